@@ -1,0 +1,77 @@
+/**
+ * Time and chance, as arguments.
+ *
+ * Everything that waits, expires, decays or draws lots takes a `Clock` and a `Random`, so that tests run on
+ * virtual time with a seed. This is the only file of the library that touches `performance`, `setTimeout` and
+ * `Math.random`; the linter sees to it.
+ */
+import { randomInt } from 'node:crypto'
+
+/** A timer that can be taken back. Cancelling twice, or after it has fired, does nothing. */
+export interface Timer {
+  cancel(): void
+}
+
+export interface Clock {
+  /** Milliseconds on a monotonic scale: never jumps when the wall clock is set. Its zero means nothing. */
+  now(): number
+  /** Calls back once after `delayMs`. Never keeps the process alive. */
+  setTimer(callback: () => void, delayMs: number): Timer
+}
+
+export interface Random {
+  /** Uniform in [0, 1). */
+  next(): number
+}
+
+// setTimeout takes 1 for anything above 2^31 - 1 ms: a wait of a month would fire at once.
+const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
+
+class SystemTimer implements Timer {
+  readonly #timeout: NodeJS.Timeout
+
+  constructor(callback: () => void, delayMs: number) {
+    this.#timeout = setTimeout(callback, Math.min(delayMs, LONGEST_TIMEOUT_MS))
+    this.#timeout.unref()
+  }
+
+  cancel(): void {
+    clearTimeout(this.#timeout)
+  }
+}
+
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  setTimer: (callback, delayMs) => new SystemTimer(callback, delayMs),
+}
+
+export const systemRandom: Random = {
+  next: () => Math.random(),
+}
+
+/** An integer in [0, max) that nobody can guess: DNS ids are the only guard against forged answers. */
+export function unguessableInt(max: number): number {
+  return randomInt(max)
+}
+
+/**
+ * Resolves after `delayMs`, or rejects with the signal's reason as soon as it aborts.
+ * The timer is gone in both cases.
+ */
+export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) {
+      reject(signal.reason as Error)
+      return
+    }
+    const onAbort = (): void => {
+      timer.cancel()
+      reject(signal?.reason as Error)
+    }
+    const timer = clock.setTimer(() => {
+      signal?.removeEventListener('abort', onAbort)
+      resolve()
+    }, delayMs)
+    signal?.addEventListener('abort', onAbort, { once: true })
+  })
+}

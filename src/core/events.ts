@@ -1,0 +1,87 @@
+/**
+ * What the library tells the outside: `node:diagnostics_channel` events, one channel for each name, typed
+ * payloads. Nothing is built or published unless somebody listens, and there is no logger to configure.
+ *
+ *     import { subscribe } from 'node:diagnostics_channel'
+ *     subscribe('onehop:upstream.ejected', (event) => log.warn(event))
+ */
+import { channel, type Channel } from 'node:diagnostics_channel'
+import type { Outcome } from './outcome.ts'
+
+export interface EventPayloads {
+  /** A service's set of endpoints is another than before. Addresses as `address:port` where a port is known. */
+  'onehop:snapshot.changed': {
+    readonly host: string
+    readonly source: string
+    readonly endpoints: readonly string[]
+    readonly added: readonly string[]
+    readonly removed: readonly string[]
+  }
+  /** A lookup failed. `servingStale`: calls go on with the last good set. */
+  'onehop:resolve.failed': {
+    readonly host: string
+    readonly error: Error
+    readonly servingStale: boolean
+    readonly retryInMs: number
+  }
+  /** `auto` discovery gave up the Cloud Map API for a name, and asks DNS from now on. Said once a name. */
+  'onehop:discovery.fell-back': {
+    readonly host: string
+    readonly from: string
+    readonly to: string
+    readonly error: Error
+  }
+  /** An answer held something that is never connected to or cannot be used. */
+  'onehop:endpoint.refused': { readonly host: string; readonly address: string; readonly reason: string }
+  'onehop:upstream.ejected': {
+    readonly host: string
+    readonly upstream: string
+    readonly reason: string
+    readonly forMs: number
+  }
+  'onehop:upstream.readmitted': { readonly host: string; readonly upstream: string }
+  /** Fewer than half of a service's upstreams are available and there is no fallback: any may be picked. */
+  'onehop:cluster.panicked': { readonly host: string; readonly available: number; readonly total: number }
+  'onehop:call.retried': {
+    readonly host: string
+    readonly method: string
+    /** The attempt that failed, from 1. */
+    readonly attempt: number
+    readonly upstream: string
+    readonly outcome: Outcome
+    readonly waitMs: number
+  }
+  /** A failure was handed to the caller although a retry was allowed, because the budget was spent. */
+  'onehop:retry.over-budget': { readonly host: string; readonly method: string; readonly outcome: Outcome }
+  /** An attempt goes to the load balancer instead of a task. */
+  'onehop:call.fell-back': {
+    readonly host: string
+    readonly method: string
+    readonly upstream: string
+    readonly reason: string
+  }
+}
+
+export type EventName = keyof EventPayloads
+
+/** The names of all channels, for those who subscribe to everything. */
+export const eventNames: readonly EventName[] = [
+  'onehop:snapshot.changed',
+  'onehop:resolve.failed',
+  'onehop:discovery.fell-back',
+  'onehop:endpoint.refused',
+  'onehop:upstream.ejected',
+  'onehop:upstream.readmitted',
+  'onehop:cluster.panicked',
+  'onehop:call.retried',
+  'onehop:retry.over-budget',
+  'onehop:call.fell-back',
+]
+
+const channels = new Map<EventName, Channel>(eventNames.map((name) => [name, channel(name)]))
+
+/** Publishes what `payload` builds, which is called only when somebody listens. */
+export function emit<Name extends EventName>(name: Name, payload: () => EventPayloads[Name]): void {
+  const target = channels.get(name)
+  if (target?.hasSubscribers) target.publish(payload())
+}

@@ -1,0 +1,29 @@
+/**
+ * What became of one attempt on one upstream: the only thing that flows back from `dispatch/` to `cluster/`.
+ */
+export type Outcome =
+  | {
+      readonly kind: 'response'
+      readonly status: number
+      /** From the attempt's start to the response headers. */
+      readonly latencyMs: number
+      /** What `Retry-After` asks for; undefined when the header is missing or unreadable. */
+      readonly retryAfterMs: number | undefined
+    }
+  /** No connection: nothing was sent, so any method may be tried elsewhere. */
+  | { readonly kind: 'connect-error'; readonly error: Error }
+  /** The connection broke. `sent: false` when not a byte of the request had been written. */
+  | { readonly kind: 'transport-error'; readonly error: Error; readonly sent: boolean }
+  | {
+      readonly kind: 'timeout'
+      readonly phase: 'connect' | 'headers' | 'body'
+      readonly latencyMs: number
+      readonly error: Error
+    }
+  /** The caller went away, or the request itself was at fault: says nothing about the upstream. */
+  | { readonly kind: 'cancelled'; readonly latencyMs: number }
+
+/** Whether the attempt never reached the upstream: connection refused, unreachable, or not made in time. */
+export function isConnectFailure(outcome: Outcome): boolean {
+  return outcome.kind === 'connect-error' || (outcome.kind === 'timeout' && outcome.phase === 'connect')
+}

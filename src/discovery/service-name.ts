@@ -1,0 +1,29 @@
+/** A discovered host, taken apart once: `orders.shop.local` is service `orders` in namespace `shop.local`. */
+export interface ServiceName {
+  /** Lower case, no trailing dot. The key of every cache. */
+  readonly host: string
+  /** What stands before the namespace; may hold dots and underscores. The whole host without a namespace. */
+  readonly service: string
+  /** undefined for a name that was configured as a service but lies in no namespace: DNS only. */
+  readonly namespace: string | undefined
+}
+
+/** Lower case without a trailing dot: the form in which hosts are compared. */
+export function canonicalHost(host: string): string {
+  const lower = host.toLowerCase()
+  return lower.endsWith('.') ? lower.slice(0, -1) : lower
+}
+
+/**
+ * Takes a host apart at the longest of `namespaces` that it ends in.
+ * @param namespaces canonical, in any order
+ */
+export function parseServiceName(host: string, namespaces: readonly string[]): ServiceName {
+  const name = canonicalHost(host)
+  let namespace: string | undefined
+  for (const candidate of namespaces) {
+    if (name.endsWith(`.${candidate}`) && candidate.length > (namespace?.length ?? 0)) namespace = candidate
+  }
+  const service = namespace === undefined ? name : name.slice(0, -namespace.length - 1)
+  return { host: name, service, namespace }
+}
