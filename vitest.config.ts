@@ -1,6 +1,6 @@
-import { defineConfig } from 'vitest/config'
+import { defineConfig, type ViteUserConfig } from 'vitest/config'
 
-export default defineConfig({
+const config: ViteUserConfig = defineConfig({
   // Tests import the package by its name and get its sources, as examples and benchmarks do.
   resolve: { conditions: ['onehop:source'] },
   ssr: { resolve: { conditions: ['onehop:source'] } },
@@ -12,3 +12,5 @@ export default defineConfig({
     pool: 'forks',
   },
 })
+
+export default config
