@@ -1,0 +1,130 @@
+/**
+ * Checks for what users write: each takes the option's path and its value, returns the value with its type,
+ * or throws an `InvalidOptionsError` that tells the path, what was given, and what is allowed.
+ *
+ * They take no defaults: `value === undefined ? fallback : checkNumber(path, value, range)`.
+ */
+import { InvalidOptionsError } from './errors.ts'
+
+export interface NumberRange {
+  /** Smallest allowed value [none]. */
+  readonly min?: number
+  /** Largest allowed value [none]. */
+  readonly max?: number
+  /** Only whole numbers [false]. */
+  readonly integer?: boolean
+  /** For people, e.g. `ms`: "a number of ms from 0". */
+  readonly unit?: string
+}
+
+/** Times are at most one day: what is more was meant in another unit. */
+const LONGEST_MS = 86_400_000
+
+const IDENTIFIER = /^[A-Za-z_$][\w$]*$/
+
+/** `services` and `orders.shop.local` make `services["orders.shop.local"]`; an empty path is the root. */
+export function keyPath(path: string, key: string): string {
+  if (!IDENTIFIER.test(key)) return `${path}[${JSON.stringify(key)}]`
+  return path === '' ? key : `${path}.${key}`
+}
+
+/** An object with keys: no array, no null, no instance of `Map`, `Date` and the like. */
+export function checkRecord(path: string, value: unknown): Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null || !isPlain(value))
+    throw new InvalidOptionsError(path === '' ? 'options' : path, value, 'a plain object')
+  return value as Record<string, unknown>
+}
+
+/** A record that holds none but the allowed keys: a mistyped option must not be passed over in silence. */
+export function checkKeys(
+  path: string,
+  value: unknown,
+  allowed: readonly string[],
+): Readonly<Record<string, unknown>> {
+  const record = checkRecord(path, value)
+  for (const key of Object.keys(record)) {
+    if (!allowed.includes(key))
+      throw new InvalidOptionsError(
+        keyPath(path, key),
+        record[key],
+        `no such option; known: ${allowed.join(', ')}`,
+      )
+  }
+  return record
+}
+
+export function checkNumber(path: string, value: unknown, range: NumberRange = {}): number {
+  const { min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY, integer = false } = range
+  const valid =
+    typeof value === 'number' &&
+    Number.isFinite(value) &&
+    value >= min &&
+    value <= max &&
+    (!integer || Number.isInteger(value))
+  if (!valid) throw new InvalidOptionsError(path, value, describeRange(range))
+  return value
+}
+
+/** A time in ms, from `min` [0] to a day. */
+export function checkMs(path: string, value: unknown, min = 0): number {
+  return checkNumber(path, value, { min, max: LONGEST_MS, unit: 'ms' })
+}
+
+/** A TCP or UDP port, 1 to 65535. */
+export function checkPort(path: string, value: unknown): number {
+  return checkNumber(path, value, { min: 1, max: 65_535, integer: true })
+}
+
+/** @param allowed for people; say what is special about the string, e.g. `a host name` */
+export function checkString(path: string, value: unknown, allowed = 'a non-empty string'): string {
+  if (typeof value !== 'string' || value === '') throw new InvalidOptionsError(path, value, allowed)
+  return value
+}
+
+export function checkBoolean(path: string, value: unknown): boolean {
+  if (typeof value !== 'boolean') throw new InvalidOptionsError(path, value, 'true or false')
+  return value
+}
+
+export function checkOneOf<Choice extends string | number | boolean>(
+  path: string,
+  value: unknown,
+  choices: readonly Choice[],
+): Choice {
+  const found = choices.find((choice) => choice === value)
+  if (found === undefined)
+    throw new InvalidOptionsError(path, value, choices.map((choice) => JSON.stringify(choice)).join(', '))
+  return found
+}
+
+/** @param allowed for people, e.g. `a function (outcome, request) => boolean`: what it takes cannot be checked */
+export function checkFunction(path: string, value: unknown, allowed: string): (...args: never[]) => unknown {
+  if (typeof value !== 'function') throw new InvalidOptionsError(path, value, allowed)
+  return value as (...args: never[]) => unknown
+}
+
+/** An array whose items all pass `checkItem(itemPath, item)`; the path of an item is `servers[2]`. */
+export function checkArray<Item>(
+  path: string,
+  value: unknown,
+  allowed: string,
+  checkItem: (path: string, item: unknown) => Item,
+): readonly Item[] {
+  if (!Array.isArray(value)) throw new InvalidOptionsError(path, value, allowed)
+  return value.map((item: unknown, index) => checkItem(`${path}[${index}]`, item))
+}
+
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  // The second test lets plain objects of another realm pass (test runners, worker contexts).
+  return prototype === null || Object.getPrototypeOf(prototype) === null
+}
+
+function describeRange(range: NumberRange): string {
+  const { min, max, integer = false, unit } = range
+  const kind = `${integer ? 'an integer' : 'a number'}${unit === undefined ? '' : ` of ${unit}`}`
+  if (min !== undefined && max !== undefined) return `${kind} from ${min} to ${max}`
+  if (min !== undefined) return `${kind} from ${min}`
+  if (max !== undefined) return `${kind} up to ${max}`
+  return kind
+}
