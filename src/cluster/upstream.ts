@@ -1,10 +1,61 @@
 import type { Endpoint } from '../discovery/endpoint.ts'
+import { Ejection } from './ejection.ts'
+import { PeakEwma } from './ewma.ts'
 
-/** An endpoint with the live state that calls gave it. Survives snapshots: the same object as long as it stays. */
+/** Time constant of the latency estimate: Finagle's and linkerd's default. */
+export const LATENCY_TAU_MS = 10_000
+
+// Keeps pending calls decisive while every estimate is 0, as it is when a process starts.
+const SMALLEST_ESTIMATE_MS = 0.01
+
+/**
+ * An endpoint with the live state that calls gave it. The same object for as long as the endpoint stays, so
+ * its connections, load and health outlive snapshots.
+ */
 export class Upstream {
-  readonly endpoint: Endpoint
+  /** Replaced when a snapshot brings another zone or weight for the same place. */
+  endpoint: Endpoint
+  readonly port: number
+  /** `10.0.11.42:8080`, `[2a05::1]:8080`: what it is called in errors, events and `inspect()`. */
+  readonly label: string
+  readonly ejection: Ejection
+  /** Attempts begun and not over, response bodies included. */
+  pending: number
+  /** What the service's upstreams usually take; the estimate drifts there without samples. */
+  peersMs: number
+  requests: number
+  failures: number
+  readonly #latency: PeakEwma
 
-  constructor(endpoint: Endpoint) {
+  constructor(endpoint: Endpoint, port: number, peersMs: number, now: number) {
     this.endpoint = endpoint
+    this.port = port
+    this.label = labelOf(endpoint.address, port)
+    this.ejection = new Ejection()
+    this.pending = 0
+    this.peersMs = peersMs
+    this.requests = 0
+    this.failures = 0
+    this.#latency = new PeakEwma(peersMs, now)
   }
+
+  /** Milliseconds to response headers that are expected of it now. */
+  latencyMs(now: number): number {
+    return this.#latency.estimate(now, this.peersMs, LATENCY_TAU_MS)
+  }
+
+  observe(sampleMs: number, now: number): void {
+    this.#latency.observe(sampleMs, now, this.peersMs, LATENCY_TAU_MS)
+  }
+
+  /** What one more call here costs, relative to its peers: the expected wait in a queue of `pending`. */
+  cost(now: number): number {
+    const estimate = this.latencyMs(now)
+    return ((estimate + SMALLEST_ESTIMATE_MS) * (this.pending + 1)) / this.endpoint.weight
+  }
+}
+
+/** `address:port`, with brackets around IPv6. */
+export function labelOf(address: string, port: number): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
 }

@@ -2,8 +2,8 @@
  * Time and chance, as arguments.
  *
  * Everything that waits, expires, decays or draws lots takes a `Clock` and a `Random`, so that tests run on
- * virtual time with a seed. This is the only file of the library that touches `performance`, `setTimeout` and
- * `Math.random`; the linter sees to it.
+ * virtual time with a seed. This is the only file of the library that touches `performance`, `Date`,
+ * `setTimeout` and `Math.random`; the linter sees to it.
  */
 import { randomInt } from 'node:crypto'
 
@@ -74,4 +74,13 @@ export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
     }, delayMs)
     signal?.addEventListener('abort', onAbort, { once: true })
   })
+}
+
+/**
+ * Milliseconds from now, on the wall clock, to an HTTP date (RFC 9110 section 5.6.7); 0 for one that is past.
+ * @returns undefined for what is no date
+ */
+export function untilHttpDate(text: string): number | undefined {
+  const date = Date.parse(text)
+  return Number.isNaN(date) ? undefined : Math.max(0, date - Date.now())
 }

@@ -1,0 +1,258 @@
+import type { Balancer, PickHint } from '../balancer/balancer.ts'
+import type { Clock, Random } from '../core/clock.ts'
+import { reasonOf } from '../core/errors.ts'
+import { emit } from '../core/events.ts'
+import { isConnectFailure, type Outcome } from '../core/outcome.ts'
+import type { ServiceView } from '../discovery/cache.ts'
+import type { Endpoint } from '../discovery/endpoint.ts'
+import { directShare } from './tiers.ts'
+import { Upstream } from './upstream.ts'
+
+// A failing task answers fast. Unless its failures count as slow, it draws traffic: the classic black hole.
+const FAILURE_COUNTS_AS_MS = 1_000
+const LONGEST_RETRY_AFTER_MS = 60_000
+// The median of 1,000 estimates takes some 100 µs: often enough to follow a fleet, too rare to be felt.
+const PEERS_EVERY_MS = 1_000
+
+/** These say that this process is out of something, not that the upstream is bad. */
+const OWN_FAILURES = new Set(['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS'])
+
+export interface ClusterOptions {
+  readonly host: string
+  /** The port of an endpoint, from what the caller wrote, the options, or the endpoint itself. */
+  readonly portOf: (endpoint: Endpoint) => number
+  readonly fallback: Endpoint | undefined
+  readonly balancer: Balancer
+  readonly clock: Clock
+  readonly random: Random
+  /** Told of every upstream that left the set, so that its connections can be drained. */
+  readonly onDeparted: (upstream: Upstream) => void
+}
+
+/**
+ * The upstreams of one service as one origin calls them: takes in snapshots, picks, and learns from outcomes.
+ */
+export class Cluster {
+  readonly #options: ClusterOptions
+  readonly #view: ServiceView
+  readonly #fallback: Upstream | undefined
+  #endpoints: readonly Endpoint[] | undefined
+  #tasks: readonly Upstream[] = []
+  /** Those of the tasks that are not ejected; another array whenever that changes. */
+  #available: readonly Upstream[] = []
+  #directShare = 0
+  #nextProbeAt = Number.POSITIVE_INFINITY
+  #peersMs = 0
+  #peersAt = Number.NEGATIVE_INFINITY
+  #panicking = false
+
+  constructor(view: ServiceView, options: ClusterOptions) {
+    this.#view = view
+    this.#options = options
+    const { fallback, clock } = options
+    this.#fallback =
+      fallback === undefined ? undefined : new Upstream(fallback, options.portOf(fallback), 0, clock.now())
+  }
+
+  get fallback(): Upstream | undefined {
+    return this.#fallback
+  }
+
+  get tasks(): readonly Upstream[] {
+    return this.#tasks
+  }
+
+  /** Share of the calls that goes straight to tasks, from 0 to 1. */
+  get directShare(): number {
+    return this.#directShare
+  }
+
+  /** Whether a pick can be made now, without waiting for discovery. Marks the service as in use. */
+  isCurrent(now: number): boolean {
+    this.#view.usedAt = now
+    if (now >= this.#view.usableUntil) return false
+    const endpoints = this.#view.snapshot?.endpoints
+    if (endpoints !== this.#endpoints) this.#reconcile(endpoints ?? [], now)
+    return true
+  }
+
+  /** Why discovery knows nothing, or nothing new; undefined when its last lookup succeeded. */
+  get discoveryError(): Error | undefined {
+    return this.#view.error
+  }
+
+  /** Waits for discovery. Resolves, also after a failure, as soon as `isCurrent` holds. */
+  async whenCurrent(): Promise<void> {
+    await this.#view.whenUsable()
+  }
+
+  /**
+   * The upstream for the next attempt of a call, or undefined when there is none at all.
+   * @param tried those that earlier attempts of the call went to; taken again only when nothing else is left
+   * @param preferFallback for a last attempt after connect failures: the load balancer if there is one
+   */
+  pick(hint: PickHint, tried: readonly Upstream[], preferFallback: boolean): Upstream | undefined {
+    // A retry wants certainty, so probes are sent with first attempts only.
+    if (hint.now >= this.#nextProbeAt && tried.length === 0) {
+      const probe = this.#takeProbe(hint.now)
+      if (probe !== undefined) return probe
+    }
+    if (this.#spills(tried, preferFallback)) return this.#fallback
+    const candidates = this.#available.length > 0 ? this.#available : this.#panic()
+    if (tried.length === 0) return this.#options.balancer.pick(candidates, hint)
+    const untried = candidates.filter((upstream) => !tried.includes(upstream))
+    if (untried.length > 0) return this.#options.balancer.pick(untried, hint)
+    const fallback = this.#fallback
+    if (fallback !== undefined && !tried.includes(fallback)) return fallback
+    return this.#options.balancer.pick(candidates, hint) ?? fallback
+  }
+
+  /** Whether an attempt could go somewhere that the call has not been to. */
+  hasUntried(tried: readonly Upstream[]): boolean {
+    if (this.#fallback !== undefined && !tried.includes(this.#fallback)) return true
+    return this.#available.some((upstream) => !tried.includes(upstream))
+  }
+
+  /** Learns from one attempt. Called exactly once for each. */
+  report(upstream: Upstream, outcome: Outcome, now: number): void {
+    upstream.requests++
+    switch (outcome.kind) {
+      case 'response':
+        this.#learnFromResponse(upstream, outcome, now)
+        break
+      case 'connect-error':
+      case 'transport-error':
+      case 'timeout':
+        this.#learnFromFailure(upstream, outcome, now)
+        break
+      case 'cancelled':
+        // It had this long and did not answer: worth knowing if it is more than was expected.
+        if (outcome.latencyMs > upstream.latencyMs(now)) upstream.observe(outcome.latencyMs, now)
+        upstream.ejection.probeCancelled()
+        break
+    }
+    if (upstream.ejection.state === 'ejected') this.#scheduleProbes()
+    if (now - this.#peersAt > PEERS_EVERY_MS) this.#learnPeers(now)
+  }
+
+  /** Why nothing could be picked, for people: `0 of 6 endpoints can take the call (4 ejected, 2 tried)`. */
+  describe(tried: readonly Upstream[]): string {
+    const ejected = this.#tasks.length - this.#available.length
+    const parts = [`${ejected} ejected`, `${tried.length} tried`]
+    const able = this.#available.filter((upstream) => !tried.includes(upstream)).length
+    const fallback =
+      this.#fallback === undefined ? 'no fallback configured' : `fallback ${this.#fallback.label}`
+    return `${able} of ${this.#tasks.length} endpoints can take the call (${parts.join(', ')}); ${fallback}`
+  }
+
+  #spills(tried: readonly Upstream[], preferFallback: boolean): boolean {
+    const fallback = this.#fallback
+    if (fallback === undefined || tried.includes(fallback)) return false
+    if (this.#directShare <= 0) return true
+    // The load balancer itself is out, and tasks are there.
+    if (fallback.ejection.state !== 'available') return false
+    return preferFallback || (this.#directShare < 1 && this.#options.random.next() >= this.#directShare)
+  }
+
+  /** Nothing is available: any endpoint is a better guess than a certain failure. */
+  #panic(): readonly Upstream[] {
+    if (!this.#panicking && this.#tasks.length > 0) {
+      this.#panicking = true
+      const { host } = this.#options
+      emit('onehop:cluster.panicked', () => ({ host, available: 0, total: this.#tasks.length }))
+    }
+    return this.#tasks
+  }
+
+  #learnFromResponse(upstream: Upstream, outcome: Outcome & { kind: 'response' }, now: number): void {
+    const { status, latencyMs, retryAfterMs } = outcome
+    if (status === 503 || status === 429) {
+      upstream.failures++
+      const penaltyMs = Math.min(retryAfterMs ?? FAILURE_COUNTS_AS_MS, LONGEST_RETRY_AFTER_MS)
+      upstream.observe(Math.max(upstream.latencyMs(now), penaltyMs, latencyMs), now)
+    } else {
+      if (status >= 500) upstream.failures++
+      upstream.observe(latencyMs, now)
+    }
+    if (upstream.ejection.answered(now - latencyMs)) this.#readmitted(upstream)
+  }
+
+  #learnFromFailure(
+    upstream: Upstream,
+    outcome: Outcome & { kind: 'connect-error' | 'transport-error' | 'timeout' },
+    now: number,
+  ): void {
+    if (OWN_FAILURES.has((outcome.error as NodeJS.ErrnoException).code ?? '')) {
+      upstream.ejection.probeCancelled()
+      return
+    }
+    upstream.failures++
+    const waitedMs = outcome.kind === 'timeout' ? outcome.latencyMs : 0
+    upstream.observe(Math.max(upstream.latencyMs(now), FAILURE_COUNTS_AS_MS, waitedMs), now)
+    // A probe that fails in any way was not the success that re-admits.
+    if (!isConnectFailure(outcome) && upstream.ejection.state !== 'probing') return
+    const forMs = upstream.ejection.connectFailed(now, reasonOf(outcome.error))
+    if (forMs === undefined) return
+    this.#recount()
+    this.#view.refreshEarly(now)
+    const { host } = this.#options
+    const { label: name, ejection } = upstream
+    emit('onehop:upstream.ejected', () => ({ host, upstream: name, reason: ejection.reason, forMs }))
+  }
+
+  #readmitted(upstream: Upstream): void {
+    this.#panicking = false
+    this.#recount()
+    const { host } = this.#options
+    emit('onehop:upstream.readmitted', () => ({ host, upstream: upstream.label }))
+  }
+
+  #takeProbe(now: number): Upstream | undefined {
+    const due = this.#tasks.find((upstream) => upstream.ejection.probeAt <= now)
+    const { fallback } = this
+    const probe = due ?? (fallback !== undefined && fallback.ejection.probeAt <= now ? fallback : undefined)
+    probe?.ejection.startProbe()
+    this.#scheduleProbes()
+    return probe
+  }
+
+  /** Takes in another set: those that stay keep their state, by address and port. */
+  #reconcile(endpoints: readonly Endpoint[], now: number): void {
+    this.#endpoints = endpoints
+    const staying = new Map(this.#tasks.map((upstream) => [upstream.label, upstream]))
+    const tasks = new Map<string, Upstream>()
+    for (const endpoint of endpoints) {
+      const fresh = new Upstream(endpoint, this.#options.portOf(endpoint), this.#peersMs, now)
+      const known = staying.get(fresh.label)
+      if (known !== undefined) known.endpoint = endpoint
+      tasks.set(fresh.label, known ?? fresh)
+    }
+    this.#tasks = [...tasks.values()]
+    this.#recount()
+    for (const [name, upstream] of staying) {
+      if (!tasks.has(name)) this.#options.onDeparted(upstream)
+    }
+  }
+
+  #recount(): void {
+    this.#available = this.#tasks.filter((upstream) => upstream.ejection.state === 'available')
+    this.#directShare = directShare(this.#available.length, this.#tasks.length)
+    this.#scheduleProbes()
+  }
+
+  #scheduleProbes(): void {
+    let next = this.#fallback?.ejection.probeAt ?? Number.POSITIVE_INFINITY
+    for (const upstream of this.#tasks) next = Math.min(next, upstream.ejection.probeAt)
+    this.#nextProbeAt = next
+  }
+
+  #learnPeers(now: number): void {
+    this.#peersAt = now
+    const estimates = this.#tasks
+      .filter((upstream) => upstream.requests > 0)
+      .map((upstream) => upstream.latencyMs(now))
+      .sort((a, b) => a - b)
+    this.#peersMs = estimates[Math.floor((estimates.length - 1) / 2)] ?? 0
+    for (const upstream of this.#tasks) upstream.peersMs = this.#peersMs
+  }
+}

@@ -1,0 +1,188 @@
+import type { Dispatcher } from 'undici'
+import type { Duplex } from 'node:stream'
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Upstream } from '../cluster/upstream.ts'
+import type { Outcome } from '../core/outcome.ts'
+import type { Call } from './call.ts'
+import { retryAfterMs } from './retry-policy.ts'
+
+/**
+ * - `waiting`: no response yet
+ * - `forwarding`: its response is the call's
+ * - `draining`: its response is not handed on; what is left of it is read so that the connection can be used again
+ * - `over`: nothing that comes matters any more
+ */
+type State = 'waiting' | 'forwarding' | 'draining' | 'over'
+
+/**
+ * One try of a call on one upstream: what undici talks to. Judges what happened, tells the cluster once, and
+ * lets the call decide what follows.
+ */
+export class Attempt implements Dispatcher.DispatchHandler {
+  readonly upstream: Upstream
+  readonly #call: Call
+  readonly #startedAt: number
+  #state: State
+  #controller: Dispatcher.DispatchController | undefined
+  #headersSent: boolean
+  #drained: number
+
+  constructor(call: Call, upstream: Upstream, startedAt: number) {
+    this.upstream = upstream
+    this.#call = call
+    this.#startedAt = startedAt
+    this.#state = 'waiting'
+    this.#controller = undefined
+    this.#headersSent = false
+    this.#drained = 0
+    upstream.pending++
+  }
+
+  /** undici's controller of this attempt; undefined until there is a connection. */
+  get controller(): Dispatcher.DispatchController | undefined {
+    return this.#controller
+  }
+
+  /** The caller is gone: ends whatever goes on, at once. */
+  abort(reason: Error): void {
+    if (this.#state === 'waiting') this.#report({ kind: 'cancelled', latencyMs: this.#elapsed() })
+    this.#end()
+    this.#controller?.abort(reason)
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller
+    // Aborted while it waited for its connection: it leaves before a byte is written.
+    if (this.#state === 'over') controller.abort(new Error('the call is over'))
+    else if (this.#call.paused) controller.pause()
+    // A streamed body is written with its headers at its first chunk, which `onBodySent` tells of.
+    this.#headersSent = !this.#call.streamsBody
+  }
+
+  onBodySent(chunk: Buffer): void {
+    this.#headersSent = true
+    if (this.#state !== 'over') this.#call.handler.onBodySent?.(chunk)
+  }
+
+  onRequestSent(): void {
+    this.#headersSent = true
+    if (this.#state !== 'over') this.#call.handler.onRequestSent?.()
+  }
+
+  onResponseStarted(): void {
+    this.#headersSent = true
+    if (this.#state === 'waiting') this.#call.handler.onResponseStarted?.()
+  }
+
+  onRequestUpgrade(
+    controller: Dispatcher.DispatchController,
+    statusCode: number,
+    headers: IncomingHttpHeaders,
+    socket: Duplex,
+  ): void {
+    if (this.#state !== 'waiting') {
+      socket.destroy()
+      return
+    }
+    this.#controller = controller
+    this.#report({
+      kind: 'response',
+      status: statusCode,
+      latencyMs: this.#elapsed(),
+      retryAfterMs: undefined,
+    })
+    this.#end()
+    this.#call.upgraded(statusCode, headers, socket)
+  }
+
+  onResponseStart(
+    controller: Dispatcher.DispatchController,
+    statusCode: number,
+    headers: IncomingHttpHeaders,
+    statusMessage?: string,
+  ): void {
+    if (this.#state !== 'waiting') return
+    // 1xx announces a response, and is none.
+    if (statusCode < 200) {
+      this.#call.handler.onResponseStart?.(this.#call, statusCode, headers, statusMessage)
+      return
+    }
+    const outcome: Outcome = {
+      kind: 'response',
+      status: statusCode,
+      latencyMs: this.#elapsed(),
+      retryAfterMs: statusCode < 300 ? undefined : retryAfterMs(headers['retry-after']),
+    }
+    this.#report(outcome)
+    if (statusCode >= 400 && this.#call.retries(this, outcome)) {
+      this.#state = 'draining'
+      if (controller.paused) controller.resume()
+      return
+    }
+    // The user's retry rule threw, and the call with it.
+    if (this.#isOver()) return
+    this.#state = 'forwarding'
+    this.#call.handler.onResponseStart?.(this.#call, statusCode, headers, statusMessage)
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#state === 'forwarding') {
+      this.#call.handler.onResponseData?.(this.#call, chunk)
+    } else if (this.#state === 'draining') {
+      this.#drained += chunk.length
+      if (this.#drained > this.#call.maxDrainBytes) {
+        this.#end()
+        controller.abort(new Error('a response that is not handed on was too long to drain'))
+      }
+    }
+  }
+
+  onResponseEnd(_controller: Dispatcher.DispatchController, trailers: IncomingHttpHeaders): void {
+    const forwarding = this.#state === 'forwarding'
+    this.#end()
+    if (forwarding) this.#call.succeeded(trailers)
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {
+    const state = this.#state
+    if (state === 'over') return
+    if (state === 'draining') {
+      this.#end()
+      return
+    }
+    const outcome = this.#judge(error)
+    this.#report(outcome)
+    this.#end()
+    if (state === 'forwarding') this.#call.failed(error)
+    else this.#call.attemptFailed(this, outcome, error)
+  }
+
+  #judge(error: Error): Outcome {
+    const code = (error as NodeJS.ErrnoException).code
+    const latencyMs = this.#elapsed()
+    if (this.#call.isCallersFault(error)) return { kind: 'cancelled', latencyMs }
+    if (code === 'UND_ERR_CONNECT_TIMEOUT') return { kind: 'timeout', phase: 'connect', latencyMs, error }
+    if (code === 'UND_ERR_HEADERS_TIMEOUT') return { kind: 'timeout', phase: 'headers', latencyMs, error }
+    if (code === 'UND_ERR_BODY_TIMEOUT') return { kind: 'timeout', phase: 'body', latencyMs, error }
+    if (this.#controller === undefined) return { kind: 'connect-error', error }
+    return { kind: 'transport-error', error, sent: this.#headersSent }
+  }
+
+  #isOver(): boolean {
+    return this.#state === 'over'
+  }
+
+  #elapsed(): number {
+    return this.#call.route.clock.now() - this.#startedAt
+  }
+
+  #report(outcome: Outcome): void {
+    this.#call.route.cluster.report(this.upstream, outcome, this.#call.route.clock.now())
+  }
+
+  #end(): void {
+    if (this.#state === 'over') return
+    this.#state = 'over'
+    this.upstream.pending--
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * Request bodies that can be sent again.
+ *
+ * Strings, buffers, blobs and forms are read anew by each attempt. A stream or an iterable can be read once
+ * (`fetch` hands over all its bodies as one): what it yields is kept while it is sent, up to a limit, so that a
+ * later attempt sends the same bytes; beyond the limit there is no later attempt. Never an empty or a partial
+ * body.
+ */
+import { Readable } from 'node:stream'
+
+type Chunk = string | Uint8Array
+type Source = AsyncIterator<Chunk> | Iterator<Chunk>
+
+/** Whether a body can be read but once. */
+export function isOneShot(body: unknown): body is AsyncIterable<Chunk> | Iterable<Chunk> {
+  if (typeof body !== 'object' || body === null) return false
+  if (ArrayBuffer.isView(body) || body instanceof ArrayBuffer) return false
+  // Blob, File and FormData: undici asks them for a new stream at each attempt.
+  if (typeof (body as Blob).stream === 'function' || body[Symbol.toStringTag as never] === 'FormData')
+    return false
+  return Symbol.asyncIterator in body || Symbol.iterator in body
+}
+
+/** A one-shot body, recorded while it is read. One attempt reads at a time: the one that asked last. */
+export class RecordedBody {
+  readonly #body: AsyncIterable<Chunk> | Iterable<Chunk>
+  readonly #limit: number
+  #source: Source | undefined
+  /** What was read and may be wanted again: the chunks from number `#dropped` on. */
+  #chunks: Chunk[] = []
+  #dropped = 0
+  #bytes = 0
+  #ended = false
+  #pull: Promise<void> | undefined
+  #readers = 0
+  /** What the body itself failed with: the caller's fault, not the upstream's. */
+  error: Error | undefined
+
+  constructor(body: AsyncIterable<Chunk> | Iterable<Chunk>, limit: number) {
+    this.#body = body
+    this.#limit = limit
+    // A stream may fail before anybody reads it, and an 'error' without a listener ends the process.
+    if (body instanceof Readable) body.on('error', (error) => (this.error ??= error))
+  }
+
+  /** Whether another attempt would send the same bytes. */
+  get replayable(): boolean {
+    return this.#bytes <= this.#limit && this.error === undefined
+  }
+
+  /** The body from its first byte, for one more attempt; an earlier attempt's reader fails from now on. */
+  read(): AsyncIterable<Chunk> {
+    const reader = ++this.#readers
+    let position = 0
+    const next = async (): Promise<IteratorResult<Chunk>> => {
+      for (;;) {
+        // Not `done`: that would end the body of an attempt that may still be on the wire, and cut it short.
+        if (reader !== this.#readers) throw new Error('another attempt reads the body')
+        const chunk = this.#chunks[position - this.#dropped]
+        if (chunk !== undefined) {
+          position++
+          if (!this.replayable) this.#dropBefore(position)
+          return { done: false, value: chunk }
+        }
+        if (this.error !== undefined) throw this.error
+        if (this.#ended) return { done: true, value: undefined }
+        await this.#pullOnce()
+      }
+    }
+    return {
+      [Symbol.asyncIterator]: () => ({
+        next,
+        // An attempt stops reading; the body stays for the next one, and `close` ends it.
+        return: () => Promise.resolve({ done: true, value: undefined }),
+      }),
+    }
+  }
+
+  /** The call is over: lets go of what was recorded, and tells a source that was not read to its end. */
+  close(): void {
+    this.#readers++
+    this.#chunks = []
+    if (this.#ended) return
+    this.#ended = true
+    if (this.#body instanceof Readable) this.#body.destroy()
+    else void Promise.resolve(this.#source?.return?.()).catch(() => undefined)
+  }
+
+  #dropBefore(position: number): void {
+    this.#chunks.splice(0, position - this.#dropped)
+    this.#dropped = position
+  }
+
+  /** Reads one chunk of the source, once for all who wait for it. */
+  #pullOnce(): Promise<void> {
+    this.#pull ??= this.#read().finally(() => {
+      this.#pull = undefined
+    })
+    return this.#pull
+  }
+
+  async #read(): Promise<void> {
+    try {
+      this.#source ??= iteratorOf(this.#body)
+      const result = await this.#source.next()
+      if (result.done === true) {
+        this.#ended = true
+        return
+      }
+      this.#chunks.push(result.value)
+      this.#bytes +=
+        typeof result.value === 'string' ? Buffer.byteLength(result.value) : result.value.byteLength
+    } catch (error) {
+      this.#ended = true
+      this.error ??= error instanceof Error ? error : new Error(String(error))
+    }
+  }
+}
+
+function iteratorOf(body: AsyncIterable<Chunk> | Iterable<Chunk>): Source {
+  return Symbol.asyncIterator in body ? body[Symbol.asyncIterator]() : body[Symbol.iterator]()
+}

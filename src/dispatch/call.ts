@@ -1,0 +1,334 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { errors, type Dispatcher } from 'undici'
+import type { PickHint } from '../balancer/balancer.ts'
+import type { Upstream } from '../cluster/upstream.ts'
+import type { Timer } from '../core/clock.ts'
+import {
+  AttemptsExhaustedError,
+  DeadlineExceededError,
+  NoEndpointsError,
+  type AttemptRecord,
+} from '../core/errors.ts'
+import { emit } from '../core/events.ts'
+import { isConnectFailure, type Outcome } from '../core/outcome.ts'
+import { Attempt } from './attempt.ts'
+import { fullJitter } from './backoff.ts'
+import { isOneShot, RecordedBody } from './body.ts'
+import { isIdempotent, mayRetry, type RetryOptions, type RetryRequest } from './retry-policy.ts'
+import type { Route } from './route.ts'
+
+/** undici refuses these requests before it sends anything: no other upstream would take them either. */
+const CALLERS_FAULTS = new Set([
+  'UND_ERR_INVALID_ARG',
+  'UND_ERR_NOT_SUPPORTED',
+  'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH',
+])
+const NONE: readonly Upstream[] = []
+
+/**
+ * One call: one or more attempts, of which the caller sees a single request.
+ *
+ * It is the controller that the caller's handler gets, once and at once, whatever attempt is under way: an
+ * abort takes effect while a name is resolved, between attempts and while connecting, where undici's own
+ * controllers do not exist yet.
+ */
+export class Call implements Dispatcher.DispatchController, PickHint {
+  readonly route: Route
+  readonly handler: Dispatcher.DispatchHandler
+  /** Whether its body reaches undici as a stream or an iterable. */
+  readonly streamsBody: boolean
+  readonly key: string | undefined
+  now: number
+  aborted: boolean
+  paused: boolean
+  reason: Error | null
+  readonly #options: Dispatcher.DispatchOptions
+  readonly #http1Only: boolean
+  readonly #body: RecordedBody | undefined
+  #attempt: Attempt | undefined
+  #attempts: number
+  #tried: Upstream[] | undefined
+  #records: AttemptRecord[] | undefined
+  #wait: Timer | undefined
+  #deadline: Timer | undefined
+  #over: boolean
+
+  constructor(
+    route: Route,
+    options: Dispatcher.DispatchOptions,
+    handler: Dispatcher.DispatchHandler,
+    http1Only: boolean,
+  ) {
+    this.route = route
+    this.handler = handler
+    this.streamsBody = isOneShot(options.body)
+    this.key = undefined
+    this.now = 0
+    this.aborted = false
+    this.paused = false
+    this.reason = null
+    this.#options = options
+    this.#http1Only = http1Only
+    this.#body =
+      route.retry !== undefined && isOneShot(options.body)
+        ? new RecordedBody(options.body, route.retry.maxReplayBytes)
+        : undefined
+    this.#attempt = undefined
+    this.#attempts = 0
+    this.#tried = undefined
+    this.#records = undefined
+    this.#wait = undefined
+    this.#deadline = undefined
+    this.#over = false
+  }
+
+  /** Begins the first attempt: in this very tick when the service is known, else as soon as it is. */
+  start(): void {
+    const { clock, cluster, budget, deadlineMs, calls } = this.route
+    calls.begin()
+    this.handler.onRequestStart?.(this, null)
+    if (this.#over) return
+    const now = clock.now()
+    budget.deposit(now)
+    if (deadlineMs !== undefined)
+      this.#deadline = clock.setTimer(() => this.#exceedDeadline(deadlineMs), deadlineMs)
+    if (cluster.isCurrent(now)) this.#begin(now)
+    else this.#beginWhenCurrent()
+  }
+
+  // The controller that the caller has.
+
+  get rawHeaders(): NonNullable<Dispatcher.DispatchController['rawHeaders']> | null {
+    return this.#attempt?.controller?.rawHeaders ?? null
+  }
+
+  get rawTrailers(): NonNullable<Dispatcher.DispatchController['rawTrailers']> | null {
+    return this.#attempt?.controller?.rawTrailers ?? null
+  }
+
+  pause(): void {
+    this.paused = true
+    this.#attempt?.controller?.pause()
+  }
+
+  resume(): void {
+    this.paused = false
+    this.#attempt?.controller?.resume()
+  }
+
+  abort(reason?: Error): void {
+    if (this.#over || this.aborted) return
+    this.aborted = true
+    this.reason = reason ?? new errors.RequestAbortedError()
+    this.#attempt?.abort(this.reason)
+    this.failed(this.reason)
+  }
+
+  // What its attempts tell.
+
+  get maxDrainBytes(): number {
+    return this.route.retry?.maxDrainBytes ?? 0
+  }
+
+  /** Whether the request itself is to blame: it is not sent again, and its upstream not held to account. */
+  isCallersFault(error: Error): boolean {
+    if (this.#body !== undefined && this.#body.error !== undefined) return true
+    return CALLERS_FAULTS.has((error as NodeJS.ErrnoException).code ?? '')
+  }
+
+  /** Takes a response for a failed attempt if the call may go on; if not, it is the caller's. */
+  retries(attempt: Attempt, outcome: Outcome): boolean {
+    this.#record(attempt, outcome)
+    return this.#retry(attempt, outcome) === undefined
+  }
+
+  attemptFailed(attempt: Attempt, outcome: Outcome, error: Error): void {
+    this.#record(attempt, outcome)
+    if (outcome.kind === 'cancelled') {
+      this.failed(this.#body?.error ?? error)
+      return
+    }
+    const refusal = this.#retry(attempt, outcome)
+    if (refusal === undefined) return
+    const { host, retry } = this.route
+    // With retries off this is undici with discovery: its errors are the caller's to know.
+    this.failed(
+      retry === undefined ? error : new AttemptsExhaustedError(host, refusal, this.#records ?? [], error),
+    )
+  }
+
+  succeeded(trailers: IncomingHttpHeaders): void {
+    if (this.#finish()) this.handler.onResponseEnd?.(this, trailers)
+  }
+
+  upgraded(statusCode: number, headers: IncomingHttpHeaders, socket: Duplex): void {
+    if (this.#finish()) this.handler.onRequestUpgrade?.(this, statusCode, headers, socket)
+  }
+
+  failed(error: Error): void {
+    if (this.#finish()) this.handler.onResponseError?.(this, error)
+  }
+
+  #beginWhenCurrent(): void {
+    this.route.calls.startsWaiting(this)
+    this.route.cluster.whenCurrent().then(
+      () => this.#beginNow(),
+      (error: Error) => this.failed(error),
+    )
+  }
+
+  #beginNow(): void {
+    if (this.#over) return
+    const { calls, clock, cluster } = this.route
+    calls.stopsWaiting(this)
+    const now = clock.now()
+    cluster.isCurrent(now)
+    this.#begin(now)
+  }
+
+  #begin(now: number): void {
+    const { cluster, pools, retry } = this.route
+    this.now = now
+    this.#wait = undefined
+    const tried = this.#tried ?? NONE
+    const last = retry !== undefined && this.#attempts === retry.attempts - 1
+    try {
+      const upstream = cluster.pick(this, tried, last && this.#onlyConnectFailures())
+      if (upstream === undefined) throw this.#noEndpoints(tried)
+      const pool = pools.get(upstream, this.#http1Only)
+      this.#attempts++
+      if (upstream === cluster.fallback) this.#tellFallback(upstream)
+      this.#attempt = new Attempt(this, upstream, now)
+      pool.dispatch(this.#optionsOfAttempt(), this.#attempt)
+    } catch (error) {
+      // A balancer of the user's may throw too, and there is no one above to catch it: this may be a timer.
+      this.failed(error as Error)
+    }
+  }
+
+  #optionsOfAttempt(): Dispatcher.DispatchOptions {
+    if (this.#body === undefined) return this.#options
+    return { ...this.#options, body: this.#body.read() as never }
+  }
+
+  /** Arranges the next attempt. Returns undefined, or why there is none. */
+  #retry(attempt: Attempt, outcome: Outcome): string | undefined {
+    const { retry, cluster, budget, clock } = this.route
+    if (retry === undefined) return 'retries are off'
+    const tried = (this.#tried ??= [])
+    tried.push(attempt.upstream)
+    const elsewhere = cluster.hasUntried(tried)
+    if (!this.#allowed(outcome, elsewhere, retry)) return 'this failure is not retried'
+    if (this.#attempts >= retry.attempts) return 'no attempts left'
+    if (this.#body !== undefined && !this.#body.replayable) return 'the request body was too long to keep'
+    const { host } = this.route
+    const { method } = this.#options
+    if (!budget.withdraw(clock.now())) {
+      emit('onehop:retry.over-budget', () => ({ host, method, outcome }))
+      return 'the retry budget is spent'
+    }
+    const waitMs = this.#waitBeforeRetry(outcome, elsewhere)
+    const upstream = attempt.upstream.label
+    const number = this.#attempts
+    emit('onehop:call.retried', () => ({ host, method, attempt: number, upstream, outcome, waitMs }))
+    if (waitMs === 0) this.#beginNow()
+    else this.#beginIn(waitMs)
+    return undefined
+  }
+
+  #allowed(outcome: Outcome, elsewhere: boolean, retry: RetryOptions): boolean {
+    try {
+      return mayRetry(outcome, this.#describe(), elsewhere, retry.on)
+    } catch (error) {
+      // The user's own rule failed: that is what the caller has to hear.
+      this.#attempt?.abort(error as Error)
+      this.failed(error as Error)
+      return false
+    }
+  }
+
+  #beginIn(waitMs: number): void {
+    this.route.calls.startsWaiting(this)
+    this.#wait = this.route.clock.setTimer(() => this.#beginNow(), waitMs)
+  }
+
+  #waitBeforeRetry(outcome: Outcome, elsewhere: boolean): number {
+    const { retry, random } = this.route
+    if (retry === undefined || (this.#attempts === 1 && elsewhere)) return 0
+    const backoff = fullJitter(this.#attempts, retry.baseMs, retry.capMs, random)
+    if (elsewhere || outcome.kind !== 'response' || outcome.retryAfterMs === undefined) return backoff
+    return Math.max(backoff, Math.min(outcome.retryAfterMs, retry.maxRetryAfterMs))
+  }
+
+  #describe(): RetryRequest {
+    const { method, path, idempotent, headers } = this.#options
+    return {
+      method,
+      path,
+      idempotent: idempotent === true || isIdempotent(method) || hasIdempotencyKey(headers),
+      attempts: this.#attempts,
+    }
+  }
+
+  #onlyConnectFailures(): boolean {
+    return this.#records?.every(({ outcome }) => isConnectFailure(outcome)) ?? false
+  }
+
+  #record(attempt: Attempt, outcome: Outcome): void {
+    const { label: upstream, endpoint } = attempt.upstream
+    const records = (this.#records ??= [])
+    records.push({ upstream, tier: endpoint.tier, outcome })
+  }
+
+  #noEndpoints(tried: readonly Upstream[]): Error {
+    const { cluster, host } = this.route
+    // Nothing is known of the service at all: what discovery said tells more than "0 of 0".
+    if (cluster.tasks.length === 0 && cluster.discoveryError !== undefined) return cluster.discoveryError
+    return new NoEndpointsError(host, cluster.describe(tried), cluster.discoveryError)
+  }
+
+  #tellFallback(upstream: Upstream): void {
+    const { cluster, host } = this.route
+    const { method } = this.#options
+    const tried = this.#tried ?? NONE
+    emit('onehop:call.fell-back', () => ({
+      host,
+      method,
+      upstream: upstream.label,
+      reason: cluster.discoveryError?.message ?? cluster.describe(tried),
+    }))
+  }
+
+  #exceedDeadline(deadlineMs: number): void {
+    const error = new DeadlineExceededError(this.route.host, deadlineMs, this.#attempts)
+    this.#attempt?.abort(error)
+    this.failed(error)
+  }
+
+  /** True the first time: whatever ends a call ends it once, and frees all that it held. */
+  #finish(): boolean {
+    if (this.#over) return false
+    this.#over = true
+    if (this.#wait !== undefined || this.#attempts === 0) this.route.calls.stopsWaiting(this)
+    this.#wait?.cancel()
+    this.#deadline?.cancel()
+    this.#body?.close()
+    this.route.calls.end()
+    return true
+  }
+}
+
+function hasIdempotencyKey(headers: Dispatcher.DispatchOptions['headers']): boolean {
+  if (headers === undefined || headers === null) return false
+  if (Array.isArray(headers)) {
+    return headers.some((name, index) => index % 2 === 0 && String(name).toLowerCase() === 'idempotency-key')
+  }
+  if (Symbol.iterator in headers) {
+    for (const [name] of headers as Iterable<[string, unknown]>) {
+      if (name.toLowerCase() === 'idempotency-key') return true
+    }
+    return false
+  }
+  return Object.keys(headers).some((name) => name.toLowerCase() === 'idempotency-key')
+}

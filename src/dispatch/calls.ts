@@ -1,0 +1,47 @@
+import type { Call } from './call.ts'
+
+/**
+ * The calls under way of one client, so that `close()` can wait for them and `destroy()` can end them.
+ *
+ * Those on the wire are undici's to end. Those that wait, for discovery or for their next attempt, have
+ * nothing open that could be destroyed, and are kept by name.
+ */
+export class CallsUnderWay {
+  #count = 0
+  readonly #waiting = new Set<Call>()
+  #onIdle: (() => void)[] = []
+
+  get count(): number {
+    return this.#count
+  }
+
+  begin(): void {
+    this.#count++
+  }
+
+  end(): void {
+    this.#count--
+    if (this.#count > 0 || this.#onIdle.length === 0) return
+    const waiting = this.#onIdle
+    this.#onIdle = []
+    for (const resolve of waiting) resolve()
+  }
+
+  startsWaiting(call: Call): void {
+    this.#waiting.add(call)
+  }
+
+  stopsWaiting(call: Call): void {
+    this.#waiting.delete(call)
+  }
+
+  /** Resolves when the last call is over. */
+  whenIdle(): Promise<void> {
+    if (this.#count === 0) return Promise.resolve()
+    return new Promise((resolve) => this.#onIdle.push(resolve))
+  }
+
+  failWaiting(error: Error): void {
+    for (const call of [...this.#waiting]) call.failed(error)
+  }
+}

@@ -1,0 +1,92 @@
+import { Dispatcher, Dispatcher1Wrapper } from 'undici'
+import { ClosedError } from '../core/errors.ts'
+import { Call } from './call.ts'
+import type { Route } from './route.ts'
+
+/** Where a dispatcher finds what it needs for an origin. */
+export interface Routes {
+  /** The route of an origin, or undefined for one that is not discovered. Called for every request. */
+  find(origin: string | URL | undefined): Route | undefined
+  /** Ends what all routes hold. Waits for the calls under way. */
+  close(): Promise<void>
+  /** The same, but cuts the calls under way. */
+  destroy(error: Error | null): Promise<void>
+}
+
+/** A handler of undici 6 or 7, as the built-in `fetch` of Node 22 and 24 has one. */
+interface LegacyHandler {
+  onConnect?: unknown
+  onRequestStart?: unknown
+}
+
+/**
+ * undici's dispatcher contract over discovered services; every other host passes straight through.
+ *
+ * One dispatcher and not a chain of interceptors: a retry has to pick again, skip what was tried, and report
+ * each outcome. Users may still `compose()` interceptors around it. `compose` returns a proxy, through which
+ * `#private` fields cannot be read, so this class alone has TypeScript's `private`.
+ */
+export class DiscoveryDispatcher extends Dispatcher {
+  private readonly routes: Routes
+  private readonly elsewhere: Dispatcher
+  private ending: Promise<void> | undefined = undefined
+
+  /** @param elsewhere takes the requests of hosts that are not discovered; closed along with this */
+  constructor(routes: Routes, elsewhere: Dispatcher) {
+    super()
+    this.routes = routes
+    this.elsewhere = elsewhere
+  }
+
+  override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+    const legacy = isLegacy(handler)
+    const current = legacy ? wrapHandler(handler) : handler
+    const http1Only = legacy || (options as { allowH2?: boolean }).allowH2 === false
+    try {
+      if (this.ending !== undefined) throw new ClosedError('the client')
+      const route = this.routes.find(options.origin)
+      if (route !== undefined) {
+        new Call(route, options, current, http1Only).start()
+        return true
+      }
+      return this.elsewhere.dispatch(legacy ? withoutHttp2(options) : options, current)
+    } catch (error) {
+      if (typeof current.onResponseError !== 'function') throw error
+      // The contract: failures reach the handler, also those from before there is a controller.
+      current.onResponseError(null as never, error as Error)
+      return false
+    }
+  }
+
+  override close(callback?: () => void): Promise<void> & void {
+    this.ending ??= Promise.all([this.routes.close(), this.elsewhere.close()]).then(() => undefined)
+    return settle(this.ending, callback)
+  }
+
+  override destroy(first?: Error | null | (() => void), second?: () => void): Promise<void> & void {
+    const error = typeof first === 'function' ? null : (first ?? null)
+    const callback = typeof first === 'function' ? first : second
+    this.ending = Promise.all([this.routes.destroy(error), this.elsewhere.destroy(error)]).then(
+      () => undefined,
+    )
+    return settle(this.ending, callback)
+  }
+}
+
+function isLegacy(handler: LegacyHandler): boolean {
+  return typeof handler.onConnect === 'function' && typeof handler.onRequestStart !== 'function'
+}
+
+// A static method of undici's that its types leave out.
+const { wrapHandler } = Dispatcher1Wrapper as unknown as {
+  wrapHandler: (handler: LegacyHandler) => Dispatcher.DispatchHandler
+}
+
+function withoutHttp2(options: Dispatcher.DispatchOptions): Dispatcher.DispatchOptions {
+  return { ...options, allowH2: false } as Dispatcher.DispatchOptions
+}
+
+function settle(ending: Promise<void>, callback: (() => void) | undefined): Promise<void> & void {
+  if (callback !== undefined) void ending.then(callback)
+  return ending as Promise<void> & void
+}

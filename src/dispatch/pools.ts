@@ -1,0 +1,122 @@
+import { buildConnector, Pool } from 'undici'
+import type { Upstream } from '../cluster/upstream.ts'
+import type { Clock, Timer } from '../core/clock.ts'
+import { ClosedError } from '../core/errors.ts'
+
+/** How long a task that left may take to finish its calls before they are cut. */
+const LONGEST_DRAIN_MS = 30_000
+
+export interface PoolsOptions {
+  /** What callers wrote: scheme, host and port. */
+  readonly origin: string
+  readonly connectMs: number
+  /** To response headers. */
+  readonly attemptMs: number
+  /** undici's own options, for each task. */
+  readonly pool: Pool.Options
+  readonly clock: Clock
+}
+
+/**
+ * One undici `Pool` for each upstream of an origin.
+ *
+ * A pool is made for the name and connects to the address: its origin is what the caller wrote, and only its
+ * connector knows where the socket goes. So `Host`, `:authority` and the TLS server name are the caller's
+ * without a header being touched, and certificates are verified against the name (docs/decisions/001).
+ */
+export class Pools {
+  readonly #options: PoolsOptions
+  readonly #pools = new Map<Upstream, Pool>()
+  /** For callers that cannot speak HTTP/2 (`fetch` of Node 22 and 24). Made only where they are asked for. */
+  readonly #http1Pools = new Map<Upstream, Pool>()
+  readonly #draining = new Map<Pool, Timer>()
+  #closed = false
+
+  constructor(options: PoolsOptions) {
+    this.#options = options
+  }
+
+  /** @throws ClosedError after `close` or `destroy`: nothing may be opened that nobody would end */
+  get(upstream: Upstream, http1Only: boolean): Pool {
+    if (this.#closed) throw new ClosedError('the client')
+    const pools = http1Only ? this.#http1Pools : this.#pools
+    const known = pools.get(upstream)
+    if (known !== undefined) return known
+    const pool = this.#open(upstream, http1Only)
+    pools.set(upstream, pool)
+    return pool
+  }
+
+  /** The upstream has left: its calls end in peace, its connections then; at most 30 s. */
+  drain(upstream: Upstream): void {
+    for (const pools of [this.#pools, this.#http1Pools]) {
+      const pool = pools.get(upstream)
+      if (pool === undefined) continue
+      pools.delete(upstream)
+      void this.#closeSoon(pool)
+    }
+  }
+
+  /** Waits for the calls under way. */
+  async close(): Promise<void> {
+    this.#closed = true
+    const draining = [...this.#draining.keys()].map((pool) => pool.close())
+    await Promise.all([...this.#all().map((pool) => pool.close()), ...draining])
+    for (const timer of this.#draining.values()) timer.cancel()
+    this.#forget()
+  }
+
+  /** Cuts the calls under way. */
+  async destroy(error: Error | null): Promise<void> {
+    this.#closed = true
+    const pools = [...this.#all(), ...this.#draining.keys()]
+    for (const timer of this.#draining.values()) timer.cancel()
+    this.#forget()
+    await Promise.all(pools.map((pool) => pool.destroy(error)))
+  }
+
+  #all(): Pool[] {
+    return [...this.#pools.values(), ...this.#http1Pools.values()]
+  }
+
+  #forget(): void {
+    this.#pools.clear()
+    this.#http1Pools.clear()
+    this.#draining.clear()
+  }
+
+  async #closeSoon(pool: Pool): Promise<void> {
+    const timer = this.#options.clock.setTimer(() => void pool.destroy(), LONGEST_DRAIN_MS)
+    this.#draining.set(pool, timer)
+    await pool.close().catch(() => undefined)
+    timer.cancel()
+    this.#draining.delete(pool)
+  }
+
+  #open(upstream: Upstream, http1Only: boolean): Pool {
+    const { origin, connectMs, attemptMs, pool } = this.#options
+    const { endpoint, port } = upstream
+    const options = http1Only ? { ...pool, allowH2: false } : pool
+    const connector = connectorOf(options, connectMs)
+    return new Pool(endpoint.origin ?? origin, {
+      headersTimeout: attemptMs,
+      ...options,
+      connect: (target, callback) =>
+        connector({ ...target, hostname: endpoint.address, port: String(port) }, callback),
+    })
+  }
+}
+
+/** The connector that undici would build from these options, since a pool with a connector builds none. */
+function connectorOf(options: Pool.Options, connectMs: number): buildConnector.connector {
+  if (typeof options.connect === 'function') return options.connect
+  const { allowH2, maxCachedSessions, connectTimeout, h2Options } = options
+  return buildConnector({
+    ...(allowH2 === undefined ? {} : { allowH2 }),
+    ...(maxCachedSessions === undefined ? {} : { maxCachedSessions }),
+    // HTTP/2 without TLS, by prior knowledge. undici reads it, its types do not tell.
+    ...(h2Options?.useH2c === true ? { useH2c: true } : {}),
+    timeout: connectTimeout ?? connectMs,
+    ...options.connect,
+  })
+}

@@ -1,0 +1,72 @@
+/**
+ * Bounds what retries may add to a service's load.
+ *
+ * Each call deposits a fraction, each retry withdraws one; a reserve lets quiet clients retry too. When a
+ * whole service fails, retries stop at a fifth of the calls instead of tripling them. Retry counts per call
+ * cannot do that. Source: Finagle's `RetryBudget`, which forgets after a window as this does.
+ */
+export interface RetryBudgetOptions {
+  /** Retries allowed for each call, e.g. 0.2. */
+  readonly ratio: number
+  /** Retries a second that are allowed whatever the number of calls. */
+  readonly minPerSecond: number
+  /** How long deposits and withdrawals count, in ms. */
+  readonly windowMs: number
+}
+
+const SLOTS = 10
+
+/** Time is an argument; it must not run backwards. */
+export class RetryBudget {
+  readonly #ratio: number
+  readonly #reserve: number
+  readonly #slotMs: number
+  /** Net balance of each tenth of the window: deposits less withdrawals. */
+  readonly #slots = new Float64Array(SLOTS)
+  #slot = 0
+  #slotEndsAt: number
+  #sum = 0
+
+  constructor(options: RetryBudgetOptions, now: number) {
+    this.#ratio = options.ratio
+    this.#reserve = (options.minPerSecond * options.windowMs) / 1_000
+    this.#slotMs = options.windowMs / SLOTS
+    this.#slotEndsAt = now + this.#slotMs
+  }
+
+  /** A call begins. */
+  deposit(now: number): void {
+    this.#turn(now)
+    this.#add(this.#ratio)
+  }
+
+  /** Takes one retry out; false when there is none left, and then nothing is taken. */
+  withdraw(now: number): boolean {
+    if (this.balance(now) < 1) return false
+    this.#add(-1)
+    return true
+  }
+
+  /** Retries that may be begun now. */
+  balance(now: number): number {
+    this.#turn(now)
+    return this.#reserve + this.#sum
+  }
+
+  #add(amount: number): void {
+    this.#slots[this.#slot] = (this.#slots[this.#slot] ?? 0) + amount
+    this.#sum += amount
+  }
+
+  #turn(now: number): void {
+    if (now < this.#slotEndsAt) return
+    const passed = Math.min(SLOTS, 1 + Math.floor((now - this.#slotEndsAt) / this.#slotMs))
+    for (let step = 0; step < passed; step++) {
+      this.#slot = (this.#slot + 1) % SLOTS
+      this.#slots[this.#slot] = 0
+    }
+    this.#slotEndsAt = now + this.#slotMs - ((now - this.#slotEndsAt) % this.#slotMs)
+    // Summed anew, so that rounding does not pile up over weeks.
+    this.#sum = this.#slots.reduce((sum, amount) => sum + amount, 0)
+  }
+}

@@ -1,0 +1,82 @@
+import { untilHttpDate } from '../core/clock.ts'
+import { isConnectFailure, type Outcome } from '../core/outcome.ts'
+import type { RetryBudgetOptions } from './retry-budget.ts'
+
+/** What a policy may know of the request. */
+export interface RetryRequest {
+  readonly method: string
+  readonly path: string
+  /** By its method, an `Idempotency-Key` header, or `idempotent: true`. */
+  readonly idempotent: boolean
+  /** Attempts made so far, the failed one included. */
+  readonly attempts: number
+}
+
+export interface RetryOptions {
+  /** Attempts in all, the first included, from 1 to 10. */
+  readonly attempts: number
+  /** First step of the backoff. The first retry to another task waits nothing. */
+  readonly baseMs: number
+  /** Longest wait between two attempts. */
+  readonly capMs: number
+  /** `Retry-After` is waited for up to this, and only when it is the same upstream again. */
+  readonly maxRetryAfterMs: number
+  /** Bytes of a streamed request body that are kept for another attempt; a longer one is not sent again. */
+  readonly maxReplayBytes: number
+  /** Bytes read from a response that is not handed on, so that its connection can be used again. */
+  readonly maxDrainBytes: number
+  readonly budget: RetryBudgetOptions
+  /** Overrides the rule: true to retry, false to give up, undefined for the rule as it stands. */
+  readonly on: ((outcome: Outcome, request: RetryRequest) => boolean | undefined) | undefined
+}
+
+// RFC 9110 section 9.2.2, and QUERY (draft-ietf-httpbis-safe-method-w-body).
+const IDEMPOTENT_METHODS = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE', 'QUERY'])
+const RETRYABLE_STATUS = new Set([502, 503, 504])
+
+export function isIdempotent(method: string): boolean {
+  return IDEMPOTENT_METHODS.has(method)
+}
+
+/**
+ * Whether an attempt that ended so may be followed by another. Attempts, budget and body are the caller's to
+ * look at.
+ * @param elsewhere whether there is an upstream that the call has not been to
+ */
+export function mayRetry(
+  outcome: Outcome,
+  request: RetryRequest,
+  elsewhere: boolean,
+  on: RetryOptions['on'],
+): boolean {
+  return on?.(outcome, request) ?? standsToReason(outcome, request.idempotent, elsewhere)
+}
+
+function standsToReason(outcome: Outcome, idempotent: boolean, elsewhere: boolean): boolean {
+  // Nothing was sent: no method can have had an effect.
+  if (isConnectFailure(outcome)) return true
+  switch (outcome.kind) {
+    case 'response':
+      // The task refused to work for anybody who asks as often as we do: ask another, not the same.
+      if (outcome.status === 429) return elsewhere
+      return idempotent && RETRYABLE_STATUS.has(outcome.status)
+    case 'transport-error':
+      return idempotent || !outcome.sent
+    case 'timeout':
+      return idempotent && outcome.phase === 'headers'
+    case 'connect-error':
+      return true
+    case 'cancelled':
+      return false
+  }
+}
+
+/**
+ * The wait that a `Retry-After` header asks for, in ms: seconds or an HTTP date (RFC 9110 section 10.2.3).
+ * @returns undefined when the header is missing or unreadable
+ */
+export function retryAfterMs(header: string | string[] | undefined): number | undefined {
+  const text = Array.isArray(header) ? header[0] : header
+  if (text === undefined) return undefined
+  return /^\s*\d+\s*$/.test(text) ? Number(text) * 1_000 : untilHttpDate(text)
+}

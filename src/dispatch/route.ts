@@ -1,0 +1,22 @@
+import type { Cluster } from '../cluster/cluster.ts'
+import type { Clock, Random } from '../core/clock.ts'
+import type { CallsUnderWay } from './calls.ts'
+import type { Pools } from './pools.ts'
+import type { RetryBudget } from './retry-budget.ts'
+import type { RetryOptions } from './retry-policy.ts'
+
+/** All that a call to one origin needs: found once by the origin, and shared by its calls. */
+export interface Route {
+  /** The service's name, as it stands in errors and events. */
+  readonly host: string
+  readonly cluster: Cluster
+  readonly pools: Pools
+  /** undefined: failures are handed on as they are, untouched. */
+  readonly retry: RetryOptions | undefined
+  readonly budget: RetryBudget
+  /** Over all attempts and the response body; undefined: none. */
+  readonly deadlineMs: number | undefined
+  readonly calls: CallsUnderWay
+  readonly clock: Clock
+  readonly random: Random
+}

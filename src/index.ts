@@ -1,0 +1,32 @@
+export { createClient, type Client } from './client.ts'
+export type { ClientOptions, FallbackOptions, RetryInput, ServiceOptions, Timeouts } from './options.ts'
+export type { Inspection, OriginInspection, ServiceInspection, UpstreamInspection } from './inspect.ts'
+
+export { DiscoveryDispatcher, type Routes } from './dispatch/dispatcher.ts'
+export type { RetryOptions, RetryRequest } from './dispatch/retry-policy.ts'
+export type { RetryBudgetOptions } from './dispatch/retry-budget.ts'
+
+export type { Resolver } from './discovery/resolver.ts'
+export type { ServiceName } from './discovery/service-name.ts'
+export { taskEndpoint, type Endpoint, type Snapshot } from './discovery/endpoint.ts'
+export { cloudMapResolver, type CloudMapOptions } from './discovery/cloud-map.ts'
+export { dnsResolver, type DnsOptions } from './discovery/dns.ts'
+export { staticResolver } from './discovery/static.ts'
+
+export type { Balancer, PickHint } from './balancer/balancer.ts'
+export { p2c } from './balancer/p2c.ts'
+export { roundRobin } from './balancer/round-robin.ts'
+
+export type { Clock, Random, Timer } from './core/clock.ts'
+export type { Outcome } from './core/outcome.ts'
+export { eventNames, type EventName, type EventPayloads } from './core/events.ts'
+export {
+  AttemptsExhaustedError,
+  ClosedError,
+  DeadlineExceededError,
+  InvalidOptionsError,
+  NoEndpointsError,
+  OnehopError,
+  ResolutionFailedError,
+  type AttemptRecord,
+} from './core/errors.ts'

@@ -1,0 +1,102 @@
+import type { Pool } from 'undici'
+import type { Balancer } from './balancer/balancer.ts'
+import type { Clock, Random } from './core/clock.ts'
+import type { CloudMapOptions } from './discovery/cloud-map.ts'
+import type { DnsOptions } from './discovery/dns.ts'
+import type { Resolver } from './discovery/resolver.ts'
+import type { RetryBudgetOptions } from './dispatch/retry-budget.ts'
+import type { RetryOptions } from './dispatch/retry-policy.ts'
+
+/** Options of `createClient`. What stands beside `services` is the default for every service. */
+export interface ClientOptions extends ServiceOptions {
+  /** Cloud Map namespaces: hosts under these are discovered, every other host passes straight through. */
+  readonly namespaces?: readonly string[]
+  /** Options of single services by host name. A name in no namespace is found by DNS. */
+  readonly services?: Readonly<Record<string, ServiceOptions>>
+  /** Where endpoints come from ['auto': the Cloud Map API with credentials and a region, DNS without]. */
+  readonly discovery?: 'auto' | 'dns' | 'api' | Resolver
+  readonly dns?: DnsOptions
+  readonly cloudMap?: CloudMapOptions
+  /** Connect to loopback addresses that discovery names [false]: for tests. */
+  readonly allowLoopback?: boolean
+  /** Connect to no address outside these CIDRs, e.g. `['10.0.0.0/16']` [all but the refused ones]. */
+  readonly allowAddresses?: readonly string[]
+  /** Time, for tests [the system's]. */
+  readonly clock?: Clock
+  /** Chance, for tests [the system's]. */
+  readonly random?: Random
+}
+
+/** Options of one service. */
+export interface ServiceOptions {
+  /** ALB or NLB that takes what the tasks cannot [none]. */
+  readonly fallback?: string | URL | FallbackOptions
+  /** Port of the tasks, where the URL names none [the instance's, else the scheme's]. */
+  readonly port?: number
+  /** [`p2c()`] */
+  readonly balancer?: Balancer
+  /** `false`: one attempt, and failures are handed on as undici tells them. */
+  readonly retry?: RetryInput | false
+  readonly timeouts?: Timeouts
+  /** undici's options for the connections to each task: `connections`, `allowH2`, `connect` (TLS), ... */
+  readonly pool?: Pool.Options
+}
+
+export interface FallbackOptions {
+  /** Scheme, host and port; a path is refused. */
+  readonly url: string | URL
+  /**
+   * What `Host` and the TLS server name say: the load balancer's own name [`'own'`], or the service's
+   * (`'preserve'`) for balancers that route by it.
+   */
+  readonly host?: 'own' | 'preserve'
+}
+
+/** In ms, at least 1. */
+export interface Timeouts {
+  /** To a connection [1,000]. */
+  readonly connectMs?: number
+  /** From the start of an attempt to its response headers [15,000]. */
+  readonly attemptMs?: number
+  /** Over all attempts and the response body [none]. */
+  readonly deadlineMs?: number
+}
+
+/** {@link RetryOptions}, of which any may be left out. */
+export type RetryInput = Partial<Omit<RetryOptions, 'budget'>> & {
+  readonly budget?: Partial<RetryBudgetOptions>
+}
+
+/** Options of a service as the library works with them: complete, checked, never changed. */
+export interface ServiceSettings {
+  readonly fallback: FallbackSettings | undefined
+  readonly port: number | undefined
+  readonly balancer: Balancer
+  readonly retry: RetryOptions | undefined
+  /** Holds also where retries are off: fallback attempts draw on it. */
+  readonly budget: RetryBudgetOptions
+  readonly connectMs: number
+  readonly attemptMs: number
+  readonly deadlineMs: number | undefined
+  readonly pool: Pool.Options
+}
+
+export interface FallbackSettings {
+  readonly url: URL
+  readonly preserveHost: boolean
+}
+
+export interface ClientSettings {
+  /** Canonical. */
+  readonly namespaces: readonly string[]
+  readonly defaults: ServiceSettings
+  /** By canonical host. */
+  readonly services: ReadonlyMap<string, ServiceSettings>
+  readonly discovery: 'auto' | 'dns' | 'api' | Resolver
+  readonly dns: DnsOptions
+  readonly cloudMap: CloudMapOptions
+  readonly allowLoopback: boolean
+  readonly allowAddresses: readonly string[] | undefined
+  readonly clock: Clock
+  readonly random: Random
+}

@@ -1,0 +1,168 @@
+import { LRUCache } from 'lru-cache'
+import { Cluster } from './cluster/cluster.ts'
+import type { SnapshotCache } from './discovery/cache.ts'
+import type { Endpoint } from './discovery/endpoint.ts'
+import { canonicalHost, parseServiceName, type ServiceName } from './discovery/service-name.ts'
+import { CallsUnderWay } from './dispatch/calls.ts'
+import type { Routes } from './dispatch/dispatcher.ts'
+import { Pools } from './dispatch/pools.ts'
+import { RetryBudget } from './dispatch/retry-budget.ts'
+import type { Route } from './dispatch/route.ts'
+import { ClosedError } from './core/errors.ts'
+import type { ClientSettings, FallbackSettings, ServiceSettings } from './options.ts'
+
+const MOST_ORIGINS = 1_000
+const DEFAULT_PORT: Readonly<Record<string, number>> = { 'http:': 80, 'https:': 443 }
+
+/** A route, with what `inspect()` tells of it. */
+export interface KnownRoute extends Route {
+  readonly origin: string
+  readonly service: ServiceName
+}
+
+/**
+ * Routes by origin, made when an origin is first called.
+ *
+ * An origin and not a service, because `http://orders.shop.local` and `https://orders.shop.local:8443` are
+ * different servers on the same tasks: their connections, latencies and ejections are their own. What they
+ * share is the view of the service that discovery keeps.
+ */
+export class RouteTable implements Routes {
+  readonly #settings: ClientSettings
+  readonly #cache: SnapshotCache
+  readonly #calls = new CallsUnderWay()
+  readonly #routes: LRUCache<string, KnownRoute>
+  /** Origins that are not discovered, so that a process-wide dispatcher parses each but once. */
+  readonly #elsewhere = new LRUCache<string, true>({ max: MOST_ORIGINS })
+  readonly #closing = new Set<Promise<void>>()
+
+  constructor(settings: ClientSettings, cache: SnapshotCache) {
+    this.#settings = settings
+    this.#cache = cache
+    this.#routes = new LRUCache({
+      max: MOST_ORIGINS,
+      // The least used origin makes room; its calls end in peace.
+      dispose: (route) => this.#retire(route.pools.close()),
+    })
+  }
+
+  find(origin: string | URL | undefined): Route | undefined {
+    if (origin === undefined) return undefined
+    const key = typeof origin === 'string' ? origin : origin.origin
+    const known = this.#routes.get(key)
+    if (known !== undefined || this.#elsewhere.has(key)) return known
+    return this.#open(key)
+  }
+
+  /** The name of a host that is discovered, or undefined for one that is not. */
+  serviceOf(host: string): ServiceName | undefined {
+    const { namespaces, services } = this.#settings
+    const name = parseServiceName(host, namespaces)
+    return name.namespace !== undefined || services.has(name.host) ? name : undefined
+  }
+
+  get callsUnderWay(): number {
+    return this.#calls.count
+  }
+
+  known(): readonly KnownRoute[] {
+    return [...this.#routes.values()]
+  }
+
+  /** What waits for discovery is refused at once, what is on the wire or between two attempts ends in peace. */
+  async close(): Promise<void> {
+    await this.#cache.close()
+    await this.#calls.whenIdle()
+    await this.#end((route) => route.pools.close())
+  }
+
+  async destroy(error: Error | null): Promise<void> {
+    await this.#cache.close()
+    const ended = this.#end((route) => route.pools.destroy(error))
+    this.#calls.failWaiting(error ?? new ClosedError('the client'))
+    await ended
+  }
+
+  async #end(end: (route: KnownRoute) => Promise<void>): Promise<void> {
+    await Promise.all([...this.known().map(end), ...this.#closing])
+  }
+
+  #retire(closing: Promise<void>): void {
+    this.#closing.add(closing)
+    void closing.finally(() => this.#closing.delete(closing))
+  }
+
+  #open(key: string): KnownRoute | undefined {
+    if (!URL.canParse(key)) return undefined
+    const url = new URL(key)
+    const service = url.protocol in DEFAULT_PORT ? this.serviceOf(url.hostname) : undefined
+    if (service === undefined) {
+      this.#elsewhere.set(key, true)
+      return undefined
+    }
+    // The same place may be written in several ways: upper case, an explicit default port, a trailing slash.
+    const known = key === url.origin ? undefined : this.#routes.get(url.origin)
+    if (known !== undefined) return known
+    const route = this.#make(url, service)
+    this.#routes.set(url.origin, route)
+    return route
+  }
+
+  #make(url: URL, service: ServiceName): KnownRoute {
+    const { clock, random, services, defaults } = this.#settings
+    const settings = services.get(service.host) ?? defaults
+    const pools = new Pools({
+      origin: url.origin,
+      connectMs: settings.connectMs,
+      attemptMs: settings.attemptMs,
+      pool: settings.pool,
+      clock,
+    })
+    const cluster = new Cluster(this.#cache.view(service), {
+      host: service.host,
+      portOf: portOf(url, settings),
+      fallback: settings.fallback === undefined ? undefined : fallbackEndpoint(settings.fallback, url),
+      balancer: settings.balancer,
+      clock,
+      random,
+      onDeparted: (upstream) => pools.drain(upstream),
+    })
+    return {
+      origin: url.origin,
+      service,
+      host: service.host,
+      cluster,
+      pools,
+      retry: settings.retry,
+      budget: new RetryBudget(settings.budget, clock.now()),
+      deadlineMs: settings.deadlineMs,
+      calls: this.#calls,
+      clock,
+      random,
+    }
+  }
+}
+
+/** Port: what the caller wrote, else what the user set, else the instance's, else the scheme's. */
+function portOf(url: URL, settings: ServiceSettings): (endpoint: Endpoint) => number {
+  const written = url.port === '' ? undefined : Number(url.port)
+  const schemes = DEFAULT_PORT[url.protocol] ?? 80
+  return (endpoint) => {
+    if (endpoint.tier === 1) return endpoint.port ?? schemes
+    return written ?? settings.port ?? endpoint.port ?? schemes
+  }
+}
+
+/** The load balancer, as one more endpoint. Called by its own name, or by the service's where it routes by that. */
+function fallbackEndpoint(fallback: FallbackSettings, caller: URL): Endpoint {
+  const { url, preserveHost } = fallback
+  return {
+    address: canonicalHost(url.hostname.replace(/^\[|\]$/g, '')),
+    port: url.port === '' ? DEFAULT_PORT[url.protocol] : Number(url.port),
+    tier: 1,
+    zone: undefined,
+    weight: 1,
+    id: undefined,
+    origin: preserveHost ? `${url.protocol}//${caller.host}` : url.origin,
+  }
+}
