@@ -54,7 +54,7 @@ export function createClient(options: ClientOptions = {}): Client {
   return {
     dispatcher,
     fetch: fetchOver(dispatcher),
-    request: ((url, init) => request(url, { ...init, dispatcher })) as typeof request,
+    request: (url, init) => request(url, { ...init, dispatcher }),
     async resolve(host) {
       if (closing !== undefined) throw new ClosedError('the client')
       const service = routes.serviceOf(host)
@@ -131,7 +131,12 @@ function isForeignRequest(input: unknown): input is globalThis.Request {
 function ownRequest(foreign: globalThis.Request): Request {
   const { method, headers, body, signal, redirect, integrity, keepalive, referrerPolicy } = foreign
   return new Request(foreign.url, {
-    ...{ method, signal, redirect, integrity, keepalive, referrerPolicy },
+    method,
+    signal,
+    redirect,
+    integrity,
+    keepalive,
+    referrerPolicy,
     headers: [...headers],
     ...(body === null ? {} : { body, duplex: 'half' }),
   } as never)

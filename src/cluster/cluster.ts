@@ -14,6 +14,9 @@ const LONGEST_RETRY_AFTER_MS = 60_000
 // The median of 1,000 estimates takes some 100 µs: often enough to follow a fleet, too rare to be felt.
 const PEERS_EVERY_MS = 1_000
 
+/** What dispatch tells of the call that it wants an upstream for. */
+export type { PickHint }
+
 /** These say that this process is out of something, not that the upstream is bad. */
 const OWN_FAILURES = new Set(['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS'])
 
@@ -187,10 +190,12 @@ export class Cluster {
       return
     }
     upstream.failures++
-    const waitedMs = outcome.kind === 'timeout' ? outcome.latencyMs : 0
-    upstream.observe(Math.max(upstream.latencyMs(now), FAILURE_COUNTS_AS_MS, waitedMs), now)
-    // A probe that fails in any way was not the success that re-admits.
-    if (!isConnectFailure(outcome) && upstream.ejection.state !== 'probing') return
+    if (!isConnectFailure(outcome)) {
+      const waitedMs = outcome.kind === 'timeout' ? outcome.latencyMs : 0
+      upstream.observe(Math.max(upstream.latencyMs(now), FAILURE_COUNTS_AS_MS, waitedMs), now)
+      // A probe that fails in any way was not the success that re-admits.
+      if (upstream.ejection.state !== 'probing') return
+    }
     const forMs = upstream.ejection.connectFailed(now, reasonOf(outcome.error))
     if (forMs === undefined) return
     this.#recount()
@@ -251,7 +256,7 @@ export class Cluster {
     const estimates = this.#tasks
       .filter((upstream) => upstream.requests > 0)
       .map((upstream) => upstream.latencyMs(now))
-      .sort((a, b) => a - b)
+      .toSorted((a, b) => a - b)
     this.#peersMs = estimates[Math.floor((estimates.length - 1) / 2)] ?? 0
     for (const upstream of this.#tasks) upstream.peersMs = this.#peersMs
   }

@@ -128,3 +128,13 @@ function describeRange(range: NumberRange): string {
   if (max !== undefined) return `${kind} up to ${max}`
   return kind
 }
+
+/** The default where the user wrote nothing, else what the check makes of what was written. */
+export function given<Value>(
+  path: string,
+  value: unknown,
+  otherwise: Value,
+  check: (path: string, value: unknown) => Value,
+): Value {
+  return value === undefined ? otherwise : check(path, value)
+}

@@ -56,6 +56,8 @@ export class RecordedBody {
       for (;;) {
         // Not `done`: that would end the body of an attempt that may still be on the wire, and cut it short.
         if (reader !== this.#readers) throw new Error('another attempt reads the body')
+        // Never a part of a body: its beginning is gone.
+        if (position < this.#dropped) throw new Error('the body was too long to be kept')
         const chunk = this.#chunks[position - this.#dropped]
         if (chunk !== undefined) {
           position++

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { errors, type Dispatcher } from 'undici'
-import type { PickHint } from '../balancer/balancer.ts'
+import type { PickHint } from '../cluster/cluster.ts'
 import type { Upstream } from '../cluster/upstream.ts'
 import type { Timer } from '../core/clock.ts'
 import {
@@ -322,7 +322,7 @@ export class Call implements Dispatcher.DispatchController, PickHint {
 function hasIdempotencyKey(headers: Dispatcher.DispatchOptions['headers']): boolean {
   if (headers === undefined || headers === null) return false
   if (Array.isArray(headers)) {
-    return headers.some((name, index) => index % 2 === 0 && String(name).toLowerCase() === 'idempotency-key')
+    return headers.some((name, index) => index % 2 === 0 && name.toLowerCase() === 'idempotency-key')
   }
   if (Symbol.iterator in headers) {
     for (const [name] of headers as Iterable<[string, unknown]>) {

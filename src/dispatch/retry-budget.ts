@@ -21,11 +21,13 @@ export class RetryBudget {
   readonly #ratio: number
   readonly #reserve: number
   readonly #slotMs: number
-  /** Net balance of each tenth of the window: deposits less withdrawals. */
-  readonly #slots = new Float64Array(SLOTS)
+  /** Calls and retries of each tenth of the window. Counts, and no running balance that rounding could wear. */
+  readonly #deposits = new Uint32Array(SLOTS)
+  readonly #withdrawals = new Uint32Array(SLOTS)
+  #deposited = 0
+  #withdrawn = 0
   #slot = 0
   #slotEndsAt: number
-  #sum = 0
 
   constructor(options: RetryBudgetOptions, now: number) {
     this.#ratio = options.ratio
@@ -37,25 +39,22 @@ export class RetryBudget {
   /** A call begins. */
   deposit(now: number): void {
     this.#turn(now)
-    this.#add(this.#ratio)
+    this.#deposits[this.#slot]!++
+    this.#deposited++
   }
 
   /** Takes one retry out; false when there is none left, and then nothing is taken. */
   withdraw(now: number): boolean {
     if (this.balance(now) < 1) return false
-    this.#add(-1)
+    this.#withdrawals[this.#slot]!++
+    this.#withdrawn++
     return true
   }
 
   /** Retries that may be begun now. */
   balance(now: number): number {
     this.#turn(now)
-    return this.#reserve + this.#sum
-  }
-
-  #add(amount: number): void {
-    this.#slots[this.#slot] = (this.#slots[this.#slot] ?? 0) + amount
-    this.#sum += amount
+    return this.#reserve + this.#ratio * this.#deposited - this.#withdrawn
   }
 
   #turn(now: number): void {
@@ -63,10 +62,11 @@ export class RetryBudget {
     const passed = Math.min(SLOTS, 1 + Math.floor((now - this.#slotEndsAt) / this.#slotMs))
     for (let step = 0; step < passed; step++) {
       this.#slot = (this.#slot + 1) % SLOTS
-      this.#slots[this.#slot] = 0
+      this.#deposited -= this.#deposits[this.#slot] ?? 0
+      this.#withdrawn -= this.#withdrawals[this.#slot] ?? 0
+      this.#deposits[this.#slot] = 0
+      this.#withdrawals[this.#slot] = 0
     }
     this.#slotEndsAt = now + this.#slotMs - ((now - this.#slotEndsAt) % this.#slotMs)
-    // Summed anew, so that rounding does not pile up over weeks.
-    this.#sum = this.#slots.reduce((sum, amount) => sum + amount, 0)
   }
 }

@@ -1,0 +1,88 @@
+import { checkFunction, checkKeys, checkMs, checkNumber, given, keyPath } from './core/check.ts'
+import type { RetryBudgetOptions } from './dispatch/retry-budget.ts'
+import type { RetryOptions } from './dispatch/retry-policy.ts'
+
+/** Where each number comes from is told in docs/architecture.md. */
+export const DEFAULT_RETRY: RetryOptions = {
+  attempts: 3,
+  baseMs: 25,
+  capMs: 250,
+  maxRetryAfterMs: 5_000,
+  maxReplayBytes: 65_536,
+  maxDrainBytes: 65_536,
+  budget: { ratio: 0.2, minPerSecond: 10, windowMs: 10_000 },
+  on: undefined,
+}
+
+const KEYS = [
+  'attempts',
+  'baseMs',
+  'capMs',
+  'maxRetryAfterMs',
+  'maxReplayBytes',
+  'maxDrainBytes',
+  'budget',
+  'on',
+] as const
+const MOST_BYTES = 1_073_741_824
+
+/** @returns undefined where retries are off */
+export function retrySettings(
+  path: string,
+  value: unknown,
+  defaults: RetryOptions | undefined,
+): RetryOptions | undefined {
+  if (value === undefined) return defaults
+  if (value === false) return undefined
+  const retry = checkKeys(path, value, KEYS)
+  const base = defaults ?? DEFAULT_RETRY
+  const at = (key: string): string => keyPath(path, key)
+  return {
+    attempts: given(at('attempts'), retry['attempts'], base.attempts, checkAttempts),
+    baseMs: given(at('baseMs'), retry['baseMs'], base.baseMs, checkMs),
+    capMs: given(at('capMs'), retry['capMs'], base.capMs, checkMs),
+    maxRetryAfterMs: given(at('maxRetryAfterMs'), retry['maxRetryAfterMs'], base.maxRetryAfterMs, checkMs),
+    maxReplayBytes: given(at('maxReplayBytes'), retry['maxReplayBytes'], base.maxReplayBytes, checkBytes),
+    maxDrainBytes: given(at('maxDrainBytes'), retry['maxDrainBytes'], base.maxDrainBytes, checkBytes),
+    budget: budgetSettings(at('budget'), retry['budget'], base.budget),
+    on: given(at('on'), retry['on'], base.on, checkRule),
+  }
+}
+
+function budgetSettings(path: string, value: unknown, base: RetryBudgetOptions): RetryBudgetOptions {
+  const budget = checkKeys(path, value ?? {}, ['ratio', 'minPerSecond', 'windowMs'])
+  const at = (key: string): string => keyPath(path, key)
+  return {
+    ratio: given(at('ratio'), budget['ratio'], base.ratio, checkRatio),
+    minPerSecond: given(at('minPerSecond'), budget['minPerSecond'], base.minPerSecond, checkRate),
+    windowMs: given(at('windowMs'), budget['windowMs'], base.windowMs, checkWindow),
+  }
+}
+
+function checkAttempts(path: string, value: unknown): number {
+  return checkNumber(path, value, { min: 1, max: 10, integer: true })
+}
+
+function checkBytes(path: string, value: unknown): number {
+  return checkNumber(path, value, { min: 0, max: MOST_BYTES, integer: true, unit: 'bytes' })
+}
+
+function checkRatio(path: string, value: unknown): number {
+  return checkNumber(path, value, { min: 0, max: 10 })
+}
+
+function checkRate(path: string, value: unknown): number {
+  return checkNumber(path, value, { min: 0, max: 100_000 })
+}
+
+function checkWindow(path: string, value: unknown): number {
+  return checkMs(path, value, 100)
+}
+
+function checkRule(path: string, value: unknown): RetryOptions['on'] {
+  return checkFunction(
+    path,
+    value,
+    'a function (outcome, request) => boolean | undefined',
+  ) as RetryOptions['on']
+}

@@ -1,0 +1,59 @@
+import { describe, expect, test } from 'vitest'
+import { Ejection } from '../../src/cluster/ejection.ts'
+
+describe('ejection', () => {
+  test('is for 1 s at first and doubles to 30 s while probes fail', () => {
+    const ejection = new Ejection()
+    const times: number[] = []
+    let now = 0
+    for (let round = 0; round < 7; round++) {
+      const forMs = ejection.connectFailed(now, 'ECONNREFUSED')
+      times.push(forMs ?? -1)
+      now = ejection.probeAt
+      ejection.startProbe()
+    }
+    expect(times).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000])
+  })
+
+  test('is not prolonged by failures that come in while it lasts', () => {
+    const ejection = new Ejection()
+    ejection.connectFailed(0, 'ECONNREFUSED')
+    expect(ejection.connectFailed(10, 'ECONNREFUSED')).toBeUndefined()
+    expect(ejection.probeAt).toBe(1_000)
+  })
+
+  test('ends with the success of a request begun after it', () => {
+    const ejection = new Ejection()
+    ejection.connectFailed(100, 'ECONNREFUSED')
+    ejection.startProbe()
+    expect(ejection.answered(1_100)).toBe(true)
+    expect(ejection.state).toBe('available')
+  })
+
+  test('does not end with an answer to a request from before it', () => {
+    const ejection = new Ejection()
+    ejection.connectFailed(100, 'ECONNREFUSED')
+    expect(ejection.answered(50)).toBe(false)
+    expect(ejection.state).toBe('ejected')
+  })
+
+  test('starts at 1 s again after a success', () => {
+    const ejection = new Ejection()
+    ejection.connectFailed(0, 'ECONNREFUSED')
+    ejection.startProbe()
+    ejection.connectFailed(1_000, 'ECONNREFUSED')
+    ejection.startProbe()
+    ejection.answered(3_000)
+    expect(ejection.connectFailed(4_000, 'ECONNREFUSED')).toBe(1_000)
+  })
+
+  test('a probe whose caller went away leaves the next call to probe', () => {
+    const ejection = new Ejection()
+    ejection.connectFailed(0, 'ECONNREFUSED')
+    ejection.startProbe()
+    expect(ejection.probeAt).toBe(Number.POSITIVE_INFINITY)
+    ejection.probeCancelled()
+    expect(ejection.state).toBe('ejected')
+    expect(ejection.probeAt).toBe(1_000)
+  })
+})

@@ -1,0 +1,199 @@
+import { describe, expect, test } from 'vitest'
+import { ClosedError } from '../../src/core/errors.ts'
+import { SnapshotCache, type ServiceView } from '../../src/discovery/cache.ts'
+import { parseServiceName } from '../../src/discovery/service-name.ts'
+import { manualClock, type ManualClock } from '../../src/testing/manual-clock.ts'
+import {
+  scriptedResolver,
+  type ScriptedAnswer,
+  type ScriptedResolver,
+} from '../../src/testing/scripted-resolver.ts'
+import { seededRandom } from '../../src/testing/seeded-random.ts'
+
+const ORDERS = parseServiceName('orders.shop.local', ['shop.local'])
+const ONE = ['10.0.0.1:80']
+const TWO = ['10.0.0.1:80', '10.0.0.2:80']
+
+interface Bench {
+  clock: ManualClock
+  resolver: ScriptedResolver
+  cache: SnapshotCache
+  view: ServiceView
+  /** As a call does: uses the view, waits only where it has to. */
+  use(): Promise<readonly string[]>
+}
+
+function bench(answer: ScriptedAnswer | Promise<ScriptedAnswer>, ttlMs = 10_000): Bench {
+  const clock = manualClock(1_000)
+  const resolver = scriptedResolver(clock, answer, ttlMs)
+  const cache = new SnapshotCache({ resolver, clock, random: seededRandom(7) })
+  const view = cache.view(ORDERS)
+  return {
+    clock,
+    resolver,
+    cache,
+    view,
+    async use() {
+      view.usedAt = clock.now()
+      if (clock.now() >= view.usableUntil) await view.whenUsable()
+      if (view.snapshot === undefined) throw view.error
+      return view.snapshot.endpoints.map(({ address, port }) => `${address}:${port}`)
+    },
+  }
+}
+
+describe('the snapshot cache', () => {
+  test('1,000 cold concurrent callers make one lookup', async () => {
+    const { use, resolver } = bench(ONE)
+    const answers = await Promise.all(Array.from({ length: 1_000 }, () => use()))
+    expect(answers.every((answer) => answer[0] === '10.0.0.1:80')).toBe(true)
+    expect(resolver.lookups).toHaveLength(1)
+  })
+
+  test('asks again at expiry to the millisecond, in the background, for a name in use', async () => {
+    const { use, clock, resolver } = bench(ONE)
+    await use()
+    await clock.advance(9_999)
+    expect(resolver.lookups).toHaveLength(1)
+    await clock.advance(1)
+    expect(resolver.lookups).toHaveLength(2)
+  })
+
+  test('serves the old answer while a refresh is under way', async () => {
+    const { use, clock, resolver } = bench(ONE)
+    await use()
+    const slow = Promise.withResolvers<ScriptedAnswer>()
+    resolver.answer(slow.promise)
+    await clock.advance(10_050)
+    expect(await use()).toEqual(ONE)
+    slow.resolve(TWO)
+    await clock.advance(0)
+    expect(await use()).toEqual(TWO)
+  })
+
+  test('leaves an idle name to expire, and its next caller waits for a fresh answer', async () => {
+    const { use, clock, resolver } = bench(ONE)
+    await use()
+    await clock.advance(300_000)
+    // Refreshed while it was in use for 60 s, and then no more.
+    expect(resolver.lookups).toHaveLength(7)
+    expect(clock.pendingTimers).toBe(0)
+    resolver.answer(TWO)
+    expect(await use()).toEqual(TWO)
+  })
+
+  test('a TTL of 0 does not mean a lookup per call', async () => {
+    const { use, clock, resolver } = bench(ONE, 0)
+    await use()
+    await use()
+    await clock.advance(999)
+    await use()
+    expect(resolver.lookups).toHaveLength(1)
+  })
+
+  test('a failed refresh leaves the last good set, for an hour', async () => {
+    const { use, clock, resolver, view } = bench(ONE)
+    await use()
+    resolver.answer(new Error('SERVFAIL'))
+    for (let minute = 0; minute < 59; minute++) {
+      await clock.advance(60_000)
+      expect(await use()).toEqual(ONE)
+    }
+    expect(view.error?.message).toContain('SERVFAIL')
+    await clock.advance(120_000)
+    await expect(use()).rejects.toThrow('SERVFAIL')
+  })
+
+  test('comes back by itself when the source does', async () => {
+    const { use, clock, resolver, view } = bench(ONE)
+    await use()
+    resolver.answer(new Error('SERVFAIL'))
+    await clock.advance(30_000)
+    resolver.answer(TWO)
+    await use()
+    await clock.advance(60_000)
+    expect(await use()).toEqual(TWO)
+    expect(view.error).toBeUndefined()
+  })
+
+  test('with nothing to serve, failures are told at once between tries, which are few', async () => {
+    const { use, clock, resolver } = bench(new Error('SERVFAIL'))
+    for (let second = 0; second < 60; second++) {
+      await expect(use()).rejects.toThrow('SERVFAIL')
+      await clock.advance(1_000)
+    }
+    expect(resolver.lookups.length).toBeGreaterThan(10)
+    expect(resolver.lookups.length).toBeLessThan(45)
+  })
+
+  test('an empty answer after a non-empty one is believed after 30 s, not before', async () => {
+    const { use, clock, resolver } = bench(ONE, 5_000)
+    await use()
+    resolver.answer([])
+    await clock.advance(5_000)
+    expect(await use()).toEqual(ONE)
+    await clock.advance(25_000)
+    expect(await use()).toEqual(ONE)
+    await clock.advance(10_000)
+    expect(await use()).toEqual([])
+  })
+
+  test('an empty answer that goes away again changes nothing', async () => {
+    const { use, clock, resolver, view } = bench(TWO, 5_000)
+    await use()
+    const endpoints = view.snapshot?.endpoints
+    resolver.answer([])
+    await clock.advance(10_000)
+    resolver.answer(TWO)
+    await clock.advance(5_000)
+    await use()
+    expect(view.snapshot?.endpoints).toBe(endpoints)
+  })
+
+  test('the same set in another order is the same array: identity means change', async () => {
+    const { use, clock, resolver, view } = bench(TWO)
+    await use()
+    const endpoints = view.snapshot?.endpoints
+    resolver.answer(TWO.toReversed())
+    await clock.advance(10_000)
+    expect(resolver.lookups).toHaveLength(2)
+    expect(view.snapshot?.endpoints).toBe(endpoints)
+  })
+
+  test('what is no snapshot is refused', async () => {
+    const clock = manualClock()
+    const resolver = { resolve: () => Promise.resolve({} as never) }
+    const view = new SnapshotCache({ resolver, clock, random: seededRandom(1) }).view(ORDERS)
+    await view.whenUsable()
+    expect(view.error?.message).toContain('the resolver returned no snapshot')
+  })
+
+  test('close ends lookups under way and timers, and refuses what comes after', async () => {
+    const { use, clock, cache, view, resolver } = bench(ONE)
+    await use()
+    const never = Promise.withResolvers<ScriptedAnswer>()
+    resolver.answer(never.promise)
+    await clock.advance(10_000)
+    const idle = cache.view(parseServiceName('stock.shop.local', ['shop.local']))
+    const waiting = idle.whenUsable()
+    await cache.close()
+    await expect(waiting).rejects.toBeInstanceOf(ClosedError)
+    await expect(view.whenUsable()).rejects.toBeInstanceOf(ClosedError)
+    expect(() => cache.view(parseServiceName('other.shop.local', ['shop.local']))).toThrow(ClosedError)
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  test('knows at most 1,000 services; one that made room comes back when it is asked for', async () => {
+    const { cache, clock, view, use, resolver } = bench(ONE)
+    await use()
+    for (let i = 0; i < 1_000; i++)
+      await cache.view(parseServiceName(`s${i}.shop.local`, ['shop.local'])).whenUsable()
+    expect(cache.views()).toHaveLength(1_000)
+    expect(cache.views()).not.toContain(view)
+    resolver.answer(TWO)
+    expect(await use()).toEqual(TWO)
+    expect(cache.views()).toContain(view)
+    await cache.close()
+    expect(clock.pendingTimers).toBe(0)
+  })
+})

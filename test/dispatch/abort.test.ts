@@ -1,0 +1,115 @@
+import { afterEach, describe, expect, test } from 'vitest'
+import type { Client } from 'onehop'
+import { clientOf, ORIGIN } from '../support/clients.ts'
+import { startServers, TestServer } from '../support/servers.ts'
+
+const open: AsyncDisposable[] = []
+function keep<Kind extends AsyncDisposable>(resource: Kind): Kind {
+  open.push(resource)
+  return resource
+}
+afterEach(async () => {
+  for (const resource of open.splice(0).toReversed()) await resource[Symbol.asyncDispose]()
+})
+
+const never = (): Promise<never> => new Promise(() => undefined)
+
+/** How long after an abort the caller hears of it, in ms; each way of calling once. */
+async function heardAfter(client: Client, until: () => Promise<void>): Promise<number[]> {
+  const calls = [
+    (signal: AbortSignal) => client.fetch(ORIGIN, { signal }).then((response) => response.text()),
+    (signal: AbortSignal) => client.request(ORIGIN, { signal }).then(({ body }) => body.text()),
+    (signal: AbortSignal) =>
+      client.request(ORIGIN, { signal, method: 'POST', body: 'x' }).then(({ body }) => body.text()),
+  ]
+  const times: number[] = []
+  for (const call of calls) {
+    const abort = new AbortController()
+    const reason = new Error('the caller left')
+    const outcome = call(abort.signal).then(
+      () => 'answered',
+      (error: unknown) => error,
+    )
+    await until()
+    const start = performance.now()
+    abort.abort(reason)
+    expect(await outcome).toBe(reason)
+    times.push(performance.now() - start)
+  }
+  expect(client.inspect().callsUnderWay).toBe(0)
+  return times
+}
+
+const soon = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 30))
+
+// The bound is the promise, and 100 times what is measured: it fails when an abort waits for something.
+describe('an abort takes effect within 20 ms', () => {
+  test('while resolving', async () => {
+    const client = keep(clientOf(never()))
+    expect(Math.max(...(await heardAfter(client, soon)))).toBeLessThan(20)
+  })
+
+  test('while connecting', async () => {
+    // A connector that gets no answer, as behind a security group that drops packets.
+    const client = keep(clientOf(['127.0.1.1:9'], { pool: { connect: () => undefined } }))
+    expect(Math.max(...(await heardAfter(client, soon)))).toBeLessThan(20)
+    const upstream = client.inspect().services['orders.shop.local']?.origins[ORIGIN]?.upstreams[0]
+    expect(upstream).toMatchObject({ pending: 0, state: 'available', failures: 0 })
+    void client.dispatcher.destroy()
+  })
+
+  test('while waiting to retry', async () => {
+    const [task] = await startServers(1, (_request, response) => {
+      response.writeHead(503, { 'retry-after': '5' })
+      response.end()
+    })
+    const client = keep(clientOf([keep(task as TestServer)], { retry: { on: () => true } }))
+    expect(Math.max(...(await heardAfter(client, soon)))).toBeLessThan(20)
+    expect(task?.seen).toHaveLength(3)
+  })
+
+  test('while waiting for headers', async () => {
+    const [task] = await startServers(1, () => undefined)
+    const client = keep(clientOf([keep(task as TestServer)]))
+    expect(Math.max(...(await heardAfter(client, soon)))).toBeLessThan(20)
+  })
+
+  test('while reading', async () => {
+    const [task] = await startServers(1, (_request, response) => void response.write('some'))
+    const client = keep(clientOf([keep(task as TestServer)]))
+    expect(Math.max(...(await heardAfter(client, soon)))).toBeLessThan(20)
+    expect(client.inspect().services['orders.shop.local']?.origins[ORIGIN]?.upstreams[0]?.pending).toBe(0)
+  })
+
+  test('before it began', async () => {
+    const client = keep(clientOf([]))
+    const signal = AbortSignal.abort(new Error('early'))
+    await expect(client.request(ORIGIN, { signal })).rejects.toThrow('early')
+    await expect(client.fetch(ORIGIN, { signal })).rejects.toThrow('early')
+  })
+})
+
+describe('a deadline', () => {
+  test('ends a call in every phase, with an error of its own', async () => {
+    const [silent] = await startServers(1, () => undefined)
+    const [dripping] = await startServers(1, (_request, response) => void response.write('some'))
+    const cases = [clientOf(never(), { timeouts: { deadlineMs: 40 } })]
+    for (const server of [silent, dripping]) {
+      cases.push(clientOf([keep(server as TestServer)], { timeouts: { deadlineMs: 40 } }))
+    }
+    for (const client of cases.map(keep)) {
+      const call = client.request(ORIGIN).then(({ body }) => body.text())
+      await expect(call).rejects.toMatchObject({ code: 'ONEHOP_DEADLINE_EXCEEDED' })
+      expect(client.inspect().callsUnderWay).toBe(0)
+    }
+  })
+
+  test('does nothing to a call that is over', async () => {
+    const [task] = await startServers(1)
+    const client = keep(clientOf([keep(task as TestServer)], { timeouts: { deadlineMs: 20 } }))
+    const { body } = await client.request(ORIGIN)
+    expect(await body.text()).toBe(task?.label)
+    await soon()
+    expect(client.inspect().callsUnderWay).toBe(0)
+  })
+})

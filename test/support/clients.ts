@@ -1,0 +1,29 @@
+import { createClient, type Client, type ClientOptions } from 'onehop'
+import { systemClock } from '../../src/core/clock.ts'
+import { roundRobin } from '../../src/balancer/round-robin.ts'
+import {
+  scriptedResolver,
+  type ScriptedAnswer,
+  type ScriptedResolver,
+} from '../../src/testing/scripted-resolver.ts'
+import type { TestServer } from './servers.ts'
+
+export const ORIGIN = 'http://orders.shop.local'
+
+/** A client on real time whose discovery answers what the test says. Tasks are taken in turn, from the first. */
+export function clientOf(
+  answer: ScriptedAnswer | Promise<ScriptedAnswer> | readonly TestServer[],
+  options: ClientOptions = {},
+): Client & { resolver: ScriptedResolver } {
+  const script = Array.isArray(answer)
+    ? answer.map((entry) => (typeof entry === 'object' && 'label' in entry ? entry.label : entry))
+    : answer
+  const resolver = scriptedResolver(systemClock, script as ScriptedAnswer)
+  const client = createClient({
+    namespaces: ['shop.local'],
+    discovery: resolver,
+    balancer: roundRobin({ random: { next: () => 0 } }),
+    ...options,
+  })
+  return Object.assign(client, { resolver })
+}

@@ -1,0 +1,74 @@
+import { p2c } from '../../src/balancer/p2c.ts'
+import { Cluster, type ClusterOptions } from '../../src/cluster/cluster.ts'
+import type { Upstream } from '../../src/cluster/upstream.ts'
+import { SnapshotCache, type ServiceView } from '../../src/discovery/cache.ts'
+import type { Endpoint } from '../../src/discovery/endpoint.ts'
+import { parseServiceName } from '../../src/discovery/service-name.ts'
+import type { Outcome } from '../../src/core/outcome.ts'
+import { manualClock, type ManualClock } from '../../src/testing/manual-clock.ts'
+import {
+  scriptedResolver,
+  type ScriptedAnswer,
+  type ScriptedResolver,
+} from '../../src/testing/scripted-resolver.ts'
+import { seededRandom } from '../../src/testing/seeded-random.ts'
+
+export const FALLBACK: Endpoint = {
+  address: 'balancer.internal',
+  port: 80,
+  tier: 1,
+  zone: undefined,
+  weight: 1,
+  id: undefined,
+  origin: 'http://balancer.internal',
+}
+
+export interface TestCluster {
+  readonly clock: ManualClock
+  readonly resolver: ScriptedResolver
+  readonly view: ServiceView
+  readonly cluster: Cluster
+  readonly departed: Upstream[]
+}
+
+/** A cluster on virtual time, over a scripted resolver, with its first snapshot in. */
+export async function testCluster(
+  answer: ScriptedAnswer,
+  options: Partial<ClusterOptions> = {},
+): Promise<TestCluster> {
+  const clock = manualClock()
+  const random = seededRandom(1)
+  const resolver = scriptedResolver(clock, answer)
+  const view = new SnapshotCache({ resolver, clock, random }).view(
+    parseServiceName('orders.shop.local', ['shop.local']),
+  )
+  const departed: Upstream[] = []
+  const cluster = new Cluster(view, {
+    host: 'orders.shop.local',
+    portOf: (endpoint) => endpoint.port ?? 80,
+    fallback: undefined,
+    balancer: p2c({ random }),
+    clock,
+    random,
+    onDeparted: (upstream) => departed.push(upstream),
+    ...options,
+  })
+  await cluster.whenCurrent()
+  cluster.isCurrent(clock.now())
+  return { clock, resolver, view, cluster, departed }
+}
+
+export function hint(now: number): { now: number; key: undefined } {
+  return { now, key: undefined }
+}
+
+export function refused(): Outcome {
+  return {
+    kind: 'connect-error',
+    error: Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' }),
+  }
+}
+
+export function answered(status = 200, latencyMs = 5): Outcome {
+  return { kind: 'response', status, latencyMs, retryAfterMs: undefined }
+}
