@@ -5,11 +5,39 @@ const config: ViteUserConfig = defineConfig({
   resolve: { conditions: ['onehop:source'] },
   ssr: { resolve: { conditions: ['onehop:source'] } },
   test: {
-    include: ['test/**/*.test.ts'],
-    // Integration tests open real sockets on two shared cores: a generous bound, never a measurement.
+    pool: 'forks',
+    // Integration tests open real sockets on two shared cores: generous bounds, never measurements.
     testTimeout: 30_000,
     hookTimeout: 30_000,
-    pool: 'forks',
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'main',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/package/**', 'test/load/**'],
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'package',
+          include: ['test/package/**/*.test.ts'],
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+        },
+      },
+      {
+        extends: true,
+        // One at a time: they measure what fails under load, and two loads are another load.
+        test: {
+          name: 'load',
+          include: ['test/load/**/*.test.ts'],
+          testTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+    ],
   },
 })
 

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import type { Client } from 'onehop'
 import { clientOf, ORIGIN } from '../support/clients.ts'
-import { startServers, TestServer } from '../support/servers.ts'
+import { startServers, type TestServer } from '../support/servers.ts'
 
 const open: AsyncDisposable[] = []
 function keep<Kind extends AsyncDisposable>(resource: Kind): Kind {

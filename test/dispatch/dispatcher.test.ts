@@ -144,7 +144,7 @@ describe('retries', () => {
     bad.seen.length = 0
     const posted = await client.fetch(ORIGIN, { method: 'POST', body: 'x' })
     const again = await client.fetch(ORIGIN, { method: 'POST', body: 'x' })
-    expect([posted.status, again.status].toSorted()).toEqual([200, 503])
+    expect(new Set([posted.status, again.status])).toEqual(new Set([200, 503]))
     expect(bad.seen).toHaveLength(1)
     await Promise.all([posted.text(), again.text()])
   })

@@ -10,7 +10,7 @@ afterEach(async () => {
   for (const server of open.splice(0)) await server.close()
 })
 
-async function listen<Kind extends Server | Http2SecureServer>(server: Kind): Promise<number> {
+async function listen(server: Server | Http2SecureServer): Promise<number> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.1.1', resolve))
   open.push({ close: () => new Promise((resolve) => server.close(resolve)) })
   return (server.address() as AddressInfo).port

@@ -16,15 +16,17 @@ export interface Seen {
 }
 
 /** An HTTP server on one of 127.0.0.0/8, which keeps what it saw. */
+type Answer = (request: IncomingMessage, response: ServerResponse, seen: Seen) => void
+
 export class TestServer implements AsyncDisposable {
   readonly seen: Seen[] = []
-  readonly sockets = new Set<Socket>()
+  readonly sockets: Set<Socket> = new Set()
   /** What it answers, once the request body has come in; replaceable at any time. */
-  answer: (request: IncomingMessage, response: ServerResponse, seen: Seen) => void
+  answer: Answer
   readonly #server: Server
   #address = ''
 
-  constructor(answer?: TestServer['answer']) {
+  constructor(answer?: Answer) {
     this.answer = answer ?? ((_request, response) => void response.end(this.label))
     this.#server = createServer(this.#listener())
     this.#server.on('connection', (socket) => {
@@ -80,7 +82,7 @@ export class TestServer implements AsyncDisposable {
 }
 
 /** Servers on 127.0.1.1, 127.0.1.2, ... that share one port, as the tasks of a service do. */
-export async function startServers(count: number, answer?: TestServer['answer']): Promise<TestServer[]> {
+export async function startServers(count: number, answer?: Answer): Promise<TestServer[]> {
   const first = await new TestServer(answer).listen('127.0.1.1')
   const servers = [first]
   for (let i = 2; i <= count; i++)

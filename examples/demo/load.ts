@@ -1,0 +1,78 @@
+import { setTimeout as delay } from 'node:timers/promises'
+
+/** What one request of the demo came to. */
+export interface Shot {
+  readonly method: 'GET' | 'POST'
+  readonly startedAt: number
+  readonly ms: number
+  /** The task that answered; undefined when the request failed. */
+  readonly task: string | undefined
+  readonly viaBalancer: boolean
+  readonly error: Error | undefined
+}
+
+type Fetch = typeof globalThis.fetch
+
+export async function shoot(fetch: Fetch, url: string, method: 'GET' | 'POST'): Promise<Shot> {
+  const startedAt = performance.now()
+  try {
+    const init = method === 'POST' ? { method, body: JSON.stringify({ item: 'a book' }) } : { method }
+    const response = await fetch(url, init)
+    const told = (await response.json()) as { task: string }
+    if (response.status !== 200) throw new Error(`status ${response.status}`)
+    const viaBalancer = response.headers.get('x-via') === 'balancer'
+    return { method, startedAt, ms: performance.now() - startedAt, task: told.task, viaBalancer, error: undefined }
+  } catch (error) {
+    const ms = performance.now() - startedAt
+    return { method, startedAt, ms, task: undefined, viaBalancer: false, error: error as Error }
+  }
+}
+
+/**
+ * Requests on a schedule, however long each takes, as users arrive: a closed loop would send fewer the worse
+ * it gets. GET and POST, and the clients, in turn.
+ */
+export async function openLoop(
+  fetches: readonly Fetch[],
+  url: string,
+  perSecond: number,
+  until: (shots: readonly Shot[], seconds: number) => boolean,
+): Promise<Shot[]> {
+  const shots: Shot[] = []
+  const flying: Promise<unknown>[] = []
+  const start = performance.now()
+  for (let count = 0; !until(shots, (performance.now() - start) / 1_000); count++) {
+    const early = start + (count * 1_000) / perSecond - performance.now()
+    if (early > 1) await delay(early)
+    const fetch = fetches[(count >> 1) % fetches.length] as Fetch
+    flying.push(shoot(fetch, url, count % 2 === 0 ? 'GET' : 'POST').then((shot) => shots.push(shot)))
+  }
+  await Promise.all(flying)
+  return shots
+}
+
+/** A fixed number of requests, so many at a time. */
+export async function closedLoop(
+  fetches: readonly Fetch[],
+  url: string,
+  requests: number,
+  concurrency: number,
+): Promise<Shot[]> {
+  const shots: Shot[] = []
+  let begun = 0
+  const worker = async (): Promise<void> => {
+    while (begun < requests) {
+      const count = begun++
+      const fetch = fetches[(count >> 1) % fetches.length] as Fetch
+      shots.push(await shoot(fetch, url, count % 2 === 0 ? 'GET' : 'POST'))
+    }
+  }
+  await Promise.all(Array.from({ length: concurrency }, worker))
+  return shots
+}
+
+/** @param share 0.5 for the median */
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0
+}

@@ -1,0 +1,268 @@
+import { execFile } from 'node:child_process'
+import { once } from 'node:events'
+import { promisify } from 'node:util'
+import { createClient, eventNames, InvalidOptionsError, type ClientOptions } from 'onehop'
+import { afterEach, describe, expect, test } from 'vitest'
+import { clientOf, ORIGIN } from './support/clients.ts'
+import { startServers, type TestServer } from './support/servers.ts'
+
+const open: AsyncDisposable[] = []
+function keep<Kind extends AsyncDisposable>(resource: Kind): Kind {
+  open.push(resource)
+  return resource
+}
+afterEach(async () => {
+  for (const resource of open.splice(0).toReversed()) await resource[Symbol.asyncDispose]()
+})
+
+describe('close', () => {
+  test('refuses new calls with ONEHOP_CLOSED, however they are made', async () => {
+    const client = clientOf(['127.0.1.1:9'])
+    await client.close()
+    await expect(client.request(ORIGIN)).rejects.toMatchObject({ code: 'ONEHOP_CLOSED' })
+    await expect(client.fetch(ORIGIN)).rejects.toMatchObject({ cause: { code: 'ONEHOP_CLOSED' } })
+    await expect(client.resolve('orders.shop.local')).rejects.toMatchObject({ code: 'ONEHOP_CLOSED' })
+    await expect(client.request('http://127.0.1.1:9/elsewhere')).rejects.toMatchObject({
+      code: 'ONEHOP_CLOSED',
+    })
+  })
+
+  test('waits for calls under way, and may be called twice', async () => {
+    const started = Promise.withResolvers<() => void>()
+    const [task] = await startServers(1, (_request, response) =>
+      started.resolve(() => void response.end('late')),
+    )
+    const client = clientOf([keep(task as TestServer)])
+    const call = client.request(ORIGIN).then(({ body }) => body.text())
+    const answer = await started.promise
+    let closed = false
+    const closing = Promise.all([client.close(), client.close()]).then(() => (closed = true))
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    expect(closed).toBe(false)
+    answer()
+    expect(await call).toBe('late')
+    await closing
+  })
+
+  test('refuses at once what still waits for discovery', async () => {
+    const client = clientOf(new Promise(() => undefined))
+    const call = client.request(ORIGIN)
+    const refused = expect(call).rejects.toMatchObject({ code: 'ONEHOP_CLOSED' })
+    await new Promise((resolve) => setImmediate(resolve))
+    await client.close()
+    await refused
+  })
+
+  test('destroy cuts calls on the wire and calls that wait to be retried', async () => {
+    const [silent] = await startServers(1, (request, response) => {
+      if (request.url !== '/busy') return
+      response.writeHead(503, { 'retry-after': '5' })
+      response.end()
+    })
+    const client = clientOf([keep(silent as TestServer)], { retry: { on: () => true } })
+    const calls = [client.request(`${ORIGIN}/`), client.request(`${ORIGIN}/busy`)]
+    const settled = Promise.allSettled(calls)
+    await expect.poll(() => silent?.seen.length).toBe(2)
+    await client.dispatcher.destroy()
+    expect((await settled).map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+    expect(client.inspect().callsUnderWay).toBe(0)
+    await client.close()
+  })
+
+  test('leaves nothing open: a process that used a client and closed it ends by itself', async () => {
+    const program = `
+      import { createServer } from 'node:http'
+      import { once } from 'node:events'
+      import { createClient, staticResolver } from 'onehop'
+      const server = createServer((request, response) => response.end('hello')).listen(0, '127.0.1.1')
+      await once(server, 'listening')
+      const client = createClient({
+        namespaces: ['shop.local'],
+        discovery: staticResolver({ 'orders.shop.local': ['127.0.1.1:' + server.address().port, '127.0.1.250:9'] }),
+      })
+      for (let i = 0; i < 10; i++) await (await client.fetch('http://orders.shop.local/')).text()
+      await client.close()
+      await new Promise((resolve) => server.close(resolve))
+      // Handles are taken off the list in the turn after they closed.
+      for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve))
+      console.log(JSON.stringify(process.getActiveResourcesInfo().filter((name) => !/Pipe|TTY|FSReq/.test(name))))
+    `
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      ['--conditions=onehop:source', '--input-type=module', '--eval', program],
+      { timeout: 20_000 },
+    )
+    expect(JSON.parse(stdout)).toEqual([])
+  })
+})
+
+describe('undici around it', () => {
+  test('streams, pipelines and composed interceptors work as over any dispatcher', async () => {
+    const { interceptors } = await import('undici')
+    const [task] = await startServers(1, (request, response) => {
+      if (request.url === '/old') response.writeHead(302, { location: '/new' })
+      response.end(`at ${request.url}`)
+    })
+    const client = keep(clientOf([keep(task as TestServer)]))
+    const composed = client.dispatcher.compose(interceptors.redirect({ maxRedirections: 2 }))
+    const { body } = await composed.request({ origin: ORIGIN, path: '/old', method: 'GET' })
+    expect(await body.text()).toBe('at /new')
+    const { PassThrough } = await import('node:stream')
+    const sink = new PassThrough()
+    await client.dispatcher.stream({ origin: ORIGIN, path: '/s', method: 'GET' }, () => sink)
+    expect((sink.read() as Buffer).toString()).toBe('at /s')
+  })
+
+  test('an upgrade is made by the task that was picked', async () => {
+    const { createServer } = await import('node:http')
+    const server = createServer()
+    server.on('upgrade', (_request, socket) => {
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nupgrade: echo\r\nconnection: upgrade\r\n\r\n')
+      socket.pipe(socket)
+    })
+    server.listen(0, '127.0.1.1')
+    await once(server, 'listening')
+    const { port } = server.address() as { port: number }
+    const client = clientOf([`127.0.1.1:${port}`])
+    const { socket } = await client.dispatcher.upgrade({
+      origin: ORIGIN,
+      path: '/',
+      protocol: 'echo',
+    } as never)
+    socket.write('ping')
+    expect(((await once(socket, 'data')) as Buffer[])[0]?.toString()).toBe('ping')
+    socket.destroy()
+    await client.close()
+    server.closeAllConnections()
+    server.close()
+  })
+})
+
+describe('resolve and inspect', () => {
+  test('resolve gives the endpoints, from the cache once they are known', async () => {
+    const client = keep(clientOf(['127.0.1.1:80', '127.0.1.2:80']))
+    const snapshot = await client.resolve('orders.shop.local')
+    expect(snapshot.endpoints.map(({ address }) => address)).toEqual(['127.0.1.1', '127.0.1.2'])
+    expect(await client.resolve('Orders.Shop.Local.')).toBe(snapshot)
+    expect(client.resolver.lookups).toHaveLength(1)
+  })
+
+  test('resolve refuses a host that is in no namespace, and says which there are', async () => {
+    const client = keep(clientOf([]))
+    await expect(client.resolve('orders.elsewhere.local')).rejects.toThrow(
+      '[ONEHOP_INVALID_OPTIONS] host: got "orders.elsewhere.local"; allowed: a host under .shop.local, or a key of services',
+    )
+  })
+
+  test('inspect is plain JSON that tells what is known and done', async () => {
+    const [task] = await startServers(1)
+    const client = keep(clientOf([keep(task as TestServer)], { fallback: 'http://balancer.internal' }))
+    await (await client.fetch(ORIGIN)).text()
+    const told = JSON.parse(JSON.stringify(client.inspect())) as unknown
+    expect(told).toMatchObject({
+      callsUnderWay: 0,
+      services: {
+        'orders.shop.local': {
+          source: 'scripted',
+          endpoints: [task?.label],
+          lookups: 1,
+          failedLookups: 0,
+          origins: {
+            [ORIGIN]: {
+              directShare: 1,
+              retryBudget: 100,
+              upstreams: [
+                { upstream: task?.label, tier: 0, state: 'available', pending: 0, requests: 1, failures: 0 },
+                { upstream: 'balancer.internal:80', tier: 1, requests: 0 },
+              ],
+            },
+          },
+        },
+      },
+    })
+  })
+
+  test('event names are those of the docs: onehop:<noun>.<verb>', () => {
+    expect(eventNames.every((name) => /^onehop:[a-z]+\.[a-z-]+$/.test(name))).toBe(true)
+  })
+})
+
+describe('options', () => {
+  const refused: [string, unknown, string][] = [
+    [
+      'an unknown option',
+      { namespace: ['shop.local'] },
+      'namespace: got ["shop.local"]; allowed: no such option; known: namespaces',
+    ],
+    [
+      'an unknown option of a service',
+      { services: { 'a.b': { retries: 3 } } },
+      'services["a.b"].retries: got 3; allowed: no such option',
+    ],
+    [
+      'a fallback with a path',
+      { fallback: 'http://alb.internal/api' },
+      'fallback: got "http://alb.internal/api"; allowed: an http: or https: URL',
+    ],
+    ['a fallback that is no URL', { fallback: 'alb.internal' }, 'fallback: got "alb.internal"'],
+    [
+      'a fallback of another scheme',
+      { fallback: { url: 'tcp://alb.internal' } },
+      'fallback.url: got "tcp://alb.internal"',
+    ],
+    [
+      'a negative time',
+      { timeouts: { connectMs: -1 } },
+      'timeouts.connectMs: got -1; allowed: an integer of ms from 1',
+    ],
+    ['no attempts', { retry: { attempts: 0 } }, 'retry.attempts: got 0; allowed: an integer from 1 to 10'],
+    ['a retry rule that is no function', { retry: { on: 503 } }, 'retry.on: got 503; allowed: a function'],
+    [
+      'a namespace that is no name',
+      { namespaces: ['http://shop.local'] },
+      'namespaces[0]: got "http://shop.local"; allowed: a domain name',
+    ],
+    [
+      'namespaces that are no array',
+      { namespaces: 'shop.local' },
+      'namespaces: got "shop.local"; allowed: an array',
+    ],
+    ['a port that is none', { services: { 'a.b': { port: 70_000 } } }, 'services["a.b"].port: got 70000'],
+    [
+      'discovery by nobody',
+      { discovery: 'consul' },
+      'discovery: got "consul"; allowed: "auto", "dns", "api"',
+    ],
+    ['a resolver that cannot resolve', { discovery: {} }, 'discovery: got {}'],
+    ['a balancer by name', { balancer: 'p2c' }, 'balancer: got "p2c"; allowed: a balancer'],
+    ['a wrong CIDR', { allowAddresses: ['10.0.0.0/99'] }, 'allowAddresses[0]: got "10.0.0.0/99"'],
+    ['a wrong DNS server', { dns: { servers: ['nameserver'] } }, 'dns.servers[0]: got "nameserver"'],
+    ['a wrong DNS option', { dns: { timeout: 5 } }, 'dns.timeout: got 5; allowed: no such option'],
+    ['a wrong API option', { cloudMap: { revisionMs: 'soon' } }, 'cloudMap.revisionMs: got "soon"'],
+  ]
+  test.each(refused)(
+    '%s is refused at once, with what was given and what is allowed',
+    (_what, options, message) => {
+      const create = (): unknown => createClient(options as ClientOptions)
+      expect(create).toThrow(InvalidOptionsError)
+      expect(create).toThrow(message)
+    },
+  )
+
+  test('a resolver of the user that throws is told as a failed lookup', async () => {
+    const client = keep(
+      createClient({
+        namespaces: ['shop.local'],
+        discovery: {
+          resolve() {
+            throw new TypeError('a bug in my resolver')
+          },
+        },
+      }),
+    )
+    await expect(client.request(ORIGIN)).rejects.toMatchObject({
+      code: 'ONEHOP_RESOLUTION_FAILED',
+      message: '[ONEHOP_RESOLUTION_FAILED] orders.shop.local: lookup failed: a bug in my resolver',
+    })
+  })
+})
