@@ -1,0 +1,138 @@
+import { BlockList, isIP, isIPv6 } from 'node:net'
+import { checkArray, checkString } from '../core/check.ts'
+import { InvalidOptionsError, ResolutionFailedError } from '../core/errors.ts'
+import { emit } from '../core/events.ts'
+import type { Endpoint, Snapshot } from './endpoint.ts'
+import type { Resolver } from './resolver.ts'
+
+export interface AddressGuardOptions {
+  /** Whether 127.0.0.0/8 and ::1 may be connected to [false]. */
+  readonly allowLoopback?: boolean
+  /** CIDRs or single addresses; whatever lies in none of them is refused too [all are allowed]. */
+  readonly allowAddresses?: readonly string[]
+}
+
+/**
+ * Decides which addresses from discovery may be connected to. Who can register an instance, or answer a
+ * query, must not be able to send calls (and the headers in them) to this task's own credentials endpoint or
+ * to what else listens next to it.
+ */
+export interface AddressGuard {
+  /** Why an address is refused; undefined for one that may be connected to. */
+  check(address: string): string | undefined
+}
+
+const LOOPBACK = 'loopback; allowLoopback permits it'
+
+const REFUSED: readonly { readonly reason: string; readonly cidrs: readonly string[] }[] = [
+  { reason: LOOPBACK, cidrs: ['127.0.0.0/8', '::1/128'] },
+  // 169.254.169.254: instance metadata. 169.254.170.2: the credentials of this very task.
+  { reason: 'link-local', cidrs: ['169.254.0.0/16', 'fe80::/10'] },
+  // The same services over IPv6, in unique-local space: metadata (::254), EKS pod credentials (::23),
+  // the resolver (::253), time (::123).
+  { reason: "AWS's instance services", cidrs: ['fd00:ec2::/32'] },
+  // RFC 1122 section 3.2.1.3: "this host on this network". Linux takes 0.0.0.0 and :: for loopback.
+  { reason: 'unspecified', cidrs: ['0.0.0.0/8', '::/128'] },
+  { reason: 'multicast', cidrs: ['224.0.0.0/4', 'ff00::/8'] },
+  { reason: 'broadcast', cidrs: ['255.255.255.255/32'] },
+]
+
+/** Addresses that a NAT64 gateway turns into the IPv4 address in their last 32 bits (RFC 6052). */
+const NAT64 = '64:ff9b::'
+const NAT64_PREFIX_BITS = 96
+
+/**
+ * @throws InvalidOptionsError for an entry of `allowAddresses` that is neither a CIDR nor an address
+ */
+export function addressGuard(options: AddressGuardOptions = {}): AddressGuard {
+  const { allowLoopback = false, allowAddresses } = options
+  const refused = REFUSED.filter(({ reason }) => !(allowLoopback && reason === LOOPBACK)).map(
+    ({ reason, cidrs }) => ({ reason, list: blockList(cidrs) }),
+  )
+  const allowed = allowAddresses === undefined ? undefined : allowList(allowAddresses)
+  return {
+    check(address) {
+      // A zone id ("fe80::1%eth0") picks an interface of this machine: nothing that discovery could know.
+      if (isIP(address) === 0 || address.includes('%')) return 'no IP address'
+      const family = isIPv6(address) ? 'ipv6' : 'ipv4'
+      // BlockList takes IPv4-mapped addresses (::ffff:a9fe:aa02) for the IPv4 addresses that they are.
+      const hit = refused.find(({ list }) => list.check(address, family))
+      if (hit !== undefined) return hit.reason
+      return allowed === undefined || allowed.check(address, family) ? undefined : 'outside allowAddresses'
+    },
+  }
+}
+
+/**
+ * A resolver whose endpoints have passed the guard; those refused are told by `onehop:endpoint.refused`.
+ * Endpoints of tier 1 are the user's own choice, and pass. Rejects with a `ResolutionFailedError` when nothing
+ * is left of an answer: "there are no tasks" would be a lie, and would be believed.
+ */
+export function guarded(resolver: Resolver, guard: AddressGuard): Resolver {
+  return {
+    async resolve(service, signal) {
+      return withoutRefused(await resolver.resolve(service, signal), guard)
+    },
+    close: () => resolver.close?.(),
+  }
+}
+
+function withoutRefused(snapshot: Snapshot, guard: AddressGuard): Snapshot {
+  const { host } = snapshot.service
+  const passed: Endpoint[] = []
+  const told: string[] = []
+  for (const endpoint of snapshot.endpoints) {
+    const reason = endpoint.tier === 0 ? guard.check(endpoint.address) : undefined
+    if (reason === undefined) {
+      passed.push(endpoint)
+      continue
+    }
+    const { address } = endpoint
+    told.push(`${address} (${reason})`)
+    emit('onehop:endpoint.refused', () => ({ host, address, reason }))
+  }
+  if (told.length === 0) return snapshot
+  if (passed.length > 0) return { ...snapshot, endpoints: passed }
+  const [first] = told
+  const others = told.length === 1 ? '' : ` and ${told.length - 1} more`
+  throw new ResolutionFailedError(
+    host,
+    `discovery (${snapshot.source}) named only addresses that are never connected to: ${first}${others}`,
+  )
+}
+
+function blockList(cidrs: readonly string[]): BlockList {
+  const list = new BlockList()
+  for (const cidr of cidrs) {
+    const [network = '', bits = ''] = cidr.split('/')
+    if (isIPv6(network)) {
+      list.addSubnet(network, Number(bits), 'ipv6')
+    } else {
+      list.addSubnet(network, Number(bits), 'ipv4')
+      list.addSubnet(`${NAT64}${network}`, NAT64_PREFIX_BITS + Number(bits), 'ipv6')
+    }
+  }
+  return list
+}
+
+const CIDR = /^(?<network>[^/%]+)(?:\/(?<bits>\d{1,3}))?$/
+
+function allowList(value: unknown): BlockList {
+  const path = 'allowAddresses'
+  const entries = checkArray(path, value, 'an array of CIDRs', checkCidr)
+  // An empty list would refuse everything: never what somebody means who writes, or computes, one.
+  if (entries.length === 0) throw new InvalidOptionsError(path, value, 'at least one CIDR')
+  const list = new BlockList()
+  for (const { network, bits } of entries) list.addSubnet(network, bits, isIPv6(network) ? 'ipv6' : 'ipv4')
+  return list
+}
+
+function checkCidr(path: string, value: unknown): { readonly network: string; readonly bits: number } {
+  const allowed = 'a CIDR or an address, e.g. "10.0.0.0/16", "2600:1f18::/32", "10.0.1.5"'
+  const groups = CIDR.exec(checkString(path, value, allowed))?.groups
+  const network = groups?.['network'] ?? ''
+  const widest = isIP(network) === 6 ? 128 : 32
+  const bits = groups?.['bits'] === undefined ? widest : Number(groups['bits'])
+  if (isIP(network) === 0 || bits > widest) throw new InvalidOptionsError(path, value, allowed)
+  return { network, bits }
+}

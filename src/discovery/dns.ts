@@ -1,0 +1,178 @@
+import { LRUCache } from 'lru-cache'
+import { checkArray, checkKeys, checkMs, checkNumber, checkOneOf, checkString, given } from '../core/check.ts'
+import { systemClock, type Clock } from '../core/clock.ts'
+import { InvalidOptionsError, ResolutionFailedError } from '../core/errors.ts'
+import { bareReason } from './bare-reason.ts'
+import { lookUpAddresses, lookUpServices, type AddressType, type Ask, type Found } from './dns-lookup.ts'
+import type { DnsServer } from './dns-transport.ts'
+import { parseDnsServer, query } from './dns-wire.ts'
+import type { Snapshot } from './endpoint.ts'
+import type { Resolver } from './resolver.ts'
+import type { ServiceName } from './service-name.ts'
+
+export interface DnsOptions {
+  /** Asked in this order: `10.0.0.2`, `127.0.0.1:5353`, `[::1]:53` [those of the machine]. */
+  readonly servers?: readonly string[]
+  /** How long a server may take for one try [1000]. */
+  readonly timeoutMs?: number
+  /** How often a silent server is asked, the others in between [2]. */
+  readonly rounds?: number
+  /** [IPv4, and IPv6 for names that have no IPv4 address.] `dual`: all addresses of both. */
+  readonly family?: 'ipv4' | 'ipv6' | 'dual'
+  /**
+   * [Addresses, and SRV records for names that have none or begin with `_`.] `a`: addresses only;
+   * `srv`: SRV records only, which tell ports.
+   */
+  readonly record?: 'a' | 'srv'
+}
+
+/** Kinds of lookup, in the order in which they are tried. */
+type Kind = AddressType | 'dual' | 'SRV'
+
+interface DnsSettings {
+  readonly servers: readonly DnsServer[]
+  readonly timeoutMs: number
+  readonly rounds: number
+  readonly family: 'auto' | 'ipv4' | 'ipv6' | 'dual'
+  readonly record: 'auto' | 'a' | 'srv'
+  readonly clock: Clock
+}
+
+/** A TTL of 0 must not mean a query for each request. */
+const SHORTEST_TTL_MS = 1000
+/** Task sets change within minutes, whatever a zone's TTLs say. */
+const LONGEST_TTL_MS = 60_000
+/** A service without tasks may get some at any moment. */
+const LONGEST_NEGATIVE_TTL_MS = 10_000
+/** Names whose kind of record is remembered; others are found out anew. */
+const MOST_NAMES = 1000
+
+const ADDRESS_TYPES: Readonly<Record<DnsSettings['family'], readonly AddressType[]>> = {
+  auto: ['A', 'AAAA'],
+  ipv4: ['A'],
+  ipv6: ['AAAA'],
+  dual: ['A', 'AAAA'],
+}
+
+/**
+ * Finds endpoints by DNS: A, AAAA and SRV records with their TTLs.
+ *
+ * A name that does not exist, or has no such records, is an empty snapshot. An answer of 8 records or more is
+ * taken for a sample (`complete: false`), since Route 53 gives 8 of a larger set.
+ *
+ * @throws InvalidOptionsError for options that are unknown or not allowed
+ */
+export function dnsResolver(options: DnsOptions & { readonly clock?: Clock } = {}): Resolver {
+  const settings = dnsSettings(options)
+  const kindThatWorked = new LRUCache<string, Kind>({ max: MOST_NAMES })
+  return {
+    async resolve(service, signal): Promise<Snapshot> {
+      const { host } = service
+      const ask: Ask = (name, type) => query(name, type, { ...settings, signal })
+      let ttlMs = Number.POSITIVE_INFINITY
+      for (const kind of kindsFor(host, settings, kindThatWorked.get(host))) {
+        const found = await lookUp(kind, ask, host, settings).catch((error: unknown) => {
+          throw signal.aborted ? signal.reason : asFailureOf(host, error)
+        })
+        signal.throwIfAborted()
+        if (found.endpoints.length > 0) {
+          kindThatWorked.set(host, kind)
+          return snapshotOf(service, found, settings.clock.now(), LONGEST_TTL_MS)
+        }
+        ttlMs = Math.min(ttlMs, found.ttlMs)
+        if (found.nonexistent) break
+      }
+      const none: Found = { endpoints: [], ttlMs, complete: true, nonexistent: false }
+      return snapshotOf(service, none, settings.clock.now(), LONGEST_NEGATIVE_TTL_MS)
+    },
+  }
+}
+
+function kindsFor(host: string, { family, record }: DnsSettings, worked: Kind | undefined): readonly Kind[] {
+  const services: readonly Kind[] = record === 'a' ? [] : ['SRV']
+  const addresses: readonly Kind[] =
+    record === 'srv' ? [] : family === 'dual' ? ['dual'] : ADDRESS_TYPES[family]
+  // Underscores are what SRV names begin with (RFC 2782), and host names never.
+  const kinds = host.startsWith('_') ? [...services, ...addresses] : [...addresses, ...services]
+  return worked === undefined ? kinds : [worked, ...kinds.filter((kind) => kind !== worked)]
+}
+
+async function lookUp(kind: Kind, ask: Ask, host: string, { family }: DnsSettings): Promise<Found> {
+  switch (kind) {
+    case 'A':
+    case 'AAAA':
+      return lookUpAddresses(ask, host, kind)
+    case 'dual':
+      return lookUpBoth(ask, host)
+    case 'SRV':
+      return lookUpServices(ask, host, ADDRESS_TYPES[family])
+  }
+}
+
+/** Both families at once; where one fails, the other's addresses are a part of the set. */
+async function lookUpBoth(ask: Ask, host: string): Promise<Found> {
+  const results = await Promise.allSettled([
+    lookUpAddresses(ask, host, 'A'),
+    lookUpAddresses(ask, host, 'AAAA'),
+  ])
+  const told = results.filter((result) => result.status === 'fulfilled').map((result) => result.value)
+  const filled = told.filter((found) => found.endpoints.length > 0)
+  const failed = results.find((result) => result.status === 'rejected')
+  if (failed !== undefined && filled.length === 0) throw failed.reason
+  return {
+    endpoints: filled.flatMap((found) => found.endpoints),
+    ttlMs: Math.min(...(filled.length > 0 ? filled : told).map((found) => found.ttlMs)),
+    complete: failed === undefined && told.every((found) => found.complete),
+    nonexistent: told.some((found) => found.nonexistent),
+  }
+}
+
+function snapshotOf(service: ServiceName, found: Found, now: number, longestTtlMs: number): Snapshot {
+  return {
+    service,
+    endpoints: found.endpoints,
+    complete: found.complete,
+    expiresAt: now + Math.min(longestTtlMs, Math.max(SHORTEST_TTL_MS, found.ttlMs)),
+    source: 'dns',
+    revision: undefined,
+  }
+}
+
+/** Errors name the service that was asked for, also when it was an alias or a target that failed. */
+function asFailureOf(host: string, error: unknown): unknown {
+  if (error instanceof ResolutionFailedError && error.host === host) return error
+  return new ResolutionFailedError(host, bareReason(host, error), error)
+}
+
+const OPTIONS = ['servers', 'timeoutMs', 'rounds', 'family', 'record', 'clock']
+
+function dnsSettings(options: DnsOptions & { readonly clock?: Clock }): DnsSettings {
+  const { servers, timeoutMs, rounds, family, record } = checkKeys('dns', options, OPTIONS)
+  return {
+    servers: given('dns.servers', servers, [], checkServers),
+    timeoutMs: given('dns.timeoutMs', timeoutMs, 1000, (path, value) => checkMs(path, value, 1)),
+    rounds: given('dns.rounds', rounds, 2, (path, value) =>
+      checkNumber(path, value, { min: 1, max: 10, integer: true }),
+    ),
+    family: given<DnsSettings['family']>('dns.family', family, 'auto', (path, value) =>
+      checkOneOf(path, value, ['ipv4', 'ipv6', 'dual']),
+    ),
+    record: given<DnsSettings['record']>('dns.record', record, 'auto', (path, value) =>
+      checkOneOf(path, value, ['a', 'srv']),
+    ),
+    clock: options.clock ?? systemClock,
+  }
+}
+
+function checkServers(path: string, value: unknown): readonly DnsServer[] {
+  const servers = checkArray(path, value, 'an array of servers', checkServer)
+  if (servers.length === 0) throw new InvalidOptionsError(path, value, 'at least one server')
+  return servers
+}
+
+function checkServer(path: string, value: unknown): DnsServer {
+  const allowed = 'an IP address, with or without a port: "10.0.0.2", "127.0.0.1:5353", "[::1]:53"'
+  const server = parseDnsServer(checkString(path, value, allowed))
+  if (server === undefined) throw new InvalidOptionsError(path, value, allowed)
+  return server
+}
