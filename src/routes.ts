@@ -42,7 +42,7 @@ export class RouteTable implements Routes {
     this.#routes = new LRUCache({
       max: MOST_ORIGINS,
       // The least used origin makes room; its calls end in peace.
-      dispose: (route) => this.#retire(route.pools.close()),
+      dispose: (route) => this.#retire(route.pools.drainAll()),
     })
   }
 
@@ -125,7 +125,7 @@ export class RouteTable implements Routes {
       balancer: settings.balancer,
       clock,
       random,
-      onDeparted: (upstream) => pools.drain(upstream),
+      onDeparted: (upstream) => void pools.drain(upstream),
     })
     return {
       origin: url.origin,

@@ -29,10 +29,13 @@ export function exchangeUdp<Answer>(
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason as Error)
     const socket = createSocket(isIPv6(server.address) ? 'udp6' : 'udp4')
+    let ended = false
     const end = (settle: () => void): void => {
+      if (ended) return
+      ended = true
       signal.removeEventListener('abort', onAbort)
-      // A late error of a socket that is done with must not be unhandled.
-      socket.removeAllListeners().on('error', () => {})
+      // The listeners stay: a late message or error settles nothing any more, and must not be unhandled. Never
+      // removeAllListeners() on a dgram socket: it waits for its own 'listening' to do a close() that came early.
       socket.close()
       settle()
     }
@@ -49,7 +52,7 @@ export function exchangeUdp<Answer>(
       }
     })
     socket.connect(server.port, server.address, () => {
-      if (signal.aborted) return
+      if (ended) return
       socket.send(query, (error) => {
         if (error !== null) fail(error)
       })
@@ -70,9 +73,11 @@ export function exchangeTcp<Answer>(
     if (signal.aborted) return reject(signal.reason as Error)
     const socket = connect(server.port, server.address)
     let received = Buffer.alloc(0)
+    let ended = false
     const end = (settle: () => void): void => {
+      if (ended) return
+      ended = true
       signal.removeEventListener('abort', onAbort)
-      socket.removeAllListeners().on('error', () => {})
       socket.destroy()
       settle()
     }

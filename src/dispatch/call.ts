@@ -87,7 +87,12 @@ export class Call implements Dispatcher.DispatchController, PickHint {
   start(): void {
     const { clock, cluster, budget, deadlineMs, calls } = this.route
     calls.begin()
-    this.handler.onRequestStart?.(this, null)
+    try {
+      this.handler.onRequestStart?.(this, null)
+    } catch (error) {
+      this.failed(error as Error)
+    }
+    // Its handler may have aborted: a signal can be an old one.
     if (this.#over) return
     const now = clock.now()
     budget.deposit(now)

@@ -48,13 +48,19 @@ export class Pools {
   }
 
   /** The upstream has left: its calls end in peace, its connections then; at most 30 s. */
-  drain(upstream: Upstream): void {
-    for (const pools of [this.#pools, this.#http1Pools]) {
+  async drain(upstream: Upstream): Promise<void> {
+    const leaving = [this.#pools, this.#http1Pools].map((pools) => {
       const pool = pools.get(upstream)
-      if (pool === undefined) continue
       pools.delete(upstream)
-      void this.#closeSoon(pool)
-    }
+      return pool
+    })
+    await Promise.all(leaving.map((pool) => (pool === undefined ? undefined : this.#closeSoon(pool))))
+  }
+
+  /** Nobody has called the origin for long: all leave. A call that still wants a pool gets another. */
+  async drainAll(): Promise<void> {
+    const upstreams = new Set([...this.#pools.keys(), ...this.#http1Pools.keys()])
+    await Promise.all([...upstreams].map((upstream) => this.drain(upstream)))
   }
 
   /** Waits for the calls under way. */
