@@ -1,0 +1,85 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { p2c } from '../../src/balancer/p2c.ts'
+import { roundRobin } from '../../src/balancer/round-robin.ts'
+import { Upstream } from '../../src/cluster/upstream.ts'
+import { taskEndpoint } from '../../src/discovery/endpoint.ts'
+import { seededRandom } from '../../src/testing/seeded-random.ts'
+import { hint } from '../support/clusters.ts'
+
+function upstreams(count: number, weight = 1): Upstream[] {
+  return Array.from(
+    { length: count },
+    (_, i) => new Upstream(taskEndpoint(`10.0.${i >> 8}.${i & 255}`, { weight }), 80, 10, 0),
+  )
+}
+
+const balancers = [
+  ['p2c', p2c],
+  ['round robin', roundRobin],
+] as const
+
+describe.each(balancers)('%s', (_name, make) => {
+  test('picks a candidate whenever there is one, and nothing else', () => {
+    fc.assert(
+      fc.property(fc.nat({ max: 40 }), fc.integer(), fc.nat({ max: 50 }), (count, seed, picks) => {
+        const candidates = upstreams(count)
+        const balancer = make({ random: seededRandom(seed) })
+        for (let i = 0; i <= picks; i++) {
+          const picked = balancer.pick(candidates, hint(0))
+          if (count === 0 ? picked !== undefined : !candidates.includes(picked as Upstream)) return false
+        }
+        return true
+      }),
+    )
+  })
+
+  test('gives equals an equal share', () => {
+    const candidates = upstreams(5)
+    const balancer = make({ random: seededRandom(3) })
+    const counts = new Map<Upstream, number>()
+    for (let i = 0; i < 50_000; i++) {
+      const picked = balancer.pick(candidates, hint(0)) as Upstream
+      counts.set(picked, (counts.get(picked) ?? 0) + 1)
+    }
+    for (const candidate of candidates)
+      expect(Math.abs((counts.get(candidate) ?? 0) / 10_000 - 1)).toBeLessThan(0.05)
+  })
+})
+
+describe('p2c', () => {
+  test('always takes the cheaper of two', () => {
+    const candidates = upstreams(2)
+    const balancer = p2c({ random: seededRandom(1) })
+    const [busy, idle] = candidates
+    if (busy) busy.pending = 5
+    for (let i = 0; i < 100; i++) expect(balancer.pick(candidates, hint(0))).toBe(idle)
+  })
+
+  test('compares two distinct upstreams: the worst of all is never picked', () => {
+    const candidates = upstreams(8)
+    const worst = candidates[3] as Upstream
+    worst.pending = 1
+    const balancer = p2c({ random: seededRandom(9) })
+    for (let i = 0; i < 2_000; i++) expect(balancer.pick(candidates, hint(0))).not.toBe(worst)
+  })
+
+  test('a slow upstream costs more, an upstream of double weight half', () => {
+    const [one, two] = upstreams(2) as [Upstream, Upstream]
+    one.observe(100, 0)
+    expect(one.cost(0)).toBeGreaterThan(9 * two.cost(0))
+    const heavy = upstreams(1, 2)[0] as Upstream
+    expect(heavy.cost(0)).toBeCloseTo(two.cost(0) / 2, 9)
+  })
+})
+
+describe('round robin', () => {
+  test('takes each in turn, from a random one', () => {
+    const candidates = upstreams(4)
+    const balancer = roundRobin({ random: { next: () => 0.6 } })
+    const picked = Array.from({ length: 6 }, () =>
+      candidates.indexOf(balancer.pick(candidates, hint(0)) as Upstream),
+    )
+    expect(picked).toEqual([2, 3, 0, 1, 2, 3])
+  })
+})
