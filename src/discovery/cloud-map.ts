@@ -4,7 +4,7 @@ import type {
 } from '@aws-sdk/client-servicediscovery'
 import { checkKeys, checkMs, checkRecord, checkString, given, keyPath } from '../core/check.ts'
 import { systemClock, systemRandom, type Clock, type Random } from '../core/clock.ts'
-import { InvalidOptionsError } from '../core/errors.ts'
+import { ClosedError, InvalidOptionsError } from '../core/errors.ts'
 import { CloudMapApi } from './cloud-map-api.ts'
 import { endpointsOf } from './cloud-map-endpoint.ts'
 import { CloudMapError, discoverInstancesError } from './cloud-map-error.ts'
@@ -44,10 +44,13 @@ interface Injected {
 const MOST_INSTANCES = 1000
 const JITTER_RATIO = 0.1
 
-/** The API is fast or broken; calls wait for it, so one retry and no more. */
+/**
+ * The API is fast or broken; calls wait for it, so one retry and no more. No `connectionTimeout`: its timer
+ * outlives a refused connection, and keeps the process alive; `requestTimeout` counts connecting too.
+ */
 const SDK_LIMITS = {
   maxAttempts: 2,
-  requestHandler: { connectionTimeout: 1000, requestTimeout: 3000, throwOnRequestTimeout: true },
+  requestHandler: { requestTimeout: 3000, throwOnRequestTimeout: true },
 } satisfies ServiceDiscoveryClientConfig
 
 /** Over all: credentials, both attempts, and the wait in between. */
@@ -95,6 +98,7 @@ export function cloudMapResolver(options: CloudMapOptions & Injected = {}): Reso
         }
       } catch (error) {
         signal.throwIfAborted()
+        if (error instanceof ClosedError) throw error
         throw discoverInstancesError(service, error)
       }
     },

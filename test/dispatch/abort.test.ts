@@ -1,3 +1,4 @@
+import { buildConnector } from 'undici'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { Client } from 'onehop'
 import { clientOf, ORIGIN } from '../support/clients.ts'
@@ -56,6 +57,26 @@ describe('an abort takes effect within 20 ms', () => {
     const upstream = client.inspect().services['orders.shop.local']?.origins[ORIGIN]?.upstreams[0]
     expect(upstream).toMatchObject({ pending: 0, state: 'available', failures: 0 })
     void client.dispatcher.destroy()
+  })
+
+  test('while connecting, and the request is not sent when the connection comes after all', async () => {
+    const [task] = await startServers(1)
+    const gate = Promise.withResolvers<void>()
+    const connector = buildConnector({})
+    const client = keep(
+      clientOf([keep(task as TestServer)], {
+        pool: { connect: (options, callback) => void gate.promise.then(() => connector(options, callback)) },
+      }),
+    )
+    const abort = new AbortController()
+    const call = client.request(ORIGIN, { signal: abort.signal, method: 'POST', body: 'pay' })
+    await soon()
+    abort.abort(new Error('left'))
+    await expect(call).rejects.toThrow('left')
+    gate.resolve()
+    // The next call goes over the connection that the aborted one asked for, or another: it alone is seen.
+    await client.request(ORIGIN, { method: 'POST', body: 'other' }).then(({ body }) => body.text())
+    expect(task?.seen.map(({ body }) => body)).toEqual(['other'])
   })
 
   test('while waiting to retry', async () => {
