@@ -127,12 +127,17 @@ describe('a deadline', () => {
   })
 
   test('does nothing to a call that is over', async () => {
-    const [task] = await startServers(1)
+    const asked = Promise.withResolvers<() => void>()
+    const [task] = await startServers(1, (_request, response) =>
+      asked.resolve(() => void response.end('late')),
+    )
     const clock = manualClock()
     const client = keep(clientOf([keep(task as TestServer)], { timeouts: { deadlineMs: 20 }, clock }))
-    const { body } = await client.request(ORIGIN)
+    const call = client.request(ORIGIN).then(({ body }) => body.text())
+    const answer = await asked.promise
     expect(clock.pendingTimers).toBe(2)
-    expect(await body.text()).toBe(task?.label)
+    answer()
+    expect(await call).toBe('late')
     // What is left is the refresh of the snapshot.
     expect(clock.pendingTimers).toBe(1)
   })
