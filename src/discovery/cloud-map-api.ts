@@ -49,7 +49,6 @@ export class CloudMapApi {
         error,
       )
     })
-    signal.throwIfAborted()
     return client.send(new sdk.DiscoverInstancesCommand(input), { abortSignal: signal })
   }
 

@@ -7,6 +7,7 @@ import { parseDnsServer, query, type DnsQueryOptions } from '../../src/discovery
 import { manualClock, type ManualClock } from '../../src/testing/manual-clock.ts'
 import {
   a,
+  aaaa,
   NXDOMAIN,
   REFUSED,
   response,
@@ -141,6 +142,13 @@ describe('one exchange', () => {
     )
     expect(server.asked).toHaveLength(1)
     expect(clock.pendingTimers).toBe(0)
+  })
+
+  test('an IPv6 address that is cut short is not filled up with zeros', async () => {
+    const whole = { answers: [aaaa(NAME, '2600:1f18::5')] }
+    const server = await udpServer((asked, reply) => reply(response(asked, whole).subarray(0, -2)))
+    const error = await failure(query(NAME, 'AAAA', optionsFor([server])))
+    expect(error.message).toContain('sent a malformed answer (the message is cut short)')
   })
 
   test('a TTL with the top bit set counts as 0', async () => {

@@ -240,6 +240,7 @@ describe('SRV', () => {
     const snapshot = await resolveBy(server, { record: 'srv' })
     expect(addresses(snapshot)).toEqual(['10.0.1.5'])
     expect(snapshot.complete).toBe(true)
+    expect(server.asked).not.toContain(`${two} AAAA`)
   })
 
   test('a target that cannot be looked up makes the set a part; none at all is an error', async () => {
