@@ -3,7 +3,7 @@ import { createServer, type IncomingHttpHeaders, type Server, type ServerRespons
 import type { AddressInfo } from 'node:net'
 import { onTestFinished } from 'vitest'
 
-export interface ApiCall {
+interface ApiCall {
   readonly target: string | undefined
   readonly headers: IncomingHttpHeaders
   readonly input: Record<string, unknown>
