@@ -1,0 +1,124 @@
+import { canonicalHost, parseServiceName } from '../../discovery/service-name.ts'
+import { AwsError } from './aws-error.ts'
+import {
+  DEFAULT_SOA_TTL_SECONDS,
+  type CustomHealthStatus,
+  type Namespace,
+  type RecordType,
+  type RoutingPolicy,
+  type Service,
+} from './model.ts'
+import type { Registry } from './registry.ts'
+
+export interface LocalNamespaceOptions {
+  /** `private-dns`: answered by DNS and by the API; `http`: by the API alone [`private-dns`]. */
+  readonly type?: 'private-dns' | 'http'
+  /** How long resolvers may remember that a name is not there, in seconds [15]. */
+  readonly soaTtlSeconds?: number
+}
+
+export interface LocalServiceOptions {
+  /** Of its DNS records [10]. */
+  readonly ttlSeconds?: number
+  /** Its DNS records [`['A']`; none in an `http` namespace]. */
+  readonly records?: readonly RecordType[]
+  /** MULTIVALUE: up to 8 healthy instances in a DNS answer; WEIGHTED: one [`MULTIVALUE`; CNAME: `WEIGHTED`]. */
+  readonly routing?: RoutingPolicy
+  /** Whether health is set from outside; without it all instances count as healthy [true; CNAME: false]. */
+  readonly customHealth?: boolean
+}
+
+export interface LocalInstance {
+  readonly ipv4?: string
+  readonly ipv6?: string
+  readonly port?: number
+  /** Availability zone, e.g. `eu-west-1b`; the region goes with it, as ECS does it. */
+  readonly zone?: string
+  /** At first [`HEALTHY`]. */
+  readonly health?: CustomHealthStatus
+  /** Further attributes, under the names that Cloud Map has for them. */
+  readonly attributes?: Readonly<Record<string, string>>
+}
+
+/** What RegisterInstance and the like ask for. */
+export interface LocalService {
+  readonly id: string
+  readonly arn: string
+  readonly namespaceId: string
+}
+
+/** Changes the registry by host names (`orders.shop.local`), and at once: no operations to wait for. */
+export class Account {
+  readonly #registry: Registry
+
+  constructor(registry: Registry) {
+    this.#registry = registry
+  }
+
+  addNamespace(name: string, options: LocalNamespaceOptions = {}): Namespace {
+    const { type = 'private-dns', soaTtlSeconds = DEFAULT_SOA_TTL_SECONDS } = options
+    return this.#registry.addNamespace(
+      canonicalHost(name),
+      type === 'http' ? 'HTTP' : 'DNS_PRIVATE',
+      soaTtlSeconds,
+    )
+  }
+
+  addService(host: string, options: LocalServiceOptions = {}): LocalService {
+    const { service: name, namespace } = this.#namespaceOf(host)
+    const { ttlSeconds = 10, records = namespace.type === 'HTTP' ? [] : ['A'] } = options
+    const cname = records.includes('CNAME')
+    const { id, arn } = this.#registry.addService({
+      name,
+      namespace,
+      records: records.map((type) => ({ type, ttlSeconds })),
+      routing: options.routing ?? (cname ? 'WEIGHTED' : 'MULTIVALUE'),
+      customHealth: options.customHealth ?? !cname,
+    })
+    return { id, arn, namespaceId: namespace.id }
+  }
+
+  register(host: string, instanceId: string, instance: LocalInstance): void {
+    const { ipv4, ipv6, port, zone, health, attributes } = instance
+    this.#registry.register(this.#service(host), instanceId, {
+      ...(ipv4 !== undefined && { AWS_INSTANCE_IPV4: ipv4 }),
+      ...(ipv6 !== undefined && { AWS_INSTANCE_IPV6: ipv6 }),
+      ...(port !== undefined && { AWS_INSTANCE_PORT: String(port) }),
+      ...(zone !== undefined && { AVAILABILITY_ZONE: zone, REGION: this.#registry.region }),
+      ...(health !== undefined && { AWS_INIT_HEALTH_STATUS: health }),
+      ...attributes,
+    })
+  }
+
+  deregister(host: string, instanceId: string): void {
+    this.#registry.deregister(this.#service(host), instanceId)
+  }
+
+  setHealth(host: string, instanceId: string, status: CustomHealthStatus): void {
+    this.#registry.setHealth(this.#service(host), instanceId, status)
+  }
+
+  #service(host: string): Service {
+    const { service, namespace } = this.#parse(host)
+    const found = namespace === undefined ? undefined : this.#registry.findService(namespace, service)
+    if (found === undefined)
+      throw new AwsError('ServiceNotFound', `no service ${host}; addService("${host}") makes it`)
+    return found
+  }
+
+  /** The namespace that the host lies in; without any, what follows its first label becomes one. */
+  #namespaceOf(host: string): { service: string; namespace: Namespace } {
+    const { service, namespace } = this.#parse(host)
+    const known = namespace === undefined ? undefined : this.#registry.findNamespace(namespace)
+    if (known !== undefined) return { service, namespace: known }
+    const [label = '', ...rest] = canonicalHost(host).split('.')
+    if (label === '' || rest.length === 0)
+      throw new AwsError('InvalidInput', `"${host}" is no host name of a service in a namespace`)
+    return { service: label, namespace: this.addNamespace(rest.join('.')) }
+  }
+
+  #parse(host: string): ReturnType<typeof parseServiceName> {
+    const names = this.#registry.namespaces.map(({ name }) => canonicalHost(name))
+    return parseServiceName(host, names)
+  }
+}

@@ -1,0 +1,7 @@
+export { startLocalAws } from './local-aws.ts'
+export type { LocalAws, LocalAwsOptions, LocalCloudMap, LocalDns, LocalRecords } from './local-aws.ts'
+export type { LocalInstance, LocalNamespaceOptions, LocalService, LocalServiceOptions } from './account.ts'
+export type { AwsError } from './aws-error.ts'
+export type { CloudMapFaults } from './cloud-map-faults.ts'
+export type { DnsFaults } from './dns-faults.ts'
+export type { QueryFilter } from './dns-server.ts'

@@ -1,0 +1,53 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+export const LOOPBACK = '127.0.0.1'
+
+export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => void
+
+/** An HTTP server on 127.0.0.1 that can stop in the midst of requests, and listen again on the same port. */
+export class LoopbackHttp {
+  readonly #server: Server
+  #port = 0
+
+  constructor(handler: HttpHandler) {
+    this.#server = createServer(handler)
+  }
+
+  get port(): number {
+    return this.#port
+  }
+
+  /** @param port [the same as last time; at first any that is free] */
+  async listen(port: number = this.#port): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject)
+      this.#server.listen(port, LOOPBACK, () => {
+        this.#server.off('error', reject)
+        resolve()
+      })
+    })
+    this.#port = (this.#server.address() as AddressInfo).port
+  }
+
+  /** Ends every connection, whatever it waits for. New ones are refused from now on. */
+  async stop(): Promise<void> {
+    if (!this.#server.listening) return
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
+    this.#server.closeAllConnections()
+    await closed
+  }
+}
+
+/** The whole body as text; rejects when the client goes away. */
+export async function readBody(request: IncomingMessage): Promise<string> {
+  request.setEncoding('utf8')
+  let body = ''
+  for await (const chunk of request) body += chunk as string
+  return body
+}
+
+export function sendJson(response: ServerResponse, status: number, type: string, body: unknown): void {
+  const payload = Buffer.from(JSON.stringify(body))
+  response.writeHead(status, { 'content-type': type, 'content-length': payload.length }).end(payload)
+}
