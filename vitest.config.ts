@@ -6,6 +6,8 @@ const config: ViteUserConfig = defineConfig({
   ssr: { resolve: { conditions: ['onehop:source'] } },
   test: {
     pool: 'forks',
+    // The AWS SDK looks for credentials on the network last of all: nothing may leave this machine.
+    env: { AWS_EC2_METADATA_DISABLED: 'true' },
     // Integration tests open real sockets on two shared cores: generous bounds, never measurements.
     testTimeout: 30_000,
     hookTimeout: 30_000,

@@ -9,7 +9,7 @@ export type { RetryBudgetOptions } from './dispatch/retry-budget.ts'
 export type { Resolver } from './discovery/resolver.ts'
 export type { ServiceName } from './discovery/service-name.ts'
 export { taskEndpoint, type Endpoint, type Snapshot } from './discovery/endpoint.ts'
-export { cloudMapResolver, type CloudMapOptions } from './discovery/cloud-map.ts'
+export { cloudMapResolver, type AwsCredentials, type CloudMapOptions } from './discovery/cloud-map.ts'
 export { dnsResolver, type DnsOptions } from './discovery/dns.ts'
 export { staticResolver } from './discovery/static.ts'
 

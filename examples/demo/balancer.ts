@@ -25,7 +25,9 @@ export async function startBalancer(targets: readonly string[]): Promise<Balance
   let child: ChildProcess
   if (version === undefined) {
     const script = new URL('./embedded-proxy.ts', import.meta.url).pathname
-    child = spawn(process.execPath, [script, String(port), ...targets], { stdio: ['ignore', 'ignore', 'inherit'] })
+    child = spawn(process.execPath, [script, String(port), ...targets], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    })
   } else {
     const config = join(folder, 'haproxy.cfg')
     await writeFile(config, haproxyConfig(port, targets))
@@ -56,7 +58,9 @@ function haproxyVersion(): string | undefined {
 
 // As an ALB does: round robin over what passes its health checks, another target where a connection fails.
 function haproxyConfig(port: number, targets: readonly string[]): string {
-  const servers = targets.map((target, index) => `  server task${index} ${target} check inter 250 fall 1 rise 1`)
+  const servers = targets.map(
+    (target, index) => `  server task${index} ${target} check inter 250 fall 1 rise 1`,
+  )
   return `
 global
   maxconn 4000

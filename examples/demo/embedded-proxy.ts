@@ -18,7 +18,10 @@ function check(target: (typeof targets)[number]): void {
     target.healthy = healthy
     socket.destroy()
   }
-  socket.once('connect', () => heard(true)).once('error', () => heard(false)).once('timeout', () => heard(false))
+  socket
+    .once('connect', () => heard(true))
+    .once('error', () => heard(false))
+    .once('timeout', () => heard(false))
 }
 
 async function forward(request: IncomingMessage, response: ServerResponse): Promise<void> {

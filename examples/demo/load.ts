@@ -21,7 +21,14 @@ export async function shoot(fetch: Fetch, url: string, method: 'GET' | 'POST'): 
     const told = (await response.json()) as { task: string }
     if (response.status !== 200) throw new Error(`status ${response.status}`)
     const viaBalancer = response.headers.get('x-via') === 'balancer'
-    return { method, startedAt, ms: performance.now() - startedAt, task: told.task, viaBalancer, error: undefined }
+    return {
+      method,
+      startedAt,
+      ms: performance.now() - startedAt,
+      task: told.task,
+      viaBalancer,
+      error: undefined,
+    }
   } catch (error) {
     const ms = performance.now() - startedAt
     return { method, startedAt, ms, task: undefined, viaBalancer: false, error: error as Error }

@@ -1,0 +1,184 @@
+/**
+ * What the demo does, a phase a function. Each says in `problems` what did not come about.
+ */
+import { AttemptsExhaustedError } from 'onehop'
+import { closedLoop, openLoop, percentile, shoot, type Shot } from './load.ts'
+import { phaseReport, round, type PhaseReport } from './report.ts'
+import type { DemoWorld } from './world.ts'
+
+const PER_SECOND = 200
+
+export interface Phase {
+  readonly name: string
+  readonly says: string
+  run(world: DemoWorld): Promise<PhaseReport>
+}
+
+export const phases: readonly Phase[] = [
+  { name: 'discover', says: 'look orders.shop.local up, over DNS and over the Cloud Map API', run: discover },
+  { name: 'spread', says: '3,000 requests over three tasks', run: spread },
+  { name: 'kill', says: 'SIGKILL one task under load', run: kill },
+  { name: 'scale out', says: 'two more tasks, under load', run: scaleOut },
+  { name: 'cut', says: 'the direct path refuses, the load balancer still reaches the tasks', run: cut },
+  { name: 'restore', says: 'the direct path is back', run: restore },
+  { name: 'compare', says: 'direct against through the load balancer', run: compare },
+]
+
+async function discover({ clients, host }: DemoWorld): Promise<PhaseReport> {
+  const start = performance.now()
+  const notes: string[] = []
+  const problems: string[] = []
+  const endpoints: string[] = []
+  for (const client of [clients.dns, clients.api]) {
+    const snapshot = await client.resolve(host)
+    const freshMs = client.inspect().services[host]?.expiresInMs ?? 0
+    const told = snapshot.endpoints.map(({ address, zone }) =>
+      zone === undefined ? address : `${address} (${zone})`,
+    )
+    notes.push(`${snapshot.source}: ${told.toSorted().join(', ')}, fresh for ${round(freshMs / 1_000, 1)} s`)
+    endpoints.push(...told)
+    if (told.length !== 3) problems.push(`${snapshot.source} found ${told.length} tasks of 3`)
+  }
+  return phaseReport([], seconds(start), { endpoints, notes, problems })
+}
+
+async function spread({ fetches, url, fleet }: DemoWorld): Promise<PhaseReport> {
+  const start = performance.now()
+  const shots = await closedLoop(fetches, url, 3_000, 20)
+  const report = phaseReport(shots, seconds(start), {})
+  const fair = 1 / fleet.tasks.length
+  const uneven = fleet.tasks.filter(({ id }) => (report.shares[id] ?? 0) < fair / 2)
+  const problems = uneven.map(({ id }) => `${id} got ${report.shares[id] ?? 0} of the requests`)
+  if (report.viaFallback > 0) problems.push(`${report.viaFallback} requests went to the load balancer`)
+  return { ...report, notes: [sharesTold(report)], problems: [...report.problems, ...problems] }
+}
+
+async function kill({ fetches, url, fleet, aws, host }: DemoWorld): Promise<PhaseReport> {
+  const start = performance.now()
+  const victim = fleet.tasks[0]
+  if (victim === undefined) throw new Error('there is no task to kill')
+  let killed: Promise<void> | undefined
+  let killedAt = Number.POSITIVE_INFINITY
+  let deregistered = false
+  const shots = await openLoop(fetches, url, PER_SECOND, (_shots, elapsed) => {
+    if (elapsed > 1 && killed === undefined) {
+      killedAt = performance.now()
+      killed = victim.kill()
+    }
+    // ECS takes a while to notice: until then discovery names a dead task.
+    if (elapsed > 3 && !deregistered) {
+      deregistered = true
+      aws.deregister(host, victim.id)
+    }
+    return elapsed > 5
+  })
+  await killed
+  const wasInFlight = (shot: Shot): boolean =>
+    shot.method === 'POST' &&
+    shot.startedAt <= killedAt + 5 &&
+    brokeOffOn(shot, `${victim.address}:${victim.port}`)
+  const later = shots.filter((shot) => shot.startedAt > killedAt + 100)
+  const problems: string[] = []
+  if (later.some((shot) => shot.task === victim.id)) problems.push('the killed task answered')
+  const report = phaseReport(shots, seconds(start), { wasInFlight, problems })
+  return { ...report, notes: [`${victim.id} killed after 1 s, deregistered after 3 s`] }
+}
+
+async function scaleOut({ fetches, url, fleet, register }: DemoWorld): Promise<PhaseReport> {
+  const start = performance.now()
+  const added = [await fleet.add(), await fleet.add()]
+  added.forEach(register)
+  let firstCallAfter: number | undefined
+  const shots = await openLoop(fetches, url, PER_SECOND, (soFar, elapsed) => {
+    const found = added.every(({ id }) => soFar.some((shot) => shot.task === id))
+    if (found) firstCallAfter ??= elapsed
+    return elapsed > 10 || (firstCallAfter !== undefined && elapsed > firstCallAfter + 1.5)
+  })
+  const problems = firstCallAfter === undefined ? ['the new tasks got no calls within 10 s'] : []
+  const report = phaseReport(shots, seconds(start), { problems })
+  const when = `both called ${round(firstCallAfter ?? 0, 1)} s after they were registered`
+  return { ...report, notes: [when, sharesTold(report)] }
+}
+
+async function cut({ fetches, url, fleet, clients }: DemoWorld): Promise<PhaseReport> {
+  const start = performance.now()
+  const alive = fleet.tasks.filter((task) => task.alive)
+  const shotsBefore = await openLoop(fetches, url, PER_SECOND, (_shots, elapsed) => elapsed > 0.5)
+  await Promise.all(alive.map((task) => task.cut()))
+  const shots = await openLoop(fetches, url, PER_SECOND, (_shots, elapsed) => elapsed > 4)
+  const settled = shots.slice(-PER_SECOND)
+  const via = settled.filter((shot) => shot.viaBalancer).length
+  const problems =
+    via < settled.length * 0.95 ? [`${via} of the last ${settled.length} went to the load balancer`] : []
+  const share = clients.dns.inspect().services['orders.shop.local']
+  const direct = Object.values(share?.origins ?? {})[0]?.directShare
+  const report = phaseReport([...shotsBefore, ...shots], seconds(start), { problems })
+  return {
+    ...report,
+    notes: [`last second: ${via} of ${settled.length} via the load balancer, direct share ${direct}`],
+  }
+}
+
+async function restore({ fetches, url, fleet }: DemoWorld): Promise<PhaseReport> {
+  const start = performance.now()
+  await Promise.all(fleet.tasks.filter((task) => task.alive).map((task) => task.restore()))
+  let directAfter: number | undefined
+  const shots = await openLoop(fetches, url, PER_SECOND, (soFar, elapsed) => {
+    const lately = soFar.slice(-PER_SECOND)
+    const direct = lately.length === PER_SECOND && lately.every((shot) => !shot.viaBalancer)
+    if (direct) directAfter ??= elapsed - 1
+    return directAfter !== undefined || elapsed > 15
+  })
+  const problems = directAfter === undefined ? ['calls still went to the load balancer after 15 s'] : []
+  const report = phaseReport(shots, seconds(start), { problems })
+  return { ...report, notes: [`all calls direct again ${round(directAfter ?? 0, 1)} s after, by probes`] }
+}
+
+async function compare({ fetches, url, balancer, clients }: DemoWorld): Promise<PhaseReport> {
+  const start = performance.now()
+  const direct: Shot[] = []
+  const through: Shot[] = []
+  const elsewhere = `${balancer.origin}/v1/orders`
+  // In turn, so that what else the machine does falls on both alike. The same client makes both calls.
+  for (let round = 0; round < 600; round++) {
+    const fetch = fetches[round % fetches.length] ?? clients.dns.fetch
+    const method = round % 4 < 2 ? 'GET' : 'POST'
+    direct.push(await shoot(fetch, url, method))
+    through.push(await shoot(fetch, elsewhere, method))
+  }
+  const told = ([name, shots]: readonly [string, readonly Shot[]]): string => {
+    const times = shots.filter((shot) => shot.error === undefined).map((shot) => shot.ms)
+    return `${name} p50 ${percentile(times, 0.5).toFixed(2)} ms, p99 ${percentile(times, 0.99).toFixed(2)} ms`
+  }
+  const failedThrough = through.filter((shot) => shot.error !== undefined).length
+  const problems = failedThrough > 0 ? [`${failedThrough} requests through the load balancer failed`] : []
+  if (direct.some((shot) => shot.viaBalancer)) problems.push('a direct call went to the load balancer')
+  const times = through.map((shot) => shot.ms)
+  return {
+    ...phaseReport(direct, seconds(start), { problems }),
+    notes: [told(['direct', direct]), told(['through the load balancer', through])],
+    balancerP50Ms: round2(percentile(times, 0.5)),
+    balancerP99Ms: round2(percentile(times, 0.99)),
+  } as PhaseReport
+}
+
+function round2(value: number): number {
+  return round(value, 2)
+}
+
+function sharesTold(report: PhaseReport): string {
+  const shares = Object.entries(report.shares).toSorted(([a], [b]) => a.localeCompare(b))
+  return shares.map(([task, share]) => `${task} ${Math.round(share * 100)} %`).join(', ')
+}
+
+/** Whether the last attempt of a failed call was on this upstream, and broke off after the request was sent. */
+function brokeOffOn(shot: Shot, upstream: string): boolean {
+  const cause = shot.error?.cause
+  if (!(cause instanceof AttemptsExhaustedError)) return false
+  const last = cause.attempts.at(-1)
+  return last?.upstream === upstream && last.outcome.kind === 'transport-error' && last.outcome.sent
+}
+
+function seconds(start: number): number {
+  return (performance.now() - start) / 1_000
+}

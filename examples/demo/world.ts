@@ -1,0 +1,62 @@
+import { createClient, type Client } from 'onehop'
+import { startFleet, startLocalAws, type Fleet, type FleetTask, type LocalAws } from 'onehop/testing'
+import { startBalancer, type Balancer } from './balancer.ts'
+
+const HOST = 'orders.shop.local'
+/** As short as Cloud Map users dare, so that the demo is over in a minute. */
+const TTL_SECONDS = 2
+const MOST_TASKS = 8
+
+/** A local AWS, tasks as processes, a load balancer in front of them, and two clients. */
+export interface DemoWorld extends AsyncDisposable {
+  readonly host: string
+  readonly url: string
+  readonly aws: LocalAws
+  readonly fleet: Fleet
+  readonly balancer: Balancer
+  /** By how they discover: `dns` and `api`. */
+  readonly clients: Readonly<Record<'dns' | 'api', Client>>
+  readonly fetches: readonly (typeof fetch)[]
+  /** Makes a task known to Cloud Map, and so to DNS. */
+  register(task: FleetTask): void
+}
+
+export async function startDemoWorld(): Promise<DemoWorld> {
+  const aws = await startLocalAws()
+  const fleet = await startFleet({ tasks: 3, processes: true, zones: ['eu-west-1a', 'eu-west-1b'] })
+  aws.addService(HOST, { ttlSeconds: TTL_SECONDS })
+  const register = ({ id, address, port, zone }: FleetTask): void =>
+    aws.register(HOST, id, { ipv4: address, port, ...(zone === undefined ? {} : { zone }) })
+  fleet.tasks.forEach(register)
+  // Also those that will be added: the balancer's health checks find them when they are there.
+  const targets = Array.from({ length: MOST_TASKS }, (_, index) => `127.0.2.${index + 1}:${fleet.port}`)
+  const balancer = await startBalancer(targets)
+  const options = {
+    namespaces: ['shop.local'],
+    dns: { servers: [aws.dns.server] },
+    cloudMap: { ...aws.cloudMap.options, revisionMs: TTL_SECONDS * 1_000 },
+    allowLoopback: true,
+    fallback: balancer.origin,
+    port: fleet.port,
+  }
+  const clients = {
+    dns: createClient({ ...options, discovery: 'dns' }),
+    api: createClient({ ...options, discovery: 'api' }),
+  }
+  return {
+    host: HOST,
+    url: `http://${HOST}/v1/orders`,
+    aws,
+    fleet,
+    balancer,
+    clients,
+    fetches: [clients.dns.fetch, clients.api.fetch],
+    register,
+    async [Symbol.asyncDispose]() {
+      await Promise.all([clients.dns.close(), clients.api.close()])
+      await balancer[Symbol.asyncDispose]()
+      await fleet.close()
+      await aws.close()
+    },
+  }
+}

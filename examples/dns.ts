@@ -1,0 +1,18 @@
+import { startWorld } from './world.ts'
+const local = await startWorld()
+
+// #region readme
+import { createClient } from 'onehop'
+
+// No IAM, no SDK: A, AAAA and SRV records of the private DNS namespace, cached as long as their TTL says.
+const client = createClient({
+  namespaces: ['shop.local'],
+  discovery: 'dns',
+  ...local.options,
+})
+const { endpoints, source } = await client.resolve('orders.shop.local')
+console.log(source, endpoints)
+// #endregion
+
+await client.close()
+await local[Symbol.asyncDispose]()

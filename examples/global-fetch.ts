@@ -1,0 +1,17 @@
+import { startWorld } from './world.ts'
+const local = await startWorld()
+
+// #region readme
+import { createClient } from 'onehop'
+import { setGlobalDispatcher } from 'undici'
+
+const client = createClient({ namespaces: ['shop.local'], ...local.options })
+setGlobalDispatcher(client.dispatcher)
+
+// Node's own fetch, anywhere in the process: discovered hosts go straight to tasks, others as before.
+const response = await fetch('http://orders.shop.local/v1/orders/42')
+console.log(response.status, await response.json())
+// #endregion
+
+await client.close()
+await local[Symbol.asyncDispose]()

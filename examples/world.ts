@@ -1,0 +1,40 @@
+/**
+ * What the examples run in: a local AWS with the service `orders.shop.local`, three tasks of it, and a load
+ * balancer in front of them. On Fargate all of this is there, and `options` is empty.
+ */
+import type { ClientOptions } from 'onehop'
+import { startFleet, startLocalAws, type Fleet, type LocalAws } from 'onehop/testing'
+import { startBalancer } from './demo/balancer.ts'
+
+export interface World extends AsyncDisposable {
+  readonly aws: LocalAws
+  readonly fleet: Fleet
+  readonly balancer: string
+  /** Points a client at the local AWS. */
+  readonly options: ClientOptions
+}
+
+export async function startWorld(): Promise<World> {
+  const aws = await startLocalAws()
+  const fleet = await startFleet({ tasks: 3, zones: ['eu-west-1a', 'eu-west-1b'] })
+  for (const { id, address, port, zone } of fleet.tasks) {
+    aws.register('orders.shop.local', id, { ipv4: address, port, zone })
+  }
+  const balancer = await startBalancer(fleet.tasks.map((task) => `${task.backAddress}:${task.port}`))
+  return {
+    aws,
+    fleet,
+    balancer: balancer.origin,
+    options: {
+      dns: { servers: [aws.dns.server] },
+      cloudMap: aws.cloudMap.options,
+      allowLoopback: true,
+      port: fleet.port,
+    },
+    async [Symbol.asyncDispose]() {
+      await balancer[Symbol.asyncDispose]()
+      await fleet.close()
+      await aws.close()
+    },
+  }
+}
