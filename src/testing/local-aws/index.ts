@@ -1,7 +1,17 @@
-export { startLocalAws } from './local-aws.ts'
-export type { LocalAws, LocalAwsOptions, LocalCloudMap, LocalDns, LocalRecords } from './local-aws.ts'
+export { startLocalAws } from './start-local-aws.ts'
+export type {
+  LocalAws,
+  LocalAwsOptions,
+  LocalCloudMap,
+  LocalDns,
+  LocalMetadata,
+  LocalRecords,
+} from './local-aws.ts'
 export type { LocalInstance, LocalNamespaceOptions, LocalService, LocalServiceOptions } from './account.ts'
-export type { AwsError } from './aws-error.ts'
+export { AwsError } from './aws-error.ts'
 export type { CloudMapFaults } from './cloud-map-faults.ts'
 export type { DnsFaults } from './dns-faults.ts'
 export type { QueryFilter } from './dns-server.ts'
+export type { MetadataFaults } from './metadata-faults.ts'
+export type { CustomHealthStatus, RecordType, RoutingPolicy } from './model.ts'
+export type { LocalContainer, LocalTask } from './task.ts'

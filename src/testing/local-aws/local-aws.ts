@@ -1,13 +1,11 @@
-import { systemClock, systemRandom, type Clock, type Random } from '../../core/clock.ts'
-import { Account, type LocalInstance, type LocalNamespaceOptions } from './account.ts'
-import type { LocalService, LocalServiceOptions } from './account.ts'
+import type { Clock, Random } from '../../core/clock.ts'
+import type { LocalInstance, LocalNamespaceOptions, LocalService, LocalServiceOptions } from './account.ts'
 import type { CloudMapFaults } from './cloud-map-faults.ts'
-import { CloudMapServer } from './cloud-map-server.ts'
 import type { DnsFaults } from './dns-faults.ts'
-import { DnsServer, type QueryFilter } from './dns-server.ts'
+import type { QueryFilter } from './dns-server.ts'
+import type { MetadataFaults } from './metadata-faults.ts'
 import type { CustomHealthStatus } from './model.ts'
-import { Registry } from './registry.ts'
-import { Zones } from './zones.ts'
+import type { LocalTask } from './task.ts'
 
 export interface LocalAwsOptions {
   /** [`eu-west-1`] */
@@ -20,6 +18,10 @@ export interface LocalAwsOptions {
   readonly clock?: Clock
   /** For ids and the order of answers [the system's]. */
   readonly random?: Random
+  /** What differs in the task that the metadata server speaks of. */
+  readonly task?: Partial<LocalTask>
+  /** How long the metadata server refuses connections after the start, in ms [0]. */
+  readonly metadataRefuseMs?: number
 }
 
 /** Directly usable as the `cloudMap` option of `createClient`, and as the AWS SDK's (with `disableHostPrefix`). */
@@ -44,11 +46,37 @@ export interface LocalDns {
   readonly faults: DnsFaults
 }
 
-/** What AWS gives to a task, on 127.0.0.1: Cloud Map's API and DNS, over one and the same registry. */
+export interface LocalMetadata {
+  /** What `ECS_CONTAINER_METADATA_URI_V4` holds in the first container of the task. */
+  readonly uriV4: string
+  readonly uriV3: string
+  /** The variables that ECS on Fargate sets, to be put into `process.env` or passed to a child process. */
+  readonly env: Readonly<Record<string, string>>
+  /** Its fields can be changed at any time. */
+  readonly task: LocalTask
+  /** Requests that arrived; refused connections do not. */
+  readonly requests: number
+  /** Whether the task has protected itself from being stopped when its service scales in. */
+  readonly protectionEnabled: boolean
+  readonly faults: MetadataFaults
+  /**
+   * From then on connections meet ECONNREFUSED; those that are open are closed.
+   * @param forMs [until `acceptConnections`]
+   */
+  refuseConnections(forMs?: number): Promise<void>
+  /** Listens again, on the same port. */
+  acceptConnections(): Promise<void>
+}
+
+/**
+ * What AWS gives to a task, on 127.0.0.1: Cloud Map's API and DNS, over one and the same registry, and the
+ * metadata of the task itself.
+ */
 export interface LocalAws extends AsyncDisposable {
   readonly region: string
   readonly cloudMap: LocalCloudMap
   readonly dns: LocalDns
+  readonly metadata: LocalMetadata
 
   /** @throws AwsError `NamespaceAlreadyExists` */
   addNamespace(name: string, options?: LocalNamespaceOptions): { readonly id: string; readonly arn: string }
@@ -82,68 +110,4 @@ export interface LocalRecords {
   readonly addresses: readonly string[]
   /** [60] */
   readonly ttlSeconds?: number
-}
-
-/**
- * Starts a local AWS on free ports of 127.0.0.1.
- *
- *     await using aws = await startLocalAws()
- *     aws.addService('orders.shop.local')
- *     aws.register('orders.shop.local', 'task-1', { ipv4: '127.0.1.1', port: 8080, zone: 'eu-west-1a' })
- *     const client = createClient({ namespaces: ['shop.local'], dns: { servers: [aws.dns.server] }, … })
- */
-export async function startLocalAws(options: LocalAwsOptions = {}): Promise<LocalAws> {
-  const { clock = systemClock, random = systemRandom } = options
-  const registry = new Registry(options)
-  const zones = new Zones(registry, random)
-  const account = new Account(registry)
-  const api = new CloudMapServer(registry, clock)
-  const dns = new DnsServer(zones, clock)
-  const close = async (): Promise<void> => {
-    registry.operations.close()
-    await Promise.all([api.close(), dns.close()])
-  }
-  try {
-    await Promise.all([api.listen(), dns.listen()])
-  } catch (error) {
-    await close()
-    throw error
-  }
-  return {
-    region: registry.region,
-    cloudMap: localCloudMap(api, registry.region),
-    dns: {
-      server: dns.server,
-      get queries() {
-        return dns.countQueries()
-      },
-      countQueries: (filter) => dns.countQueries(filter),
-      faults: dns.faults,
-    },
-    addNamespace: (name, namespace) => account.addNamespace(name, namespace),
-    addService: (host, service) => account.addService(host, service),
-    register: (host, id, instance) => account.register(host, id, instance),
-    deregister: (host, id) => account.deregister(host, id),
-    setHealth: (host, id, status) => account.setHealth(host, id, status),
-    addRecords: (name, { type = 'A', addresses, ttlSeconds = 60 }) =>
-      zones.set(name, type, addresses, ttlSeconds),
-    close,
-    [Symbol.asyncDispose]: close,
-  }
-}
-
-/** What is no option of a client is not enumerable, since unknown options are refused. */
-function localCloudMap(api: CloudMapServer, region: string): LocalCloudMap {
-  const options = {
-    endpoint: api.endpoint,
-    region,
-    // Anew each time, because the SDK writes into what it is given.
-    get credentials() {
-      return { accessKeyId: 'AKIALOCALEXAMPLE', secretAccessKey: 'local' }
-    },
-  }
-  return Object.defineProperties(options, {
-    calls: { get: () => api.calls },
-    faults: { value: api.faults },
-  }) as LocalCloudMap
 }

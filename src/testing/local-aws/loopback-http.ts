@@ -18,6 +18,10 @@ export class LoopbackHttp {
     return this.#port
   }
 
+  get listening(): boolean {
+    return this.#server.listening
+  }
+
   /** @param port [the same as last time; at first any that is free] */
   async listen(port: number = this.#port): Promise<void> {
     await new Promise<void>((resolve, reject) => {

@@ -1,0 +1,113 @@
+import { systemClock, systemRandom } from '../../core/clock.ts'
+import { Account } from './account.ts'
+import { CloudMapServer } from './cloud-map-server.ts'
+import { DnsServer } from './dns-server.ts'
+import type { LocalAws, LocalAwsOptions, LocalCloudMap, LocalDns, LocalMetadata } from './local-aws.ts'
+import { MetadataServer } from './metadata-server.ts'
+import { Registry } from './registry.ts'
+import { localTask } from './task.ts'
+import { Zones } from './zones.ts'
+
+/**
+ * Starts a local AWS on free ports of 127.0.0.1.
+ *
+ *     await using aws = await startLocalAws()
+ *     aws.addService('orders.shop.local')
+ *     aws.register('orders.shop.local', 'task-1', { ipv4: '127.0.1.1', port: 8080, zone: 'eu-west-1a' })
+ *     const client = createClient({ namespaces: ['shop.local'], dns: { servers: [aws.dns.server] }, … })
+ */
+export async function startLocalAws(options: LocalAwsOptions = {}): Promise<LocalAws> {
+  const { clock = systemClock, random = systemRandom } = options
+  const registry = new Registry(options)
+  const zones = new Zones(registry, random)
+  const account = new Account(registry)
+  const api = new CloudMapServer(registry, clock)
+  const dns = new DnsServer(zones, clock)
+  const { region, accountId } = registry
+  const metadata = new MetadataServer(localTask({ region, accountId, ...options.task }), clock)
+  const close = async (): Promise<void> => {
+    registry.operations.close()
+    await Promise.all([api.close(), dns.close(), metadata.close()])
+  }
+  try {
+    await Promise.all([api.listen(), dns.listen(), metadata.listen()])
+    if (options.metadataRefuseMs !== undefined) await metadata.refuseConnections(options.metadataRefuseMs)
+  } catch (error) {
+    await close()
+    throw error
+  }
+  return {
+    region,
+    cloudMap: localCloudMap(api, region),
+    dns: localDns(dns),
+    metadata: localMetadata(metadata),
+    addNamespace: (name, namespace) => account.addNamespace(name, namespace),
+    addService: (host, service) => account.addService(host, service),
+    register: (host, id, instance) => account.register(host, id, instance),
+    deregister: (host, id) => account.deregister(host, id),
+    setHealth: (host, id, status) => account.setHealth(host, id, status),
+    addRecords: (name, { type = 'A', addresses, ttlSeconds = 60 }) =>
+      zones.set(name, type, addresses, ttlSeconds),
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+/** What is no option of a client is not enumerable, since unknown options are refused. */
+function localCloudMap(api: CloudMapServer, region: string): LocalCloudMap {
+  const options = {
+    endpoint: api.endpoint,
+    region,
+    // Anew each time, because the SDK writes into what it is given.
+    get credentials() {
+      return { accessKeyId: 'AKIALOCALEXAMPLE', secretAccessKey: 'local' }
+    },
+  }
+  return Object.defineProperties(options, {
+    calls: { get: () => api.calls },
+    faults: { value: api.faults },
+  }) as LocalCloudMap
+}
+
+function localDns(dns: DnsServer): LocalDns {
+  return {
+    server: dns.server,
+    get queries() {
+      return dns.countQueries()
+    },
+    countQueries: (filter) => dns.countQueries(filter),
+    faults: dns.faults,
+  }
+}
+
+function localMetadata(server: MetadataServer): LocalMetadata {
+  const { task, faults } = server
+  return {
+    task,
+    faults,
+    get uriV4() {
+      return server.uri('v4')
+    },
+    get uriV3() {
+      return server.uri('v3')
+    },
+    get env() {
+      return {
+        ECS_CONTAINER_METADATA_URI_V4: server.uri('v4'),
+        ECS_CONTAINER_METADATA_URI: server.uri('v3'),
+        ECS_AGENT_URI: server.uri('api'),
+        AWS_EXECUTION_ENV: `AWS_ECS_${task.launchType}`,
+        AWS_REGION: task.region,
+        AWS_DEFAULT_REGION: task.region,
+      }
+    },
+    get requests() {
+      return server.requests
+    },
+    get protectionEnabled() {
+      return server.protection.enabled
+    },
+    refuseConnections: (forMs) => server.refuseConnections(forMs),
+    acceptConnections: () => server.acceptConnections(),
+  }
+}
