@@ -33,7 +33,7 @@ beforeEach(async () => {
 })
 
 afterEach(async () => {
-  for (const client of clients.splice(0)) await client.close()
+  for (const made of clients.splice(0)) await made.close()
   for (const task of tasks) await task.kill()
   await aws.close()
 })

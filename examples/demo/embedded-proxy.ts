@@ -35,7 +35,7 @@ async function forward(request: IncomingMessage, response: ServerResponse): Prom
     try {
       const answer = await target?.pool.request({
         path: request.url ?? '/',
-        method: (request.method ?? 'GET') as 'GET',
+        method: request.method ?? 'GET',
         headers,
         body: chunks.length === 0 ? null : Buffer.concat(chunks),
       })

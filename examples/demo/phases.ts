@@ -140,9 +140,9 @@ async function compare({ fetches, url, balancer, clients }: DemoWorld): Promise<
   const through: Shot[] = []
   const elsewhere = `${balancer.origin}/v1/orders`
   // In turn, so that what else the machine does falls on both alike. The same client makes both calls.
-  for (let round = 0; round < 600; round++) {
-    const fetch = fetches[round % fetches.length] ?? clients.dns.fetch
-    const method = round % 4 < 2 ? 'GET' : 'POST'
+  for (let turn = 0; turn < 600; turn++) {
+    const fetch = fetches[turn % fetches.length] ?? clients.dns.fetch
+    const method = turn % 4 < 2 ? 'GET' : 'POST'
     direct.push(await shoot(fetch, url, method))
     through.push(await shoot(fetch, elsewhere, method))
   }
@@ -157,13 +157,9 @@ async function compare({ fetches, url, balancer, clients }: DemoWorld): Promise<
   return {
     ...phaseReport(direct, seconds(start), { problems }),
     notes: [told(['direct', direct]), told(['through the load balancer', through])],
-    balancerP50Ms: round2(percentile(times, 0.5)),
-    balancerP99Ms: round2(percentile(times, 0.99)),
-  } as PhaseReport
-}
-
-function round2(value: number): number {
-  return round(value, 2)
+    balancerP50Ms: round(percentile(times, 0.5), 2),
+    balancerP99Ms: round(percentile(times, 0.99), 2),
+  }
 }
 
 function sharesTold(report: PhaseReport): string {

@@ -14,6 +14,9 @@ export interface PhaseReport {
   readonly shares: Readonly<Record<string, number>>
   readonly p50Ms: number
   readonly p99Ms: number
+  /** Through the load balancer, where the phase compares. */
+  readonly balancerP50Ms?: number
+  readonly balancerP99Ms?: number
   /** What a person wants to read beside the numbers. */
   readonly notes: readonly string[]
   /** Why the phase did not do what it says; empty when it did. */

@@ -49,12 +49,13 @@ export class Pools {
 
   /** The upstream has left: its calls end in peace, its connections then; at most 30 s. */
   async drain(upstream: Upstream): Promise<void> {
-    const leaving = [this.#pools, this.#http1Pools].map((pools) => {
+    const leaving: Promise<void>[] = []
+    for (const pools of [this.#pools, this.#http1Pools]) {
       const pool = pools.get(upstream)
+      if (pool !== undefined) leaving.push(this.#closeSoon(pool))
       pools.delete(upstream)
-      return pool
-    })
-    await Promise.all(leaving.map((pool) => (pool === undefined ? undefined : this.#closeSoon(pool))))
+    }
+    await Promise.all(leaving)
   }
 
   /** Nobody has called the origin for long: all leave. A call that still wants a pool gets another. */
