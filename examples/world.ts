@@ -16,9 +16,10 @@ export interface World extends AsyncDisposable {
 
 export async function startWorld(): Promise<World> {
   const aws = await startLocalAws()
+  aws.addService('orders.shop.local')
   const fleet = await startFleet({ tasks: 3, zones: ['eu-west-1a', 'eu-west-1b'] })
   for (const { id, address, port, zone } of fleet.tasks) {
-    aws.register('orders.shop.local', id, { ipv4: address, port, zone })
+    aws.register('orders.shop.local', id, { ipv4: address, port, ...(zone === undefined ? {} : { zone }) })
   }
   const balancer = await startBalancer(fleet.tasks.map((task) => `${task.backAddress}:${task.port}`))
   return {
@@ -27,7 +28,7 @@ export async function startWorld(): Promise<World> {
     balancer: balancer.origin,
     options: {
       dns: { servers: [aws.dns.server] },
-      cloudMap: aws.cloudMap.options,
+      cloudMap: aws.cloudMap,
       allowLoopback: true,
       port: fleet.port,
     },

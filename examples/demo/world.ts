@@ -34,7 +34,7 @@ export async function startDemoWorld(): Promise<DemoWorld> {
   const options = {
     namespaces: ['shop.local'],
     dns: { servers: [aws.dns.server] },
-    cloudMap: { ...aws.cloudMap.options, revisionMs: TTL_SECONDS * 1_000 },
+    cloudMap: { ...aws.cloudMap, revisionMs: TTL_SECONDS * 1_000 },
     allowLoopback: true,
     fallback: balancer.origin,
     port: fleet.port,
