@@ -15,6 +15,13 @@ afterEach(async () => {
   for (const resource of open.splice(0).toReversed()) await resource[Symbol.asyncDispose]()
 })
 
+/** What a program prints, as JSON; it has to end by itself. */
+async function run(program: string): Promise<unknown> {
+  const flags = ['--conditions=onehop:source', '--input-type=module', '--eval', program]
+  const { stdout } = await promisify(execFile)(process.execPath, flags, { timeout: 20_000 })
+  return JSON.parse(stdout)
+}
+
 describe('close', () => {
   test('refuses new calls with ONEHOP_CLOSED, however they are made', async () => {
     const client = clientOf(['127.0.1.1:9'])
@@ -87,12 +94,37 @@ describe('close', () => {
       for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve))
       console.log(JSON.stringify(process.getActiveResourcesInfo().filter((name) => !/Pipe|TTY|FSReq/.test(name))))
     `
-    const { stdout } = await promisify(execFile)(
-      process.execPath,
-      ['--conditions=onehop:source', '--input-type=module', '--eval', program],
-      { timeout: 20_000 },
-    )
-    expect(JSON.parse(stdout)).toEqual([])
+    expect(await run(program)).toEqual([])
+  })
+})
+
+describe('a process that has nothing else to do', () => {
+  test('does not end while a call waits for its next attempt', async () => {
+    const program = `
+      import { createClient, staticResolver } from 'onehop'
+      const client = createClient({
+        namespaces: ['shop.local'],
+        discovery: staticResolver({ 'orders.shop.local': ['127.0.1.250:9'] }),
+        retry: { baseMs: 200 },
+      })
+      const outcome = await client.request('http://orders.shop.local/').catch((error) => error.code)
+      console.log(JSON.stringify(outcome))
+    `
+    expect(await run(program)).toBe('ONEHOP_ATTEMPTS_EXHAUSTED')
+  })
+
+  test('ends although a client is open', async () => {
+    const program = `
+      import { createClient, staticResolver } from 'onehop'
+      const resolver = staticResolver({ 'orders.shop.local': ['127.0.1.250:9'] })
+      const client = createClient({
+        namespaces: ['shop.local'],
+        discovery: { resolve: async (...args) => ({ ...(await resolver.resolve(...args)), expiresAt: performance.now() + 60_000 }) },
+      })
+      await client.resolve('orders.shop.local')
+      console.log(JSON.stringify('known'))
+    `
+    expect(await run(program)).toBe('known')
   })
 })
 

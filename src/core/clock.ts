@@ -15,8 +15,12 @@ export interface Timer {
 export interface Clock {
   /** Milliseconds on a monotonic scale: never jumps when the wall clock is set. Its zero means nothing. */
   now(): number
-  /** Calls back once after `delayMs`. Never keeps the process alive. */
-  setTimer(callback: () => void, delayMs: number): Timer
+  /**
+   * Calls back once after `delayMs`.
+   * @param awaited whether somebody waits for it, so that it keeps the process alive as a socket would; without
+   *   it a process whose last call is between two attempts would end in the middle of it [false]
+   */
+  setTimer(callback: () => void, delayMs: number, awaited?: boolean): Timer
 }
 
 export interface Random {
@@ -30,9 +34,9 @@ const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
 class SystemTimer implements Timer {
   readonly #timeout: NodeJS.Timeout
 
-  constructor(callback: () => void, delayMs: number) {
+  constructor(callback: () => void, delayMs: number, awaited: boolean) {
     this.#timeout = setTimeout(callback, Math.min(delayMs, LONGEST_TIMEOUT_MS))
-    this.#timeout.unref()
+    if (!awaited) this.#timeout.unref()
   }
 
   cancel(): void {
@@ -42,7 +46,7 @@ class SystemTimer implements Timer {
 
 export const systemClock: Clock = {
   now: () => performance.now(),
-  setTimer: (callback, delayMs) => new SystemTimer(callback, delayMs),
+  setTimer: (callback, delayMs, awaited = false) => new SystemTimer(callback, delayMs, awaited),
 }
 
 export const systemRandom: Random = {
@@ -68,10 +72,14 @@ export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
       timer.cancel()
       reject(signal?.reason as Error)
     }
-    const timer = clock.setTimer(() => {
-      signal?.removeEventListener('abort', onAbort)
-      resolve()
-    }, delayMs)
+    const timer = clock.setTimer(
+      () => {
+        signal?.removeEventListener('abort', onAbort)
+        resolve()
+      },
+      delayMs,
+      true,
+    )
     signal?.addEventListener('abort', onAbort, { once: true })
   })
 }

@@ -97,7 +97,7 @@ export class Call implements Dispatcher.DispatchController, PickHint {
     const now = clock.now()
     budget.deposit(now)
     if (deadlineMs !== undefined)
-      this.#deadline = clock.setTimer(() => this.#exceedDeadline(deadlineMs), deadlineMs)
+      this.#deadline = clock.setTimer(() => this.#exceedDeadline(deadlineMs), deadlineMs, true)
     if (cluster.isCurrent(now)) this.#begin(now)
     else this.#beginWhenCurrent()
   }
@@ -255,7 +255,7 @@ export class Call implements Dispatcher.DispatchController, PickHint {
 
   #beginIn(waitMs: number): void {
     this.route.calls.startsWaiting(this)
-    this.#wait = this.route.clock.setTimer(() => this.#beginNow(), waitMs)
+    this.#wait = this.route.clock.setTimer(() => this.#beginNow(), waitMs, true)
   }
 
   #waitBeforeRetry(outcome: Outcome, elsewhere: boolean): number {
