@@ -69,7 +69,7 @@ export async function startLocalTask(
     },
     stats: () => Promise.resolve(server.stats()),
     set: (fault) => Promise.resolve(server.set(fault)),
-    cut: () => server.cut(),
+    cut: () => Promise.resolve(server.cut()),
     restore: () => server.restore(),
     kill: () => end('kill'),
     shutdown: () => end('shutdown'),

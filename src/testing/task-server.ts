@@ -100,9 +100,9 @@ export class TaskServer {
   }
 
   /** New clients are refused, those connected are sent away with their next answer. The back side goes on. */
-  async cut(): Promise<void> {
+  cut(): void {
     this.#draining = true
-    await stopListening(this.#client)
+    stopListening(this.#client)
     this.#client = undefined
   }
 
@@ -114,7 +114,9 @@ export class TaskServer {
   /** Stops listening, answers what it has taken, then ends. */
   async shutdown(): Promise<void> {
     this.#draining = true
-    await Promise.all([stopListening(this.#client), stopListening(this.#back)])
+    stopListening(this.#client)
+    stopListening(this.#back)
+    this.#back = undefined
     this.#http.closeIdleConnections()
     const closed = [...this.#sockets].map((socket) => new Promise((resolve) => socket.once('close', resolve)))
     await Promise.all(closed)
@@ -122,10 +124,10 @@ export class TaskServer {
   }
 
   /** Breaks every connection, now. */
-  async kill(): Promise<void> {
-    const listeners = [stopListening(this.#client), stopListening(this.#back)]
+  kill(): void {
+    stopListening(this.#client)
+    stopListening(this.#back)
     for (const socket of this.#sockets) socket.resetAndDestroy()
-    await Promise.all(listeners)
     this.#end()
   }
 
@@ -160,9 +162,6 @@ export class TaskServer {
     this.#inFlight++
     this.#byMethod[method] = (this.#byMethod[method] ?? 0) + 1
     response.once('close', () => this.#inFlight--)
-    // Over TLS the server sees another socket than the listener: then every connection counts as a client's.
-    const fromClient = this.#clientSockets.has(request.socket) || this.#options.tls !== undefined
-    if (this.#draining && fromClient) response.shouldKeepAlive = false
     this.#answer(request, response)
   }
 
@@ -179,6 +178,7 @@ export class TaskServer {
         break
       case 'status':
         request.resume()
+        this.#sendAway(request, response)
         if (fault.retryAfter !== undefined) response.setHeader('retry-after', fault.retryAfter)
         response.writeHead(fault.status, { 'x-task': this.#options.id })
         response.end()
@@ -195,6 +195,7 @@ export class TaskServer {
 
   #serve(request: IncomingMessage, response: ServerResponse): void {
     const { id, zone, handler } = this.#options
+    this.#sendAway(request, response)
     response.setHeader('x-task', id)
     if (handler !== undefined) return void handler(request, response)
     let bytes = 0
@@ -205,11 +206,16 @@ export class TaskServer {
       response.end(JSON.stringify({ task: id, zone, method, path, host: headers.host, bytes }))
     })
   }
+
+  /** At the moment of the answer, for requests that were taken before it was decided that clients leave. */
+  #sendAway(request: IncomingMessage, response: ServerResponse): void {
+    // Over TLS the server sees another socket than the listener: then every connection counts as a client's.
+    const fromClient = this.#clientSockets.has(request.socket) || this.#options.tls !== undefined
+    if (this.#draining && (fromClient || this.#back === undefined)) response.shouldKeepAlive = false
+  }
 }
 
-function stopListening(listener: Listener | undefined): Promise<void> {
-  if (listener === undefined) return Promise.resolve()
-  // Not waiting for its connections, which is when the callback of close() would come.
-  listener.close()
-  return Promise.resolve()
+/** At once; its connections stay. */
+function stopListening(listener: Listener | undefined): void {
+  listener?.close()
 }
