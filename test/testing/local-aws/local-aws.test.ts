@@ -2,13 +2,18 @@ import { execFile } from 'node:child_process'
 import { connect } from 'node:net'
 import { once } from 'node:events'
 import { promisify } from 'node:util'
-import { DiscoverInstancesCommand } from '@aws-sdk/client-servicediscovery'
+import {
+  DiscoverInstancesCommand,
+  GetServiceCommand,
+  RegisterInstanceCommand,
+} from '@aws-sdk/client-servicediscovery'
 import { expect, test } from 'vitest'
 import { cloudMapResolver } from '../../../src/discovery/cloud-map.ts'
 import { dnsResolver } from '../../../src/discovery/dns.ts'
 import { parseServiceName } from '../../../src/discovery/service-name.ts'
 import { startLocalAws, type AwsError, type LocalAws } from '../../../src/testing/local-aws/index.ts'
-import { portOf } from './ask-dns.ts'
+import { manualClock } from '../../../src/testing/manual-clock.ts'
+import { askUdp, portOf } from './ask-dns.ts'
 import { failure, sdkOf } from './sdk.ts'
 
 const HOST = 'orders.shop.local'
@@ -65,6 +70,9 @@ test('what cannot be done is an error that says what would help', async () => {
   expect(() => aws.deregister(HOST, 'a')).toThrow(
     expect.objectContaining({ code: 'InstanceNotFound' }) as AwsError,
   )
+  for (let task = 1; task <= 1000; task++) aws.register(HOST, `task-${task}`, { ipv4: '127.0.1.1' })
+  expect(() => aws.register(HOST, 'one-more', { ipv4: '127.0.1.1' })).toThrow('1000 instances')
+  aws.register(HOST, 'task-1', { ipv4: '127.0.1.2' })
   aws.addNamespace('plain', { type: 'http' })
   expect(() => aws.addService('x.plain', { records: ['A'] })).toThrow('of type HTTP')
   expect(() => aws.addService('y.shop.local', { records: ['A', 'CNAME'] })).toThrow('CNAME stands alone')
@@ -90,6 +98,47 @@ test('close ends what hangs, and can be called twice', async () => {
   await Promise.all(hanging)
   await ended
   sdk.destroy()
+})
+
+test('close leaves no timer: of delayed answers, operations, and refusals', async () => {
+  const clock = manualClock()
+  const aws = await startLocalAws({ clock, metadataRefuseMs: 60_000 })
+  const sdk = sdkOf(aws)
+  const ServiceId = aws.addService(HOST).id
+  await sdk.send(
+    new RegisterInstanceCommand({
+      ServiceId,
+      InstanceId: 'a',
+      Attributes: { AWS_INSTANCE_IPV4: '127.0.1.1' },
+    }),
+  )
+  expect(clock.pendingTimers).toBe(2)
+  await aws.metadata.refuseConnections(30_000)
+  expect(clock.pendingTimers).toBe(2)
+  await aws.metadata.acceptConnections()
+  expect(clock.pendingTimers).toBe(1)
+  for (const { faults } of [aws.cloudMap, aws.dns, aws.metadata]) faults.delayMs = 60_000
+  const abort = new AbortController()
+  const waiting = [
+    failure(sdk.send(new GetServiceCommand({ Id: ServiceId }))),
+    failure(fetch(aws.metadata.uriV4)),
+    failure(askUdp(aws.dns.server, { name: HOST }, abort.signal)),
+  ]
+  await expect.poll(() => clock.pendingTimers).toBe(4)
+  await aws.close()
+  await expect.poll(() => clock.pendingTimers).toBe(0)
+  abort.abort()
+  await Promise.all(waiting)
+  sdk.destroy()
+})
+
+test('a refusal that is under way when the server closes does not open it again', async () => {
+  const clock = manualClock()
+  const aws = await startLocalAws({ clock })
+  await Promise.all([aws.metadata.refuseConnections(1000), aws.close()])
+  await clock.advance(1000)
+  expect(clock.pendingTimers).toBe(0)
+  expect((await failure(fetch(aws.metadata.uriV4))).cause).toMatchObject({ code: 'ECONNREFUSED' })
 })
 
 test('a process ends by itself after close, with requests and operations still under way', async () => {
