@@ -60,7 +60,8 @@ export class MetadataServer {
   async refuseConnections(forMs?: number): Promise<void> {
     this.#opening?.cancel()
     await this.#inTurn(() => this.#http.stop())
-    if (forMs !== undefined) this.#opening = this.#clock.setTimer(() => void this.acceptConnections(), forMs)
+    if (forMs !== undefined && !this.#closing.signal.aborted)
+      this.#opening = this.#clock.setTimer(() => void this.acceptConnections(), forMs)
   }
 
   acceptConnections(): Promise<void> {
