@@ -135,6 +135,7 @@ export class RouteTable implements Routes {
       pools,
       retry: settings.retry,
       budget: new RetryBudget(settings.budget, clock.now()),
+      attemptMs: settings.attemptMs,
       deadlineMs: settings.deadlineMs,
       calls: this.#calls,
       clock,

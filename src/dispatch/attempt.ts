@@ -1,7 +1,8 @@
-import type { Dispatcher } from 'undici'
+import { errors, type Dispatcher } from 'undici'
 import type { Duplex } from 'node:stream'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Upstream } from '../cluster/upstream.ts'
+import type { Timer } from '../core/clock.ts'
 import type { Outcome } from '../core/outcome.ts'
 import type { Call } from './call.ts'
 import { retryAfterMs } from './retry-policy.ts'
@@ -26,6 +27,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   #controller: Dispatcher.DispatchController | undefined
   #headersSent: boolean
   #drained: number
+  #limit: Timer | undefined
 
   constructor(call: Call, upstream: Upstream, startedAt: number) {
     this.upstream = upstream
@@ -35,12 +37,20 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.#controller = undefined
     this.#headersSent = false
     this.#drained = 0
+    this.#limit = undefined
     upstream.pending++
   }
 
   /** undici's controller of this attempt; undefined until there is a connection. */
   get controller(): Dispatcher.DispatchController | undefined {
     return this.#controller
+  }
+
+  /** Gives the attempt up when its response headers are not there in time. */
+  limit(limitMs: number): void {
+    // After what the sockets have for us: a process that was busy must not take its own lateness for the task's.
+    const late = (): void => void setImmediate(() => this.#exceed(limitMs))
+    this.#limit = this.#call.route.clock.setTimer(late, limitMs, true)
   }
 
   /** The caller is gone: ends whatever goes on, at once. */
@@ -107,6 +117,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
       this.#call.handler.onResponseStart?.(this.#call, statusCode, headers, statusMessage)
       return
     }
+    this.#limit?.cancel()
     const outcome: Outcome = {
       kind: 'response',
       status: statusCode,
@@ -157,6 +168,20 @@ export class Attempt implements Dispatcher.DispatchHandler {
     else this.#call.attemptFailed(this, outcome, error)
   }
 
+  #exceed(limitMs: number): void {
+    if (this.#state !== 'waiting') return
+    const error = new errors.HeadersTimeoutError(`no response headers in ${limitMs} ms`)
+    // Without a connection it may as well have waited for one of a full pool: no reason to eject anybody.
+    const outcome: Outcome =
+      this.#controller === undefined
+        ? { kind: 'transport-error', error, sent: false }
+        : { kind: 'timeout', phase: 'headers', latencyMs: this.#elapsed(), error }
+    this.#report(outcome)
+    this.#end()
+    this.#controller?.abort(error)
+    this.#call.attemptFailed(this, outcome, error)
+  }
+
   #judge(error: Error): Outcome {
     const code = (error as NodeJS.ErrnoException).code
     const latencyMs = this.#elapsed()
@@ -183,6 +208,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   #end(): void {
     if (this.#state === 'over') return
     this.#state = 'over'
+    this.#limit?.cancel()
     this.upstream.pending--
   }
 }

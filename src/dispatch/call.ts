@@ -24,6 +24,11 @@ const CALLERS_FAULTS = new Set([
   'UND_ERR_NOT_SUPPORTED',
   'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH',
 ])
+/**
+ * undici looks at its timeouts about twice a second, and fires no earlier than after 1 s (measured with 8.12: 250 ms
+ * fire at 1,000, 1,000 ms at 1,500). Below this, where that would be felt, an attempt has a timer of its own.
+ */
+const COARSE_FROM_MS = 5_000
 const NONE: readonly Upstream[] = []
 
 /**
@@ -204,8 +209,11 @@ export class Call implements Dispatcher.DispatchController, PickHint {
       const pool = pools.get(upstream, this.#http1Only)
       this.#attempts++
       if (upstream === cluster.fallback) this.#tellFallback(upstream)
-      this.#attempt = new Attempt(this, upstream, now)
-      pool.dispatch(this.#optionsOfAttempt(), this.#attempt)
+      const attempt = new Attempt(this, upstream, now)
+      this.#attempt = attempt
+      const limitMs = this.#options.headersTimeout ?? this.route.attemptMs
+      if (limitMs > 0 && limitMs < COARSE_FROM_MS) attempt.limit(limitMs)
+      pool.dispatch(this.#optionsOfAttempt(), attempt)
     } catch (error) {
       // A balancer of the user's may throw too, and there is no one above to catch it: this may be a timer.
       this.failed(error as Error)

@@ -14,6 +14,8 @@ export interface Route {
   /** undefined: failures are handed on as they are, untouched. */
   readonly retry: RetryOptions | undefined
   readonly budget: RetryBudget
+  /** From the start of an attempt to its response headers. */
+  readonly attemptMs: number
   /** Over all attempts and the response body; undefined: none. */
   readonly deadlineMs: number | undefined
   readonly calls: CallsUnderWay

@@ -124,7 +124,7 @@ export async function startTaskProcess(
 class Remote {
   readonly #child: ChildProcess
   readonly #id: string
-  readonly #waiting = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>()
+  readonly #waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>()
   readonly #exited: Promise<unknown>
   #number = 0
   alive = true

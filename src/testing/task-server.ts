@@ -197,7 +197,10 @@ export class TaskServer {
     const { id, zone, handler } = this.#options
     this.#sendAway(request, response)
     response.setHeader('x-task', id)
-    if (handler !== undefined) return void handler(request, response)
+    if (handler !== undefined) {
+      handler(request, response)
+      return
+    }
     let bytes = 0
     request.on('data', (chunk: Buffer) => (bytes += chunk.length))
     request.on('end', () => {

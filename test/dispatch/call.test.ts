@@ -105,6 +105,7 @@ async function routeOf(
     pools: { get: () => pool } as unknown as Pools,
     retry: DEFAULT_RETRY,
     budget: new RetryBudget(DEFAULT_RETRY.budget, clock.now()),
+    attemptMs: 15_000,
     deadlineMs: undefined,
     calls: new CallsUnderWay(),
     clock,

@@ -2,6 +2,8 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { Readable } from 'node:stream'
 import { AttemptsExhaustedError, NoEndpointsError, type EventPayloads } from 'onehop'
 import { afterEach, describe, expect, test } from 'vitest'
+import { buildConnector } from 'undici'
+import { manualClock } from '../../src/testing/manual-clock.ts'
 import { clientOf, ORIGIN } from '../support/clients.ts'
 import { refusingAddress, startServers, TestServer } from '../support/servers.ts'
 
@@ -248,12 +250,62 @@ describe('retries', () => {
     expect(good.seen).toHaveLength(0)
   })
 
-  test('a task that does not answer in time is given up for another', async () => {
+  test('a task that does not answer in time is given up for another, to the millisecond', async () => {
     const [bad, good] = await servers(2)
     if (!bad || !good) throw new Error('no servers')
     bad.answer = () => undefined
-    const client = keep(clientOf([bad, good], { timeouts: { attemptMs: 100 } }))
-    expect(await (await client.fetch(ORIGIN)).text()).toBe(good.label)
+    const clock = manualClock()
+    const client = keep(clientOf([bad, good], { timeouts: { attemptMs: 100 }, clock }))
+    const call = client.fetch(ORIGIN).then((response) => response.text())
+    await expect.poll(() => bad.seen.length).toBe(1)
+    await clock.advance(99)
+    expect(good.seen).toHaveLength(0)
+    await clock.advance(1)
+    expect(await call).toBe(good.label)
+  })
+
+  test('a POST is not sent again when its task has not answered in time', async () => {
+    const [bad, good] = await servers(2)
+    if (!bad || !good) throw new Error('no servers')
+    bad.answer = () => undefined
+    const client = keep(clientOf([bad, good], { timeouts: { attemptMs: 50 } }))
+    await expect(client.request(ORIGIN, { method: 'POST', body: 'pay' })).rejects.toMatchObject({
+      code: 'ONEHOP_ATTEMPTS_EXHAUSTED',
+      attempts: [{ outcome: { kind: 'timeout', phase: 'headers' } }],
+    })
+    expect(good.seen).toHaveLength(0)
+  })
+
+  test('a connection that does not come in time is given up, with any method, and its late arrival closed', async () => {
+    const [slow, good] = await servers(2)
+    if (!slow || !good) throw new Error('no servers')
+    const clock = manualClock()
+    const gate = Promise.withResolvers<void>()
+    const connector = buildConnector({})
+    const client = keep(
+      clientOf([slow, good], {
+        clock,
+        pool: {
+          connect: (options, callback) =>
+            void (options.hostname === '127.0.1.1' ? gate.promise : Promise.resolve()).then(() =>
+              connector(options, callback),
+            ),
+        },
+      }),
+    )
+    const call = client.request(ORIGIN, { method: 'POST', body: 'pay' }).then(({ body }) => body.text())
+    await clock.advance(999)
+    expect(good.seen).toHaveLength(0)
+    await clock.advance(1)
+    expect(await call).toBe(good.label)
+    const upstream = client.inspect().services['orders.shop.local']?.origins[ORIGIN]?.upstreams[0]
+    expect(upstream).toMatchObject({
+      state: 'ejected',
+      reason: expect.stringContaining('in 1000 ms') as string,
+    })
+    gate.resolve()
+    await expect.poll(() => slow.sockets.size).toBe(0)
+    expect(slow.seen).toHaveLength(0)
   })
 
   test('with retries off, one attempt is made and its error handed on untouched', async () => {

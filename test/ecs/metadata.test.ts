@@ -130,10 +130,10 @@ describe('a metadata endpoint', () => {
 
   /** Lets virtual time go on until the promise has settled. */
   async function inTime<Result>(promise: Promise<Result>): Promise<Result> {
-    let settled = false
-    const done = promise.finally(() => (settled = true))
+    const state = { settled: false }
+    const done = promise.finally(() => (state.settled = true))
     done.catch(() => undefined)
-    while (!settled) {
+    while (!state.settled) {
       await clock.advance(50)
       await new Promise((resolve) => setTimeout(resolve, 1))
     }
