@@ -1,6 +1,8 @@
 /** DNS messages: questions in, answers out. `dns-packet` does the wire format, without name compression. */
 import { AUTHORITATIVE_ANSWER, decode, encode, RECURSION_DESIRED, TRUNCATED_RESPONSE } from 'dns-packet'
 import type { Answer, Packet, RecordType } from 'dns-packet'
+import { isDnsName } from '../../discovery/dns-message.ts'
+import { canonicalHost } from '../../discovery/service-name.ts'
 import type { Lookup, ResourceRecord } from './zones.ts'
 
 export interface DnsQuery {
@@ -71,6 +73,7 @@ export function encodeRefusal(id: number, rcode: Rcode): Buffer {
 /**
  * On UDP, additional records that do not fit are left out; if the answer does not fit either, it is left out
  * and the truncation bit set (RFC 2181 section 9).
+ * @throws RangeError for a name that DNS cannot carry
  */
 export function encodeReply(query: DnsQuery, reply: DnsReply, transport: 'udp' | 'tcp'): Buffer {
   if (transport === 'tcp') return encode(packetOf(query, reply))
@@ -120,8 +123,10 @@ function packetOf(query: DnsQuery, reply: DnsReply): Packet {
 
 function wireRecord(record: ResourceRecord): Answer {
   const { name, ttlSeconds: ttl } = record
+  checkName(name)
   switch (record.type) {
     case 'SRV':
+      checkName(record.target)
       // Cloud Map writes priority 1 and weight 1 for all.
       return {
         type: 'SRV',
@@ -131,12 +136,19 @@ function wireRecord(record: ResourceRecord): Answer {
       }
     case 'SOA':
       return { type: 'SOA', name, ttl, data: ROUTE_53_SOA }
-    case 'A':
-    case 'AAAA':
     case 'CNAME':
     case 'NS':
+      checkName(record.data)
+      return { type: record.type, name, ttl, data: record.data }
+    case 'A':
+    case 'AAAA':
       return { type: record.type, name, ttl, data: record.data }
   }
+}
+
+/** `dns-packet` would write a label of more than 63 bytes as something else. */
+function checkName(name: string): void {
+  if (!isDnsName(canonicalHost(name))) throw new RangeError(`no name for DNS: ${name}`)
 }
 
 // What Route 53 writes for a new zone. Names that are not there are remembered for the smaller of the

@@ -84,7 +84,16 @@ export class DnsServer {
     this.#delays.add(timer)
   }
 
+  /** What was registered need not fit into a message (a CNAME of 1,000 characters): SERVFAIL, then. */
   #respond(query: DnsQuery, transport: Transport, fault: DnsFaults['answer']): Buffer | undefined {
+    try {
+      return this.#encode(query, transport, fault)
+    } catch {
+      return encodeReply(query, { ...EMPTY, rcode: 'SERVFAIL' }, transport)
+    }
+  }
+
+  #encode(query: DnsQuery, transport: Transport, fault: DnsFaults['answer']): Buffer | undefined {
     switch (fault) {
       case 'drop':
         return undefined

@@ -97,6 +97,7 @@ export interface LocalAws extends AsyncDisposable {
   /**
    * Makes DNS answer for a name that is in no Cloud Map namespace. All records are in every answer, in random
    * order. Called again, it replaces those of the same type; without addresses, it takes them away.
+   * @throws AwsError `InvalidInput`
    */
   addRecords(name: string, records: LocalRecords): void
   /** Ends all servers, connections and timers, whatever still waits for an answer. */

@@ -1,5 +1,8 @@
+import { isIPv4, isIPv6 } from 'node:net'
 import type { Random } from '../../core/clock.ts'
+import { isDnsName } from '../../discovery/dns-message.ts'
 import { canonicalHost } from '../../discovery/service-name.ts'
+import { invalidInput } from './aws-error.ts'
 import { shuffled } from './chance.ts'
 import { DEFAULT_SOA_TTL_SECONDS } from './model.ts'
 import type { Registry } from './registry.ts'
@@ -42,8 +45,15 @@ export class Zones {
     this.#random = random
   }
 
-  /** Sets the records of one type of a name; an empty set takes them away. */
+  /**
+   * Sets the records of one type of a name; an empty set takes them away.
+   * @throws AwsError `InvalidInput`
+   */
   set(name: string, type: 'A' | 'AAAA' | 'CNAME', data: readonly string[], ttlSeconds: number): void {
+    const isOfType = { A: isIPv4, AAAA: isIPv6, CNAME: isDnsName }[type]
+    if (!isDnsName(canonicalHost(name))) throw invalidInput(`"${name}" is no name for DNS`)
+    for (const entry of data)
+      if (!isOfType(entry)) throw invalidInput(`"${entry}" cannot stand in ${type} records of ${name}`)
     const key = canonicalHost(name)
     const others = (this.#plain.get(key) ?? []).filter((record) => record.type !== type)
     const records = [...others, ...data.map((entry) => ({ name: key, ttlSeconds, type, data: entry }))]

@@ -168,6 +168,21 @@ test('plain names have all their records in every answer, until they are replace
   expect((await ask('www.app.io')).rcode).toBe('REFUSED')
 })
 
+test('what cannot stand in a message does not stop the server', async () => {
+  expect(() => aws.addRecords('www.app.io', { addresses: ['nonsense'] })).toThrow('"nonsense"')
+  expect(() => aws.addRecords('www.app.io', { type: 'AAAA', addresses: ['10.0.0.1'] })).toThrow('"10.0.0.1"')
+  expect(() => aws.addRecords('', { addresses: ['10.0.0.1'] })).toThrow('no name')
+  aws.addService('www.shop.local', { records: ['A'] })
+  aws.register('www.shop.local', 'task-1', { ipv4: '10.0.0.1' })
+  aws.addService(HOST, { records: ['CNAME'] })
+  aws.register(HOST, 'long', { attributes: { AWS_INSTANCE_CNAME: 'x'.repeat(1000) } })
+  expect((await ask(HOST)).rcode).toBe('SERVFAIL')
+  aws.addService('srv.shop.local', { records: ['SRV'] })
+  aws.register('srv.shop.local', 'x'.repeat(64), { ipv4: '10.0.0.1', port: 80 })
+  expect((await ask('srv.shop.local', 'SRV')).rcode).toBe('SERVFAIL')
+  expect((await ask('www.shop.local')).rcode).toBe('NOERROR')
+})
+
 describe('size', () => {
   const LONG = 'a-service-with-a-rather-long-name.shop.local'
 
