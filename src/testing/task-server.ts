@@ -9,6 +9,9 @@ import { createServer as createHttpsServer } from 'node:https'
 import { createServer, type Server as Listener, type AddressInfo, type Socket } from 'node:net'
 import { systemClock, type Clock } from '../core/clock.ts'
 
+/** Node's 511 is less than a test opens at once; the kernel has the last word (Linux: 4,096). */
+const LONGEST_BACKLOG = 4_096
+
 /** What a task does instead of answering at once. */
 export type Fault =
   | { readonly kind: 'none' }
@@ -151,7 +154,7 @@ export class TaskServer {
     })
     await new Promise<void>((resolve, reject) => {
       listener.once('error', reject)
-      listener.listen(port, address, resolve)
+      listener.listen({ port, host: address, backlog: LONGEST_BACKLOG }, resolve)
     })
     return listener
   }

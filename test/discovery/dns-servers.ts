@@ -22,8 +22,7 @@ export type Reply = (message: Buffer) => void
 
 /** A server that hands each query to `onQuery`; what it replies goes back as it is. */
 export async function udpServer(onQuery: (query: Query, reply: Reply) => void): Promise<UdpServer> {
-  const socket = createSocket('udp4')
-  await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve))
+  const socket = await bound()
   onTestFinished(() => closeSocket(socket))
   const { port } = socket.address()
   const seen: UdpServer = { server: `127.0.0.1:${port}`, port, asked: [], sources: [], ids: [], queries: [] }
@@ -37,6 +36,24 @@ export async function udpServer(onQuery: (query: Query, reply: Reply) => void): 
     onQuery(query, (reply) => socket.send(reply, from.port, from.address))
   })
   return seen
+}
+
+// Below the ports that kernels lend to outgoing connections (Linux: from 32768): a test that wants the same port
+// over TCP must not find a connection of another test there.
+const FIRST_PORT = 10_000
+const PORTS = 10_000
+
+async function bound(): Promise<Socket> {
+  for (;;) {
+    const socket = createSocket('udp4')
+    const port = FIRST_PORT + Math.floor(Math.random() * PORTS)
+    const free = await new Promise<boolean>((resolve) => {
+      socket.once('error', () => resolve(false))
+      socket.bind(port, '127.0.0.1', () => resolve(true))
+    })
+    if (free) return socket
+    socket.close()
+  }
 }
 
 function closeSocket(socket: Socket): Promise<void> {
@@ -61,7 +78,10 @@ export async function tcpServer(
         onQuery(decode(received.subarray(2)) as Query, socket)
     })
   })
-  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, '127.0.0.1', resolve)
+  })
   onTestFinished(async () => {
     for (const socket of sockets) socket.destroy()
     await new Promise((resolve) => server.close(resolve))

@@ -144,12 +144,7 @@ test('publint finds nothing to say', async () => {
 })
 
 test('its types resolve in every mode that ESM-only packages can serve', async () => {
-  const { stdout } = await run(join(root, 'node_modules/.bin/attw'), [
-    tarball,
-    '--profile',
-    'esm-only',
-    '--format',
-    'json',
-  ])
-  expect(JSON.parse(stdout)).toMatchObject({ analysis: { problems: [] } })
+  // Exits non-zero for any problem outside the profile's two: node10, and types for require() of ESM.
+  const { stdout } = await run(join(root, 'node_modules/.bin/attw'), [tarball, '--profile', 'esm-only'])
+  expect(stdout).toContain('onehop/testing')
 })

@@ -40,7 +40,7 @@ export class TestServer implements AsyncDisposable {
     this.#address = address
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject)
-      this.#server.listen(port, address, resolve)
+      this.#server.listen({ port, host: address, backlog: 4_096 }, resolve)
     })
     return this
   }
@@ -83,11 +83,25 @@ export class TestServer implements AsyncDisposable {
 
 /** Servers on 127.0.1.1, 127.0.1.2, ... that share one port, as the tasks of a service do. */
 export async function startServers(count: number, answer?: Answer): Promise<TestServer[]> {
+  for (;;) {
+    const servers = await tryServers(count, answer)
+    if (servers !== undefined) return servers
+  }
+}
+
+/** @returns undefined when the port of the first is taken on another address, by a test that runs beside this */
+async function tryServers(count: number, answer?: Answer): Promise<TestServer[] | undefined> {
   const first = await new TestServer(answer).listen('127.0.1.1')
   const servers = [first]
-  for (let i = 2; i <= count; i++)
-    servers.push(await new TestServer(answer).listen(`127.0.1.${i}`, first.port))
-  return servers
+  try {
+    for (let i = 2; i <= count; i++)
+      servers.push(await new TestServer(answer).listen(`127.0.1.${i}`, first.port))
+    return servers
+  } catch (error) {
+    for (const server of servers) await server.kill()
+    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') return undefined
+    throw error
+  }
 }
 
 /** An address and port of loopback where nothing listens. */
