@@ -58,32 +58,41 @@ export function phaseReport(
   }
 }
 
-/** The table that a person reads at the end. */
+/** The table that a person reads at the end, with what was seen below it. Fits 80 columns. */
 export function table(report: DemoReport): string {
-  const head = ['phase', 'requests', 'failed', 'via LB', 'p50 ms', 'p99 ms', 'seconds', 'what was seen']
-  const rows = Object.entries(report.phases).map(([name, phase]) => [
+  const head = ['phase', 'requests', 'failed', 'in flight', 'via LB', 'p50 ms', 'p99 ms', 'seconds']
+  const phases = Object.entries(report.phases)
+  const rows = phases.map(([name, phase]) => [
     name,
     String(phase.requests),
-    String(phase.failed) + (phase.inFlightOnKilled > 0 ? ` (+${phase.inFlightOnKilled} in flight)` : ''),
+    String(phase.failed),
+    String(phase.inFlightOnKilled),
     String(phase.viaFallback),
     phase.requests === 0 ? '' : phase.p50Ms.toFixed(2),
     phase.requests === 0 ? '' : phase.p99Ms.toFixed(2),
     phase.seconds.toFixed(1),
-    phase.notes.join('; '),
   ])
   const widths = head.map((title, column) =>
-    Math.max(title.length, ...rows.map((row) => (row[column] ?? '').length)),
+    Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)),
   )
   const line = (cells: readonly string[]): string =>
     cells
       .map((cell, column) =>
-        column === 0 || column === head.length - 1
-          ? cell.padEnd(widths[column] ?? 0)
-          : cell.padStart(widths[column] ?? 0),
+        column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0),
       )
       .join('  ')
       .trimEnd()
-  return [line(head), widths.map((width) => '-'.repeat(width)).join('  '), ...rows.map(line)].join('\n')
+  const seen = phases.flatMap(([name, { notes }]) => notes.map((note) => `${name}: ${note}`))
+  return [
+    line(head),
+    widths.map((width) => '-'.repeat(width)).join('  '),
+    ...rows.map(line),
+    '',
+    ...seen,
+    '',
+    'failed: apart from POSTs that were in flight on the killed task, which nobody may send again.',
+    `via LB: through the load balancer (${report.balancer}).`,
+  ].join('\n')
 }
 
 export function round(value: number, digits: number): number {
