@@ -1,5 +1,5 @@
 import type { Upstream } from './cluster/upstream.ts'
-import type { ServiceView } from './discovery/cache.ts'
+import type { ServiceView } from './discovery/service-view.ts'
 import { labelOf } from './cluster/upstream.ts'
 import type { KnownRoute } from './routes.ts'
 

@@ -4,8 +4,28 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { Upstream } from '../cluster/upstream.ts'
 import type { Timer } from '../core/clock.ts'
 import type { Outcome } from '../core/outcome.ts'
-import type { Call } from './call.ts'
 import { retryAfterMs } from './retry-policy.ts'
+import type { Route } from './route.ts'
+
+/** The call that an attempt belongs to: what the attempt asks of it and tells it. Also the caller's controller. */
+export interface AttemptOwner extends Dispatcher.DispatchController {
+  readonly route: Route
+  /** The caller's. */
+  readonly handler: Dispatcher.DispatchHandler
+  /** Whether the request body reaches undici as a stream or an iterable. */
+  readonly streamsBody: boolean
+  readonly maxDrainBytes: number
+  /** Whether the request itself is to blame: it is not sent again, and its upstream not held to account. */
+  isCallersFault(error: Error): boolean
+  /** Takes a response for a failed attempt if the call goes on; if not, the response is the caller's. */
+  retries(attempt: Attempt, outcome: Outcome): boolean
+  /** The attempt ended without a response. */
+  attemptFailed(attempt: Attempt, outcome: Outcome, error: Error): void
+  succeeded(trailers: IncomingHttpHeaders): void
+  upgraded(statusCode: number, headers: IncomingHttpHeaders, socket: Duplex): void
+  /** The response broke off. */
+  failed(error: Error): void
+}
 
 /**
  * - `waiting`: no response yet
@@ -21,7 +41,7 @@ type State = 'waiting' | 'forwarding' | 'draining' | 'over'
  */
 export class Attempt implements Dispatcher.DispatchHandler {
   readonly upstream: Upstream
-  readonly #call: Call
+  readonly #call: AttemptOwner
   readonly #startedAt: number
   #state: State
   #controller: Dispatcher.DispatchController | undefined
@@ -29,7 +49,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   #drained: number
   #limit: Timer | undefined
 
-  constructor(call: Call, upstream: Upstream, startedAt: number) {
+  constructor(call: AttemptOwner, upstream: Upstream, startedAt: number) {
     this.upstream = upstream
     this.#call = call
     this.#startedAt = startedAt

@@ -4,18 +4,12 @@ import { errors, type Dispatcher } from 'undici'
 import type { PickHint } from '../cluster/cluster.ts'
 import type { Upstream } from '../cluster/upstream.ts'
 import type { Timer } from '../core/clock.ts'
-import {
-  AttemptsExhaustedError,
-  DeadlineExceededError,
-  NoEndpointsError,
-  type AttemptRecord,
-} from '../core/errors.ts'
+import { AttemptsExhaustedError, DeadlineExceededError, NoEndpointsError } from '../core/errors.ts'
 import { emit } from '../core/events.ts'
-import { isConnectFailure, type Outcome } from '../core/outcome.ts'
-import { Attempt } from './attempt.ts'
-import { fullJitter } from './backoff.ts'
+import type { Outcome } from '../core/outcome.ts'
+import { Attempt, type AttemptOwner } from './attempt.ts'
 import { isOneShot, RecordedBody } from './body.ts'
-import { isIdempotent, mayRetry, type RetryOptions, type RetryRequest } from './retry-policy.ts'
+import { History, type Decision } from './history.ts'
 import type { Route } from './route.ts'
 
 /** undici refuses these requests before it sends anything: no other upstream would take them either. */
@@ -38,7 +32,7 @@ const NONE: readonly Upstream[] = []
  * abort takes effect while a name is resolved, between attempts and while connecting, where undici's own
  * controllers do not exist yet.
  */
-export class Call implements Dispatcher.DispatchController, PickHint {
+export class Call implements AttemptOwner, PickHint {
   readonly route: Route
   readonly handler: Dispatcher.DispatchHandler
   /** Whether its body reaches undici as a stream or an iterable. */
@@ -53,8 +47,7 @@ export class Call implements Dispatcher.DispatchController, PickHint {
   readonly #body: RecordedBody | undefined
   #attempt: Attempt | undefined
   #attempts: number
-  #tried: Upstream[] | undefined
-  #records: AttemptRecord[] | undefined
+  #history: History | undefined
   #wait: Timer | undefined
   #deadline: Timer | undefined
   #over: boolean
@@ -81,8 +74,7 @@ export class Call implements Dispatcher.DispatchController, PickHint {
         : undefined
     this.#attempt = undefined
     this.#attempts = 0
-    this.#tried = undefined
-    this.#records = undefined
+    this.#history = undefined
     this.#wait = undefined
     this.#deadline = undefined
     this.#over = false
@@ -141,31 +133,26 @@ export class Call implements Dispatcher.DispatchController, PickHint {
     return this.route.retry?.maxDrainBytes ?? 0
   }
 
-  /** Whether the request itself is to blame: it is not sent again, and its upstream not held to account. */
   isCallersFault(error: Error): boolean {
     if (this.#body !== undefined && this.#body.error !== undefined) return true
     return CALLERS_FAULTS.has((error as NodeJS.ErrnoException).code ?? '')
   }
 
-  /** Takes a response for a failed attempt if the call may go on; if not, it is the caller's. */
   retries(attempt: Attempt, outcome: Outcome): boolean {
-    this.#record(attempt, outcome)
-    return this.#retry(attempt, outcome) === undefined
+    return this.#next(attempt, outcome)?.kind === 'retry'
   }
 
   attemptFailed(attempt: Attempt, outcome: Outcome, error: Error): void {
-    this.#record(attempt, outcome)
     if (outcome.kind === 'cancelled') {
       this.failed(this.#body?.error ?? error)
       return
     }
-    const refusal = this.#retry(attempt, outcome)
-    if (refusal === undefined) return
+    const decision = this.#next(attempt, outcome)
+    if (decision?.kind !== 'give-up') return
     const { host, retry } = this.route
     // With retries off this is undici with discovery: its errors are the caller's to know.
-    this.failed(
-      retry === undefined ? error : new AttemptsExhaustedError(host, refusal, this.#records ?? [], error),
-    )
+    const records = this.#history?.records ?? []
+    this.failed(retry === undefined ? error : new AttemptsExhaustedError(host, decision.why, records, error))
   }
 
   succeeded(trailers: IncomingHttpHeaders): void {
@@ -201,10 +188,11 @@ export class Call implements Dispatcher.DispatchController, PickHint {
     const { cluster, pools, retry } = this.route
     this.now = now
     this.#wait = undefined
-    const tried = this.#tried ?? NONE
+    const history = this.#history
+    const tried = history?.tried ?? NONE
     const last = retry !== undefined && this.#attempts === retry.attempts - 1
     try {
-      const upstream = cluster.pick(this, tried, last && this.#onlyConnectFailures())
+      const upstream = cluster.pick(this, tried, last && history?.onlyConnectFailures === true)
       if (upstream === undefined) throw this.#noEndpoints(tried)
       const pool = pools.get(upstream, this.#http1Only)
       this.#attempts++
@@ -225,73 +213,35 @@ export class Call implements Dispatcher.DispatchController, PickHint {
     return { ...this.#options, body: this.#body.read() as never }
   }
 
-  /** Arranges the next attempt. Returns undefined, or why there is none. */
-  #retry(attempt: Attempt, outcome: Outcome): string | undefined {
-    const { retry, cluster, budget, clock } = this.route
-    if (retry === undefined) return 'retries are off'
-    const tried = (this.#tried ??= [])
-    tried.push(attempt.upstream)
-    const elsewhere = cluster.hasUntried(tried)
-    if (!this.#allowed(outcome, elsewhere, retry)) return 'this failure is not retried'
-    if (this.#attempts >= retry.attempts) return 'no attempts left'
-    if (this.#body !== undefined && !this.#body.replayable) return 'the request body was too long to keep'
-    const { host } = this.route
-    const { method } = this.#options
-    if (!budget.withdraw(clock.now())) {
-      emit('onehop:retry.over-budget', () => ({ host, method, outcome }))
-      return 'the retry budget is spent'
-    }
-    const waitMs = this.#waitBeforeRetry(outcome, elsewhere)
-    const upstream = attempt.upstream.label
-    const number = this.#attempts
-    emit('onehop:call.retried', () => ({ host, method, attempt: number, upstream, outcome, waitMs }))
-    if (waitMs === 0) this.#beginNow()
-    else this.#beginIn(waitMs)
-    return undefined
-  }
-
-  #allowed(outcome: Outcome, elsewhere: boolean, retry: RetryOptions): boolean {
+  /** Begins or arranges the next attempt, if there is one; undefined when the call ended over the question. */
+  #next(attempt: Attempt, outcome: Outcome): Decision | undefined {
+    const history = (this.#history ??= new History(this.route, this.#options))
+    history.add(attempt.upstream, outcome)
+    let decision: Decision
     try {
-      return mayRetry(outcome, this.#describe(), elsewhere, retry.on)
+      decision = history.decide(outcome, this.#body?.replayable ?? true)
     } catch (error) {
       // The user's own rule failed: that is what the caller has to hear.
-      this.#attempt?.abort(error as Error)
+      attempt.abort(error as Error)
       this.failed(error as Error)
-      return false
+      return undefined
     }
+    if (decision.kind === 'retry') this.#beginIn(decision.waitMs, attempt, outcome)
+    return decision
   }
 
-  #beginIn(waitMs: number): void {
-    this.route.calls.startsWaiting(this)
-    this.#wait = this.route.clock.setTimer(() => this.#beginNow(), waitMs, true)
-  }
-
-  #waitBeforeRetry(outcome: Outcome, elsewhere: boolean): number {
-    const { retry, random } = this.route
-    if (retry === undefined || (this.#attempts === 1 && elsewhere)) return 0
-    const backoff = fullJitter(this.#attempts, retry.baseMs, retry.capMs, random)
-    if (elsewhere || outcome.kind !== 'response' || outcome.retryAfterMs === undefined) return backoff
-    return Math.max(backoff, Math.min(outcome.retryAfterMs, retry.maxRetryAfterMs))
-  }
-
-  #describe(): RetryRequest {
-    const { method, path, idempotent, headers } = this.#options
-    return {
-      method,
-      path,
-      idempotent: idempotent === true || isIdempotent(method) || hasIdempotencyKey(headers),
-      attempts: this.#attempts,
+  #beginIn(waitMs: number, failed: Attempt, outcome: Outcome): void {
+    const { host, calls, clock } = this.route
+    const { method } = this.#options
+    const number = this.#attempts
+    const { label: upstream } = failed.upstream
+    emit('onehop:call.retried', () => ({ host, method, attempt: number, upstream, outcome, waitMs }))
+    if (waitMs === 0) {
+      this.#beginNow()
+      return
     }
-  }
-
-  #onlyConnectFailures(): boolean {
-    return this.#records?.every(({ outcome }) => isConnectFailure(outcome)) ?? false
-  }
-
-  #record(attempt: Attempt, outcome: Outcome): void {
-    const { label: upstream, endpoint } = attempt.upstream
-    const records = (this.#records ??= [])
-    records.push({ upstream, tier: endpoint.tier, outcome })
+    calls.startsWaiting(this)
+    this.#wait = clock.setTimer(() => this.#beginNow(), waitMs, true)
   }
 
   #noEndpoints(tried: readonly Upstream[]): Error {
@@ -304,12 +254,13 @@ export class Call implements Dispatcher.DispatchController, PickHint {
   #tellFallback(upstream: Upstream): void {
     const { cluster, host } = this.route
     const { method } = this.#options
-    const tried = this.#tried ?? NONE
+    const tried = this.#history?.tried ?? NONE
     emit('onehop:call.fell-back', () => ({
       host,
       method,
       upstream: upstream.label,
-      reason: cluster.discoveryError?.message ?? cluster.describe(tried),
+      reason:
+        (cluster.tasks.length === 0 ? cluster.discoveryError?.message : undefined) ?? cluster.describe(tried),
     }))
   }
 
@@ -330,18 +281,4 @@ export class Call implements Dispatcher.DispatchController, PickHint {
     this.route.calls.end()
     return true
   }
-}
-
-function hasIdempotencyKey(headers: Dispatcher.DispatchOptions['headers']): boolean {
-  if (headers === undefined || headers === null) return false
-  if (Array.isArray(headers)) {
-    return headers.some((name, index) => index % 2 === 0 && name.toLowerCase() === 'idempotency-key')
-  }
-  if (Symbol.iterator in headers) {
-    for (const [name] of headers as Iterable<[string, unknown]>) {
-      if (name.toLowerCase() === 'idempotency-key') return true
-    }
-    return false
-  }
-  return Object.keys(headers).some((name) => name.toLowerCase() === 'idempotency-key')
 }

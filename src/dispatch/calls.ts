@@ -1,4 +1,7 @@
-import type { Call } from './call.ts'
+/** A call that has nothing open. */
+interface Waiting {
+  failed(error: Error): void
+}
 
 /**
  * The calls under way of one client, so that `close()` can wait for them and `destroy()` can end them.
@@ -8,7 +11,7 @@ import type { Call } from './call.ts'
  */
 export class CallsUnderWay {
   #count = 0
-  readonly #waiting = new Set<Call>()
+  readonly #waiting = new Set<Waiting>()
   #onIdle: (() => void)[] = []
 
   get count(): number {
@@ -27,11 +30,11 @@ export class CallsUnderWay {
     for (const resolve of waiting) resolve()
   }
 
-  startsWaiting(call: Call): void {
+  startsWaiting(call: Waiting): void {
     this.#waiting.add(call)
   }
 
-  stopsWaiting(call: Call): void {
+  stopsWaiting(call: Waiting): void {
     this.#waiting.delete(call)
   }
 

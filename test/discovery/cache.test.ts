@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { ClosedError } from '../../src/core/errors.ts'
-import { SnapshotCache, type ServiceView } from '../../src/discovery/cache.ts'
+import { SnapshotCache } from '../../src/discovery/cache.ts'
+import type { ServiceView } from '../../src/discovery/service-view.ts'
 import { parseServiceName } from '../../src/discovery/service-name.ts'
 import { manualClock, type ManualClock } from '../../src/testing/manual-clock.ts'
 import {

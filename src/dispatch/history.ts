@@ -1,0 +1,97 @@
+import type { Dispatcher } from 'undici'
+import type { Upstream } from '../cluster/upstream.ts'
+import type { AttemptRecord } from '../core/errors.ts'
+import { emit } from '../core/events.ts'
+import { isConnectFailure, type Outcome } from '../core/outcome.ts'
+import { fullJitter } from './backoff.ts'
+import { isIdempotent, mayRetry, type RetryOptions, type RetryRequest } from './retry-policy.ts'
+import type { Route } from './route.ts'
+
+/** Whether there is another attempt: after which wait, or why not. */
+export type Decision =
+  | { readonly kind: 'retry'; readonly waitMs: number }
+  | { readonly kind: 'give-up'; readonly why: string }
+
+/**
+ * The failed attempts of one call, and what they allow. Made at a call's first failure: most never have one.
+ */
+export class History {
+  /** Upstreams that attempts went to, in order. */
+  readonly tried: Upstream[]
+  readonly records: AttemptRecord[]
+  readonly #route: Route
+  readonly #options: Dispatcher.DispatchOptions
+
+  constructor(route: Route, options: Dispatcher.DispatchOptions) {
+    this.tried = []
+    this.records = []
+    this.#route = route
+    this.#options = options
+  }
+
+  add(upstream: Upstream, outcome: Outcome): void {
+    this.tried.push(upstream)
+    this.records.push({ upstream: upstream.label, tier: upstream.endpoint.tier, outcome })
+  }
+
+  /** Whether no attempt has reached a server: then the load balancer may know better which are there. */
+  get onlyConnectFailures(): boolean {
+    return this.records.every(({ outcome }) => isConnectFailure(outcome))
+  }
+
+  /**
+   * Judges the attempt that was added last. A retry that is granted is taken out of the budget.
+   * @param replayable whether another attempt would send the same body
+   * @throws whatever the user's own rule throws
+   */
+  decide(outcome: Outcome, replayable: boolean): Decision {
+    const { retry, cluster, budget, clock, host } = this.#route
+    if (retry === undefined) return giveUp('retries are off')
+    const elsewhere = cluster.hasUntried(this.tried)
+    if (!mayRetry(outcome, this.#request(), elsewhere, retry.on)) return giveUp('this failure is not retried')
+    if (this.records.length >= retry.attempts) return giveUp('no attempts left')
+    if (!replayable) return giveUp('the request body was too long to keep')
+    const { method } = this.#options
+    if (!budget.withdraw(clock.now())) {
+      emit('onehop:retry.over-budget', () => ({ host, method, outcome }))
+      return giveUp('the retry budget is spent')
+    }
+    return { kind: 'retry', waitMs: this.#waitMs(outcome, elsewhere, retry) }
+  }
+
+  #waitMs(outcome: Outcome, elsewhere: boolean, retry: RetryOptions): number {
+    const retries = this.records.length
+    if (retries === 1 && elsewhere) return 0
+    const backoff = fullJitter(retries, retry.baseMs, retry.capMs, this.#route.random)
+    if (elsewhere || outcome.kind !== 'response' || outcome.retryAfterMs === undefined) return backoff
+    return Math.max(backoff, Math.min(outcome.retryAfterMs, retry.maxRetryAfterMs))
+  }
+
+  #request(): RetryRequest {
+    const { method, path, idempotent, headers } = this.#options
+    return {
+      method,
+      path,
+      idempotent: idempotent ?? (isIdempotent(method) || hasIdempotencyKey(headers)),
+      attempts: this.records.length,
+    }
+  }
+}
+
+function giveUp(why: string): Decision {
+  return { kind: 'give-up', why }
+}
+
+function hasIdempotencyKey(headers: Dispatcher.DispatchOptions['headers']): boolean {
+  if (headers === undefined || headers === null) return false
+  if (Array.isArray(headers)) return headers.some((name, index) => index % 2 === 0 && isIdempotencyKey(name))
+  const names =
+    Symbol.iterator in headers
+      ? Array.from(headers as Iterable<[string, unknown]>, ([name]) => name)
+      : Object.keys(headers)
+  return names.some(isIdempotencyKey)
+}
+
+function isIdempotencyKey(name: string): boolean {
+  return name.toLowerCase() === 'idempotency-key'
+}
