@@ -1,24 +1,18 @@
 import type { Balancer, PickHint } from '../balancer/balancer.ts'
 import type { Clock, Random } from '../core/clock.ts'
-import { reasonOf } from '../core/errors.ts'
 import { emit } from '../core/events.ts'
-import { isConnectFailure, type Outcome } from '../core/outcome.ts'
+import type { Outcome } from '../core/outcome.ts'
 import type { ServiceView } from '../discovery/service-view.ts'
 import type { Endpoint } from '../discovery/endpoint.ts'
+import { learn } from './learning.ts'
 import { directShare } from './tiers.ts'
 import { Upstream } from './upstream.ts'
 
-// A failing task answers fast. Unless its failures count as slow, it draws traffic: the classic black hole.
-const FAILURE_COUNTS_AS_MS = 1_000
-const LONGEST_RETRY_AFTER_MS = 60_000
 // The median of 1,000 estimates takes some 100 µs: often enough to follow a fleet, too rare to be felt.
 const PEERS_EVERY_MS = 1_000
 
 /** What dispatch tells of the call that it wants an upstream for. */
 export type { PickHint }
-
-/** These say that this process is out of something, not that the upstream is bad. */
-const OWN_FAILURES = new Set(['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS'])
 
 export interface ClusterOptions {
   readonly host: string
@@ -118,22 +112,9 @@ export class Cluster {
 
   /** Learns from one attempt. Called exactly once for each. */
   report(upstream: Upstream, outcome: Outcome, now: number): void {
-    upstream.requests++
-    switch (outcome.kind) {
-      case 'response':
-        this.#learnFromResponse(upstream, outcome, now)
-        break
-      case 'connect-error':
-      case 'transport-error':
-      case 'timeout':
-        this.#learnFromFailure(upstream, outcome, now)
-        break
-      case 'cancelled':
-        // It had this long and did not answer: worth knowing if it is more than was expected.
-        if (outcome.latencyMs > upstream.latencyMs(now)) upstream.observe(outcome.latencyMs, now)
-        upstream.ejection.probeCancelled()
-        break
-    }
+    const change = learn(upstream, outcome, now)
+    if (change.kind === 'ejected') this.#ejected(upstream, change.forMs, now)
+    if (change.kind === 'readmitted') this.#readmitted(upstream)
     if (upstream.ejection.state === 'ejected') this.#scheduleProbes()
     if (now - this.#peersAt > PEERS_EVERY_MS) this.#learnPeers(now)
   }
@@ -167,37 +148,7 @@ export class Cluster {
     return this.#tasks
   }
 
-  #learnFromResponse(upstream: Upstream, outcome: Outcome & { kind: 'response' }, now: number): void {
-    const { status, latencyMs, retryAfterMs } = outcome
-    if (status === 503 || status === 429) {
-      upstream.failures++
-      const penaltyMs = Math.min(retryAfterMs ?? FAILURE_COUNTS_AS_MS, LONGEST_RETRY_AFTER_MS)
-      upstream.observe(Math.max(upstream.latencyMs(now), penaltyMs, latencyMs), now)
-    } else {
-      if (status >= 500) upstream.failures++
-      upstream.observe(latencyMs, now)
-    }
-    if (upstream.ejection.answered(now - latencyMs)) this.#readmitted(upstream)
-  }
-
-  #learnFromFailure(
-    upstream: Upstream,
-    outcome: Outcome & { kind: 'connect-error' | 'transport-error' | 'timeout' },
-    now: number,
-  ): void {
-    if (OWN_FAILURES.has((outcome.error as NodeJS.ErrnoException).code ?? '')) {
-      upstream.ejection.probeCancelled()
-      return
-    }
-    upstream.failures++
-    if (!isConnectFailure(outcome)) {
-      const waitedMs = outcome.kind === 'timeout' ? outcome.latencyMs : 0
-      upstream.observe(Math.max(upstream.latencyMs(now), FAILURE_COUNTS_AS_MS, waitedMs), now)
-      // A probe that fails in any way was not the success that re-admits.
-      if (upstream.ejection.state !== 'probing') return
-    }
-    const forMs = upstream.ejection.connectFailed(now, reasonOf(outcome.error))
-    if (forMs === undefined) return
+  #ejected(upstream: Upstream, forMs: number, now: number): void {
     this.#recount()
     this.#view.refreshEarly(now)
     const { host } = this.#options
