@@ -7,6 +7,9 @@ import type { Outcome } from '../core/outcome.ts'
 import { retryAfterMs } from './retry-policy.ts'
 import type { Route } from './route.ts'
 
+/** How long the rest of a response that is not handed on is waited for. */
+const LONGEST_DRAIN_MS = 1_000
+
 /** The call that an attempt belongs to: what the attempt asks of it and tells it. Also the caller's controller. */
 export interface AttemptOwner extends Dispatcher.DispatchController {
   readonly route: Route
@@ -147,6 +150,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.#report(outcome)
     if (statusCode >= 400 && this.#call.retries(this, outcome)) {
       this.#state = 'draining'
+      this.#limit = this.#call.route.clock.setTimer(() => this.#stopDraining(), LONGEST_DRAIN_MS)
       if (controller.paused) controller.resume()
       return
     }
@@ -156,15 +160,12 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.#call.handler.onResponseStart?.(this.#call, statusCode, headers, statusMessage)
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#state === 'forwarding') {
       this.#call.handler.onResponseData?.(this.#call, chunk)
     } else if (this.#state === 'draining') {
       this.#drained += chunk.length
-      if (this.#drained > this.#call.maxDrainBytes) {
-        this.#end()
-        controller.abort(new Error('a response that is not handed on was too long to drain'))
-      }
+      if (this.#drained > this.#call.maxDrainBytes) this.#stopDraining()
     }
   }
 
@@ -186,6 +187,14 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.#end()
     if (state === 'forwarding') this.#call.failed(error)
     else this.#call.attemptFailed(this, outcome, error)
+  }
+
+  /** A connection that costs more to save than to open is closed. */
+  #stopDraining(): void {
+    this.#end()
+    this.#controller?.abort(
+      new Error('the rest of a response that is not handed on was not worth waiting for'),
+    )
   }
 
   #exceed(limitMs: number): void {

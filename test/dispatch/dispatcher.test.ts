@@ -308,6 +308,25 @@ describe('retries', () => {
     expect(slow.seen).toHaveLength(0)
   })
 
+  test('a failed response that goes on for ever, or is long, holds up nothing', async () => {
+    const [endless, long, good] = await servers(3)
+    if (!endless || !long || !good) throw new Error('no servers')
+    endless.answer = (_request, response) => {
+      response.writeHead(503)
+      response.write('this service is')
+    }
+    long.answer = (_request, response) => {
+      response.writeHead(503)
+      response.end(Buffer.alloc(1_000_000))
+    }
+    const client = clientOf([endless, long, good])
+    expect(await (await client.fetch(ORIGIN)).text()).toBe(good.label)
+    await client.close()
+    const upstreams = client.inspect().services['orders.shop.local']
+    expect(upstreams).toBeUndefined()
+    expect(endless.sockets.size + long.sockets.size).toBe(0)
+  })
+
   test('with retries off, one attempt is made and its error handed on untouched', async () => {
     const dead = await refusingAddress()
     const [good] = await servers(1)
