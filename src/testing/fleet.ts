@@ -1,6 +1,17 @@
 import type { RequestListener } from 'node:http'
 import { createServer } from 'node:net'
-import { startLocalTask, startTaskProcess, type FleetTask, type TaskPlace } from './fleet-task.ts'
+import {
+  checkArray,
+  checkBoolean,
+  checkFunction,
+  checkKeys,
+  checkNumber,
+  checkString,
+  given,
+} from '../core/check.ts'
+import { ClosedError, InvalidOptionsError } from '../core/errors.ts'
+import { startTaskProcess } from './fleet-process.ts'
+import { startLocalTask, type FleetTask, type TaskPlace } from './fleet-task.ts'
 
 export interface FleetOptions {
   /** How many at first, from 1 to 200. */
@@ -21,9 +32,9 @@ export interface Fleet extends AsyncDisposable {
   readonly tasks: readonly FleetTask[]
   /** Of the first task; of all of them where the OS has more than one loopback address. */
   readonly port: number
-  /** Scales out by one. */
+  /** Scales out by one; 200 tasks is the most. */
   add(): Promise<FleetTask>
-  /** Ends all tasks, whatever state they are in. */
+  /** Ends all tasks, whatever state they are in: hanging, stopped, shutting down. */
   close(): Promise<void>
 }
 
@@ -34,50 +45,108 @@ const MOST_TRIES = 10
  * Starts a fleet. Where the OS has no 127.0.1.x (macOS without aliases), all tasks are on 127.0.0.1 with a port
  * each; then `cut` cuts the load balancer off as well.
  *
- * @throws RangeError for a number of tasks that is out of range
- * @throws TypeError for a handler where tasks are processes: functions stay in theirs
+ * @throws InvalidOptionsError for options that are not allowed
  */
 export async function startFleet(options: FleetOptions): Promise<Fleet> {
-  const { tasks: count, processes = false, zones = [], tls, handler } = options
-  if (!Number.isInteger(count) || count < 1 || count > MOST_TASKS) {
-    throw new RangeError(`tasks: got ${count}; allowed: an integer from 1 to ${MOST_TASKS}`)
-  }
-  if (processes && handler !== undefined)
-    throw new TypeError('handler: tasks in processes of their own take none')
+  const { count, processes, zones, tls, handler } = readOptions(options)
   const manyAddresses = await canListenOn('127.0.1.1')
-  const tasks: FleetTask[] = []
 
-  const start = (port: number): Promise<FleetTask> => {
-    const place = placeOf(tasks.length, manyAddresses, zones)
+  const start = (index: number, port: number): Promise<FleetTask> => {
+    const place = placeOf(index, manyAddresses, zones)
     return processes ? startTaskProcess(place, port, tls) : startLocalTask(place, port, { handler, tls })
   }
-  const add = async (): Promise<FleetTask> => {
-    const task = await start(manyAddresses ? (tasks[0]?.port ?? 0) : 0)
+  const startAll = async (): Promise<FleetTask[]> => {
+    const first = await start(0, 0)
+    const others = Array.from({ length: count - 1 }, (_, index) =>
+      start(index + 1, manyAddresses ? first.port : 0),
+    )
+    const started = await Promise.allSettled(others)
+    const failed = started.find((result) => result.status === 'rejected')
+    const tasks = [
+      first,
+      ...started.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : [])),
+    ]
+    if (failed === undefined) return tasks
+    await killAll(tasks)
+    throw failed.reason
+  }
+
+  const tasks = await onFreePort(startAll)
+  const port = tasks[0]?.port ?? 0
+  let closed = false
+  /** One at a time: each takes the next address. */
+  let lastAdded: Promise<unknown> = Promise.resolve()
+  const addNext = async (): Promise<FleetTask> => {
+    if (tasks.length === MOST_TASKS) throw new RangeError(`a fleet has at most ${MOST_TASKS} tasks`)
+    const task = await start(tasks.length, manyAddresses ? port : 0)
     tasks.push(task)
     return task
   }
   const close = async (): Promise<void> => {
-    await Promise.all(tasks.map((task) => task.kill()))
+    closed = true
+    await lastAdded
+    await killAll(tasks)
   }
-
-  for (let attempt = 1; tasks.length < count; attempt++) {
-    try {
-      await add()
-    } catch (error) {
-      await close()
-      // The first task's port is taken on another address: all start anew, on another port.
-      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || attempt >= MOST_TRIES) throw error
-      tasks.length = 0
-    }
-  }
-  const [first] = tasks
   return {
     tasks,
-    port: first?.port ?? 0,
-    add,
+    port,
+    add() {
+      if (closed) return Promise.reject(new ClosedError('the fleet'))
+      const added = lastAdded.then(addNext)
+      lastAdded = added.catch(() => undefined)
+      return added
+    },
     close,
     [Symbol.asyncDispose]: close,
   }
+}
+
+interface Settings {
+  readonly count: number
+  readonly processes: boolean
+  readonly zones: readonly string[]
+  readonly tls: FleetOptions['tls']
+  readonly handler: RequestListener | undefined
+}
+
+function readOptions(options: FleetOptions): Settings {
+  checkKeys('', options, ['tasks', 'processes', 'zones', 'tls', 'handler'])
+  const { tls, handler } = options
+  if (tls !== undefined) {
+    checkKeys('tls', tls, ['key', 'cert'])
+    checkString('tls.key', tls.key, 'a key in PEM')
+    checkString('tls.cert', tls.cert, 'a certificate in PEM')
+  }
+  const processes = given('processes', options.processes, false, checkBoolean)
+  if (handler !== undefined) {
+    checkFunction('handler', handler, 'a function (request, response) => void')
+    if (processes)
+      throw new InvalidOptionsError('handler', handler, 'none where tasks are processes of their own')
+  }
+  return {
+    count: checkNumber('tasks', options.tasks, { min: 1, max: MOST_TASKS, integer: true }),
+    processes,
+    zones: given('zones', options.zones, [], (path, value) =>
+      checkArray(path, value, 'an array of zone names', (at, zone) => checkString(at, zone)),
+    ),
+    tls,
+    handler,
+  }
+}
+
+/** The port that is free on the first address may be taken on another: then all start anew, on another port. */
+async function onFreePort<Result>(start: () => Promise<Result>): Promise<Result> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await start()
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || attempt >= MOST_TRIES) throw error
+    }
+  }
+}
+
+async function killAll(tasks: readonly FleetTask[]): Promise<void> {
+  await Promise.all(tasks.map((task) => task.kill()))
 }
 
 function placeOf(index: number, manyAddresses: boolean, zones: readonly string[]): TaskPlace {

@@ -17,7 +17,7 @@ export type Order =
       readonly port: number
     }
   | { readonly kind: 'set'; readonly fault: Fault }
-  | { readonly kind: 'cut' | 'restore' | 'stats' | 'shutdown' }
+  | { readonly kind: 'cut' | 'restore' | 'stats' }
 
 export interface Numbered<Content> {
   readonly number: number
@@ -33,8 +33,8 @@ let server: TaskServer | undefined
 async function obey(order: Order): Promise<unknown> {
   if (order.kind === 'listen') {
     const { id, zone, tls, address, backAddress, port } = order
-    server = new TaskServer({ id, zone, tls, handler: undefined })
-    await server.listen(address, backAddress, port)
+    server = new TaskServer({ address, backAddress }, { id, zone, tls, handler: undefined })
+    await server.listen(port)
     return server.port
   }
   if (order.kind === 'set') return server?.set(order.fault)
@@ -49,4 +49,4 @@ process.on('message', ({ number, content }: Numbered<Order>) => {
   )
 })
 process.on('disconnect', () => process.exit(0))
-process.on('SIGTERM', () => void server?.shutdown().then(() => process.exit(0)))
+process.on('SIGTERM', () => void Promise.resolve(server?.shutdown()).then(() => process.exit(0)))

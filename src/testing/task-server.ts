@@ -6,11 +6,8 @@ import {
   type ServerResponse,
 } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
-import { createServer, type Server as Listener, type AddressInfo, type Socket } from 'node:net'
 import { systemClock, type Clock } from '../core/clock.ts'
-
-/** Node's 511 is less than a test opens at once; the kernel has the last word (Linux: 4,096). */
-const LONGEST_BACKLOG = 4_096
+import { TaskSide } from './task-side.ts'
 
 /** What a task does instead of answering at once. */
 export type Fault =
@@ -45,118 +42,124 @@ export interface TaskServerOptions {
   readonly clock?: Clock
 }
 
+/** Where a task listens. Both addresses are the same where the OS has but one to offer. */
+export interface TaskAddresses {
+  readonly address: string
+  readonly backAddress: string
+}
+
 /**
  * One task: an HTTP server with two sides, as behind a security group. Clients reach it on its own address; the
  * load balancer on another, which `cut` leaves alone.
- *
- * The sides are plain listeners that hand their sockets to one HTTP server. Closing an HTTP server would also
- * close its idle connections, under requests that are on their way: a fault that nobody asked for.
  */
 export class TaskServer {
   readonly #options: TaskServerOptions
   readonly #clock: Clock
   readonly #http: Server
-  readonly #sockets = new Set<Socket>()
-  readonly #clientSockets = new Set<Socket>()
-  #client: Listener | undefined
-  #back: Listener | undefined
-  #address = ''
+  readonly #client: TaskSide
+  readonly #back: TaskSide | undefined
   #port = 0
   #fault: Fault = { kind: 'none' }
   /** Clients are to leave: each answer ends its connection. */
+  #cut = false
+  /** All are to leave. */
   #draining = false
+  #ended = false
   #requests = 0
   #inFlight = 0
   readonly #byMethod: Record<string, number> = {}
 
-  constructor(options: TaskServerOptions) {
+  constructor({ address, backAddress }: TaskAddresses, options: TaskServerOptions) {
     this.#options = options
     this.#clock = options.clock ?? systemClock
     const listener: RequestListener = (request, response) => this.#take(request, response)
-    this.#http =
+    const http =
       options.tls === undefined ? createHttpServer(listener) : createHttpsServer(options.tls, listener)
+    const side = (at: string): TaskSide => new TaskSide(at, (socket) => http.emit('connection', socket))
+    this.#http = http
+    this.#client = side(address)
+    this.#back = backAddress === address ? undefined : side(backAddress)
   }
 
   get port(): number {
     return this.#port
   }
 
-  /** @param port 0 for a free one */
-  async listen(address: string, backAddress: string, port: number): Promise<void> {
-    this.#address = address
-    this.#client = await this.#open(address, port, true)
-    this.#port = (this.#client.address() as AddressInfo).port
-    if (backAddress !== address) this.#back = await this.#open(backAddress, this.#port, false)
+  /**
+   * Leaves nothing behind if it fails.
+   * @param port 0 for a free one
+   */
+  async listen(port: number): Promise<void> {
+    try {
+      this.#port = await this.#client.listen(port)
+      await this.#back?.listen(this.#port)
+    } catch (error) {
+      this.kill()
+      throw error
+    }
   }
 
   set(fault: Fault): void {
+    this.#checkRunning()
     this.#fault = fault
   }
 
   stats(): TaskStats {
+    if (this.#ended) throw this.#hasEnded()
     return {
       requests: this.#requests,
       byMethod: { ...this.#byMethod },
       inFlight: this.#inFlight,
-      connections: this.#clientSockets.size,
+      connections: this.#client.connections,
     }
   }
 
   /** New clients are refused, those connected are sent away with their next answer. The back side goes on. */
   cut(): void {
-    this.#draining = true
-    stopListening(this.#client)
-    this.#client = undefined
+    this.#checkRunning()
+    this.#cut = true
+    this.#client.stopListening()
   }
 
   async restore(): Promise<void> {
-    this.#client ??= await this.#open(this.#address, this.#port, true)
-    this.#draining = false
+    this.#checkRunning()
+    await this.#client.listen(this.#port)
+    this.#cut = false
   }
 
-  /** Stops listening, answers what it has taken, then ends. */
+  /** Stops listening, answers what it has taken (forever, if that hangs), then ends. */
   async shutdown(): Promise<void> {
+    if (this.#ended) return
     this.#draining = true
-    stopListening(this.#client)
-    stopListening(this.#back)
-    this.#back = undefined
+    this.#client.stopListening()
+    this.#back?.stopListening()
     this.#http.closeIdleConnections()
-    const closed = [...this.#sockets].map((socket) => new Promise((resolve) => socket.once('close', resolve)))
-    await Promise.all(closed)
-    this.#end()
+    // What the kernel has received by now counts as taken: two turns of the event loop read it.
+    for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve))
+    this.#client.endSilent()
+    this.#back?.endSilent()
+    await Promise.all([this.#client.drained(), this.#back?.drained()])
+    this.kill()
   }
 
   /** Breaks every connection, now. */
   kill(): void {
-    stopListening(this.#client)
-    stopListening(this.#back)
-    for (const socket of this.#sockets) socket.resetAndDestroy()
-    this.#end()
-  }
-
-  /** An HTTP server that never listened still keeps a timer that looks for stalled requests. */
-  #end(): void {
-    this.#client = undefined
-    this.#back = undefined
+    this.#ended = true
+    for (const side of [this.#client, this.#back]) {
+      side?.stopListening()
+      side?.reset()
+    }
+    // An HTTP server that never listened still keeps a timer that looks for stalled requests.
     this.#http.close()
   }
 
-  async #open(address: string, port: number, isClientSide: boolean): Promise<Listener> {
-    const listener = createServer((socket) => {
-      this.#sockets.add(socket)
-      if (isClientSide) this.#clientSockets.add(socket)
-      socket.on('error', () => undefined)
-      socket.once('close', () => {
-        this.#sockets.delete(socket)
-        this.#clientSockets.delete(socket)
-      })
-      this.#http.emit('connection', socket)
-    })
-    await new Promise<void>((resolve, reject) => {
-      listener.once('error', reject)
-      listener.listen({ port, host: address, backlog: LONGEST_BACKLOG }, resolve)
-    })
-    return listener
+  #checkRunning(): void {
+    if (this.#ended) throw this.#hasEnded()
+    if (this.#draining) throw new Error(`${this.#options.id} is shutting down`)
+  }
+
+  #hasEnded(): Error {
+    return new Error(`${this.#options.id} has ended`)
   }
 
   #take(request: IncomingMessage, response: ServerResponse): void {
@@ -174,9 +177,12 @@ export class TaskServer {
       case 'none':
         this.#serve(request, response)
         break
-      case 'slow':
-        this.#clock.setTimer(() => this.#serve(request, response), fault.delayMs)
+      case 'slow': {
+        const timer = this.#clock.setTimer(() => this.#serve(request, response), fault.delayMs)
+        // Nobody is there to be answered: a task that was killed does no work.
+        response.once('close', () => timer.cancel())
         break
+      }
       case 'hang':
         break
       case 'status':
@@ -187,11 +193,11 @@ export class TaskServer {
         response.end()
         break
       case 'reset':
-        request.socket.resetAndDestroy()
+        this.#reset(request)
         break
       case 'reset-mid-body':
         response.writeHead(200, { 'content-length': 1_000, 'x-task': this.#options.id })
-        response.write('the beginning of an answer', () => request.socket.resetAndDestroy())
+        response.write('the beginning of an answer', () => this.#reset(request))
         break
     }
   }
@@ -213,15 +219,15 @@ export class TaskServer {
     })
   }
 
-  /** At the moment of the answer, for requests that were taken before it was decided that clients leave. */
-  #sendAway(request: IncomingMessage, response: ServerResponse): void {
-    // Over TLS the server sees another socket than the listener: then every connection counts as a client's.
-    const fromClient = this.#clientSockets.has(request.socket) || this.#options.tls !== undefined
-    if (this.#draining && (fromClient || this.#back === undefined)) response.shouldKeepAlive = false
+  /** TLS sockets cannot be reset themselves. */
+  #reset({ socket }: IncomingMessage): void {
+    const plain = this.#client.socketOf(socket) ?? this.#back?.socketOf(socket)
+    plain?.resetAndDestroy()
   }
-}
 
-/** At once; its connections stay. */
-function stopListening(listener: Listener | undefined): void {
-  listener?.close()
+  /** At the moment of the answer, for requests that were taken before it was decided that clients leave. */
+  #sendAway({ socket }: IncomingMessage, response: ServerResponse): void {
+    const leaves = this.#draining || (this.#cut && this.#client.socketOf(socket) !== undefined)
+    if (leaves) response.shouldKeepAlive = false
+  }
 }
