@@ -30,11 +30,11 @@ export interface KnownRoute extends Route {
 export class RouteTable implements Routes {
   readonly #settings: ClientSettings
   readonly #cache: SnapshotCache
-  readonly #calls = new CallsUnderWay()
   readonly #routes: LRUCache<string, KnownRoute>
   /** Origins that are not discovered, so that a process-wide dispatcher parses each but once. */
   readonly #elsewhere = new LRUCache<string, true>({ max: MOST_ORIGINS })
-  readonly #closing = new Set<Promise<void>>()
+  /** Made room for others, and still have calls under way. */
+  readonly #retired = new Set<KnownRoute>()
 
   constructor(settings: ClientSettings, cache: SnapshotCache) {
     this.#settings = settings
@@ -42,7 +42,7 @@ export class RouteTable implements Routes {
     this.#routes = new LRUCache({
       max: MOST_ORIGINS,
       // The least used origin makes room; its calls end in peace.
-      dispose: (route) => this.#retire(route.pools.drainAll()),
+      dispose: (route) => void this.#retire(route),
     })
   }
 
@@ -62,7 +62,7 @@ export class RouteTable implements Routes {
   }
 
   get callsUnderWay(): number {
-    return this.#calls.count
+    return this.#all().reduce((sum, { calls }) => sum + calls.count, 0)
   }
 
   known(): readonly KnownRoute[] {
@@ -71,25 +71,34 @@ export class RouteTable implements Routes {
 
   /** What waits for discovery is refused at once, what is on the wire or between two attempts ends in peace. */
   async close(): Promise<void> {
-    await this.#cache.close()
-    await this.#calls.whenIdle()
-    await this.#end((route) => route.pools.close())
+    const closed = this.#cache.close()
+    const ended = this.#all().map(async ({ calls, pools }) => {
+      await calls.whenIdle()
+      await pools.close()
+    })
+    await allEnded([closed, ...ended])
   }
 
   async destroy(error: Error | null): Promise<void> {
-    await this.#cache.close()
-    const ended = this.#end((route) => route.pools.destroy(error))
-    this.#calls.failWaiting(error ?? new ClosedError('the client'))
-    await ended
+    const closed = this.#cache.close()
+    const ended = this.#all().map(async ({ calls, pools }) => {
+      calls.destroy(error ?? new ClosedError('the client'))
+      await pools.destroy(error)
+    })
+    await allEnded([closed, ...ended])
   }
 
-  async #end(end: (route: KnownRoute) => Promise<void>): Promise<void> {
-    await Promise.all([...this.known().map(end), ...this.#closing])
+  #all(): readonly KnownRoute[] {
+    return [...this.#routes.values(), ...this.#retired]
   }
 
-  #retire(closing: Promise<void>): void {
-    this.#closing.add(closing)
-    void closing.finally(() => this.#closing.delete(closing))
+  /** Nobody has called it for long; its calls, if there are any, end in peace. */
+  async #retire(route: KnownRoute): Promise<void> {
+    this.#retired.add(route)
+    await route.calls.whenIdle()
+    this.#retired.delete(route)
+    this.#cache.release(route.service)
+    await route.pools.close()
   }
 
   #open(key: string): KnownRoute | undefined {
@@ -118,7 +127,7 @@ export class RouteTable implements Routes {
       pool: settings.pool,
       clock,
     })
-    const cluster = new Cluster(this.#cache.view(service), {
+    const cluster = new Cluster(this.#cache.hold(service), {
       host: service.host,
       portOf: portOf(url, settings),
       fallback: settings.fallback === undefined ? undefined : fallbackEndpoint(settings.fallback, url),
@@ -136,8 +145,9 @@ export class RouteTable implements Routes {
       retry: settings.retry,
       budget: new RetryBudget(settings.budget, clock.now()),
       attemptMs: settings.attemptMs,
+      mayQueue: mayQueue(url, settings),
       deadlineMs: settings.deadlineMs,
-      calls: this.#calls,
+      calls: new CallsUnderWay(),
       clock,
       random,
     }
@@ -166,4 +176,15 @@ function fallbackEndpoint(fallback: FallbackSettings, caller: URL): Endpoint {
     id: undefined,
     origin: preserveHost ? `${url.protocol}//${caller.host}` : url.origin,
   }
+}
+
+/** HTTP/2 has so many streams a connection, and asks first whether it is spoken; and the user may cap connections. */
+function mayQueue(url: URL, { pool }: ServiceSettings): boolean {
+  return (pool.connections ?? null) !== null || (url.protocol === 'https:' && pool.allowH2 !== false)
+}
+
+/** Waits for all, also where one fails; then fails with the first failure. */
+async function allEnded(endings: readonly Promise<void>[]): Promise<void> {
+  const results = await Promise.allSettled(endings)
+  for (const result of results) if (result.status === 'rejected') throw result.reason
 }

@@ -1,4 +1,5 @@
 import { systemRandom, type Random } from '../core/clock.ts'
+import type { Upstream } from '../cluster/upstream.ts'
 import type { Balancer } from './balancer.ts'
 
 /**
@@ -7,12 +8,16 @@ import type { Balancer } from './balancer.ts'
  */
 export function roundRobin(options: { readonly random?: Random } = {}): Balancer {
   const random = options.random ?? systemRandom
-  let position = -1
+  // By the set of candidates, so that services which share a balancer, and retries among what is left, do not
+  // move one another's turn.
+  const positions = new WeakMap<readonly Upstream[], number>()
   return {
     pick(candidates) {
       const count = candidates.length
       if (count === 0) return undefined
-      position = position === -1 ? Math.floor(random.next() * count) : (position + 1) % count
+      const last = positions.get(candidates)
+      const position = last === undefined ? Math.floor(random.next() * count) : (last + 1) % count
+      positions.set(candidates, position)
       return candidates[position]
     },
   }

@@ -110,7 +110,7 @@ export class Cluster {
     return this.#available.some((upstream) => !tried.includes(upstream))
   }
 
-  /** Learns from one attempt. Called exactly once for each. */
+  /** Learns from one attempt: from its end, and once more from a response that breaks off after its headers. */
   report(upstream: Upstream, outcome: Outcome, now: number): void {
     const change = learn(upstream, outcome, now)
     if (change.kind === 'ejected') this.#ejected(upstream, change.forMs, now)
@@ -205,7 +205,7 @@ export class Cluster {
   #learnPeers(now: number): void {
     this.#peersAt = now
     const estimates = this.#tasks
-      .filter((upstream) => upstream.requests > 0)
+      .filter((upstream) => upstream.hasSamples)
       .map((upstream) => upstream.latencyMs(now))
       .toSorted((a, b) => a - b)
     this.#peersMs = estimates[Math.floor((estimates.length - 1) / 2)] ?? 0

@@ -20,7 +20,6 @@ const NOTHING: Change = { kind: 'none' }
 
 /** Takes what became of one attempt into the upstream's estimate, counts and ejection. */
 export function learn(upstream: Upstream, outcome: Outcome, now: number): Change {
-  upstream.requests++
   switch (outcome.kind) {
     case 'response':
       return learnFromResponse(upstream, outcome, now)

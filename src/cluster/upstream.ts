@@ -23,6 +23,9 @@ export class Upstream {
   pending: number
   /** What the service's upstreams usually take; the estimate drifts there without samples. */
   peersMs: number
+  /** Whether its estimate rests on anything. */
+  hasSamples: boolean
+  /** Attempts that ended. */
   requests: number
   failures: number
   readonly #latency: PeakEwma
@@ -34,6 +37,7 @@ export class Upstream {
     this.ejection = new Ejection()
     this.pending = 0
     this.peersMs = peersMs
+    this.hasSamples = false
     this.requests = 0
     this.failures = 0
     this.#latency = new PeakEwma(peersMs, now)
@@ -45,6 +49,7 @@ export class Upstream {
   }
 
   observe(sampleMs: number, now: number): void {
+    this.hasSamples = true
     this.#latency.observe(sampleMs, now, this.peersMs, LATENCY_TAU_MS)
   }
 

@@ -3,46 +3,73 @@ import { ClosedError } from '../core/errors.ts'
 import type { ServiceName } from './service-name.ts'
 import { ServiceView, type Source } from './service-view.ts'
 
-/** Services known at a time; beyond that the least recently asked for is forgotten. */
+/** Services that are known though nobody calls them; beyond that the least recently asked for is forgotten. */
 const MOST_SERVICES = 1_000
 
 /**
- * All services' views, at most 1,000 of them.
+ * The views of all services, one each.
  *
  * Why `lru-cache` holds views and not snapshots: what may be served, and until when, depends on whether the
  * name is in use and on what the last lookups said (docs/decisions/002), which its flags cannot express; and
- * a call must be able to tell by comparing two numbers, without a lookup.
+ * a call must be able to tell by comparing two numbers, without a lookup. Views that routes hold are not in it:
+ * calls do not pass by here, so it could not know which are the hot ones.
  */
 export class SnapshotCache {
-  readonly #views: LRUCache<string, ServiceView>
   readonly #source: Source
+  readonly #held = new Map<string, { readonly view: ServiceView; holders: number }>()
+  readonly #others: LRUCache<string, ServiceView>
   #closed = false
 
   constructor(source: Source) {
     this.#source = source
-    this.#views = new LRUCache({ max: MOST_SERVICES, dispose: (view) => view.suspend() })
+    this.#others = new LRUCache({
+      max: MOST_SERVICES,
+      dispose: (view, _host, reason) => {
+        if (reason === 'evict') view.suspend()
+      },
+    })
   }
 
   /** The one view that all callers of a service share. */
   view(service: ServiceName): ServiceView {
-    const known = this.#views.get(service.host)
+    const known = this.#held.get(service.host)?.view ?? this.#others.get(service.host)
     if (known !== undefined) return known
     if (this.#closed) throw new ClosedError('the client')
-    const view = new ServiceView(service, this.#source, (used) => this.#views.set(service.host, used))
-    this.#views.set(service.host, view)
+    const view = new ServiceView(service, this.#source)
+    this.#others.set(service.host, view)
     return view
   }
 
-  /** Views of the services asked for so far, for `inspect()`. */
-  views(): readonly ServiceView[] {
-    return [...this.#views.values()]
+  /** The same, not to be forgotten until it is released as often as it was held. */
+  hold(service: ServiceName): ServiceView {
+    const held = this.#held.get(service.host) ?? { view: this.view(service), holders: 0 }
+    held.holders++
+    this.#held.set(service.host, held)
+    this.#others.delete(service.host)
+    return held.view
   }
 
-  /** Ends timers and lookups under way, then the resolver. Views refuse from now on. */
+  release(service: ServiceName): void {
+    const held = this.#held.get(service.host)
+    if (held === undefined || --held.holders > 0) return
+    this.#held.delete(service.host)
+    this.#others.set(service.host, held.view)
+  }
+
+  /** All that are known, for `inspect()`. */
+  views(): readonly ServiceView[] {
+    return [...Array.from(this.#held.values(), ({ view }) => view), ...this.#others.values()]
+  }
+
+  /**
+   * Ends timers and lookups under way, then the resolver. Views refuse from now on.
+   * @throws what the resolver's own `close` throws
+   */
   async close(): Promise<void> {
     this.#closed = true
-    for (const view of this.#views.values()) view.close()
-    this.#views.clear()
+    for (const view of this.views()) view.close()
+    this.#held.clear()
+    this.#others.clear()
     await this.#source.resolver.close?.()
   }
 }

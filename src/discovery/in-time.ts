@@ -21,18 +21,18 @@ export function inTime<Result>(
     if (signal.aborted) return reject(signal.reason as Error)
     // Not AbortSignal.any: the caller's signal may live as long as the client, and would collect these.
     const own = new AbortController()
+    const settle = (): void => {
+      timer.cancel()
+      signal.removeEventListener('abort', onAbort)
+    }
     const stop = (reason: unknown): void => {
+      settle()
       own.abort(reason)
       reject(reason)
     }
     const onAbort = (): void => stop(signal.reason)
     const timer = clock.setTimer(() => stop(late()), limitMs)
     signal.addEventListener('abort', onAbort, { once: true })
-    work(own.signal)
-      .then(resolve, reject)
-      .finally(() => {
-        timer.cancel()
-        signal.removeEventListener('abort', onAbort)
-      })
+    work(own.signal).then(resolve, reject).finally(settle)
   })
 }

@@ -1,7 +1,9 @@
 import type { Clock, Random, Timer } from '../core/clock.ts'
 import { ClosedError, OnehopError, ResolutionFailedError, reasonOf } from '../core/errors.ts'
 import { emit } from '../core/events.ts'
+import { checkedSnapshot } from './checked-snapshot.ts'
 import type { Endpoint, Snapshot } from './endpoint.ts'
+import { inTime } from './in-time.ts'
 import type { Resolver } from './resolver.ts'
 import type { ServiceName } from './service-name.ts'
 
@@ -11,6 +13,8 @@ const IDLE_AFTER_MS = 60_000
 const STALE_LIMIT_MS = 3_600_000
 /** An empty answer after a non-empty one is not believed for this long: registries have hiccups. */
 const EMPTY_HOLD_MS = 30_000
+/** Beyond what any resolver of this library takes. */
+const LOOKUP_LIMIT_MS = 30_000
 const EARLY_REFRESH_EVERY_MS = 1_000
 /** A TTL of 0, or a clock that a resolver of the user's misread, must not mean a lookup per request. */
 const SHORTEST_TTL_MS = 1_000
@@ -48,19 +52,19 @@ export class ServiceView {
   lookups = 0
   failures = 0
   readonly #source: Source
-  readonly #onRevived: (view: ServiceView) => void
   #flight: Promise<void> | undefined
   #abort = new AbortController()
   #timer: Timer | undefined
   #lookedUpAt = Number.NEGATIVE_INFINITY
   #failuresInARow = 0
   #emptySince: number | undefined
+  /** Was left to expire. */
+  #idle = false
   #state: 'live' | 'suspended' | 'closed' = 'live'
 
-  constructor(service: ServiceName, source: Source, onRevived: (view: ServiceView) => void) {
+  constructor(service: ServiceName, source: Source) {
     this.service = service
     this.#source = source
-    this.#onRevived = onRevived
   }
 
   /**
@@ -69,10 +73,6 @@ export class ServiceView {
    */
   async whenUsable(): Promise<void> {
     if (this.#state === 'closed') throw new ClosedError('the client')
-    if (this.#state === 'suspended') {
-      this.#state = 'live'
-      this.#onRevived(this)
-    }
     this.usedAt = this.#source.clock.now()
     await this.#refresh()
   }
@@ -83,7 +83,7 @@ export class ServiceView {
     void this.#refresh().catch(ignoreClosed)
   }
 
-  /** Stops refreshing; the next `whenUsable` starts anew. */
+  /** The cache has forgotten it: it stops refreshing. Who still has it may ask, and gets an answer each time. */
   suspend(): void {
     if (this.#state !== 'live') return
     this.#state = 'suspended'
@@ -106,12 +106,12 @@ export class ServiceView {
   }
 
   async #lookUp(): Promise<void> {
-    const { resolver, clock } = this.#source
+    const { clock } = this.#source
     this.#timer?.cancel()
     this.#lookedUpAt = clock.now()
     this.lookups++
     try {
-      const snapshot = checked(await resolver.resolve(this.service, this.#abort.signal), this.service)
+      const snapshot = checkedSnapshot(await this.#ask(), this.service, clock.now())
       if (this.#state === 'closed') throw new ClosedError('the client')
       this.#accept(snapshot, clock.now())
     } catch (error) {
@@ -120,16 +120,24 @@ export class ServiceView {
     }
   }
 
+  /** However a resolver of the user's treats its signal, its lookups end in time. */
+  #ask(): Promise<Snapshot> {
+    const { resolver, clock } = this.#source
+    const late = (): Error =>
+      new ResolutionFailedError(this.service.host, `the resolver gave no answer in ${LOOKUP_LIMIT_MS} ms`)
+    const limit = { clock, limitMs: LOOKUP_LIMIT_MS, signal: this.#abort.signal, late }
+    return inTime(limit, async (signal) => resolver.resolve(this.service, signal))
+  }
+
   #accept(fresh: Snapshot, now: number): void {
     const previous = this.snapshot
     this.error = undefined
     this.#failuresInARow = 0
     this.refreshedAt = now
-    if (fresh.endpoints.length > 0 || previous === undefined || previous.endpoints.length === 0) {
-      this.#emptySince = undefined
-    } else {
-      this.#emptySince ??= now
-    }
+    // Not after a pause: what was true then may be somebody else's address by now.
+    const wasInUse = previous !== undefined && previous.endpoints.length > 0 && !this.#idle
+    this.#emptySince = fresh.endpoints.length === 0 && wasInUse ? (this.#emptySince ?? now) : undefined
+    this.#idle = false
     const held = this.#emptySince !== undefined && now < this.#emptySince + EMPTY_HOLD_MS
     const endpoints = held || sameEndpoints(previous, fresh) ? (previous?.endpoints ?? []) : fresh.endpoints
     if (!held) this.#emptySince = undefined
@@ -172,6 +180,7 @@ export class ServiceView {
     if (clock.now() - this.usedAt > IDLE_AFTER_MS) {
       // Nobody waits for it: the next call asks, rather than be served what was true a while ago.
       this.usableUntil = Math.min(this.usableUntil, clock.now())
+      this.#idle = true
       return
     }
     if (this.snapshot !== undefined) this.usableUntil = this.snapshot.expiresAt + STALE_LIMIT_MS
@@ -192,19 +201,6 @@ export class ServiceView {
       }
     })
   }
-}
-
-/** A resolver may be the user's own: what it returns is looked at before it is believed. */
-function checked(snapshot: Snapshot, service: ServiceName): Snapshot {
-  const valid =
-    typeof snapshot === 'object' &&
-    snapshot !== null &&
-    Array.isArray(snapshot.endpoints) &&
-    typeof snapshot.expiresAt === 'number' &&
-    !Number.isNaN(snapshot.expiresAt)
-  if (!valid)
-    throw new ResolutionFailedError(service.host, 'the resolver returned no snapshot {endpoints, expiresAt}')
-  return snapshot
 }
 
 function sameEndpoints(previous: Snapshot | undefined, fresh: Snapshot): boolean {

@@ -51,6 +51,8 @@ export class Attempt implements Dispatcher.DispatchHandler {
   #headersSent: boolean
   #drained: number
   #limit: Timer | undefined
+  #reported: boolean
+  #dispatching: boolean
 
   constructor(call: AttemptOwner, upstream: Upstream, startedAt: number) {
     this.upstream = upstream
@@ -61,12 +63,20 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.#headersSent = false
     this.#drained = 0
     this.#limit = undefined
+    this.#reported = false
+    this.#dispatching = false
     upstream.pending++
   }
 
   /** undici's controller of this attempt; undefined until there is a connection. */
   get controller(): Dispatcher.DispatchController | undefined {
     return this.#controller
+  }
+
+  dispatchOn(pool: Dispatcher, options: Dispatcher.DispatchOptions): void {
+    this.#dispatching = true
+    pool.dispatch(options, this)
+    this.#dispatching = false
   }
 
   /** Gives the attempt up when its response headers are not there in time. */
@@ -78,7 +88,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
 
   /** The caller is gone: ends whatever goes on, at once. */
   abort(reason: Error): void {
-    if (this.#state === 'waiting') this.#report({ kind: 'cancelled', latencyMs: this.#elapsed() })
+    if (!this.#reported) this.#report({ kind: 'cancelled', latencyMs: this.#elapsed() })
     this.#end()
     this.#controller?.abort(reason)
   }
@@ -88,23 +98,24 @@ export class Attempt implements Dispatcher.DispatchHandler {
     // Aborted while it waited for its connection: it leaves before a byte is written.
     if (this.#state === 'over') controller.abort(new Error('the call is over'))
     else if (this.#call.paused) controller.pause()
-    // A streamed body is written with its headers at its first chunk, which `onBodySent` tells of.
-    this.#headersSent = !this.#call.streamsBody
+    // HTTP/1.1 writes the headers of a streamed body with its first chunk, which `onBodySent` tells of.
+    const { streamsBody, route } = this.#call
+    this.#headersSent = !streamsBody || route.pools.speaksHttp2(this.upstream)
   }
 
   onBodySent(chunk: Buffer): void {
     this.#headersSent = true
-    if (this.#state !== 'over') this.#call.handler.onBodySent?.(chunk)
+    if (this.#state !== 'over') this.#tell(() => this.#call.handler.onBodySent?.(chunk))
   }
 
   onRequestSent(): void {
     this.#headersSent = true
-    if (this.#state !== 'over') this.#call.handler.onRequestSent?.()
+    if (this.#state !== 'over') this.#tell(() => this.#call.handler.onRequestSent?.())
   }
 
   onResponseStarted(): void {
     this.#headersSent = true
-    if (this.#state === 'waiting') this.#call.handler.onResponseStarted?.()
+    if (this.#state === 'waiting') this.#tell(() => this.#call.handler.onResponseStarted?.())
   }
 
   onRequestUpgrade(
@@ -137,7 +148,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     if (this.#state !== 'waiting') return
     // 1xx announces a response, and is none.
     if (statusCode < 200) {
-      this.#call.handler.onResponseStart?.(this.#call, statusCode, headers, statusMessage)
+      this.#tellStart(statusCode, headers, statusMessage)
       return
     }
     this.#limit?.cancel()
@@ -157,12 +168,16 @@ export class Attempt implements Dispatcher.DispatchHandler {
     // The user's retry rule threw, and the call with it.
     if (this.#isOver()) return
     this.#state = 'forwarding'
-    this.#call.handler.onResponseStart?.(this.#call, statusCode, headers, statusMessage)
+    this.#tellStart(statusCode, headers, statusMessage)
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#state === 'forwarding') {
-      this.#call.handler.onResponseData?.(this.#call, chunk)
+      try {
+        this.#call.handler.onResponseData?.(this.#call, chunk)
+      } catch (error) {
+        this.#callerThrew(error as Error)
+      }
     } else if (this.#state === 'draining') {
       this.#drained += chunk.length
       if (this.#drained > this.#call.maxDrainBytes) this.#stopDraining()
@@ -187,6 +202,28 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.#end()
     if (state === 'forwarding') this.#call.failed(error)
     else this.#call.attemptFailed(this, outcome, error)
+  }
+
+  #tellStart(statusCode: number, headers: IncomingHttpHeaders, statusMessage: string | undefined): void {
+    try {
+      this.#call.handler.onResponseStart?.(this.#call, statusCode, headers, statusMessage)
+    } catch (error) {
+      this.#callerThrew(error as Error)
+    }
+  }
+
+  #tell(callback: () => void): void {
+    try {
+      callback()
+    } catch (error) {
+      this.#callerThrew(error as Error)
+    }
+  }
+
+  /** The caller's handler failed: that ends the call, and is nothing to hold against the upstream. */
+  #callerThrew(error: Error): void {
+    this.abort(error)
+    this.#call.failed(error)
   }
 
   /** A connection that costs more to save than to open is closed. */
@@ -214,7 +251,8 @@ export class Attempt implements Dispatcher.DispatchHandler {
   #judge(error: Error): Outcome {
     const code = (error as NodeJS.ErrnoException).code
     const latencyMs = this.#elapsed()
-    if (this.#call.isCallersFault(error)) return { kind: 'cancelled', latencyMs }
+    // What undici finds in the turn of the dispatch itself, before any socket could speak, is the request's own.
+    if (this.#dispatching || this.#call.isCallersFault(error)) return { kind: 'cancelled', latencyMs }
     if (code === 'UND_ERR_CONNECT_TIMEOUT') return { kind: 'timeout', phase: 'connect', latencyMs, error }
     if (code === 'UND_ERR_HEADERS_TIMEOUT') return { kind: 'timeout', phase: 'headers', latencyMs, error }
     if (code === 'UND_ERR_BODY_TIMEOUT') return { kind: 'timeout', phase: 'body', latencyMs, error }
@@ -231,6 +269,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   }
 
   #report(outcome: Outcome): void {
+    this.#reported = true
     this.#call.route.cluster.report(this.upstream, outcome, this.#call.route.clock.now())
   }
 
@@ -238,6 +277,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     if (this.#state === 'over') return
     this.#state = 'over'
     this.#limit?.cancel()
+    this.upstream.requests++
     this.upstream.pending--
   }
 }

@@ -6,7 +6,14 @@
  * later attempt sends the same bytes; beyond the limit there is no later attempt. Never an empty or a partial
  * body.
  */
-import { Readable } from 'node:stream'
+import { PassThrough, type Readable } from 'node:stream'
+import type { Dispatcher } from 'undici'
+
+/** Streams from before there were iterators, such as npm's `form-data`. */
+interface OldStream {
+  pipe: (target: PassThrough) => unknown
+  on: (event: string, listener: (error: Error) => void) => unknown
+}
 
 type Chunk = string | Uint8Array
 type Source = AsyncIterator<Chunk> | Iterator<Chunk>
@@ -19,6 +26,52 @@ export function isOneShot(body: unknown): body is AsyncIterable<Chunk> | Iterabl
   if (typeof (body as Blob).stream === 'function' || body[Symbol.toStringTag as never] === 'FormData')
     return false
   return Symbol.asyncIterator in body || Symbol.iterator in body
+}
+
+/**
+ * The same request in a form that can be sent more than once, or at all: what undici would read only once apart
+ * from a body (headers by an iterator), what has no iterator though it is a stream, and forms, which undici's own
+ * `request` does not take. Nearly always the very object that came in.
+ */
+export function sendable(options: Dispatcher.DispatchOptions): Dispatcher.DispatchOptions {
+  const { body, headers } = options as { body?: unknown; headers?: unknown }
+  let changed = options
+  if (isIterator(headers)) changed = { ...changed, headers: [...headers].flat(1) as never }
+  if (body instanceof URLSearchParams) {
+    changed = { ...changed, body: body.toString(), headers: withFormType(changed.headers) as never }
+  } else if (isOldStream(body)) {
+    changed = { ...changed, body: piped(body) }
+  }
+  return changed
+}
+
+/** Piping is what sets such streams going; `Readable.wrap` would wait for them. */
+function piped(body: OldStream): Readable {
+  const stream = new PassThrough()
+  body.on('error', (error) => stream.destroy(error))
+  body.pipe(stream)
+  return stream
+}
+
+function isIterator(headers: unknown): headers is Iterable<unknown> {
+  if (typeof headers !== 'object' || headers === null || Array.isArray(headers)) return false
+  if (!(Symbol.iterator in headers)) return false
+  const iterator: unknown = (headers as Iterable<unknown>)[Symbol.iterator]()
+  return iterator === headers
+}
+
+function isOldStream(body: unknown): body is OldStream {
+  if (typeof body !== 'object' || body === null || Symbol.asyncIterator in body) return false
+  return typeof (body as OldStream).pipe === 'function' && typeof (body as OldStream).on === 'function'
+}
+
+const FORM_TYPE = 'application/x-www-form-urlencoded;charset=UTF-8'
+
+function withFormType(headers: unknown): unknown {
+  if (headers === undefined || headers === null) return { 'content-type': FORM_TYPE }
+  if (typeof headers !== 'object' || Symbol.iterator in headers) return headers
+  const given = Object.keys(headers).some((name) => name.toLowerCase() === 'content-type')
+  return given ? headers : { ...headers, 'content-type': FORM_TYPE }
 }
 
 /** A one-shot body, recorded while it is read. One attempt reads at a time: the one that asked last. */
@@ -40,7 +93,8 @@ export class RecordedBody {
     this.#body = body
     this.#limit = limit
     // A stream may fail before anybody reads it, and an 'error' without a listener ends the process.
-    if (body instanceof Readable) body.on('error', (error) => (this.error ??= error))
+    const { on } = body as unknown as OldStream
+    if (typeof on === 'function') on.call(body, 'error', (error) => (this.error ??= error))
   }
 
   /** Whether another attempt would send the same bytes. */
@@ -84,8 +138,14 @@ export class RecordedBody {
     this.#chunks = []
     if (this.#ended) return
     this.#ended = true
-    if (this.#body instanceof Readable) this.#body.destroy()
-    else void Promise.resolve(this.#source?.return?.()).catch(() => undefined)
+    const { destroy } = this.#body as unknown as { destroy?: () => void }
+    if (typeof destroy === 'function') destroy.call(this.#body)
+    else void this.#returnSource().catch(() => undefined)
+  }
+
+  /** The caller's code, which may throw: nobody is left to be told. */
+  async #returnSource(): Promise<void> {
+    await this.#source?.return?.()
   }
 
   #dropBefore(position: number): void {

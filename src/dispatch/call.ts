@@ -8,7 +8,7 @@ import { AttemptsExhaustedError, DeadlineExceededError, NoEndpointsError } from 
 import { emit } from '../core/events.ts'
 import type { Outcome } from '../core/outcome.ts'
 import { Attempt, type AttemptOwner } from './attempt.ts'
-import { isOneShot, RecordedBody } from './body.ts'
+import { isOneShot, RecordedBody, sendable } from './body.ts'
 import { History, type Decision } from './history.ts'
 import type { Route } from './route.ts'
 
@@ -60,17 +60,18 @@ export class Call implements AttemptOwner, PickHint {
   ) {
     this.route = route
     this.handler = handler
-    this.streamsBody = isOneShot(options.body)
+    const own = sendable(options)
+    this.streamsBody = isOneShot(own.body)
     this.key = undefined
     this.now = 0
     this.aborted = false
     this.paused = false
     this.reason = null
-    this.#options = options
+    this.#options = own
     this.#http1Only = http1Only
     this.#body =
-      route.retry !== undefined && isOneShot(options.body)
-        ? new RecordedBody(options.body, route.retry.maxReplayBytes)
+      route.retry !== undefined && isOneShot(own.body)
+        ? new RecordedBody(own.body, route.retry.maxReplayBytes)
         : undefined
     this.#attempt = undefined
     this.#attempts = 0
@@ -82,7 +83,7 @@ export class Call implements AttemptOwner, PickHint {
 
   /** Begins the first attempt: in this very tick when the service is known, else as soon as it is. */
   start(): void {
-    const { clock, cluster, budget, deadlineMs, calls } = this.route
+    const { clock, budget, deadlineMs, calls } = this.route
     calls.begin()
     try {
       this.handler.onRequestStart?.(this, null)
@@ -95,8 +96,8 @@ export class Call implements AttemptOwner, PickHint {
     budget.deposit(now)
     if (deadlineMs !== undefined)
       this.#deadline = clock.setTimer(() => this.#exceedDeadline(deadlineMs), deadlineMs, true)
-    if (cluster.isCurrent(now)) this.#begin(now)
-    else this.#beginWhenCurrent()
+    if (this.#isCurrent(now)) this.#begin(now)
+    else if (!this.#over) this.#beginWhenCurrent()
   }
 
   // The controller that the caller has.
@@ -156,11 +157,22 @@ export class Call implements AttemptOwner, PickHint {
   }
 
   succeeded(trailers: IncomingHttpHeaders): void {
-    if (this.#finish()) this.handler.onResponseEnd?.(this, trailers)
+    if (!this.#finish()) return
+    try {
+      this.handler.onResponseEnd?.(this, trailers)
+    } catch (error) {
+      // As undici does it: an interceptor that fails at the end has failed the request.
+      this.handler.onResponseError?.(this, error as Error)
+    }
   }
 
   upgraded(statusCode: number, headers: IncomingHttpHeaders, socket: Duplex): void {
-    if (this.#finish()) this.handler.onRequestUpgrade?.(this, statusCode, headers, socket)
+    if (this.handler.onRequestUpgrade === undefined) {
+      socket.destroy()
+      this.failed(new errors.InvalidArgumentError('invalid onRequestUpgrade method'))
+    } else if (this.#finish()) {
+      this.handler.onRequestUpgrade(this, statusCode, headers, socket)
+    }
   }
 
   failed(error: Error): void {
@@ -168,7 +180,7 @@ export class Call implements AttemptOwner, PickHint {
   }
 
   #beginWhenCurrent(): void {
-    this.route.calls.startsWaiting(this)
+    if (!this.route.calls.startsWaiting(this)) return
     this.route.cluster.whenCurrent().then(
       () => this.#beginNow(),
       (error: Error) => this.failed(error),
@@ -177,11 +189,21 @@ export class Call implements AttemptOwner, PickHint {
 
   #beginNow(): void {
     if (this.#over) return
-    const { calls, clock, cluster } = this.route
+    const { calls, clock } = this.route
     calls.stopsWaiting(this)
     const now = clock.now()
-    cluster.isCurrent(now)
-    this.#begin(now)
+    this.#isCurrent(now)
+    if (!this.#over) this.#begin(now)
+  }
+
+  /** Takes in a new snapshot too, which a resolver of the user's may have made badly: that ends the call. */
+  #isCurrent(now: number): boolean {
+    try {
+      return this.route.cluster.isCurrent(now)
+    } catch (error) {
+      this.failed(error as Error)
+      return false
+    }
   }
 
   #begin(now: number): void {
@@ -200,8 +222,8 @@ export class Call implements AttemptOwner, PickHint {
       const attempt = new Attempt(this, upstream, now)
       this.#attempt = attempt
       const limitMs = this.#options.headersTimeout ?? this.route.attemptMs
-      if (limitMs > 0 && limitMs < COARSE_FROM_MS) attempt.limit(limitMs)
-      pool.dispatch(this.#optionsOfAttempt(), attempt)
+      if (limitMs > 0 && (limitMs < COARSE_FROM_MS || this.route.mayQueue)) attempt.limit(limitMs)
+      attempt.dispatchOn(pool, this.#optionsOfAttempt())
     } catch (error) {
       // A balancer of the user's may throw too, and there is no one above to catch it: this may be a timer.
       this.failed(error as Error)
@@ -240,7 +262,7 @@ export class Call implements AttemptOwner, PickHint {
       this.#beginNow()
       return
     }
-    calls.startsWaiting(this)
+    if (!calls.startsWaiting(this)) return
     this.#wait = clock.setTimer(() => this.#beginNow(), waitMs, true)
   }
 
@@ -274,11 +296,11 @@ export class Call implements AttemptOwner, PickHint {
   #finish(): boolean {
     if (this.#over) return false
     this.#over = true
+    this.route.calls.end()
     if (this.#wait !== undefined || this.#attempts === 0) this.route.calls.stopsWaiting(this)
     this.#wait?.cancel()
     this.#deadline?.cancel()
     this.#body?.close()
-    this.route.calls.end()
     return true
   }
 }

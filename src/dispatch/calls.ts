@@ -4,7 +4,7 @@ interface Waiting {
 }
 
 /**
- * The calls under way of one client, so that `close()` can wait for them and `destroy()` can end them.
+ * The calls of one route that are under way, so that `close()` can wait for them and `destroy()` can end them.
  *
  * Those on the wire are undici's to end. Those that wait, for discovery or for their next attempt, have
  * nothing open that could be destroyed, and are kept by name.
@@ -13,6 +13,7 @@ export class CallsUnderWay {
   #count = 0
   readonly #waiting = new Set<Waiting>()
   #onIdle: (() => void)[] = []
+  #destroyed: Error | undefined
 
   get count(): number {
     return this.#count
@@ -30,8 +31,14 @@ export class CallsUnderWay {
     for (const resolve of waiting) resolve()
   }
 
-  startsWaiting(call: Waiting): void {
+  /** @returns false when the call was ended instead: its client has been destroyed */
+  startsWaiting(call: Waiting): boolean {
+    if (this.#destroyed !== undefined) {
+      call.failed(this.#destroyed)
+      return false
+    }
     this.#waiting.add(call)
+    return true
   }
 
   stopsWaiting(call: Waiting): void {
@@ -44,7 +51,9 @@ export class CallsUnderWay {
     return new Promise((resolve) => this.#onIdle.push(resolve))
   }
 
-  failWaiting(error: Error): void {
-    for (const call of [...this.#waiting]) call.failed(error)
+  /** Ends the calls that wait, and from now on each that would. */
+  destroy(error: Error): void {
+    this.#destroyed = error
+    for (const call of this.#waiting) call.failed(error)
   }
 }

@@ -59,18 +59,23 @@ export class DiscoveryDispatcher extends Dispatcher {
   }
 
   override close(callback?: () => void): Promise<void> & void {
-    this.ending ??= Promise.all([this.routes.close(), this.elsewhere.close()]).then(() => undefined)
+    this.ending ??= both(this.routes.close(), this.elsewhere.close())
     return settle(this.ending, callback)
   }
 
   override destroy(first?: Error | null | (() => void), second?: () => void): Promise<void> & void {
     const error = typeof first === 'function' ? null : (first ?? null)
     const callback = typeof first === 'function' ? first : second
-    this.ending = Promise.all([this.routes.destroy(error), this.elsewhere.destroy(error)]).then(
-      () => undefined,
-    )
+    this.ending = both(this.routes.destroy(error), this.elsewhere.destroy(error))
     return settle(this.ending, callback)
   }
+}
+
+async function both(one: Promise<void>, other: Promise<void>): Promise<void> {
+  // The other is waited for also where the first fails.
+  await Promise.allSettled([one, other])
+  await one
+  await other
 }
 
 function isLegacy(handler: LegacyHandler): boolean {
@@ -87,6 +92,6 @@ function withoutHttp2(options: Dispatcher.DispatchOptions): Dispatcher.DispatchO
 }
 
 function settle(ending: Promise<void>, callback: (() => void) | undefined): Promise<void> & void {
-  if (callback !== undefined) void ending.then(callback)
+  if (callback !== undefined) void ending.then(callback, callback)
   return ending as Promise<void> & void
 }

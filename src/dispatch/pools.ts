@@ -1,4 +1,5 @@
 import { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import { buildConnector, errors, Pool } from 'undici'
 import { labelOf, type Upstream } from '../cluster/upstream.ts'
 import type { Clock, Timer } from '../core/clock.ts'
@@ -31,6 +32,7 @@ export class Pools {
   /** For callers that cannot speak HTTP/2 (`fetch` of Node 22 and 24). Made only where they are asked for. */
   readonly #http1Pools = new Map<Upstream, Pool>()
   readonly #draining = new Map<Pool, Timer>()
+  readonly #speakHttp2 = new WeakSet<Upstream>()
   #closed = false
 
   constructor(options: PoolsOptions) {
@@ -48,6 +50,11 @@ export class Pools {
     return pool
   }
 
+  /** Whether a connection to it turned out to speak HTTP/2, which sends headers before the body is there. */
+  speaksHttp2(upstream: Upstream): boolean {
+    return this.#speakHttp2.has(upstream)
+  }
+
   /** The upstream has left: its calls end in peace, its connections then; at most 30 s. */
   async drain(upstream: Upstream): Promise<void> {
     const leaving: Promise<void>[] = []
@@ -57,12 +64,6 @@ export class Pools {
       pools.delete(upstream)
     }
     await Promise.all(leaving)
-  }
-
-  /** Nobody has called the origin for long: all leave. A call that still wants a pool gets another. */
-  async drainAll(): Promise<void> {
-    const upstreams = new Set([...this.#pools.keys(), ...this.#http1Pools.keys()])
-    await Promise.all([...upstreams].map((upstream) => this.drain(upstream)))
   }
 
   /** Waits for the calls under way. */
@@ -108,7 +109,9 @@ export class Pools {
     return new Pool(endpoint.origin ?? origin, {
       headersTimeout: attemptMs,
       ...options,
-      connect: connectorTo(endpoint.address, port, options, connectMs, this.#options.clock),
+      connect: connectorTo(endpoint.address, port, options, connectMs, this.#options.clock, () =>
+        this.#speakHttp2.add(upstream),
+      ),
     })
   }
 }
@@ -123,28 +126,39 @@ function connectorTo(
   options: Pool.Options,
   connectMs: number,
   clock: Clock,
+  onHttp2: () => void,
 ): buildConnector.connector {
   const connector = connectorOf(options)
   const { connect } = options
   const ownMs = typeof connect === 'object' ? connect.timeout : undefined
   const limitMs = options.connectTimeout ?? ownMs ?? connectMs
   return (target, callback) => {
+    let socket: unknown
     let settled = false
     const settle = (...result: Parameters<typeof callback>): void => {
       // Given up already: what comes up now is nobody's.
       if (settled) return void result[1]?.destroy()
       settled = true
       timer?.cancel()
+      // With an error undici gives no socket at all, though its types say null.
+      if ((result[1] as TLSSocket | null | undefined)?.alpnProtocol === 'h2') onHttp2()
       callback(...result)
     }
-    const timer = limitMs > 0 ? clock.setTimer(() => setImmediate(giveUp), limitMs, true) : undefined
-    const socket: unknown = connector({ ...target, hostname: address, port: String(port) }, settle)
     const giveUp = (): void => {
+      if (settled) return
       settle(
         new errors.ConnectTimeoutError(`no connection to ${labelOf(address, port)} in ${limitMs} ms`),
         null,
       )
       if (socket instanceof Socket) socket.destroy()
+    }
+    // After what the sockets have for us: a process that was busy must not take its own lateness for the task's.
+    const timer = limitMs > 0 ? clock.setTimer(() => setImmediate(giveUp), limitMs, true) : undefined
+    try {
+      socket = connector({ ...target, hostname: address, port: String(port) }, settle)
+    } catch (error) {
+      // Not in this turn, in which undici takes errors for the request's own.
+      queueMicrotask(() => settle(error as Error, null))
     }
   }
 }

@@ -16,6 +16,8 @@ export interface Route {
   readonly budget: RetryBudget
   /** From the start of an attempt to its response headers. */
   readonly attemptMs: number
+  /** Whether a request may wait for a connection that others use, where undici's own timeout does not run. */
+  readonly mayQueue: boolean
   /** Over all attempts and the response body; undefined: none. */
   readonly deadlineMs: number | undefined
   readonly calls: CallsUnderWay

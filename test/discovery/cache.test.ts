@@ -161,14 +161,6 @@ describe('the snapshot cache', () => {
     expect(view.snapshot?.endpoints).toBe(endpoints)
   })
 
-  test('what is no snapshot is refused', async () => {
-    const clock = manualClock()
-    const resolver = { resolve: () => Promise.resolve({} as never) }
-    const view = new SnapshotCache({ resolver, clock, random: seededRandom(1) }).view(ORDERS)
-    await view.whenUsable()
-    expect(view.error?.message).toContain('the resolver returned no snapshot')
-  })
-
   test('close ends lookups under way and timers, and refuses what comes after', async () => {
     const { use, clock, cache, view, resolver } = bench(ONE)
     await use()
@@ -184,17 +176,86 @@ describe('the snapshot cache', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
-  test('knows at most 1,000 services; one that made room comes back when it is asked for', async () => {
-    const { cache, clock, view, use, resolver } = bench(ONE)
+  test('forgets the least recently asked for beyond 1,000 services, but none that is held', async () => {
+    const { cache, clock, view, use } = bench(ONE)
     await use()
+    const stock = parseServiceName('stock.shop.local', ['shop.local'])
+    const held = cache.hold(stock)
+    expect(cache.hold(stock)).toBe(held)
+    await held.whenUsable()
     for (let i = 0; i < 1_000; i++)
       await cache.view(parseServiceName(`s${i}.shop.local`, ['shop.local'])).whenUsable()
-    expect(cache.views()).toHaveLength(1_000)
+    expect(cache.views()).toHaveLength(1_001)
     expect(cache.views()).not.toContain(view)
-    resolver.answer(TWO)
-    expect(await use()).toEqual(TWO)
-    expect(cache.views()).toContain(view)
+    expect(cache.view(stock)).toBe(held)
+    expect(held.usableUntil).toBeGreaterThan(clock.now())
+    // Who still has a forgotten one gets an answer, and no timer goes on for it.
+    expect(await use()).toEqual(ONE)
+    cache.release(stock)
+    expect(cache.view(stock)).toBe(held)
+    cache.release(stock)
+    expect(cache.view(stock)).toBe(held)
     await cache.close()
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  test('an empty answer after a long pause is believed at once: what was true then may be another service by now', async () => {
+    const { use, clock, resolver } = bench(ONE)
+    await use()
+    await clock.advance(7 * 86_400_000)
+    resolver.answer([])
+    expect(await use()).toEqual([])
+  })
+
+  test.each([
+    ['no object', undefined, 'undefined, and no object'],
+    ['no endpoints', {}, 'endpoints is no array'],
+    ['no expiry', { endpoints: [] }, 'expiresAt is no number'],
+    [
+      'the wall clock',
+      { endpoints: [], expiresAt: Date.now() },
+      "it counts on the client's clock, performance.now()",
+    ],
+    [
+      'strings',
+      { endpoints: ['10.0.0.1:80'], expiresAt: 1 },
+      'endpoints[0] is "10.0.0.1:80"; make it with taskEndpoint',
+    ],
+    [
+      'no address',
+      { endpoints: [{ port: 80, weight: 1 }], expiresAt: 1 },
+      'endpoints[0].address is no string',
+    ],
+    [
+      'a port that is none',
+      { endpoints: [{ address: '10.0.0.1', port: 0, weight: 1 }], expiresAt: 1 },
+      '.port is no port',
+    ],
+    ['no weight', { endpoints: [{ address: '10.0.0.1' }], expiresAt: 1 }, '.weight is no number above 0'],
+  ])('a resolver that returns %s is told what is wrong', async (_what, snapshot, message) => {
+    const resolver = { resolve: () => Promise.resolve(snapshot as never) }
+    const view = new SnapshotCache({ resolver, clock: manualClock(), random: seededRandom(1) }).view(ORDERS)
+    await view.whenUsable()
+    expect(view.error?.message).toContain(message)
+  })
+
+  test('a resolver that ignores its signal holds up neither callers for ever, nor close', async () => {
+    const { clock, cache, view } = bench(ONE)
+    const deaf = new SnapshotCache({
+      resolver: { resolve: () => new Promise(() => undefined) },
+      clock,
+      random: seededRandom(1),
+    })
+    const asked = deaf.view(ORDERS)
+    const waiting = asked.whenUsable()
+    await clock.advance(30_000)
+    await waiting
+    expect(asked.error?.message).toContain('no answer in 30000 ms')
+    const again = expect(asked.whenUsable()).rejects.toBeInstanceOf(ClosedError)
+    await deaf.close()
+    await again
+    await cache.close()
+    expect(view.snapshot).toBeUndefined()
     expect(clock.pendingTimers).toBe(0)
   })
 })

@@ -102,10 +102,11 @@ async function routeOf(
   const route: Route = {
     host: 'orders.shop.local',
     cluster,
-    pools: { get: () => pool } as unknown as Pools,
+    pools: { get: () => pool, speaksHttp2: () => false } as unknown as Pools,
     retry: DEFAULT_RETRY,
     budget: new RetryBudget(DEFAULT_RETRY.budget, clock.now()),
     attemptMs: 15_000,
+    mayQueue: false,
     deadlineMs: undefined,
     calls: new CallsUnderWay(),
     clock,
