@@ -151,7 +151,8 @@ describe.each([
     await task.set({ kind: 'reset-mid-body' })
     const { statusCode, body } = await request(urlOf(task), { dispatcher: agent })
     expect(statusCode).toBe(200)
-    await expect(body.text()).rejects.toMatchObject({ code: 'ECONNRESET' })
+    // Node 22 may tell a reset as an end.
+    await expect(body.text()).rejects.toThrow(/ECONNRESET|other side closed/)
   })
 
   test('close ends a task whose shutdown waits for a request that hangs', async () => {
@@ -215,9 +216,9 @@ describe.each([
     }
     try {
       await task.set({ kind: 'reset' })
-      await expect(get()).rejects.toMatchObject({ code: 'ECONNRESET' })
+      await expect(get()).rejects.toThrow(/ECONNRESET|other side closed/)
       await task.set({ kind: 'reset-mid-body' })
-      await expect(get()).rejects.toMatchObject({ code: 'ECONNRESET' })
+      await expect(get()).rejects.toThrow(/ECONNRESET|other side closed/)
       await task.set({ kind: 'none' })
       expect(await get()).toBe('keep-alive')
       await task.cut()
