@@ -1,3 +1,4 @@
-export { self, type SelfOptions } from './metadata.ts'
+export { self } from './metadata.ts'
+export type { SelfOptions } from './options.ts'
 export type { Task, TaskContainer } from './task.ts'
 export { MetadataInvalidError, MetadataUnavailableError, NotOnEcsError } from './errors.ts'

@@ -1,4 +1,6 @@
-import { MetadataInvalidError } from './errors.ts'
+import { isIPv4, isIPv6 } from 'node:net'
+import type { Document } from './fetch-metadata.ts'
+import { Fields } from './fields.ts'
 
 /** Who and where this task is, as ECS tells it. What the platform does not tell is undefined. */
 export interface Task {
@@ -45,12 +47,6 @@ export interface TaskContainer {
   readonly address: '127.0.0.1'
 }
 
-/** What was fetched: the URI for error messages, and the JSON behind it. */
-export interface Document {
-  readonly uri: string
-  readonly body: unknown
-}
-
 /** ARN of a task: with the cluster's name in it, or (before 2018) without. */
 const TASK_ARN = /^arn:[^:]+:ecs:(?<region>[^:]+):(?<account>\d{12}):task\/(?:[^/]+\/)?(?<id>[^/]+)$/
 
@@ -66,10 +62,8 @@ export function readTask(
   port: number | undefined,
 ): Task | undefined {
   const own = new Fields(container)
-  const network = own.records('Networks')[0]
-  const ipv4 = network?.strings('IPv4Addresses')[0]
-  const ipv6 = network?.strings('IPv6Addresses')[0]
-  if (network === undefined || (ipv4 === undefined && ipv6 === undefined)) return undefined
+  const network = own.records('Networks').map(readNetwork).find(hasAddress)
+  if (network === undefined) return undefined
   const fields = new Fields(task)
   const arn = fields.string('TaskARN')
   const parts = TASK_ARN.exec(arn)?.groups
@@ -86,10 +80,7 @@ export function readTask(
     zone: fields.optional('AvailabilityZone'),
     region: parts['region'] ?? '',
     account: parts['account'] ?? '',
-    ipv4,
-    ipv6,
-    ipv4Cidr: network.optional('IPv4SubnetCIDRBlock'),
-    ipv6Cidr: network.optional('IPv6SubnetCIDRBlock'),
+    ...network,
     launchType: fields.optional('LaunchType'),
     port,
     container: readContainer(own),
@@ -108,63 +99,43 @@ function readContainer(fields: Fields): TaskContainer {
   }
 }
 
-/** Reads fields of a JSON object, and says which is wrong. */
-class Fields {
-  readonly #uri: string
-  readonly #path: string
-  readonly #values: Readonly<Record<string, unknown>>
+type Network = Pick<Task, 'ipv4' | 'ipv6' | 'ipv4Cidr' | 'ipv6Cidr'>
 
-  constructor({ uri, body }: Document, path = '') {
-    this.#uri = uri
-    this.#path = path
-    if (typeof body !== 'object' || body === null || Array.isArray(body)) {
-      throw new MetadataInvalidError(
-        uri,
-        `${path === '' ? 'the answer' : path} is ${told(body)}, and no object`,
-      )
-    }
-    this.#values = body as Record<string, unknown>
-  }
-
-  string(name: string): string {
-    const value = this.#values[name]
-    if (typeof value !== 'string' || value === '') throw this.invalid(name, 'a non-empty string')
-    return value
-  }
-
-  /** A string that may be missing; empty is missing. */
-  optional(name: string): string | undefined {
-    const value = this.#values[name]
-    if (value === undefined || value === null || value === '') return undefined
-    return this.string(name)
-  }
-
-  strings(name: string): readonly string[] {
-    const values = this.#array(name)
-    if (!values.every((value) => typeof value === 'string')) throw this.invalid(name, 'an array of strings')
-    return values
-  }
-
-  records(name: string): readonly Fields[] {
-    return this.#array(name).map(
-      (body, index) => new Fields({ uri: this.#uri, body }, `${this.#path}${name}[${index}]`),
-    )
-  }
-
-  invalid(name: string, expected: string): MetadataInvalidError {
-    const path = this.#path === '' ? name : `${this.#path}.${name}`
-    return new MetadataInvalidError(this.#uri, `${path} is ${told(this.#values[name])}, and not ${expected}`)
-  }
-
-  #array(name: string): readonly unknown[] {
-    const value = this.#values[name] ?? []
-    if (!Array.isArray(value)) throw this.invalid(name, 'an array')
-    return value
+function readNetwork(fields: Fields): Network {
+  return {
+    ipv4: readAddress(fields, 'IPv4Addresses', isIPv4, 'IPv4 addresses'),
+    ipv6: readAddress(fields, 'IPv6Addresses', isIPv6, 'IPv6 addresses'),
+    ipv4Cidr: readCidr(fields, 'IPv4SubnetCIDRBlock', isIPv4, 32),
+    ipv6Cidr: readCidr(fields, 'IPv6SubnetCIDRBlock', isIPv6, 128),
   }
 }
 
-function told(value: unknown): string {
-  if (value === undefined) return 'missing'
-  const text = JSON.stringify(value)
-  return text.length > 80 ? `${text.slice(0, 77)}...` : text
+function hasAddress({ ipv4, ipv6 }: Network): boolean {
+  return ipv4 !== undefined || ipv6 !== undefined
+}
+
+/** The first; an empty string, which stands there in network mode `host`, is none. */
+function readAddress(
+  fields: Fields,
+  name: string,
+  isAddress: (text: string) => boolean,
+  expected: string,
+): string | undefined {
+  const addresses = fields.strings(name).filter((text) => text !== '')
+  if (!addresses.every(isAddress)) throw fields.invalid(name, expected)
+  return addresses[0]
+}
+
+function readCidr(
+  fields: Fields,
+  name: string,
+  isAddress: (text: string) => boolean,
+  longestPrefix: number,
+): string | undefined {
+  const cidr = fields.optional(name)
+  if (cidr === undefined) return undefined
+  const [network = '', bits = '', ...more] = cidr.split('/')
+  if (!isAddress(network) || !/^\d{1,3}$/.test(bits) || Number(bits) > longestPrefix || more.length > 0)
+    throw fields.invalid(name, 'a CIDR block')
+  return cidr
 }

@@ -1,6 +1,7 @@
+import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer, type RequestListener, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { connect, type AddressInfo, type Socket } from 'node:net'
 import { self, MetadataInvalidError, MetadataUnavailableError, NotOnEcsError } from 'onehop/ecs'
 import { manualClock, startLocalAws, type LocalAws, type ManualClock } from 'onehop/testing'
 import { getGlobalDispatcher, MockAgent, setGlobalDispatcher } from 'undici'
@@ -214,6 +215,26 @@ describe('a metadata endpoint', () => {
       TASK,
       'Networks[0].IPv4Addresses is [1], and not an array of strings',
     ],
+    [
+      'addresses that are none',
+      { ...CONTAINER, Networks: [{}, { IPv4Addresses: ['10.0.0.9', '2a05::9'] }] },
+      TASK,
+      'Networks[1].IPv4Addresses is ["10.0.0.9","2a05::9"], and not IPv4 addresses',
+    ],
+    [
+      'a subnet that is none',
+      { ...CONTAINER, Networks: [{ IPv4Addresses: ['10.0.0.9'], IPv4SubnetCIDRBlock: '10.0.0.0/33' }] },
+      TASK,
+      'Networks[0].IPv4SubnetCIDRBlock is "10.0.0.0/33", and not a CIDR block',
+    ],
+    ['an error with status 200', 'no such task', TASK, 'the answer is "no such task", and no object'],
+    ['no family', CONTAINER, { ...TASK, Family: '' }, 'Family is "", and not a non-empty string'],
+    [
+      'containers that are none',
+      CONTAINER,
+      { ...TASK, Containers: [1] },
+      'Containers[0] is 1, and no object',
+    ],
     ['no ARN', CONTAINER, { ...TASK, TaskARN: undefined }, 'TaskARN is missing, and not a non-empty string'],
     [
       'the ARN of something else',
@@ -249,6 +270,56 @@ describe('a metadata endpoint', () => {
     await expect(failing).rejects.toThrow('the answer is not JSON: "<html>"')
   })
 
+  test('of a container without networks of its own, or with an empty address, is asked again', async () => {
+    const networks = [[], [{ NetworkMode: 'host', IPv4Addresses: [''] }], CONTAINER.Networks]
+    const listener: RequestListener = (request, response) => {
+      const Networks = request.url?.endsWith('/task') === true ? [] : networks.shift()
+      answering({ ...CONTAINER, Networks }, TASK)(request, response)
+    }
+    expect((await inTime(self({ env: await env(listener), clock }))).ipv4).toBe('10.0.0.9')
+  })
+
+  test('may have a slash at the end of its address', async () => {
+    const paths: (string | undefined)[] = []
+    const listener: RequestListener = (request, response) => {
+      paths.push(request.url)
+      answering(CONTAINER, TASK)(request, response)
+    }
+    const { ECS_CONTAINER_METADATA_URI_V4: uri = '' } = await env(listener)
+    await self({ env: { ECS_CONTAINER_METADATA_URI_V4: `${uri}/` } })
+    expect(new Set(paths)).toEqual(new Set(['/v4/x', '/v4/x/task']))
+  })
+
+  test('that stops in the middle of its answer is given up in time', async () => {
+    const listener: RequestListener = (_request, response) => void response.write('{')
+    const failing = self({ env: await env(listener), clock, attempts: 1, timeoutMs: 500 })
+    const told = expect(failing).rejects.toThrow('no answer in 500 ms')
+    await expect.poll(() => requests).toBe(2)
+    await clock.advance(500)
+    await told
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  test('that answers one question wrongly and hangs on the other leaves nothing waiting', async () => {
+    const listener: RequestListener = (request, response) => {
+      if (request.url?.endsWith('/task') !== true) response.end('<html>')
+    }
+    const failing = self({ env: await env(listener), clock })
+    await expect(failing).rejects.toBeInstanceOf(MetadataInvalidError)
+    expect(clock.pendingTimers).toBe(0)
+    await expect.poll(openSockets).toEqual([])
+  })
+
+  test('leaves no socket and no timer, whatever it answers', async () => {
+    for (const listener of [answering(CONTAINER, TASK), answering('no', 'no', 500), answering([], [])]) {
+      const variables = await env(listener)
+      await self({ env: variables, clock, attempts: 1 }).catch(() => undefined)
+      expect(clock.pendingTimers).toBe(0)
+      server?.close()
+      await expect.poll(openSockets).toEqual([])
+    }
+  })
+
   test('an abort takes effect at once, while asking and while waiting, with its own reason', async () => {
     const reason = new Error('shutting down')
     const hanging = new AbortController()
@@ -268,6 +339,64 @@ describe('a metadata endpoint', () => {
   })
 })
 
+/** Sockets of this process, but for those that listen. */
+function openSockets(): readonly string[] {
+  return process.getActiveResourcesInfo().filter((kind) => /^(?:TCPSocketWrap|ConnectWrap)$/.test(kind))
+}
+
+describe('a metadata endpoint that does not take connections', () => {
+  let blocked: ChildProcess
+  let port: number
+  const waiting: Socket[] = []
+
+  beforeEach(async () => {
+    // Listens, and never accepts: what exceeds its queue of one is left hanging by the kernel.
+    const script = `
+      const server = require('node:net').createServer()
+      server.listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => {
+        require('node:fs').writeSync(1, String(server.address().port))
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
+      })`
+    blocked = spawn(process.execPath, ['--eval', script], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const [told] = (await once(blocked.stdout as NodeJS.ReadableStream, 'data')) as [Buffer]
+    port = Number(told)
+    let connected = 0
+    for (let queued = 0; queued < 4; queued++)
+      waiting.push(connect(port, '127.0.0.1', () => connected++).on('error', () => undefined))
+    await expect.poll(() => connected).toBeGreaterThanOrEqual(1)
+  })
+  afterEach(() => {
+    for (const socket of waiting.splice(0)) socket.destroy()
+    blocked.kill('SIGKILL')
+  })
+
+  test('is given up in time, and nothing is left of it', { timeout: 8_000 }, async () => {
+    const clock = manualClock()
+    const before = openSockets()
+    const env = { ECS_CONTAINER_METADATA_URI_V4: `http://127.0.0.1:${port}/v4/x` }
+    const told = expect(self({ env, clock, attempts: 1, timeoutMs: 300 })).rejects.toThrow(
+      'no answer in 300 ms',
+    )
+    await expect.poll(() => openSockets().length).toBeGreaterThan(before.length)
+    await clock.advance(300)
+    await told
+    expect(clock.pendingTimers).toBe(0)
+    await expect.poll(openSockets).toEqual(before)
+  })
+
+  test('does not hold up an abort', { timeout: 8_000 }, async () => {
+    const before = openSockets()
+    const env = { ECS_CONTAINER_METADATA_URI_V4: `http://127.0.0.1:${port}/v4/x` }
+    const reason = new Error('shutting down')
+    const aborting = new AbortController()
+    const told = expect(self({ env, signal: aborting.signal, timeoutMs: 60_000 })).rejects.toBe(reason)
+    await expect.poll(() => openSockets().length).toBeGreaterThan(before.length)
+    aborting.abort(reason)
+    await told
+    await expect.poll(openSockets).toEqual(before)
+  })
+})
+
 describe('bad input', () => {
   test('outside ECS the error says so, and what to do', async () => {
     await expect(self({ env: {} })).rejects.toBeInstanceOf(NotOnEcsError)
@@ -281,8 +410,31 @@ describe('bad input', () => {
     [{ timeoutMs: -1 }, 'timeoutMs: got -1'],
     [{ attempts: 0 }, 'attempts: got 0; allowed: an integer from 1 to 1000'],
     [{ port: 70_000 }, 'port: got 70000'],
+    [{ signal: 'SIGTERM' }, 'signal: got "SIGTERM"; allowed: an AbortSignal'],
+    [{ clock: { now: () => 0 } }, 'clock.setTimer: got undefined'],
+    [{ env: null }, 'env: got null; allowed: an object such as process.env'],
+    [{ env: { PORT: 80 } }, 'env.PORT: got 80; allowed: a string'],
+    [
+      { env: { ECS_CONTAINER_METADATA_URI_V4: '169.254.170.2/v4' } },
+      'ECS_CONTAINER_METADATA_URI_V4: got "169.254.170.2/v4"; allowed: an http URL',
+    ],
+    [
+      { env: { ECS_CONTAINER_METADATA_URI: 'ftp://127.0.0.1' } },
+      'ECS_CONTAINER_METADATA_URI: got "ftp://127.0.0.1"; allowed: an http URL',
+    ],
     [{ env: { PORT: 'http' } }, 'PORT: got "http"; allowed: an integer from 1 to 65535'],
   ])('%j is refused', async (options, message) => {
     await expect(self(options as object)).rejects.toThrow(message)
+  })
+
+  test('a signal that has aborted is heard before anything is asked', async () => {
+    const reason = new Error('too late')
+    const env = { ECS_CONTAINER_METADATA_URI_V4: 'http://127.0.0.1:1/v4/x' }
+    await expect(self({ env, signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
+  })
+
+  test('PORT is not looked at where the port is given', async () => {
+    await using aws = await startLocalAws()
+    expect((await self({ env: { ...aws.metadata.env, PORT: 'named-pipe' }, port: 8080 })).port).toBe(8080)
   })
 })
