@@ -7,6 +7,9 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { TaskServer } from '../../src/testing/task-server.ts'
 import { cert, ca, key } from '../support/tls.ts'
 
+/** Node 22 takes a reset for an end where it reads both at once: data, and the reset behind it. */
+const BROKEN_OFF = /ECONNRESET|other side closed/
+
 let agent: Agent
 let fleet: Fleet | undefined
 
@@ -151,14 +154,13 @@ describe.each([
     await task.set({ kind: 'reset-mid-body' })
     const { statusCode, body } = await request(urlOf(task), { dispatcher: agent })
     expect(statusCode).toBe(200)
-    // Node 22 may tell a reset as an end.
-    await expect(body.text()).rejects.toThrow(/ECONNRESET|other side closed/)
+    await expect(body.text()).rejects.toThrow(BROKEN_OFF)
   })
 
   test('close ends a task whose shutdown waits for a request that hangs', async () => {
     const task = await only(processes)
     await task.set({ kind: 'hang' })
-    const broken = expect(ask(task)).rejects.toThrow(/ECONNRESET|other side closed/)
+    const broken = expect(ask(task)).rejects.toThrow(BROKEN_OFF)
     await expect.poll(async () => (await task.stats()).inFlight).toBe(1)
     const shutdown = task.shutdown()
     await fleet?.close()
@@ -216,9 +218,9 @@ describe.each([
     }
     try {
       await task.set({ kind: 'reset' })
-      await expect(get()).rejects.toThrow(/ECONNRESET|other side closed/)
+      await expect(get()).rejects.toMatchObject({ code: 'ECONNRESET' })
       await task.set({ kind: 'reset-mid-body' })
-      await expect(get()).rejects.toThrow(/ECONNRESET|other side closed/)
+      await expect(get()).rejects.toThrow(BROKEN_OFF)
       await task.set({ kind: 'none' })
       expect(await get()).toBe('keep-alive')
       await task.cut()
