@@ -2,18 +2,12 @@ import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { promisify } from 'node:util'
 import { createClient, eventNames, InvalidOptionsError, type ClientOptions } from 'onehop'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { clientOf, ORIGIN } from './support/clients.ts'
+import { resources } from './support/resources.ts'
 import { startServers, type TestServer } from './support/servers.ts'
 
-const open: AsyncDisposable[] = []
-function keep<Kind extends AsyncDisposable>(resource: Kind): Kind {
-  open.push(resource)
-  return resource
-}
-afterEach(async () => {
-  for (const resource of open.splice(0).toReversed()) await resource[Symbol.asyncDispose]()
-})
+const { keep } = resources()
 
 /** What a program prints, as JSON; it has to end by itself. */
 async function run(program: string): Promise<unknown> {

@@ -40,7 +40,7 @@ export interface EventPayloads {
     readonly forMs: number
   }
   'onehop:upstream.readmitted': { readonly host: string; readonly upstream: string }
-  /** Fewer than half of a service's upstreams are available and there is no fallback: any may be picked. */
+  /** Of a service's tasks none is available, and there is no fallback: all of them are tried. */
   'onehop:cluster.panicked': { readonly host: string; readonly available: number; readonly total: number }
   'onehop:call.retried': {
     readonly host: string

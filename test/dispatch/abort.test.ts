@@ -1,18 +1,12 @@
 import { buildConnector } from 'undici'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Client } from 'onehop'
 import { manualClock } from '../../src/testing/manual-clock.ts'
 import { clientOf, ORIGIN } from '../support/clients.ts'
+import { resources } from '../support/resources.ts'
 import { startServers, type TestServer } from '../support/servers.ts'
 
-const open: AsyncDisposable[] = []
-function keep<Kind extends AsyncDisposable>(resource: Kind): Kind {
-  open.push(resource)
-  return resource
-}
-afterEach(async () => {
-  for (const resource of open.splice(0).toReversed()) await resource[Symbol.asyncDispose]()
-})
+const { keep } = resources()
 
 const never = (): Promise<never> => new Promise(() => undefined)
 

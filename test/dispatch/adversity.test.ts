@@ -7,22 +7,13 @@ import type { AddressInfo } from 'node:net'
 import { Readable, Stream } from 'node:stream'
 import { createClient, roundRobin, type Client, type UpstreamInspection } from 'onehop'
 import { buildConnector, type Dispatcher } from 'undici'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { manualClock } from '../../src/testing/manual-clock.ts'
 import { clientOf, ORIGIN } from '../support/clients.ts'
-import { startServers, type TestServer } from '../support/servers.ts'
+import { resources } from '../support/resources.ts'
+import type { TestServer } from '../support/servers.ts'
 
-const open: AsyncDisposable[] = []
-function keep<Kind extends AsyncDisposable>(resource: Kind): Kind {
-  open.push(resource)
-  return resource
-}
-async function servers(count: number, answer?: TestServer['answer']): Promise<TestServer[]> {
-  return (await startServers(count, answer)).map(keep)
-}
-afterEach(async () => {
-  for (const resource of open.splice(0).toReversed()) await resource[Symbol.asyncDispose]()
-})
+const { keep, servers } = resources()
 
 const unavailable: TestServer['answer'] = (_request, response) => {
   response.statusCode = 503

@@ -1,23 +1,14 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { Readable } from 'node:stream'
 import { AttemptsExhaustedError, NoEndpointsError, type EventPayloads } from 'onehop'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { buildConnector } from 'undici'
 import { manualClock } from '../../src/testing/manual-clock.ts'
 import { clientOf, ORIGIN } from '../support/clients.ts'
+import { resources } from '../support/resources.ts'
 import { refusingAddress, startServers, TestServer } from '../support/servers.ts'
 
-const open: AsyncDisposable[] = []
-function keep<Kind extends AsyncDisposable>(resource: Kind): Kind {
-  open.push(resource)
-  return resource
-}
-async function servers(count: number, answer?: TestServer['answer']): Promise<TestServer[]> {
-  return (await startServers(count, answer)).map(keep)
-}
-afterEach(async () => {
-  for (const resource of open.splice(0).toReversed()) await resource[Symbol.asyncDispose]()
-})
+const { keep, servers } = resources()
 
 const unavailable: TestServer['answer'] = (_request, response) => {
   response.statusCode = 503
