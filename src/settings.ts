@@ -3,7 +3,9 @@ import type { Balancer } from './balancer/balancer.ts'
 import {
   checkArray,
   checkBoolean,
+  checkClock,
   checkKeys,
+  checkMethods,
   checkNumber,
   checkOneOf,
   checkPort,
@@ -12,7 +14,7 @@ import {
   given,
   keyPath,
 } from './core/check.ts'
-import { systemClock, systemRandom, type Clock, type Random } from './core/clock.ts'
+import { systemClock, systemRandom, type Random } from './core/clock.ts'
 import { InvalidOptionsError } from './core/errors.ts'
 import type { Resolver } from './discovery/resolver.ts'
 import { canonicalHost } from './discovery/service-name.ts'
@@ -185,23 +187,6 @@ function checkBalancer(path: string, value: unknown): Balancer {
   return checkMethods(path, value, ['pick'], 'a balancer, e.g. p2c() or roundRobin()')
 }
 
-function checkClock(path: string, value: unknown): Clock {
-  return checkMethods(path, value, ['now', 'setTimer'], 'a clock with now() and setTimer()')
-}
-
 function checkRandom(path: string, value: unknown): Random {
   return checkMethods(path, value, ['next'], 'a random source with next()')
-}
-
-function checkMethods<Kind extends object>(
-  path: string,
-  value: unknown,
-  methods: readonly (keyof Kind & string)[],
-  allowed: string,
-): Kind {
-  const object = typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined
-  if (object === undefined || methods.some((method) => typeof object[method] !== 'function')) {
-    throw new InvalidOptionsError(path, value, allowed)
-  }
-  return value as Kind
 }

@@ -259,7 +259,11 @@ describe('options', () => {
       { discovery: 'consul' },
       'discovery: got "consul"; allowed: "auto", "dns", "api"',
     ],
-    ['a resolver that cannot resolve', { discovery: {} }, 'discovery: got {}'],
+    [
+      'a resolver that cannot resolve',
+      { discovery: {} },
+      'discovery.resolve: got undefined; allowed: "auto", "dns", "api", or a resolver',
+    ],
     ['a balancer by name', { balancer: 'p2c' }, 'balancer: got "p2c"; allowed: a balancer'],
     ['a wrong CIDR', { allowAddresses: ['10.0.0.0/99'] }, 'allowAddresses[0]: got "10.0.0.0/99"'],
     ['a wrong DNS server', { dns: { servers: ['nameserver'] } }, 'dns.servers[0]: got "nameserver"'],

@@ -4,6 +4,7 @@
  *
  * They take no defaults: `value === undefined ? fallback : checkNumber(path, value, range)`.
  */
+import type { Clock } from './clock.ts'
 import { InvalidOptionsError } from './errors.ts'
 
 export interface NumberRange {
@@ -137,4 +138,21 @@ export function given<Value>(
   check: (path: string, value: unknown) => Value,
 ): Value {
   return value === undefined ? otherwise : check(path, value)
+}
+
+/** An object of the user's own that has these methods. What they take and return cannot be checked. */
+export function checkMethods<Kind extends object>(
+  path: string,
+  value: unknown,
+  methods: readonly (keyof Kind & string)[],
+  allowed: string,
+): Kind {
+  if (typeof value !== 'object' || value === null) throw new InvalidOptionsError(path, value, allowed)
+  for (const method of methods)
+    checkFunction(keyPath(path, method), (value as Record<string, unknown>)[method], allowed)
+  return value as Kind
+}
+
+export function checkClock(path: string, value: unknown): Clock {
+  return checkMethods(path, value, ['now', 'setTimer'], 'a clock with now() and setTimer()')
 }

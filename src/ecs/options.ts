@@ -1,4 +1,4 @@
-import { checkFunction, checkKeys, checkMs, checkNumber, checkPort, given } from '../core/check.ts'
+import { checkClock, checkKeys, checkMs, checkNumber, checkPort, given } from '../core/check.ts'
 import { systemClock, type Clock } from '../core/clock.ts'
 import { InvalidOptionsError } from '../core/errors.ts'
 import { NotOnEcsError } from './errors.ts'
@@ -91,13 +91,4 @@ function checkEnv(path: string, value: unknown): Environment {
 function checkSignal(path: string, value: unknown): AbortSignal {
   if (!(value instanceof AbortSignal)) throw new InvalidOptionsError(path, value, 'an AbortSignal')
   return value
-}
-
-function checkClock(path: string, value: unknown): Clock {
-  const allowed = 'a Clock, i.e. an object with the functions now and setTimer'
-  if (typeof value !== 'object' || value === null) throw new InvalidOptionsError(path, value, allowed)
-  const { now, setTimer } = value as Partial<Clock>
-  checkFunction(`${path}.now`, now, allowed)
-  checkFunction(`${path}.setTimer`, setTimer, allowed)
-  return value as Clock
 }
