@@ -75,7 +75,7 @@ async function kill({ fetches, url, fleet, aws, host }: DemoWorld): Promise<Phas
   await killed
   const wasInFlight = (shot: Shot): boolean =>
     shot.method === 'POST' &&
-    shot.startedAt <= killedAt + 5 &&
+    shot.startedAt <= killedAt + 100 &&
     brokeOffOn(shot, `${victim.address}:${victim.port}`)
   const later = shots.filter((shot) => shot.startedAt > killedAt + 100)
   const problems: string[] = []
