@@ -1,6 +1,12 @@
 export { createClient, type Client } from './client.ts'
 export type { ClientOptions, FallbackOptions, RetryInput, ServiceOptions, Timeouts } from './options.ts'
-export type { Inspection, OriginInspection, ServiceInspection, UpstreamInspection } from './inspect.ts'
+export type {
+  Inspection,
+  NegativeInspection,
+  OriginInspection,
+  ServiceInspection,
+  UpstreamInspection,
+} from './inspect.ts'
 
 export { DiscoveryDispatcher, type Routes } from './dispatch/dispatcher.ts'
 export type { RetryOptions, RetryRequest } from './dispatch/retry-policy.ts'

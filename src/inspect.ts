@@ -1,6 +1,6 @@
 import type { Upstream } from './cluster/upstream.ts'
 import type { ServiceView } from './discovery/service-view.ts'
-import { labelOf } from './cluster/upstream.ts'
+import { placeOf } from './discovery/endpoint-set.ts'
 import type { KnownRoute } from './routes.ts'
 
 /** What `client.inspect()` returns: plain JSON, for a debug endpoint or a log line. Times in ms. */
@@ -13,18 +13,41 @@ export interface Inspection {
 export interface ServiceInspection {
   /** What answered last: `dns`, `cloud-map`, `static`; undefined before the first answer. */
   readonly source: string | undefined
+  /** What is not as it should be about that, e.g. why it is DNS and not the API. */
+  readonly warning: string | undefined
+  /** Cloud Map's `InstancesRevision`. */
   readonly revision: number | undefined
   /** Since the last lookup that succeeded. */
   readonly ageMs: number | undefined
   /** Negative: how long it has been out of date. Infinity is told as undefined. */
   readonly expiresInMs: number | undefined
+  /** Until the next lookup; undefined when none is planned, as for a name that nobody calls. */
+  readonly nextLookupInMs: number | undefined
+  /** Since the last call, or `resolve()`. */
+  readonly idleMs: number | undefined
   /** `address` or `address:port`, as discovery told them. */
   readonly endpoints: readonly string[]
+  /** Whether that is all there is; false where answers are samples, as those of DNS with 8 records and more. */
+  readonly complete: boolean | undefined
+  /** The source says that there are no endpoints. */
+  readonly negative: NegativeInspection | undefined
+  /** Lookups that were begun, `refreshes` and `failedLookups` among them. */
   readonly lookups: number
+  /** Lookups that succeeded. */
+  readonly refreshes: number
   readonly failedLookups: number
   /** Why the last lookup failed; undefined when it succeeded. */
   readonly lastError: string | undefined
+  /** Since the last lookup that failed, also when others have succeeded after it. */
+  readonly lastFailureMs: number | undefined
   readonly origins: Readonly<Record<string, OriginInspection>>
+}
+
+export interface NegativeInspection {
+  /** `held`: not believed yet, calls go on with `endpoints`. `believed`: there are none. */
+  readonly state: 'held' | 'believed'
+  /** How long it has been saying so. */
+  readonly forMs: number
 }
 
 export interface OriginInspection {
@@ -56,21 +79,36 @@ export function inspectService(
   routes: readonly KnownRoute[],
   now: number,
 ): ServiceInspection {
-  const { snapshot, refreshedAt } = view
-  const expiresInMs = snapshot === undefined ? undefined : snapshot.expiresAt - now
+  const { snapshot } = view
   return {
     source: snapshot?.source,
+    warning: snapshot?.warning,
     revision: snapshot?.revision,
-    ageMs: refreshedAt === undefined ? undefined : now - refreshedAt,
-    expiresInMs: expiresInMs === Number.POSITIVE_INFINITY ? undefined : expiresInMs,
-    endpoints: (snapshot?.endpoints ?? []).map(({ address, port }) =>
-      port === undefined ? address : labelOf(address, port),
-    ),
+    ageMs: finite(now - (view.refreshedAt ?? Number.NaN)),
+    expiresInMs: finite((snapshot?.expiresAt ?? Number.NaN) - now),
+    nextLookupInMs: finite(view.dueAt - now),
+    idleMs: finite(now - view.usedAt),
+    endpoints: (snapshot?.endpoints ?? []).map(placeOf),
+    complete: snapshot?.complete,
+    negative: inspectNegative(view, now),
     lookups: view.lookups,
+    refreshes: view.refreshes,
     failedLookups: view.failures,
     lastError: view.error?.message,
+    lastFailureMs: finite(now - (view.failedAt ?? Number.NaN)),
     origins: Object.fromEntries(routes.map((route) => [route.origin, inspectRoute(route, now)])),
   }
+}
+
+function inspectNegative({ emptySince, snapshot }: ServiceView, now: number): NegativeInspection | undefined {
+  if (emptySince === undefined) return undefined
+  const isHeld = (snapshot?.endpoints.length ?? 0) > 0
+  return { state: isHeld ? 'held' : 'believed', forMs: now - emptySince }
+}
+
+/** JSON has no Infinity, and "never" is better told by absence. */
+function finite(ms: number): number | undefined {
+  return Number.isFinite(ms) ? ms : undefined
 }
 
 function inspectRoute(route: KnownRoute, now: number): OriginInspection {

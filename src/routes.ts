@@ -97,6 +97,7 @@ export class RouteTable implements Routes {
     this.#retired.add(route)
     await route.calls.whenIdle()
     this.#retired.delete(route)
+    route.cluster.close()
     this.#cache.release(route.service)
     await route.pools.close()
   }
@@ -174,6 +175,7 @@ function fallbackEndpoint(fallback: FallbackSettings, caller: URL): Endpoint {
     zone: undefined,
     weight: 1,
     id: undefined,
+    attributes: undefined,
     origin: preserveHost ? `${url.protocol}//${caller.host}` : url.origin,
   }
 }

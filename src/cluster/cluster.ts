@@ -4,6 +4,7 @@ import { emit } from '../core/events.ts'
 import type { Outcome } from '../core/outcome.ts'
 import type { ServiceView } from '../discovery/service-view.ts'
 import type { Endpoint } from '../discovery/endpoint.ts'
+import type { Witness } from '../discovery/known-endpoints.ts'
 import { learn } from './learning.ts'
 import { directShare } from './tiers.ts'
 import { Upstream } from './upstream.ts'
@@ -29,7 +30,7 @@ export interface ClusterOptions {
 /**
  * The upstreams of one service as one origin calls them: takes in snapshots, picks, and learns from outcomes.
  */
-export class Cluster {
+export class Cluster implements Witness {
   readonly #options: ClusterOptions
   readonly #view: ServiceView
   readonly #fallback: Upstream | undefined
@@ -49,6 +50,16 @@ export class Cluster {
     const { fallback, clock } = options
     this.#fallback =
       fallback === undefined ? undefined : new Upstream(fallback, options.portOf(fallback), 0, clock.now())
+    view.addWitness(this)
+  }
+
+  /** No more calls are made with it: discovery need not ask it any more. */
+  close(): void {
+    this.#view.removeWitness(this)
+  }
+
+  *answeredSince(time: number): Iterable<Endpoint> {
+    for (const upstream of this.#tasks) if (upstream.answeredAt >= time) yield upstream.endpoint
   }
 
   get fallback(): Upstream | undefined {

@@ -37,6 +37,7 @@ export function learn(upstream: Upstream, outcome: Outcome, now: number): Change
 
 function learnFromResponse(upstream: Upstream, outcome: Outcome & { kind: 'response' }, now: number): Change {
   const { status, latencyMs, retryAfterMs } = outcome
+  upstream.answeredAt = now
   if (status === 503 || status === 429) {
     upstream.failures++
     const penaltyMs = Math.min(retryAfterMs ?? FAILURE_COUNTS_AS_MS, LONGEST_RETRY_AFTER_MS)
@@ -54,6 +55,7 @@ function learnFromFailure(upstream: Upstream, outcome: Failure, now: number): Ch
     return NOTHING
   }
   upstream.failures++
+  if (isConnectFailure(outcome)) upstream.answeredAt = Number.NEGATIVE_INFINITY
   // A connection that cannot be made says nothing about how long answers take; ejection takes care of it.
   if (!isConnectFailure(outcome)) {
     const waitedMs = outcome.kind === 'timeout' ? outcome.latencyMs : 0

@@ -1,3 +1,4 @@
+import { formatAddressPort } from '../core/address-port.ts'
 import type { Endpoint } from '../discovery/endpoint.ts'
 import { Ejection } from './ejection.ts'
 import { PeakEwma } from './ewma.ts'
@@ -28,18 +29,21 @@ export class Upstream {
   /** Attempts that ended. */
   requests: number
   failures: number
+  /** When it last answered, on the clock; never again, once it let a connection fail. */
+  answeredAt: number
   readonly #latency: PeakEwma
 
   constructor(endpoint: Endpoint, port: number, peersMs: number, now: number) {
     this.endpoint = endpoint
     this.port = port
-    this.label = labelOf(endpoint.address, port)
+    this.label = formatAddressPort(endpoint.address, port)
     this.ejection = new Ejection()
     this.pending = 0
     this.peersMs = peersMs
     this.hasSamples = false
     this.requests = 0
     this.failures = 0
+    this.answeredAt = Number.NEGATIVE_INFINITY
     this.#latency = new PeakEwma(peersMs, now)
   }
 
@@ -58,9 +62,4 @@ export class Upstream {
     const estimate = this.latencyMs(now)
     return ((estimate + SMALLEST_ESTIMATE_MS) * (this.pending + 1)) / this.endpoint.weight
   }
-}
-
-/** `address:port`, with brackets around IPv6. */
-export function labelOf(address: string, port: number): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
 }

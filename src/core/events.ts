@@ -17,6 +17,17 @@ export interface EventPayloads {
     readonly added: readonly string[]
     readonly removed: readonly string[]
   }
+  /**
+   * A source that named endpoints names none. That is not believed for `forMs`, since registries have hiccups:
+   * calls go on with those that were known. The event is sent with the first such answer.
+   */
+  'onehop:snapshot.held': {
+    readonly host: string
+    readonly source: string
+    /** How many are held on to. */
+    readonly endpoints: number
+    readonly forMs: number
+  }
   /** A lookup failed. `servingStale`: calls go on with the last good set. */
   'onehop:resolve.failed': {
     readonly host: string
@@ -24,13 +35,20 @@ export interface EventPayloads {
     readonly servingStale: boolean
     readonly retryInMs: number
   }
-  /** `auto` discovery gave up the Cloud Map API for a name, and asks DNS from now on. Said once a name. */
+  /** `auto` discovery asks DNS for a name from now on, since the Cloud Map API fails. Said once, until it recovers. */
   'onehop:discovery.fell-back': {
     readonly host: string
     readonly from: string
     readonly to: string
     readonly error: Error
   }
+  /** The Cloud Map API answers for a name again, or for the first time after DNS had to. */
+  'onehop:discovery.recovered': { readonly host: string; readonly from: string; readonly to: string }
+  /**
+   * `DiscoverInstancesRevision` may not be called, so every poll is a whole `DiscoverInstances`. Costs more bytes
+   * and quota, and works as well. `error` names the IAM action.
+   */
+  'onehop:revision.denied': { readonly host: string; readonly error: Error }
   /** An answer held something that is never connected to or cannot be used. */
   'onehop:endpoint.refused': { readonly host: string; readonly address: string; readonly reason: string }
   'onehop:upstream.ejected': {
@@ -67,8 +85,11 @@ export type EventName = keyof EventPayloads
 /** The names of all channels, for those who subscribe to everything. */
 export const eventNames: readonly EventName[] = [
   'onehop:snapshot.changed',
+  'onehop:snapshot.held',
   'onehop:resolve.failed',
   'onehop:discovery.fell-back',
+  'onehop:discovery.recovered',
+  'onehop:revision.denied',
   'onehop:endpoint.refused',
   'onehop:upstream.ejected',
   'onehop:upstream.readmitted',

@@ -6,7 +6,7 @@
 import { getServers } from 'node:dns'
 import { unguessableInt, type Clock } from '../core/clock.ts'
 import { ResolutionFailedError, reasonOf } from '../core/errors.ts'
-import { formatAddressPort, parseAddressPort } from './address-port.ts'
+import { formatAddressPort, parseAddressPort } from '../core/address-port.ts'
 import {
   decodeAnswer,
   encodeQuery,

@@ -14,6 +14,11 @@ export interface Endpoint {
   readonly weight: number
   /** Cloud Map instance id, which is the task id for services that ECS registers. */
   readonly id: string | undefined
+  /**
+   * All that Cloud Map's instance says of itself: `REGION`, `ECS_CLUSTER_NAME`, `ECS_SERVICE_NAME`,
+   * `ECS_TASK_DEFINITION_FAMILY`, and attributes of one's own. undefined where discovery tells none (DNS).
+   */
+  readonly attributes: Readonly<Record<string, string>> | undefined
   /** The origin by which this endpoint is called (scheme, `Host`, TLS name); undefined: by the caller's. */
   readonly origin: string | undefined
 }
@@ -30,6 +35,7 @@ export function taskEndpoint(
     zone: known.zone,
     weight: known.weight ?? 1,
     id: known.id,
+    attributes: known.attributes,
     origin: undefined,
   }
 }
@@ -49,4 +55,6 @@ export interface Snapshot {
   readonly source: string
   /** Cloud Map's `InstancesRevision`, where there is one. */
   readonly revision: number | undefined
+  /** What people should know of it, e.g. why it comes from DNS and not from the API; for `inspect()`. */
+  readonly warning?: string | undefined
 }

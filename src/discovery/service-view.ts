@@ -2,8 +2,10 @@ import type { Clock, Random, Timer } from '../core/clock.ts'
 import { ClosedError, OnehopError, ResolutionFailedError, reasonOf } from '../core/errors.ts'
 import { emit } from '../core/events.ts'
 import { checkedSnapshot } from './checked-snapshot.ts'
-import type { Endpoint, Snapshot } from './endpoint.ts'
+import { differenceOf, sameEndpoints } from './endpoint-set.ts'
+import type { Snapshot } from './endpoint.ts'
 import { inTime } from './in-time.ts'
+import { KnownEndpoints, type Witness } from './known-endpoints.ts'
 import type { Resolver } from './resolver.ts'
 import type { ServiceName } from './service-name.ts'
 
@@ -16,6 +18,8 @@ const EMPTY_HOLD_MS = 30_000
 /** Beyond what any resolver of this library takes. */
 const LOOKUP_LIMIT_MS = 30_000
 const EARLY_REFRESH_EVERY_MS = 1_000
+/** The same, while lookups fail: a source that is throttled or down is not helped by more of them. */
+const EARLY_RETRY_EVERY_MS = 5_000
 /** A TTL of 0, or a clock that a resolver of the user's misread, must not mean a lookup per request. */
 const SHORTEST_TTL_MS = 1_000
 const FIRST_BACKOFF_MS = 1_000
@@ -49,15 +53,23 @@ export class ServiceView {
   usedAt: number = Number.NEGATIVE_INFINITY
   /** When the last lookup that succeeded came back; on the clock. */
   refreshedAt: number | undefined
+  /** When the last lookup that failed came back; on the clock. */
+  failedAt: number | undefined
+  /** Since when each answer has been an empty one; on the clock. */
+  emptySince: number | undefined
+  /** When the next lookup is due, on the clock: Infinity when none is planned, or one is under way. */
+  dueAt: number = Number.POSITIVE_INFINITY
   lookups = 0
+  refreshes = 0
   failures = 0
   readonly #source: Source
+  readonly #known = new KnownEndpoints()
+  readonly #witnesses = new Set<Witness>()
   #flight: Promise<void> | undefined
   #abort = new AbortController()
   #timer: Timer | undefined
   #lookedUpAt = Number.NEGATIVE_INFINITY
   #failuresInARow = 0
-  #emptySince: number | undefined
   /** Was left to expire. */
   #idle = false
   #state: 'live' | 'suspended' | 'closed' = 'live'
@@ -77,9 +89,19 @@ export class ServiceView {
     await this.#refresh()
   }
 
+  /** Has `witness` asked, from now on, which endpoints live that a sample lacks. */
+  addWitness(witness: Witness): void {
+    this.#witnesses.add(witness)
+  }
+
+  removeWitness(witness: Witness): void {
+    this.#witnesses.delete(witness)
+  }
+
   /** Asks anew before expiry, because an endpoint refused a connection. At most once a second. */
   refreshEarly(now: number): void {
-    if (this.#state !== 'live' || now - this.#lookedUpAt < EARLY_REFRESH_EVERY_MS) return
+    const everyMs = this.#failuresInARow > 0 ? EARLY_RETRY_EVERY_MS : EARLY_REFRESH_EVERY_MS
+    if (this.#state !== 'live' || now - this.#lookedUpAt < everyMs) return
     void this.#refresh().catch(ignoreClosed)
   }
 
@@ -87,13 +109,13 @@ export class ServiceView {
   suspend(): void {
     if (this.#state !== 'live') return
     this.#state = 'suspended'
-    this.#timer?.cancel()
+    this.#cancelTimer()
     this.usableUntil = Number.NEGATIVE_INFINITY
   }
 
   close(): void {
     this.#state = 'closed'
-    this.#timer?.cancel()
+    this.#cancelTimer()
     this.usableUntil = Number.NEGATIVE_INFINITY
     this.#abort.abort(new ClosedError('the client'))
   }
@@ -107,7 +129,7 @@ export class ServiceView {
 
   async #lookUp(): Promise<void> {
     const { clock } = this.#source
-    this.#timer?.cancel()
+    this.#cancelTimer()
     this.#lookedUpAt = clock.now()
     this.lookups++
     try {
@@ -134,17 +156,31 @@ export class ServiceView {
     this.error = undefined
     this.#failuresInARow = 0
     this.refreshedAt = now
-    // Not after a pause: what was true then may be somebody else's address by now.
-    const wasInUse = previous !== undefined && previous.endpoints.length > 0 && !this.#idle
-    this.#emptySince = fresh.endpoints.length === 0 && wasInUse ? (this.#emptySince ?? now) : undefined
+    this.refreshes++
+    // After a pause, what was true before may be somebody else's address by now.
+    if (this.#idle) this.#known.forget()
+    const held = this.#holds(fresh, now) && !this.#idle
     this.#idle = false
-    const held = this.#emptySince !== undefined && now < this.#emptySince + EMPTY_HOLD_MS
-    const endpoints = held || sameEndpoints(previous, fresh) ? (previous?.endpoints ?? []) : fresh.endpoints
-    if (!held) this.#emptySince = undefined
+    const told = held ? [] : this.#known.take(fresh, now, this.#witnesses)
+    const endpoints =
+      previous !== undefined && (held || sameEndpoints(previous.endpoints, told)) ? previous.endpoints : told
     this.snapshot = endpoints === fresh.endpoints ? fresh : { ...fresh, endpoints }
     this.usableUntil = Math.max(fresh.expiresAt, now + SHORTEST_TTL_MS)
     this.#refreshIn(this.usableUntil - now)
     if (endpoints !== previous?.endpoints) this.#announce(this.snapshot, previous)
+  }
+
+  /** Whether an answer is one that is not believed yet: empty, after one that was not. */
+  #holds(fresh: Snapshot, now: number): boolean {
+    const isFirst = this.emptySince === undefined
+    this.emptySince = fresh.endpoints.length > 0 ? undefined : (this.emptySince ?? now)
+    const known = this.snapshot?.endpoints.length ?? 0
+    if (this.emptySince === undefined || known === 0 || now >= this.emptySince + EMPTY_HOLD_MS) return false
+    const { host } = this.service
+    const { source } = fresh
+    if (isFirst && !this.#idle)
+      emit('onehop:snapshot.held', () => ({ host, source, endpoints: known, forMs: EMPTY_HOLD_MS }))
+    return true
   }
 
   #fail(cause: unknown, now: number): void {
@@ -154,6 +190,7 @@ export class ServiceView {
         ? cause
         : new ResolutionFailedError(host, `lookup failed: ${reasonOf(cause)}`, cause)
     this.error = error
+    this.failedAt = now
     this.failures++
     this.#failuresInARow++
     if (this.snapshot !== undefined && now >= this.snapshot.expiresAt + STALE_LIMIT_MS)
@@ -170,13 +207,20 @@ export class ServiceView {
   }
 
   #refreshIn(delayMs: number): void {
-    this.#timer?.cancel()
+    this.#cancelTimer()
     if (this.#state !== 'live' || delayMs === Number.POSITIVE_INFINITY) return
+    this.dueAt = this.#source.clock.now() + delayMs
     this.#timer = this.#source.clock.setTimer(() => this.#onDue(), delayMs)
+  }
+
+  #cancelTimer(): void {
+    this.#timer?.cancel()
+    this.dueAt = Number.POSITIVE_INFINITY
   }
 
   #onDue(): void {
     const { clock } = this.#source
+    this.dueAt = Number.POSITIVE_INFINITY
     if (clock.now() - this.usedAt > IDLE_AFTER_MS) {
       // Nobody waits for it: the next call asks, rather than be served what was true a while ago.
       this.usableUntil = Math.min(this.usableUntil, clock.now())
@@ -188,37 +232,14 @@ export class ServiceView {
   }
 
   #announce(snapshot: Snapshot, previous: Snapshot | undefined): void {
-    emit('onehop:snapshot.changed', () => {
-      const after = snapshot.endpoints.map(told)
-      const before = new Set(previous?.endpoints.map(told))
-      const now = new Set(after)
-      return {
-        host: this.service.host,
-        source: snapshot.source,
-        endpoints: after,
-        added: after.filter((endpoint) => !before.has(endpoint)),
-        removed: [...before].filter((endpoint) => !now.has(endpoint)),
-      }
-    })
+    const { host } = this.service
+    const { source, endpoints } = snapshot
+    emit('onehop:snapshot.changed', () => ({
+      host,
+      source,
+      ...differenceOf(previous?.endpoints ?? [], endpoints),
+    }))
   }
-}
-
-function sameEndpoints(previous: Snapshot | undefined, fresh: Snapshot): boolean {
-  if (previous === undefined || previous.endpoints.length !== fresh.endpoints.length) return false
-  const known = new Map(previous.endpoints.map((endpoint) => [told(endpoint), endpoint]))
-  return fresh.endpoints.every((endpoint) => {
-    const twin = known.get(told(endpoint))
-    return (
-      twin !== undefined &&
-      twin.zone === endpoint.zone &&
-      twin.weight === endpoint.weight &&
-      twin.id === endpoint.id
-    )
-  })
-}
-
-function told(endpoint: Endpoint): string {
-  return endpoint.port === undefined ? endpoint.address : `${endpoint.address}:${endpoint.port}`
 }
 
 function ignoreClosed(error: unknown): void {

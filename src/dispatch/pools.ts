@@ -1,7 +1,8 @@
 import { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { buildConnector, errors, Pool } from 'undici'
-import { labelOf, type Upstream } from '../cluster/upstream.ts'
+import type { Upstream } from '../cluster/upstream.ts'
+import { formatAddressPort } from '../core/address-port.ts'
 import type { Clock, Timer } from '../core/clock.ts'
 import { ClosedError } from '../core/errors.ts'
 
@@ -147,7 +148,7 @@ function connectorTo(
     const giveUp = (): void => {
       if (settled) return
       settle(
-        new errors.ConnectTimeoutError(`no connection to ${labelOf(address, port)} in ${limitMs} ms`),
+        new errors.ConnectTimeoutError(`no connection to ${formatAddressPort(address, port)} in ${limitMs} ms`),
         null,
       )
       if (socket instanceof Socket) socket.destroy()

@@ -9,6 +9,8 @@ export type ScriptedAnswer = readonly (string | Endpoint)[] | Error
 export interface ScriptedResolver extends Resolver {
   /** From now on every lookup answers this. Endpoints as `address:port` or as they are. */
   answer(next: ScriptedAnswer | Promise<ScriptedAnswer>): void
+  /** The same, as a part of a larger set: `complete: false`, as a DNS answer with 8 records is. */
+  sample(next: ScriptedAnswer | Promise<ScriptedAnswer>): void
   /** Names asked for so far, in order. */
   readonly lookups: readonly ServiceName[]
 }
@@ -20,11 +22,17 @@ export function scriptedResolver(
   ttlMs = 10_000,
 ): ScriptedResolver {
   let script = first
+  let complete = true
   const lookups: ServiceName[] = []
   return {
     lookups,
     answer(next) {
       script = next
+      complete = true
+    },
+    sample(next) {
+      script = next
+      complete = false
     },
     async resolve(service, signal): Promise<Snapshot> {
       lookups.push(service)
@@ -33,7 +41,7 @@ export function scriptedResolver(
       return {
         service,
         endpoints: answer.map((entry) => (typeof entry === 'string' ? parseEndpoint(entry) : entry)),
-        complete: true,
+        complete,
         expiresAt: clock.now() + ttlMs,
         source: 'scripted',
         revision: undefined,

@@ -10,6 +10,7 @@ import {
   type ScriptedResolver,
 } from '../../src/testing/scripted-resolver.ts'
 import { seededRandom } from '../../src/testing/seeded-random.ts'
+import { eventsOf } from './events.ts'
 
 const ORDERS = parseServiceName('orders.shop.local', ['shop.local'])
 const ONE = ['10.0.0.1:80']
@@ -149,6 +150,80 @@ describe('the snapshot cache', () => {
     await clock.advance(5_000)
     await use()
     expect(view.snapshot?.endpoints).toBe(endpoints)
+  })
+
+  test('says once that an empty answer is held, and since when answers are empty', async () => {
+    const held = eventsOf('onehop:snapshot.held')
+    const { use, clock, resolver, view } = bench(TWO, 5_000)
+    await use()
+    resolver.answer([])
+    await clock.advance(20_000)
+    expect(held).toEqual([{ host: ORDERS.host, source: 'scripted', endpoints: 2, forMs: 30_000 }])
+    expect(clock.now() - (view.emptySince ?? 0)).toBe(15_000)
+    await use()
+    await clock.advance(30_000)
+    expect(await use()).toEqual([])
+    expect(clock.now() - (view.emptySince ?? 0)).toBe(45_000)
+    resolver.answer(TWO)
+    await clock.advance(5_000)
+    expect(view.emptySince).toBeUndefined()
+    expect(held).toHaveLength(1)
+  })
+
+  test('a failure between two empty answers does not end the hold, nor lengthen it', async () => {
+    const { use, clock, resolver } = bench(ONE, 5_000)
+    await use()
+    resolver.answer([])
+    await clock.advance(5_000)
+    resolver.answer(new Error('SERVFAIL'))
+    await clock.advance(15_000)
+    resolver.answer([])
+    await clock.advance(14_000)
+    expect(await use()).toEqual(ONE)
+    await clock.advance(12_000)
+    expect(await use()).toEqual([])
+  })
+
+  test('a refused connection asks early, once a second; every 5 s while the source fails', async () => {
+    const { use, clock, resolver, view } = bench(ONE, 60_000)
+    await use()
+    const askedWithin = async (seconds: number): Promise<number> => {
+      const before = resolver.lookups.length
+      for (let tenth = 0; tenth < seconds * 10; tenth++) {
+        await clock.advance(100)
+        view.refreshEarly(clock.now())
+      }
+      return resolver.lookups.length - before
+    }
+    expect(await askedWithin(10)).toBe(10)
+    resolver.answer(new Error('RequestLimitExceeded'))
+    // Until its own backoff (at most 1, 2, 4, 8 s and so on) is longer than that.
+    await askedWithin(60)
+    expect(await askedWithin(60)).toBeLessThanOrEqual(14)
+  })
+
+  test('when the next lookup is due is known', async () => {
+    const { use, clock, view, cache } = bench(ONE)
+    expect(view.dueAt).toBe(Number.POSITIVE_INFINITY)
+    await use()
+    expect(view.dueAt).toBe(clock.now() + 10_000)
+    await clock.advance(300_000)
+    expect(view.dueAt).toBe(Number.POSITIVE_INFINITY)
+    await use()
+    await cache.close()
+    expect(view.dueAt).toBe(Number.POSITIVE_INFINITY)
+  })
+
+  test('after a pause, samples from before it do not count', async () => {
+    const { use, clock, resolver } = bench([])
+    resolver.sample(ONE)
+    await use()
+    resolver.sample(['10.0.0.2:80'])
+    await clock.advance(10_000)
+    expect(await use()).toEqual(TWO)
+    await clock.advance(600_000)
+    resolver.sample(['10.0.0.3:80'])
+    expect(await use()).toEqual(['10.0.0.3:80'])
   })
 
   test('the same set in another order is the same array: identity means change', async () => {

@@ -21,6 +21,7 @@ export const FALLBACK: Endpoint = {
   zone: undefined,
   weight: 1,
   id: undefined,
+  attributes: undefined,
   origin: 'http://balancer.internal',
 }
 
