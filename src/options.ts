@@ -1,7 +1,7 @@
 import type { Pool } from 'undici'
 import type { Balancer } from './balancer/balancer.ts'
 import type { Clock, Random } from './core/clock.ts'
-import type { CloudMapOptions } from './discovery/cloud-map.ts'
+import type { CloudMapOptions } from './discovery/cloud-map-options.ts'
 import type { DnsOptions } from './discovery/dns.ts'
 import type { Resolver } from './discovery/resolver.ts'
 import type { RetryBudgetOptions } from './dispatch/retry-budget.ts'

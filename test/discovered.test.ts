@@ -88,6 +88,7 @@ describe('over the API', () => {
       zone: 'eu-west-1b',
       weight: 1,
       id: 'task-2',
+      attributes: expect.objectContaining({ REGION: 'eu-west-1' }) as unknown,
       origin: undefined,
     })
   })

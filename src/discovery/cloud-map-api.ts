@@ -6,14 +6,26 @@ import type {
   ServiceDiscoveryClientConfig,
 } from '@aws-sdk/client-servicediscovery'
 import { ClosedError, reasonOf } from '../core/errors.ts'
-import { CloudMapError } from './cloud-map-error.ts'
+import { CloudMapError, isExpired } from './cloud-map-error.ts'
+
+/** How the API names a service. */
+export interface ServiceInNamespace {
+  readonly NamespaceName: string
+  readonly ServiceName: string
+  readonly OwnerAccount?: string
+}
 
 interface Loaded {
   readonly sdk: typeof Sdk
   readonly client: ServiceDiscoveryClient
 }
 
-/** One client of the AWS SDK, loaded with the first call: that takes about 100 ms, and not all will use it. */
+/**
+ * One client of the AWS SDK, loaded with the first call: that takes about 100 ms, and not all will use it.
+ *
+ * Each call takes the host for the error when credentials or region are missing, and throws a `CloudMapError`
+ * for those; what the SDK throws for all else.
+ */
 export class CloudMapApi {
   readonly #config: ServiceDiscoveryClientConfig
   #loaded: Promise<Loaded> | undefined
@@ -23,24 +35,56 @@ export class CloudMapApi {
     this.#config = config
   }
 
-  /**
-   * @param host for the error when credentials or region are missing
-   * @throws CloudMapError for those; what the SDK throws for all else
-   */
-  async discoverInstances(
+  discoverInstances(
     host: string,
     input: DiscoverInstancesCommandInput,
     signal: AbortSignal,
   ): Promise<DiscoverInstancesCommandOutput> {
+    return this.#call(host, ({ sdk, client }) =>
+      client.send(new sdk.DiscoverInstancesCommand(input), { abortSignal: signal }),
+    )
+  }
+
+  /** @returns undefined from a server that has none */
+  async discoverRevision(
+    host: string,
+    input: ServiceInNamespace,
+    signal: AbortSignal,
+  ): Promise<number | undefined> {
+    const { InstancesRevision } = await this.#call(host, ({ sdk, client }) =>
+      client.send(new sdk.DiscoverInstancesRevisionCommand(input), { abortSignal: signal }),
+    )
+    return InstancesRevision
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    const loaded = await this.#loaded?.catch(() => undefined)
+    loaded?.client.destroy()
+  }
+
+  async #call<Output>(host: string, send: (loaded: Loaded) => Promise<Output>): Promise<Output> {
     if (this.#closed) throw new ClosedError('the Cloud Map resolver')
     this.#loaded ??= this.#load()
-    const { sdk, client } = await this.#loaded
-    // Asked for one by one (the SDK keeps them): in send() their errors are hard to tell from others.
-    await client.config.region().catch((error: unknown) => {
+    const loaded = await this.#loaded
+    await this.#checkConfig(host, loaded.client)
+    try {
+      return await send(loaded)
+    } catch (error) {
+      if (!isExpired(error)) throw error
+      // The SDK keeps credentials without an expiration for ever, and others until the time that they tell.
+      await loaded.client.config.credentials({ forceRefresh: true })
+      return await send(loaded)
+    }
+  }
+
+  /** Asked for one by one (the SDK keeps them): in send() their errors are hard to tell from others. */
+  async #checkConfig(host: string, { config }: ServiceDiscoveryClient): Promise<void> {
+    await config.region().catch((error: unknown) => {
       const remedy = 'set AWS_REGION or cloudMap.region, or use discovery: "dns"'
       throw new CloudMapError(host, 'no-credentials', `no AWS region (${reasonOf(error)}); ${remedy}`, error)
     })
-    await client.config.credentials().catch((error: unknown) => {
+    await config.credentials().catch((error: unknown) => {
       const remedy = 'give the task a role, set cloudMap.credentials, or use discovery: "dns"'
       throw new CloudMapError(
         host,
@@ -49,13 +93,6 @@ export class CloudMapApi {
         error,
       )
     })
-    return client.send(new sdk.DiscoverInstancesCommand(input), { abortSignal: signal })
-  }
-
-  async close(): Promise<void> {
-    this.#closed = true
-    const loaded = await this.#loaded?.catch(() => undefined)
-    loaded?.client.destroy()
   }
 
   async #load(): Promise<Loaded> {

@@ -24,10 +24,17 @@ export class CloudMapError extends ResolutionFailedError {
 const NOT_ALLOWED = /^(AccessDenied|NotAuthorized|OptInRequired|UnauthorizedOperation)/
 const NOT_ACCEPTED =
   /^(UnrecognizedClient|InvalidClientTokenId|ExpiredToken|InvalidSignature|SignatureDoesNotMatch|IncompleteSignature|MissingAuthenticationToken|RequestTimeTooSkewed|RequestExpired)/
-const INVALID = /^(InvalidInput|Validation|SerializationException)/
+/** The last is of servers that are not AWS, and do not know all of its operations. */
+const INVALID = /^(InvalidInput|Validation|SerializationException|UnknownOperation)/
+const EXPIRED = /^(ExpiredToken|RequestExpired)/
 
-/** What went wrong with a `DiscoverInstances` call, in terms of who can mend it. */
-export function discoverInstancesError(service: ServiceName, error: unknown): CloudMapError {
+/** Whether other credentials may do: these were good once. */
+export function isExpired(error: unknown): boolean {
+  return error instanceof Error && EXPIRED.test(error.name)
+}
+
+/** What went wrong with a call of `operation`, in terms of who can mend it. */
+export function cloudMapError(service: ServiceName, operation: string, error: unknown): CloudMapError {
   const { host } = service
   if (error instanceof CloudMapError) return error
   const name = error instanceof Error ? error.name : ''
@@ -36,7 +43,7 @@ export function discoverInstancesError(service: ServiceName, error: unknown): Cl
     return new CloudMapError(
       host,
       'denied',
-      `the Cloud Map API denies it (${told}); the role of this task needs servicediscovery:DiscoverInstances`,
+      `the Cloud Map API denies it (${told}); the role of this task needs servicediscovery:${operation}`,
       error,
     )
   if (NOT_ACCEPTED.test(name))

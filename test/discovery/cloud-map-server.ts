@@ -12,6 +12,8 @@ interface ApiCall {
 export interface ApiServer {
   readonly endpoint: string
   readonly calls: ApiCall[]
+  /** Connections so far. */
+  readonly connections: number
 }
 
 export type Respond = (response: ServerResponse, call: ApiCall) => void
@@ -30,9 +32,18 @@ export async function apiServer(respond: Respond): Promise<ApiServer> {
       respond(response, call)
     })
   })
+  let connections = 0
+  server.on('connection', () => connections++)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   onTestFinished(() => closeServer(server))
-  return { endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, calls }
+  const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  return {
+    endpoint,
+    calls,
+    get connections() {
+      return connections
+    },
+  }
 }
 
 function closeServer(server: Server): Promise<void> {

@@ -3,7 +3,8 @@ import { promisify } from 'node:util'
 import { describe, expect, test, vi } from 'vitest'
 import { ClosedError, InvalidOptionsError, ResolutionFailedError } from '../../src/core/errors.ts'
 import { CloudMapError } from '../../src/discovery/cloud-map-error.ts'
-import { cloudMapResolver, type CloudMapOptions } from '../../src/discovery/cloud-map.ts'
+import type { CloudMapOptions } from '../../src/discovery/cloud-map-options.ts'
+import { cloudMapResolver } from '../../src/discovery/cloud-map.ts'
 import type { Snapshot } from '../../src/discovery/endpoint.ts'
 import type { Resolver } from '../../src/discovery/resolver.ts'
 import { parseServiceName } from '../../src/discovery/service-name.ts'
@@ -88,17 +89,19 @@ describe('what is asked', () => {
 })
 
 describe('what is answered', () => {
-  test('instances become endpoints, with port, zone, weight and id', async () => {
+  test('instances become endpoints, with port, zone, weight, id and all attributes', async () => {
+    const full = {
+      AWS_INSTANCE_IPV4: '10.0.1.5',
+      AWS_INSTANCE_IPV6: '2600:1f18::5',
+      AWS_INSTANCE_PORT: '8080',
+      AVAILABILITY_ZONE: 'eu-west-1a',
+      ECS_SERVICE_NAME: 'orders',
+      WEIGHT: '2.5',
+    }
     const server = await apiServer(
       instances(
         [
-          task('t1', {
-            AWS_INSTANCE_IPV4: '10.0.1.5',
-            AWS_INSTANCE_IPV6: '2600:1f18::5',
-            AWS_INSTANCE_PORT: '8080',
-            AVAILABILITY_ZONE: 'eu-west-1a',
-            WEIGHT: '2.5',
-          }),
+          task('t1', full),
           task('t2', { AWS_INSTANCE_IPV6: '2600:1f18::6' }),
           task('t3', { AWS_INSTANCE_IPV4: '10.0.1.7', WEIGHT: 'heavy' }),
         ],
@@ -119,6 +122,7 @@ describe('what is answered', () => {
           zone: 'eu-west-1a',
           weight: 2.5,
           id: 't1',
+          attributes: full,
           tier: 0,
           origin: undefined,
         },
@@ -128,6 +132,7 @@ describe('what is answered', () => {
           zone: undefined,
           weight: 1,
           id: 't2',
+          attributes: { AWS_INSTANCE_IPV6: '2600:1f18::6' },
           tier: 0,
           origin: undefined,
         },
@@ -137,12 +142,36 @@ describe('what is answered', () => {
           zone: undefined,
           weight: 1,
           id: 't3',
+          attributes: { AWS_INSTANCE_IPV4: '10.0.1.7', WEIGHT: 'heavy' },
           tier: 0,
           origin: undefined,
         },
       ],
     })
   })
+
+  test('of two addresses, the one of the wished family; of one, that one', async () => {
+    const list = [
+      task('t1', { AWS_INSTANCE_IPV4: '10.0.1.5', AWS_INSTANCE_IPV6: '2600:1f18::5' }),
+      task('t2', { AWS_INSTANCE_IPV4: '10.0.1.6' }),
+      task('t3', { AWS_INSTANCE_IPV4: 'nonsense', AWS_INSTANCE_IPV6: '2600:1f18::7' }),
+    ]
+    const addresses = async (family?: 'ipv4' | 'ipv6'): Promise<readonly string[]> => {
+      const { endpoints } = await resolveBy(await apiServer(instances(list)), family && { family })
+      return endpoints.map(({ address }) => address)
+    }
+    expect(await addresses()).toEqual(['10.0.1.5', '10.0.1.6', '2600:1f18::7'])
+    expect(await addresses('ipv4')).toEqual(['10.0.1.5', '10.0.1.6', '2600:1f18::7'])
+    expect(await addresses('ipv6')).toEqual(['2600:1f18::5', '10.0.1.6', '2600:1f18::7'])
+  })
+
+  test.each(['0x50', '1e3', ' 80', '80 ', '', '0', '65536', '-1', '8080a'])(
+    'a port that is written "%s" is none',
+    async (port) => {
+      const place = { AWS_INSTANCE_IPV4: '10.0.1.5', AWS_INSTANCE_PORT: port }
+      expect((await resolveBy(await apiServer(instances([task('t1', place)])))).endpoints).toEqual([])
+    },
+  )
 
   test('instances of no use are left out, with an event each', async () => {
     const events = eventsOf('onehop:endpoint.refused')
@@ -174,7 +203,9 @@ describe('what is answered', () => {
     const server = await apiServer(
       instances([task('t1', place), task('t2', place), task('t3', { ...place, AWS_INSTANCE_PORT: '81' })]),
     )
-    expect((await resolveBy(server)).endpoints).toHaveLength(2)
+    expect((await resolveBy(server)).endpoints.map(({ id }) => id)).toEqual(['t1', 't3'])
+    const reversed = await apiServer(instances([task('t2', place), task('t1', place)]))
+    expect((await resolveBy(reversed)).endpoints.map(({ id }) => id)).toEqual(['t1'])
   })
 
   test('a full page may be a part of the set', async () => {
@@ -234,7 +265,7 @@ describe('failures tell who can mend them', () => {
   })
 
   test('a server that is not there is an outage', async () => {
-    const error = await failure(resolveBy({ endpoint: 'http://127.0.0.1:1', calls: [] }))
+    const error = await failure(resolveBy({ endpoint: 'http://127.0.0.1:1', calls: [], connections: 0 }))
     expect(error).toMatchObject({ failure: 'outage' })
     expect(error.message).toContain('ECONNREFUSED')
   })

@@ -1,0 +1,141 @@
+import type {
+  DiscoverInstancesCommandInput,
+  ServiceDiscoveryClientConfig,
+} from '@aws-sdk/client-servicediscovery'
+import { checkKeys, checkMs, checkOneOf, checkRecord, checkString, given, keyPath } from '../core/check.ts'
+import { InvalidOptionsError } from '../core/errors.ts'
+
+export interface AwsCredentials {
+  readonly accessKeyId: string
+  readonly secretAccessKey: string
+  readonly sessionToken?: string
+  /** When a function that gives them is asked again [when AWS says that they have expired]. */
+  readonly expiration?: Date
+}
+
+export interface CloudMapOptions {
+  /** [What the AWS SDK finds: `AWS_REGION`, which ECS sets, or the profile.] */
+  readonly region?: string
+  /** URL of another Cloud Map API, for tests [that of AWS]. */
+  readonly endpoint?: string | URL
+  /** [What the AWS SDK finds: the task role, environment, profile.] */
+  readonly credentials?: AwsCredentials | (() => Promise<AwsCredentials>)
+  /** How often it is asked whether the instances of a name in use are others, +- 10 % [5000]. */
+  readonly revisionMs?: number
+  /** How often they are read although they are not, because their health may be another [30000]. */
+  readonly fullReadMs?: number
+  /** Only instances with these attributes. */
+  readonly queryParameters?: Readonly<Record<string, string>>
+  /** Instances with these attributes if there are any, else all. */
+  readonly optionalParameters?: Readonly<Record<string, string>>
+  /** Which address of instances that have both [`ipv4`]; of those that have one it is that one. */
+  readonly family?: 'ipv4' | 'ipv6'
+  /** Twelve digits: the account of a namespace that is shared with this one. */
+  readonly ownerAccount?: string
+}
+
+/** The most that DiscoverInstances gives, and there are no further pages. Its own default is 100. */
+export const MOST_INSTANCES = 1000
+
+/**
+ * The API is fast or broken; calls wait for it, so one retry and no more. No `connectionTimeout`: its timer
+ * outlives a refused connection, and keeps the process alive; `requestTimeout` counts connecting too.
+ */
+const SDK_LIMITS = {
+  maxAttempts: 2,
+  requestHandler: { requestTimeout: 3000, throwOnRequestTimeout: true },
+} satisfies ServiceDiscoveryClientConfig
+
+const OPTIONS = [
+  'region',
+  'endpoint',
+  'credentials',
+  'revisionMs',
+  'fullReadMs',
+  'queryParameters',
+  'optionalParameters',
+  'family',
+  'ownerAccount',
+]
+
+export interface CloudMapSettings {
+  readonly sdkConfig: ServiceDiscoveryClientConfig
+  /** What stands in every call. */
+  readonly common: { readonly OwnerAccount?: string }
+  /** What stands in every `DiscoverInstances`, beside that. */
+  readonly request: Omit<DiscoverInstancesCommandInput, 'NamespaceName' | 'ServiceName' | 'OwnerAccount'>
+  readonly revisionMs: number
+  readonly fullReadMs: number
+  readonly family: 'ipv4' | 'ipv6'
+}
+
+/** @throws InvalidOptionsError for the first option that is unknown or not allowed */
+export function cloudMapSettings(options: CloudMapOptions): CloudMapSettings {
+  const written = checkKeys('cloudMap', options, OPTIONS)
+  const { region, endpoint, credentials, queryParameters, optionalParameters, ownerAccount } = written
+  return {
+    sdkConfig: {
+      ...SDK_LIMITS,
+      ...(region !== undefined && { region: checkString('cloudMap.region', region, 'a region') }),
+      // The SDK would put "data-" before the host of DiscoverInstances, which a server of one's own has not.
+      ...(endpoint !== undefined && { endpoint: checkUrl(endpoint), disableHostPrefix: true }),
+      ...(credentials !== undefined && { credentials: checkCredentials(credentials) }),
+    },
+    request: {
+      MaxResults: MOST_INSTANCES,
+      HealthStatus: 'HEALTHY_OR_ELSE_ALL',
+      ...(queryParameters !== undefined && {
+        QueryParameters: checkStrings('cloudMap.queryParameters', queryParameters),
+      }),
+      ...(optionalParameters !== undefined && {
+        OptionalParameters: checkStrings('cloudMap.optionalParameters', optionalParameters),
+      }),
+    },
+    common: ownerAccount === undefined ? {} : { OwnerAccount: checkAccount(ownerAccount) },
+    revisionMs: given('cloudMap.revisionMs', written['revisionMs'], 5_000, checkInterval),
+    fullReadMs: given('cloudMap.fullReadMs', written['fullReadMs'], 30_000, checkInterval),
+    family: given<CloudMapSettings['family']>('cloudMap.family', written['family'], 'ipv4', (path, value) =>
+      checkOneOf(path, value, ['ipv4', 'ipv6']),
+    ),
+  }
+}
+
+function checkInterval(path: string, value: unknown): number {
+  return checkMs(path, value, 1)
+}
+
+function checkUrl(value: unknown): string {
+  const text = value instanceof URL ? value.href : value
+  const url = typeof text === 'string' ? URL.parse(text) : null
+  if (url === null || !/^https?:$/.test(url.protocol))
+    throw new InvalidOptionsError('cloudMap.endpoint', value, 'an http or https URL')
+  return url.href
+}
+
+function checkCredentials(value: unknown): AwsCredentials | (() => Promise<AwsCredentials>) {
+  if (typeof value === 'function') return value as () => Promise<AwsCredentials>
+  const path = 'cloudMap.credentials'
+  const { accessKeyId, secretAccessKey } = checkRecord(path, value)
+  checkString(keyPath(path, 'accessKeyId'), accessKeyId)
+  // Not checkString: an error message must not show a secret.
+  if (typeof secretAccessKey !== 'string' || secretAccessKey === '')
+    throw new InvalidOptionsError(
+      keyPath(path, 'secretAccessKey'),
+      typeof secretAccessKey,
+      'a non-empty string',
+    )
+  return value as AwsCredentials
+}
+
+function checkStrings(path: string, value: unknown): Record<string, string> {
+  const entries = Object.entries(checkRecord(path, value))
+  return Object.fromEntries(entries.map(([key, text]) => [key, checkString(keyPath(path, key), text)]))
+}
+
+function checkAccount(value: unknown): string {
+  const path = 'cloudMap.ownerAccount'
+  const allowed = 'an account id of twelve digits, as a string'
+  const account = checkString(path, value, allowed)
+  if (!/^\d{12}$/.test(account)) throw new InvalidOptionsError(path, value, allowed)
+  return account
+}
