@@ -24,6 +24,12 @@ export interface Found {
 /** Route 53 answers with 8 healthy records of a larger set, chosen anew each time. */
 const SAMPLE_SIZE = 8
 
+/**
+ * Twice as many as Cloud Map has instances in a service. One message can name a thousand ports of one target
+ * with a thousand addresses: a million endpoints, if nobody counted.
+ */
+const MOST_ENDPOINTS = 2000
+
 /** Longer chains of aliases are loops or mistakes (resolvers draw the line between 8 and 16). */
 const MOST_ALIASES = 8
 
@@ -57,17 +63,26 @@ export async function lookUpServices(ask: Ask, name: string, types: readonly Add
   const alias = followAliases(answer.answers, name)
   const records = answer.answers
     .filter((record) => record.type === 'SRV')
-    .filter((record) => record.name === alias.name && record.target !== '')
+    // The root as a target says "no such service" (RFC 2782), and port 0 cannot be called.
+    .filter((record) => record.name === alias.name && record.target !== '' && record.port !== 0)
   if (records.length === 0) return nothing(Math.min(alias.ttlMs, negativeTtlMs(answer)), answer)
   const best = Math.min(...records.map((record) => record.priority))
   const targets = records.filter((record) => record.priority === best)
+  const mostEach = Math.ceil(MOST_ENDPOINTS / targets.length)
+  const given = Map.groupBy(answer.additionals, (record) => record.name)
+  // One target may have several ports, and is asked for once.
+  const lookUps = new Map<string, Promise<Found>>()
   const told = await Promise.allSettled(
-    targets.map(({ target }) => targetAddresses(ask, target, types, answer.additionals)),
+    targets.map(({ target }) => {
+      const lookUp = lookUps.get(target) ?? targetAddresses(ask, target, types, given.get(target))
+      lookUps.set(target, lookUp)
+      return lookUp
+    }),
   )
   const endpoints = told.flatMap((result, index) => {
     const record = targets[index]
     if (result.status === 'rejected' || record === undefined) return []
-    return result.value.endpoints.map(({ address }) =>
+    return result.value.endpoints.slice(0, mostEach).map(({ address }) =>
       taskEndpoint(address, {
         port: record.port,
         // Weight 0 means "hardly ever beside others" (RFC 2782); among themselves they are equals.
@@ -84,7 +99,9 @@ export async function lookUpServices(ask: Ask, name: string, types: readonly Add
   return {
     endpoints,
     ttlMs: Math.min(alias.ttlMs, shortestTtlMs(targets), ...ttls),
-    complete: failed === undefined && records.length < SAMPLE_SIZE,
+    complete:
+      records.length < SAMPLE_SIZE &&
+      told.every((result) => result.status === 'fulfilled' && result.value.complete),
     nonexistent: false,
   }
 }
@@ -93,12 +110,12 @@ async function targetAddresses(
   ask: Ask,
   target: string,
   types: readonly AddressType[],
-  additionals: readonly DnsRecord[],
+  given: readonly DnsRecord[] = [],
 ): Promise<Found> {
   if (isIP(target) !== 0) return found([taskEndpoint(target)], Number.POSITIVE_INFINITY)
   for (const type of types) {
-    const given = additionals.filter((record) => record.type === type && record.name === target)
-    if (given.length > 0) return found(addressesOf(given), shortestTtlMs(given))
+    const records = given.filter((record) => record.type === type)
+    if (records.length > 0) return found(addressesOf(records), shortestTtlMs(records))
   }
   let ttlMs = Number.POSITIVE_INFINITY
   for (const type of types) {

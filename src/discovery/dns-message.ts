@@ -3,7 +3,9 @@
  * discovery reads. `dns-packet` does the wire format; what it takes on trust is checked here.
  */
 import { isIPv4, isIPv6 } from 'node:net'
-import { decode, encode, RECURSION_DESIRED, type Answer, type DecodedPacket } from 'dns-packet'
+import { decode, encode, RECURSION_DESIRED, TRUNCATED_RESPONSE } from 'dns-packet'
+import type { Answer, DecodedPacket } from 'dns-packet'
+import { frame, HEADER_BYTES } from './dns-framing.ts'
 import { canonicalHost } from './service-name.ts'
 
 export type DnsType = 'A' | 'AAAA' | 'SRV'
@@ -56,16 +58,22 @@ export interface DnsAnswer {
   readonly additionals: readonly DnsRecord[]
 }
 
-/** What we can take in one datagram without fragments (DNS Flag Day 2020). */
-const EDNS_PAYLOAD_BYTES = 1232
-const HEADER_BYTES = 12
-const RESPONSE_BIT = 0x80
+/** Extension mechanisms (RFC 6891), of which this library uses one. */
+export interface Edns {
+  /** What we take in one datagram. */
+  readonly udpBytes: number
+}
+
+const RESPONSE_BIT = 0x8000
+const OPCODE_BITS = 0x7800
+const RCODE_BITS = 0xf
 const LONGEST_NAME_BYTES = 253
 const LONGEST_LABEL_BYTES = 63
 const LONGEST_TTL_SECONDS = 2 ** 31 - 1
 
-// RFC 1035 section 4.1.1.
+// RFC 1035 section 4.1.1, RFC 6891 section 9.
 const RCODES = ['NOERROR', 'FORMERR', 'SERVFAIL', 'NXDOMAIN', 'NOTIMP', 'REFUSED']
+const BADVERS = 16
 
 /** Whether a name can stand in a message at all (RFC 1035 section 2.3.4); `dns-packet` does not look. */
 export function isDnsName(name: string): boolean {
@@ -75,47 +83,74 @@ export function isDnsName(name: string): boolean {
   )
 }
 
-export function encodeQuery({ id, name, type }: DnsQuestion): Buffer {
+/** @param edns undefined: without, for servers that do not know it */
+export function encodeQuery({ id, name, type }: DnsQuestion, edns?: Edns): Buffer {
   return encode({
     type: 'query',
     id,
     flags: RECURSION_DESIRED,
     questions: [{ type, name, class: 'IN' }],
-    additionals: [
-      {
-        type: 'OPT',
-        name: '.',
-        udpPayloadSize: EDNS_PAYLOAD_BYTES,
-        extendedRcode: 0,
-        ednsVersion: 0,
-        flags: 0,
-        flag_do: false,
-        options: [],
-      },
-    ],
+    additionals: edns === undefined ? [] : [optRecord(edns)],
   })
+}
+
+function optRecord({ udpBytes }: Edns): Answer {
+  return {
+    type: 'OPT',
+    name: '.',
+    udpPayloadSize: udpBytes,
+    extendedRcode: 0,
+    ednsVersion: 0,
+    flags: 0,
+    flag_do: false,
+    options: [],
+  }
 }
 
 /**
  * Reads the answer to a question.
+ * @param mostBytes a longer one counts as truncated, and its records are not read
  * @returns undefined for what is no answer to it: another id, another question, a query
  * @throws Error when it bears the question's id and cannot be read
  */
-export function decodeAnswer(message: Buffer, question: DnsQuestion): DnsAnswer | undefined {
+export function decodeAnswer(
+  message: Buffer,
+  question: DnsQuestion,
+  mostBytes: number = Number.POSITIVE_INFINITY,
+): DnsAnswer | undefined {
   if (message.length < HEADER_BYTES || message.readUInt16BE(0) !== question.id) return undefined
-  if ((message.readUInt8(2) & RESPONSE_BIT) === 0) return undefined
-  const packet = decode(message)
-  // Reading beyond the end gives zeros for addresses, and no error.
-  if (decode.bytes > message.length) throw new Error('the message is cut short')
+  const flags = message.readUInt16BE(2)
+  if ((flags & (RESPONSE_BIT | OPCODE_BITS)) !== RESPONSE_BIT) return undefined
+  const questions = message.readUInt16BE(4)
+  if (questions === 0 && isRefusal(flags & RCODE_BITS)) return withoutRecords(flags & RCODE_BITS, false)
+  if (questions !== 1) return undefined
+  // A truncated one may be cut anywhere, and what came of it is of no use (RFC 2181 section 9).
+  const truncated = (flags & TRUNCATED_RESPONSE) !== 0 || message.length > mostBytes
+  const framed = frame(message, !truncated)
+  const packet = decode(framed.message)
   if (!answersQuestion(packet, question)) return undefined
-  const code = (packet.flags ?? 0) & 0xf
+  const code = (framed.extendedRcode << 4) | (flags & RCODE_BITS)
+  if (truncated) return withoutRecords(code, true)
   return {
-    rcode: RCODES[code] ?? `RCODE ${code}`,
-    truncated: packet.flag_tc,
+    rcode: rcodeName(code),
+    truncated,
     answers: readRecords(packet.answers),
     authorities: readRecords(packet.authorities),
     additionals: readRecords(packet.additionals),
   }
+}
+
+/** A server that cannot or will not read a query need not repeat its question. */
+function isRefusal(code: number): boolean {
+  return code !== RCODES.indexOf('NOERROR') && code !== RCODES.indexOf('NXDOMAIN')
+}
+
+function withoutRecords(code: number, truncated: boolean): DnsAnswer {
+  return { rcode: rcodeName(code), truncated, answers: [], authorities: [], additionals: [] }
+}
+
+function rcodeName(code: number): string {
+  return code === BADVERS ? 'BADVERS' : (RCODES[code] ?? `RCODE ${code}`)
 }
 
 function answersQuestion(packet: DecodedPacket, question: DnsQuestion): boolean {
@@ -132,8 +167,7 @@ function answersQuestion(packet: DecodedPacket, question: DnsQuestion): boolean 
 function readRecords(records: readonly Answer[] = []): readonly DnsRecord[] {
   const read: DnsRecord[] = []
   for (const record of records) {
-    if (record.type === 'OPT' || record.class !== 'IN') continue
-    const known = readRecord(record)
+    const known = record.type === 'OPT' ? undefined : readRecord(record)
     if (known !== undefined) read.push(known)
   }
   return read
@@ -149,7 +183,7 @@ function readRecord(record: Exclude<Answer, { type: 'OPT' }>): DnsRecord | undef
   }
   if (record.type === 'SRV') {
     const { port, priority = 0, weight = 0 } = record.data
-    // The root as a target says "no such service" (RFC 2782): an empty name after this.
+    // The root as a target is an empty name after this.
     return {
       type: 'SRV',
       name,

@@ -26,37 +26,19 @@ export function exchangeUdp<Answer>(
   read: ReadMessage<Answer>,
   signal: AbortSignal,
 ): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    if (signal.aborted) return reject(signal.reason as Error)
+  return exchange(read, signal, ({ take, fail, isOver }) => {
     const socket = createSocket(isIPv6(server.address) ? 'udp6' : 'udp4')
-    let ended = false
-    const end = (settle: () => void): void => {
-      if (ended) return
-      ended = true
-      signal.removeEventListener('abort', onAbort)
-      // The listeners stay: a late message or error settles nothing any more, and must not be unhandled. Never
-      // removeAllListeners() on a dgram socket: it waits for its own 'listening' to do a close() that came early.
-      socket.close()
-      settle()
-    }
-    const fail = (error: unknown): void => end(() => reject(error))
-    const onAbort = (): void => fail(signal.reason)
-    signal.addEventListener('abort', onAbort, { once: true })
     socket.on('error', fail)
-    socket.on('message', (message) => {
-      try {
-        const answer = read(message)
-        if (answer !== undefined) end(() => resolve(answer))
-      } catch (error) {
-        fail(error)
-      }
-    })
+    socket.on('message', take)
     socket.connect(server.port, server.address, () => {
-      if (ended) return
+      if (isOver()) return
       socket.send(query, (error) => {
         if (error !== null) fail(error)
       })
     })
+    // The listeners stay: a late message or error settles nothing any more, and must not be unhandled. Never
+    // removeAllListeners() on a dgram socket: it waits for its own 'listening' to do a close() that came early.
+    return () => socket.close()
   })
 }
 
@@ -69,38 +51,67 @@ export function exchangeTcp<Answer>(
   read: ReadMessage<Answer>,
   signal: AbortSignal,
 ): Promise<Answer> {
+  return exchange(read, signal, ({ take, fail }) => {
+    const socket = connect(server.port, server.address)
+    const pieces: Buffer[] = []
+    let bytes = 0
+    let wanted = Number.POSITIVE_INFINITY
+    socket.on('error', fail)
+    socket.on('end', () => fail(new Error(`connection closed after ${bytes} bytes`)))
+    socket.on('data', (piece) => {
+      pieces.push(piece)
+      bytes += piece.length
+      if (bytes < LENGTH_BYTES) return
+      if (wanted === Number.POSITIVE_INFINITY) wanted = LENGTH_BYTES + Buffer.concat(pieces).readUInt16BE(0)
+      if (bytes < wanted) return
+      take(Buffer.concat(pieces).subarray(LENGTH_BYTES, wanted))
+      // Does nothing if it was the answer. One connection brings one message: no other will follow.
+      fail(new Error('the answer is to another question'))
+    })
+    const length = Buffer.alloc(LENGTH_BYTES)
+    length.writeUInt16BE(query.length)
+    socket.write(Buffer.concat([length, query]))
+    return () => socket.destroy()
+  })
+}
+
+interface Exchange {
+  /** Ends the exchange if the message is the answer, or cannot be read. */
+  readonly take: (message: Buffer) => void
+  readonly fail: (error: unknown) => void
+  readonly isOver: () => boolean
+}
+
+/**
+ * What both ways have in common: the first answer, error or abort counts, and closes the socket.
+ * @param open opens it, and returns how to close it; calls nothing of the exchange before that
+ */
+function exchange<Answer>(
+  read: ReadMessage<Answer>,
+  signal: AbortSignal,
+  open: (exchange: Exchange) => () => void,
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason as Error)
-    const socket = connect(server.port, server.address)
-    let received = Buffer.alloc(0)
     let ended = false
     const end = (settle: () => void): void => {
       if (ended) return
       ended = true
       signal.removeEventListener('abort', onAbort)
-      socket.destroy()
+      close()
       settle()
     }
     const fail = (error: unknown): void => end(() => reject(error))
-    const onAbort = (): void => fail(signal.reason)
-    signal.addEventListener('abort', onAbort, { once: true })
-    socket.on('error', fail)
-    socket.on('end', () => fail(new Error(`connection closed after ${received.length} bytes`)))
-    socket.on('data', (piece) => {
-      received = Buffer.concat([received, piece])
-      if (received.length < LENGTH_BYTES) return
-      const wanted = LENGTH_BYTES + received.readUInt16BE(0)
-      if (received.length < wanted) return
+    const take = (message: Buffer): void => {
       try {
-        const answer = read(received.subarray(LENGTH_BYTES, wanted))
-        if (answer === undefined) fail(new Error('the answer is to another question'))
-        else end(() => resolve(answer))
+        const answer = read(message)
+        if (answer !== undefined) end(() => resolve(answer))
       } catch (error) {
         fail(error)
       }
-    })
-    const length = Buffer.alloc(LENGTH_BYTES)
-    length.writeUInt16BE(query.length)
-    socket.write(Buffer.concat([length, query]))
+    }
+    const onAbort = (): void => fail(signal.reason)
+    const close = open({ take, fail, isOver: () => ended })
+    signal.addEventListener('abort', onAbort, { once: true })
   })
 }

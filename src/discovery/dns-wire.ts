@@ -1,102 +1,94 @@
 /**
- * One DNS question to the first server that can answer it.
+ * One DNS question to one server: over UDP with EDNS, and over whatever else it takes to get a whole answer.
  *
  * Node's own resolver tells no TTL for SRV, no SOA for negative answers, and sends no EDNS; hence this.
  */
-import { getServers } from 'node:dns'
 import { unguessableInt, type Clock } from '../core/clock.ts'
-import { ResolutionFailedError, reasonOf } from '../core/errors.ts'
-import { formatAddressPort, parseAddressPort } from '../core/address-port.ts'
+import { reasonOf } from '../core/errors.ts'
 import {
   decodeAnswer,
   encodeQuery,
-  isDnsName,
   type DnsAnswer,
   type DnsQuestion,
   type DnsType,
+  type Edns,
 } from './dns-message.ts'
-import { inTime } from './in-time.ts'
 import { exchangeTcp, exchangeUdp, type DnsServer } from './dns-transport.ts'
+import { inTime } from './in-time.ts'
 
-export interface DnsQueryOptions {
-  /** Asked in this order. Empty: those of the machine (`dns.getServers()`). */
-  readonly servers: readonly DnsServer[]
-  /** For each try of each server. */
+export interface AskOptions {
+  /** For each message sent. */
   readonly timeoutMs: number
-  /** How often a silent server is asked. */
-  readonly rounds: number
   readonly clock: Clock
   readonly signal: AbortSignal
 }
 
-const DNS_PORT = 53
+/** Nothing that answers the question came in time. */
+export class SilentError extends Error {}
 
-/** `10.0.0.2`, `127.0.0.1:5353`, `::1`, `[::1]:53`; undefined for anything else, host names included. */
-export function parseDnsServer(text: string): DnsServer | undefined {
-  const parsed = parseAddressPort(text)
-  return parsed === undefined ? undefined : { address: parsed.address, port: parsed.port ?? DNS_PORT }
-}
+/** The server is there, and answered; only not this question. */
+export class AnsweredError extends Error {}
+
+/** What we can take in one datagram without fragments (DNS Flag Day 2020). */
+const EDNS_BYTES = 1232
+/** RFC 1035 section 4.2.1. */
+const PLAIN_BYTES = 512
+
+/** RFC 6891 section 7: what servers say that do not know EDNS, or not this version of it. */
+const NO_EDNS: ReadonlySet<string> = new Set(['FORMERR', 'NOTIMP', 'BADVERS'])
 
 /**
- * Asks the servers in their order until one answers `NOERROR` or `NXDOMAIN`. A server that says anything else,
- * or nothing readable, is not asked again, since it would say the same; one that is silent is, once a round.
- *
- * @returns the answer, never a truncated one: those are asked for again over TCP
- * @throws ResolutionFailedError that tells what each server did; the signal's reason as soon as it aborts
+ * @returns an answer that says `NOERROR` or `NXDOMAIN`, whole
+ * @throws SilentError, AnsweredError, or an Error when the server is out of reach or sends nothing readable;
+ *   the signal's reason as soon as it aborts
  */
-export async function query(name: string, type: DnsType, options: DnsQueryOptions): Promise<DnsAnswer> {
-  if (!isDnsName(name)) throw new ResolutionFailedError(name, 'is no name that DNS could know')
-  const servers = options.servers.length > 0 ? options.servers : systemServers()
-  const failures = new Map<DnsServer, unknown>()
-  const out = new Set<DnsServer>()
-  for (let round = 0; round < options.rounds; round++) {
-    for (const server of servers) {
-      if (out.has(server)) continue
-      try {
-        return await ask(server, name, type, options)
-      } catch (error) {
-        options.signal.throwIfAborted()
-        failures.set(server, error)
-        if (!(error instanceof SilentError)) out.add(server)
-      }
-    }
-  }
-  const told = [...failures].map(
-    ([server, error]) => `${formatAddressPort(server.address, server.port)} ${reasonOf(error)}`,
-  )
-  const why = told.length > 0 ? told.join('; ') : 'there is no DNS server'
-  throw new ResolutionFailedError(name, `${type} query failed: ${why}`, [...failures.values()].at(-1))
-}
-
-/** Nothing that answers the question came in time. */
-class SilentError extends Error {}
-
-async function ask(
+export async function askServer(
   server: DnsServer,
   name: string,
   type: DnsType,
-  options: DnsQueryOptions,
+  options: AskOptions,
 ): Promise<DnsAnswer> {
-  const question: DnsQuestion = { id: unguessableInt(2 ** 16), name, type }
-  const message = encodeQuery(question)
-  const read = (bytes: Buffer): DnsAnswer | undefined => readAnswer(bytes, question)
+  let answer = await askWhole(server, name, type, { udpBytes: EDNS_BYTES }, options)
+  // RFC 6891 section 6.2.2: once more, without.
+  if (NO_EDNS.has(answer.rcode)) answer = await askWhole(server, name, type, undefined, options)
+  if (answer.rcode !== 'NOERROR' && answer.rcode !== 'NXDOMAIN')
+    throw new AnsweredError(`answered ${answer.rcode}`)
+  if (isReferral(answer)) throw new AnsweredError('referred to other servers: it does not resolve this name')
+  return answer
+}
+
+/** Over UDP; and when the answer does not fit into a datagram, over TCP. */
+async function askWhole(
+  server: DnsServer,
+  name: string,
+  type: DnsType,
+  edns: Edns | undefined,
+  options: AskOptions,
+): Promise<DnsAnswer> {
   const { timeoutMs } = options
+  const question: DnsQuestion = { id: unguessableInt(2 ** 16), name, type }
+  const message = encodeQuery(question, edns)
   const limit = {
     ...options,
     limitMs: timeoutMs,
     late: () => new SilentError(`gave no answer in ${timeoutMs} ms`),
   }
-  let answer = await inTime(limit, (signal) => exchangeUdp(server, message, read, signal))
-  if (answer.truncated) answer = await inTime(limit, (signal) => exchangeTcp(server, message, read, signal))
-  if (answer.truncated) throw new Error('sent a truncated answer over TCP')
-  if (answer.rcode !== 'NOERROR' && answer.rcode !== 'NXDOMAIN') throw new Error(`answered ${answer.rcode}`)
-  if (isReferral(answer)) throw new Error('referred to other servers: it does not resolve this name')
-  return answer
+  // More than was offered came in fragments, of which all but the first are easily forged: not taken.
+  const mostBytes = edns?.udpBytes ?? PLAIN_BYTES
+  const overUdp = await inTime(limit, (signal) =>
+    exchangeUdp(server, message, (bytes) => readAnswer(bytes, question, mostBytes), signal),
+  )
+  if (!overUdp.truncated) return overUdp
+  const overTcp = await inTime(limit, (signal) =>
+    exchangeTcp(server, message, (bytes) => readAnswer(bytes, question), signal),
+  )
+  if (overTcp.truncated) throw new AnsweredError('sent a truncated answer over TCP')
+  return overTcp
 }
 
-function readAnswer(bytes: Buffer, question: DnsQuestion): DnsAnswer | undefined {
+function readAnswer(bytes: Buffer, question: DnsQuestion, mostBytes?: number): DnsAnswer | undefined {
   try {
-    return decodeAnswer(bytes, question)
+    return decodeAnswer(bytes, question, mostBytes)
   } catch (error) {
     throw new Error(`sent a malformed answer (${reasonOf(error)})`, { cause: error })
   }
@@ -110,10 +102,4 @@ function isReferral({ rcode, answers, authorities }: DnsAnswer): boolean {
     authorities.some((record) => record.type === 'NS') &&
     !authorities.some((record) => record.type === 'SOA')
   )
-}
-
-function systemServers(): readonly DnsServer[] {
-  return getServers()
-    .map(parseDnsServer)
-    .filter((server) => server !== undefined)
 }

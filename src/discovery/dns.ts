@@ -4,8 +4,8 @@ import { systemClock, type Clock } from '../core/clock.ts'
 import { InvalidOptionsError, ResolutionFailedError } from '../core/errors.ts'
 import { bareReason } from './bare-reason.ts'
 import { lookUpAddresses, lookUpServices, type AddressType, type Ask, type Found } from './dns-lookup.ts'
+import { parseDnsServer, StubResolver, type StubOptions } from './dns-stub.ts'
 import type { DnsServer } from './dns-transport.ts'
-import { parseDnsServer, query } from './dns-wire.ts'
 import type { Snapshot } from './endpoint.ts'
 import type { Resolver } from './resolver.ts'
 import type { ServiceName } from './service-name.ts'
@@ -29,13 +29,9 @@ export interface DnsOptions {
 /** Kinds of lookup, in the order in which they are tried. */
 type Kind = AddressType | 'dual' | 'SRV'
 
-interface DnsSettings {
-  readonly servers: readonly DnsServer[]
-  readonly timeoutMs: number
-  readonly rounds: number
+interface DnsSettings extends StubOptions {
   readonly family: 'auto' | 'ipv4' | 'ipv6' | 'dual'
   readonly record: 'auto' | 'a' | 'srv'
-  readonly clock: Clock
 }
 
 /** A TTL of 0 must not mean a query for each request. */
@@ -64,11 +60,12 @@ const ADDRESS_TYPES: Readonly<Record<DnsSettings['family'], readonly AddressType
  */
 export function dnsResolver(options: DnsOptions & { readonly clock?: Clock } = {}): Resolver {
   const settings = dnsSettings(options)
+  const stub = new StubResolver(settings)
   const kindThatWorked = new LRUCache<string, Kind>({ max: MOST_NAMES })
   return {
     async resolve(service, signal): Promise<Snapshot> {
       const { host } = service
-      const ask: Ask = (name, type) => query(name, type, { ...settings, signal })
+      const ask: Ask = (name, type) => stub.query(name, type, signal)
       let ttlMs = Number.POSITIVE_INFINITY
       for (const kind of kindsFor(host, settings, kindThatWorked.get(host))) {
         const found = await lookUp(kind, ask, host, settings).catch((error: unknown) => {

@@ -121,8 +121,10 @@ export function withLength(message: Buffer): Buffer {
   return Buffer.concat([length, message])
 }
 
+export const FORMERR = 1
 export const SERVFAIL = 2
 export const NXDOMAIN = 3
+export const NOTIMP = 4
 export const REFUSED = 5
 
 export function a(name: string, address: string, ttl = 30): Answer {

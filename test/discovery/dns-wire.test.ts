@@ -1,58 +1,35 @@
 import { createSocket } from 'node:dgram'
+import type { Answer, OptAnswer } from 'dns-packet'
 import { describe, expect, test } from 'vitest'
-import { systemClock } from '../../src/core/clock.ts'
 import { ResolutionFailedError } from '../../src/core/errors.ts'
 import { encodeQuery } from '../../src/discovery/dns-message.ts'
-import { parseDnsServer, query, type DnsQueryOptions } from '../../src/discovery/dns-wire.ts'
-import { manualClock, type ManualClock } from '../../src/testing/manual-clock.ts'
+import { manualClock } from '../../src/testing/manual-clock.ts'
+import { failure, NAME, openSockets, optionsFor, query, timeOut, until } from './dns-queries.ts'
 import {
   a,
   aaaa,
+  FORMERR,
+  NOTIMP,
   NXDOMAIN,
-  REFUSED,
   response,
-  SERVFAIL,
   tcpServer,
   udpServer,
   withLength,
+  type Query,
   type UdpServer,
 } from './dns-servers.ts'
 
-const NAME = 'orders.shop.local'
 const ADDRESS = a(NAME, '10.0.1.5')
-
-function optionsFor(servers: readonly UdpServer[], more: Partial<DnsQueryOptions> = {}): DnsQueryOptions {
-  return {
-    servers: servers.map(({ port }) => ({ address: '127.0.0.1', port })),
-    timeoutMs: 1000,
-    rounds: 2,
-    clock: systemClock,
-    signal: new AbortController().signal,
-    ...more,
-  }
+const OPT: OptAnswer = {
+  type: 'OPT',
+  name: '.',
+  udpPayloadSize: 4096,
+  extendedRcode: 0,
+  ednsVersion: 0,
+  flags: 0,
+  flag_do: false,
+  options: [],
 }
-
-async function failure(promise: Promise<unknown>): Promise<Error> {
-  const error: unknown = await promise.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  )
-  if (!(error instanceof Error)) throw new Error('it did not fail')
-  return error
-}
-
-/** Real packets need real turns of the loop, while time stands still: advance only once `reached`. */
-async function until(reached: () => boolean): Promise<void> {
-  while (!reached()) await new Promise((resolve) => setTimeout(resolve, 1))
-}
-
-async function timeOut(clock: ManualClock, reached: () => boolean): Promise<void> {
-  await until(() => reached() && clock.pendingTimers > 0)
-  await clock.advance(1000)
-}
-
-const openSockets = (): string[] =>
-  process.getActiveResourcesInfo().filter((resource) => /UDPWrap|TCPSocketWrap|ConnectWrap/.test(resource))
 
 describe('one exchange', () => {
   test('asks with recursion, EDNS of 1232 bytes, an id and a source port of its own', async () => {
@@ -169,84 +146,6 @@ describe('one exchange', () => {
   })
 })
 
-describe('servers in their order', () => {
-  test('a silent one is left after its time for the next', async () => {
-    const silent = await udpServer(() => {})
-    const good = await udpServer((asked, reply) => reply(response(asked, { answers: [ADDRESS] })))
-    const clock = manualClock()
-    const answer = query(NAME, 'A', optionsFor([silent, good], { clock }))
-    await timeOut(clock, () => silent.asked.length === 1)
-    expect((await answer).answers).toHaveLength(1)
-    expect(clock.now()).toBe(1000)
-    expect(clock.pendingTimers).toBe(0)
-  })
-
-  test('all silent: each is asked once a round, and then told', async () => {
-    const servers = [await udpServer(() => {}), await udpServer(() => {})]
-    const [first, second] = servers
-    const clock = manualClock()
-    const failed = failure(query(NAME, 'A', optionsFor(servers, { clock })))
-    await timeOut(clock, () => first?.asked.length === 1)
-    await timeOut(clock, () => second?.asked.length === 1)
-    await timeOut(clock, () => first?.asked.length === 2)
-    await timeOut(clock, () => second?.asked.length === 2)
-    const { message } = await failed
-    expect(message).toContain(`${first?.server} gave no answer in 1000 ms; ${second?.server} gave no answer`)
-    expect(clock.now()).toBe(4000)
-    expect(clock.pendingTimers).toBe(0)
-    expect(openSockets()).toEqual(['UDPWrap', 'UDPWrap'])
-  })
-
-  test('a late answer to an earlier try is not taken for that to the next', async () => {
-    let late: (() => void) | undefined
-    const server = await udpServer((asked, reply) => {
-      if (late === undefined) late = () => reply(response(asked, { answers: [a(NAME, '6.6.6.6')] }))
-      else {
-        late()
-        reply(response(asked, { answers: [ADDRESS] }))
-      }
-    })
-    const clock = manualClock()
-    const answer = query(NAME, 'A', optionsFor([server], { clock }))
-    await timeOut(clock, () => server.asked.length === 1)
-    expect((await answer).answers).toMatchObject([{ address: '10.0.1.5' }])
-  })
-
-  test.each([
-    ['SERVFAIL', SERVFAIL],
-    ['REFUSED', REFUSED],
-    ['RCODE 12', 12],
-  ])('%s: the next one is asked', async (_, rcode) => {
-    const broken = await udpServer((asked, reply) => reply(response(asked, { rcode })))
-    const good = await udpServer((asked, reply) => reply(response(asked, { answers: [ADDRESS] })))
-    expect((await query(NAME, 'A', optionsFor([broken, good]))).answers).toHaveLength(1)
-    expect(broken.asked).toHaveLength(1)
-  })
-
-  test('a server that answered badly is not asked again in the second round', async () => {
-    const broken = await udpServer((asked, reply) => reply(response(asked, { rcode: SERVFAIL })))
-    const { message } = await failure(query(NAME, 'A', optionsFor([broken])))
-    expect(message).toContain(`A query failed: ${broken.server} answered SERVFAIL`)
-    expect(broken.asked).toHaveLength(1)
-  })
-
-  test('a closed port is noticed at once', async () => {
-    const good = await udpServer((asked, reply) => reply(response(asked, { answers: [ADDRESS] })))
-    const clock = manualClock()
-    const servers = [{ address: '127.0.0.1', port: 1 }, ...optionsFor([good]).servers]
-    expect((await query(NAME, 'A', optionsFor([], { servers, clock }))).answers).toHaveLength(1)
-    expect(clock.now()).toBe(0)
-  })
-
-  test('a referral to other servers is no answer', async () => {
-    const referring = await udpServer((asked, reply) =>
-      reply(response(asked, { authorities: [{ type: 'NS', name: 'local', ttl: 60, data: 'ns.example' }] })),
-    )
-    const { message } = await failure(query(NAME, 'A', optionsFor([referring])))
-    expect(message).toContain('referred to other servers')
-  })
-})
-
 describe('truncated answers', () => {
   const truncating = (): Promise<UdpServer> =>
     udpServer((asked, reply) => reply(response(asked, { truncated: true, answers: [a(NAME, '6.6.6.6')] })))
@@ -322,6 +221,82 @@ describe('truncated answers', () => {
   })
 })
 
+describe('servers without EDNS', () => {
+  const knowsEdns = (asked: Query): boolean => (asked.additionals ?? []).some(({ type }) => type === 'OPT')
+
+  test.each<[string, (asked: Query) => Buffer]>([
+    ['FORMERR', (asked) => response(asked, { rcode: FORMERR })],
+    ['FORMERR without the question', (asked) => response(asked, { rcode: FORMERR, questions: [] })],
+    ['NOTIMP', (asked) => response(asked, { rcode: NOTIMP })],
+    ['BADVERS', (asked) => response(asked, { additionals: [{ ...OPT, extendedRcode: 1 }] })],
+  ])('are asked once more without it when they say %s', async (_, refusal) => {
+    const old = await udpServer((asked, reply) =>
+      reply(knowsEdns(asked) ? refusal(asked) : response(asked, { answers: [ADDRESS] })),
+    )
+    expect((await query(NAME, 'A', optionsFor([old]))).answers).toHaveLength(1)
+    expect(old.queries.map(knowsEdns)).toEqual([true, false])
+    expect(new Set(old.sources).size).toBe(2)
+  })
+
+  test('have said FORMERR twice: the next server is asked', async () => {
+    const broken = await udpServer((asked, reply) => reply(response(asked, { rcode: FORMERR })))
+    const { message } = await failure(query(NAME, 'A', optionsFor([broken])))
+    expect(message).toContain(`${broken.server} answered FORMERR`)
+    expect(broken.asked).toHaveLength(2)
+  })
+
+  test('send no more than 512 bytes over UDP, else they are asked over TCP', async () => {
+    const many = Array.from({ length: 30 }, (_, index) => a(NAME, `10.0.1.${index}`))
+    const old = await udpServer((asked, reply) =>
+      reply(response(asked, knowsEdns(asked) ? { rcode: FORMERR } : { answers: many })),
+    )
+    const tcp = await tcpServer(old.port, (asked, socket) => {
+      expect(knowsEdns(asked)).toBe(false)
+      socket.end(withLength(response(asked, { answers: many })))
+    })
+    expect((await query(NAME, 'A', optionsFor([old]))).answers).toHaveLength(30)
+    expect(tcp.connections).toBe(1)
+  })
+})
+
+test('an extended RCODE is not taken for NOERROR', async () => {
+  const server = await udpServer((asked, reply) =>
+    reply(response(asked, { answers: [ADDRESS], additionals: [{ ...OPT, extendedRcode: 2 }] })),
+  )
+  expect((await failure(query(NAME, 'A', optionsFor([server])))).message).toContain('answered RCODE 32')
+})
+
+describe('a datagram larger than what was offered', () => {
+  const large = Array.from({ length: 100 }, (_, index) => a(NAME, `6.6.6.${index}`))
+
+  test.each<[string, (whole: Buffer) => Buffer]>([
+    ['whole', (whole) => whole],
+    ['with fragments that make no sense', (whole) => whole.fill(0xff, 600)],
+  ])('is not taken, but asked for again over TCP (%s)', async (_, sent) => {
+    const udp = await udpServer((asked, reply) => reply(sent(response(asked, { answers: large }))))
+    const tcp = await tcpServer(udp.port, (asked, socket) =>
+      socket.end(withLength(response(asked, { answers: [ADDRESS] }))),
+    )
+    const { answers } = await query(NAME, 'A', optionsFor([udp]))
+    expect(answers).toMatchObject([{ address: '10.0.1.5' }])
+    expect(tcp.connections).toBe(1)
+  })
+
+  test('and without TCP is an error', async () => {
+    const udp = await udpServer((asked, reply) => reply(response(asked, { answers: large })))
+    expect((await failure(query(NAME, 'A', optionsFor([udp])))).message).toContain('ECONNREFUSED')
+  })
+
+  test('of exactly 1232 bytes is taken', async () => {
+    const padding: Answer = { type: 'NULL', name: '.', ttl: 0, data: Buffer.alloc(0) }
+    const server = await udpServer((asked, reply) => {
+      const free = 1232 - response(asked, { answers: [ADDRESS], additionals: [padding] }).length
+      reply(response(asked, { answers: [ADDRESS], additionals: [{ ...padding, data: Buffer.alloc(free) }] }))
+    })
+    expect((await query(NAME, 'A', optionsFor([server]))).answers).toHaveLength(1)
+  })
+})
+
 describe('an abort', () => {
   const reason = new Error('the caller went away')
 
@@ -372,22 +347,8 @@ describe('an abort', () => {
   })
 })
 
-test.each([
-  ['10.0.0.2', { address: '10.0.0.2', port: 53 }],
-  ['127.0.0.1:5353', { address: '127.0.0.1', port: 5353 }],
-  ['::1', { address: '::1', port: 53 }],
-  ['[::1]:53', { address: '::1', port: 53 }],
-  ['[fd00::2]', { address: 'fd00::2', port: 53 }],
-  ['ns.example', undefined],
-  ['10.0.0.2:0', undefined],
-  ['10.0.0.2:65536', undefined],
-  ['10.0.0', undefined],
-  ['[10.0.0.2]:53', undefined],
-  ['', undefined],
-])('a server written as %j is read as %j', (text, server) => expect(parseDnsServer(text)).toEqual(server))
-
 test('a query has the bytes that RFC 1035 and RFC 6891 ask for', () => {
-  expect(encodeQuery({ id: 0x1234, name: 'a.b', type: 'SRV' }).toString('hex')).toBe(
+  expect(encodeQuery({ id: 0x1234, name: 'a.b', type: 'SRV' }, { udpBytes: 1232 }).toString('hex')).toBe(
     '12340100000100000000000101610162000021000100002904d0000000000000',
   )
 })

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { InvalidOptionsError, ResolutionFailedError } from '../../src/core/errors.ts'
 import { dnsResolver, type DnsOptions } from '../../src/discovery/dns.ts'
+import { lookUpServices } from '../../src/discovery/dns-lookup.ts'
+import type { DnsAnswer } from '../../src/discovery/dns-message.ts'
 import type { Snapshot } from '../../src/discovery/endpoint.ts'
 import { parseServiceName } from '../../src/discovery/service-name.ts'
 import { manualClock } from '../../src/testing/manual-clock.ts'
@@ -269,6 +271,54 @@ describe('SRV', () => {
     })
     const snapshot = await resolveBy(server, { record: 'srv' })
     expect(snapshot.endpoints).toMatchObject([{ address: '10.0.1.5', weight: 0.1 }])
+  })
+
+  test('port 0 is no endpoint, and does not spoil the others', async () => {
+    const server = await zoneServer({
+      [`${NAME} SRV`]: {
+        answers: [srv(NAME, two, 0), srv(NAME, one, 8080)],
+        additionals: [a(one, '10.0.1.5'), a(two, '10.0.1.6')],
+      },
+    })
+    expect(addresses(await resolveBy(server, { record: 'srv' }))).toEqual(['10.0.1.5'])
+  })
+
+  test('a target with several ports is asked for once', async () => {
+    const server = await zoneServer({
+      [`${NAME} SRV`]: { answers: [srv(NAME, one, 8080), srv(NAME, one, 8081)] },
+      [`${one} A`]: { answers: [a(one, '10.0.1.5')] },
+    })
+    const { endpoints } = await resolveBy(server, { record: 'srv' })
+    expect(endpoints.map(({ port }) => port)).toEqual([8080, 8081])
+    expect(server.asked).toEqual([`${NAME} SRV`, `${one} A`])
+  })
+
+  test('a thousand ports of a thousand addresses are not a million endpoints', async () => {
+    const many = Array.from({ length: 1000 }, (_, index) => index)
+    const answer: DnsAnswer = {
+      rcode: 'NOERROR',
+      truncated: false,
+      answers: many.map((index) => ({
+        type: 'SRV',
+        name: NAME,
+        ttlSeconds: 30,
+        target: one,
+        port: 1 + index,
+        priority: 1,
+        weight: 1,
+      })),
+      authorities: [],
+      additionals: many.map((index) => ({
+        type: 'A',
+        name: one,
+        ttlSeconds: 30,
+        address: `10.0.${index >> 8}.${index & 255}`,
+      })),
+    }
+    const found = await lookUpServices(() => Promise.resolve(answer), NAME, ['A'])
+    expect(found.endpoints).toHaveLength(2000)
+    expect(new Set(found.endpoints.map(({ port }) => port)).size).toBe(1000)
+    expect(found.complete).toBe(false)
   })
 
   test('record: "a" never asks for it', async () => {

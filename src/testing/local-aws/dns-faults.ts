@@ -14,8 +14,19 @@ export class DnsFaults {
    * - `truncate`: over UDP nothing but the truncation bit, whatever the size; TCP answers
    * - `garbage`: the right id, then bytes that make no sense
    * - `wrong-id`: an answer to a question that was not asked, as a forger would send it
+   * - `wrong-port`: the right answer, but from another port than the one asked; TCP answers as ever
+   * - `twice`: the same answer two times
    */
-  answer: 'normal' | 'servfail' | 'refused' | 'drop' | 'truncate' | 'garbage' | 'wrong-id' = 'normal'
+  answer:
+    | 'normal'
+    | 'servfail'
+    | 'refused'
+    | 'drop'
+    | 'truncate'
+    | 'garbage'
+    | 'wrong-id'
+    | 'wrong-port'
+    | 'twice' = 'normal'
   /** Which way of asking `answer` and `delayMs` hold for [`both`]. */
   transport: 'udp' | 'tcp' | 'both' = 'both'
   /** Time before any answer, faulty or not, in ms [0]. */

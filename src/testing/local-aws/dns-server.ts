@@ -2,7 +2,7 @@ import type { Clock, Timer } from '../../core/clock.ts'
 import { canonicalHost } from '../../discovery/service-name.ts'
 import { DnsFaults } from './dns-faults.ts'
 import { encodeRefusal, encodeReply, parseMessage, type DnsQuery, type DnsReply } from './dns-message.ts'
-import { DnsSockets, type Transport } from './dns-sockets.ts'
+import { DnsSockets, type Reply, type Transport } from './dns-sockets.ts'
 import { LOOPBACK } from './loopback-http.ts'
 import type { Zones } from './zones.ts'
 
@@ -65,16 +65,19 @@ export class DnsServer {
     await this.#sockets.close()
   }
 
-  #serve(message: Buffer, transport: Transport, reply: (message: Buffer) => void): void {
+  #serve(message: Buffer, transport: Transport, reply: Reply): void {
     const query = parseMessage(message)
     if (query.kind === 'ignored') return
     if (query.kind === 'bad') return reply(encodeRefusal(query.id, query.rcode))
     this.#count(query, transport)
-    const { answer, delayMs } = this.faults
     const faulty = this.#isFaulty(query, transport)
+    const { delayMs } = this.faults
+    const answer = faulty ? this.faults.answer : 'normal'
     const respond = (): void => {
-      const bytes = this.#respond(query, transport, faulty ? answer : 'normal')
-      if (bytes !== undefined) reply(bytes)
+      const bytes = this.#respond(query, transport, answer)
+      if (bytes === undefined) return
+      reply(bytes, answer === 'wrong-port' ? 'another-port' : 'here')
+      if (answer === 'twice') reply(bytes)
     }
     if (!faulty || delayMs <= 0) return respond()
     const timer = this.#clock.setTimer(() => {
@@ -107,6 +110,8 @@ export class DnsServer {
         return encodeReply({ ...query, id: (query.id + 1) % 2 ** 16 }, this.#answer(query), transport)
       case 'truncate':
         return encodeReply(query, { ...this.#answer(query), truncated: transport === 'udp' }, transport)
+      case 'twice':
+      case 'wrong-port':
       case 'normal':
         return encodeReply(query, this.#answer(query), transport)
     }

@@ -1,12 +1,17 @@
-import { createSocket, type Socket as UdpSocket } from 'node:dgram'
+import { createSocket, type RemoteInfo, type Socket as UdpSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { LOOPBACK } from './loopback-http.ts'
 
 export type Transport = 'udp' | 'tcp'
 
-/** Takes one message; `reply` sends one back, and does nothing once the asker has gone. */
-export type OnMessage = (message: Buffer, transport: Transport, reply: (message: Buffer) => void) => void
+/**
+ * Sends a message back, and does nothing once the asker has gone.
+ * @param from `another-port`: as if it came from somebody else (UDP; a TCP connection knows no other) [`here`]
+ */
+export type Reply = (message: Buffer, from?: 'here' | 'another-port') => void
+
+export type OnMessage = (message: Buffer, transport: Transport, reply: Reply) => void
 
 const LENGTH_BYTES = 2
 const MOST_TRIES = 20
@@ -62,8 +67,10 @@ export class DnsSockets {
     // A datagram to an asker that has gone comes back as an error: no concern of a server.
     udp.on('error', () => {})
     udp.on('message', (message, asker) =>
-      this.#onMessage(message, 'udp', (reply) => {
-        if (this.#udp === udp) udp.send(reply, asker.port, asker.address)
+      this.#onMessage(message, 'udp', (reply, from) => {
+        if (this.#udp !== udp) return
+        if (from === 'another-port') sendOnce(reply, asker)
+        else udp.send(reply, asker.port, asker.address)
       }),
     )
     this.#port = port
@@ -90,4 +97,10 @@ export class DnsSockets {
       }
     })
   }
+}
+
+/** From a socket of its own, and so from a port that is not the server's. */
+function sendOnce(message: Buffer, { port, address }: RemoteInfo): void {
+  const socket = createSocket('udp4')
+  socket.send(message, port, address, () => socket.close())
 }

@@ -1,8 +1,11 @@
+import { createSocket } from 'node:dgram'
 import { decode } from 'dns-packet'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
+import { dnsResolver } from '../../../src/discovery/dns.ts'
+import { parseServiceName } from '../../../src/discovery/service-name.ts'
 import { startLocalAws, type LocalAws } from '../../../src/testing/local-aws/index.ts'
 import { manualClock, type ManualClock } from '../../../src/testing/manual-clock.ts'
-import { addressesIn, askTcp, askUdp, exchangeUdp, query } from './ask-dns.ts'
+import { addressesIn, askTcp, askUdp, exchangeUdp, portOf, query, type DnsAnswer } from './ask-dns.ts'
 
 const HOST = 'orders.shop.local'
 
@@ -66,6 +69,49 @@ test('garbage has the right id, and cannot be read', async () => {
 test('a forged answer has another id', async () => {
   aws.dns.faults.answer = 'wrong-id'
   expect((await udp(65_535)).id).toBe(0)
+})
+
+test('an answer from another port than the one asked; TCP answers as ever', async () => {
+  aws.dns.faults.answer = 'wrong-port'
+  const socket = createSocket('udp4')
+  onTestFinished(() => void socket.close())
+  const sources: number[] = []
+  socket.on('message', (message, { port }) => {
+    expect(addressesIn(decode(message) as DnsAnswer)).toEqual(['10.0.0.1'])
+    sources.push(port)
+  })
+  socket.send(query({ name: HOST, id: 7 }), portOf(aws.dns.server), '127.0.0.1')
+  await expect.poll(() => sources).toHaveLength(1)
+  expect(sources[0]).not.toBe(portOf(aws.dns.server))
+  // The resolver does not hear it.
+  const resolver = dnsResolver({ servers: [aws.dns.server], rounds: 1, clock })
+  const failed = expect(
+    resolver.resolve(parseServiceName(HOST, []), new AbortController().signal),
+  ).rejects.toThrow('gave no answer in 1000 ms')
+  await expect.poll(() => aws.dns.countQueries({ transport: 'udp' })).toBe(2)
+  aws.dns.faults.clear()
+  // Answered after it, over the same sockets: whatever came of the first has come by now.
+  await udp()
+  await clock.advance(1000)
+  await failed
+  aws.dns.faults.answer = 'wrong-port'
+  expect((await tcp())?.answers).toHaveLength(1)
+})
+
+test('the same answer two times, which the resolver does not mind', async () => {
+  aws.dns.faults.answer = 'twice'
+  const socket = createSocket('udp4')
+  onTestFinished(() => void socket.close())
+  const answers: Buffer[] = []
+  socket.on('message', (message) => answers.push(message))
+  socket.send(query({ name: HOST, id: 7 }), portOf(aws.dns.server), '127.0.0.1')
+  await expect.poll(() => answers).toHaveLength(2)
+  expect(answers[0]).toEqual(answers[1])
+  const resolver = dnsResolver({ servers: [aws.dns.server], clock })
+  for (let i = 0; i < 3; i++) {
+    const { endpoints } = await resolver.resolve(parseServiceName(HOST, []), new AbortController().signal)
+    expect(endpoints).toMatchObject([{ address: '10.0.0.1' }])
+  }
 })
 
 test('a delayed answer comes when its time is over', async () => {
