@@ -1,10 +1,12 @@
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../core/clock.ts'
-import { ResolutionFailedError } from '../core/errors.ts'
+import { ClosedError, ResolutionFailedError } from '../core/errors.ts'
 import { emit } from '../core/events.ts'
+import { ApiStanding, failureOf } from './api-standing.ts'
 import { bareReason } from './bare-reason.ts'
 import { CloudMapError } from './cloud-map-error.ts'
 import type { Snapshot } from './endpoint.ts'
+import { withHeadStart } from './head-start.ts'
 import type { Resolver } from './resolver.ts'
 import type { ServiceName } from './service-name.ts'
 
@@ -13,17 +15,12 @@ export interface AutoOptions {
   readonly api: Resolver
   readonly dns: Resolver
   readonly clock: Clock
-  /** How long a name is left to DNS after the API was denied or did not know it [60000]. */
+  /** How long a name is left to DNS before the API is asked again [60000]. */
   readonly retryApiMs?: number
-}
-
-/** What is known of one name's dealings with the API. */
-interface ApiRecord {
-  /** It has answered: the cache has a last good set to go on with. */
-  answered: boolean
-  /** The event that DNS is asked instead has been sent. */
-  told: boolean
-  askAgainAt: number
+  /** How long the API may fail for a name that it knew, before DNS is asked [60000]. */
+  readonly outageMs?: number
+  /** How long callers with nothing to go on wait for the API before DNS is asked beside it [1000]. */
+  readonly headStartMs?: number
 }
 
 const MOST_NAMES = 1000
@@ -32,81 +29,121 @@ const MOST_NAMES = 1000
  * The Cloud Map API where it can be used (it tells zones and ports, and changes show at once), DNS otherwise.
  *
  * - No credentials or region: DNS for all names. Denied, or a name that the API does not know: DNS for that
- *   name. Both are tried again after a minute, and told by `onehop:discovery.fell-back`, once a name.
- * - Throttled, broken, unreachable: DNS for this lookup if the API never answered for the name. If it has, the
- *   lookup fails, and the cache goes on with its last good set, which knows more than DNS does.
+ *   name. Both are tried again after a minute.
+ * - Throttled, broken, unreachable: DNS at once for a name that the API never answered for. If it has, the
+ *   lookup fails, and the cache goes on with its last good set, which knows more than DNS does; after a minute
+ *   of that DNS is asked, since tasks come and go.
+ * - Slow with a name that it never answered for: after a second DNS is asked beside it, and the first to answer
+ *   is believed.
+ *
+ * What the API told of an address (port, zone, weight) holds for the same address out of DNS, so that no
+ * connection is dropped on the way there or back. `onehop:discovery.fell-back` and `onehop:discovery.recovered`
+ * tell of both, and the snapshot's `warning` why.
  */
 export function autoResolver(options: AutoOptions): Resolver {
-  const { api, dns, clock, retryApiMs = 60_000 } = options
-  const records = new LRUCache<string, ApiRecord>({ max: MOST_NAMES })
-  let credentialsAgainAt = Number.NEGATIVE_INFINITY
-
-  const recordOf = (host: string): ApiRecord => {
-    const known = records.get(host)
-    if (known !== undefined) return known
-    const record: ApiRecord = { answered: false, told: false, askAgainAt: Number.NEGATIVE_INFINITY }
-    records.set(host, record)
-    return record
-  }
+  const { api, dns, clock, retryApiMs = 60_000, outageMs = 60_000, headStartMs = 1_000 } = options
+  const standings = new LRUCache<string, ApiStanding>({
+    max: MOST_NAMES,
+    memoMethod: () => new ApiStanding({ retryApiMs, outageMs }),
+  })
+  const closing = new AbortController()
+  /** Credentials are the same for all names. */
+  let withoutCredentials: { readonly error: Error; readonly until: number } | undefined
 
   const askApi = async (service: ServiceName, signal: AbortSignal): Promise<Snapshot> => {
-    const record = recordOf(service.host)
+    const { host } = service
+    const standing = standings.memo(host)
     const snapshot = await api.resolve(service, signal)
-    record.answered = true
+    standing.answered(snapshot)
+    withoutCredentials = undefined
+    if (standing.fellBack) {
+      standing.fellBack = false
+      emit('onehop:discovery.recovered', () => ({ host, from: 'dns', to: 'cloud-map' }))
+    }
     return snapshot
   }
 
-  /** Whether to leave this lookup to DNS, noting for how long. */
-  const shouldFallBack = (host: string, error: unknown): boolean => {
-    const record = recordOf(host)
-    const failure = error instanceof CloudMapError ? error.failure : 'outage'
-    switch (failure) {
-      case 'outage':
-        return !record.answered
-      case 'no-credentials':
-        // Credentials that were there a while ago: an outage of what hands them out.
-        if (record.answered) return false
-        credentialsAgainAt = clock.now() + retryApiMs
-        return true
-      case 'denied':
-      case 'unknown-name':
-      case 'invalid-request':
-        record.askAgainAt = clock.now() + retryApiMs
-        return true
+  /** Takes in a failure of the API, and tells whether the lookup is left to DNS. */
+  const isLeftToDns = (host: string, error: Error): boolean => {
+    const standing = standings.memo(host)
+    const now = clock.now()
+    if (!standing.failed(error, now)) return false
+    if (failureOf(error) === 'no-credentials' && standing.answer === undefined)
+      withoutCredentials = { error, until: now + retryApiMs }
+    if (!standing.fellBack) {
+      standing.fellBack = true
+      emit('onehop:discovery.fell-back', () => ({ host, from: 'cloud-map', to: 'dns', error }))
+    }
+    return true
+  }
+
+  /** What DNS says, in the light of what the API said. */
+  const askDns = async (service: ServiceName, signal: AbortSignal): Promise<Snapshot> => {
+    const { host } = service
+    const standing = standings.memo(host)
+    const why = standing.error ?? withoutCredentials?.error
+    const told = await dns.resolve(service, signal).catch((dnsError: unknown) => {
+      if (signal.aborted || why === undefined) throw dnsError
+      throw neitherTells(host, why, dnsError)
+    })
+    if (why === undefined) return told
+    if (told.endpoints.length === 0 && !standing.believesNothing())
+      throw neitherTells(host, why, new Error('knows no endpoints'))
+    return {
+      ...told,
+      endpoints: standing.completed(told.endpoints),
+      warning: `DNS is asked instead: ${bareReason(host, why)}`,
     }
   }
 
-  const tell = (host: string, error: unknown): void => {
-    const record = recordOf(host)
-    if (record.told) return
-    record.told = true
-    const reason = error instanceof Error ? error : new Error(String(error))
-    emit('onehop:discovery.fell-back', () => ({ host, from: 'cloud-map', to: 'dns', error: reason }))
+  /** When callers wait, with nothing to go on. */
+  const askBoth = (service: ServiceName, signal: AbortSignal): Promise<Snapshot> => {
+    const { host } = service
+    let failure: Error | undefined
+    return withHeadStart(
+      { clock, headStartMs, signals: [signal, closing.signal] },
+      (own) =>
+        askApi(service, own).catch((cause: unknown) => {
+          failure = asError(cause)
+          if (!own.aborted) isLeftToDns(host, failure)
+          throw cause
+        }),
+      (own) => {
+        const slow = `the Cloud Map API gave no answer in ${headStartMs} ms`
+        if (failure === undefined) isLeftToDns(host, new CloudMapError(host, 'outage', slow))
+        return askDns(service, own)
+      },
+    )
   }
 
   return {
     async resolve(service, signal) {
       const { host, namespace } = service
-      const againAt = Math.max(recordOf(host).askAgainAt, credentialsAgainAt)
-      if (namespace === undefined || clock.now() < againAt) return dns.resolve(service, signal)
+      if (namespace === undefined) return dns.resolve(service, signal)
+      const standing = standings.memo(host)
+      const askAgainAt = Math.max(standing.askAgainAt, withoutCredentials?.until ?? standing.askAgainAt)
+      if (clock.now() < askAgainAt) return askDns(service, signal)
+      if (standing.answer === undefined) return askBoth(service, signal)
       try {
         return await askApi(service, signal)
-      } catch (error) {
-        if (signal.aborted || !shouldFallBack(host, error)) throw error
-        tell(host, error)
-        return await dns.resolve(service, signal).catch((dnsError: unknown) => {
-          if (signal.aborted) throw dnsError
-          const both = new AggregateError([error, dnsError], 'neither the API nor DNS')
-          throw new ResolutionFailedError(
-            host,
-            `neither the Cloud Map API nor DNS can tell: ${bareReason(host, error)}; DNS: ${bareReason(host, dnsError)}`,
-            both,
-          )
-        })
+      } catch (cause) {
+        if (signal.aborted || !isLeftToDns(host, asError(cause))) throw cause
+        return askDns(service, signal)
       }
     },
     async close() {
+      closing.abort(new ClosedError('the resolver'))
       await Promise.all([api.close?.(), dns.close?.()])
     },
   }
+}
+
+function asError(cause: unknown): Error {
+  return cause instanceof Error ? cause : new Error(String(cause))
+}
+
+function neitherTells(host: string, apiError: Error, dnsError: unknown): ResolutionFailedError {
+  const told = `${bareReason(host, apiError)}; DNS: ${bareReason(host, dnsError)}`
+  const both = new AggregateError([apiError, dnsError], 'neither the API nor DNS')
+  return new ResolutionFailedError(host, `neither the Cloud Map API nor DNS can tell: ${told}`, both)
 }

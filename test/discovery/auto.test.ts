@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { ResolutionFailedError } from '../../src/core/errors.ts'
 import { autoResolver } from '../../src/discovery/auto.ts'
 import { CloudMapError, type CloudMapFailure } from '../../src/discovery/cloud-map-error.ts'
-import type { Snapshot } from '../../src/discovery/endpoint.ts'
+import { taskEndpoint, type Endpoint, type Snapshot } from '../../src/discovery/endpoint.ts'
 import type { Resolver } from '../../src/discovery/resolver.ts'
 import { parseServiceName, type ServiceName } from '../../src/discovery/service-name.ts'
 import { manualClock, type ManualClock } from '../../src/testing/manual-clock.ts'
@@ -142,6 +142,169 @@ describe.each([
     api.answer(error)
     await expect(who()).rejects.toBe(error)
     expect(dns.lookups).toEqual([])
+  })
+})
+
+describe('an outage that lasts', () => {
+  const failing = async ({ ask, clock }: Both, ms: number): Promise<void> => {
+    await expect(ask()).rejects.toThrow('as the test says')
+    await clock.advance(ms)
+  }
+
+  test('a minute: DNS is asked, which an event and the snapshot tell; the API is tried again after a minute', async () => {
+    const fellBack = eventsOf('onehop:discovery.fell-back')
+    const recovered = eventsOf('onehop:discovery.recovered')
+    const auto = both()
+    const { who, ask, api, clock } = auto
+    await who()
+    const error = failed('outage')
+    api.answer(error)
+    await failing(auto, 59_999)
+    await failing(auto, 1)
+    expect(await ask()).toMatchObject({
+      endpoints: [{ address: BY_DNS }],
+      warning: 'DNS is asked instead: as the test says: outage',
+    })
+    expect(fellBack).toEqual([{ host: ORDERS.host, from: 'cloud-map', to: 'dns', error }])
+    const asked = api.lookups.length
+    await clock.advance(59_999)
+    expect(await who()).toBe(BY_DNS)
+    expect(api.lookups).toHaveLength(asked)
+    await clock.advance(1)
+    expect(await who()).toBe(BY_DNS)
+    expect(api.lookups).toHaveLength(asked + 1)
+    api.answer([BY_API])
+    await clock.advance(60_000)
+    expect((await ask()).warning).toBeUndefined()
+    expect(fellBack).toHaveLength(1)
+    expect(recovered).toEqual([{ host: ORDERS.host, from: 'dns', to: 'cloud-map' }])
+  })
+
+  test('less, time and again, leaves nothing to DNS', async () => {
+    const auto = both()
+    for (let round = 0; round < 5; round++) {
+      auto.api.answer([BY_API])
+      await auto.ask()
+      auto.api.answer(failed('outage'))
+      await failing(auto, 40_000)
+    }
+    expect(auto.dns.lookups).toEqual([])
+  })
+
+  test('a second one is told again', async () => {
+    const events = eventsOf('onehop:discovery.fell-back')
+    const auto = both()
+    for (let round = 0; round < 2; round++) {
+      auto.api.answer([BY_API])
+      await auto.clock.advance(60_000)
+      await auto.ask()
+      auto.api.answer(failed('outage'))
+      await failing(auto, 60_000)
+      expect(await auto.who()).toBe(BY_DNS)
+    }
+    expect(events).toHaveLength(2)
+  })
+
+  test('does not make DNS believed that knows nothing: a namespace may have none', async () => {
+    const auto = both()
+    await auto.who()
+    auto.api.answer(failed('outage'))
+    auto.dns.answer([])
+    await failing(auto, 60_000)
+    await expect(auto.ask()).rejects.toThrow(
+      'neither the Cloud Map API nor DNS can tell: as the test says: outage; DNS: knows no endpoints',
+    )
+  })
+})
+
+describe('what the API told of an address', () => {
+  const known = taskEndpoint('10.0.0.7', { port: 8080, zone: 'eu-west-1a', weight: 3, id: 'task-7' })
+  const handedOver = async (
+    byApi: readonly Endpoint[],
+    byDns: readonly (Endpoint | string)[],
+  ): Promise<readonly Endpoint[]> => {
+    const { ask, api, dns } = both()
+    api.answer(byApi)
+    await ask()
+    api.answer(failed('denied'))
+    dns.answer(byDns)
+    return (await ask()).endpoints
+  }
+
+  test('holds for the same address out of DNS', async () => {
+    expect(await handedOver([known], [taskEndpoint('10.0.0.7')])).toEqual([known])
+  })
+
+  test('and for all ports of it', async () => {
+    const other = { ...known, port: 9090 }
+    expect(await handedOver([known, other], [taskEndpoint('10.0.0.7')])).toEqual([known, other])
+    expect(await handedOver([known, other], [taskEndpoint('10.0.0.7', { port: 9090 })])).toEqual([other])
+  })
+
+  test('one port for all is the port of a new address, too', async () => {
+    const fresh = taskEndpoint('10.0.0.8')
+    expect(await handedOver([known], [fresh])).toEqual([{ ...fresh, port: 8080 }])
+    expect(await handedOver([known, { ...known, port: 9090 }], [fresh])).toEqual([fresh])
+    expect(await handedOver([known], [{ ...fresh, port: 443 }])).toEqual([{ ...fresh, port: 443 }])
+  })
+
+  test('is a better guess than a DNS that knows nothing; unless the API knew of nothing either', async () => {
+    await expect(handedOver([known], [])).rejects.toThrow('DNS: knows no endpoints')
+    expect(await handedOver([], [])).toEqual([])
+  })
+})
+
+test('a name that neither the API nor DNS knows has no endpoints', async () => {
+  const { ask, api, dns } = both()
+  await ask()
+  api.answer(failed('unknown-name'))
+  dns.answer([])
+  expect((await ask()).endpoints).toEqual([])
+})
+
+describe('an API that is slow with the first lookup of a name', () => {
+  test('gets DNS beside it after a second; it is asked again the next time', async () => {
+    const fellBack = eventsOf('onehop:discovery.fell-back')
+    const recovered = eventsOf('onehop:discovery.recovered')
+    const { who, api, dns, clock } = both()
+    const late = Promise.withResolvers<readonly string[]>()
+    api.answer(late.promise)
+    const answer = who()
+    await clock.advance(999)
+    expect(dns.lookups).toEqual([])
+    await clock.advance(1)
+    expect(await answer).toBe(BY_DNS)
+    expect(fellBack[0]?.error.message).toContain('the Cloud Map API gave no answer in 1000 ms')
+    late.resolve([BY_API])
+    await clock.advance(0)
+    expect(recovered).toHaveLength(1)
+    expect(await who()).toBe(BY_API)
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  test('is still waited for when DNS fails, or knows nothing', async () => {
+    for (const dnsAnswer of [[], new Error('SERVFAIL')]) {
+      const { who, api, dns, clock } = both()
+      const late = Promise.withResolvers<readonly string[]>()
+      api.answer(late.promise)
+      dns.answer(dnsAnswer)
+      const answer = who()
+      await clock.advance(2_000)
+      late.resolve([BY_API])
+      expect(await answer).toBe(BY_API)
+    }
+  })
+
+  test('does not outlive close', async () => {
+    const { auto, api, clock, who } = both()
+    api.answer(new Promise(() => {}))
+    const answer = who()
+    await clock.advance(1_000)
+    await answer
+    const waiting = expect(who()).rejects.toThrow('ONEHOP_CLOSED')
+    await auto.close?.()
+    await waiting
+    expect(clock.pendingTimers).toBe(0)
   })
 })
 
