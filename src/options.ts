@@ -9,7 +9,10 @@ import type { RetryOptions } from './dispatch/retry-policy.ts'
 
 /** Options of `createClient`. What stands beside `services` is the default for every service. */
 export interface ClientOptions extends ServiceOptions {
-  /** Cloud Map namespaces: hosts under these are discovered, every other host passes straight through. */
+  /**
+   * Cloud Map namespaces: hosts under these are discovered, every other host passes straight through. Hosts are
+   * the same in any case; the API is asked for the names as they are written here and in `services`.
+   */
   readonly namespaces?: readonly string[]
   /** Options of single services by host name. A name in no namespace is found by DNS. */
   readonly services?: Readonly<Record<string, ServiceOptions>>
@@ -87,11 +90,13 @@ export interface FallbackSettings {
 }
 
 export interface ClientSettings {
-  /** Canonical. */
+  /** As the user wrote them. */
   readonly namespaces: readonly string[]
   readonly defaults: ServiceSettings
   /** By canonical host. */
   readonly services: ReadonlyMap<string, ServiceSettings>
+  /** By canonical host: what the user wrote. */
+  readonly spellings: ReadonlyMap<string, string>
   readonly discovery: 'auto' | 'dns' | 'api' | Resolver
   readonly dns: DnsOptions
   readonly cloudMap: CloudMapOptions

@@ -56,8 +56,8 @@ export class RouteTable implements Routes {
 
   /** The name of a host that is discovered, or undefined for one that is not. */
   serviceOf(host: string): ServiceName | undefined {
-    const { namespaces, services } = this.#settings
-    const name = parseServiceName(host, namespaces)
+    const { namespaces, services, spellings } = this.#settings
+    const name = parseServiceName(spellings.get(canonicalHost(host)) ?? host, namespaces)
     return name.namespace !== undefined || services.has(name.host) ? name : undefined
   }
 

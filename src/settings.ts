@@ -65,9 +65,10 @@ export function settingsOf(options: ClientOptions): ClientSettings {
   }
   const defaults = serviceSettings('', options, base)
   return {
-    namespaces: given('namespaces', options.namespaces, [], checkHosts),
+    namespaces: given('namespaces', options.namespaces, [], checkNamespaces),
     defaults,
     services: servicesOf(options.services, defaults),
+    spellings: new Map(Object.keys(options.services ?? {}).map((host) => [canonicalHost(host), host])),
     discovery: given('discovery', options.discovery, 'auto', checkDiscovery),
     dns: options.dns ?? {},
     cloudMap: options.cloudMap ?? {},
@@ -150,8 +151,13 @@ function checkFallbackUrl(path: string, value: unknown): URL {
   return url
 }
 
-function checkHosts(path: string, value: unknown): readonly string[] {
-  return checkArray(path, value, 'an array of domain names, e.g. ["shop.local"]', checkHost)
+/** As they are written: the API tells cases apart. */
+function checkNamespaces(path: string, value: unknown): readonly string[] {
+  const allowed = 'an array of domain names, e.g. ["shop.local"]'
+  return checkArray(path, value, allowed, (entryPath, entry) => {
+    checkHost(entryPath, entry)
+    return entry as string
+  })
 }
 
 function checkHost(path: string, value: unknown): string {

@@ -10,6 +10,7 @@ import {
 import { createClient, type Client, type ClientOptions } from 'onehop'
 import { startLocalAws, type LocalAws } from 'onehop/testing'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { apiServer, instances } from './discovery/cloud-map-server.ts'
 import { ORIGIN } from './support/clients.ts'
 import { startServers, type TestServer } from './support/servers.ts'
 
@@ -112,6 +113,25 @@ describe('over the API', () => {
     )
     await expect.poll(() => call(caller), { timeout: 10_000 }).toBe(tasks[0]?.label)
     sdk.destroy()
+  })
+
+  test('names are asked for in the case in which they are written; hosts are the same in any', async () => {
+    const api = await apiServer(
+      instances([{ InstanceId: 'task-1', Attributes: { AWS_INSTANCE_IPV4: '127.0.1.1' } }]),
+    )
+    const caller = client({
+      discovery: 'api',
+      namespaces: ['Shop-HTTP'],
+      services: { 'Stock.Shop-HTTP.': {} },
+      cloudMap: { ...aws.cloudMap, endpoint: api.endpoint },
+    })
+    for (const host of ['stock.shop-http', 'STOCK.Shop-HTTP', 'orders.shop-http'])
+      expect((await caller.fetch(`http://${host}/`)).status).toBe(200)
+    expect(Object.keys(caller.inspect().services)).toEqual(['stock.shop-http', 'orders.shop-http'])
+    expect(api.calls.map(({ input }) => [input['NamespaceName'], input['ServiceName']])).toEqual([
+      ['Shop-HTTP', 'Stock'],
+      ['Shop-HTTP', 'orders'],
+    ])
   })
 
   test('that is denied, the error names the IAM action', async () => {

@@ -2,7 +2,10 @@
 export interface ServiceName {
   /** Lower case, no trailing dot. The key of every cache. */
   readonly host: string
-  /** What stands before the namespace; may hold dots and underscores. The whole host without a namespace. */
+  /**
+   * What stands before the namespace; may hold dots and underscores. The whole host without a namespace. In the
+   * case in which the options have it, since the Cloud Map API takes names of HTTP namespaces as they are.
+   */
   readonly service: string
   /** undefined for a name that was configured as a service but lies in no namespace: DNS only. */
   readonly namespace: string | undefined
@@ -10,20 +13,25 @@ export interface ServiceName {
 
 /** Lower case without a trailing dot: the form in which hosts are compared. */
 export function canonicalHost(host: string): string {
-  const lower = host.toLowerCase()
-  return lower.endsWith('.') ? lower.slice(0, -1) : lower
+  return withoutDot(host.toLowerCase())
+}
+
+function withoutDot(host: string): string {
+  return host.endsWith('.') ? host.slice(0, -1) : host
 }
 
 /**
  * Takes a host apart at the longest of `namespaces` that it ends in.
- * @param namespaces canonical, in any order
+ * @param namespaces in any order and case
  */
 export function parseServiceName(host: string, namespaces: readonly string[]): ServiceName {
+  const written = withoutDot(host)
   const name = canonicalHost(host)
   let namespace: string | undefined
-  for (const candidate of namespaces) {
-    if (name.endsWith(`.${candidate}`) && candidate.length > (namespace?.length ?? 0)) namespace = candidate
+  for (const candidate of namespaces.map(withoutDot)) {
+    const isUnder = name.endsWith(`.${candidate.toLowerCase()}`)
+    if (isUnder && candidate.length > (namespace?.length ?? 0)) namespace = candidate
   }
-  const service = namespace === undefined ? name : name.slice(0, -namespace.length - 1)
+  const service = namespace === undefined ? name : written.slice(0, -namespace.length - 1)
   return { host: name, service, namespace }
 }
