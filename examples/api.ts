@@ -4,7 +4,7 @@ const local = await startWorld()
 // #region readme
 import { createClient } from 'onehop'
 
-// Changes show within seconds, with zones and ports. Needs servicediscovery:DiscoverInstances.
+// Changes show within seconds, with zones and ports. The IAM policy it needs is in docs/discovery.md.
 const client = createClient({
   namespaces: ['shop.local'],
   discovery: 'api',
