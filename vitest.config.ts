@@ -17,7 +17,7 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: 'main',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/package/**', 'test/load/**'],
+          exclude: ['test/package/**', 'test/load/**', 'test/fuzz/**'],
         },
       },
       {
@@ -28,6 +28,20 @@ const config: ViteUserConfig = defineConfig({
           testTimeout: 180_000,
           hookTimeout: 180_000,
         },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'fuzz',
+          include: ['test/fuzz/**/*.test.ts'],
+          // 200,000 cases take a third of this for all files together, on a busy machine.
+          testTimeout: 60_000,
+        },
+      },
+      {
+        extends: true,
+        // Wait for TTLs, and for servers of others to notice that one is gone.
+        test: { name: 'peers', include: ['test/peers/**/*.test.ts'], testTimeout: 60_000 },
       },
       {
         extends: true,

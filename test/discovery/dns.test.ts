@@ -98,11 +98,20 @@ describe('addresses', () => {
   })
 
   test.each([
-    ['in one answer', [cname(NAME, 'b.shop.local'), cname('b.shop.local', NAME)]],
-    ['over several', [cname(NAME, NAME)]],
+    ['of two', [cname(NAME, 'b.shop.local'), cname('b.shop.local', NAME)]],
+    ['of one', [cname(NAME, NAME)]],
   ])('aliases that go in circles (%s) are an error', async (_, answers) => {
     const server = await zoneServer({ [`${NAME} A`]: { answers } })
     await expect(resolveBy(server)).rejects.toThrow('from alias to alias')
+  })
+
+  test('aliases in a circle over several answers are an error, after eight questions', async () => {
+    const server = await zoneServer({
+      [`${NAME} A`]: { answers: [cname(NAME, 'back.example')] },
+      'back.example A': { answers: [cname('back.example', NAME)] },
+    })
+    await expect(resolveBy(server)).rejects.toThrow('more than 8 aliases')
+    expect(server.asked).toHaveLength(8)
   })
 
   test('AAAA is asked for when there is no A', async () => {
