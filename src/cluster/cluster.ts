@@ -1,4 +1,5 @@
 import type { Balancer, PickHint } from '../balancer/balancer.ts'
+import { formatAddressPort } from '../core/address-port.ts'
 import type { Clock, Random } from '../core/clock.ts'
 import { emit } from '../core/events.ts'
 import type { Outcome } from '../core/outcome.ts'
@@ -189,10 +190,11 @@ export class Cluster implements Witness {
     const staying = new Map(this.#tasks.map((upstream) => [upstream.label, upstream]))
     const tasks = new Map<string, Upstream>()
     for (const endpoint of endpoints) {
-      const fresh = new Upstream(endpoint, this.#options.portOf(endpoint), this.#peersMs, now)
-      const known = staying.get(fresh.label)
+      const port = this.#options.portOf(endpoint)
+      const label = formatAddressPort(endpoint.address, port)
+      const known = staying.get(label)
       if (known !== undefined) known.endpoint = endpoint
-      tasks.set(fresh.label, known ?? fresh)
+      tasks.set(label, known ?? new Upstream(endpoint, port, this.#peersMs, now))
     }
     this.#tasks = [...tasks.values()]
     this.#recount()
