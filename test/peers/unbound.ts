@@ -1,0 +1,42 @@
+/** unbound as the caching resolver between a client and an authority, as the VPC's resolver is. */
+import { Daemon, type Program } from './daemon.ts'
+
+const UNBOUND: Program = { name: 'unbound', debianPackage: 'unbound' }
+
+/** @param stubs zones, and the ports of loopback where their authorities are */
+export function startUnbound(stubs: Readonly<Record<string, number>>): Promise<Daemon> {
+  return Daemon.start({
+    program: UNBOUND,
+    files: (port, folder) => ({ 'unbound.conf': configOf(stubs, port, folder) }),
+    args: (folder) => ['-d', '-c', `${folder}/unbound.conf`],
+    ready: /start of service/,
+  })
+}
+
+function configOf(stubs: Readonly<Record<string, number>>, port: number, folder: string): string {
+  const lines = [
+    'server:',
+    'interface: 127.0.0.1',
+    `port: ${port}`,
+    'do-ip6: no',
+    'do-daemonize: no',
+    'username: ""',
+    'chroot: ""',
+    `directory: "${folder}"`,
+    'pidfile: ""',
+    'use-syslog: no',
+    'logfile: ""',
+    'num-threads: 1',
+    // Or two of them could have one port, and each some of the queries.
+    'so-reuseport: no',
+    'module-config: "iterator"',
+    'do-not-query-localhost: no',
+    // An authority that is down is found to be so within the second that clients wait.
+    'outbound-msg-retry: 1',
+    'remote-control:',
+    'control-enable: no',
+  ]
+  for (const [zone, authority] of Object.entries(stubs))
+    lines.push('stub-zone:', `name: ${zone}`, `stub-addr: 127.0.0.1@${authority}`)
+  return `${lines.join('\n')}\n`
+}
