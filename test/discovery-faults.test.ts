@@ -82,11 +82,11 @@ async function callsGoOn(by: Client, ms: number): Promise<void> {
 
 /** A call that may have to wait for virtual time to pass. */
 async function callWhileTimePasses(by: Client): Promise<number> {
-  let isOver = false
-  const status = call(by).finally(() => (isOver = true))
+  const wait = { isOver: false }
+  const status = call(by).finally(() => (wait.isOver = true))
   status.catch(() => undefined)
-  while (!isOver) {
-    await clock.advance(250)
+  while (!wait.isOver) {
+    await clock.advance(STEP_MS)
     await new Promise((resolve) => setTimeout(resolve, 1))
   }
   return status

@@ -27,5 +27,6 @@ export function parseAddressPort(text: string): AddressPort | undefined {
 /** The way back: `10.0.0.2:53`, `[::1]:53`; without a port the bare literal. */
 export function formatAddressPort(address: string, port: number | undefined): string {
   if (port === undefined) return address
-  return isIPv6(address) ? `[${address}]:${port}` : `${address}:${port}`
+  // Not isIPv6(): a thousand endpoints are told apart by this with each answer, and nothing else has a colon.
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
 }

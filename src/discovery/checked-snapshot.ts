@@ -18,7 +18,7 @@ export function checkedSnapshot(snapshot: Snapshot, { host }: ServiceName, now: 
 
 function faultOf(snapshot: Snapshot | undefined | null, now: number): string | undefined {
   if (typeof snapshot !== 'object' || snapshot === null) return `${String(snapshot)}, and no object`
-  const { endpoints, expiresAt } = snapshot
+  const { endpoints, expiresAt, complete } = snapshot
   if (!Array.isArray(endpoints)) return 'endpoints is no array'
   if (typeof expiresAt !== 'number' || Number.isNaN(expiresAt)) return 'expiresAt is no number'
   if (expiresAt !== Number.POSITIVE_INFINITY && expiresAt > now + A_DAY_MS) {
@@ -28,12 +28,14 @@ function faultOf(snapshot: Snapshot | undefined | null, now: number): string | u
     const fault = endpointFault(endpoint as Partial<Endpoint> | string | undefined)
     if (fault !== undefined) return `endpoints[${index}]${fault}`
   }
-  return undefined
+  // Left out, it would count as false: a sample, whose endpoints stay for three TTLs.
+  return typeof complete === 'boolean' ? undefined : 'complete is neither true nor false'
 }
 
 function endpointFault(endpoint: Partial<Endpoint> | string | undefined | null): string | undefined {
   if (typeof endpoint !== 'object' || endpoint === null) {
-    return ` is ${JSON.stringify(endpoint)}; make it with taskEndpoint(address, { port })`
+    const told = typeof endpoint === 'string' ? JSON.stringify(endpoint) : String(endpoint)
+    return ` is ${told}; make it with taskEndpoint(address, { port })`
   }
   const { address, port, weight } = endpoint
   if (typeof address !== 'string' || address === '') return '.address is no string'

@@ -23,7 +23,7 @@ export async function withHeadStart<Result>(
   const isNeeded = Promise.withResolvers<boolean>()
   const timer = clock.setTimer(() => isNeeded.resolve(true), headStartMs)
   const one = first(own.signal)
-  one.then(
+  void one.then(
     () => isNeeded.resolve(false),
     () => isNeeded.resolve(true),
   )
@@ -32,9 +32,9 @@ export async function withHeadStart<Result>(
     if (!needed) throw new Error('not asked: the first has answered')
     return second(own.signal)
   })
-  const ended = Promise.allSettled([one, other])
-  void ended.then(() => {
+  void Promise.allSettled([one, other]).then(() => {
     for (const signal of signals) signal.removeEventListener('abort', onAbort)
+    return undefined
   })
   try {
     return await Promise.any([one, other])

@@ -33,20 +33,24 @@ interface Sighting {
  */
 export class KnownEndpoints {
   readonly #sightings = new Map<string, Sighting>()
+  /** The last answer, if it was the whole set: sightings that nobody has needed yet. */
+  #whole: readonly Endpoint[] | undefined
   /** Time for which there was a fresh answer, in ms, over all answers. */
   #coveredMs = 0
+  /** Of the last answer; on the clock. */
   #takenAt = Number.NEGATIVE_INFINITY
   #ttlMs = 0
 
   /** The whole set, in the light of one more answer. */
   take(answer: Snapshot, now: number, witnesses: Iterable<Witness>): readonly Endpoint[] {
+    if (answer.complete) this.#sightings.clear()
+    else if (this.#whole !== undefined) this.#see(this.#whole)
+    this.#whole = answer.complete ? answer.endpoints : undefined
     this.#coveredMs += Math.min(now - this.#takenAt, this.#ttlMs)
     this.#takenAt = now
     this.#ttlMs = Math.max(0, answer.expiresAt - now)
-    if (answer.complete) this.#sightings.clear()
-    for (const endpoint of answer.endpoints)
-      this.#sightings.set(placeOf(endpoint), { endpoint, at: this.#coveredMs, ttlMs: this.#ttlMs })
     if (answer.complete) return answer.endpoints
+    this.#see(answer.endpoints)
     this.#dropUnseen(now, witnesses)
     return Array.from(this.#sightings.values(), ({ endpoint }) => endpoint)
   }
@@ -54,6 +58,12 @@ export class KnownEndpoints {
   /** Nobody has looked for a while: what was known is not known any more. */
   forget(): void {
     this.#sightings.clear()
+    this.#whole = undefined
+  }
+
+  #see(endpoints: readonly Endpoint[]): void {
+    for (const endpoint of endpoints)
+      this.#sightings.set(placeOf(endpoint), { endpoint, at: this.#coveredMs, ttlMs: this.#ttlMs })
   }
 
   #dropUnseen(now: number, witnesses: Iterable<Witness>): void {

@@ -148,7 +148,9 @@ function connectorTo(
     const giveUp = (): void => {
       if (settled) return
       settle(
-        new errors.ConnectTimeoutError(`no connection to ${formatAddressPort(address, port)} in ${limitMs} ms`),
+        new errors.ConnectTimeoutError(
+          `no connection to ${formatAddressPort(address, port)} in ${limitMs} ms`,
+        ),
         null,
       )
       if (socket instanceof Socket) socket.destroy()

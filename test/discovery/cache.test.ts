@@ -306,6 +306,8 @@ describe('the snapshot cache', () => {
       { endpoints: [{ address: '10.0.0.1', port: 0, weight: 1 }], expiresAt: 1 },
       '.port is no port',
     ],
+    ['a bigint', { endpoints: [1n], expiresAt: 1 }, 'endpoints[0] is 1; make it with taskEndpoint'],
+    ['no word on completeness', { endpoints: [], expiresAt: 1 }, 'complete is neither true nor false'],
     ['no weight', { endpoints: [{ address: '10.0.0.1' }], expiresAt: 1 }, '.weight is no number above 0'],
   ])('a resolver that returns %s is told what is wrong', async (_what, snapshot, message) => {
     const resolver = { resolve: () => Promise.resolve(snapshot as never) }
