@@ -33,17 +33,19 @@ test('a cached answer is fresh for what is left of its TTL, and costs the author
     ttlMs: 20_000,
     complete: true,
   })
+  const { length } = asked(atAuthority)
   await until('18 s are left', async () => {
     const { ttlMs } = await lookUp(atCache.server, HOST)
     expect(ttlMs).toBe((atCache.exchanges.at(-1)?.ttlSeconds ?? 0) * 1000)
     return ttlMs <= 18_000
   })
-  expect(asked(atAuthority)).toHaveLength(1)
+  expect(asked(atAuthority)).toHaveLength(length)
 })
 
 test('a negative answer is kept by both, for what is left of its TTL', async () => {
   const { named, atCache, atAuthority } = await startBoth({ minimum: 3, records: [] })
   expect(await lookUp(atCache.server, HOST)).toEqual({ places: [], ttlMs: 3_000, complete: true })
+  const { length } = asked(atAuthority)
   await named.update('shop.local', `update add ${HOST} 20 A 10.0.1.5`)
   const negative: number[] = []
   await until('the new record is found', async () => {
@@ -57,7 +59,11 @@ test('a negative answer is kept by both, for what is left of its TTL', async () 
   })
   expect(negative.length).toBeGreaterThan(0)
   expect(negative).toEqual(negative.toSorted((one, other) => other - one))
-  expect(asked(atAuthority).map(({ rcode }) => rcode)).toEqual(['NXDOMAIN', 'NOERROR'])
+  expect(
+    asked(atAuthority)
+      .slice(length)
+      .map(({ rcode }) => rcode),
+  ).toEqual(['NOERROR'])
 })
 
 test('a client in steady use asks when the TTL it was told is over, and at most twice for each time that the authority is asked', async () => {

@@ -21,6 +21,8 @@ export interface DaemonSpec {
   readonly args: (folder: string) => readonly string[]
   /** What it logs when it is up. */
   readonly ready: RegExp
+  /** What it logs when it goes on without some of its files. */
+  readonly failed?: RegExp
 }
 
 // Generous: two cores are shared with everything else that runs on the machine.
@@ -150,6 +152,7 @@ export class Daemon implements AsyncDisposable {
         await this.kill()
         return false
       }
+      if (this.#spec.failed?.test(news) === true) throw new Error(`${this.#name} cannot use it:\n${news}`)
       if (this.#spec.ready.test(news)) return true
       if (!isRunning(child)) throw new Error(`${this.#name} ended at once:\n${news}`)
       if (performance.now() > until)

@@ -6,6 +6,7 @@ import { resources } from '../support/resources.ts'
 import { clientOf, HOST, inspect } from './clients.ts'
 import { addresses, lookUp } from './lookups.ts'
 import { startNamed, type LoggedQuery } from './named.ts'
+import { startUnbound } from './unbound.ts'
 import { until } from './until.ts'
 
 const { keep } = resources()
@@ -75,6 +76,18 @@ describe('SRV records', () => {
   })
 })
 
+test('large sets come through a cache whole', async () => {
+  const zones = {
+    'shop.local': { records: hosts(90) },
+    'web.local': { records: services(40) },
+  }
+  const named = keep(await startNamed({ zones }))
+  const unbound = keep(await startUnbound({ 'shop.local': named.port, 'web.local': named.port }))
+  expect((await lookUp(unbound.server, HOST)).places).toEqual(addresses(90))
+  const told = await lookUp(unbound.server, 'orders.web.local', { record: 'srv' })
+  expect(told.places).toEqual(places(40))
+})
+
 test('a server that, being asked too often, truncates every answer is asked over TCP', async () => {
   const named = keep(
     await startNamed({
@@ -82,8 +95,8 @@ test('a server that, being asked too often, truncates every answer is asked over
       options: ['rate-limit { responses-per-second 1; slip 1; window 3600; }'],
     }),
   )
-  for (let lookups = 0; lookups < 10; lookups++)
-    expect((await lookUp(named.server, HOST)).places).toEqual(addresses(3))
+  const lookUps = Array.from({ length: 10 }, () => lookUp(named.server, HOST))
+  for (const { places: found } of await Promise.all(lookUps)) expect(found).toEqual(addresses(3))
   expect(how(await named.queries()).filter((query) => query === 'A over TCP').length).toBeGreaterThan(5)
 })
 

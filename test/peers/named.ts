@@ -51,6 +51,7 @@ export async function startNamed(options: NamedOptions): Promise<Named> {
     // -g: in the foreground, and its log to stderr. One thread, so that its log has the order of the queries.
     args: (folder) => ['-g', '-n', '1', '-c', `${folder}/named.conf`],
     ready: /^\S+ \S+ running$/m,
+    failed: /not loaded due to errors/,
   })
   let read = 0
   let markers = 0

@@ -10,10 +10,13 @@ import { until } from './until.ts'
 
 const { keep, servers } = resources()
 
+/** An authority that is down is found to be so while a client waits; unbound takes more than 10 s by itself. */
+const QUICK = ['outbound-msg-retry: 1']
+
 test('the last good set serves while the authority, then the cache too, is down; what is new is found when they are back', async () => {
   const [first, second] = (await servers(2)) as [TestServer, TestServer]
   const named = keep(await startNamed({ zones: { 'shop.local': { records: ['orders 1 A 127.0.1.1'] } } }))
-  const unbound = keep(await startUnbound({ 'shop.local': named.port }))
+  const unbound = keep(await startUnbound({ 'shop.local': named.port }, QUICK))
   const client = keep(clientOf([unbound.server], { port: first.port }))
   /** Calls all the time, none of which may fail. */
   const callUntilLookupsFailBy = (reason: string): Promise<void> =>
@@ -60,7 +63,7 @@ test('when the first server cannot reach the authority (SERVFAIL), the second is
   const reachable = keep(await startNamed({ zones: { 'shop.local': { records: ['orders 9 A 10.0.1.5'] } } }))
   const gone = await startNamed({ zones: { 'shop.local': { records: [] } } })
   await gone[Symbol.asyncDispose]()
-  const cutOff = keep(await startUnbound({ 'shop.local': gone.port }))
+  const cutOff = keep(await startUnbound({ 'shop.local': gone.port }, QUICK))
   await expect(lookUp(cutOff.server, HOST)).rejects.toThrow('SERVFAIL')
 
   const client = keep(clientOf([cutOff.server, reachable.server]))

@@ -3,17 +3,28 @@ import { Daemon, type Program } from './daemon.ts'
 
 const UNBOUND: Program = { name: 'unbound', debianPackage: 'unbound' }
 
-/** @param stubs zones, and the ports of loopback where their authorities are */
-export function startUnbound(stubs: Readonly<Record<string, number>>): Promise<Daemon> {
+/**
+ * @param stubs zones, and the ports of loopback where their authorities are
+ * @param options further lines of its `server` clause
+ */
+export function startUnbound(
+  stubs: Readonly<Record<string, number>>,
+  options: readonly string[] = [],
+): Promise<Daemon> {
   return Daemon.start({
     program: UNBOUND,
-    files: (port, folder) => ({ 'unbound.conf': configOf(stubs, port, folder) }),
+    files: (port, folder) => ({ 'unbound.conf': configOf(stubs, options, port, folder) }),
     args: (folder) => ['-d', '-c', `${folder}/unbound.conf`],
     ready: /start of service/,
   })
 }
 
-function configOf(stubs: Readonly<Record<string, number>>, port: number, folder: string): string {
+function configOf(
+  stubs: Readonly<Record<string, number>>,
+  options: readonly string[],
+  port: number,
+  folder: string,
+): string {
   const lines = [
     'server:',
     'interface: 127.0.0.1',
@@ -31,8 +42,7 @@ function configOf(stubs: Readonly<Record<string, number>>, port: number, folder:
     'so-reuseport: no',
     'module-config: "iterator"',
     'do-not-query-localhost: no',
-    // An authority that is down is found to be so within the second that clients wait.
-    'outbound-msg-retry: 1',
+    ...options,
     'remote-control:',
     'control-enable: no',
   ]
