@@ -7,7 +7,7 @@ import { ServerBackoff } from './dns-backoff.ts'
 import { isDnsName, type DnsAnswer, type DnsType } from './dns-message.ts'
 import { Semaphore } from './dns-semaphore.ts'
 import type { DnsServer } from './dns-transport.ts'
-import { AnsweredError, askServer, SilentError } from './dns-wire.ts'
+import { AnsweredError, askServer, SilentError, type AskOptions } from './dns-wire.ts'
 
 export interface StubOptions {
   /** Asked in this order. Empty: those of the machine (`dns.getServers()`). */
@@ -68,7 +68,7 @@ export class StubResolver {
       for (const server of servers) {
         if (out.has(server)) continue
         try {
-          return await this.#ask(server, name, type, signal)
+          return await this.#ask(server, name, type, { signal, again: round > 0 })
         } catch (error) {
           signal.throwIfAborted()
           failures.set(server, error)
@@ -84,16 +84,21 @@ export class StubResolver {
   }
 
   /** Asks one, and learns from what it does. */
-  async #ask(server: DnsServer, name: string, type: DnsType, signal: AbortSignal): Promise<DnsAnswer> {
-    const { clock } = this.#options
+  async #ask(
+    server: DnsServer,
+    name: string,
+    type: DnsType,
+    how: Pick<AskOptions, 'signal' | 'again'>,
+  ): Promise<DnsAnswer> {
+    const { clock, timeoutMs } = this.#options
     const askedAt = clock.now()
     try {
-      const answer = await askServer(server, name, type, { ...this.#options, signal })
+      const answer = await askServer(server, name, type, { clock, timeoutMs, ...how })
       this.#backoff.answered(server)
       return answer
     } catch (error) {
       if (error instanceof AnsweredError) this.#backoff.answered(server)
-      else if (!signal.aborted) this.#backoff.failed(server, askedAt, clock.now())
+      else if (!how.signal.aborted) this.#backoff.failed(server, askedAt, clock.now())
       throw error
     }
   }

@@ -19,6 +19,8 @@ import { inTime } from './in-time.ts'
 export interface AskOptions {
   /** For each message sent. */
   readonly timeoutMs: number
+  /** The server was silent before: this time over TCP, in case it is datagrams that do not get there or back. */
+  readonly again: boolean
   readonly clock: Clock
   readonly signal: AbortSignal
 }
@@ -57,7 +59,10 @@ export async function askServer(
   return answer
 }
 
-/** Over UDP; and when the answer does not fit into a datagram, over TCP. */
+/**
+ * Over UDP; and over TCP when the answer does not fit into a datagram, or when nothing takes datagrams there
+ * (a server behind TCP alone, a security group that admits TCP alone).
+ */
 async function askWhole(
   server: DnsServer,
   name: string,
@@ -75,15 +80,34 @@ async function askWhole(
   }
   // More than was offered came in fragments, of which all but the first are easily forged: not taken.
   const mostBytes = edns?.udpBytes ?? PLAIN_BYTES
-  const overUdp = await inTime(limit, (signal) =>
-    exchangeUdp(server, message, (bytes) => readAnswer(bytes, question, mostBytes), signal),
-  )
-  if (!overUdp.truncated) return overUdp
-  const overTcp = await inTime(limit, (signal) =>
-    exchangeTcp(server, message, (bytes) => readAnswer(bytes, question), signal),
-  )
-  if (overTcp.truncated) throw new AnsweredError('sent a truncated answer over TCP')
-  return overTcp
+  const overUdp = (): Promise<DnsAnswer> =>
+    inTime(limit, (signal) =>
+      exchangeUdp(server, message, (bytes) => readAnswer(bytes, question, mostBytes), signal),
+    )
+  const overTcp = async (): Promise<DnsAnswer> => {
+    const answer = await inTime(limit, (signal) =>
+      exchangeTcp(server, message, (bytes) => readAnswer(bytes, question), signal),
+    )
+    if (answer.truncated) throw new AnsweredError('sent a truncated answer over TCP')
+    return answer
+  }
+  const answer = await (options.again ? unlessRefused(overTcp, overUdp) : unlessRefused(overUdp, overTcp))
+  return answer.truncated ? overTcp() : answer
+}
+
+/** What `first` brings; if it is refused, what `second` does; and if that fails as well, the refusal. */
+async function unlessRefused(
+  first: () => Promise<DnsAnswer>,
+  second: () => Promise<DnsAnswer>,
+): Promise<DnsAnswer> {
+  try {
+    return await first()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ECONNREFUSED') throw error
+    return await second().catch((secondError: unknown) => {
+      throw secondError instanceof AnsweredError || secondError instanceof SilentError ? secondError : error
+    })
+  }
 }
 
 function readAnswer(bytes: Buffer, question: DnsQuestion, mostBytes?: number): DnsAnswer | undefined {

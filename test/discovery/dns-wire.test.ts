@@ -1,4 +1,5 @@
 import { createSocket } from 'node:dgram'
+import type { Socket as TcpSocket } from 'node:net'
 import type { Answer, OptAnswer } from 'dns-packet'
 import { describe, expect, test } from 'vitest'
 import { ResolutionFailedError } from '../../src/core/errors.ts'
@@ -9,6 +10,7 @@ import {
   a,
   aaaa,
   FORMERR,
+  freePort,
   NOTIMP,
   NXDOMAIN,
   response,
@@ -218,6 +220,50 @@ describe('truncated answers', () => {
     const failed = failure(query(NAME, 'A', optionsFor([udp], { clock, rounds: 1 })))
     await timeOut(clock, () => tcp.connections === 1)
     expect((await failed).message).toContain('gave no answer in 1000 ms')
+  })
+})
+
+describe('servers behind TCP alone', () => {
+  const overTcp = (asked: Query, socket: TcpSocket): void =>
+    void socket.end(withLength(response(asked, { answers: [ADDRESS] })))
+
+  test('are asked over TCP at once when they refuse datagrams', async () => {
+    const port = await freePort()
+    const tcp = await tcpServer(port, overTcp)
+    const stub = { ...optionsFor([]), servers: [{ address: '127.0.0.1', port }] }
+    expect((await query(NAME, 'A', stub)).answers).toHaveLength(1)
+    expect(tcp.connections).toBe(1)
+  })
+
+  test('are asked over TCP the second time when datagrams bring no answer', async () => {
+    const silent = await udpServer(() => {})
+    await tcpServer(silent.port, overTcp)
+    const clock = manualClock()
+    const answer = query(NAME, 'A', optionsFor([silent], { clock }))
+    await timeOut(clock, () => silent.asked.length === 1)
+    expect((await answer).answers).toHaveLength(1)
+    expect(silent.asked).toHaveLength(1)
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  test('a port that is closed for both is told, with both tried', async () => {
+    const port = await freePort()
+    const stub = { ...optionsFor([]), servers: [{ address: '127.0.0.1', port }] }
+    expect((await failure(query(NAME, 'A', stub))).message).toContain('ECONNREFUSED')
+    await until(() => openSockets().length === 0)
+  })
+
+  test('a server that speaks UDP alone, and lost a packet, is asked over UDP again', async () => {
+    let lost = false
+    const server = await udpServer((asked, reply) => {
+      if (lost) reply(response(asked, { answers: [ADDRESS] }))
+      lost = true
+    })
+    const clock = manualClock()
+    const answer = query(NAME, 'A', optionsFor([server], { clock }))
+    await timeOut(clock, () => server.asked.length === 1)
+    expect((await answer).answers).toHaveLength(1)
+    expect(server.asked).toHaveLength(2)
   })
 })
 

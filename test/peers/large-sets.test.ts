@@ -100,6 +100,12 @@ test('a server that, being asked too often, truncates every answer is asked over
   expect(how(await named.queries()).filter((query) => query === 'A over TCP').length).toBeGreaterThan(5)
 })
 
+test('a server that takes no datagrams at all is asked over TCP', async () => {
+  const named = keep(await startNamed({ zones: { 'shop.local': { records: hosts(3) } } }))
+  const unbound = keep(await startUnbound({ 'shop.local': named.port }, ['do-udp: no', 'tcp-upstream: yes']))
+  expect((await lookUp(unbound.server, HOST)).places).toEqual(addresses(3))
+})
+
 test.each([
   ['random', 3],
   ['random', 40],
