@@ -178,7 +178,6 @@ describe('DNS', () => {
     ['garbage', 'garbage'],
     ['silence', 'drop'],
     ['forged answers', 'wrong-id'],
-    ['answers from the wrong port', 'wrong-port'],
   ] as const)('%s for a minute: no call fails', async (_, fault) => {
     const caller = client({ discovery: 'dns' })
     await callsGoOn(caller, 1_000)
@@ -188,6 +187,17 @@ describe('DNS', () => {
     aws.dns.faults.clear()
     await callsGoOn(caller, 61_000)
     expect(told(caller)?.lastError).toBeUndefined()
+  })
+
+  test('answers from the wrong port are not heard: TCP brings the right ones', async () => {
+    aws.dns.faults.answer = 'wrong-port'
+    const caller = client({ discovery: 'dns' })
+    expect(await callWhileTimePasses(caller)).toBe(200)
+    await callsGoOn(caller, 60_000)
+    const [udp, tcp] = (['udp', 'tcp'] as const).map((transport) => aws.dns.countQueries({ transport }))
+    expect(told(caller)?.refreshes).toBeGreaterThan(2)
+    expect(told(caller)?.refreshes).toBe(tcp)
+    expect(udp).toBeGreaterThanOrEqual(tcp ?? 0)
   })
 
   test.each([
