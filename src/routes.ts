@@ -16,6 +16,7 @@ const DEFAULT_PORT: Readonly<Record<string, number>> = { 'http:': 80, 'https:': 
 
 /** A route, with what `inspect()` tells of it. */
 export interface KnownRoute extends Route {
+  readonly pools: Pools
   readonly origin: string
   readonly service: ServiceName
 }

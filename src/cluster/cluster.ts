@@ -3,9 +3,9 @@ import { formatAddressPort } from '../core/address-port.ts'
 import type { Clock, Random } from '../core/clock.ts'
 import { emit } from '../core/events.ts'
 import type { Outcome } from '../core/outcome.ts'
-import type { ServiceView } from '../discovery/service-view.ts'
 import type { Endpoint } from '../discovery/endpoint.ts'
 import type { Witness } from '../discovery/known-endpoints.ts'
+import type { View } from '../discovery/view.ts'
 import { learn } from './learning.ts'
 import { directShare } from './tiers.ts'
 import { Upstream } from './upstream.ts'
@@ -33,7 +33,7 @@ export interface ClusterOptions {
  */
 export class Cluster implements Witness {
   readonly #options: ClusterOptions
-  readonly #view: ServiceView
+  readonly #view: View
   readonly #fallback: Upstream | undefined
   #endpoints: readonly Endpoint[] | undefined
   #tasks: readonly Upstream[] = []
@@ -45,7 +45,7 @@ export class Cluster implements Witness {
   #peersAt = Number.NEGATIVE_INFINITY
   #panicking = false
 
-  constructor(view: ServiceView, options: ClusterOptions) {
+  constructor(view: View, options: ClusterOptions) {
     this.#view = view
     this.#options = options
     const { fallback, clock } = options

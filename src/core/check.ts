@@ -154,5 +154,10 @@ export function checkMethods<Kind extends object>(
 }
 
 export function checkClock(path: string, value: unknown): Clock {
-  return checkMethods(path, value, ['now', 'setTimer'], 'a clock with now() and setTimer()')
+  return checkMethods(
+    path,
+    value,
+    ['now', 'setTimer', 'afterIo'],
+    'a clock with now(), setTimer() and afterIo()',
+  )
 }

@@ -21,6 +21,11 @@ export interface Clock {
    *   it a process whose last call is between two attempts would end in the middle of it [false]
    */
   setTimer(callback: () => void, delayMs: number, awaited?: boolean): Timer
+  /**
+   * Calls back once what sockets have brought until now has been heard: a process that was busy must not take its
+   * own lateness for that of others.
+   */
+  afterIo(callback: () => void): void
 }
 
 export interface Random {
@@ -47,6 +52,7 @@ class SystemTimer implements Timer {
 export const systemClock: Clock = {
   now: () => performance.now(),
   setTimer: (callback, delayMs, awaited = false) => new SystemTimer(callback, delayMs, awaited),
+  afterIo: (callback) => void setImmediate(callback),
 }
 
 export const systemRandom: Random = {

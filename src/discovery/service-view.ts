@@ -8,6 +8,7 @@ import { inTime } from './in-time.ts'
 import { KnownEndpoints, type Witness } from './known-endpoints.ts'
 import type { Resolver } from './resolver.ts'
 import type { ServiceName } from './service-name.ts'
+import type { View } from './view.ts'
 
 /** A name without calls for this long is left to expire. */
 const IDLE_AFTER_MS = 60_000
@@ -41,15 +42,11 @@ export interface Source {
  * and the old answer serves meanwhile; an idle one is left to expire, and its next call waits for a fresh
  * answer. A failed lookup never replaces a good set.
  */
-export class ServiceView {
+export class ServiceView implements View {
   readonly service: ServiceName
-  /** The last good set. `endpoints` is the same array as long as nothing about them changes. */
   snapshot: Snapshot | undefined
-  /** Why there is no snapshot, or why it is old. */
   error: Error | undefined
-  /** Until when calls need not wait; on the clock. */
   usableUntil: number = Number.NEGATIVE_INFINITY
-  /** When the service was last called; on the clock. */
   usedAt: number = Number.NEGATIVE_INFINITY
   /** When the last lookup that succeeded came back; on the clock. */
   refreshedAt: number | undefined
@@ -79,17 +76,13 @@ export class ServiceView {
     this.#source = source
   }
 
-  /**
-   * Waits for the lookup under way, or starts one. Resolves when calls may go on: with a `snapshot`, or with
-   * an `error` that stands until the next lookup.
-   */
+  /** Waits for the lookup under way, or starts one. */
   async whenUsable(): Promise<void> {
     if (this.#state === 'closed') throw new ClosedError('the client')
     this.usedAt = this.#source.clock.now()
     await this.#refresh()
   }
 
-  /** Has `witness` asked, from now on, which endpoints live that a sample lacks. */
   addWitness(witness: Witness): void {
     this.#witnesses.add(witness)
   }
@@ -98,7 +91,6 @@ export class ServiceView {
     this.#witnesses.delete(witness)
   }
 
-  /** Asks anew before expiry, because an endpoint refused a connection. At most once a second. */
   refreshEarly(now: number): void {
     const everyMs = this.#failuresInARow > 0 ? EARLY_RETRY_EVERY_MS : EARLY_REFRESH_EVERY_MS
     if (this.#state !== 'live' || now - this.#lookedUpAt < everyMs) return

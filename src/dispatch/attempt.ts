@@ -81,9 +81,8 @@ export class Attempt implements Dispatcher.DispatchHandler {
 
   /** Gives the attempt up when its response headers are not there in time. */
   limit(limitMs: number): void {
-    // After what the sockets have for us: a process that was busy must not take its own lateness for the task's.
-    const late = (): void => void setImmediate(() => this.#exceed(limitMs))
-    this.#limit = this.#call.route.clock.setTimer(late, limitMs, true)
+    const { clock } = this.#call.route
+    this.#limit = clock.setTimer(() => clock.afterIo(() => this.#exceed(limitMs)), limitMs, true)
   }
 
   /** The caller is gone: ends whatever goes on, at once. */

@@ -5,6 +5,7 @@ import type { Upstream } from '../cluster/upstream.ts'
 import { formatAddressPort } from '../core/address-port.ts'
 import type { Clock, Timer } from '../core/clock.ts'
 import { ClosedError } from '../core/errors.ts'
+import type { UpstreamDispatchers } from './route.ts'
 
 /** How long a task that left may take to finish its calls before they are cut. */
 const LONGEST_DRAIN_MS = 30_000
@@ -27,7 +28,7 @@ export interface PoolsOptions {
  * connector knows where the socket goes. So `Host`, `:authority` and the TLS server name are the caller's
  * without a header being touched, and certificates are verified against the name (docs/decisions/001).
  */
-export class Pools {
+export class Pools implements UpstreamDispatchers {
   readonly #options: PoolsOptions
   readonly #pools = new Map<Upstream, Pool>()
   /** For callers that cannot speak HTTP/2 (`fetch` of Node 22 and 24). Made only where they are asked for. */
@@ -155,8 +156,7 @@ function connectorTo(
       )
       if (socket instanceof Socket) socket.destroy()
     }
-    // After what the sockets have for us: a process that was busy must not take its own lateness for the task's.
-    const timer = limitMs > 0 ? clock.setTimer(() => setImmediate(giveUp), limitMs, true) : undefined
+    const timer = limitMs > 0 ? clock.setTimer(() => clock.afterIo(giveUp), limitMs, true) : undefined
     try {
       socket = connector({ ...target, hostname: address, port: String(port) }, settle)
     } catch (error) {

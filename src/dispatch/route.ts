@@ -1,16 +1,28 @@
+import type { Dispatcher } from 'undici'
 import type { Cluster } from '../cluster/cluster.ts'
+import type { Upstream } from '../cluster/upstream.ts'
 import type { Clock, Random } from '../core/clock.ts'
 import type { CallsUnderWay } from './calls.ts'
-import type { Pools } from './pools.ts'
 import type { RetryBudget } from './retry-budget.ts'
 import type { RetryOptions } from './retry-policy.ts'
+
+/** What attempts are made with: undici's pools, one for each upstream. */
+export interface UpstreamDispatchers {
+  /**
+   * @param http1Only for callers that cannot speak HTTP/2
+   * @throws ClosedError when nothing may be opened any more
+   */
+  get(upstream: Upstream, http1Only: boolean): Dispatcher
+  /** Whether its connections turned out to speak HTTP/2, which sends headers before the body is there. */
+  speaksHttp2(upstream: Upstream): boolean
+}
 
 /** All that a call to one origin needs: found once by the origin, and shared by its calls. */
 export interface Route {
   /** The service's name, as it stands in errors and events. */
   readonly host: string
   readonly cluster: Cluster
-  readonly pools: Pools
+  readonly pools: UpstreamDispatchers
   /** undefined: failures are handed on as they are, untouched. */
   readonly retry: RetryOptions | undefined
   readonly budget: RetryBudget

@@ -40,6 +40,7 @@ export function manualClock(startMs = 0): ManualClock {
       waiting.add(timer)
       return { cancel: () => void waiting.delete(timer) }
     },
+    afterIo: (callback) => void setImmediate(callback),
     async advance(ms) {
       const until = now + ms
       await settle()

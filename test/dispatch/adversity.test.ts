@@ -57,6 +57,7 @@ describe('a connector', () => {
     let arrive = (): void => undefined
     const busy = {
       now: () => clock.now(),
+      afterIo: (callback: () => void) => clock.afterIo(callback),
       // As after a blockage: the timer is late, and the connection is there before its consequence.
       setTimer: (callback: () => void, delayMs: number) =>
         clock.setTimer(() => {

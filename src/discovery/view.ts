@@ -1,0 +1,21 @@
+import type { Witness } from './known-endpoints.ts'
+import type { Snapshot } from './endpoint.ts'
+
+/** What is known of a service, as those see it who call its endpoints. */
+export interface View {
+  /** The last good set. `endpoints` is the same array as long as nothing about them changes. */
+  readonly snapshot: Snapshot | undefined
+  /** Why there is no snapshot, or why it is old. */
+  readonly error: Error | undefined
+  /** Until when calls need not wait; on the clock. */
+  readonly usableUntil: number
+  /** When the service was last called; on the clock. Set by those who call. */
+  usedAt: number
+  /** Resolves when calls may go on: with a `snapshot`, or with an `error` that stands until the next lookup. */
+  whenUsable(): Promise<void>
+  /** Asks anew before expiry, because an endpoint refused a connection. At most once a second. */
+  refreshEarly(now: number): void
+  /** Has `witness` asked, from now on, which endpoints live that a sample lacks. */
+  addWitness(witness: Witness): void
+  removeWitness(witness: Witness): void
+}
