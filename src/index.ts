@@ -21,6 +21,7 @@ export { dnsResolver, type DnsOptions } from './discovery/dns.ts'
 export { staticResolver } from './discovery/static.ts'
 
 export type { Balancer, PickHint } from './balancer/balancer.ts'
+export type { OutlierOptions } from './cluster/outlier.ts'
 export { p2c } from './balancer/p2c.ts'
 export { roundRobin } from './balancer/round-robin.ts'
 

@@ -64,8 +64,12 @@ export interface UpstreamInspection {
   readonly zone: string | undefined
   readonly weight: number
   readonly state: 'available' | 'ejected' | 'probing'
+  /** Why it is out: `refuses` connections, or `fails` more than its peers. */
+  readonly cause: 'refuses' | 'fails' | undefined
   readonly reason: string | undefined
   readonly ejectedForMs: number | undefined
+  /** Since when it starts slowly, as a new task and one that is back do; undefined when it does not. */
+  readonly slowStartMs: number | undefined
   /** Expected to response headers. */
   readonly latencyMs: number
   readonly pending: number
@@ -130,8 +134,10 @@ function inspectUpstream(upstream: Upstream, now: number): UpstreamInspection {
     zone: endpoint.zone,
     weight: endpoint.weight,
     state: ejection.state,
+    cause: out ? ejection.cause : undefined,
     reason: out ? ejection.reason : undefined,
     ejectedForMs: out ? now - ejection.since : undefined,
+    slowStartMs: finite(now - upstream.startsSlowlyFrom),
     latencyMs: upstream.latencyMs(now),
     pending: upstream.pending,
     requests: upstream.requests,

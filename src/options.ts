@@ -1,5 +1,6 @@
 import type { Pool } from 'undici'
 import type { Balancer } from './balancer/balancer.ts'
+import type { OutlierOptions } from './cluster/outlier.ts'
 import type { Clock, Random } from './core/clock.ts'
 import type { CloudMapOptions } from './discovery/cloud-map-options.ts'
 import type { DnsOptions } from './discovery/dns.ts'
@@ -41,6 +42,10 @@ export interface ServiceOptions {
   /** `false`: one attempt, and failures are handed on as undici tells them. */
   readonly retry?: RetryInput | false
   readonly timeouts?: Timeouts
+  /** When a task that answers, but fails, is put out. `false`: only those that refuse connections are. */
+  readonly outlier?: Partial<OutlierOptions> | false
+  /** How long a task that joins a running service, or is back, takes to get its whole share [10000]. 0: no time. */
+  readonly slowStartMs?: number
   /** undici's options for the connections to each task: `connections`, `allowH2`, `connect` (TLS), ... */
   readonly pool?: Pool.Options
 }
@@ -81,6 +86,8 @@ export interface ServiceSettings {
   readonly connectMs: number
   readonly attemptMs: number
   readonly deadlineMs: number | undefined
+  readonly outlier: OutlierOptions | undefined
+  readonly slowStartMs: number
   readonly pool: Pool.Options
 }
 

@@ -134,6 +134,8 @@ export class RouteTable implements Routes {
       portOf: portOf(url, settings),
       fallback: settings.fallback === undefined ? undefined : fallbackEndpoint(settings.fallback, url),
       balancer: settings.balancer,
+      outlier: settings.outlier,
+      slowStartMs: settings.slowStartMs,
       clock,
       random,
       onDeparted: (upstream) => void pools.drain(upstream),

@@ -6,6 +6,7 @@ import {
   checkClock,
   checkKeys,
   checkMethods,
+  checkMs,
   checkNumber,
   checkOneOf,
   checkPort,
@@ -14,6 +15,7 @@ import {
   given,
   keyPath,
 } from './core/check.ts'
+import { DEFAULT_OUTLIER } from './cluster/outlier.ts'
 import { systemClock, systemRandom, type Random } from './core/clock.ts'
 import { InvalidOptionsError } from './core/errors.ts'
 import type { Resolver } from './discovery/resolver.ts'
@@ -25,9 +27,19 @@ import type {
   ServiceOptions,
   ServiceSettings,
 } from './options.ts'
+import { outlierSettings } from './settings-outlier.ts'
 import { DEFAULT_RETRY, retrySettings } from './settings-retry.ts'
 
-const SERVICE_KEYS = ['fallback', 'port', 'balancer', 'retry', 'timeouts', 'pool'] as const
+const SERVICE_KEYS = [
+  'fallback',
+  'port',
+  'balancer',
+  'retry',
+  'timeouts',
+  'outlier',
+  'slowStartMs',
+  'pool',
+] as const
 const DISCOVERY_KEYS = [
   'namespaces',
   'services',
@@ -61,6 +73,8 @@ export function settingsOf(options: ClientOptions): ClientSettings {
     connectMs: 1_000,
     attemptMs: 15_000,
     deadlineMs: undefined,
+    outlier: DEFAULT_OUTLIER,
+    slowStartMs: 10_000,
     pool: {},
   }
   const defaults = serviceSettings('', options, base)
@@ -102,6 +116,8 @@ function serviceSettings(path: string, options: ServiceOptions, defaults: Servic
     retry,
     budget: retry?.budget ?? defaults.budget,
     ...timeoutSettings(at('timeouts'), options.timeouts, defaults),
+    outlier: outlierSettings(at('outlier'), options.outlier, defaults.outlier),
+    slowStartMs: given(at('slowStartMs'), options.slowStartMs, defaults.slowStartMs, checkMs),
     pool: { ...defaults.pool, ...given(at('pool'), options.pool, {}, checkPool) },
   }
 }

@@ -49,6 +49,8 @@ export function clusterOver(view: ServiceView, clock: Clock): Cluster {
     balancer: p2c(),
     clock,
     random: systemRandom,
+    outlier: undefined,
+    slowStartMs: 0,
     onDeparted: () => undefined,
   })
 }

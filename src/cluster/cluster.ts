@@ -6,12 +6,19 @@ import type { Outcome } from '../core/outcome.ts'
 import type { Endpoint } from '../discovery/endpoint.ts'
 import type { Witness } from '../discovery/known-endpoints.ts'
 import type { View } from '../discovery/view.ts'
-import { learn } from './learning.ts'
+import { learn, type Judge } from './learning.ts'
+import { OutlierDetector, type OutlierOptions } from './outlier.ts'
 import { directShare } from './tiers.ts'
 import { Upstream } from './upstream.ts'
 
 // The median of 1,000 estimates takes some 100 µs: often enough to follow a fleet, too rare to be felt.
 const PEERS_EVERY_MS = 1_000
+
+/** What a task gets of its share at first: enough to warm it, and to notice that it is slow. */
+const SLOW_START_FLOOR = 0.1
+
+/** A fleet of clients that put a task out together must not probe it in step. */
+const EJECTION_JITTER = 0.2
 
 /** What dispatch tells of the call that it wants an upstream for. */
 export type { PickHint }
@@ -22,6 +29,10 @@ export interface ClusterOptions {
   readonly portOf: (endpoint: Endpoint) => number
   readonly fallback: Endpoint | undefined
   readonly balancer: Balancer
+  /** undefined: only tasks that refuse connections are put out. */
+  readonly outlier: OutlierOptions | undefined
+  /** How long a task that joins, or is back, takes to get its whole share; 0: no time. */
+  readonly slowStartMs: number
   readonly clock: Clock
   readonly random: Random
   /** Told of every upstream that left the set, so that its connections can be drained. */
@@ -35,6 +46,7 @@ export class Cluster implements Witness {
   readonly #options: ClusterOptions
   readonly #view: View
   readonly #fallback: Upstream | undefined
+  readonly #judge: Judge
   #endpoints: readonly Endpoint[] | undefined
   #tasks: readonly Upstream[] = []
   /** Those of the tasks that are not ejected; another array whenever that changes. */
@@ -48,7 +60,8 @@ export class Cluster implements Witness {
   constructor(view: View, options: ClusterOptions) {
     this.#view = view
     this.#options = options
-    const { fallback, clock } = options
+    const { fallback, clock, outlier } = options
+    this.#judge = outlier === undefined ? undefined : new OutlierDetector(outlier, clock.now())
     this.#fallback =
       fallback === undefined ? undefined : new Upstream(fallback, options.portOf(fallback), 0, clock.now())
     view.addWitness(this)
@@ -108,9 +121,9 @@ export class Cluster implements Witness {
     }
     if (this.#spills(tried, preferFallback)) return this.#fallback
     const candidates = this.#available.length > 0 ? this.#available : this.#panic()
-    if (tried.length === 0) return this.#options.balancer.pick(candidates, hint)
+    if (tried.length === 0) return this.#choose(candidates, hint)
     const untried = candidates.filter((upstream) => !tried.includes(upstream))
-    if (untried.length > 0) return this.#options.balancer.pick(untried, hint)
+    if (untried.length > 0) return this.#choose(untried, hint)
     const fallback = this.#fallback
     if (fallback !== undefined && !tried.includes(fallback)) return fallback
     return this.#options.balancer.pick(candidates, hint) ?? fallback
@@ -124,9 +137,11 @@ export class Cluster implements Witness {
 
   /** Learns from one attempt: from its end, and once more from a response that breaks off after its headers. */
   report(upstream: Upstream, outcome: Outcome, now: number): void {
-    const change = learn(upstream, outcome, now)
+    const judge = upstream === this.#fallback ? undefined : this.#judge
+    const change = learn(upstream, outcome, now, judge)
     if (change.kind === 'ejected') this.#ejected(upstream, change.forMs, now)
-    if (change.kind === 'readmitted') this.#readmitted(upstream)
+    if (change.kind === 'outlier') this.#eject(upstream, change.reason, now)
+    if (change.kind === 'readmitted') this.#readmitted(upstream, now)
     if (upstream.ejection.state === 'ejected') this.#scheduleProbes()
     if (now - this.#peersAt > PEERS_EVERY_MS) this.#learnPeers(now)
   }
@@ -160,16 +175,50 @@ export class Cluster implements Witness {
     return this.#tasks
   }
 
+  /** What the balancer picks; another one for the share that a task which starts slowly does not take yet. */
+  #choose(candidates: readonly Upstream[], hint: PickHint): Upstream | undefined {
+    const { balancer, random } = this.#options
+    const picked = balancer.pick(candidates, hint)
+    if (picked === undefined || picked.startsSlowlyFrom === Number.NEGATIVE_INFINITY) return picked
+    if (random.next() < this.#shareOf(picked, hint.now)) return picked
+    const others = candidates.filter((upstream) => upstream !== picked)
+    return others.length > 0 ? balancer.pick(others, hint) : picked
+  }
+
+  /** What a task takes of its share, from 0 to 1. */
+  #shareOf(upstream: Upstream, now: number): number {
+    const ageMs = now - upstream.startsSlowlyFrom
+    if (ageMs < this.#options.slowStartMs)
+      return Math.max(SLOW_START_FLOOR, ageMs / this.#options.slowStartMs)
+    upstream.startsSlowlyFrom = Number.NEGATIVE_INFINITY
+    return 1
+  }
+
+  /** Puts out a task that fails, if that leaves enough. */
+  #eject(upstream: Upstream, reason: string, now: number): void {
+    const judge = this.#judge
+    if (judge === undefined || this.#available.length < 2) return
+    const out = this.#tasks.filter(
+      ({ ejection }) => ejection.state !== 'available' && ejection.cause === 'fails',
+    )
+    if (out.length + 1 > judge.options.maxEjectedRatio * this.#tasks.length) return
+    const jitter = 1 + EJECTION_JITTER * (2 * this.#options.random.next() - 1)
+    const forMs = upstream.ejection.failed(now, reason, judge.options, jitter)
+    judge.ejected(upstream.answers, now)
+    if (forMs !== undefined) this.#ejected(upstream, forMs, now)
+  }
+
   #ejected(upstream: Upstream, forMs: number, now: number): void {
     this.#recount()
-    this.#view.refreshEarly(now)
+    if (upstream.ejection.cause === 'refuses') this.#view.refreshEarly(now)
     const { host } = this.#options
     const { label: name, ejection } = upstream
     emit('onehop:upstream.ejected', () => ({ host, upstream: name, reason: ejection.reason, forMs }))
   }
 
-  #readmitted(upstream: Upstream): void {
+  #readmitted(upstream: Upstream, now: number): void {
     this.#panicking = false
+    this.#startSlowly(upstream, now)
     this.#recount()
     const { host } = this.#options
     emit('onehop:upstream.readmitted', () => ({ host, upstream: upstream.label }))
@@ -188,19 +237,29 @@ export class Cluster implements Witness {
   #reconcile(endpoints: readonly Endpoint[], now: number): void {
     this.#endpoints = endpoints
     const staying = new Map(this.#tasks.map((upstream) => [upstream.label, upstream]))
+    const joined: Upstream[] = []
     const tasks = new Map<string, Upstream>()
     for (const endpoint of endpoints) {
       const port = this.#options.portOf(endpoint)
       const label = formatAddressPort(endpoint.address, port)
       const known = staying.get(label)
       if (known !== undefined) known.endpoint = endpoint
-      tasks.set(label, known ?? new Upstream(endpoint, port, this.#peersMs, now))
+      const upstream =
+        known ?? new Upstream(endpoint, port, this.#peersMs, now, this.#judge?.options.windowMs)
+      if (known === undefined) joined.push(upstream)
+      tasks.set(label, upstream)
     }
     this.#tasks = [...tasks.values()]
+    // Where all are new there is nobody to spare them.
+    if (joined.length < this.#tasks.length) for (const upstream of joined) this.#startSlowly(upstream, now)
     this.#recount()
     for (const [name, upstream] of staying) {
       if (!tasks.has(name)) this.#options.onDeparted(upstream)
     }
+  }
+
+  #startSlowly(upstream: Upstream, now: number): void {
+    if (this.#options.slowStartMs > 0 && upstream.endpoint.tier === 0) upstream.startsSlowlyFrom = now
   }
 
   #recount(): void {

@@ -1,9 +1,10 @@
 /**
- * Keeps an upstream that refuses connections out of the rotation, and lets it back by one probe.
+ * Keeps an upstream out of the rotation that refuses connections or fails, and lets it back by one probe.
  *
  * A refused connection is certain knowledge, so a single one is enough; it is also cheap to be wrong about,
  * so the first time out is short: a task that restarts is back within a second, a dead one costs one probe at
- * 1, 2, 4 ... 30 s. Pure: time is an argument.
+ * 1, 2, 4 ... 30 s. Failures are statistics (`outlier.ts`), and a task that fails harms calls that cannot be
+ * sent again: those times out are longer. Pure: time is an argument.
  */
 
 export const FIRST_EJECTION_MS = 1_000
@@ -11,15 +12,34 @@ export const LONGEST_EJECTION_MS = 30_000
 
 export type EjectionState = 'available' | 'ejected' | 'probing'
 
+/** `refuses`: takes no connections. `fails`: answers, or breaks off, markedly worse than its peers. */
+export type EjectionCause = 'refuses' | 'fails'
+
+export interface FailingTimes {
+  /** First time out; each further one is longer by as much. */
+  readonly baseMs: number
+  readonly longestMs: number
+}
+
 export class Ejection {
   #state: EjectionState = 'available'
+  #cause: EjectionCause = 'refuses'
   #reason = ''
   #since = Number.NEGATIVE_INFINITY
   #until = Number.NEGATIVE_INFINITY
-  #times = 0
+  #forMs = 0
+  #refusals = 0
+  /** Times out for failing, less one for each `baseMs` of good conduct since. */
+  #failings = 0
+  #backSince = Number.NEGATIVE_INFINITY
 
   get state(): EjectionState {
     return this.#state
+  }
+
+  /** What keeps it out, or did last. */
+  get cause(): EjectionCause {
+    return this.#cause
   }
 
   /** Why it is out; empty while available. */
@@ -44,13 +64,31 @@ export class Ejection {
    */
   connectFailed(now: number, reason: string): number | undefined {
     if (this.#state === 'ejected') return undefined
-    this.#times++
-    const forMs = Math.min(FIRST_EJECTION_MS * 2 ** (this.#times - 1), LONGEST_EJECTION_MS)
-    this.#state = 'ejected'
-    this.#reason = reason
-    this.#since = now
-    this.#until = now + forMs
-    return forMs
+    this.#refusals++
+    const forMs = Math.min(FIRST_EJECTION_MS * 2 ** (this.#refusals - 1), LONGEST_EJECTION_MS)
+    return this.#eject('refuses', forMs, now, reason)
+  }
+
+  /**
+   * It fails more than its peers, or its probe has failed.
+   * @param jitter factor around 1, so that a fleet of clients does not probe in step
+   * @returns for how many ms it is now out, or undefined when nothing changed
+   */
+  failed(
+    now: number,
+    reason: string,
+    { baseMs, longestMs }: FailingTimes,
+    jitter: number,
+  ): number | undefined {
+    if (this.#state === 'ejected') return undefined
+    if (this.#state === 'probing') {
+      const forMs = Math.min(Math.max(2 * this.#forMs, baseMs), longestMs)
+      return this.#eject('fails', forMs, now, reason)
+    }
+    const forgotten = Math.floor((now - this.#backSince) / baseMs)
+    this.#failings = Math.max(0, this.#failings - forgotten) + 1
+    const forMs = Math.min(baseMs * this.#failings, longestMs) * jitter
+    return this.#eject('fails', forMs, now, reason)
   }
 
   /** The request that is about to go is the probe. Nothing else is sent there until its outcome is known. */
@@ -65,14 +103,27 @@ export class Ejection {
 
   /**
    * It answered a request that was begun at `startedAt`. An answer to one from before the ejection came over a
-   * connection that was open then, and does not show that new ones can be made.
+   * connection that was open then, and does not show that new ones can be made. Who refused connections is back
+   * with any answer; who failed, with a good one.
    * @returns whether this brought it back
    */
-  answered(startedAt: number): boolean {
+  answered(startedAt: number, isGood: boolean, now: number): boolean {
     if (this.#state === 'available' || startedAt < this.#since) return false
+    if (this.#cause === 'fails' && !isGood) return false
     this.#state = 'available'
     this.#reason = ''
-    this.#times = 0
+    this.#refusals = 0
+    this.#backSince = now
     return true
+  }
+
+  #eject(cause: EjectionCause, forMs: number, now: number, reason: string): number {
+    this.#state = 'ejected'
+    this.#cause = cause
+    this.#reason = reason
+    this.#forMs = forMs
+    this.#since = now
+    this.#until = now + forMs
+    return forMs
   }
 }

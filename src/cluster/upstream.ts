@@ -2,6 +2,7 @@ import { formatAddressPort } from '../core/address-port.ts'
 import type { Endpoint } from '../discovery/endpoint.ts'
 import { Ejection } from './ejection.ts'
 import { PeakEwma } from './ewma.ts'
+import { AnswerRecord, DEFAULT_OUTLIER } from './outlier.ts'
 
 /** Time constant of the latency estimate: Finagle's and linkerd's default. */
 export const LATENCY_TAU_MS = 10_000
@@ -20,6 +21,10 @@ export class Upstream {
   /** `10.0.11.42:8080`, `[2a05::1]:8080`: what it is called in errors, events and `inspect()`. */
   readonly label: string
   readonly ejection: Ejection
+  /** Good and bad answers, while it is in the rotation. */
+  readonly answers: AnswerRecord
+  /** Since when it takes a growing share of what is its own, on the clock; -Infinity: it takes all of it. */
+  startsSlowlyFrom: number
   /** Attempts begun and not over, response bodies included. */
   pending: number
   /** What the service's upstreams usually take; the estimate drifts there without samples. */
@@ -33,11 +38,19 @@ export class Upstream {
   answeredAt: number
   readonly #latency: PeakEwma
 
-  constructor(endpoint: Endpoint, port: number, peersMs: number, now: number) {
+  constructor(
+    endpoint: Endpoint,
+    port: number,
+    peersMs: number,
+    now: number,
+    outlierWindowMs: number = DEFAULT_OUTLIER.windowMs,
+  ) {
     this.endpoint = endpoint
     this.port = port
     this.label = formatAddressPort(endpoint.address, port)
     this.ejection = new Ejection()
+    this.answers = new AnswerRecord(outlierWindowMs, now)
+    this.startsSlowlyFrom = Number.NEGATIVE_INFINITY
     this.pending = 0
     this.peersMs = peersMs
     this.hasSamples = false

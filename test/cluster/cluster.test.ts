@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { roundRobin } from '../../src/balancer/round-robin.ts'
+import { DEFAULT_OUTLIER } from '../../src/cluster/outlier.ts'
+import { eventsOf } from '../discovery/events.ts'
 import { answered, FALLBACK, hint, refused, testCluster } from '../support/clusters.ts'
 
 const FOUR = ['10.0.0.1:80', '10.0.0.2:80', '10.0.0.3:80', '10.0.0.4:80']
@@ -44,6 +46,90 @@ describe('a cluster', () => {
 
     cluster.report(bad, answered(), clock.now() + 5)
     expect(picks(cluster, clock.now() + 5, 200)).toContain(bad.label)
+  })
+
+  test('puts out a task that fails while the others answer, and says why', async () => {
+    const events = eventsOf('onehop:upstream.ejected')
+    const { cluster, clock } = await testCluster(FOUR, { random: { next: () => 0.5 } })
+    const [bad, ...good] = cluster.tasks
+    if (bad === undefined) throw new Error('no tasks')
+    for (const upstream of good)
+      for (let i = 0; i < 10; i++) cluster.report(upstream, answered(), clock.now())
+    for (let i = 0; i < 5; i++) cluster.report(bad, answered(500), clock.now())
+    expect(bad.ejection).toMatchObject({
+      state: 'ejected',
+      cause: 'fails',
+      reason: '5 failures in a row (status 500)',
+    })
+    expect(events).toMatchObject([{ upstream: bad.label, forMs: 10_000 }])
+    await clock.advance(9_999)
+    expect(picks(cluster, clock.now(), 200)).not.toContain(bad.label)
+  })
+
+  test('has its probe fail: it is out for twice as long; has it succeed: it is back', async () => {
+    const { cluster, clock } = await testCluster(FOUR, { random: { next: () => 0.5 } })
+    const [bad, ...good] = cluster.tasks
+    if (bad === undefined) throw new Error('no tasks')
+    for (const upstream of good)
+      for (let i = 0; i < 10; i++) cluster.report(upstream, answered(), clock.now())
+    for (let i = 0; i < 5; i++) cluster.report(bad, answered(503), clock.now())
+    await clock.advance(10_000)
+    expect(picks(cluster, clock.now(), 1)).toEqual([bad.label])
+    cluster.report(bad, answered(503), clock.now())
+    expect(bad.ejection.probeAt - clock.now()).toBe(20_000)
+    await clock.advance(20_000)
+    expect(picks(cluster, clock.now(), 1)).toEqual([bad.label])
+    cluster.report(bad, answered(200), clock.now())
+    expect(bad.ejection.state).toBe('available')
+  })
+
+  test('never has more than half of its tasks out for failing, nor the last one', async () => {
+    for (const [count, most] of [
+      [1, 0],
+      [2, 1],
+      [3, 1],
+      [4, 2],
+    ] as const) {
+      const { cluster, clock } = await testCluster(FOUR.slice(0, count))
+      for (const upstream of cluster.tasks)
+        for (let i = 0; i < 100; i++) cluster.report(upstream, answered(), clock.now())
+      for (const upstream of cluster.tasks)
+        for (let i = 0; i < 8; i++) cluster.report(upstream, answered(500), clock.now())
+      const out = cluster.tasks.filter(({ ejection }) => ejection.state === 'ejected')
+      expect(out.length).toBeLessThanOrEqual(most)
+    }
+  })
+
+  test('puts nobody out for failing with outlier: undefined, nor where all fail alike', async () => {
+    for (const outlier of [undefined, DEFAULT_OUTLIER]) {
+      const { cluster, clock } = await testCluster(FOUR, { outlier })
+      for (let i = 0; i < 100; i++)
+        for (const upstream of cluster.tasks) {
+          if (outlier === undefined && upstream === cluster.tasks[3]) continue
+          cluster.report(upstream, answered(500), clock.now())
+        }
+      expect(cluster.tasks.every(({ ejection }) => ejection.state === 'available')).toBe(true)
+    }
+  })
+
+  test('gives a task that joins a tenth of its share, growing to all of it within 10 s; not when all are new', async () => {
+    const { cluster, clock, resolver } = await testCluster(FOUR, {
+      slowStartMs: 10_000,
+      balancer: roundRobin({ random: { next: () => 0 } }),
+    })
+    const shareOf = (label: string): number =>
+      picks(cluster, clock.now(), 4_000).filter((picked) => picked === label).length / 1_000
+    expect(shareOf('10.0.0.1:80')).toBeGreaterThan(0.95)
+    resolver.answer([...FOUR.slice(1), '10.0.0.9:80'])
+    await clock.advance(10_000)
+    cluster.isCurrent(clock.now())
+    const shares: number[] = []
+    for (let second = 0; second <= 10; second += 2) {
+      shares.push(shareOf('10.0.0.9:80'))
+      await clock.advance(2_000)
+    }
+    for (const [index, share] of [0.1, 0.2, 0.4, 0.6, 0.8, 1].entries())
+      expect(Math.abs((shares[index] ?? 0) - share)).toBeLessThan(0.06)
   })
 
   test('sends no probe with a retry', async () => {

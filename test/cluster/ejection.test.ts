@@ -26,14 +26,14 @@ describe('ejection', () => {
     const ejection = new Ejection()
     ejection.connectFailed(100, 'ECONNREFUSED')
     ejection.startProbe()
-    expect(ejection.answered(1_100)).toBe(true)
+    expect(ejection.answered(1_100, true, 1_100)).toBe(true)
     expect(ejection.state).toBe('available')
   })
 
   test('does not end with an answer to a request from before it', () => {
     const ejection = new Ejection()
     ejection.connectFailed(100, 'ECONNREFUSED')
-    expect(ejection.answered(50)).toBe(false)
+    expect(ejection.answered(50, true, 50)).toBe(false)
     expect(ejection.state).toBe('ejected')
   })
 
@@ -43,7 +43,7 @@ describe('ejection', () => {
     ejection.startProbe()
     ejection.connectFailed(1_000, 'ECONNREFUSED')
     ejection.startProbe()
-    ejection.answered(3_000)
+    ejection.answered(3_000, true, 3_000)
     expect(ejection.connectFailed(4_000, 'ECONNREFUSED')).toBe(1_000)
   })
 

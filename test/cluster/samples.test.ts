@@ -45,6 +45,8 @@ function sampled(tasks: number): {
     portOf: () => 80,
     fallback: undefined,
     balancer: p2c({ random }),
+    outlier: undefined,
+    slowStartMs: 0,
     clock,
     random,
     onDeparted: ({ endpoint }: Upstream) => departed.push(endpoint.address),

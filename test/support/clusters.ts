@@ -1,5 +1,6 @@
 import { p2c } from '../../src/balancer/p2c.ts'
 import { Cluster, type ClusterOptions } from '../../src/cluster/cluster.ts'
+import { DEFAULT_OUTLIER } from '../../src/cluster/outlier.ts'
 import type { Upstream } from '../../src/cluster/upstream.ts'
 import { SnapshotCache } from '../../src/discovery/cache.ts'
 import type { ServiceView } from '../../src/discovery/service-view.ts'
@@ -50,6 +51,8 @@ export async function testCluster(
     portOf: (endpoint) => endpoint.port ?? 80,
     fallback: undefined,
     balancer: p2c({ random }),
+    outlier: DEFAULT_OUTLIER,
+    slowStartMs: 0,
     clock,
     random,
     onDeparted: (upstream) => departed.push(upstream),

@@ -1,0 +1,86 @@
+/** Buckets that a window is made of: it forgets a sixth of itself at a time. */
+const BUCKETS = 6
+
+/**
+ * How many answers of the last while were good and how many bad. Fixed in size; adding costs a division and two
+ * comparisons. Pure: time is an argument, and never goes back.
+ */
+export class RateWindow {
+  readonly #bucketMs: number
+  readonly #good: number[]
+  readonly #bad: number[]
+  #goodSum: number
+  #badSum: number
+  /** Number of the bucket that is being filled, counted from the clock's zero. */
+  #current: number
+
+  constructor(windowMs: number, now: number) {
+    this.#bucketMs = windowMs / BUCKETS
+    this.#good = Array.from({ length: BUCKETS }, () => 0)
+    this.#bad = Array.from({ length: BUCKETS }, () => 0)
+    this.#goodSum = 0
+    this.#badSum = 0
+    this.#current = Math.floor(now / this.#bucketMs)
+  }
+
+  add(isGood: boolean, now: number): void {
+    this.#roll(now)
+    const slot = slotOf(this.#current)
+    if (isGood) {
+      this.#good[slot] = (this.#good[slot] ?? 0) + 1
+      this.#goodSum++
+    } else {
+      this.#bad[slot] = (this.#bad[slot] ?? 0) + 1
+      this.#badSum++
+    }
+  }
+
+  good(now: number): number {
+    this.#roll(now)
+    return this.#goodSum
+  }
+
+  bad(now: number): number {
+    this.#roll(now)
+    return this.#badSum
+  }
+
+  /** Takes out what another window has counted in the same time, and was counted here as well. */
+  subtract(other: RateWindow, now: number): void {
+    this.#roll(now)
+    other.#roll(now)
+    for (let slot = 0; slot < BUCKETS; slot++) {
+      const good = Math.min(this.#good[slot] ?? 0, other.#good[slot] ?? 0)
+      const bad = Math.min(this.#bad[slot] ?? 0, other.#bad[slot] ?? 0)
+      this.#good[slot] = (this.#good[slot] ?? 0) - good
+      this.#bad[slot] = (this.#bad[slot] ?? 0) - bad
+      this.#goodSum -= good
+      this.#badSum -= bad
+    }
+  }
+
+  clear(): void {
+    this.#good.fill(0)
+    this.#bad.fill(0)
+    this.#goodSum = 0
+    this.#badSum = 0
+  }
+
+  #roll(now: number): void {
+    const current = Math.floor(now / this.#bucketMs)
+    if (current <= this.#current) return
+    const passed = Math.min(BUCKETS, current - this.#current)
+    for (let i = 1; i <= passed; i++) {
+      const slot = slotOf(this.#current + i)
+      this.#goodSum -= this.#good[slot] ?? 0
+      this.#badSum -= this.#bad[slot] ?? 0
+      this.#good[slot] = 0
+      this.#bad[slot] = 0
+    }
+    this.#current = current
+  }
+}
+
+function slotOf(bucket: number): number {
+  return ((bucket % BUCKETS) + BUCKETS) % BUCKETS
+}
