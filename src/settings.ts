@@ -98,10 +98,10 @@ function servicesOf(services: unknown, defaults: ServiceSettings): ReadonlyMap<s
   if (services === undefined) return settings
   for (const [host, options] of Object.entries(checkRecord('services', services))) {
     const path = keyPath('services', host)
-    settings.set(
-      checkHost(path, host),
-      serviceSettings(path, checkKeys(path, options, SERVICE_KEYS), defaults),
-    )
+    const name = checkHost(path, host)
+    if (settings.has(name))
+      throw new InvalidOptionsError(path, options, `one entry for each host; "${name}" is there already`)
+    settings.set(name, serviceSettings(path, checkKeys(path, options, SERVICE_KEYS), defaults))
   }
   return settings
 }

@@ -255,6 +255,15 @@ describe('options', () => {
     ],
     ['a port that is none', { services: { 'a.b': { port: 70_000 } } }, 'services["a.b"].port: got 70000'],
     [
+      'one service twice',
+      { services: { 'A.b': {}, 'a.b.': {} } },
+      'services["a.b."]: got {}; allowed: one entry for each host',
+    ],
+    ['an outlier rule that is none', { outlier: { maxEjectedRatio: 50 } }, 'outlier.maxEjectedRatio: got 50'],
+    ['a slow start in words', { slowStartMs: '10s' }, 'slowStartMs: got "10s"; allowed: a number of ms'],
+    ['a family that is none', { cloudMap: { family: 6 } }, 'cloudMap.family: got 6; allowed: "ipv4", "ipv6"'],
+    ['reading never', { cloudMap: { fullReadMs: 0 } }, 'cloudMap.fullReadMs: got 0; allowed: '],
+    [
       'discovery by nobody',
       { discovery: 'consul' },
       'discovery: got "consul"; allowed: "auto", "dns", "api"',

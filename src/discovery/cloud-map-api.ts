@@ -73,18 +73,22 @@ export class CloudMapApi {
     } catch (error) {
       if (!isExpired(error)) throw error
       // The SDK keeps credentials without an expiration for ever, and others until the time that they tell.
-      await loaded.client.config.credentials({ forceRefresh: true })
+      await this.#checkConfig(host, loaded.client, { forceRefresh: true })
       return await send(loaded)
     }
   }
 
   /** Asked for one by one (the SDK keeps them): in send() their errors are hard to tell from others. */
-  async #checkConfig(host: string, { config }: ServiceDiscoveryClient): Promise<void> {
+  async #checkConfig(
+    host: string,
+    { config }: ServiceDiscoveryClient,
+    how: { readonly forceRefresh: boolean } = { forceRefresh: false },
+  ): Promise<void> {
     await config.region().catch((error: unknown) => {
       const remedy = 'set AWS_REGION or cloudMap.region, or use discovery: "dns"'
       throw new CloudMapError(host, 'no-credentials', `no AWS region (${reasonOf(error)}); ${remedy}`, error)
     })
-    await config.credentials().catch((error: unknown) => {
+    await config.credentials(how).catch((error: unknown) => {
       const remedy = 'give the task a role, set cloudMap.credentials, or use discovery: "dns"'
       throw new CloudMapError(
         host,

@@ -17,7 +17,9 @@ export function endpointsOf(
   family: 'ipv4' | 'ipv6',
 ): readonly Endpoint[] {
   const byPlace = new Map<string, Endpoint>()
-  for (const { InstanceId, Attributes = {} } of instances) {
+  for (const { InstanceId, Attributes: given } of instances) {
+    // A server that is not AWS may say null, for all that the types of the SDK say.
+    const Attributes = (given as Readonly<Record<string, string>> | null | undefined) ?? {}
     const endpoint = endpointOf(InstanceId, Attributes, family)
     if (typeof endpoint === 'object') {
       const place = placeOf(endpoint)

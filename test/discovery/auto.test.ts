@@ -1,4 +1,6 @@
-import { describe, expect, test } from 'vitest'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import fc from 'fast-check'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { ResolutionFailedError } from '../../src/core/errors.ts'
 import { autoResolver } from '../../src/discovery/auto.ts'
 import { CloudMapError, type CloudMapFailure } from '../../src/discovery/cloud-map-error.ts'
@@ -306,6 +308,49 @@ describe('an API that is slow with the first lookup of a name', () => {
     await waiting
     expect(clock.pendingTimers).toBe(0)
   })
+})
+
+test('property: whatever happens to the API, going to DNS and coming back are told in turn, and DNS knows what it knew', async () => {
+  const api = fc.constantFrom<CloudMapFailure | 'answers'>(
+    'answers',
+    'outage',
+    'denied',
+    'unknown-name',
+    'no-credentials',
+    'invalid-request',
+  )
+  const dns = fc.constantFrom('answers', 'empty', 'fails')
+  const step = fc.record({ api, dns, afterMs: fc.integer({ min: 0, max: 90_000 }) })
+  const told: string[] = []
+  const listen = (_event: unknown, name: string | symbol): void => void told.push(String(name))
+  const names = ['onehop:discovery.fell-back', 'onehop:discovery.recovered']
+  for (const name of names) subscribe(name, listen)
+  onTestFinished(() => names.forEach((name) => unsubscribe(name, listen)))
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 25 }), async (steps) => {
+      told.length = 0
+      const { ask, api: scriptedApi, dns: scriptedDns, clock, auto } = both()
+      for (const { api: state, dns: dnsState, afterMs } of steps) {
+        scriptedApi.answer(state === 'answers' ? [BY_API] : failed(state))
+        scriptedDns.answer(
+          dnsState === 'answers' ? [BY_DNS] : dnsState === 'empty' ? [] : new Error('SERVFAIL'),
+        )
+        await clock.advance(afterMs)
+        const asked = scriptedApi.lookups.length
+        const answer = await ask().catch((error: unknown) => error)
+        const askedApi = scriptedApi.lookups.length > asked
+        const isApis = askedApi && state === 'answers'
+        if (isApis) expect(answer).toMatchObject({ endpoints: [{ address: BY_API }] })
+        else if (dnsState === 'fails') expect(answer).toBeInstanceOf(ResolutionFailedError)
+        else if (answer instanceof Error) expect(answer).toBeInstanceOf(ResolutionFailedError)
+        else expect((answer as Snapshot).warning).toContain('DNS is asked instead')
+      }
+      told.forEach((name, index) => expect(name).toBe(names[index % 2]))
+      await auto.close?.()
+      expect(clock.pendingTimers).toBe(0)
+    }),
+    { numRuns: 200 },
+  )
 })
 
 test('if both fail, the error tells both', async () => {

@@ -182,6 +182,7 @@ describe('what is answered', () => {
         task('t3', { AWS_INSTANCE_IPV4: '10.0.1.6', WEIGHT: '0' }),
         task('t4', { AWS_INSTANCE_IPV4: 'localhost' }),
         { InstanceId: 't5' },
+        { InstanceId: 't7', Attributes: null as never },
         task('t6', { AWS_INSTANCE_IPV4: '10.0.1.7' }),
       ]),
     )
@@ -195,6 +196,7 @@ describe('what is answered', () => {
       { host, address: '10.0.1.6', reason: 'instance t3 has WEIGHT 0' },
       { host, address: 'localhost', reason: `instance t4 ${noAddress}` },
       { host, address: 't5', reason: `instance t5 ${noAddress}` },
+      { host, address: 't7', reason: `instance t7 ${noAddress}` },
     ])
   })
 
