@@ -4,8 +4,17 @@ import type { Upstream } from '../cluster/upstream.ts'
 export interface PickHint {
   /** The moment of the pick, in ms on the injected clock. */
   readonly now: number
-  /** The key by which consistent hashing places a call; undefined for all others. */
+  /** What the balancer's `keyOf` said of the call; undefined where it has none. */
   readonly key: string | undefined
+}
+
+/** What a balancer may read of a request to find its key. */
+export interface KeyedRequest {
+  readonly method: string
+  /** With the query, as far as it stands in the path. */
+  readonly path: string
+  /** The first value of a header, in whatever case it was written; undefined where there is none. */
+  header(name: string): string | undefined
 }
 
 /**
@@ -17,4 +26,9 @@ export interface PickHint {
  */
 export interface Balancer {
   pick(candidates: readonly Upstream[], hint: PickHint): Upstream | undefined
+  /**
+   * What places a call, for balancers that send calls of one kind to one place. Asked once per call, before its
+   * first attempt; all its attempts have the same key. What it throws fails the call.
+   */
+  keyOf?(request: KeyedRequest): string | undefined
 }

@@ -149,7 +149,10 @@ export class Cluster implements Witness {
   /** Why nothing could be picked, for people: `0 of 6 endpoints can take the call (4 ejected, 2 tried)`. */
   describe(tried: readonly Upstream[]): string {
     const ejected = this.#tasks.length - this.#available.length
-    const parts = [`${ejected} ejected`, `${tried.length} tried`]
+    const parts =
+      this.#tasks.length === 0
+        ? [`${this.#view.snapshot?.source ?? 'discovery'} names none`]
+        : [`${ejected} ejected`, `${tried.length} tried`]
     const able = this.#available.filter((upstream) => !tried.includes(upstream)).length
     const fallback =
       this.#fallback === undefined ? 'no fallback configured' : `fallback ${this.#fallback.label}`

@@ -185,7 +185,7 @@ describe('a cluster', () => {
     const { cluster, clock } = await testCluster([])
     expect(cluster.pick(hint(clock.now()), [], false)).toBeUndefined()
     expect(cluster.describe([])).toBe(
-      '0 of 0 endpoints can take the call (0 ejected, 0 tried); no fallback configured',
+      '0 of 0 endpoints can take the call (scripted names none); no fallback configured',
     )
   })
 
