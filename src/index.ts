@@ -20,9 +20,12 @@ export type { AwsCredentials, CloudMapOptions } from './discovery/cloud-map-opti
 export { dnsResolver, type DnsOptions } from './discovery/dns.ts'
 export { staticResolver } from './discovery/static.ts'
 
-export type { Balancer, PickHint } from './balancer/balancer.ts'
+export type { Balancer, KeyedRequest, PickHint } from './balancer/balancer.ts'
 export type { OutlierOptions } from './cluster/outlier.ts'
+export { consistentHash, type ConsistentHashOptions } from './balancer/consistent-hash.ts'
+export { leastRequest, type LeastRequestOptions } from './balancer/least-request.ts'
 export { p2c } from './balancer/p2c.ts'
+export { random } from './balancer/random.ts'
 export { roundRobin } from './balancer/round-robin.ts'
 
 export type { Clock, Random, Timer } from './core/clock.ts'

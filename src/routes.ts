@@ -145,6 +145,8 @@ export class RouteTable implements Routes {
       service,
       host: service.host,
       cluster,
+      // Bound: it may be a method of a class of the user's.
+      keyOf: settings.balancer.keyOf?.bind(settings.balancer),
       pools,
       retry: settings.retry,
       budget: new RetryBudget(settings.budget, clock.now()),

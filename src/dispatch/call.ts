@@ -10,6 +10,7 @@ import type { Outcome } from '../core/outcome.ts'
 import { Attempt, type AttemptOwner } from './attempt.ts'
 import { isOneShot, RecordedBody, sendable } from './body.ts'
 import { History, type Decision } from './history.ts'
+import { KeyedRequest } from './keyed-request.ts'
 import type { Route } from './route.ts'
 
 /** undici refuses these requests before it sends anything: no other upstream would take them either. */
@@ -62,7 +63,7 @@ export class Call implements AttemptOwner, PickHint {
     this.handler = handler
     const own = sendable(options)
     this.streamsBody = isOneShot(own.body)
-    this.key = undefined
+    this.key = route.keyOf === undefined ? undefined : route.keyOf(new KeyedRequest(own))
     this.now = 0
     this.aborted = false
     this.paused = false

@@ -3,6 +3,7 @@ import type { Cluster } from '../cluster/cluster.ts'
 import type { Upstream } from '../cluster/upstream.ts'
 import type { Clock, Random } from '../core/clock.ts'
 import type { CallsUnderWay } from './calls.ts'
+import type { KeyedRequest } from './keyed-request.ts'
 import type { RetryBudget } from './retry-budget.ts'
 import type { RetryOptions } from './retry-policy.ts'
 
@@ -22,6 +23,8 @@ export interface Route {
   /** The service's name, as it stands in errors and events. */
   readonly host: string
   readonly cluster: Cluster
+  /** Tells the key by which the balancer places a call; undefined: it places calls without one. */
+  readonly keyOf: ((request: KeyedRequest) => string | undefined) | undefined
   readonly pools: UpstreamDispatchers
   /** undefined: failures are handed on as they are, untouched. */
   readonly retry: RetryOptions | undefined

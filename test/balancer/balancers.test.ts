@@ -1,33 +1,46 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import type { Balancer } from '../../src/balancer/balancer.ts'
+import { consistentHash } from '../../src/balancer/consistent-hash.ts'
+import { leastRequest } from '../../src/balancer/least-request.ts'
 import { p2c } from '../../src/balancer/p2c.ts'
+import { random } from '../../src/balancer/random.ts'
 import { roundRobin } from '../../src/balancer/round-robin.ts'
-import { Upstream } from '../../src/cluster/upstream.ts'
-import { taskEndpoint } from '../../src/discovery/endpoint.ts'
+import type { Upstream } from '../../src/cluster/upstream.ts'
+import type { Random } from '../../src/core/clock.ts'
 import { seededRandom } from '../../src/testing/seeded-random.ts'
 import { hint } from '../support/clusters.ts'
+import { upstreams } from './upstreams.ts'
 
-function upstreams(count: number, weight = 1): Upstream[] {
-  return Array.from(
-    { length: count },
-    (_, i) => new Upstream(taskEndpoint(`10.0.${i >> 8}.${i & 255}`, { weight }), 80, 10, 0),
-  )
-}
-
-const balancers = [
+const balancers: readonly (readonly [string, (options: { random: Random }) => Balancer])[] = [
   ['p2c', p2c],
   ['round robin', roundRobin],
-] as const
+  ['random', random],
+  ['least requests of two', leastRequest],
+  ['least requests of three', (options) => leastRequest({ ...options, choices: 3 })],
+  ['least requests of all', (options) => leastRequest({ ...options, choices: 'all' })],
+  ['consistent hash, calls without a key', (options) => consistentHash({ ...options, header: 'x-user' })],
+]
+
+// Of all sizes, equal and unequal, and as extreme as a user may write them.
+const weights = fc.oneof(
+  fc.array(fc.constant(1), { maxLength: 40 }),
+  fc.array(fc.double({ min: 0.01, max: 100, noNaN: true }), { maxLength: 40 }),
+  fc.array(fc.constantFrom(Number.MIN_VALUE, 1e-9, 1, 1e9), { maxLength: 40 }),
+)
 
 describe.each(balancers)('%s', (_name, make) => {
   test('picks a candidate whenever there is one, and nothing else', () => {
     fc.assert(
-      fc.property(fc.nat({ max: 40 }), fc.integer(), fc.nat({ max: 50 }), (count, seed, picks) => {
-        const candidates = upstreams(count)
+      fc.property(weights, fc.integer(), fc.array(fc.nat({ max: 99 })), (shares, seed, loads) => {
+        const candidates = upstreams(shares)
         const balancer = make({ random: seededRandom(seed) })
-        for (let i = 0; i <= picks; i++) {
-          const picked = balancer.pick(candidates, hint(0))
-          if (count === 0 ? picked !== undefined : !candidates.includes(picked as Upstream)) return false
+        for (const [i, pending] of loads.entries()) {
+          const loaded = candidates[i % candidates.length]
+          if (loaded !== undefined) loaded.pending = pending
+          const picked = balancer.pick(candidates, { now: 0, key: i % 2 === 0 ? undefined : `user-${i}` })
+          if (shares.length === 0 ? picked !== undefined : !candidates.includes(picked as Upstream))
+            return false
         }
         return true
       }),
@@ -68,7 +81,7 @@ describe('p2c', () => {
     const [one, two] = upstreams(2) as [Upstream, Upstream]
     one.observe(100, 0)
     expect(one.cost(0)).toBeGreaterThan(9 * two.cost(0))
-    const heavy = upstreams(1, 2)[0] as Upstream
+    const heavy = upstreams([2])[0] as Upstream
     expect(heavy.cost(0)).toBeCloseTo(two.cost(0) / 2, 9)
   })
 })

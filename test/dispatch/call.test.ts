@@ -102,6 +102,7 @@ async function routeOf(
   const route: Route = {
     host: 'orders.shop.local',
     cluster,
+    keyOf: undefined,
     pools: { get: () => pool, speaksHttp2: () => false } as unknown as Pools,
     retry: DEFAULT_RETRY,
     budget: new RetryBudget(DEFAULT_RETRY.budget, clock.now()),

@@ -1,0 +1,73 @@
+import type { Upstream } from '../cluster/upstream.ts'
+import type { Random } from '../core/clock.ts'
+
+/** With weights that lie within a factor of two, fewer than one draw in 60,000 is still without a result. */
+const MOST_TRIES = 16
+
+/**
+ * Draws upstreams by chance in proportion to their weights, at a cost that does not depend on how many there are.
+ *
+ * Rejection sampling (von Neumann, 1951): one is drawn evenly, and kept with the probability weight ÷ heaviest;
+ * that takes heaviest ÷ mean tries, which is 1 where all weigh the same. An alias table (Walker, Vose) takes 1
+ * always, but has to be built anew for each set, also for those that serve a single retry, and whenever a snapshot
+ * brings another weight. After some tries in vain a scan decides, which gives the same shares: tries that were
+ * rejected tell nothing of the next.
+ */
+export class WeightedDraw {
+  readonly #random: Random
+  /** The heaviest of a set, as far as it is known: weights may change while the set stays. */
+  readonly #heaviest = new WeakMap<readonly Upstream[], number>()
+
+  constructor(random: Random) {
+    this.#random = random
+  }
+
+  /** @returns the index of one of the candidates; 0 where there are none */
+  draw(candidates: readonly Upstream[]): number {
+    const count = candidates.length
+    if (count < 2) return 0
+    const heaviest = this.#heaviest.get(candidates)
+    if (heaviest === undefined) return this.#scan(candidates)
+    for (let attempt = 0; attempt < MOST_TRIES; attempt++) {
+      const index = Math.floor(this.#random.next() * count)
+      const weight = candidates[index]?.endpoint.weight ?? 0
+      if (weight === heaviest) return index
+      // It got heavier since: what is known now is right from the next draw on.
+      if (weight > heaviest) {
+        this.#heaviest.set(candidates, weight)
+        return index
+      }
+      if (this.#random.next() * heaviest < weight) return index
+    }
+    return this.#scan(candidates)
+  }
+
+  /** The index of another one than `first`, of two or more. */
+  drawOther(candidates: readonly Upstream[], first: number): number {
+    for (let attempt = 0; attempt < MOST_TRIES; attempt++) {
+      const index = this.draw(candidates)
+      if (index !== first) return index
+    }
+    // It outweighs all the others together by far: which of them is compared with it matters little.
+    const drawn = Math.floor(this.#random.next() * (candidates.length - 1))
+    return drawn < first ? drawn : drawn + 1
+  }
+
+  #scan(candidates: readonly Upstream[]): number {
+    let total = 0
+    let heaviest = 0
+    for (let i = 0; i < candidates.length; i++) {
+      const weight = candidates[i]?.endpoint.weight ?? 0
+      total += weight
+      if (weight > heaviest) heaviest = weight
+    }
+    if (this.#heaviest.get(candidates) !== heaviest) this.#heaviest.set(candidates, heaviest)
+    let left = this.#random.next() * total
+    for (let i = 0; i < candidates.length; i++) {
+      left -= candidates[i]?.endpoint.weight ?? 0
+      if (left < 0) return i
+    }
+    // What rounding left over.
+    return candidates.length - 1
+  }
+}
