@@ -9,6 +9,7 @@ import { Pools } from './dispatch/pools.ts'
 import { RetryBudget } from './dispatch/retry-budget.ts'
 import type { Route } from './dispatch/route.ts'
 import { ClosedError } from './core/errors.ts'
+import { LoopLag } from './core/loop-lag.ts'
 import type { ClientSettings, FallbackSettings, ServiceSettings } from './options.ts'
 
 const MOST_ORIGINS = 1_000
@@ -31,6 +32,7 @@ export interface KnownRoute extends Route {
 export class RouteTable implements Routes {
   readonly #settings: ClientSettings
   readonly #cache: SnapshotCache
+  readonly #lag: LoopLag
   readonly #routes: LRUCache<string, KnownRoute>
   /** Origins that are not discovered, so that a process-wide dispatcher parses each but once. */
   readonly #elsewhere = new LRUCache<string, true>({ max: MOST_ORIGINS })
@@ -40,6 +42,7 @@ export class RouteTable implements Routes {
   constructor(settings: ClientSettings, cache: SnapshotCache) {
     this.#settings = settings
     this.#cache = cache
+    this.#lag = new LoopLag(settings.clock)
     this.#routes = new LRUCache({
       max: MOST_ORIGINS,
       // The least used origin makes room; its calls end in peace.
@@ -78,9 +81,11 @@ export class RouteTable implements Routes {
       await pools.close()
     })
     await allEnded([closed, ...ended])
+    this.#lag.close()
   }
 
   async destroy(error: Error | null): Promise<void> {
+    this.#lag.close()
     const closed = this.#cache.close()
     const ended = this.#all().map(async ({ calls, pools }) => {
       calls.destroy(error ?? new ClosedError('the client'))
@@ -155,6 +160,7 @@ export class RouteTable implements Routes {
       deadlineMs: settings.deadlineMs,
       calls: new CallsUnderWay(),
       clock,
+      lag: this.#lag,
       random,
     }
   }

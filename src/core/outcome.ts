@@ -5,7 +5,7 @@ export type Outcome =
   | {
       readonly kind: 'response'
       readonly status: number
-      /** From the attempt's start to the response headers. */
+      /** From the attempt's start to the response headers, less the time that this process was late to hear them. */
       readonly latencyMs: number
       /** What `Retry-After` asks for; undefined when the header is missing or unreadable. */
       readonly retryAfterMs: number | undefined

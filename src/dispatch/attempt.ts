@@ -53,6 +53,10 @@ export class Attempt implements Dispatcher.DispatchHandler {
   #limit: Timer | undefined
   #reported: boolean
   #dispatching: boolean
+  /** When undici took it up, on the clock: as a rule at once. */
+  #takenUpAt: number
+  /** How much of the time before that was this process being busy. */
+  #lateMs: number
 
   constructor(call: AttemptOwner, upstream: Upstream, startedAt: number) {
     this.upstream = upstream
@@ -65,6 +69,8 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.#limit = undefined
     this.#reported = false
     this.#dispatching = false
+    this.#takenUpAt = startedAt
+    this.#lateMs = 0
     upstream.pending++
   }
 
@@ -99,6 +105,8 @@ export class Attempt implements Dispatcher.DispatchHandler {
     else if (this.#call.paused) controller.pause()
     // HTTP/1.1 writes the headers of a streamed body with its first chunk, which `onBodySent` tells of.
     const { streamsBody, route } = this.#call
+    this.#takenUpAt = route.clock.now()
+    this.#lateMs = Math.min(route.lag.at(this.#takenUpAt), this.#takenUpAt - this.#startedAt)
     this.#headersSent = !streamsBody || route.pools.speaksHttp2(this.upstream)
   }
 
@@ -263,8 +271,12 @@ export class Attempt implements Dispatcher.DispatchHandler {
     return this.#state === 'over'
   }
 
+  /** What the upstream took: not the time for which this process was too busy to hear it. */
   #elapsed(): number {
-    return this.#call.route.clock.now() - this.#startedAt
+    const { clock, lag } = this.#call.route
+    const now = clock.now()
+    const lateMs = this.#lateMs + Math.min(lag.at(now), now - this.#takenUpAt)
+    return now - this.#startedAt - lateMs
   }
 
   #report(outcome: Outcome): void {

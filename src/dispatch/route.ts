@@ -2,6 +2,7 @@ import type { Dispatcher } from 'undici'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { Upstream } from '../cluster/upstream.ts'
 import type { Clock, Random } from '../core/clock.ts'
+import type { LoopLag } from '../core/loop-lag.ts'
 import type { CallsUnderWay } from './calls.ts'
 import type { KeyedRequest } from './keyed-request.ts'
 import type { RetryBudget } from './retry-budget.ts'
@@ -37,5 +38,7 @@ export interface Route {
   readonly deadlineMs: number | undefined
   readonly calls: CallsUnderWay
   readonly clock: Clock
+  /** By how much this process is late; one for all routes. */
+  readonly lag: Pick<LoopLag, 'at'>
   readonly random: Random
 }
