@@ -11,6 +11,7 @@ export type {
 export { DiscoveryDispatcher, type Routes } from './dispatch/dispatcher.ts'
 export type { RetryOptions, RetryRequest } from './dispatch/retry-policy.ts'
 export type { RetryBudgetOptions } from './dispatch/retry-budget.ts'
+export type { MaxPending } from './dispatch/route.ts'
 
 export type { Resolver } from './discovery/resolver.ts'
 export type { ServiceName } from './discovery/service-name.ts'
@@ -37,6 +38,7 @@ export {
   DeadlineExceededError,
   InvalidOptionsError,
   NoEndpointsError,
+  OverloadedError,
   OnehopError,
   ResolutionFailedError,
   type AttemptRecord,

@@ -7,6 +7,7 @@ import type { DnsOptions } from './discovery/dns.ts'
 import type { Resolver } from './discovery/resolver.ts'
 import type { RetryBudgetOptions } from './dispatch/retry-budget.ts'
 import type { RetryOptions } from './dispatch/retry-policy.ts'
+import type { MaxPending } from './dispatch/route.ts'
 
 /** Options of `createClient`. What stands beside `services` is the default for every service. */
 export interface ClientOptions extends ServiceOptions {
@@ -46,6 +47,8 @@ export interface ServiceOptions {
   readonly outlier?: Partial<OutlierOptions> | false
   /** How long a task that joins a running service, or is back, takes to get its whole share [10000]. 0: no time. */
   readonly slowStartMs?: number
+  /** Bulkheads: how many calls may be under way before more are refused with `ONEHOP_OVERLOADED` [any number]. */
+  readonly maxPending?: Partial<MaxPending>
   /** undici's options for the connections to each task: `connections`, `allowH2`, `connect` (TLS), ... */
   readonly pool?: Pool.Options
 }
@@ -88,6 +91,7 @@ export interface ServiceSettings {
   readonly deadlineMs: number | undefined
   readonly outlier: OutlierOptions | undefined
   readonly slowStartMs: number
+  readonly maxPending: MaxPending
   readonly pool: Pool.Options
 }
 

@@ -20,6 +20,7 @@ import { systemClock, systemRandom, type Random } from './core/clock.ts'
 import { InvalidOptionsError } from './core/errors.ts'
 import type { Resolver } from './discovery/resolver.ts'
 import { canonicalHost } from './discovery/service-name.ts'
+import type { MaxPending } from './dispatch/route.ts'
 import type {
   ClientOptions,
   ClientSettings,
@@ -38,6 +39,7 @@ const SERVICE_KEYS = [
   'timeouts',
   'outlier',
   'slowStartMs',
+  'maxPending',
   'pool',
 ] as const
 const DISCOVERY_KEYS = [
@@ -75,6 +77,7 @@ export function settingsOf(options: ClientOptions): ClientSettings {
     deadlineMs: undefined,
     outlier: DEFAULT_OUTLIER,
     slowStartMs: 10_000,
+    maxPending: { perTask: Number.POSITIVE_INFINITY, perOrigin: Number.POSITIVE_INFINITY },
     pool: {},
   }
   const defaults = serviceSettings('', options, base)
@@ -117,9 +120,22 @@ function serviceSettings(path: string, options: ServiceOptions, defaults: Servic
     budget: retry?.budget ?? defaults.budget,
     ...timeoutSettings(at('timeouts'), options.timeouts, defaults),
     outlier: outlierSettings(at('outlier'), options.outlier, defaults.outlier),
+    maxPending: maxPendingSettings(at('maxPending'), options.maxPending, defaults.maxPending),
     slowStartMs: given(at('slowStartMs'), options.slowStartMs, defaults.slowStartMs, checkMs),
     pool: { ...defaults.pool, ...given(at('pool'), options.pool, {}, checkPool) },
   }
+}
+
+function maxPendingSettings(path: string, value: unknown, defaults: MaxPending): MaxPending {
+  const { perTask, perOrigin } = checkKeys(path, value ?? {}, ['perTask', 'perOrigin'])
+  return {
+    perTask: given(keyPath(path, 'perTask'), perTask, defaults.perTask, checkPending),
+    perOrigin: given(keyPath(path, 'perOrigin'), perOrigin, defaults.perOrigin, checkPending),
+  }
+}
+
+function checkPending(path: string, value: unknown): number {
+  return checkNumber(path, value, { min: 1, max: 1_000_000, integer: true })
 }
 
 type TimeoutSettings = Pick<ServiceSettings, 'connectMs' | 'attemptMs' | 'deadlineMs'>

@@ -51,6 +51,7 @@ export function clusterOver(view: ServiceView, clock: Clock): Cluster {
     random: systemRandom,
     outlier: undefined,
     slowStartMs: 0,
+    maxPending: Number.POSITIVE_INFINITY,
     onDeparted: () => undefined,
   })
 }

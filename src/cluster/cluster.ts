@@ -33,6 +33,8 @@ export interface ClusterOptions {
   readonly outlier: OutlierOptions | undefined
   /** How long a task that joins, or is back, takes to get its whole share; 0: no time. */
   readonly slowStartMs: number
+  /** Attempts that a task may have under way; Infinity: any number. */
+  readonly maxPending: number
   readonly clock: Clock
   readonly random: Random
   /** Told of every upstream that left the set, so that its connections can be drained. */
@@ -121,12 +123,19 @@ export class Cluster implements Witness {
     }
     if (this.#spills(tried, preferFallback)) return this.#fallback
     const candidates = this.#available.length > 0 ? this.#available : this.#panic()
-    if (tried.length === 0) return this.#choose(candidates, hint)
-    const untried = candidates.filter((upstream) => !tried.includes(upstream))
-    if (untried.length > 0) return this.#choose(untried, hint)
+    const untried =
+      tried.length === 0 ? candidates : candidates.filter((upstream) => !tried.includes(upstream))
+    const chosen = this.#choose(untried, hint)
+    if (chosen !== undefined) return chosen
     const fallback = this.#fallback
     if (fallback !== undefined && !tried.includes(fallback)) return fallback
-    return this.#options.balancer.pick(candidates, hint) ?? fallback
+    return tried.length === 0 ? undefined : (this.#choose(candidates, hint) ?? fallback)
+  }
+
+  /** Whether it is `maxPending` that leaves nothing to pick. */
+  get isFull(): boolean {
+    const candidates = this.#available.length > 0 ? this.#available : this.#tasks
+    return candidates.length > 0 && candidates.every(({ pending }) => pending >= this.#options.maxPending)
   }
 
   /** Whether an attempt could go somewhere that the call has not been to. */
@@ -178,14 +187,19 @@ export class Cluster implements Witness {
     return this.#tasks
   }
 
-  /** What the balancer picks; another one for the share that a task which starts slowly does not take yet. */
+  /**
+   * What the balancer picks; another one for the share that a task which starts slowly does not take yet, and for
+   * one that is full. undefined where all are.
+   */
   #choose(candidates: readonly Upstream[], hint: PickHint): Upstream | undefined {
-    const { balancer, random } = this.#options
+    const { balancer, random, maxPending } = this.#options
     const picked = balancer.pick(candidates, hint)
-    if (picked === undefined || picked.startsSlowlyFrom === Number.NEGATIVE_INFINITY) return picked
-    if (random.next() < this.#shareOf(picked, hint.now)) return picked
-    const others = candidates.filter((upstream) => upstream !== picked)
-    return others.length > 0 ? balancer.pick(others, hint) : picked
+    if (picked === undefined) return undefined
+    const isFull = picked.pending >= maxPending
+    const isSlow = picked.startsSlowlyFrom !== Number.NEGATIVE_INFINITY
+    if (!isFull && !(isSlow && random.next() >= this.#shareOf(picked, hint.now))) return picked
+    const others = candidates.filter((upstream) => upstream !== picked && upstream.pending < maxPending)
+    return balancer.pick(others, hint) ?? (isFull ? undefined : picked)
   }
 
   /** What a task takes of its share, from 0 to 1. */

@@ -48,6 +48,17 @@ export class NoEndpointsError extends OnehopError {
   }
 }
 
+/** `maxPending` is reached: the call was refused at once, and nothing was sent. */
+export class OverloadedError extends OnehopError {
+  readonly code = 'ONEHOP_OVERLOADED'
+  readonly host: string
+
+  constructor(host: string, reason: string) {
+    super('ONEHOP_OVERLOADED', `${host}: ${reason}`)
+    this.host = host
+  }
+}
+
 /** One try of a call, as it is told in errors and events. */
 export interface AttemptRecord {
   /** `10.0.11.42:8080` or `[2a05::1]:8080`. */

@@ -4,7 +4,12 @@ import { errors, type Dispatcher } from 'undici'
 import type { PickHint } from '../cluster/cluster.ts'
 import type { Upstream } from '../cluster/upstream.ts'
 import type { Timer } from '../core/clock.ts'
-import { AttemptsExhaustedError, DeadlineExceededError, NoEndpointsError } from '../core/errors.ts'
+import {
+  AttemptsExhaustedError,
+  DeadlineExceededError,
+  NoEndpointsError,
+  OverloadedError,
+} from '../core/errors.ts'
 import { emit } from '../core/events.ts'
 import type { Outcome } from '../core/outcome.ts'
 import { Attempt, type AttemptOwner } from './attempt.ts'
@@ -84,7 +89,7 @@ export class Call implements AttemptOwner, PickHint {
 
   /** Begins the first attempt: in this very tick when the service is known, else as soon as it is. */
   start(): void {
-    const { clock, budget, deadlineMs, calls } = this.route
+    const { clock, budget, deadlineMs, calls, host, maxPending } = this.route
     calls.begin()
     try {
       this.handler.onRequestStart?.(this, null)
@@ -93,6 +98,15 @@ export class Call implements AttemptOwner, PickHint {
     }
     // Its handler may have aborted: a signal can be an old one.
     if (this.#over) return
+    if (calls.count > maxPending.perOrigin) {
+      this.failed(
+        new OverloadedError(
+          host,
+          `as many calls are under way as maxPending.perOrigin allows (${maxPending.perOrigin})`,
+        ),
+      )
+      return
+    }
     const now = clock.now()
     budget.deposit(now)
     if (deadlineMs !== undefined)
@@ -268,7 +282,14 @@ export class Call implements AttemptOwner, PickHint {
   }
 
   #noEndpoints(tried: readonly Upstream[]): Error {
-    const { cluster, host } = this.route
+    const { cluster, host, maxPending } = this.route
+    if (cluster.isFull) {
+      const told = `all endpoints that can take calls have as many as maxPending.perTask allows (${maxPending.perTask})`
+      return new OverloadedError(
+        host,
+        `${told}; ${cluster.fallback === undefined ? 'no fallback configured' : 'the fallback was tried'}`,
+      )
+    }
     // Nothing is known of the service at all: what discovery said tells more than "0 of 0".
     if (cluster.tasks.length === 0 && cluster.discoveryError !== undefined) return cluster.discoveryError
     return new NoEndpointsError(host, cluster.describe(tried), cluster.discoveryError)

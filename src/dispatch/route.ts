@@ -19,6 +19,14 @@ export interface UpstreamDispatchers {
   speaksHttp2(upstream: Upstream): boolean
 }
 
+/** How many calls may be under way. */
+export interface MaxPending {
+  /** To one task: others take what exceeds it, then the fallback. */
+  readonly perTask: number
+  /** To one origin (scheme, host and port) in all, those that wait for discovery or a retry among them. */
+  readonly perOrigin: number
+}
+
 /** All that a call to one origin needs: found once by the origin, and shared by its calls. */
 export interface Route {
   /** The service's name, as it stands in errors and events. */
@@ -37,6 +45,8 @@ export interface Route {
   /** Over all attempts and the response body; undefined: none. */
   readonly deadlineMs: number | undefined
   readonly calls: CallsUnderWay
+  /** Beyond these, calls are refused at once; Infinity: never. */
+  readonly maxPending: MaxPending
   readonly clock: Clock
   /** By how much this process is late; one for all routes. */
   readonly lag: Pick<LoopLag, 'at'>

@@ -47,6 +47,7 @@ function sampled(tasks: number): {
     balancer: p2c({ random }),
     outlier: undefined,
     slowStartMs: 0,
+    maxPending: Number.POSITIVE_INFINITY,
     clock,
     random,
     onDeparted: ({ endpoint }: Upstream) => departed.push(endpoint.address),

@@ -111,6 +111,7 @@ async function routeOf(
     mayQueue: false,
     deadlineMs: undefined,
     calls: new CallsUnderWay(),
+    maxPending: { perTask: Number.POSITIVE_INFINITY, perOrigin: Number.POSITIVE_INFINITY },
     clock,
     random: seededRandom(seed),
   }

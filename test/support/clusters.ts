@@ -53,6 +53,7 @@ export async function testCluster(
     balancer: p2c({ random }),
     outlier: DEFAULT_OUTLIER,
     slowStartMs: 0,
+    maxPending: Number.POSITIVE_INFINITY,
     clock,
     random,
     onDeparted: (upstream) => departed.push(upstream),
