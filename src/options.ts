@@ -1,6 +1,7 @@
 import type { Pool } from 'undici'
 import type { Balancer } from './balancer/balancer.ts'
 import type { OutlierOptions } from './cluster/outlier.ts'
+import type { SubsetOptions } from './cluster/subset.ts'
 import type { Clock, Random } from './core/clock.ts'
 import type { CloudMapOptions } from './discovery/cloud-map-options.ts'
 import type { DnsOptions } from './discovery/dns.ts'
@@ -47,6 +48,11 @@ export interface ServiceOptions {
   readonly outlier?: Partial<OutlierOptions> | false
   /** How long a task that joins a running service, or is back, takes to get its whole share [10000]. 0: no time. */
   readonly slowStartMs?: number
+  /**
+   * For services of hundreds of tasks: this client calls `size` of them, always the same ones as long as they are
+   * there, others than other clients [all].
+   */
+  readonly subset?: { readonly size: number; readonly clientId?: string } | false
   /** Bulkheads: how many calls may be under way before more are refused with `ONEHOP_OVERLOADED` [any number]. */
   readonly maxPending?: Partial<MaxPending>
   /** undici's options for the connections to each task: `connections`, `allowH2`, `connect` (TLS), ... */
@@ -92,6 +98,9 @@ export interface ServiceSettings {
   readonly outlier: OutlierOptions | undefined
   readonly slowStartMs: number
   readonly maxPending: MaxPending
+  /** Tells this client from others; a random one. */
+  readonly clientId: string
+  readonly subset: SubsetOptions | undefined
   readonly pool: Pool.Options
 }
 

@@ -142,6 +142,7 @@ export class RouteTable implements Routes {
       outlier: settings.outlier,
       slowStartMs: settings.slowStartMs,
       maxPending: settings.maxPending.perTask,
+      subset: settings.subset,
       clock,
       random,
       onDeparted: (upstream) => void pools.drain(upstream),

@@ -20,7 +20,6 @@ import { systemClock, systemRandom, type Random } from './core/clock.ts'
 import { InvalidOptionsError } from './core/errors.ts'
 import type { Resolver } from './discovery/resolver.ts'
 import { canonicalHost } from './discovery/service-name.ts'
-import type { MaxPending } from './dispatch/route.ts'
 import type {
   ClientOptions,
   ClientSettings,
@@ -28,6 +27,7 @@ import type {
   ServiceOptions,
   ServiceSettings,
 } from './options.ts'
+import { maxPendingSettings, subsetSettings } from './settings-limits.ts'
 import { outlierSettings } from './settings-outlier.ts'
 import { DEFAULT_RETRY, retrySettings } from './settings-retry.ts'
 
@@ -40,6 +40,7 @@ const SERVICE_KEYS = [
   'outlier',
   'slowStartMs',
   'maxPending',
+  'subset',
   'pool',
 ] as const
 const DISCOVERY_KEYS = [
@@ -78,6 +79,8 @@ export function settingsOf(options: ClientOptions): ClientSettings {
     outlier: DEFAULT_OUTLIER,
     slowStartMs: 10_000,
     maxPending: { perTask: Number.POSITIVE_INFINITY, perOrigin: Number.POSITIVE_INFINITY },
+    clientId: String(random.next()),
+    subset: undefined,
     pool: {},
   }
   const defaults = serviceSettings('', options, base)
@@ -120,22 +123,12 @@ function serviceSettings(path: string, options: ServiceOptions, defaults: Servic
     budget: retry?.budget ?? defaults.budget,
     ...timeoutSettings(at('timeouts'), options.timeouts, defaults),
     outlier: outlierSettings(at('outlier'), options.outlier, defaults.outlier),
+    clientId: defaults.clientId,
+    subset: subsetSettings(at('subset'), options.subset, defaults),
     maxPending: maxPendingSettings(at('maxPending'), options.maxPending, defaults.maxPending),
     slowStartMs: given(at('slowStartMs'), options.slowStartMs, defaults.slowStartMs, checkMs),
     pool: { ...defaults.pool, ...given(at('pool'), options.pool, {}, checkPool) },
   }
-}
-
-function maxPendingSettings(path: string, value: unknown, defaults: MaxPending): MaxPending {
-  const { perTask, perOrigin } = checkKeys(path, value ?? {}, ['perTask', 'perOrigin'])
-  return {
-    perTask: given(keyPath(path, 'perTask'), perTask, defaults.perTask, checkPending),
-    perOrigin: given(keyPath(path, 'perOrigin'), perOrigin, defaults.perOrigin, checkPending),
-  }
-}
-
-function checkPending(path: string, value: unknown): number {
-  return checkNumber(path, value, { min: 1, max: 1_000_000, integer: true })
 }
 
 type TimeoutSettings = Pick<ServiceSettings, 'connectMs' | 'attemptMs' | 'deadlineMs'>

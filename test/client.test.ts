@@ -260,6 +260,7 @@ describe('options', () => {
       'services["a.b."]: got {}; allowed: one entry for each host',
     ],
     ['an outlier rule that is none', { outlier: { maxEjectedRatio: 50 } }, 'outlier.maxEjectedRatio: got 50'],
+    ['a subset without a size', { subset: {} }, 'subset.size: got undefined; allowed: an integer from 1'],
     ['a slow start in words', { slowStartMs: '10s' }, 'slowStartMs: got "10s"; allowed: a number of ms'],
     ['a family that is none', { cloudMap: { family: 6 } }, 'cloudMap.family: got 6; allowed: "ipv4", "ipv6"'],
     ['reading never', { cloudMap: { fullReadMs: 0 } }, 'cloudMap.fullReadMs: got 0; allowed: '],

@@ -52,6 +52,7 @@ export function clusterOver(view: ServiceView, clock: Clock): Cluster {
     outlier: undefined,
     slowStartMs: 0,
     maxPending: Number.POSITIVE_INFINITY,
+    subset: undefined,
     onDeparted: () => undefined,
   })
 }

@@ -8,6 +8,7 @@ import type { Witness } from '../discovery/known-endpoints.ts'
 import type { View } from '../discovery/view.ts'
 import { learn, type Judge } from './learning.ts'
 import { OutlierDetector, type OutlierOptions } from './outlier.ts'
+import { rendezvousSubset, type SubsetOptions } from './subset.ts'
 import { directShare } from './tiers.ts'
 import { Upstream } from './upstream.ts'
 
@@ -35,6 +36,8 @@ export interface ClusterOptions {
   readonly slowStartMs: number
   /** Attempts that a task may have under way; Infinity: any number. */
   readonly maxPending: number
+  /** undefined: all endpoints are called. */
+  readonly subset: SubsetOptions | undefined
   readonly clock: Clock
   readonly random: Random
   /** Told of every upstream that left the set, so that its connections can be drained. */
@@ -256,7 +259,10 @@ export class Cluster implements Witness {
     const staying = new Map(this.#tasks.map((upstream) => [upstream.label, upstream]))
     const joined: Upstream[] = []
     const tasks = new Map<string, Upstream>()
-    for (const endpoint of endpoints) {
+    const { subset } = this.#options
+    const members =
+      subset === undefined ? endpoints : rendezvousSubset(endpoints, subset.size, subset.clientId)
+    for (const endpoint of members) {
       const port = this.#options.portOf(endpoint)
       const label = formatAddressPort(endpoint.address, port)
       const known = staying.get(label)

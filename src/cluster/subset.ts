@@ -16,6 +16,13 @@
 import { hashOf, hashOfBoth } from '../balancer/hash.ts'
 import type { Endpoint } from '../discovery/endpoint.ts'
 
+export interface SubsetOptions {
+  /** How many endpoints each client calls. */
+  readonly size: number
+  /** Differs from client to client, and stays while a client lives: the task's id [a random one]. */
+  readonly clientId: string
+}
+
 /** Parts of an endpoint that are of rounding: for them a connection would be opened, and never used. */
 const SLIVER = 1e-6
 

@@ -132,6 +132,24 @@ describe('a cluster', () => {
       expect(Math.abs((shares[index] ?? 0) - share)).toBeLessThan(0.06)
   })
 
+  test('calls a subset of a large fleet: the same one, but for what joins and leaves', async () => {
+    const fleet = Array.from({ length: 100 }, (_, index) => `10.0.1.${index + 1}:80`)
+    const { cluster, clock, resolver, departed } = await testCluster(fleet, {
+      subset: { size: 10, clientId: 'checkout-1' },
+    })
+    const before = cluster.tasks.map(({ label }) => label)
+    expect(before).toHaveLength(10)
+    const left = before[0] as string
+    resolver.answer(fleet.filter((label) => label !== left))
+    await clock.advance(10_000)
+    cluster.isCurrent(clock.now())
+    expect(departed.map(({ label }) => label)).toEqual([left])
+    expect(cluster.tasks).toHaveLength(10)
+    expect(cluster.tasks.filter(({ label }) => before.includes(label))).toHaveLength(9)
+    const other = await testCluster(fleet, { subset: { size: 10, clientId: 'checkout-2' } })
+    expect(other.cluster.tasks.map(({ label }) => label)).not.toEqual(before)
+  })
+
   test('sends no probe with a retry', async () => {
     const { cluster, clock } = await testCluster(FOUR)
     const [bad, other] = cluster.tasks

@@ -48,6 +48,7 @@ function sampled(tasks: number): {
     outlier: undefined,
     slowStartMs: 0,
     maxPending: Number.POSITIVE_INFINITY,
+    subset: undefined,
     clock,
     random,
     onDeparted: ({ endpoint }: Upstream) => departed.push(endpoint.address),

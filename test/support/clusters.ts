@@ -54,6 +54,7 @@ export async function testCluster(
     outlier: DEFAULT_OUTLIER,
     slowStartMs: 0,
     maxPending: Number.POSITIVE_INFINITY,
+    subset: undefined,
     clock,
     random,
     onDeparted: (upstream) => departed.push(upstream),
