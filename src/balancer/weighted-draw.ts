@@ -29,15 +29,16 @@ export class WeightedDraw {
     const heaviest = this.#heaviest.get(candidates)
     if (heaviest === undefined) return this.#scan(candidates)
     for (let attempt = 0; attempt < MOST_TRIES; attempt++) {
-      const index = Math.floor(this.#random.next() * count)
-      const weight = candidates[index]?.endpoint.weight ?? 0
-      if (weight === heaviest) return index
+      // One number for both: its whole part says which, and the rest of it whether that is kept.
+      const drawn = this.#random.next() * count
+      const index = Math.floor(drawn)
+      const { weight } = (candidates[index] as Upstream).endpoint
       // It got heavier since: what is known now is right from the next draw on.
       if (weight > heaviest) {
         this.#heaviest.set(candidates, weight)
         return index
       }
-      if (this.#random.next() * heaviest < weight) return index
+      if ((drawn - index) * heaviest < weight) return index
     }
     return this.#scan(candidates)
   }
@@ -57,14 +58,14 @@ export class WeightedDraw {
     let total = 0
     let heaviest = 0
     for (let i = 0; i < candidates.length; i++) {
-      const weight = candidates[i]?.endpoint.weight ?? 0
+      const { weight } = (candidates[i] as Upstream).endpoint
       total += weight
       if (weight > heaviest) heaviest = weight
     }
     if (this.#heaviest.get(candidates) !== heaviest) this.#heaviest.set(candidates, heaviest)
     let left = this.#random.next() * total
     for (let i = 0; i < candidates.length; i++) {
-      left -= candidates[i]?.endpoint.weight ?? 0
+      left -= (candidates[i] as Upstream).endpoint.weight
       if (left < 0) return i
     }
     // What rounding left over.
