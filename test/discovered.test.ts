@@ -7,7 +7,7 @@ import {
   RegisterInstanceCommand,
   ServiceDiscoveryClient,
 } from '@aws-sdk/client-servicediscovery'
-import { createClient, type Client, type ClientOptions } from 'onehop'
+import { createClient, roundRobin, type Client, type ClientOptions } from 'onehop'
 import { startLocalAws, type LocalAws } from 'onehop/testing'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { apiServer, instances } from './discovery/cloud-map-server.ts'
@@ -99,7 +99,13 @@ describe('over the API', () => {
     for (const id of ['task-1', 'task-2']) {
       await sdk.send(new DeregisterInstanceCommand({ ServiceId: serviceId, InstanceId: id }))
     }
-    const caller = client({ discovery: 'api', cloudMap: { ...aws.cloudMap, revisionMs: 1_000 } })
+    const caller = client({
+      discovery: 'api',
+      cloudMap: { ...aws.cloudMap, revisionMs: 1_000 },
+      // What is discovered is the question, and not how soon a new task is trusted.
+      slowStartMs: 0,
+      balancer: roundRobin(),
+    })
     await expect
       .poll(() => caller.resolve(HOST).then(({ endpoints }) => endpoints.length), { timeout: 10_000 })
       .toBe(1)
