@@ -8,15 +8,13 @@ import type { Witness } from '../discovery/known-endpoints.ts'
 import type { View } from '../discovery/view.ts'
 import { learn, type Judge } from './learning.ts'
 import { OutlierDetector, type OutlierOptions } from './outlier.ts'
+import { Rotation } from './rotation.ts'
+import { SlowStart } from './slow-start.ts'
 import { rendezvousSubset, type SubsetOptions } from './subset.ts'
-import { directShare } from './tiers.ts'
 import { Upstream } from './upstream.ts'
 
 // The median of 1,000 estimates takes some 100 µs: often enough to follow a fleet, too rare to be felt.
 const PEERS_EVERY_MS = 1_000
-
-/** What a task gets of its share at first: enough to warm it, and to notice that it is slow. */
-const SLOW_START_FLOOR = 0.1
 
 /** A fleet of clients that put a task out together must not probe it in step. */
 const EJECTION_JITTER = 0.2
@@ -52,12 +50,9 @@ export class Cluster implements Witness {
   readonly #view: View
   readonly #fallback: Upstream | undefined
   readonly #judge: Judge
+  readonly #rotation: Rotation
+  readonly #slowStart: SlowStart
   #endpoints: readonly Endpoint[] | undefined
-  #tasks: readonly Upstream[] = []
-  /** Those of the tasks that are not ejected; another array whenever that changes. */
-  #available: readonly Upstream[] = []
-  #directShare = 0
-  #nextProbeAt = Number.POSITIVE_INFINITY
   #peersMs = 0
   #peersAt = Number.NEGATIVE_INFINITY
   #panicking = false
@@ -65,10 +60,12 @@ export class Cluster implements Witness {
   constructor(view: View, options: ClusterOptions) {
     this.#view = view
     this.#options = options
-    const { fallback, clock, outlier } = options
+    const { fallback, clock, outlier, random, slowStartMs } = options
     this.#judge = outlier === undefined ? undefined : new OutlierDetector(outlier, clock.now())
     this.#fallback =
       fallback === undefined ? undefined : new Upstream(fallback, options.portOf(fallback), 0, clock.now())
+    this.#rotation = new Rotation(this.#fallback)
+    this.#slowStart = new SlowStart(slowStartMs, random)
     view.addWitness(this)
   }
 
@@ -78,7 +75,7 @@ export class Cluster implements Witness {
   }
 
   *answeredSince(time: number): Iterable<Endpoint> {
-    for (const upstream of this.#tasks) if (upstream.answeredAt >= time) yield upstream.endpoint
+    for (const upstream of this.tasks) if (upstream.answeredAt >= time) yield upstream.endpoint
   }
 
   get fallback(): Upstream | undefined {
@@ -86,12 +83,12 @@ export class Cluster implements Witness {
   }
 
   get tasks(): readonly Upstream[] {
-    return this.#tasks
+    return this.#rotation.tasks
   }
 
   /** Share of the calls that goes straight to tasks, from 0 to 1. */
   get directShare(): number {
-    return this.#directShare
+    return this.#rotation.directShare
   }
 
   /** Whether a pick can be made now, without waiting for discovery. Marks the service as in use. */
@@ -120,12 +117,11 @@ export class Cluster implements Witness {
    */
   pick(hint: PickHint, tried: readonly Upstream[], preferFallback: boolean): Upstream | undefined {
     // A retry wants certainty, so probes are sent with first attempts only.
-    if (hint.now >= this.#nextProbeAt && tried.length === 0) {
-      const probe = this.#takeProbe(hint.now)
-      if (probe !== undefined) return probe
-    }
+    const probe = tried.length === 0 ? this.#rotation.takeProbe(hint.now) : undefined
+    if (probe !== undefined) return probe
     if (this.#spills(tried, preferFallback)) return this.#fallback
-    const candidates = this.#available.length > 0 ? this.#available : this.#panic()
+    const { candidates } = this.#rotation
+    if (candidates !== this.#rotation.available) this.#panic()
     const untried =
       tried.length === 0 ? candidates : candidates.filter((upstream) => !tried.includes(upstream))
     const chosen = this.#choose(untried, hint)
@@ -137,14 +133,14 @@ export class Cluster implements Witness {
 
   /** Whether it is `maxPending` that leaves nothing to pick. */
   get isFull(): boolean {
-    const candidates = this.#available.length > 0 ? this.#available : this.#tasks
+    const { candidates } = this.#rotation
     return candidates.length > 0 && candidates.every(({ pending }) => pending >= this.#options.maxPending)
   }
 
   /** Whether an attempt could go somewhere that the call has not been to. */
   hasUntried(tried: readonly Upstream[]): boolean {
     if (this.#fallback !== undefined && !tried.includes(this.#fallback)) return true
-    return this.#available.some((upstream) => !tried.includes(upstream))
+    return this.#rotation.available.some((upstream) => !tried.includes(upstream))
   }
 
   /** Learns from one attempt: from its end, and once more from a response that breaks off after its headers. */
@@ -154,40 +150,40 @@ export class Cluster implements Witness {
     if (change.kind === 'ejected') this.#ejected(upstream, change.forMs, now)
     if (change.kind === 'outlier') this.#eject(upstream, change.reason, now)
     if (change.kind === 'readmitted') this.#readmitted(upstream, now)
-    if (upstream.ejection.state === 'ejected') this.#scheduleProbes()
+    if (upstream.ejection.state === 'ejected') this.#rotation.scheduleProbes()
     if (now - this.#peersAt > PEERS_EVERY_MS) this.#learnPeers(now)
   }
 
   /** Why nothing could be picked, for people: `0 of 6 endpoints can take the call (4 ejected, 2 tried)`. */
   describe(tried: readonly Upstream[]): string {
-    const ejected = this.#tasks.length - this.#available.length
+    const { tasks, available } = this.#rotation
+    const ejected = tasks.length - available.length
     const parts =
-      this.#tasks.length === 0
+      tasks.length === 0
         ? [`${this.#view.snapshot?.source ?? 'discovery'} names none`]
         : [`${ejected} ejected`, `${tried.length} tried`]
-    const able = this.#available.filter((upstream) => !tried.includes(upstream)).length
+    const able = available.filter((upstream) => !tried.includes(upstream)).length
     const fallback =
       this.#fallback === undefined ? 'no fallback configured' : `fallback ${this.#fallback.label}`
-    return `${able} of ${this.#tasks.length} endpoints can take the call (${parts.join(', ')}); ${fallback}`
+    return `${able} of ${tasks.length} endpoints can take the call (${parts.join(', ')}); ${fallback}`
   }
 
   #spills(tried: readonly Upstream[], preferFallback: boolean): boolean {
     const fallback = this.#fallback
     if (fallback === undefined || tried.includes(fallback)) return false
-    if (this.#directShare <= 0) return true
+    const { directShare } = this.#rotation
+    if (directShare <= 0) return true
     // The load balancer itself is out, and tasks are there.
     if (fallback.ejection.state !== 'available') return false
-    return preferFallback || (this.#directShare < 1 && this.#options.random.next() >= this.#directShare)
+    return preferFallback || (directShare < 1 && this.#options.random.next() >= directShare)
   }
 
-  /** Nothing is available: any endpoint is a better guess than a certain failure. */
-  #panic(): readonly Upstream[] {
-    if (!this.#panicking && this.#tasks.length > 0) {
-      this.#panicking = true
-      const { host } = this.#options
-      emit('onehop:cluster.panicked', () => ({ host, available: 0, total: this.#tasks.length }))
-    }
-    return this.#tasks
+  #panic(): void {
+    const { length: total } = this.tasks
+    if (this.#panicking || total === 0) return
+    this.#panicking = true
+    const { host } = this.#options
+    emit('onehop:cluster.panicked', () => ({ host, available: 0, total }))
   }
 
   /**
@@ -195,33 +191,19 @@ export class Cluster implements Witness {
    * one that is full. undefined where all are.
    */
   #choose(candidates: readonly Upstream[], hint: PickHint): Upstream | undefined {
-    const { balancer, random, maxPending } = this.#options
+    const { balancer, maxPending } = this.#options
     const picked = balancer.pick(candidates, hint)
     if (picked === undefined) return undefined
     const isFull = picked.pending >= maxPending
-    const isSlow = picked.startsSlowlyFrom !== Number.NEGATIVE_INFINITY
-    if (!isFull && !(isSlow && random.next() >= this.#shareOf(picked, hint.now))) return picked
+    if (!isFull && this.#slowStart.takes(picked, hint.now)) return picked
     const others = candidates.filter((upstream) => upstream !== picked && upstream.pending < maxPending)
     return balancer.pick(others, hint) ?? (isFull ? undefined : picked)
-  }
-
-  /** What a task takes of its share, from 0 to 1. */
-  #shareOf(upstream: Upstream, now: number): number {
-    const ageMs = now - upstream.startsSlowlyFrom
-    if (ageMs < this.#options.slowStartMs)
-      return Math.max(SLOW_START_FLOOR, ageMs / this.#options.slowStartMs)
-    upstream.startsSlowlyFrom = Number.NEGATIVE_INFINITY
-    return 1
   }
 
   /** Puts out a task that fails, if that leaves enough. */
   #eject(upstream: Upstream, reason: string, now: number): void {
     const judge = this.#judge
-    if (judge === undefined || this.#available.length < 2) return
-    const out = this.#tasks.filter(
-      ({ ejection }) => ejection.state !== 'available' && ejection.cause === 'fails',
-    )
-    if (out.length + 1 > judge.options.maxEjectedRatio * this.#tasks.length) return
+    if (judge === undefined || !this.#rotation.mayPutOut(judge.options.maxEjectedRatio)) return
     const jitter = 1 + EJECTION_JITTER * (2 * this.#options.random.next() - 1)
     const forMs = upstream.ejection.failed(now, reason, judge.options, jitter)
     judge.ejected(upstream.answers, now)
@@ -229,7 +211,7 @@ export class Cluster implements Witness {
   }
 
   #ejected(upstream: Upstream, forMs: number, now: number): void {
-    this.#recount()
+    this.#rotation.recount()
     if (upstream.ejection.cause === 'refuses') this.#view.refreshEarly(now)
     const { host } = this.#options
     const { label: name, ejection } = upstream
@@ -238,25 +220,16 @@ export class Cluster implements Witness {
 
   #readmitted(upstream: Upstream, now: number): void {
     this.#panicking = false
-    this.#startSlowly(upstream, now)
-    this.#recount()
+    this.#slowStart.begin(upstream, now)
+    this.#rotation.recount()
     const { host } = this.#options
     emit('onehop:upstream.readmitted', () => ({ host, upstream: upstream.label }))
-  }
-
-  #takeProbe(now: number): Upstream | undefined {
-    const due = this.#tasks.find((upstream) => upstream.ejection.probeAt <= now)
-    const { fallback } = this
-    const probe = due ?? (fallback !== undefined && fallback.ejection.probeAt <= now ? fallback : undefined)
-    probe?.ejection.startProbe()
-    this.#scheduleProbes()
-    return probe
   }
 
   /** Takes in another set: those that stay keep their state, by address and port. */
   #reconcile(endpoints: readonly Endpoint[], now: number): void {
     this.#endpoints = endpoints
-    const staying = new Map(this.#tasks.map((upstream) => [upstream.label, upstream]))
+    const staying = new Map(this.tasks.map((upstream) => [upstream.label, upstream]))
     const joined: Upstream[] = []
     const tasks = new Map<string, Upstream>()
     const { subset } = this.#options
@@ -272,38 +245,22 @@ export class Cluster implements Witness {
       if (known === undefined) joined.push(upstream)
       tasks.set(label, upstream)
     }
-    this.#tasks = [...tasks.values()]
+    this.#rotation.tasks = [...tasks.values()]
     // Where all are new there is nobody to spare them.
-    if (joined.length < this.#tasks.length) for (const upstream of joined) this.#startSlowly(upstream, now)
-    this.#recount()
+    if (joined.length < tasks.size) for (const upstream of joined) this.#slowStart.begin(upstream, now)
+    this.#rotation.recount()
     for (const [name, upstream] of staying) {
       if (!tasks.has(name)) this.#options.onDeparted(upstream)
     }
   }
 
-  #startSlowly(upstream: Upstream, now: number): void {
-    if (this.#options.slowStartMs > 0 && upstream.endpoint.tier === 0) upstream.startsSlowlyFrom = now
-  }
-
-  #recount(): void {
-    this.#available = this.#tasks.filter((upstream) => upstream.ejection.state === 'available')
-    this.#directShare = directShare(this.#available.length, this.#tasks.length)
-    this.#scheduleProbes()
-  }
-
-  #scheduleProbes(): void {
-    let next = this.#fallback?.ejection.probeAt ?? Number.POSITIVE_INFINITY
-    for (const upstream of this.#tasks) next = Math.min(next, upstream.ejection.probeAt)
-    this.#nextProbeAt = next
-  }
-
   #learnPeers(now: number): void {
     this.#peersAt = now
-    const estimates = this.#tasks
+    const estimates = this.tasks
       .filter((upstream) => upstream.hasSamples)
       .map((upstream) => upstream.latencyMs(now))
       .toSorted((a, b) => a - b)
     this.#peersMs = estimates[Math.floor((estimates.length - 1) / 2)] ?? 0
-    for (const upstream of this.#tasks) upstream.peersMs = this.#peersMs
+    for (const upstream of this.tasks) upstream.peersMs = this.#peersMs
   }
 }
