@@ -1,5 +1,6 @@
 import { systemRandom, type Random } from '../core/clock.ts'
 import type { Balancer } from './balancer.ts'
+import { WeightedDraw } from './weighted-draw.ts'
 
 /**
  * Power of two choices: of two distinct upstreams drawn at random, the one that costs less.
@@ -8,20 +9,21 @@ import type { Balancer } from './balancer.ts'
  * to the one task that looks idle at the moment.
  * Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", IEEE TPDS 12(10), 2001; the cost is
  * peak EWMA x pending, as in Finagle and linkerd.
+ *
+ * Draws are by weight, and an idle upstream costs the same whatever it weighs (docs/decisions/010): with the weight
+ * as a divisor of the whole cost, a task of a tenth of its peers' weight would get no calls at all until they have
+ * ten under way each.
  */
 export function p2c(options: { readonly random?: Random } = {}): Balancer {
-  const random = options.random ?? systemRandom
+  const lots = new WeightedDraw(options.random ?? systemRandom)
   return {
-    pick(candidates, hint) {
-      const count = candidates.length
-      if (count < 2) return candidates[0]
-      const first = Math.floor(random.next() * count)
-      // One of the others: drawn from one place fewer, stepping over the first.
-      const drawn = Math.floor(random.next() * (count - 1))
+    pick(candidates, { now }) {
+      if (candidates.length < 2) return candidates[0]
+      const first = lots.draw(candidates)
       const one = candidates[first]
-      const other = candidates[drawn < first ? drawn : drawn + 1]
+      const other = candidates[lots.drawOther(candidates, first)]
       if (one === undefined || other === undefined) return one ?? other
-      return one.cost(hint.now) <= other.cost(hint.now) ? one : other
+      return one.cost(now) <= other.cost(now) ? one : other
     },
   }
 }

@@ -73,6 +73,6 @@ export class Upstream {
   /** What one more call here costs, relative to its peers: the expected wait in a queue of `pending`. */
   cost(now: number): number {
     const estimate = this.latencyMs(now)
-    return ((estimate + SMALLEST_ESTIMATE_MS) * (this.pending + 1)) / this.endpoint.weight
+    return (estimate + SMALLEST_ESTIMATE_MS) * (1 + this.pending / this.endpoint.weight)
   }
 }

@@ -1,11 +1,11 @@
 import { placeOf } from './endpoint-set.ts'
 import type { Endpoint, Snapshot } from './endpoint.ts'
 
-/** An endpoint that no answer named for so many TTLs is gone, unless it answers calls. */
-const KEPT_TTLS = 3
-
-/** Answers come some ms after the expiry of those before: so much of a TTL may be missing from a sum of TTLs. */
-const LATENESS = 0.1
+/**
+ * An endpoint that has not been seen for so many TTLs is dropped with the next answer. That may come a TTL later, and
+ * three are the limit; answers that come in step, a TTL apart and some ms late, drop what three of them lack.
+ */
+const UNSEEN_TTLS = 2.1
 
 /** Who calls the endpoints of a service, and so knows which of them live. */
 export interface Witness {
@@ -25,7 +25,7 @@ interface Sighting {
  *
  * Route 53 names 8 of a service's tasks, other ones each time. Taking each answer for the whole set would close
  * and open the connections to most tasks with every TTL; keeping what was ever named would call tasks that are
- * long gone. So an endpoint stays for 3 TTLs after it was last seen: named by an answer, or answering a call.
+ * long gone. So an endpoint stays until 3 TTLs after it was last seen: named by an answer, or answering a call.
  * The second matters: of 40 tasks, 3 answers of 8 name but every second one (1 - 0.8^3), yet all of them answer
  * calls. A task that has left refuses its next call, and then only answers can keep it.
  *
@@ -70,11 +70,11 @@ export class KnownEndpoints {
     // The longest, because an answer out of a cache tells what is left of its TTL.
     let ttlMs = 0
     for (const sighting of this.#sightings.values()) ttlMs = Math.max(ttlMs, sighting.ttlMs)
-    const seenSince = this.#coveredMs - (KEPT_TTLS - LATENESS) * ttlMs
+    const seenSince = this.#coveredMs - UNSEEN_TTLS * ttlMs
     let living: ReadonlySet<string> | undefined
     for (const [place, { at }] of this.#sightings) {
       if (at > seenSince) continue
-      living ??= placesOf(witnesses, now - KEPT_TTLS * ttlMs)
+      living ??= placesOf(witnesses, now - UNSEEN_TTLS * ttlMs)
       if (!living.has(place)) this.#sightings.delete(place)
     }
   }

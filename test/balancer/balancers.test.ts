@@ -77,12 +77,37 @@ describe('p2c', () => {
     for (let i = 0; i < 2_000; i++) expect(balancer.pick(candidates, hint(0))).not.toBe(worst)
   })
 
-  test('a slow upstream costs more, an upstream of double weight half', () => {
+  test('a slow upstream costs more; what waits at one of double weight counts half, and idle it costs the same', () => {
     const [one, two] = upstreams(2) as [Upstream, Upstream]
     one.observe(100, 0)
     expect(one.cost(0)).toBeGreaterThan(9 * two.cost(0))
     const heavy = upstreams([2])[0] as Upstream
-    expect(heavy.cost(0)).toBeCloseTo(two.cost(0) / 2, 9)
+    expect(heavy.cost(0)).toBe(two.cost(0))
+    heavy.pending = 4
+    two.pending = 2
+    expect(heavy.cost(0)).toBe(two.cost(0))
+  })
+
+  test.each([
+    [0, 2.2],
+    [5, 1.3],
+    [20, 1.3],
+  ])('gives a task of a tenth of the weight its share of calls, with %i waiting at each', (waiting, most) => {
+    const candidates = upstreams([1, 1, 1, 1, 0.1])
+    const light = candidates[4] as Upstream
+    const balancer = p2c({ random: seededRandom(4) })
+    const line: Upstream[] = []
+    let picked = 0
+    for (let i = 0; i < 40_000; i++) {
+      const upstream = balancer.pick(candidates, hint(0)) as Upstream
+      if (upstream === light) picked++
+      upstream.pending++
+      line.push(upstream)
+      if (line.length > waiting * candidates.length) (line.shift() as Upstream).pending--
+    }
+    const fair = 0.1 / 4.1
+    expect(picked / 40_000).toBeGreaterThan(fair / most)
+    expect(picked / 40_000).toBeLessThan(fair * most)
   })
 })
 

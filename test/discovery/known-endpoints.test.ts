@@ -97,7 +97,7 @@ describe('samples of a larger set', () => {
     expect(sample(20, 3)).toEqual([3])
   })
 
-  test('a witness is asked for the last three TTLs, and only when something would be dropped', () => {
+  test('a witness is asked only when something would be dropped', () => {
     const asked: number[] = []
     const { sample } = timeline({
       answeredSince: (time) => {
@@ -106,7 +106,17 @@ describe('samples of a larger set', () => {
       },
     })
     for (let ttls = 0; ttls < 4; ttls++) sample(ttls, ...(ttls === 0 ? [1, 2] : [2]))
-    expect(asked).toEqual([0])
+    expect(asked).toEqual([9_000])
+  })
+
+  test('answers out of step drop it within three TTLs, too', () => {
+    for (let early = 0.1; early < 1; early += 0.1) {
+      const { sample } = timeline()
+      sample(0, 1)
+      const known = [early, early + 1, early + 2].map((ttls) => sample(ttls, 2))
+      expect(known.at(1)).toEqual([1, 2])
+      expect(known.at(2)).toEqual(early + 2 < 2.1 ? [1, 2] : [2])
+    }
   })
 })
 
