@@ -9,7 +9,7 @@ import { p2c } from './p2c.ts'
 export type ConsistentHashOptions = KeySource & {
   /**
    * How many times the average of pending calls by weight a task may have before its keys go to the next of their
-   * tasks, from 1 [1.25]; `false`: a key stays where it belongs, come what may.
+   * tasks, from 1 [2]; `false`: a key stays where it belongs, come what may.
    */
   readonly maxLoad?: number | false
   /** Picks for calls without a key [`p2c()`]. */
@@ -28,6 +28,13 @@ type KeySource =
       readonly key: (request: KeyedRequest) => string | undefined
       readonly header?: undefined
     }
+
+/**
+ * Not the 1.25 of the paper's authors, who balance all calls of a service: one process sees its own, and what it sees
+ * as overload is mostly noise. Of evenly spread keys with 10 tasks and 3 calls pending at each, 75 % reach their own
+ * task with 1.25, and 97 % with 2.
+ */
+const DEFAULT_MAX_LOAD = 2
 
 /**
  * A task that has no more than so many calls of this process under way is not overloaded, whatever the average.
@@ -57,7 +64,7 @@ const NEVER_OVERLOADED = 4
  */
 export function consistentHash(options: ConsistentHashOptions): Balancer {
   const keyOf = keyOfRequests(options)
-  const maxLoad = maxLoadOf(options.maxLoad ?? 1.25)
+  const maxLoad = maxLoadOf(options.maxLoad ?? DEFAULT_MAX_LOAD)
   const otherwise = options.otherwise ?? p2c({ random: options.random ?? systemRandom })
   const hashes = new WeakMap<readonly Upstream[], Int32Array>()
   return {
