@@ -143,10 +143,13 @@ export class Cluster implements Witness {
     return this.#rotation.available.some((upstream) => !tried.includes(upstream))
   }
 
-  /** Learns from one attempt: from its end, and once more from a response that breaks off after its headers. */
-  report(upstream: Upstream, outcome: Outcome, now: number): void {
+  /**
+   * Learns from one attempt: from its end, and once more from a response that breaks off after its headers.
+   * @param startedAt when the attempt began, on the clock [as its latency says]
+   */
+  report(upstream: Upstream, outcome: Outcome, now: number, startedAt?: number): void {
     const judge = upstream === this.#fallback ? undefined : this.#judge
-    const change = learn(upstream, outcome, now, judge)
+    const change = learn(upstream, outcome, now, judge, startedAt)
     if (change.kind === 'ejected') this.#ejected(upstream, change.forMs, now)
     if (change.kind === 'outlier') this.#eject(upstream, change.reason, now)
     if (change.kind === 'readmitted') this.#readmitted(upstream, now)

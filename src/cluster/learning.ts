@@ -27,10 +27,16 @@ const NOTHING: Change = { kind: 'none' }
 const READMITTED: Change = { kind: 'readmitted' }
 
 /** Takes what became of one attempt into the upstream's estimate, counts and ejection. */
-export function learn(upstream: Upstream, outcome: Outcome, now: number, judge: Judge): Change {
+export function learn(
+  upstream: Upstream,
+  outcome: Outcome,
+  now: number,
+  judge: Judge,
+  startedAt?: number,
+): Change {
   switch (outcome.kind) {
     case 'response':
-      return learnFromResponse(upstream, outcome, now, judge)
+      return learnFromResponse(upstream, outcome, now, judge, startedAt)
     case 'connect-error':
     case 'transport-error':
     case 'timeout':
@@ -48,6 +54,7 @@ function learnFromResponse(
   outcome: Outcome & { kind: 'response' },
   now: number,
   judge: Judge,
+  startedAt: number = now - outcome.latencyMs,
 ): Change {
   const { status, latencyMs, retryAfterMs } = outcome
   const isGood = status < 500
@@ -59,7 +66,7 @@ function learnFromResponse(
     upstream.observe(latencyMs, now)
   }
   if (!isGood || status === 429) upstream.failures++
-  if (upstream.ejection.answered(now - latencyMs, isGood, now)) return READMITTED
+  if (upstream.ejection.answered(startedAt, isGood, now)) return READMITTED
   if (!isGood) return judgeFailure(upstream, `status ${status}`, now, judge)
   if (upstream.ejection.state === 'available') judge?.succeeded(upstream.answers, now)
   return NOTHING

@@ -281,7 +281,8 @@ export class Attempt implements Dispatcher.DispatchHandler {
 
   #report(outcome: Outcome): void {
     this.#reported = true
-    this.#call.route.cluster.report(this.upstream, outcome, this.#call.route.clock.now())
+    const { cluster, clock } = this.#call.route
+    cluster.report(this.upstream, outcome, clock.now(), this.#startedAt)
   }
 
   #end(): void {

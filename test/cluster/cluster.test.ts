@@ -66,6 +66,19 @@ describe('a cluster', () => {
     expect(picks(cluster, clock.now(), 200)).not.toContain(bad.label)
   })
 
+  test('is not brought back by an answer to a call from before, however late this process was to hear it', async () => {
+    const { cluster, clock } = await testCluster(FOUR)
+    const bad = cluster.tasks[0]
+    if (bad === undefined) throw new Error('no tasks')
+    const startedAt = clock.now()
+    await clock.advance(20)
+    cluster.report(bad, refused(), clock.now())
+    await clock.advance(30)
+    // 50 ms, of which 45 were spent on something else.
+    cluster.report(bad, answered(200, 5), clock.now(), startedAt)
+    expect(bad.ejection.state).toBe('ejected')
+  })
+
   test('has its probe fail: it is out for twice as long; has it succeed: it is back', async () => {
     const { cluster, clock } = await testCluster(FOUR, { random: { next: () => 0.5 } })
     const [bad, ...good] = cluster.tasks
