@@ -1,11 +1,19 @@
 export { createClient, type Client } from './client.ts'
-export type { ClientOptions, FallbackOptions, RetryInput, ServiceOptions, Timeouts } from './options.ts'
+export type {
+  ClientOptions,
+  FallbackOptions,
+  RetryInput,
+  ServiceOptions,
+  Timeouts,
+  ZoneOptions,
+} from './options.ts'
 export type {
   Inspection,
   NegativeInspection,
   OriginInspection,
   ServiceInspection,
   UpstreamInspection,
+  ZonesInspection,
 } from './inspect.ts'
 
 export { DiscoveryDispatcher, type Routes } from './dispatch/dispatcher.ts'

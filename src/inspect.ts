@@ -1,4 +1,6 @@
+import type { Cluster } from './cluster/cluster.ts'
 import type { Upstream } from './cluster/upstream.ts'
+import type { Zones } from './cluster/zones.ts'
 import type { ServiceView } from './discovery/service-view.ts'
 import { placeOf } from './discovery/endpoint-set.ts'
 import type { KnownRoute } from './routes.ts'
@@ -53,15 +55,31 @@ export interface NegativeInspection {
 export interface OriginInspection {
   /** Share of the calls that goes straight to tasks, from 0 to 1. */
   readonly directShare: number
+  /** How calls are divided between zones; undefined where the own zone is unknown, or does not matter. */
+  readonly zones: ZonesInspection | undefined
   /** Retries that the budget allows now. */
   readonly retryBudget: number
   readonly upstreams: readonly UpstreamInspection[]
+}
+
+export interface ZonesInspection {
+  /** `own subnet` where its name is unknown. */
+  readonly own: string
+  /** Of the calls to tasks, the share that stays in the own zone now, from 0 to 1. */
+  readonly localShare: number
+  /**
+   * What the zones should get by their capacity, and that of their callers where `zone.peers` tells them. The own
+   * zone gets less while it answers slower than the others; `""` are endpoints whose zone is not known.
+   */
+  readonly shares: Readonly<Record<string, number>>
 }
 
 export interface UpstreamInspection {
   readonly upstream: string
   readonly tier: 0 | 1
   readonly zone: string | undefined
+  /** Whether it is in the own zone; undefined where that is unknown, or does not matter. */
+  readonly isLocal: boolean | undefined
   readonly weight: number
   readonly state: 'available' | 'ejected' | 'probing'
   /** Why it is out: `refuses` connections, or `fails` more than its peers. */
@@ -70,6 +88,8 @@ export interface UpstreamInspection {
   readonly ejectedForMs: number | undefined
   /** Since when it starts slowly, as a new task and one that is back do; undefined when it does not. */
   readonly slowStartMs: number | undefined
+  /** What it takes of its share, from 0.1 to 1. */
+  readonly slowStartShare: number
   /** Expected to response headers. */
   readonly latencyMs: number
   readonly pending: number
@@ -120,24 +140,33 @@ function inspectRoute(route: KnownRoute, now: number): OriginInspection {
   const upstreams = cluster.fallback === undefined ? cluster.tasks : [...cluster.tasks, cluster.fallback]
   return {
     directShare: cluster.directShare,
+    zones: inspectZones(cluster.zones),
     retryBudget: Math.floor(budget.balance(now)),
-    upstreams: upstreams.map((upstream) => inspectUpstream(upstream, now)),
+    upstreams: upstreams.map((upstream) => inspectUpstream(upstream, cluster, now)),
   }
 }
 
-function inspectUpstream(upstream: Upstream, now: number): UpstreamInspection {
+function inspectZones(zones: Zones | undefined): ZonesInspection | undefined {
+  if (zones === undefined) return undefined
+  const { locality, localShare, shares } = zones
+  return { own: locality.own, localShare, shares: Object.fromEntries(shares) }
+}
+
+function inspectUpstream(upstream: Upstream, cluster: Cluster, now: number): UpstreamInspection {
   const { endpoint, ejection } = upstream
   const out = ejection.state !== 'available'
   return {
     upstream: upstream.label,
     tier: endpoint.tier,
     zone: endpoint.zone,
+    isLocal: endpoint.tier === 0 ? cluster.zones?.isLocal(upstream) : undefined,
     weight: endpoint.weight,
     state: ejection.state,
     cause: out ? ejection.cause : undefined,
     reason: out ? ejection.reason : undefined,
     ejectedForMs: out ? now - ejection.since : undefined,
     slowStartMs: finite(now - upstream.startsSlowlyFrom),
+    slowStartShare: cluster.slowStartShare(upstream, now),
     latencyMs: upstream.latencyMs(now),
     pending: upstream.pending,
     requests: upstream.requests,

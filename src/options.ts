@@ -1,6 +1,7 @@
 import type { Pool } from 'undici'
 import type { Balancer } from './balancer/balancer.ts'
 import type { OutlierOptions } from './cluster/outlier.ts'
+import type { TaskLocation } from './cluster/locality.ts'
 import type { SubsetOptions } from './cluster/subset.ts'
 import type { Clock, Random } from './core/clock.ts'
 import type { CloudMapOptions } from './discovery/cloud-map-options.ts'
@@ -53,6 +54,11 @@ export interface ServiceOptions {
    * there, others than other clients [all].
    */
   readonly subset?: { readonly size: number; readonly clientId?: string } | false
+  /**
+   * Calls stay in the own zone as long as its tasks can take them [where the own zone is known, from the task's
+   * metadata]. `false`: all zones alike.
+   */
+  readonly zone?: ZoneOptions | false
   /** Bulkheads: how many calls may be under way before more are refused with `ONEHOP_OVERLOADED` [any number]. */
   readonly maxPending?: Partial<MaxPending>
   /** undici's options for the connections to each task: `connections`, `allowH2`, `connect` (TLS), ... */
@@ -79,6 +85,18 @@ export interface Timeouts {
   readonly deadlineMs?: number
 }
 
+export interface ZoneOptions {
+  /** The own zone, as Cloud Map's `AVAILABILITY_ZONE` has it: `eu-west-1b` [the task metadata's]. */
+  readonly own?: string
+  /** CIDRs of the own zone, for endpoints whose zone discovery does not tell, as DNS does not [the task's own]. */
+  readonly subnets?: readonly string[]
+  /**
+   * The service that this process is a task of, as host name: the zones of its tasks tell how many callers each zone
+   * has [taken to be as many in each].
+   */
+  readonly peers?: string
+}
+
 /** {@link RetryOptions}, of which any may be left out. */
 export type RetryInput = Partial<Omit<RetryOptions, 'budget'>> & {
   readonly budget?: Partial<RetryBudgetOptions>
@@ -101,12 +119,22 @@ export interface ServiceSettings {
   /** Tells this client from others; a random one. */
   readonly clientId: string
   readonly subset: SubsetOptions | undefined
+  /** undefined: all zones alike. */
+  readonly zone: ZoneSettings | undefined
   readonly pool: Pool.Options
 }
 
 export interface FallbackSettings {
   readonly url: URL
   readonly preserveHost: boolean
+}
+
+/** What is undefined is as the task metadata has it. */
+export interface ZoneSettings {
+  readonly zone: string | undefined
+  readonly subnets: TaskLocation['subnets'] | undefined
+  /** Canonical host. */
+  readonly peers: string | undefined
 }
 
 export interface ClientSettings {

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { Cluster } from './cluster/cluster.ts'
+import type { StandpointOptions } from './cluster/standpoint.ts'
 import type { SnapshotCache } from './discovery/cache.ts'
 import type { Endpoint } from './discovery/endpoint.ts'
 import { canonicalHost, parseServiceName, type ServiceName } from './discovery/service-name.ts'
@@ -8,6 +9,7 @@ import type { Routes } from './dispatch/dispatcher.ts'
 import { Pools } from './dispatch/pools.ts'
 import { RetryBudget } from './dispatch/retry-budget.ts'
 import type { Route } from './dispatch/route.ts'
+import { OwnLocation, ToldLocation } from './own-location.ts'
 import { ClosedError } from './core/errors.ts'
 import { LoopLag } from './core/loop-lag.ts'
 import type { ClientSettings, FallbackSettings, ServiceSettings } from './options.ts'
@@ -20,6 +22,8 @@ export interface KnownRoute extends Route {
   readonly pools: Pools
   readonly origin: string
   readonly service: ServiceName
+  /** Services whose views it holds: its own, and that of its callers if it is told. */
+  readonly holds: readonly ServiceName[]
 }
 
 /**
@@ -33,6 +37,7 @@ export class RouteTable implements Routes {
   readonly #settings: ClientSettings
   readonly #cache: SnapshotCache
   readonly #lag: LoopLag
+  readonly #location: OwnLocation
   readonly #routes: LRUCache<string, KnownRoute>
   /** Origins that are not discovered, so that a process-wide dispatcher parses each but once. */
   readonly #elsewhere = new LRUCache<string, true>({ max: MOST_ORIGINS })
@@ -43,6 +48,7 @@ export class RouteTable implements Routes {
     this.#settings = settings
     this.#cache = cache
     this.#lag = new LoopLag(settings.clock)
+    this.#location = new OwnLocation(settings.clock)
     this.#routes = new LRUCache({
       max: MOST_ORIGINS,
       // The least used origin makes room; its calls end in peace.
@@ -75,6 +81,7 @@ export class RouteTable implements Routes {
 
   /** What waits for discovery is refused at once, what is on the wire or between two attempts ends in peace. */
   async close(): Promise<void> {
+    this.#location.close()
     const closed = this.#cache.close()
     const ended = this.#all().map(async ({ calls, pools }) => {
       await calls.whenIdle()
@@ -86,6 +93,7 @@ export class RouteTable implements Routes {
 
   async destroy(error: Error | null): Promise<void> {
     this.#lag.close()
+    this.#location.close()
     const closed = this.#cache.close()
     const ended = this.#all().map(async ({ calls, pools }) => {
       calls.destroy(error ?? new ClosedError('the client'))
@@ -104,7 +112,7 @@ export class RouteTable implements Routes {
     await route.calls.whenIdle()
     this.#retired.delete(route)
     route.cluster.close()
-    this.#cache.release(route.service)
+    for (const service of route.holds) this.#cache.release(service)
     await route.pools.close()
   }
 
@@ -134,6 +142,7 @@ export class RouteTable implements Routes {
       pool: settings.pool,
       clock,
     })
+    const peers = settings.zone?.peers === undefined ? undefined : this.#peersOf(settings.zone.peers)
     const cluster = new Cluster(this.#cache.hold(service), {
       host: service.host,
       portOf: portOf(url, settings),
@@ -143,6 +152,7 @@ export class RouteTable implements Routes {
       slowStartMs: settings.slowStartMs,
       maxPending: settings.maxPending.perTask,
       subset: settings.subset,
+      standpoint: this.#standpoint(settings, peers),
       clock,
       random,
       onDeparted: (upstream) => void pools.drain(upstream),
@@ -150,6 +160,7 @@ export class RouteTable implements Routes {
     return {
       origin: url.origin,
       service,
+      holds: peers === undefined ? [service] : [service, peers],
       host: service.host,
       cluster,
       // Bound: it may be a method of a class of the user's.
@@ -165,6 +176,21 @@ export class RouteTable implements Routes {
       clock,
       lag: this.#lag,
       random,
+    }
+  }
+
+  /** Discovered like any other: by the API where it is in a namespace, else by DNS. */
+  #peersOf(host: string): ServiceName {
+    const { namespaces, spellings } = this.#settings
+    return parseServiceName(spellings.get(host) ?? host, namespaces)
+  }
+
+  #standpoint({ zone }: ServiceSettings, peers: ServiceName | undefined): StandpointOptions | undefined {
+    if (zone === undefined) return undefined
+    this.#location.find()
+    return {
+      source: new ToldLocation(this.#location, zone),
+      peers: peers === undefined ? undefined : this.#cache.hold(peers),
     }
   }
 }

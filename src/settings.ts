@@ -11,7 +11,6 @@ import {
   checkOneOf,
   checkPort,
   checkRecord,
-  checkString,
   given,
   keyPath,
 } from './core/check.ts'
@@ -19,7 +18,7 @@ import { DEFAULT_OUTLIER } from './cluster/outlier.ts'
 import { systemClock, systemRandom, type Random } from './core/clock.ts'
 import { InvalidOptionsError } from './core/errors.ts'
 import type { Resolver } from './discovery/resolver.ts'
-import { canonicalHost } from './discovery/service-name.ts'
+import { canonicalHost, checkHost } from './discovery/service-name.ts'
 import type {
   ClientOptions,
   ClientSettings,
@@ -30,6 +29,7 @@ import type {
 import { maxPendingSettings, subsetSettings } from './settings-limits.ts'
 import { outlierSettings } from './settings-outlier.ts'
 import { DEFAULT_RETRY, retrySettings } from './settings-retry.ts'
+import { zoneSettings } from './settings-zone.ts'
 
 const SERVICE_KEYS = [
   'fallback',
@@ -41,6 +41,7 @@ const SERVICE_KEYS = [
   'slowStartMs',
   'maxPending',
   'subset',
+  'zone',
   'pool',
 ] as const
 const DISCOVERY_KEYS = [
@@ -55,10 +56,6 @@ const DISCOVERY_KEYS = [
 const CLIENT_KEYS = [...DISCOVERY_KEYS, 'clock', 'random', ...SERVICE_KEYS] as const
 
 const LONGEST_MS = 86_400_000
-// Letters, digits, hyphens and underscores in labels of up to 63, as Cloud Map and DNS have them.
-const HOST_NAME =
-  /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*$/
-
 /**
  * Turns what a user wrote into one complete, checked object: past this, no option is missing or in doubt.
  * What is in `dns`, `cloudMap` and `allowAddresses` is checked by those who read it.
@@ -81,6 +78,7 @@ export function settingsOf(options: ClientOptions): ClientSettings {
     maxPending: { perTask: Number.POSITIVE_INFINITY, perOrigin: Number.POSITIVE_INFINITY },
     clientId: String(random.next()),
     subset: undefined,
+    zone: { zone: undefined, subnets: undefined, peers: undefined },
     pool: {},
   }
   const defaults = serviceSettings('', options, base)
@@ -125,6 +123,7 @@ function serviceSettings(path: string, options: ServiceOptions, defaults: Servic
     outlier: outlierSettings(at('outlier'), options.outlier, defaults.outlier),
     clientId: defaults.clientId,
     subset: subsetSettings(at('subset'), options.subset, defaults),
+    zone: zoneSettings(at('zone'), options.zone, defaults.zone),
     maxPending: maxPendingSettings(at('maxPending'), options.maxPending, defaults.maxPending),
     slowStartMs: given(at('slowStartMs'), options.slowStartMs, defaults.slowStartMs, checkMs),
     pool: { ...defaults.pool, ...given(at('pool'), options.pool, {}, checkPool) },
@@ -183,13 +182,6 @@ function checkNamespaces(path: string, value: unknown): readonly string[] {
     checkHost(entryPath, entry)
     return entry as string
   })
-}
-
-function checkHost(path: string, value: unknown): string {
-  const allowed = 'a domain name, e.g. "shop.local"'
-  const host = canonicalHost(checkString(path, value, allowed))
-  if (!HOST_NAME.test(host)) throw new InvalidOptionsError(path, value, allowed)
-  return host
 }
 
 function checkPool(path: string, value: unknown): NonNullable<ServiceOptions['pool']> {

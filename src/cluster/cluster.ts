@@ -7,11 +7,14 @@ import type { Endpoint } from '../discovery/endpoint.ts'
 import type { Witness } from '../discovery/known-endpoints.ts'
 import type { View } from '../discovery/view.ts'
 import { learn, type Judge } from './learning.ts'
+import { membersOf } from './members.ts'
 import { OutlierDetector, type OutlierOptions } from './outlier.ts'
 import { Rotation } from './rotation.ts'
 import { SlowStart } from './slow-start.ts'
-import { rendezvousSubset, type SubsetOptions } from './subset.ts'
+import { Standpoint, type StandpointOptions } from './standpoint.ts'
+import type { SubsetOptions } from './subset.ts'
 import { Upstream } from './upstream.ts'
+import { Zones } from './zones.ts'
 
 // The median of 1,000 estimates takes some 100 µs: often enough to follow a fleet, too rare to be felt.
 const PEERS_EVERY_MS = 1_000
@@ -36,6 +39,8 @@ export interface ClusterOptions {
   readonly maxPending: number
   /** undefined: all endpoints are called. */
   readonly subset: SubsetOptions | undefined
+  /** undefined: zones do not matter. */
+  readonly standpoint: StandpointOptions | undefined
   readonly clock: Clock
   readonly random: Random
   /** Told of every upstream that left the set, so that its connections can be drained. */
@@ -52,6 +57,8 @@ export class Cluster implements Witness {
   readonly #judge: Judge
   readonly #rotation: Rotation
   readonly #slowStart: SlowStart
+  readonly #standpoint: Standpoint | undefined
+  #zones: Zones | undefined
   #endpoints: readonly Endpoint[] | undefined
   #peersMs = 0
   #peersAt = Number.NEGATIVE_INFINITY
@@ -60,12 +67,13 @@ export class Cluster implements Witness {
   constructor(view: View, options: ClusterOptions) {
     this.#view = view
     this.#options = options
-    const { fallback, clock, outlier, random, slowStartMs } = options
+    const { fallback, clock, outlier, random, slowStartMs, standpoint } = options
     this.#judge = outlier === undefined ? undefined : new OutlierDetector(outlier, clock.now())
     this.#fallback =
       fallback === undefined ? undefined : new Upstream(fallback, options.portOf(fallback), 0, clock.now())
     this.#rotation = new Rotation(this.#fallback)
     this.#slowStart = new SlowStart(slowStartMs, random)
+    this.#standpoint = standpoint === undefined ? undefined : new Standpoint(standpoint)
     view.addWitness(this)
   }
 
@@ -91,12 +99,24 @@ export class Cluster implements Witness {
     return this.#rotation.directShare
   }
 
+  /** How calls are divided between zones; undefined where the own zone is unknown, or does not matter. */
+  get zones(): Zones | undefined {
+    return this.#zones
+  }
+
+  /** What a task takes of its share while it starts slowly, from 0.1 to 1. */
+  slowStartShare(upstream: Upstream, now: number): number {
+    return this.#slowStart.shareOf(upstream, now)
+  }
+
   /** Whether a pick can be made now, without waiting for discovery. Marks the service as in use. */
   isCurrent(now: number): boolean {
     this.#view.usedAt = now
     if (now >= this.#view.usableUntil) return false
     const endpoints = this.#view.snapshot?.endpoints
-    if (endpoints !== this.#endpoints) this.#reconcile(endpoints ?? [], now)
+    const stand = this.#standpoint
+    if ((stand !== undefined && stand.hasChanged(now)) || endpoints !== this.#endpoints)
+      this.#reconcile(endpoints ?? [], now)
     return true
   }
 
@@ -122,9 +142,14 @@ export class Cluster implements Witness {
     if (this.#spills(tried, preferFallback)) return this.#fallback
     const { candidates } = this.#rotation
     if (candidates !== this.#rotation.available) this.#panic()
-    const untried =
-      tried.length === 0 ? candidates : candidates.filter((upstream) => !tried.includes(upstream))
-    const chosen = this.#choose(untried, hint)
+    // A retry goes to any zone: what made the first attempt fail may well be the zone.
+    const chosen =
+      tried.length === 0
+        ? this.#chooseByZone(candidates, hint)
+        : this.#choose(
+            candidates.filter((upstream) => !tried.includes(upstream)),
+            hint,
+          )
     if (chosen !== undefined) return chosen
     const fallback = this.#fallback
     if (fallback !== undefined && !tried.includes(fallback)) return fallback
@@ -154,6 +179,7 @@ export class Cluster implements Witness {
     if (change.kind === 'outlier') this.#eject(upstream, change.reason, now)
     if (change.kind === 'readmitted') this.#readmitted(upstream, now)
     if (upstream.ejection.state === 'ejected') this.#rotation.scheduleProbes()
+    this.#zones?.observe(upstream, outcome, now)
     if (now - this.#peersAt > PEERS_EVERY_MS) this.#learnPeers(now)
   }
 
@@ -189,17 +215,32 @@ export class Cluster implements Witness {
     emit('onehop:cluster.panicked', () => ({ host, available: 0, total }))
   }
 
+  #chooseByZone(candidates: readonly Upstream[], hint: PickHint): Upstream | undefined {
+    const zones = this.#zones
+    const group = zones?.draw()
+    if (zones === undefined || group === undefined) return this.#choose(candidates, hint)
+    const chosen = this.#choose(group, hint, candidates)
+    if (chosen === undefined || !zones.isCrowded(chosen)) return chosen
+    const other = this.#choose(zones.elsewhere, hint)
+    return other === undefined ? chosen : zones.better(chosen, other, hint.now)
+  }
+
   /**
    * What the balancer picks; another one for the share that a task which starts slowly does not take yet, and for
    * one that is full. undefined where all are.
+   * @param instead where that other one may be
    */
-  #choose(candidates: readonly Upstream[], hint: PickHint): Upstream | undefined {
+  #choose(
+    candidates: readonly Upstream[],
+    hint: PickHint,
+    instead: readonly Upstream[] = candidates,
+  ): Upstream | undefined {
     const { balancer, maxPending } = this.#options
     const picked = balancer.pick(candidates, hint)
     if (picked === undefined) return undefined
     const isFull = picked.pending >= maxPending
     if (!isFull && this.#slowStart.takes(picked, hint.now)) return picked
-    const others = candidates.filter((upstream) => upstream !== picked && upstream.pending < maxPending)
+    const others = instead.filter((upstream) => upstream !== picked && upstream.pending < maxPending)
     return balancer.pick(others, hint) ?? (isFull ? undefined : picked)
   }
 
@@ -214,7 +255,7 @@ export class Cluster implements Witness {
   }
 
   #ejected(upstream: Upstream, forMs: number, now: number): void {
-    this.#rotation.recount()
+    this.#recount()
     if (upstream.ejection.cause === 'refuses') this.#view.refreshEarly(now)
     const { host } = this.#options
     const { label: name, ejection } = upstream
@@ -224,7 +265,7 @@ export class Cluster implements Witness {
   #readmitted(upstream: Upstream, now: number): void {
     this.#panicking = false
     this.#slowStart.begin(upstream, now)
-    this.#rotation.recount()
+    this.#recount()
     const { host } = this.#options
     emit('onehop:upstream.readmitted', () => ({ host, upstream: upstream.label }))
   }
@@ -235,9 +276,7 @@ export class Cluster implements Witness {
     const staying = new Map(this.tasks.map((upstream) => [upstream.label, upstream]))
     const joined: Upstream[] = []
     const tasks = new Map<string, Upstream>()
-    const { subset } = this.#options
-    const members =
-      subset === undefined ? endpoints : rendezvousSubset(endpoints, subset.size, subset.clientId)
+    const members = membersOf(endpoints, this.#options.subset, this.#standpoint)
     for (const endpoint of members) {
       const port = this.#options.portOf(endpoint)
       const label = formatAddressPort(endpoint.address, port)
@@ -249,12 +288,29 @@ export class Cluster implements Witness {
       tasks.set(label, upstream)
     }
     this.#rotation.tasks = [...tasks.values()]
+    this.#stand(now)
     // Where all are new there is nobody to spare them.
     if (joined.length < tasks.size) for (const upstream of joined) this.#slowStart.begin(upstream, now)
-    this.#rotation.recount()
+    this.#recount()
     for (const [name, upstream] of staying) {
       if (!tasks.has(name)) this.#options.onDeparted(upstream)
     }
+  }
+
+  /** Another place, another idea of near and far: what was learned of the old one is of no use. */
+  #stand(now: number): void {
+    const locality = this.#standpoint?.locality
+    if (locality === this.#zones?.locality) return
+    const isKeyed = this.#options.balancer.keyOf !== undefined
+    // Calls of one key go to one task, wherever it is.
+    this.#zones =
+      locality === undefined || isKeyed ? undefined : new Zones(locality, this.#options.random, now)
+  }
+
+  #recount(): void {
+    this.#rotation.recount()
+    const { tasks, available } = this.#rotation
+    this.#zones?.recount(this.#endpoints ?? [], tasks, available, this.#standpoint?.peers)
   }
 
   #learnPeers(now: number): void {

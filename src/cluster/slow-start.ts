@@ -28,9 +28,15 @@ export class SlowStart {
   /** Whether this call is one of its share. */
   takes(upstream: Upstream, now: number): boolean {
     if (upstream.startsSlowlyFrom === Number.NEGATIVE_INFINITY) return true
-    const share = (now - upstream.startsSlowlyFrom) / this.#windowMs
-    if (share < 1) return this.#random.next() < Math.max(FLOOR, share)
+    const share = this.shareOf(upstream, now)
+    if (share < 1) return this.#random.next() < share
     upstream.startsSlowlyFrom = Number.NEGATIVE_INFINITY
     return true
+  }
+
+  /** What it takes of its share, from 0.1 to 1. */
+  shareOf({ startsSlowlyFrom }: Upstream, now: number): number {
+    if (startsSlowlyFrom === Number.NEGATIVE_INFINITY) return 1
+    return Math.min(1, Math.max(FLOOR, (now - startsSlowlyFrom) / this.#windowMs))
   }
 }

@@ -49,6 +49,8 @@ export interface EventPayloads {
    * and quota, and works as well. `error` names the IAM action.
    */
   'onehop:revision.denied': { readonly host: string; readonly error: Error }
+  /** The task metadata does not tell where this process runs: calls go to all zones alike. Asked again in a minute. */
+  'onehop:location.unknown': { readonly error: Error }
   /** An answer held something that is never connected to or cannot be used. */
   'onehop:endpoint.refused': { readonly host: string; readonly address: string; readonly reason: string }
   'onehop:upstream.ejected': {
@@ -90,6 +92,7 @@ export const eventNames: readonly EventName[] = [
   'onehop:discovery.fell-back',
   'onehop:discovery.recovered',
   'onehop:revision.denied',
+  'onehop:location.unknown',
   'onehop:endpoint.refused',
   'onehop:upstream.ejected',
   'onehop:upstream.readmitted',

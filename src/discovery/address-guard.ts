@@ -1,5 +1,6 @@
 import { BlockList, isIP, isIPv6 } from 'node:net'
-import { checkArray, checkString } from '../core/check.ts'
+import { checkArray } from '../core/check.ts'
+import { checkCidr, familyOf, rangesOf } from '../core/cidr.ts'
 import { InvalidOptionsError, ResolutionFailedError } from '../core/errors.ts'
 import { emit } from '../core/events.ts'
 import type { Endpoint, Snapshot } from './endpoint.ts'
@@ -54,7 +55,7 @@ export function addressGuard(options: AddressGuardOptions = {}): AddressGuard {
     check(address) {
       // A zone id ("fe80::1%eth0") picks an interface of this machine: nothing that discovery could know.
       if (isIP(address) === 0 || address.includes('%')) return 'no IP address'
-      const family = isIPv6(address) ? 'ipv6' : 'ipv4'
+      const family = familyOf(address)
       // BlockList takes IPv4-mapped addresses (::ffff:a9fe:aa02) for the IPv4 addresses that they are.
       const hit = refused.find(({ list }) => list.check(address, family))
       if (hit !== undefined) return hit.reason
@@ -115,24 +116,10 @@ function blockList(cidrs: readonly string[]): BlockList {
   return list
 }
 
-const CIDR = /^(?<network>[^/%]+)(?:\/(?<bits>\d{1,3}))?$/
-
 function allowList(value: unknown): BlockList {
   const path = 'allowAddresses'
-  const entries = checkArray(path, value, 'an array of CIDRs', checkCidr)
+  const cidrs = checkArray(path, value, 'an array of CIDRs', checkCidr)
   // An empty list would refuse everything: never what somebody means who writes, or computes, one.
-  if (entries.length === 0) throw new InvalidOptionsError(path, value, 'at least one CIDR')
-  const list = new BlockList()
-  for (const { network, bits } of entries) list.addSubnet(network, bits, isIPv6(network) ? 'ipv6' : 'ipv4')
-  return list
-}
-
-function checkCidr(path: string, value: unknown): { readonly network: string; readonly bits: number } {
-  const allowed = 'a CIDR or an address, e.g. "10.0.0.0/16", "2600:1f18::/32", "10.0.1.5"'
-  const groups = CIDR.exec(checkString(path, value, allowed))?.groups
-  const network = groups?.['network'] ?? ''
-  const widest = isIP(network) === 6 ? 128 : 32
-  const bits = groups?.['bits'] === undefined ? widest : Number(groups['bits'])
-  if (isIP(network) === 0 || bits > widest) throw new InvalidOptionsError(path, value, allowed)
-  return { network, bits }
+  if (cidrs.length === 0) throw new InvalidOptionsError(path, value, 'at least one CIDR')
+  return rangesOf(cidrs)
 }

@@ -1,3 +1,6 @@
+import { checkString } from '../core/check.ts'
+import { InvalidOptionsError } from '../core/errors.ts'
+
 /** A discovered host, taken apart once: `orders.shop.local` is service `orders` in namespace `shop.local`. */
 export interface ServiceName {
   /** Lower case, no trailing dot. The key of every cache. */
@@ -14,6 +17,18 @@ export interface ServiceName {
 /** Lower case without a trailing dot: the form in which hosts are compared. */
 export function canonicalHost(host: string): string {
   return withoutDot(host.toLowerCase())
+}
+
+// Letters, digits, hyphens and underscores in labels of up to 63, as Cloud Map and DNS have them.
+const HOST_NAME =
+  /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*$/
+
+/** @returns the host in its canonical form */
+export function checkHost(path: string, value: unknown): string {
+  const allowed = 'a domain name, e.g. "shop.local"'
+  const host = canonicalHost(checkString(path, value, allowed))
+  if (!HOST_NAME.test(host)) throw new InvalidOptionsError(path, value, allowed)
+  return host
 }
 
 function withoutDot(host: string): string {

@@ -52,6 +52,7 @@ function sampled(
     slowStartMs: 0,
     maxPending: Number.POSITIVE_INFINITY,
     subset: undefined,
+    standpoint: undefined,
     clock,
     random,
     onDeparted: ({ endpoint }: Upstream) => departed.push(endpoint.address),

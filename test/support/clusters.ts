@@ -55,6 +55,7 @@ export async function testCluster(
     slowStartMs: 0,
     maxPending: Number.POSITIVE_INFINITY,
     subset: undefined,
+    standpoint: undefined,
     clock,
     random,
     onDeparted: (upstream) => departed.push(upstream),
