@@ -139,9 +139,12 @@ export class Cluster implements Witness {
     // A retry wants certainty, so probes are sent with first attempts only.
     const probe = tried.length === 0 ? this.#rotation.takeProbe(hint.now) : undefined
     if (probe !== undefined) return probe
+    const { candidates, available } = this.#rotation
+    // Whoever is there by now: those that are known are not.
+    if (available.length === 0 && candidates.length > 0)
+      this.#view.refreshEarly(hint.now, this.#fallback === undefined)
     if (this.#spills(tried, preferFallback)) return this.#fallback
-    const { candidates } = this.#rotation
-    if (candidates !== this.#rotation.available) this.#panic()
+    if (candidates !== available) this.#panic()
     // A retry goes to any zone: what made the first attempt fail may well be the zone.
     const chosen =
       tried.length === 0
@@ -256,7 +259,7 @@ export class Cluster implements Witness {
 
   #ejected(upstream: Upstream, forMs: number, now: number): void {
     this.#recount()
-    if (upstream.ejection.cause === 'refuses') this.#view.refreshEarly(now)
+    if (upstream.ejection.cause === 'refuses') this.#view.refreshEarly(now, false)
     const { host } = this.#options
     const { label: name, ejection } = upstream
     emit('onehop:upstream.ejected', () => ({ host, upstream: name, reason: ejection.reason, forMs }))

@@ -91,8 +91,9 @@ export class ServiceView implements View {
     this.#witnesses.delete(witness)
   }
 
-  refreshEarly(now: number): void {
-    const everyMs = this.#failuresInARow > 0 ? EARLY_RETRY_EVERY_MS : EARLY_REFRESH_EVERY_MS
+  refreshEarly(now: number, callsFail: boolean): void {
+    const isSpared = this.#failuresInARow > 0 && !callsFail
+    const everyMs = isSpared ? EARLY_RETRY_EVERY_MS : EARLY_REFRESH_EVERY_MS
     if (this.#state !== 'live' || now - this.#lookedUpAt < everyMs) return
     void this.#refresh().catch(ignoreClosed)
   }

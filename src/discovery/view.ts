@@ -13,8 +13,11 @@ export interface View {
   usedAt: number
   /** Resolves when calls may go on: with a `snapshot`, or with an `error` that stands until the next lookup. */
   whenUsable(): Promise<void>
-  /** Asks anew before expiry, because an endpoint refused a connection. At most once a second. */
-  refreshEarly(now: number): void
+  /**
+   * Asks anew before expiry, because an endpoint refused a connection. At most once a second; while lookups fail
+   * every 5 s, unless calls fail for it.
+   */
+  refreshEarly(now: number, callsFail: boolean): void
   /** Has `witness` asked, from now on, which endpoints live that a sample lacks. */
   addWitness(witness: Witness): void
   removeWitness(witness: Witness): void

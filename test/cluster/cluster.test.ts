@@ -197,6 +197,42 @@ describe('a cluster', () => {
     expect(resolver.lookups).toHaveLength(2)
   })
 
+  test('asks every second while calls fail for want of a task, however long discovery has failed', async () => {
+    const { cluster, clock, resolver } = await testCluster(FOUR)
+    resolver.answer(new Error('SERVFAIL'))
+    // Meanwhile its own backoff has come to a minute.
+    for (let minute = 0; minute < 10; minute++) {
+      await clock.advance(60_000)
+      cluster.isCurrent(clock.now())
+    }
+    for (const upstream of cluster.tasks) cluster.report(upstream, refused(), clock.now())
+    const call = (): void => {
+      const upstream = cluster.pick(hint(clock.now()), [], false)
+      if (upstream !== undefined) cluster.report(upstream, refused(), clock.now())
+    }
+    for (let tenth = 0; tenth < 30; tenth++) {
+      call()
+      await clock.advance(100)
+    }
+    resolver.answer(['10.0.0.9:80'])
+    for (let tenth = 0; tenth < 11; tenth++) {
+      call()
+      await clock.advance(100)
+    }
+    cluster.isCurrent(clock.now())
+    expect(cluster.tasks.map(({ label }) => label)).toEqual(['10.0.0.9:80'])
+  })
+
+  test('a service without tasks is asked for no more often than its answer says', async () => {
+    const { cluster, clock, resolver } = await testCluster([])
+    const before = resolver.lookups.length
+    for (let tenth = 0; tenth < 90; tenth++) {
+      cluster.pick(hint(clock.now()), [], false)
+      await clock.advance(100)
+    }
+    expect(resolver.lookups.length).toBe(before)
+  })
+
   test('tries no upstream twice while another is left', async () => {
     const { cluster, clock } = await testCluster(FOUR)
     const [one, two, three, four] = cluster.tasks

@@ -184,14 +184,14 @@ describe('the snapshot cache', () => {
     expect(await use()).toEqual([])
   })
 
-  test('a refused connection asks early, once a second; every 5 s while the source fails', async () => {
+  test('a refused connection asks early, once a second; every 5 s while the source fails and calls do not', async () => {
     const { use, clock, resolver, view } = bench(ONE, 60_000)
     await use()
-    const askedWithin = async (seconds: number): Promise<number> => {
+    const askedWithin = async (seconds: number, callsFail = false): Promise<number> => {
       const before = resolver.lookups.length
       for (let tenth = 0; tenth < seconds * 10; tenth++) {
         await clock.advance(100)
-        view.refreshEarly(clock.now())
+        view.refreshEarly(clock.now(), callsFail)
       }
       return resolver.lookups.length - before
     }
@@ -200,6 +200,7 @@ describe('the snapshot cache', () => {
     // Until its own backoff (at most 1, 2, 4, 8 s and so on) is longer than that.
     await askedWithin(60)
     expect(await askedWithin(60)).toBeLessThanOrEqual(14)
+    expect(await askedWithin(10, true)).toBe(10)
   })
 
   test('when the next lookup is due is known', async () => {
