@@ -1,0 +1,126 @@
+/** What happened in a run. */
+import type { Server } from './task.ts'
+
+export interface Totals {
+  readonly calls: number
+  /** Share of the calls that were answered in time with a status below 500. */
+  readonly success: number
+  /** From the moment the call was made, in ms; of those that failed, until that was known. */
+  readonly p50: number
+  readonly p99: number
+  readonly p999: number
+  /** Attempts for each call. */
+  readonly attempts: number
+  /** Smallest and largest share of the attempts that a task got, as a multiple of its fair share. */
+  readonly least: number
+  readonly most: number
+  /** Standard deviation of the tasks' attempts ÷ their mean. */
+  readonly deviation: number
+}
+
+/** One second of it. */
+export interface Second {
+  readonly at: number
+  readonly calls: number
+  readonly failed: number
+  readonly p99: number
+  /** Attempts by address. */
+  readonly attempts: ReadonlyMap<string, number>
+  /** Mean share of calls that clients mean to send to tasks directly. */
+  readonly directShare: number
+}
+
+export interface Outcome {
+  /** Without the warm-up. */
+  readonly totals: Totals
+  /** From the first second of all. */
+  readonly seconds: readonly Second[]
+}
+
+/** Collects calls as they end, and attempts as they begin. */
+export class Measures {
+  readonly #servers: readonly Server[]
+  readonly #directShare: () => number
+  readonly #seconds: Second[] = []
+  readonly #latencies: number[] = []
+  readonly #failures: boolean[] = []
+  #secondFrom = 0
+  #countedAtWarm = new Map<string, number>()
+  #countedAtSecond = new Map<string, number>()
+  #warmFrom = 0
+
+  /** @param directShare asked at the end of each second */
+  constructor(servers: readonly Server[], directShare: () => number) {
+    this.#servers = servers
+    this.#directShare = directShare
+  }
+
+  ended(latencyMs: number, status: number): void {
+    this.#latencies.push(latencyMs)
+    this.#failures.push(status === 0 || status >= 500)
+  }
+
+  /** What came before does not count for the totals. */
+  warm(): void {
+    this.#warmFrom = this.#latencies.length
+    this.#countedAtWarm = this.#counted()
+  }
+
+  second(at: number): void {
+    const counted = this.#counted()
+    const attempts = new Map<string, number>()
+    for (const [address, count] of counted)
+      attempts.set(address, count - (this.#countedAtSecond.get(address) ?? 0))
+    const latencies = sorted(this.#latencies.slice(this.#secondFrom))
+    this.#seconds.push({
+      at,
+      calls: latencies.length,
+      failed: this.#failures.slice(this.#secondFrom).filter(Boolean).length,
+      p99: quantile(latencies, 0.99),
+      attempts,
+      directShare: this.#directShare(),
+    })
+    this.#secondFrom = this.#latencies.length
+    this.#countedAtSecond = counted
+  }
+
+  outcome(): Outcome {
+    const latencies = sorted(this.#latencies.slice(this.#warmFrom))
+    const failed = this.#failures.slice(this.#warmFrom).filter(Boolean).length
+    const counts = Array.from(this.#counted(), ([address, count]) => ({
+      address,
+      count: count - (this.#countedAtWarm.get(address) ?? 0),
+    }))
+    const all = counts.reduce((sum, { count }) => sum + count, 0)
+    // The load balancer's calls are among the attempts, but it has no fair share.
+    const tasks = counts.filter(({ address }) => /^\d/.test(address)).map(({ count }) => count)
+    const mean = tasks.reduce((sum, count) => sum + count, 0) / tasks.length
+    const squares = tasks.reduce((sum, count) => sum + (count - mean) ** 2, 0) / tasks.length
+    return {
+      totals: {
+        calls: latencies.length,
+        success: 1 - failed / latencies.length,
+        p50: quantile(latencies, 0.5),
+        p99: quantile(latencies, 0.99),
+        p999: quantile(latencies, 0.999),
+        attempts: all / latencies.length,
+        least: Math.min(...tasks) / mean,
+        most: Math.max(...tasks) / mean,
+        deviation: Math.sqrt(squares) / mean,
+      },
+      seconds: this.#seconds,
+    }
+  }
+
+  #counted(): Map<string, number> {
+    return new Map(this.#servers.map(({ endpoint, received }) => [endpoint.address, received]))
+  }
+}
+
+function sorted(values: readonly number[]): Float64Array {
+  return Float64Array.from(values).toSorted()
+}
+
+function quantile(values: Float64Array, share: number): number {
+  return values[Math.min(values.length - 1, Math.floor(share * values.length))] ?? Number.NaN
+}

@@ -1,0 +1,180 @@
+import { seededRandom } from 'onehop/testing'
+import type { Random } from 'onehop'
+import type { TaskLocation } from '../../src/cluster/locality.ts'
+import { SimulatedClient, type ClientPlan } from './client.ts'
+import { Connections } from './connections.ts'
+import { CachedView, Registry } from './discovery.ts'
+import { SimulatedLoadBalancer } from './load-balancer.ts'
+import { Measures, type Outcome } from './measures.ts'
+import type { Policy } from './policies.ts'
+import { SimulatedTask, type Fault, type Server, type TaskPlan } from './task.ts'
+import { VirtualTime } from './virtual-time.ts'
+
+/** What is simulated: who calls whom how often, and what happens meanwhile. */
+export interface Scenario {
+  readonly name: string
+  readonly title: string
+  readonly tasks: readonly Partial<TaskPlan>[]
+  /** Which of the tasks discovery names at first [all]. */
+  readonly registered?: readonly number[]
+  /** Zones of the clients, one each; undefined: they do not know theirs. */
+  readonly clients: readonly (string | undefined)[]
+  /** Of all clients together. */
+  readonly callsPerSecond: number
+  readonly warmUpSeconds: number
+  /** After the warm-up. */
+  readonly seconds: number
+  readonly client?: Partial<Omit<ClientPlan, 'policy'>>
+  /** Whether clients know of each other's zones. */
+  readonly peers?: boolean
+  readonly ttlMs?: number
+  /** What happens, as moments after the warm-up. */
+  readonly events?: (world: World) => void
+}
+
+/** What events can do. */
+export interface World {
+  readonly tasks: readonly SimulatedTask[]
+  /** @param second after the warm-up */
+  at(second: number, action: () => void): void
+  fault(task: number, fault: Partial<Fault>): void
+  /** Which of the tasks discovery names from now on. */
+  register(tasks: readonly number[]): void
+}
+
+export const DEFAULT_TASK: TaskPlan = {
+  address: '',
+  zone: undefined,
+  weight: 1,
+  workers: 4,
+  serviceTime: () => 10,
+  longestQueue: Number.POSITIVE_INFINITY,
+}
+
+const DEFAULT_CLIENT: Omit<ClientPlan, 'policy'> = {
+  retries: true,
+  timeoutMs: 1_000,
+  fallback: false,
+  subset: undefined,
+  method: 'GET',
+}
+
+/** Between tasks of one zone, and of two. */
+const ROUND_TRIP_MS = 0.5
+const ROUND_TRIP_FAR_MS = 1.5
+/** What a load balancer adds in itself, and on the way. */
+const BALANCER_HOP_MS = 2
+
+export interface Run {
+  readonly outcome: Outcome
+  readonly clients: readonly SimulatedClient[]
+}
+
+/** The same outcome for the same scenario, policy and seed, always. */
+export function simulate(scenario: Scenario, policy: Policy, seed = 1): Run {
+  const time = new VirtualTime()
+  const random = seededRandom(seed)
+  const tasks = scenario.tasks.map(
+    (plan, index) =>
+      new SimulatedTask(
+        { ...DEFAULT_TASK, address: addressOf(index), ...plan },
+        time,
+        seededRandom(random.next() * 2 ** 32),
+      ),
+  )
+  const registry = new Registry()
+  const register = (indexes: readonly number[]): void => {
+    registry.endpoints = indexes.flatMap((index) => tasks[index]?.endpoint ?? [])
+  }
+  register(scenario.registered ?? [...tasks.keys()])
+  const servers = new Map<string, Server>(tasks.map((task) => [task.endpoint.address, task]))
+  const plan: ClientPlan = { ...DEFAULT_CLIENT, ...scenario.client, policy }
+  if (plan.fallback) {
+    const balancer = new SimulatedLoadBalancer(tasks, BALANCER_HOP_MS, time)
+    servers.set(balancer.endpoint.address, balancer)
+  }
+  const clients = startClients(scenario, plan, registry, servers, time, random)
+  const measures = new Measures([...servers.values()], () => meanDirectShare(clients))
+  // eslint-disable-next-line unicorn/no-array-for-each
+  for (const client of clients)
+    callForever(client, scenario.callsPerSecond / clients.length, time, seededRandom(random.next() * 2 ** 32), measures)
+  const warmMs = scenario.warmUpSeconds * 1_000
+  scenario.events?.({
+    tasks,
+    at: (second, action) => void time.setTimer(action, warmMs + second * 1_000),
+    fault(index, fault) {
+      const task = tasks[index]
+      if (task === undefined) throw new Error(`there is no task ${index}`)
+      task.fault = { ...task.fault, ...fault }
+    },
+    register,
+  })
+  for (let second = 1; second <= scenario.warmUpSeconds + scenario.seconds; second++) {
+    time.runUntil(second * 1_000)
+    measures.second(second - scenario.warmUpSeconds)
+    if (second === scenario.warmUpSeconds) measures.warm()
+  }
+  return { outcome: measures.outcome(), clients }
+}
+
+function startClients(
+  { clients, ttlMs = 10_000, peers = false }: Scenario,
+  plan: ClientPlan,
+  registry: Registry,
+  servers: ReadonlyMap<string, Server>,
+  time: VirtualTime,
+  random: Random,
+): readonly SimulatedClient[] {
+  const callers = new Registry()
+  callers.endpoints = clients.map((zone, index) =>
+    new SimulatedTask({ ...DEFAULT_TASK, address: callerAddress(index), zone }, time, random).endpoint,
+  )
+  return clients.map((zone, index) => {
+    const own = seededRandom(random.next() * 2 ** 32)
+    const location: TaskLocation | undefined =
+      zone === undefined
+        ? undefined
+        : { zone, subnets: [], instanceId: undefined, addresses: [callerAddress(index)] }
+    const roundTripMs = ({ endpoint }: Server): number =>
+      endpoint.zone === zone ? ROUND_TRIP_MS : ROUND_TRIP_FAR_MS
+    return new SimulatedClient(
+      `client-${index}`,
+      plan,
+      new CachedView(registry, time, ttlMs, own),
+      new Connections(servers, roundTripMs, time),
+      location,
+      peers ? new CachedView(callers, time, ttlMs, own) : undefined,
+      time,
+      own,
+    )
+  })
+}
+
+/** Calls that come when they come, whatever became of those before: a Poisson process. */
+function callForever(
+  client: SimulatedClient,
+  callsPerSecond: number,
+  time: VirtualTime,
+  random: Random,
+  measures: Measures,
+): void {
+  const next = (): void => {
+    const at = time.now()
+    client.call((status) => measures.ended(time.now() - at, status))
+    time.setTimer(next, waitMs())
+  }
+  const waitMs = (): number => (-1_000 * Math.log(1 - random.next())) / callsPerSecond
+  time.setTimer(next, waitMs())
+}
+
+function meanDirectShare(clients: readonly SimulatedClient[]): number {
+  return clients.reduce((sum, { cluster }) => sum + cluster.directShare, 0) / clients.length
+}
+
+function addressOf(index: number): string {
+  return `10.0.${Math.floor(index / 250)}.${(index % 250) + 1}`
+}
+
+function callerAddress(index: number): string {
+  return `10.9.${Math.floor(index / 250)}.${(index % 250) + 1}`
+}
