@@ -168,6 +168,7 @@ export class RouteTable implements Routes {
       pools,
       retry: settings.retry,
       budget: new RetryBudget(settings.budget, clock.now()),
+      connectMs: settings.connectMs,
       attemptMs: settings.attemptMs,
       mayQueue: mayQueue(url, settings),
       deadlineMs: settings.deadlineMs,

@@ -73,12 +73,7 @@ class Exchange implements Dispatcher.DispatchController {
   readonly #halfWayMs: number
   readonly #time: VirtualTime
 
-  constructor(
-    handler: Dispatcher.DispatchHandler,
-    server: Server,
-    halfWayMs: number,
-    time: VirtualTime,
-  ) {
+  constructor(handler: Dispatcher.DispatchHandler, server: Server, halfWayMs: number, time: VirtualTime) {
     this.#handler = handler
     this.#server = server
     this.#halfWayMs = halfWayMs

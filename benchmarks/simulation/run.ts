@@ -97,7 +97,13 @@ export function simulate(scenario: Scenario, policy: Policy, seed = 1): Run {
   const measures = new Measures([...servers.values()], () => meanDirectShare(clients))
   // eslint-disable-next-line unicorn/no-array-for-each
   for (const client of clients)
-    callForever(client, scenario.callsPerSecond / clients.length, time, seededRandom(random.next() * 2 ** 32), measures)
+    callForever(
+      client,
+      scenario.callsPerSecond / clients.length,
+      time,
+      seededRandom(random.next() * 2 ** 32),
+      measures,
+    )
   const warmMs = scenario.warmUpSeconds * 1_000
   scenario.events?.({
     tasks,
@@ -126,8 +132,9 @@ function startClients(
   random: Random,
 ): readonly SimulatedClient[] {
   const callers = new Registry()
-  callers.endpoints = clients.map((zone, index) =>
-    new SimulatedTask({ ...DEFAULT_TASK, address: callerAddress(index), zone }, time, random).endpoint,
+  callers.endpoints = clients.map(
+    (zone, index) =>
+      new SimulatedTask({ ...DEFAULT_TASK, address: callerAddress(index), zone }, time, random).endpoint,
   )
   return clients.map((zone, index) => {
     const own = seededRandom(random.next() * 2 ** 32)

@@ -253,7 +253,8 @@ const TWO_TASKS: Scenario = {
 
 export const RETRY_STORM: Scenario = {
   name: 'retry-storm',
-  title: 'All of 6 tasks take four times as long for 20 s: twice what they can bear. They answer 503 when 40 calls wait',
+  title:
+    'All of 6 tasks take four times as long for 20 s: twice what they can bear. They answer 503 when 40 calls wait',
   tasks: fleet(6, { longestQueue: 40 }),
   clients: nowhere(6),
   callsPerSecond: 6 * HALF_LOAD,

@@ -7,6 +7,12 @@ import { AnswerRecord, DEFAULT_OUTLIER } from './outlier.ts'
 /** Time constant of the latency estimate: Finagle's and linkerd's default. */
 export const LATENCY_TAU_MS = 10_000
 
+/**
+ * The same for what a failure counts as, which is a guess and not a latency. From 1 s it fades to the 30 ms of a
+ * task's peers in 17 s, and then the task is called again; with 10 s it would take 35, in which it may long be well.
+ */
+const PENALTY_TAU_MS = 5_000
+
 // Keeps pending calls decisive while every estimate is 0, as it is when a process starts.
 const SMALLEST_ESTIMATE_MS = 0.01
 
@@ -36,7 +42,8 @@ export class Upstream {
   failures: number
   /** When it last answered, on the clock; never again, once it let a connection fail. */
   answeredAt: number
-  readonly #latency: PeakEwma
+  #latency: PeakEwma
+  #tauMs: number
 
   constructor(
     endpoint: Endpoint,
@@ -58,16 +65,31 @@ export class Upstream {
     this.failures = 0
     this.answeredAt = Number.NEGATIVE_INFINITY
     this.#latency = new PeakEwma(peersMs, now)
+    this.#tauMs = LATENCY_TAU_MS
   }
 
   /** Milliseconds to response headers that are expected of it now. */
   latencyMs(now: number): number {
-    return this.#latency.estimate(now, this.peersMs, LATENCY_TAU_MS)
+    return this.#latency.estimate(now, this.peersMs, this.#tauMs)
   }
 
   observe(sampleMs: number, now: number): void {
     this.hasSamples = true
-    this.#latency.observe(sampleMs, now, this.peersMs, LATENCY_TAU_MS)
+    this.#latency.observe(sampleMs, now, this.peersMs, this.#tauMs)
+    this.#tauMs = LATENCY_TAU_MS
+  }
+
+  /** It failed, which counts as slow: a failing task answers fast, and would draw traffic (the black hole). */
+  penalise(asMs: number, now: number): void {
+    this.hasSamples = true
+    this.#latency.observe(Math.max(this.latencyMs(now), asMs), now, this.peersMs, this.#tauMs)
+    this.#tauMs = PENALTY_TAU_MS
+  }
+
+  /** It is back: what it took while it failed is of no account. */
+  startAfresh(now: number): void {
+    this.#latency = new PeakEwma(this.peersMs, now)
+    this.#tauMs = LATENCY_TAU_MS
   }
 
   /** What one more call here costs, relative to its peers: the expected wait in a queue of `pending`. */

@@ -10,6 +10,9 @@ import type { Route } from './route.ts'
 /** How long the rest of a response that is not handed on is waited for. */
 const LONGEST_DRAIN_MS = 1_000
 
+/** Of `connectMs`: an aborted attempt that had no connection by then would not have got one. */
+const LONG_CONNECT = 0.5
+
 /** The call that an attempt belongs to: what the attempt asks of it and tells it. Also the caller's controller. */
 export interface AttemptOwner extends Dispatcher.DispatchController {
   readonly route: Route
@@ -93,7 +96,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
 
   /** The caller is gone: ends whatever goes on, at once. */
   abort(reason: Error): void {
-    if (!this.#reported) this.#report({ kind: 'cancelled', latencyMs: this.#elapsed() })
+    if (!this.#reported) this.#report(this.#judgeAbort(reason))
     this.#end()
     this.#controller?.abort(reason)
   }
@@ -265,6 +268,22 @@ export class Attempt implements Dispatcher.DispatchHandler {
     if (code === 'UND_ERR_BODY_TIMEOUT') return { kind: 'timeout', phase: 'body', latencyMs, error }
     if (this.#controller === undefined) return { kind: 'connect-error', error }
     return { kind: 'transport-error', error, sent: this.#headersSent }
+  }
+
+  /**
+   * Whose patience ends before a connection is made tells as much as a connect timeout: within a network of one's own
+   * it takes a millisecond or two. Without this, a task that is gone without a word is never put out by callers who
+   * wait no longer than `connectMs`.
+   */
+  #judgeAbort(reason: Error): Outcome {
+    const latencyMs = this.#elapsed()
+    const { connectMs, mayQueue } = this.#call.route
+    const hasWaited = this.#controller === undefined && !mayQueue && latencyMs >= LONG_CONNECT * connectMs
+    if (!hasWaited) return { kind: 'cancelled', latencyMs }
+    const error = new errors.ConnectTimeoutError(
+      `no connection in ${Math.round(latencyMs)} ms, when the caller left`,
+    )
+    return { kind: 'timeout', phase: 'connect', latencyMs, error: Object.assign(error, { cause: reason }) }
   }
 
   #isOver(): boolean {

@@ -38,6 +38,8 @@ export interface Route {
   /** undefined: failures are handed on as they are, untouched. */
   readonly retry: RetryOptions | undefined
   readonly budget: RetryBudget
+  /** To a connection. */
+  readonly connectMs: number
   /** From the start of an attempt to its response headers. */
   readonly attemptMs: number
   /** Whether a request may wait for a connection that others use, where undici's own timeout does not run. */
