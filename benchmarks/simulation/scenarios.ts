@@ -159,7 +159,7 @@ export const THOUSANDS: Scenario = {
   clients: nowhere(1_000),
   callsPerSecond: 50_000,
   warmUpSeconds: 1,
-  seconds: 4,
+  seconds: 6,
   client: { subset: 20 },
 }
 
@@ -239,7 +239,7 @@ const ROLLING: Scenario = {
   },
 }
 
-const TWO_TASKS: Scenario = {
+export const TWO_TASKS: Scenario = {
   name: 'two-tasks',
   title: '1 of 2 answers every second call with 500; 35 % load, POST',
   tasks: fleet(2),
