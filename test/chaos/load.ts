@@ -9,12 +9,12 @@ export const TIMEOUT_MS = 1_000
 /** A stream of calls through one caller. */
 export interface Stream {
   readonly caller: Caller
-  /** Calls due before the fault count for nothing, all others do. */
+  /** Calls over before the fault count for nothing, all others do. */
   readonly tally: Tally
 }
 
 export interface Load {
-  /** On performance.now(): when the calls begin to count. */
+  /** On performance.now(): calls that end from then on count. */
   readonly faultAt: number
   /** Resolves when the last call has ended. */
   readonly done: Promise<void>
@@ -55,14 +55,15 @@ async function call({ caller, tally }: Stream, step: number, dueAt: number, faul
     () => patience.abort(new Error(`the caller left after ${TIMEOUT_MS} ms`)),
     Math.max(0, dueAt + TIMEOUT_MS - performance.now()),
   )
-  const counts = dueAt >= faultAt
+  // Also if it was due before: what is under way when a task dies is what it takes with it.
+  const counts = (): boolean => performance.now() >= faultAt
   try {
     const status = await caller.call(kind, patience.signal)
     if (status !== 200) throw new Error(`status ${status}`)
-    if (counts) tally.succeeded(kind, performance.now() - dueAt)
+    if (counts()) tally.succeeded(kind, performance.now() - dueAt)
   } catch (error) {
     const latencyMs = performance.now() - dueAt
-    if (!counts) throw new Error(`a ${kind} failed before the fault began`, { cause: error })
+    if (!counts()) throw new Error(`a ${kind} failed before the fault began`, { cause: error })
     tally.failed({ kind, at: dueAt - faultAt, latencyMs, error: error as Error })
   } finally {
     clearTimeout(late)

@@ -19,7 +19,7 @@ export interface Report {
   readonly lateP99Ms: number
 }
 
-const WARM_UP_MS = 3_000
+const WARM_UP_SECONDS = 3
 const SECONDS = { short: 6, long: 12 }
 const NANOSECONDS_PER_MS = 1e6
 /** Of the timer by which lateness is seen. */
@@ -34,7 +34,8 @@ export async function run(scenario: Scenario, client: Client, long: boolean): Pr
     .filter((each) => each !== null)
     .map((each) => ({ caller: each, tally: new Tally() }))
   const { short: shortSeconds, long: longSeconds } = scenario.seconds ?? SECONDS
-  const load = startLoad(streams, WARM_UP_MS, 1_000 * (long ? longSeconds : shortSeconds))
+  const warmUpMs = 1_000 * (scenario.warmUpSeconds ?? WARM_UP_SECONDS)
+  const load = startLoad(streams, warmUpMs, 1_000 * (long ? longSeconds : shortSeconds))
 
   using attempts = new AttemptCount(stage.pathOf(ORDERS))
   const lateness = monitorEventLoopDelay({ resolution: LATENESS_STEP_MS })

@@ -13,6 +13,8 @@ export interface Scenario {
   readonly control?: boolean
   /** Options of onehop's client; it has its defaults otherwise. */
   readonly options?: ClientOptions
+  /** How long calls are made before it happens [3]. */
+  readonly warmUpSeconds?: number
   /** How long calls count, in seconds, in CI and with `--long` [6, 12]. */
   readonly seconds?: { readonly short: number; readonly long: number }
   /** What happens at the end of the warm-up. May go on for as long as calls are made. */

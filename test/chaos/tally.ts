@@ -5,13 +5,13 @@ export const KINDS: readonly Kind[] = ['GET', 'POST', 'POST+key']
 
 export interface Failure {
   readonly kind: Kind
-  /** When the call was due, in ms since the fault began. */
+  /** When the call was due, in ms since the fault began; just before it, if it was under way then. */
   readonly at: number
   readonly latencyMs: number
   readonly error: Error
 }
 
-/** What became of the calls that were due after the fault began. */
+/** What became of the calls that were not over when the fault began. */
 export class Tally {
   readonly failures: Failure[] = []
   readonly #latencies: number[] = []

@@ -24,14 +24,25 @@ export const deployment: Scenario = {
   fault: (stage) => replace(stage, stage.tasks),
 }
 
-export const deploymentWithoutDns: Scenario = {
+/** Half of it, and no more until clients have heard of it. */
+export const halfWithoutDns: Scenario = {
   ...deployment,
   name: 'DNS down while 2 of 4 are replaced',
+  seconds: { short: 9, long: 12 },
   async fault(stage) {
-    const { tasks, aws } = stage
-    aws.dns.faults.answer = 'servfail'
-    await replace(stage, tasks.slice(0, 2))
-    aws.dns.faults.clear()
+    stage.aws.dns.faults.answer = 'servfail'
+    await replace(stage, stage.tasks.slice(0, 2))
+    stage.aws.dns.faults.clear()
+  },
+}
+
+/** The rest follows within the seconds in which clients find out that DNS is back. */
+export const onwardsFromOutage: Scenario = {
+  ...deployment,
+  name: 'DNS down while 2 of 4 are replaced, and it goes on',
+  async fault(stage) {
+    const { tasks } = stage
+    await halfWithoutDns.fault(stage)
     await replace(stage, tasks.slice(2))
   },
 }
