@@ -1,7 +1,7 @@
 /**
  * What callers see when tasks die, hang and move, through onehop and through others: `npm run bench:chaos`.
- * `-- --long` takes 12 s and more for each instead of 6, `-- --only kill` takes scenarios whose names have that in
- * them, `-- --clients onehop` clients likewise.
+ * `-- --long` takes 12 s and more for each instead of 6, `-- --only 'SIGKILL|503'` scenarios whose names match,
+ * `-- --clients onehop` clients likewise.
  */
 import { parseArgs } from 'node:util'
 import { onehop } from '../../test/chaos/clients/onehop.ts'
@@ -40,6 +40,6 @@ const scenarios = [crashes, breaks, slowness, deployments, outages]
   .filter((entry): entry is Scenario => typeof entry === 'object')
 
 console.log(header)
-for (const scenario of scenarios.filter(({ name }) => name.includes(values.only)))
-  for (const client of CLIENTS.filter(({ name }) => name.includes(values.clients)))
+for (const scenario of scenarios.filter(({ name }) => new RegExp(values.only).test(name)))
+  for (const client of CLIENTS.filter(({ name }) => new RegExp(values.clients).test(name)))
     console.log(row(await run(scenario, client, values.long)))

@@ -1,8 +1,10 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { Agent } from 'undici'
 import { Daemon } from '../../peers/daemon.ts'
 import type { Stage } from '../stage.ts'
 import { callerThrough, type Client } from './caller.ts'
 
+const UP_WITHIN_MS = 10_000
 const HAPROXY = { name: 'haproxy', debianPackage: 'haproxy' }
 
 /** As on ECS: a sidecar that finds tasks by DNS, balances by connections, and sends again what may be sent again. */
@@ -18,10 +20,13 @@ export function haproxy(checks: boolean): Client {
         ready: /Loading success/,
       })
       const agent = new Agent()
-      return callerThrough(agent, `http://${daemon.server}`, stage.pathOf(host), async () => {
+      const caller = callerThrough(agent, `http://${daemon.server}`, stage.pathOf(host), async () => {
         await agent.destroy()
         await daemon[Symbol.asyncDispose]()
       })
+      // It listens before it has asked DNS.
+      while ((await caller.call('GET', AbortSignal.timeout(UP_WITHIN_MS))) !== 200) await delay(100)
+      return caller
     },
   }
 }
@@ -29,8 +34,6 @@ export function haproxy(checks: boolean): Client {
 function configuration(stage: Stage, host: string, port: number, checks: boolean): string {
   const check = checks ? 'check inter 1s fall 2 rise 1' : ''
   return `
-global
-  maxconn 10000
 defaults
   mode http
   timeout connect 1s
