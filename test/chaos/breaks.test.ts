@@ -1,5 +1,5 @@
-import { expect, test } from 'vitest'
-import { expectFailures, play } from './play.ts'
+import { test } from 'vitest'
+import { expectFailures, expectFailuresInAll, play } from './play.ts'
 import {
   connectTimeout,
   connectTimeoutWithLimit,
@@ -13,8 +13,7 @@ test('an address that takes no connections fails nothing with connectMs: 250', a
 })
 
 test('an address that takes no connections costs 3 calls of callers who leave before the connect timeout', async () => {
-  const { tally } = await play(connectTimeout)
-  expect(tally.failures.length).toBeLessThanOrEqual(3)
+  expectFailuresInAll(await play(connectTimeout), 3)
 })
 
 // A POST that may have been sent is not sent again: some are lost, until the task is out.
@@ -27,6 +26,5 @@ test('a task that resets connections within its headers fails no GET', async () 
 })
 
 test('a task that resets connections within its answers fails few calls: none is asked again once it has begun', async () => {
-  const { tally } = await play(resetMidBody)
-  expect(tally.failures.length).toBeLessThanOrEqual(6)
+  expectFailuresInAll(await play(resetMidBody), 6)
 })

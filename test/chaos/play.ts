@@ -1,24 +1,72 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { eventNames } from 'onehop'
 import { expect } from 'vitest'
 import { onehop } from './clients/onehop.ts'
+import { TIMEOUT_MS } from './load.ts'
 import { run, type Report } from './run.ts'
 import type { Scenario } from './scenario.ts'
-import type { Kind } from './tally.ts'
+import type { Failure, Kind } from './tally.ts'
 
 /** Calls that count for longer: `ONEHOP_CHAOS=long npm run test:chaos`. */
 const LONG = process.env['ONEHOP_CHAOS'] === 'long'
 
-/** Plays a scenario to a client of ours. */
-export function play(scenario: Scenario): Promise<Report> {
-  return run(scenario, onehop, LONG)
+/** What a client of ours made of a scenario, and what it told on the way. */
+export interface Played extends Report {
+  readonly events: readonly { readonly at: number; readonly text: string }[]
 }
 
-/** At most so many of each kind; those that are not named: none. What failed is told in the words of its error. */
-export function expectFailures({ tally }: Report, most: Partial<Record<Kind, number>> = {}): void {
-  expect(tally.calls()).toBeGreaterThan(1_000)
-  for (const kind of ['GET', 'POST', 'POST+key'] as const) {
-    const failures = tally.failedOf(kind).map(({ at, error }) => `${at.toFixed(0)} ms: ${error.message}`)
-    expect(failures.length, `${kind} that failed:\n${failures.join('\n')}`).toBeLessThanOrEqual(
-      most[kind] ?? 0,
+/** Plays a scenario to a client of ours. */
+export async function play(scenario: Scenario): Promise<Played> {
+  const told: { at: number; text: string }[] = []
+  let faultAt = 0
+  const hear = (payload: unknown, name: string | symbol): void =>
+    void told.push({ at: performance.now(), text: `${String(name)} ${JSON.stringify(payload)}` })
+  for (const name of eventNames) subscribe(name, hear)
+  try {
+    const report = await run(
+      {
+        ...scenario,
+        fault(stage) {
+          faultAt = performance.now()
+          return scenario.fault(stage)
+        },
+      },
+      onehop,
+      LONG,
     )
+    return { ...report, events: told.map(({ at, text }) => ({ at: at - faultAt, text })) }
+  } finally {
+    for (const name of eventNames) unsubscribe(name, hear)
   }
+}
+
+/** At most so many of each kind; those that are not named: none. */
+export function expectFailures(played: Played, most: Partial<Record<Kind, number>> = {}): void {
+  expect(played.tally.calls()).toBeGreaterThan(1_000)
+  for (const kind of ['GET', 'POST', 'POST+key'] as const) {
+    const failures = played.tally.failedOf(kind)
+    expect(failures.length, `${kind}: ${story(played, failures)}`).toBeLessThanOrEqual(most[kind] ?? 0)
+  }
+}
+
+/** Of all kinds together. */
+export function expectFailuresInAll(played: Played, most: number): void {
+  const { failures } = played.tally
+  expect(played.tally.calls()).toBeGreaterThan(1_000)
+  expect(failures.length, story(played, failures)).toBeLessThanOrEqual(most)
+}
+
+const FAILURES_TOLD = 10
+
+/** The failures, and what happened while the first of them was under way. */
+function story({ events }: Played, failures: readonly Failure[]): string {
+  const [first] = failures
+  if (first === undefined) return 'none failed'
+  const around = events.filter(({ at }) => at >= first.at - 100 && at <= first.at + TIMEOUT_MS)
+  return [
+    `${failures.length} failed`,
+    ...failures.slice(0, FAILURES_TOLD).map(({ at, error }) => `${at.toFixed(0)} ms: ${error.message}`),
+    'events around the first:',
+    ...around.map(({ at, text }) => `${at.toFixed(0)} ms: ${text}`),
+  ].join('\n')
 }

@@ -35,7 +35,11 @@ export function callerThrough(
         ...(kind === 'GET' ? {} : { body: BODY }),
         ...(kind === 'POST+key' ? { headers: { 'idempotency-key': `order-${++calls}` } } : {}),
       })
-      await body.text()
+      try {
+        await body.text()
+      } catch (error) {
+        throw new Error('the answer broke off', { cause: error })
+      }
       return statusCode
     },
     [Symbol.asyncDispose]: close,
