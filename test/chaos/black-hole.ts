@@ -2,7 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { killOnInterruption } from './interruption.ts'
+import { hasEnded, killOnInterruption } from './interruption.ts'
 
 /** On loopback a connection that is taken is there within microseconds. */
 const TAKEN_WITHIN_MS = 200
@@ -47,6 +47,7 @@ export class BlackHole implements AsyncDisposable {
     const gone = once(this.#child, 'exit')
     this.#child.kill('SIGKILL')
     await gone
+    hasEnded(this.#child.pid)
   }
 
   async #fill(port: number): Promise<void> {

@@ -1,6 +1,6 @@
 import { AttemptsExhaustedError } from 'onehop'
 import { expect, test } from 'vitest'
-import { expectFailures, expectFailuresInAll, play } from './play.ts'
+import { expectFailures, expectFailuresInAll, play, type Played } from './play.ts'
 import { hang, hangWithLimit, kill, refuse, terminate } from './scenarios/crashes.ts'
 import type { Failure } from './tally.ts'
 
@@ -8,14 +8,14 @@ import type { Failure } from './tally.ts'
 const NEWS_MS = 100
 
 /** Whether a task had it in its hands when it died. */
-function diedWithTask({ at, error }: Failure): boolean {
+function diedWithTask({ at, error }: Failure, { faultDoneAt }: Played): boolean {
   const last = error instanceof AttemptsExhaustedError ? error.attempts.at(-1) : undefined
-  return at <= NEWS_MS && last?.outcome.kind === 'transport-error' && last.outcome.sent
+  return at <= faultDoneAt + NEWS_MS && last?.outcome.kind === 'transport-error' && last.outcome.sent
 }
 
 test('a killed task fails no call but the POSTs that were in flight on it', async () => {
   const report = await play(kill)
-  expect(report.tally.failedOf('POST').filter((failure) => !diedWithTask(failure))).toEqual([])
+  expect(report.tally.failedOf('POST').filter((failure) => !diedWithTask(failure, report))).toEqual([])
   // 17 POSTs a second and task, of 10 ms each: more than a few are not in flight at once.
   expectFailures(report, { POST: 3 })
 })

@@ -15,8 +15,23 @@ export interface Played extends Report {
   readonly events: readonly { readonly at: number; readonly text: string }[]
 }
 
+/**
+ * A machine that others use lets a process stand still for a second, now and then. Who stands still can tell nothing of
+ * callers who wait for a second: such a run is played again. One that was not disturbed never is, whatever it shows.
+ */
+const STOOD_STILL_MS = 150
+const MOST_RUNS = 4
+
 /** Plays a scenario to a client of ours. */
 export async function play(scenario: Scenario): Promise<Played> {
+  for (let runs = 1; ; runs++) {
+    const played = await playOnce(scenario)
+    if (played.lateMaxMs < STOOD_STILL_MS || runs === MOST_RUNS) return played
+    console.log(`${scenario.name}: this process stood still for ${played.lateMaxMs.toFixed(0)} ms; again`)
+  }
+}
+
+async function playOnce(scenario: Scenario): Promise<Played> {
   const told: { at: number; text: string }[] = []
   let faultAt = 0
   const hear = (payload: unknown, name: string | symbol): void =>

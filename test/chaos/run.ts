@@ -17,6 +17,9 @@ export interface Report {
   readonly attempts: number | undefined
   /** How late this process was for its own timers: what it measures is no better than that. */
   readonly lateP99Ms: number
+  readonly lateMaxMs: number
+  /** When the fault had happened, in ms on the scale of `Failure.at`: later than 0 on a busy machine. */
+  readonly faultDoneAt: number
 }
 
 const WARM_UP_SECONDS = 3
@@ -39,11 +42,13 @@ export async function run(scenario: Scenario, client: Client, long: boolean): Pr
 
   using attempts = new AttemptCount(stage.pathOf(ORDERS))
   const lateness = monitorEventLoopDelay({ resolution: LATENESS_STEP_MS })
+  let faultDoneAt = 0
   const fault = async (): Promise<void> => {
     await delay(load.faultAt - performance.now())
     attempts.begin()
     lateness.enable()
     await scenario.fault(stage)
+    faultDoneAt = performance.now() - load.faultAt
   }
   await Promise.all([load.done, fault()])
   lateness.disable()
@@ -56,6 +61,8 @@ export async function run(scenario: Scenario, client: Client, long: boolean): Pr
     control: controlTally,
     attempts: client.countsAttempts ? attempts.count : undefined,
     lateP99Ms: lateness.percentile(99) / NANOSECONDS_PER_MS - LATENESS_STEP_MS,
+    lateMaxMs: lateness.max / NANOSECONDS_PER_MS - LATENESS_STEP_MS,
+    faultDoneAt,
   }
 }
 
