@@ -15,6 +15,8 @@ export const hang: Scenario = {
   name: 'SIGSTOP, 1 of 4',
   tasks: 4,
   taskMs: TASK_MS,
+  // Tasks that have just been started are slow, and estimates remember it for some 10 s.
+  warmUpSeconds: 12,
   fault: ({ victim }) => victim.stop(),
 }
 
