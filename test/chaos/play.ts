@@ -35,7 +35,10 @@ async function playOnce(scenario: Scenario): Promise<Played> {
   const told: { at: number; text: string }[] = []
   let faultAt = 0
   const hear = (payload: unknown, name: string | symbol): void =>
-    void told.push({ at: performance.now(), text: `${String(name)} ${JSON.stringify(payload)}` })
+    void told.push({
+      at: performance.now(),
+      text: `${String(name)} ${JSON.stringify(payload, errorsAsMessages)}`,
+    })
   for (const name of eventNames) subscribe(name, hear)
   try {
     const report = await run(
@@ -72,6 +75,11 @@ export function expectFailuresInAll(played: Played, most: number): void {
 }
 
 const FAILURES_TOLD = 10
+const EVENTS_TOLD = 30
+
+function errorsAsMessages(_key: string, value: unknown): unknown {
+  return value instanceof Error ? value.message : value
+}
 
 /** The failures, and what happened while the first of them was under way. */
 function story({ events }: Played, failures: readonly Failure[]): string {
@@ -82,6 +90,6 @@ function story({ events }: Played, failures: readonly Failure[]): string {
     `${failures.length} failed`,
     ...failures.slice(0, FAILURES_TOLD).map(({ at, error }) => `${at.toFixed(0)} ms: ${error.message}`),
     'events around the first:',
-    ...around.map(({ at, text }) => `${at.toFixed(0)} ms: ${text}`),
+    ...around.slice(0, EVENTS_TOLD).map(({ at, text }) => `${at.toFixed(0)} ms: ${text}`),
   ].join('\n')
 }
