@@ -17,17 +17,22 @@ export interface Played extends Report {
 
 /**
  * A machine that others use lets a process stand still for a second, now and then. Who stands still can tell nothing of
- * callers who wait for a second: such a run is played again. One that was not disturbed never is, whatever it shows.
+ * callers who wait for a second, and one that is late all the time sees slow tasks everywhere: such a run is played
+ * again. One that was not disturbed never is, whatever it shows.
  */
 const STOOD_STILL_MS = 150
+const LATE_P99_MS = 15
 const MOST_RUNS = 4
 
 /** Plays a scenario to a client of ours. */
 export async function play(scenario: Scenario): Promise<Played> {
   for (let runs = 1; ; runs++) {
     const played = await playOnce(scenario)
-    if (played.lateMaxMs < STOOD_STILL_MS || runs === MOST_RUNS) return played
-    console.log(`${scenario.name}: this process stood still for ${played.lateMaxMs.toFixed(0)} ms; again`)
+    const { lateMaxMs, lateP99Ms } = played
+    const disturbed = lateMaxMs >= STOOD_STILL_MS || lateP99Ms >= LATE_P99_MS
+    if (!disturbed || runs === MOST_RUNS) return played
+    const late = `up to ${lateMaxMs.toFixed(0)} ms late, p99 ${lateP99Ms.toFixed(0)} ms`
+    console.log(`${scenario.name}: this process was ${late}; again`)
   }
 }
 
