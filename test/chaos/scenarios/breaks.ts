@@ -15,7 +15,7 @@ export const connectTimeout: Scenario = {
   name: 'connect timeout, 1 more on 4',
   tasks: 4,
   // DNS tells of it after a TTL at the latest.
-  seconds: { short: 8, long: 15 },
+  seconds: { short: 7, long: 15 },
   fault: addBlackHole,
 }
 
