@@ -17,7 +17,7 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: 'main',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/package/**', 'test/load/**', 'test/fuzz/**', 'test/peers/**'],
+          exclude: ['test/package/**', 'test/load/**', 'test/fuzz/**', 'test/peers/**', 'test/chaos/**'],
         },
       },
       {
@@ -56,6 +56,29 @@ const config: ViteUserConfig = defineConfig({
           include: ['test/load/**/*.test.ts'],
           testTimeout: 120_000,
           fileParallelism: false,
+        },
+      },
+      {
+        extends: true,
+        // What fails under faults; each load takes a twentieth of a core. After the projects of no group.
+        test: {
+          name: 'chaos',
+          include: ['test/chaos/**/*.test.ts'],
+          exclude: ['test/chaos/slowness.test.ts'],
+          testTimeout: 120_000,
+          maxWorkers: 3,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        // What faults add to latencies: alone, after the others.
+        test: {
+          name: 'chaos-latency',
+          include: ['test/chaos/slowness.test.ts'],
+          testTimeout: 120_000,
+          maxWorkers: 1,
+          sequence: { groupOrder: 2 },
         },
       },
     ],
