@@ -36,7 +36,7 @@ export function isOneShot(body: unknown): body is AsyncIterable<Chunk> | Iterabl
 export function sendable(options: Dispatcher.DispatchOptions): Dispatcher.DispatchOptions {
   const { body, headers } = options as { body?: unknown; headers?: unknown }
   let changed = options
-  if (isIterator(headers)) changed = { ...changed, headers: [...headers].flat(1) as never }
+  if (isIterator(headers)) changed = { ...changed, headers: new Set(headers) as never }
   if (body instanceof URLSearchParams) {
     changed = { ...changed, body: body.toString(), headers: withFormType(changed.headers) as never }
   } else if (isOldStream(body)) {
