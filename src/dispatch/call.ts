@@ -186,7 +186,12 @@ export class Call implements AttemptOwner, PickHint {
       socket.destroy()
       this.failed(new errors.InvalidArgumentError('invalid onRequestUpgrade method'))
     } else if (this.#finish()) {
-      this.handler.onRequestUpgrade(this, statusCode, headers, socket)
+      try {
+        this.handler.onRequestUpgrade(this, statusCode, headers, socket)
+      } catch (error) {
+        socket.destroy()
+        this.handler.onResponseError?.(this, error as Error)
+      }
     }
   }
 
