@@ -1,5 +1,5 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
-import type { Client, ClientOptions } from 'onehop'
+import type { ClientOptions } from 'onehop'
 import { clientOf } from '../support/clients.ts'
 import { echo } from './echo.ts'
 import { WireServer } from './wire-server.ts'
@@ -37,7 +37,7 @@ function unavailable(_request: IncomingMessage, response: ServerResponse): void 
 
 /** A client with two tasks: the first fails as it is told, the second answers with what it got. */
 export interface Pair extends AsyncDisposable {
-  readonly client: Client
+  readonly client: ReturnType<typeof clientOf>
   readonly first: WireServer
   readonly second: WireServer
 }
