@@ -15,7 +15,7 @@ export class WireServer implements AsyncDisposable {
   readonly #server: Server
   #label = ''
 
-  private constructor(onConnection: (socket: Socket, sent: () => string) => void) {
+  private constructor(onConnection: (socket: Socket, sent: () => string) => void, keepsBytes: boolean) {
     this.#server = createServer({ noDelay: true }, (socket) => {
       const chunks: Buffer[] = []
       this.connections.push(chunks)
@@ -25,23 +25,29 @@ export class WireServer implements AsyncDisposable {
       const listen = (): unknown => socket.on('data', (chunk: Buffer) => chunks.push(chunk))
       const sent = (): string => Buffer.concat(chunks).toString('latin1')
       // The bytes are kept before anybody acts on them.
-      listen()
+      if (keepsBytes) listen()
       onConnection(socket, sent)
     })
   }
 
-  /** HTTP as Node speaks it, without the date. */
-  static http(answer: RequestListener): Promise<WireServer> {
-    return WireServer.#listen(httpConnections(answer))
+  /**
+   * HTTP as Node speaks it, without the date.
+   * @param keepsBytes false where a socket has to stand still when nobody reads: who keeps all, reads all
+   */
+  static http(answer: RequestListener, keepsBytes = true): Promise<WireServer> {
+    return WireServer.#listen(httpConnections(answer, keepsBytes), keepsBytes)
   }
 
   /** Called for each piece that comes in, with all that came so far. */
   static raw(answer: RawAnswer): Promise<WireServer> {
-    return WireServer.#listen((socket, sent) => socket.on('data', () => answer(socket, sent)))
+    return WireServer.#listen((socket, sent) => socket.on('data', () => answer(socket, sent)), true)
   }
 
-  static async #listen(onConnection: (socket: Socket, sent: () => string) => void): Promise<WireServer> {
-    const server = new WireServer(onConnection)
+  static async #listen(
+    onConnection: (socket: Socket, sent: () => string) => void,
+    keepsBytes: boolean,
+  ): Promise<WireServer> {
+    const server = new WireServer(onConnection, keepsBytes)
     await new Promise<void>((resolve) => server.#server.listen(0, '127.0.1.1', resolve))
     server.#label = `127.0.1.1:${(server.#server.address() as AddressInfo).port}`
     return server
@@ -71,7 +77,7 @@ export class WireServer implements AsyncDisposable {
   }
 }
 
-function httpConnections(answer: RequestListener): (socket: Socket) => void {
+function httpConnections(answer: RequestListener, keepsBytes: boolean): (socket: Socket) => void {
   const http = createHttpServer({ keepAliveTimeout: 0 }, (request, response) => {
     response.sendDate = false
     answer(request, response)
@@ -82,6 +88,6 @@ function httpConnections(answer: RequestListener): (socket: Socket) => void {
   return (socket) => {
     // A parser that reads from the socket's handle would leave nothing for the listeners of 'data'.
     http.emit('connection', socket)
-    socket.on('data', () => undefined)
+    if (keepsBytes) socket.on('data', () => undefined)
   }
 }
