@@ -31,6 +31,7 @@ export class DiscoveryDispatcher extends Dispatcher {
   private readonly routes: Routes
   private readonly elsewhere: Dispatcher
   private ending: Promise<void> | undefined = undefined
+  private isDestroyed = false
 
   /** @param elsewhere takes the requests of hosts that are not discovered; closed along with this */
   constructor(routes: Routes, elsewhere: Dispatcher) {
@@ -62,6 +63,16 @@ export class DiscoveryDispatcher extends Dispatcher {
     }
   }
 
+  /** Whether new requests are refused. */
+  get closed(): boolean {
+    return this.ending !== undefined
+  }
+
+  /** Whether the requests under way were cut. */
+  get destroyed(): boolean {
+    return this.isDestroyed
+  }
+
   override close(callback?: () => void): Promise<void> & void {
     this.ending ??= both(this.routes.close(), this.elsewhere.close())
     return settle(this.ending, callback)
@@ -70,6 +81,7 @@ export class DiscoveryDispatcher extends Dispatcher {
   override destroy(first?: Error | null | (() => void), second?: () => void): Promise<void> & void {
     const error = typeof first === 'function' ? null : (first ?? null)
     const callback = typeof first === 'function' ? first : second
+    this.isDestroyed = true
     this.ending = both(this.routes.destroy(error), this.elsewhere.destroy(error))
     return settle(this.ending, callback)
   }

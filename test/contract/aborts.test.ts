@@ -166,13 +166,20 @@ describe('a timeout', () => {
   sameAsUndici('for headers', {
     server,
     call: (way) =>
-      withoutWords(way.dispatcher.request({ origin: way.origin, path: '/', method: 'GET', headersTimeout: 300 })),
+      withoutWords(
+        way.dispatcher.request({ origin: way.origin, path: '/', method: 'GET', headersTimeout: 300 }),
+      ),
     sees: ['HeadersTimeoutError', 'UND_ERR_HEADERS_TIMEOUT'],
   })
   sameAsUndici('for the body', {
     server,
     call: async (way) => {
-      const { body } = await way.dispatcher.request({ origin: way.origin, path: '/body', method: 'GET', bodyTimeout: 300 })
+      const { body } = await way.dispatcher.request({
+        origin: way.origin,
+        path: '/body',
+        method: 'GET',
+        bodyTimeout: 300,
+      })
       return body.text()
     },
     sees: { error: 'BodyTimeoutError', code: 'UND_ERR_BODY_TIMEOUT', message: 'Body Timeout Error' },
@@ -180,7 +187,13 @@ describe('a timeout', () => {
   sameAsUndici('that is off waits', {
     server: () => WireServer.http((_request, response) => void setTimeout(() => response.end('late'), 1_500)),
     call: async (way) => {
-      const { body } = await way.dispatcher.request({ origin: way.origin, path: '/', method: 'GET', headersTimeout: 0, bodyTimeout: 0 })
+      const { body } = await way.dispatcher.request({
+        origin: way.origin,
+        path: '/',
+        method: 'GET',
+        headersTimeout: 0,
+        bodyTimeout: 0,
+      })
       return body.text()
     },
     sees: 'late',

@@ -51,7 +51,11 @@ function everyWayTo(label: string): Way[] {
 }
 const NAMES = ['a bare Agent', 'passed on', 'discovered', 'discovered, with retries']
 
-async function withWay(name: string, answer: RequestListener, act: (way: Way) => Promise<void>): Promise<void> {
+async function withWay(
+  name: string,
+  answer: RequestListener,
+  act: (way: Way) => Promise<void>,
+): Promise<void> {
   await using server = await WireServer.http(answer, false)
   for (const way of everyWayTo(server.label)) {
     await using used = way
@@ -126,20 +130,24 @@ describe.each(NAMES)('%s', (name) => {
       await gate.promise
       response.end(await hashOf(request as AsyncIterable<Buffer>))
     }
-    await withWay(name, (...args) => void answer(...args), async (way) => {
-      const call = way.dispatcher.request({
-        origin: way.origin,
-        path: '/',
-        method: 'PUT',
-        body: make(pieces(() => void (made += PIECE))) as never,
-      })
-      const stood = await standstill(() => made)
-      expect(stood).toBeGreaterThan(0)
-      expect(stood).toBeLessThan(ON_THE_WAY)
-      gate.resolve()
-      const { body } = await call
-      expect(await body.text()).toBe(whole)
-      expect(made).toBe(PIECE * PIECES)
-    })
+    await withWay(
+      name,
+      (...args) => void answer(...args),
+      async (way) => {
+        const call = way.dispatcher.request({
+          origin: way.origin,
+          path: '/',
+          method: 'PUT',
+          body: make(pieces(() => void (made += PIECE))) as never,
+        })
+        const stood = await standstill(() => made)
+        expect(stood).toBeGreaterThan(0)
+        expect(stood).toBeLessThan(ON_THE_WAY)
+        gate.resolve()
+        const { body } = await call
+        expect(await body.text()).toBe(whole)
+        expect(made).toBe(PIECE * PIECES)
+      },
+    )
   })
 })

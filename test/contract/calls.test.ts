@@ -97,7 +97,10 @@ const switches: RequestListener = (request, socket) => {
     raw.end('HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno')
     return
   }
-  const first = request.method === 'CONNECT' ? '200 Connected\r\n' : '101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\n'
+  const first =
+    request.method === 'CONNECT'
+      ? '200 Connected\r\n'
+      : '101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\n'
   raw.write(`HTTP/1.1 ${first}x: y\r\n\r\n`)
   raw.pipe(raw)
 }
@@ -113,7 +116,11 @@ describe('a switch', () => {
   sameAsUndici('by upgrade', {
     server: http(switches),
     call: async (way) => {
-      const { headers, socket } = await way.dispatcher.upgrade({ origin: way.origin, path: '/', protocol: 'echo' } as Dispatcher.UpgradeOptions)
+      const { headers, socket } = await way.dispatcher.upgrade({
+        origin: way.origin,
+        path: '/',
+        protocol: 'echo',
+      } as Dispatcher.UpgradeOptions)
       return [headers, await echoed(socket as never)]
     },
     sees: [expect.objectContaining({ x: 'y' }), 'ping'],
@@ -121,20 +128,27 @@ describe('a switch', () => {
   sameAsUndici('by CONNECT', {
     server: http(switches),
     call: async (way) => {
-      const { statusCode, headers, socket } = await way.dispatcher.connect({ origin: way.origin, path: 'a.example:80' } as Dispatcher.ConnectOptions)
+      const { statusCode, headers, socket } = await way.dispatcher.connect({
+        origin: way.origin,
+        path: 'a.example:80',
+      } as Dispatcher.ConnectOptions)
       return [statusCode, headers, await echoed(socket as never)]
     },
     sees: [200, { x: 'y' }, 'ping'],
   })
   sameAsUndici('by upgrade that is refused', {
     server: http(switches),
-    call: ({ dispatcher, origin }) => dispatcher.upgrade({ origin, path: '/no', protocol: 'echo' } as Dispatcher.UpgradeOptions),
+    call: ({ dispatcher, origin }) =>
+      dispatcher.upgrade({ origin, path: '/no', protocol: 'echo' } as Dispatcher.UpgradeOptions),
     sees: expect.objectContaining({ code: 'UND_ERR_SOCKET', message: 'bad upgrade' }),
   })
   sameAsUndici('by CONNECT that is refused', {
     server: http(switches),
     call: async ({ dispatcher, origin }) => {
-      const { statusCode, socket } = await dispatcher.connect({ origin, path: '/no' } as Dispatcher.ConnectOptions)
+      const { statusCode, socket } = await dispatcher.connect({
+        origin,
+        path: '/no',
+      } as Dispatcher.ConnectOptions)
       socket.destroy()
       return statusCode
     },
@@ -142,15 +156,20 @@ describe('a switch', () => {
   })
   sameAsUndici('is told to a handler', {
     server: http(switches),
-    call: ({ dispatcher, origin }) => trace(dispatcher, { origin, path: '/', method: 'GET', upgrade: 'echo' }),
+    call: ({ dispatcher, origin }) =>
+      trace(dispatcher, { origin, path: '/', method: 'GET', upgrade: 'echo' }),
     sees: expect.arrayContaining([expect.stringContaining('onRequestUpgrade 101')]),
   })
   sameAsUndici('that a handler throws at', {
     server: http(switches),
     call: async ({ dispatcher, origin }, at) => {
-      const told = await trace(dispatcher, { origin, path: '/', method: 'GET', upgrade: 'echo' }, (callback) => {
-        if (callback === 'onRequestUpgrade') throw new RangeError('a bug')
-      })
+      const told = await trace(
+        dispatcher,
+        { origin, path: '/', method: 'GET', upgrade: 'echo' },
+        (callback) => {
+          if (callback === 'onRequestUpgrade') throw new RangeError('a bug')
+        },
+      )
       await expect.poll(() => at.sockets.size).toBe(0)
       return told
     },
@@ -205,7 +224,11 @@ describe('fetch', () => {
   sameAsUndici('fails with a cause', {
     server: http((request) => void request.socket.resetAndDestroy()),
     call: (way) => fetched(way),
-    sees: { error: 'TypeError', message: 'fetch failed', cause: expect.objectContaining({ code: 'ECONNRESET' }) },
+    sees: {
+      error: 'TypeError',
+      message: 'fetch failed',
+      cause: expect.objectContaining({ code: 'ECONNRESET' }),
+    },
   })
 })
 
@@ -215,8 +238,12 @@ const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
 const webSocket: RequestListener = (request: IncomingMessage, response: ServerResponse) => {
   const socket = response as unknown as Socket
   const key = request.headers['sec-websocket-key'] ?? ''
-  const accept = createHash('sha1').update(key + GUID).digest('base64')
-  socket.write(`HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-accept: ${accept}\r\n\r\n`)
+  const accept = createHash('sha1')
+    .update(key + GUID)
+    .digest('base64')
+  socket.write(
+    `HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-accept: ${accept}\r\n\r\n`,
+  )
   socket.write(Buffer.from([0x81, 2, 0x68, 0x69]))
   socket.end(Buffer.from([0x88, 2, 0x03, 0xe8]))
 }
@@ -267,7 +294,8 @@ describe('interceptors around it', () => {
       if (request.url === '/') response.writeHead(307, { location: '/new' })
       request.pipe(response)
     }),
-    call: (way) => asked(composed(way, interceptors.redirect({ maxRedirections: 1 })), { method: 'PUT', body: 'body' }),
+    call: (way) =>
+      asked(composed(way, interceptors.redirect({ maxRedirections: 1 })), { method: 'PUT', body: 'body' }),
     sees: expect.objectContaining({ statusCode: 200, text: 'body' }),
   })
   sameAsUndici('decompress', {
@@ -333,7 +361,9 @@ describe('interceptors around it', () => {
       response.end('{"a":1}')
     }),
     call: async (way) => {
-      const error = await asked(composed(way, interceptors.responseError())).catch((failure: unknown) => failure)
+      const error = await asked(composed(way, interceptors.responseError())).catch(
+        (failure: unknown) => failure,
+      )
       const { statusCode, body } = error as { statusCode: number; body: unknown }
       return [error, statusCode, body]
     },
@@ -356,7 +386,14 @@ describe('interceptors around it', () => {
       response.end(gzipSync('the text'))
     }),
     call: (way) =>
-      asked(composed(way, interceptors.decompress(), interceptors.redirect({ maxRedirections: 1 }), interceptors.retry())),
+      asked(
+        composed(
+          way,
+          interceptors.decompress(),
+          interceptors.redirect({ maxRedirections: 1 }),
+          interceptors.retry(),
+        ),
+      ),
     sees: expect.objectContaining({ text: 'the text' }),
   })
 })

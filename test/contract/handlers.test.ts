@@ -48,7 +48,11 @@ describe('in order', () => {
     sameAsUndici(`everything that a handler is told, with ${kind} for a body`, {
       server: http(everything),
       call: (way) => trace(way.dispatcher, put(way, body())),
-      sees: expect.arrayContaining(['onRequestStart null', 'onRequestSent', expect.stringContaining('onResponseEnd')]),
+      sees: expect.arrayContaining([
+        'onRequestStart null',
+        'onRequestSent',
+        expect.stringContaining('onResponseEnd'),
+      ]),
     })
   }
 })
@@ -137,7 +141,12 @@ describe('a handler that pauses', () => {
         await call.ended
         return [before, paused, call.callbacks, call.controller?.paused]
       },
-      sees: [expect.not.arrayContaining(['onResponseEnd {} []']), true, expect.arrayContaining(['onResponseEnd {} []']), false],
+      sees: [
+        expect.not.arrayContaining(['onResponseEnd {} []']),
+        true,
+        expect.arrayContaining(['onResponseEnd {} []']),
+        false,
+      ],
     })
   }
 })
@@ -149,7 +158,11 @@ describe('what is no handler', () => {
     'one without any callback': {},
     'one that cannot be told of errors': { onRequestStart: () => undefined },
     'one that cannot be told of data': { onRequestStart: () => undefined, onResponseError: () => undefined },
-    'one with something else for a callback': { onRequestStart: () => undefined, onResponseError: () => undefined, onBodySent: 5 },
+    'one with something else for a callback': {
+      onRequestStart: () => undefined,
+      onResponseError: () => undefined,
+      onBodySent: 5,
+    },
   }
   const nextTurn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 20))
   for (const [kind, handler] of Object.entries(wrong)) {

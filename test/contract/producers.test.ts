@@ -120,7 +120,12 @@ describe('a body that fails midway', () => {
         await using tasks = await pair(echo, { retry })
         const source = new Readable({ read() {} })
         source.push('one')
-        const body = kind === 'a Readable' ? source : kind === 'a web stream' ? Readable.toWeb(source) : source.iterator()
+        const body =
+          kind === 'a Readable'
+            ? source
+            : kind === 'a web stream'
+              ? Readable.toWeb(source)
+              : source.iterator()
         const call = failureOf(textOf(tasks.client, body))
         await expect.poll(() => tasks.first.connections.join('')).toContain('one')
         source.destroy()

@@ -35,7 +35,10 @@ function webStream(length: number): ReadableStream<Uint8Array> {
 }
 
 const whole: Record<string, (length: number) => unknown> = {
-  'a string': (length) => bytes(length).toString('latin1').replaceAll(/[^ -~]/g, 'x'),
+  'a string': (length) =>
+    bytes(length)
+      .toString('latin1')
+      .replaceAll(/[^ -~]/g, 'x'),
   'a Buffer': bytes,
   'a Uint8Array': (length) => new Uint8Array(bytes(length)),
   'an ArrayBuffer': (length) => new Uint8Array(bytes(length)).buffer,
@@ -109,24 +112,28 @@ describe.each(Object.keys(failures))('after %s', (failure) => {
           )
           const sent = framed(tasks.second.take())
           if (outcome === 200) expect(sent[0] === (await alone(init()))[0]).toBe(true)
-          else expect([outcome, sent]).toEqual([failure.includes('503') ? 503 : 'ONEHOP_ATTEMPTS_EXHAUSTED', []])
+          else
+            expect([outcome, sent]).toEqual([failure.includes('503') ? 503 : 'ONEHOP_ATTEMPTS_EXHAUSTED', []])
           if (failure.endsWith('all of it was read')) expect(outcome).not.toBe(200)
         }
       },
     )
   })
 
-  test.each(Object.entries({ ...whole, ...streamed }))('a POST of %s is not sent again', async (_kind, make) => {
-    const fail = failures[failure]
-    if (fail === undefined) throw new Error(failure)
-    await using tasks = await pair(fail)
-    const init = { method: 'POST' as const, body: make(30_000) as never }
-    await tasks.client.request(ORIGIN, init).then(
-      ({ body }) => body.text(),
-      () => undefined,
-    )
-    expect(tasks.second.take()).toEqual([])
-  })
+  test.each(Object.entries({ ...whole, ...streamed }))(
+    'a POST of %s is not sent again',
+    async (_kind, make) => {
+      const fail = failures[failure]
+      if (fail === undefined) throw new Error(failure)
+      await using tasks = await pair(fail)
+      const init = { method: 'POST' as const, body: make(30_000) as never }
+      await tasks.client.request(ORIGIN, init).then(
+        ({ body }) => body.text(),
+        () => undefined,
+      )
+      expect(tasks.second.take()).toEqual([])
+    },
+  )
 })
 
 describe.each(Object.entries({ ...whole, 'a web stream': webStream }))('fetch of %s', (_kind, make) => {

@@ -6,7 +6,8 @@ import { sameAsUndici } from './ways.ts'
 import { WireServer } from './wire-server.ts'
 
 const server = (): Promise<WireServer> => WireServer.http(echo)
-const answered = (text: unknown): unknown => expect.objectContaining({ statusCode: 200, statusText: 'OK', text })
+const answered = (text: unknown): unknown =>
+  expect.objectContaining({ statusCode: 200, statusText: 'OK', text })
 const refused = (code: string): unknown => expect.objectContaining({ code })
 
 async function* generated(...parts: (string | Uint8Array)[]): AsyncGenerator<string | Uint8Array> {
@@ -23,7 +24,18 @@ function form(): FormData {
 }
 
 describe('methods', () => {
-  for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS', 'TRACE', 'QUERY', 'MKCOL']) {
+  for (const method of [
+    'GET',
+    'POST',
+    'PUT',
+    'PATCH',
+    'DELETE',
+    'HEAD',
+    'OPTIONS',
+    'TRACE',
+    'QUERY',
+    'MKCOL',
+  ]) {
     sameAsUndici(`${method} without a body`, {
       server,
       call: (way) => asked(way, { method, path: '/a/b?c=d%20e' }),
@@ -37,7 +49,11 @@ describe('methods', () => {
       sees: answered('body'),
     })
   }
-  sameAsUndici('an empty body', { server, call: (way) => asked(way, { method: 'POST', body: '' }), sees: answered('') })
+  sameAsUndici('an empty body', {
+    server,
+    call: (way) => asked(way, { method: 'POST', body: '' }),
+    sees: answered(''),
+  })
 })
 
 describe('bodies', () => {
@@ -79,14 +95,16 @@ describe('bodies', () => {
   for (const kind of ['a Readable of strings', 'a generator', 'a Blob', 'a FormData', 'a web stream']) {
     sameAsUndici(`${kind} with a type of the caller's`, {
       server,
-      call: (way) => asked(way, { method: 'PUT', headers: { 'content-type': 'x/y' }, body: bodies[kind]?.() as never }),
+      call: (way) =>
+        asked(way, { method: 'PUT', headers: { 'content-type': 'x/y' }, body: bodies[kind]?.() as never }),
       sees: answered(expect.any(String)),
     })
   }
   for (const kind of ['a Readable of strings', 'a generator', 'a Blob', 'a web stream']) {
     sameAsUndici(`${kind} with its length`, {
       server,
-      call: (way) => asked(way, { method: 'PUT', headers: { 'content-length': '4' }, body: bodies[kind]?.() as never }),
+      call: (way) =>
+        asked(way, { method: 'PUT', headers: { 'content-length': '4' }, body: bodies[kind]?.() as never }),
       sees: answered('body'),
     })
   }
@@ -103,7 +121,8 @@ describe('bodies', () => {
   for (const [kind, [body, length, code]] of Object.entries(wrong)) {
     sameAsUndici(`${kind} is refused`, {
       server,
-      call: (way) => asked(way, { method: 'PUT', headers: { 'content-length': length }, body: body as never }),
+      call: (way) =>
+        asked(way, { method: 'PUT', headers: { 'content-length': length }, body: body as never }),
       sees: refused(code),
       anyBytes: true,
     })
@@ -139,20 +158,24 @@ describe('headers', () => {
     'of none': () => null,
   }
   for (const [kind, headers] of Object.entries(kinds)) {
-    sameAsUndici(kind, { server, call: (way) => asked(way, { headers: headers() as never }), sees: answered('') })
+    sameAsUndici(kind, {
+      server,
+      call: (way) => asked(way, { headers: headers() as never }),
+      sees: answered(''),
+    })
   }
   const wrong: Record<string, [() => unknown, string]> = {
-    'a flat array that is odd': [() => (['one']), 'UND_ERR_INVALID_ARG'],
+    'a flat array that is odd': [() => ['one'], 'UND_ERR_INVALID_ARG'],
     'a name that is none': [() => ({ 'a b': 'c' }), 'UND_ERR_INVALID_ARG'],
     'a value with a line break': [() => ({ a: 'b\nc' }), 'UND_ERR_INVALID_ARG'],
     'an object for a value': [() => ({ a: {} }), 'UND_ERR_INVALID_ARG'],
-    'two hosts': [() => (['host', 'a', 'host', 'b']), 'UND_ERR_INVALID_ARG'],
+    'two hosts': [() => ['host', 'a', 'host', 'b'], 'UND_ERR_INVALID_ARG'],
     'a transfer-encoding': [() => ({ 'transfer-encoding': 'chunked' }), 'UND_ERR_INVALID_ARG'],
     'a length that is none': [() => ({ 'content-length': 'x' }), 'UND_ERR_INVALID_ARG'],
     'an expectation': [() => ({ expect: '100-continue' }), 'UND_ERR_NOT_SUPPORTED'],
-    'a string': [() => ('a: b'), 'UND_ERR_INVALID_ARG'],
-    'an iterable of other things': [() => (new Set(['a', 'b'])), 'UND_ERR_INVALID_ARG'],
-    'an iterator of other things': [() => (new Set(['a', 'b']).values()), 'UND_ERR_INVALID_ARG'],
+    'a string': [() => 'a: b', 'UND_ERR_INVALID_ARG'],
+    'an iterable of other things': [() => new Set(['a', 'b']), 'UND_ERR_INVALID_ARG'],
+    'an iterator of other things': [() => new Set(['a', 'b']).values(), 'UND_ERR_INVALID_ARG'],
   }
   for (const [kind, [headers, code]] of Object.entries(wrong)) {
     sameAsUndici(`${kind} is refused`, {
@@ -190,7 +213,11 @@ describe('options', () => {
     call: (way) => way.dispatcher.upgrade({ origin: way.origin, path: '/', protocol: 'a\nb' } as never),
     sees: refused('UND_ERR_INVALID_ARG'),
   })
-  sameAsUndici('a query', { server, call: (way) => asked(way, { query: { a: 'b c', d: [1, 2] } }), sees: answered('') })
+  sameAsUndici('a query', {
+    server,
+    call: (way) => asked(way, { query: { a: 'b c', d: [1, 2] } }),
+    sees: answered(''),
+  })
   sameAsUndici('raw response headers', {
     server,
     call: (way) => asked(way, { responseHeaders: 'raw' }),

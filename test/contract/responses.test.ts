@@ -21,8 +21,10 @@ const saying = (answer: (socket: Socket) => void) => (): Promise<WireServer> =>
     if (sent().endsWith('\r\n\r\n')) answer(socket)
   })
 
-const get = (way: Way): Promise<string[]> => trace(way.dispatcher, { origin: way.origin, path: '/', method: 'GET' })
-const head = (way: Way): Promise<string[]> => trace(way.dispatcher, { origin: way.origin, path: '/', method: 'HEAD' })
+const get = (way: Way): Promise<string[]> =>
+  trace(way.dispatcher, { origin: way.origin, path: '/', method: 'GET' })
+const head = (way: Way): Promise<string[]> =>
+  trace(way.dispatcher, { origin: way.origin, path: '/', method: 'HEAD' })
 
 const ended = (...lines: string[]): unknown => [
   'onRequestStart null',
@@ -40,7 +42,9 @@ const failed = (code: string, ...lines: string[]): unknown => [
 describe('answers', () => {
   for (const status of [200, 201, 202, 206, 301, 304, 400, 404, 418, 429, 500, 502, 503, 504, 599, 999]) {
     sameAsUndici(`a ${status}`, {
-      server: says(`HTTP/1.1 ${status} Some Reason\r\n${status === 304 ? 'etag: x' : 'content-length: 0'}\r\n\r\n`),
+      server: says(
+        `HTTP/1.1 ${status} Some Reason\r\n${status === 304 ? 'etag: x' : 'content-length: 0'}\r\n\r\n`,
+      ),
       call: get,
       sees: ended(`onResponseStart ${status}`, 'onResponseEnd {}'),
     })
@@ -61,15 +65,26 @@ describe('answers', () => {
     sees: ended('onResponseStart 200 {"content-length":"100"}', 'onResponseEnd {}'),
   })
   sameAsUndici('headers of the same name, and those that are not ASCII', {
-    server: says('HTTP/1.1 200 OK\r\nset-cookie: a\r\nSet-Cookie: b\r\nx: \xe4\r\nX: 2\r\ncontent-length: 0\r\n\r\n'),
+    server: says(
+      'HTTP/1.1 200 OK\r\nset-cookie: a\r\nSet-Cookie: b\r\nx: \xe4\r\nX: 2\r\ncontent-length: 0\r\n\r\n',
+    ),
     call: get,
     sees: ended('"set-cookie":["a","b"]', 'onResponseEnd'),
   })
   sameAsUndici('chunks and trailers', {
-    server: says('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-sum\r\n\r\n', '3\r\none\r\n', '3\r\ntwo\r\n', '0\r\nX-Sum: 6\r\nx-sum: 7\r\n\r\n'),
+    server: says(
+      'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-sum\r\n\r\n',
+      '3\r\none\r\n',
+      '3\r\ntwo\r\n',
+      '0\r\nX-Sum: 6\r\nx-sum: 7\r\n\r\n',
+    ),
     call: async (way) => [await get(way), await asked(way)],
     sees: [
-      ended('onResponseStart 200', 'onResponseData', 'onResponseEnd {"x-sum":["6","7"]} ["X-Sum","6","x-sum","7"]'),
+      ended(
+        'onResponseStart 200',
+        'onResponseData',
+        'onResponseEnd {"x-sum":["6","7"]} ["X-Sum","6","x-sum","7"]',
+      ),
       expect.objectContaining({ text: 'onetwo', trailers: { 'x-sum': ['6', '7'] } }),
     ],
   })
@@ -93,7 +108,10 @@ describe('answers', () => {
 
 describe('what comes before an answer', () => {
   sameAsUndici('early hints, and more of them', {
-    server: says('HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </b.css>\r\n\r\n', 'HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok'),
+    server: says(
+      'HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </b.css>\r\n\r\n',
+      'HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok',
+    ),
     call: async (way) => {
       const hints: unknown[] = []
       const { statusCode, body } = await way.dispatcher.request({
@@ -174,11 +192,32 @@ describe('answers that are none', () => {
   const bad: Record<string, [string, string, ...string[]]> = {
     'no HTTP at all': ['SSH-2.0-OpenSSH_9.6\r\n', 'Expected HTTP/', 'onResponseStarted'],
     'a status that is none': ['HTTP/1.1 abc OK\r\n\r\n', 'Invalid status code', 'onResponseStarted'],
-    'a header without a colon': ['HTTP/1.1 200 OK\r\nbroken\r\n\r\n', 'Invalid header token', 'onResponseStarted'],
-    'two lengths': ['HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n', 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH', 'onResponseStarted'],
-    'a length beside chunks': ['HTTP/1.1 200 OK\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n', 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH', 'onResponseStarted'],
-    'a chunk of no length': ['HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\n', 'Invalid character in chunk size', 'onResponseStarted', 'onResponseStart 200'],
-    'headers that never end': [`HTTP/1.1 200 OK\r\n${'x: yyyyyyyyyy\r\n'.repeat(2_000)}`, 'UND_ERR_HEADERS_OVERFLOW', 'onResponseStarted'],
+    'a header without a colon': [
+      'HTTP/1.1 200 OK\r\nbroken\r\n\r\n',
+      'Invalid header token',
+      'onResponseStarted',
+    ],
+    'two lengths': [
+      'HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n',
+      'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
+      'onResponseStarted',
+    ],
+    'a length beside chunks': [
+      'HTTP/1.1 200 OK\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n',
+      'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
+      'onResponseStarted',
+    ],
+    'a chunk of no length': [
+      'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\n',
+      'Invalid character in chunk size',
+      'onResponseStarted',
+      'onResponseStart 200',
+    ],
+    'headers that never end': [
+      `HTTP/1.1 200 OK\r\n${'x: yyyyyyyyyy\r\n'.repeat(2_000)}`,
+      'UND_ERR_HEADERS_OVERFLOW',
+      'onResponseStarted',
+    ],
   }
   for (const [name, [bytes, code, ...lines]] of Object.entries(bad)) {
     sameAsUndici(name, { server: says(bytes), call: get, sees: failed(code, ...lines) })
@@ -188,9 +227,30 @@ describe('answers that are none', () => {
     'a reset without a word': ['', 'reset', 'ECONNRESET'],
     'an end within the headers': ['HTTP/1.1 200 OK\r\nx: ', 'end', 'UND_ERR_SOCKET', 'onResponseStarted'],
     'a reset within the headers': ['HTTP/1.1 200 OK\r\nx: ', 'reset', 'ECONNRESET', 'onResponseStarted'],
-    'an end within the body': ['HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nsome', 'end', 'UND_ERR_SOCKET', 'onResponseStarted', 'onResponseStart 200', 'onResponseData'],
-    'a reset within the body': ['HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nsome', 'reset', 'ECONNRESET', 'onResponseStarted', 'onResponseStart 200', 'onResponseData'],
-    'an end within a chunk': ['HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n9\r\nsome', 'end', 'UND_ERR_SOCKET', 'onResponseStarted', 'onResponseStart 200', 'onResponseData'],
+    'an end within the body': [
+      'HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nsome',
+      'end',
+      'UND_ERR_SOCKET',
+      'onResponseStarted',
+      'onResponseStart 200',
+      'onResponseData',
+    ],
+    'a reset within the body': [
+      'HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nsome',
+      'reset',
+      'ECONNRESET',
+      'onResponseStarted',
+      'onResponseStart 200',
+      'onResponseData',
+    ],
+    'an end within a chunk': [
+      'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n9\r\nsome',
+      'end',
+      'UND_ERR_SOCKET',
+      'onResponseStarted',
+      'onResponseStart 200',
+      'onResponseData',
+    ],
   }
   for (const [name, [bytes, how, code, ...lines]] of Object.entries(cut)) {
     sameAsUndici(name, {

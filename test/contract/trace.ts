@@ -18,7 +18,10 @@ export function traced(
   let over = false
   const end = Promise.withResolvers<void>()
   const told = (callback: Callback, facts: unknown[], controller?: Dispatcher.DispatchController): void => {
-    const line = [callback, ...facts.map((fact) => (typeof fact === 'string' ? fact : JSON.stringify(fact)))].join(' ')
+    const line = [
+      callback,
+      ...facts.map((fact) => (typeof fact === 'string' ? fact : JSON.stringify(fact))),
+    ].join(' ')
     // undici goes on with what it was about to do when a handler throws or aborts within it.
     if (over && callback.endsWith('Sent')) return
     over ||= callback === 'onResponseError'

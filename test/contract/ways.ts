@@ -18,7 +18,12 @@ export interface Way extends AsyncDisposable {
 export function waysTo(label: string, pool?: Pool.Options): Way[] {
   const bare = new Agent(pool)
   const ways: Way[] = [
-    { name: 'a bare Agent', origin: `http://${label}`, dispatcher: bare, [Symbol.asyncDispose]: () => bare.destroy() },
+    {
+      name: 'a bare Agent',
+      origin: `http://${label}`,
+      dispatcher: bare,
+      [Symbol.asyncDispose]: () => bare.destroy(),
+    },
   ]
   if (pool === undefined) ways.push(over('passed on', `http://${label}`, label))
   ways.push(over('discovered', ORIGIN, label, pool))
