@@ -13,7 +13,7 @@ import {
 import { emit } from '../core/events.ts'
 import type { Outcome } from '../core/outcome.ts'
 import { Attempt, type AttemptOwner } from './attempt.ts'
-import { isOneShot, RecordedBody, sendable } from './body.ts'
+import { brokeOff, isOneShot, recorded, sendable, type RecordedBody } from './body.ts'
 import { History, type Decision } from './history.ts'
 import { KeyedRequest } from './keyed-request.ts'
 import type { Route } from './route.ts'
@@ -23,6 +23,8 @@ const CALLERS_FAULTS = new Set([
   'UND_ERR_INVALID_ARG',
   'UND_ERR_NOT_SUPPORTED',
   'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH',
+  // A stream for a body that was closed before its end.
+  'UND_ERR_ABORTED',
 ])
 /**
  * undici looks at its timeouts about twice a second, and fires no earlier than after 1 s (measured with 8.12: 250 ms
@@ -75,10 +77,7 @@ export class Call implements AttemptOwner, PickHint {
     this.reason = null
     this.#options = own
     this.#http1Only = http1Only
-    this.#body =
-      route.retry !== undefined && isOneShot(own.body)
-        ? new RecordedBody(own.body, route.retry.maxReplayBytes)
-        : undefined
+    this.#body = recorded(own.body, route.retry?.maxReplayBytes)
     this.#attempt = undefined
     this.#attempts = 0
     this.#history = undefined
@@ -151,6 +150,7 @@ export class Call implements AttemptOwner, PickHint {
 
   isCallersFault(error: Error): boolean {
     if (this.#body !== undefined && this.#body.error !== undefined) return true
+    if (brokeOff(this.#options.body, error)) return true
     return CALLERS_FAULTS.has((error as NodeJS.ErrnoException).code ?? '')
   }
 
@@ -186,7 +186,12 @@ export class Call implements AttemptOwner, PickHint {
       socket.destroy()
       this.failed(new errors.InvalidArgumentError('invalid onRequestUpgrade method'))
     } else if (this.#finish()) {
-      this.handler.onRequestUpgrade(this, statusCode, headers, socket)
+      try {
+        this.handler.onRequestUpgrade(this, statusCode, headers, socket)
+      } catch (error) {
+        socket.destroy()
+        this.handler.onResponseError?.(this, error as Error)
+      }
     }
   }
 
@@ -263,7 +268,10 @@ export class Call implements AttemptOwner, PickHint {
       this.failed(error as Error)
       return undefined
     }
-    if (decision.kind === 'retry') this.#beginIn(decision.waitMs, attempt, outcome)
+    if (decision.kind === 'retry') {
+      this.#body?.rest()
+      this.#beginIn(decision.waitMs, attempt, outcome)
+    }
     return decision
   }
 
