@@ -186,6 +186,12 @@ export class Cluster implements Witness {
     if (now - this.#peersAt > PEERS_EVERY_MS) this.#learnPeers(now)
   }
 
+  /** It said with an answer that it is about to end: to be called before that answer is reported, and no failure. */
+  drains(upstream: Upstream, now: number): void {
+    const forMs = upstream.ejection.drains(now)
+    if (forMs !== undefined) this.#ejected(upstream, forMs, now)
+  }
+
   /** Why nothing could be picked, for people: `0 of 6 endpoints can take the call (4 ejected, 2 tried)`. */
   describe(tried: readonly Upstream[]): string {
     const { tasks, available } = this.#rotation
@@ -259,7 +265,7 @@ export class Cluster implements Witness {
 
   #ejected(upstream: Upstream, forMs: number, now: number): void {
     this.#recount()
-    if (upstream.ejection.cause === 'refuses') this.#view.refreshEarly(now, false)
+    if (upstream.ejection.cause !== 'fails') this.#view.refreshEarly(now, false)
     const { host } = this.#options
     const { label: name, ejection } = upstream
     emit('onehop:upstream.ejected', () => ({ host, upstream: name, reason: ejection.reason, forMs }))
