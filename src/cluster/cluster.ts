@@ -137,7 +137,7 @@ export class Cluster implements Witness {
    */
   pick(hint: PickHint, tried: readonly Upstream[], preferFallback: boolean): Upstream | undefined {
     // A retry wants certainty, so probes are sent with first attempts only.
-    const probe = tried.length === 0 ? this.#rotation.takeProbe(hint.now) : undefined
+    const probe = tried.length === 0 ? this.#rotation.takeProbe(hint) : undefined
     if (probe !== undefined) return probe
     const { candidates, available } = this.#rotation
     // Whoever is there by now: those that are known are not.
