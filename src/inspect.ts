@@ -1,4 +1,5 @@
 import type { Cluster } from './cluster/cluster.ts'
+import type { EjectionCause } from './cluster/ejection.ts'
 import type { Upstream } from './cluster/upstream.ts'
 import type { Zones } from './cluster/zones.ts'
 import type { ServiceView } from './discovery/service-view.ts'
@@ -82,8 +83,8 @@ export interface UpstreamInspection {
   readonly isLocal: boolean | undefined
   readonly weight: number
   readonly state: 'available' | 'ejected' | 'probing'
-  /** Why it is out: `refuses` connections, or `fails` more than its peers. */
-  readonly cause: 'refuses' | 'fails' | undefined
+  /** Why it is out: `refuses` connections, `fails` more than its peers, or `drains` because it is about to end. */
+  readonly cause: EjectionCause | undefined
   readonly reason: string | undefined
   readonly ejectedForMs: number | undefined
   /** Since when it starts slowly, as a new task and one that is back do; undefined when it does not. */

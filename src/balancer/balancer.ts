@@ -6,6 +6,8 @@ export interface PickHint {
   readonly now: number
   /** What the balancer's `keyOf` said of the call; undefined where it has none. */
   readonly key: string | undefined
+  /** Whether the call may be sent again if it fails, and so may be a probe. Asked only where a probe is due [true]. */
+  readonly idempotent?: boolean
 }
 
 /** What a balancer may read of a request to find its key. */

@@ -138,7 +138,7 @@ export class Cluster implements Witness {
    */
   pick(hint: PickHint, tried: readonly Upstream[], preferFallback: boolean): Upstream | undefined {
     // A retry wants certainty, so probes are sent with first attempts only.
-    const probe = tried.length === 0 ? this.#rotation.takeProbe(hint.now) : undefined
+    const probe = tried.length === 0 ? this.#rotation.takeProbe(hint) : undefined
     if (probe !== undefined) return probe
     const { candidates, available } = this.#rotation
     // Whoever is there by now: those that are known are not.
@@ -185,6 +185,12 @@ export class Cluster implements Witness {
     if (upstream.ejection.state === 'ejected') this.#rotation.scheduleProbes()
     this.#zones?.observe(upstream, outcome, now)
     if (now - this.#peersAt > PEERS_EVERY_MS) this.#learnPeers(now)
+  }
+
+  /** It said with an answer that it is about to end: to be called before that answer is reported, and no failure. */
+  drains(upstream: Upstream, now: number): void {
+    const forMs = upstream.ejection.drains(now)
+    if (forMs !== undefined) this.#ejected(upstream, forMs, now)
   }
 
   /** Why nothing could be picked, for people: `0 of 6 endpoints can take the call (4 ejected, 2 tried)`. */
@@ -260,7 +266,7 @@ export class Cluster implements Witness {
 
   #ejected(upstream: Upstream, forMs: number, now: number): void {
     this.#recount()
-    if (upstream.ejection.cause === 'refuses') this.#view.refreshEarly(now, false)
+    if (upstream.ejection.cause !== 'fails') this.#view.refreshEarly(now, false)
     const { host } = this.#options
     const { label: name, ejection } = upstream
     emit('onehop:upstream.ejected', () => ({ host, upstream: name, reason: ejection.reason, forMs }))

@@ -10,11 +10,16 @@
 
 export const FIRST_EJECTION_MS = 1_000
 export const LONGEST_EJECTION_MS = 30_000
+/** A task that is about to end does so within 30 s on Fargate, unless told otherwise; a probe costs one retry at most. */
+export const DRAINING_EJECTION_MS = 10_000
 
 export type EjectionState = 'available' | 'ejected' | 'probing'
 
-/** `refuses`: takes no connections. `fails`: answers, or breaks off, markedly worse than its peers. */
-export type EjectionCause = 'refuses' | 'fails'
+/**
+ * `refuses`: takes no connections. `fails`: answers, or breaks off, markedly worse than its peers. `drains`: said that
+ * it is about to end.
+ */
+export type EjectionCause = 'refuses' | 'fails' | 'drains'
 
 export interface FailingTimes {
   /** First time out; each further one is longer by as much. */
@@ -86,6 +91,15 @@ export class Ejection {
     this.#failings = Math.max(0, this.#failings - forgotten) + 1
     const forMs = Math.min(baseMs * this.#failings, longestMs) * jitter
     return this.#eject('fails', forMs, now, reason)
+  }
+
+  /**
+   * It said that it is about to end, with an answer as good as any other.
+   * @returns for how many ms it is now out, or undefined when nothing changed
+   */
+  drains(now: number): number | undefined {
+    if (this.#state === 'ejected') return undefined
+    return this.#eject('drains', DRAINING_EJECTION_MS, now, 'is draining')
   }
 
   /** The request that is about to go is the probe. Nothing else is sent there until its outcome is known. */

@@ -1,5 +1,12 @@
+import type { PickHint } from '../balancer/balancer.ts'
 import { directShare } from './tiers.ts'
 import type { Upstream } from './upstream.ts'
+
+/**
+ * A task that failed, or drained, is probed with a call that can be sent again, if there is one within this time. A
+ * service of no such calls must have it back, too.
+ */
+const PATIENCE_MS = 2_000
 
 /** Which of a service's upstreams take calls, and which of the others is due to be probed. */
 export class Rotation {
@@ -11,6 +18,8 @@ export class Rotation {
   /** Share of the calls that goes straight to tasks, from 0 to 1. */
   directShare = 0
   #nextProbeAt = Number.POSITIVE_INFINITY
+  /** The same for calls that cannot be sent again. */
+  #nextRiskyProbeAt = Number.POSITIVE_INFINITY
 
   constructor(fallback: Upstream | undefined) {
     this.#fallback = fallback
@@ -31,16 +40,26 @@ export class Rotation {
   /** To be called when one of those that are out may be probed at another time. */
   scheduleProbes(): void {
     let next = this.#fallback?.ejection.probeAt ?? Number.POSITIVE_INFINITY
-    for (const { ejection } of this.tasks) next = Math.min(next, ejection.probeAt)
+    let nextRisky = next
+    for (const upstream of this.tasks) {
+      next = Math.min(next, upstream.ejection.probeAt)
+      nextRisky = Math.min(nextRisky, riskyProbeAt(upstream))
+    }
     this.#nextProbeAt = next
+    this.#nextRiskyProbeAt = nextRisky
   }
 
   /** The upstream that the next call is to probe, if one is due; it counts as probed from now on. */
-  takeProbe(now: number): Upstream | undefined {
+  takeProbe(hint: PickHint): Upstream | undefined {
+    const { now } = hint
     if (now < this.#nextProbeAt) return undefined
+    const isRisky = hint.idempotent === false
+    if (isRisky && now < this.#nextRiskyProbeAt) return undefined
     const fallback = this.#fallback
+    const isDue = (upstream: Upstream): boolean =>
+      (isRisky ? riskyProbeAt(upstream) : upstream.ejection.probeAt) <= now
     const probe =
-      this.tasks.find(({ ejection }) => ejection.probeAt <= now) ??
+      this.tasks.find(isDue) ??
       (fallback !== undefined && fallback.ejection.probeAt <= now ? fallback : undefined)
     probe?.ejection.startProbe()
     this.scheduleProbes()
@@ -54,4 +73,9 @@ export class Rotation {
       ejection.state !== 'available' && ejection.cause === 'fails'
     return this.tasks.filter(isOut).length + 1 <= maxEjectedRatio * this.tasks.length
   }
+}
+
+/** Whoever still refuses connections takes no harm from a call, which is sent elsewhere whatever its method. */
+function riskyProbeAt({ ejection }: Upstream): number {
+  return ejection.cause === 'refuses' ? ejection.probeAt : ejection.probeAt + PATIENCE_MS
 }

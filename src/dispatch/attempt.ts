@@ -9,6 +9,8 @@ import type { Route } from './route.ts'
 
 /** How long the rest of a response that is not handed on is waited for. */
 const LONGEST_DRAIN_MS = 1_000
+/** A task that is shutting down says so with its answers, whatever the value. */
+const DRAINING_HEADER = 'x-onehop-draining'
 
 /** Of `connectMs`: an aborted attempt that had no connection by then would not have got one. */
 const LONG_CONNECT = 0.5
@@ -168,6 +170,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
       latencyMs: this.#elapsed(),
       retryAfterMs: statusCode < 300 ? undefined : retryAfterMs(headers['retry-after']),
     }
+    if (headers[DRAINING_HEADER] !== undefined) this.#hearDraining(headers)
     this.#report(outcome)
     if (statusCode >= 400 && this.#call.retries(this, outcome)) {
       this.#state = 'draining'
@@ -212,6 +215,13 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.#end()
     if (state === 'forwarding') this.#call.failed(error)
     else this.#call.attemptFailed(this, outcome, error)
+  }
+
+  /** Over HTTP/1.1 a task that is about to end closes its connections, too; HTTP/2 has no such header. */
+  #hearDraining({ connection }: IncomingHttpHeaders): void {
+    const { cluster, clock, pools } = this.#call.route
+    const isClosing = String(connection).toLowerCase() === 'close'
+    if (isClosing || pools.speaksHttp2(this.upstream)) cluster.drains(this.upstream, clock.now())
   }
 
   #tellStart(statusCode: number, headers: IncomingHttpHeaders, statusMessage: string | undefined): void {

@@ -15,6 +15,7 @@ import type { Outcome } from '../core/outcome.ts'
 import { Attempt, type AttemptOwner } from './attempt.ts'
 import { brokeOff, isOneShot, recorded, sendable, type RecordedBody } from './body.ts'
 import { History, type Decision } from './history.ts'
+import { isRepeatable } from './idempotence.ts'
 import { KeyedRequest } from './keyed-request.ts'
 import type { Route } from './route.ts'
 
@@ -140,6 +141,11 @@ export class Call implements AttemptOwner, PickHint {
     this.reason = reason ?? new errors.RequestAbortedError()
     this.#attempt?.abort(this.reason)
     this.failed(this.reason)
+  }
+
+  /** For the cluster, which would rather not probe a failing task with a call that is then lost. */
+  get idempotent(): boolean {
+    return isRepeatable(this.#options)
   }
 
   // What its attempts tell.

@@ -4,7 +4,8 @@ import type { AttemptRecord } from '../core/errors.ts'
 import { emit } from '../core/events.ts'
 import { isConnectFailure, type Outcome } from '../core/outcome.ts'
 import { fullJitter } from './backoff.ts'
-import { isIdempotent, mayRetry, type RetryOptions, type RetryRequest } from './retry-policy.ts'
+import { isRepeatable } from './idempotence.ts'
+import { mayRetry, type RetryOptions, type RetryRequest } from './retry-policy.ts'
 import type { Route } from './route.ts'
 
 /** Whether there is another attempt: after which wait, or why not. */
@@ -68,11 +69,11 @@ export class History {
   }
 
   #request(): RetryRequest {
-    const { method, path, idempotent, headers } = this.#options
+    const { method, path } = this.#options
     return {
       method,
       path,
-      idempotent: idempotent ?? (isIdempotent(method) || hasIdempotencyKey(headers)),
+      idempotent: isRepeatable(this.#options),
       attempts: this.records.length,
     }
   }
@@ -80,18 +81,4 @@ export class History {
 
 function giveUp(why: string): Decision {
   return { kind: 'give-up', why }
-}
-
-function hasIdempotencyKey(headers: Dispatcher.DispatchOptions['headers']): boolean {
-  if (headers === undefined || headers === null) return false
-  if (Array.isArray(headers)) return headers.some((name, index) => index % 2 === 0 && isIdempotencyKey(name))
-  const names =
-    Symbol.iterator in headers
-      ? Array.from(headers as Iterable<[string, unknown]>, ([name]) => name)
-      : Object.keys(headers)
-  return names.some(isIdempotencyKey)
-}
-
-function isIdempotencyKey(name: string): boolean {
-  return name.toLowerCase() === 'idempotency-key'
 }

@@ -30,13 +30,7 @@ export interface RetryOptions {
   readonly on: ((outcome: Outcome, request: RetryRequest) => boolean | undefined) | undefined
 }
 
-// RFC 9110 section 9.2.2, and QUERY (draft-ietf-httpbis-safe-method-w-body).
-const IDEMPOTENT_METHODS = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE', 'QUERY'])
 const RETRYABLE_STATUS = new Set([502, 503, 504])
-
-export function isIdempotent(method: string): boolean {
-  return IDEMPOTENT_METHODS.has(method)
-}
 
 /**
  * Whether an attempt that ended so may be followed by another. Attempts, budget and body are the caller's to

@@ -57,3 +57,23 @@ describe('ejection', () => {
     expect(ejection.probeAt).toBe(1_000)
   })
 })
+
+describe('a task that is about to end', () => {
+  test('is out for 10 s, whatever it answers to requests from before, and then probed', () => {
+    const ejection = new Ejection()
+    expect(ejection.drains(100)).toBe(10_000)
+    expect(ejection.drains(200)).toBeUndefined()
+    expect(ejection.answered(50, true, 300)).toBe(false)
+    expect(ejection).toMatchObject({ state: 'ejected', cause: 'drains', probeAt: 10_100 })
+  })
+
+  test('is out for another 10 s when its probe says so again, and back when it says nothing', () => {
+    const ejection = new Ejection()
+    ejection.drains(0)
+    ejection.startProbe()
+    expect(ejection.drains(10_005)).toBe(10_000)
+    expect(ejection.answered(10_001, true, 10_005)).toBe(false)
+    ejection.startProbe()
+    expect(ejection.answered(20_006, true, 20_010)).toBe(true)
+  })
+})

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import type { Outcome } from '../../src/core/outcome.ts'
 import { fullJitter } from '../../src/dispatch/backoff.ts'
-import { isIdempotent, mayRetry, retryAfterMs } from '../../src/dispatch/retry-policy.ts'
+import { isIdempotent } from '../../src/dispatch/idempotence.ts'
+import { mayRetry, retryAfterMs } from '../../src/dispatch/retry-policy.ts'
 
 const error = new Error('broken')
 const outcomes = {
