@@ -33,6 +33,8 @@ export class Upstream {
   startsSlowlyFrom: number
   /** Attempts begun and not over, response bodies included. */
   pending: number
+  /** Those of them that have no answer yet. */
+  waiting: number
   /** What the service's upstreams usually take; the estimate drifts there without samples. */
   peersMs: number
   /** Whether its estimate rests on anything. */
@@ -44,6 +46,8 @@ export class Upstream {
   answeredAt: number
   #latency: PeakEwma
   #tauMs: number
+  /** Since when it has said nothing though attempts wait, on the clock. */
+  #silentSince: number
 
   constructor(
     endpoint: Endpoint,
@@ -59,6 +63,7 @@ export class Upstream {
     this.answers = new AnswerRecord(outlierWindowMs, now)
     this.startsSlowlyFrom = Number.NEGATIVE_INFINITY
     this.pending = 0
+    this.waiting = 0
     this.peersMs = peersMs
     this.hasSamples = false
     this.requests = 0
@@ -66,6 +71,23 @@ export class Upstream {
     this.answeredAt = Number.NEGATIVE_INFINITY
     this.#latency = new PeakEwma(peersMs, now)
     this.#tauMs = LATENCY_TAU_MS
+    this.#silentSince = now
+  }
+
+  /** An attempt begins. */
+  began(now: number): void {
+    if (this.waiting === 0) this.#silentSince = now
+    this.waiting++
+    this.pending++
+  }
+
+  /**
+   * An attempt waits no longer.
+   * @param isAnswer whether the task said something, were it a refusal
+   */
+  waited(isAnswer: boolean, now: number): void {
+    this.waiting--
+    if (isAnswer) this.#silentSince = now
   }
 
   /** Milliseconds to response headers that are expected of it now. */
@@ -92,9 +114,14 @@ export class Upstream {
     this.#tauMs = LATENCY_TAU_MS
   }
 
-  /** What one more call here costs, relative to its peers: the expected wait in a queue of `pending`. */
+  /**
+   * What one more call here costs, relative to its peers: the expected wait in a queue of `pending`. A task that has
+   * been silent for longer than it usually takes is at least as slow as that: one that hangs is noticed within some
+   * 100 ms, and not when the first call to it ends.
+   */
   cost(now: number): number {
-    const estimate = this.latencyMs(now)
+    const silentMs = this.waiting === 0 ? 0 : now - this.#silentSince
+    const estimate = Math.max(this.latencyMs(now), silentMs)
     return (estimate + SMALLEST_ESTIMATE_MS) * (1 + this.pending / this.endpoint.weight)
   }
 }

@@ -76,7 +76,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.#dispatching = false
     this.#takenUpAt = startedAt
     this.#lateMs = 0
-    upstream.pending++
+    upstream.began(startedAt)
   }
 
   /** undici's controller of this attempt; undefined until there is a connection. */
@@ -309,9 +309,11 @@ export class Attempt implements Dispatcher.DispatchHandler {
   }
 
   #report(outcome: Outcome): void {
-    this.#reported = true
     const { cluster, clock } = this.#call.route
-    cluster.report(this.upstream, outcome, clock.now(), this.#startedAt)
+    const now = clock.now()
+    if (!this.#reported) this.upstream.waited(isAnswer(outcome), now)
+    this.#reported = true
+    cluster.report(this.upstream, outcome, now, this.#startedAt)
   }
 
   #end(): void {
@@ -321,4 +323,9 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.upstream.requests++
     this.upstream.pending--
   }
+}
+
+/** Whether the task said something, were it that it takes no connections. */
+function isAnswer({ kind }: Outcome): boolean {
+  return kind !== 'timeout' && kind !== 'cancelled'
 }

@@ -240,7 +240,7 @@ export class Call implements AttemptOwner, PickHint {
     const tried = history?.tried ?? NONE
     const last = retry !== undefined && this.#attempts === retry.attempts - 1
     try {
-      const upstream = cluster.pick(this, tried, last && history?.onlyConnectFailures === true)
+      const upstream = cluster.pick(this, tried, last && history?.hasConnectFailure === true)
       if (upstream === undefined) throw this.#noEndpoints(tried)
       const pool = pools.get(upstream, this.#http1Only)
       this.#attempts++

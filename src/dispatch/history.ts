@@ -35,9 +35,9 @@ export class History {
     this.records.push({ upstream: upstream.label, tier: upstream.endpoint.tier, outcome })
   }
 
-  /** Whether no attempt has reached a server: then the load balancer may know better which are there. */
-  get onlyConnectFailures(): boolean {
-    return this.records.every(({ outcome }) => isConnectFailure(outcome))
+  /** Whether an attempt has reached no server: then the load balancer may know better which are there. */
+  get hasConnectFailure(): boolean {
+    return this.records.some(({ outcome }) => isConnectFailure(outcome))
   }
 
   /**
