@@ -1,0 +1,22 @@
+import type { Dispatcher } from 'undici'
+import { checkBoolean, checkMs } from '../core/check.ts'
+import { InvalidOptionsError } from '../core/errors.ts'
+
+/** What a single call may say of itself, beside undici's own options. Calls to hosts that are not discovered ignore it. */
+export interface CallOptions {
+  /** Over all attempts and the response body, in ms, instead of `timeouts.deadlineMs`. 0: it is over already. */
+  readonly deadlineMs?: number
+  /** Whether it may be sent again [by its method, or an `Idempotency-Key` header]. */
+  readonly idempotent?: boolean
+  /** `false`: no second attempt beside a late one. */
+  readonly hedge?: false
+}
+
+/** @throws InvalidOptionsError for the first that is not allowed */
+export function checkCallOptions(options: Dispatcher.DispatchOptions): void {
+  const { deadlineMs, idempotent, hedge }: Readonly<Record<keyof CallOptions, unknown>> = options as never
+  if (deadlineMs !== undefined) checkMs('deadlineMs', deadlineMs)
+  if (idempotent !== undefined) checkBoolean('idempotent', idempotent)
+  if (hedge !== undefined && hedge !== false)
+    throw new InvalidOptionsError('hedge', hedge, 'false, or nothing: hedging is an option of the service')
+}
