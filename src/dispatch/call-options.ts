@@ -20,3 +20,15 @@ export function checkCallOptions(options: Dispatcher.DispatchOptions): void {
   if (hedge !== undefined && hedge !== false)
     throw new InvalidOptionsError('hedge', hedge, 'false, or nothing: hedging is an option of the service')
 }
+
+/** `fetch` hands on nothing but what it knows: the rest goes past it. */
+export function withCallOptions(dispatcher: Dispatcher, given: CallOptions | undefined): Dispatcher {
+  const { deadlineMs, idempotent, hedge } = given ?? {}
+  if (deadlineMs === undefined && idempotent === undefined && hedge === undefined) return dispatcher
+  const own = {
+    ...(deadlineMs === undefined ? {} : { deadlineMs }),
+    ...(idempotent === undefined ? {} : { idempotent }),
+    ...(hedge === undefined ? {} : { hedge }),
+  }
+  return dispatcher.compose((dispatch) => (options, handler) => dispatch({ ...options, ...own }, handler))
+}
