@@ -7,6 +7,7 @@ import { cloudMapResolver } from './discovery/cloud-map.ts'
 import { dnsResolver } from './discovery/dns.ts'
 import type { Snapshot } from './discovery/endpoint.ts'
 import type { Resolver } from './discovery/resolver.ts'
+import { withCallOptions, type CallOptions } from './dispatch/call-options.ts'
 import { DiscoveryDispatcher } from './dispatch/dispatcher.ts'
 import { inspectService, type Inspection } from './inspect.ts'
 import type { ClientOptions, ClientSettings } from './options.ts'
@@ -18,10 +19,16 @@ export interface Client extends AsyncDisposable {
   /**
    * The WHATWG `fetch`, over this client. A property of its own, so it can be handed on:
    * `createApi({ fetch: client.fetch })`. Failures are `TypeError: fetch failed` with the cause, as in any fetch.
+   * Takes {@link CallOptions} beside its own; each request of a redirect has its own deadline.
    */
-  readonly fetch: typeof globalThis.fetch
-  /** undici's `request`, over this client. Rejects with the errors of this library. */
-  readonly request: typeof request
+  readonly fetch: typeof globalThis.fetch &
+    ((input: string | URL | globalThis.Request, init?: RequestInit & CallOptions) => Promise<Response>)
+  /** undici's `request`, over this client, with {@link CallOptions}. Rejects with the errors of this library. */
+  readonly request: typeof request &
+    ((
+      url: string | URL,
+      options?: NonNullable<Parameters<typeof request>[1]> & CallOptions,
+    ) => ReturnType<typeof request>)
   /** For `setGlobalDispatcher`, for `fetch(url, { dispatcher })`, and for undici's other calls. */
   readonly dispatcher: DiscoveryDispatcher
   /**
@@ -54,7 +61,8 @@ export function createClient(options: ClientOptions = {}): Client {
   return {
     dispatcher,
     fetch: fetchOver(dispatcher),
-    request: (url, init) => request(url, { ...init, dispatcher }),
+    request: ((url: string | URL, init?: object) =>
+      request(url, { ...init, dispatcher })) as Client['request'],
     async resolve(host) {
       if (closing !== undefined) throw new ClosedError('the client')
       const service = routes.serviceOf(host)
@@ -116,8 +124,11 @@ function resolverOf(settings: ClientSettings): Resolver {
  * would become the strings "[object Request]" and "[object FormData]".
  */
 function fetchOver(dispatcher: Dispatcher): typeof globalThis.fetch {
-  const fetch = async (input: unknown, init?: RequestInit): Promise<unknown> => {
-    const options = { ...init, dispatcher } as { body?: unknown; dispatcher: Dispatcher }
+  const fetch = async (input: unknown, init?: RequestInit & CallOptions): Promise<unknown> => {
+    const options = { ...init, dispatcher: withCallOptions(dispatcher, init) } as {
+      body?: unknown
+      dispatcher: Dispatcher
+    }
     if (isForeignForm(options.body)) options.body = ownForm(options.body)
     return undiciFetch(isForeignRequest(input) ? ownRequest(input) : (input as string), options as never)
   }

@@ -2,12 +2,14 @@ export { createClient, type Client } from './client.ts'
 export type {
   ClientOptions,
   FallbackOptions,
+  HedgeInput,
   RetryInput,
   ServiceOptions,
   Timeouts,
   ZoneOptions,
 } from './options.ts'
 export type {
+  HedgingInspection,
   Inspection,
   NegativeInspection,
   OriginInspection,
@@ -18,6 +20,8 @@ export type {
 
 export { DiscoveryDispatcher, type Routes } from './dispatch/dispatcher.ts'
 export type { RetryOptions, RetryRequest } from './dispatch/retry-policy.ts'
+export type { CallOptions } from './dispatch/call-options.ts'
+export type { HedgeOptions } from './dispatch/hedging.ts'
 export type { RetryBudgetOptions } from './dispatch/retry-budget.ts'
 export type { MaxPending } from './dispatch/route.ts'
 
@@ -38,6 +42,8 @@ export { random } from './balancer/random.ts'
 export { roundRobin } from './balancer/round-robin.ts'
 
 export type { Clock, Random, Timer } from './core/clock.ts'
+export { deadlineOf, type Deadline, type DeadlinedRequest } from './core/deadline.ts'
+export type { AttemptTrace, CallTrace } from './core/tracing.ts'
 export type { Outcome } from './core/outcome.ts'
 export { eventNames, type EventName, type EventPayloads } from './core/events.ts'
 export {

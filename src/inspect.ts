@@ -4,6 +4,7 @@ import type { Upstream } from './cluster/upstream.ts'
 import type { Zones } from './cluster/zones.ts'
 import type { ServiceView } from './discovery/service-view.ts'
 import { placeOf } from './discovery/endpoint-set.ts'
+import type { Hedging } from './dispatch/hedging.ts'
 import type { KnownRoute } from './routes.ts'
 
 /** What `client.inspect()` returns: plain JSON, for a debug endpoint or a log line. Times in ms. */
@@ -60,7 +61,19 @@ export interface OriginInspection {
   readonly zones: ZonesInspection | undefined
   /** Retries that the budget allows now. */
   readonly retryBudget: number
+  /** undefined where calls are not hedged. */
+  readonly hedging: HedgingInspection | undefined
   readonly upstreams: readonly UpstreamInspection[]
+}
+
+export interface HedgingInspection {
+  /** After how long a second attempt begins now; undefined while fewer than 100 calls are known. */
+  readonly delayMs: number | undefined
+  /** Second attempts by calls, over the window of their budget. */
+  readonly share: number
+  /** Second attempts since the start, and those of them that answered first. */
+  readonly begun: number
+  readonly won: number
 }
 
 export interface ZonesInspection {
@@ -143,8 +156,15 @@ function inspectRoute(route: KnownRoute, now: number): OriginInspection {
     directShare: cluster.directShare,
     zones: inspectZones(cluster.zones),
     retryBudget: Math.floor(budget.balance(now)),
+    hedging: inspectHedging(route.hedging, now),
     upstreams: upstreams.map((upstream) => inspectUpstream(upstream, cluster, now)),
   }
+}
+
+function inspectHedging(hedging: Hedging | undefined, now: number): HedgingInspection | undefined {
+  if (hedging === undefined) return undefined
+  const { begun, won } = hedging
+  return { delayMs: hedging.delayMs(now), share: hedging.share(now), begun, won }
 }
 
 function inspectZones(zones: Zones | undefined): ZonesInspection | undefined {

@@ -7,6 +7,7 @@ import type { Clock, Random } from './core/clock.ts'
 import type { CloudMapOptions } from './discovery/cloud-map-options.ts'
 import type { DnsOptions } from './discovery/dns.ts'
 import type { Resolver } from './discovery/resolver.ts'
+import type { HedgeOptions } from './dispatch/hedging.ts'
 import type { RetryBudgetOptions } from './dispatch/retry-budget.ts'
 import type { RetryOptions } from './dispatch/retry-policy.ts'
 import type { MaxPending } from './dispatch/route.ts'
@@ -44,7 +45,14 @@ export interface ServiceOptions {
   readonly balancer?: Balancer
   /** `false`: one attempt, and failures are handed on as undici tells them. */
   readonly retry?: RetryInput | false
+  /**
+   * A second attempt on another task, beside one that takes longer than most calls do; the first to answer wins [false].
+   * Only for calls that may be sent again.
+   */
+  readonly hedge?: HedgeInput | boolean
   readonly timeouts?: Timeouts
+  /** Name of a request header that tells tasks how many ms a call has left; read it by `deadlineOf` [none]. */
+  readonly deadlineHeader?: string | false
   /** When a task that answers, but fails, is put out. `false`: only those that refuse connections are. */
   readonly outlier?: Partial<OutlierOptions> | false
   /** How long a task that joins a running service, or is back, takes to get its whole share [10000]. 0: no time. */
@@ -102,6 +110,11 @@ export type RetryInput = Partial<Omit<RetryOptions, 'budget'>> & {
   readonly budget?: Partial<RetryBudgetOptions>
 }
 
+/** {@link HedgeOptions}, of which any may be left out. */
+export type HedgeInput = Partial<Omit<HedgeOptions, 'budget'>> & {
+  readonly budget?: Partial<RetryBudgetOptions>
+}
+
 /** Options of a service as the library works with them: complete, checked, never changed. */
 export interface ServiceSettings {
   readonly fallback: FallbackSettings | undefined
@@ -110,6 +123,8 @@ export interface ServiceSettings {
   readonly retry: RetryOptions | undefined
   /** Holds also where retries are off: fallback attempts draw on it. */
   readonly budget: RetryBudgetOptions
+  readonly hedge: HedgeOptions | undefined
+  readonly deadlineHeader: string | undefined
   readonly connectMs: number
   readonly attemptMs: number
   readonly deadlineMs: number | undefined

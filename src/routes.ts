@@ -6,6 +6,7 @@ import type { Endpoint } from './discovery/endpoint.ts'
 import { canonicalHost, parseServiceName, type ServiceName } from './discovery/service-name.ts'
 import { CallsUnderWay } from './dispatch/calls.ts'
 import type { Routes } from './dispatch/dispatcher.ts'
+import { Hedging } from './dispatch/hedging.ts'
 import { Pools } from './dispatch/pools.ts'
 import { RetryBudget } from './dispatch/retry-budget.ts'
 import type { Route } from './dispatch/route.ts'
@@ -169,6 +170,8 @@ export class RouteTable implements Routes {
       retry: settings.retry,
       budget: new RetryBudget(settings.budget, clock.now()),
       connectMs: settings.connectMs,
+      hedging: settings.hedge === undefined ? undefined : new Hedging(settings.hedge, clock.now()),
+      deadlineHeader: settings.deadlineHeader,
       attemptMs: settings.attemptMs,
       mayQueue: mayQueue(url, settings),
       deadlineMs: settings.deadlineMs,

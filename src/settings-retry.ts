@@ -49,7 +49,7 @@ export function retrySettings(
   }
 }
 
-function budgetSettings(path: string, value: unknown, base: RetryBudgetOptions): RetryBudgetOptions {
+export function budgetSettings(path: string, value: unknown, base: RetryBudgetOptions): RetryBudgetOptions {
   const budget = checkKeys(path, value ?? {}, ['ratio', 'minPerSecond', 'windowMs'])
   const at = (key: string): string => keyPath(path, key)
   return {

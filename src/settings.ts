@@ -29,6 +29,7 @@ import type {
 import { maxPendingSettings, subsetSettings } from './settings-limits.ts'
 import { outlierSettings } from './settings-outlier.ts'
 import { DEFAULT_RETRY, retrySettings } from './settings-retry.ts'
+import { deadlineHeaderSettings, hedgeSettings } from './settings-hedge.ts'
 import { zoneSettings } from './settings-zone.ts'
 
 const SERVICE_KEYS = [
@@ -36,7 +37,9 @@ const SERVICE_KEYS = [
   'port',
   'balancer',
   'retry',
+  'hedge',
   'timeouts',
+  'deadlineHeader',
   'outlier',
   'slowStartMs',
   'maxPending',
@@ -70,6 +73,8 @@ export function settingsOf(options: ClientOptions): ClientSettings {
     balancer: p2c({ random }),
     retry: DEFAULT_RETRY,
     budget: DEFAULT_RETRY.budget,
+    hedge: undefined,
+    deadlineHeader: undefined,
     connectMs: 1_000,
     attemptMs: 15_000,
     deadlineMs: undefined,
@@ -119,6 +124,12 @@ function serviceSettings(path: string, options: ServiceOptions, defaults: Servic
     balancer: given(at('balancer'), options.balancer, defaults.balancer, checkBalancer),
     retry,
     budget: retry?.budget ?? defaults.budget,
+    hedge: hedgeSettings(at('hedge'), options.hedge, defaults.hedge),
+    deadlineHeader: deadlineHeaderSettings(
+      at('deadlineHeader'),
+      options.deadlineHeader,
+      defaults.deadlineHeader,
+    ),
     ...timeoutSettings(at('timeouts'), options.timeouts, defaults),
     outlier: outlierSettings(at('outlier'), options.outlier, defaults.outlier),
     clientId: defaults.clientId,

@@ -75,6 +75,8 @@ export class SimulatedClient {
       pools,
       retry: retries ? DEFAULT_RETRY : undefined,
       budget: new RetryBudget(DEFAULT_RETRY.budget, time.now()),
+      hedging: undefined,
+      deadlineHeader: undefined,
       connectMs: 1_000,
       attemptMs: 15_000,
       mayQueue: false,

@@ -71,6 +71,16 @@ export interface EventPayloads {
     readonly outcome: Outcome
     readonly waitMs: number
   }
+  /** A second attempt began beside one that is late, on the upstream `beside`. */
+  'onehop:call.hedged': {
+    readonly host: string
+    readonly method: string
+    /** The one that is late, from 1. */
+    readonly attempt: number
+    readonly upstream: string
+    readonly beside: string
+    readonly afterMs: number
+  }
   /** A failure was handed to the caller although a retry was allowed, because the budget was spent. */
   'onehop:retry.over-budget': { readonly host: string; readonly method: string; readonly outcome: Outcome }
   /** An attempt goes to the load balancer instead of a task. */
@@ -98,6 +108,7 @@ export const eventNames: readonly EventName[] = [
   'onehop:upstream.readmitted',
   'onehop:cluster.panicked',
   'onehop:call.retried',
+  'onehop:call.hedged',
   'onehop:retry.over-budget',
   'onehop:call.fell-back',
 ]

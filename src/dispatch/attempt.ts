@@ -4,8 +4,10 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { Upstream } from '../cluster/upstream.ts'
 import type { Timer } from '../core/clock.ts'
 import type { Outcome } from '../core/outcome.ts'
+import { attemptTracing, traceOver, type AttemptTrace } from '../core/tracing.ts'
+import type { AttemptOwner } from './attempt-owner.ts'
 import { retryAfterMs } from './retry-policy.ts'
-import type { Route } from './route.ts'
+import { verdictOn } from './verdict.ts'
 
 /** How long the rest of a response that is not handed on is waited for. */
 const LONGEST_DRAIN_MS = 1_000
@@ -14,26 +16,6 @@ const DRAINING_HEADER = 'x-onehop-draining'
 
 /** Of `connectMs`: an aborted attempt that had no connection by then would not have got one. */
 const LONG_CONNECT = 0.5
-
-/** The call that an attempt belongs to: what the attempt asks of it and tells it. Also the caller's controller. */
-export interface AttemptOwner extends Dispatcher.DispatchController {
-  readonly route: Route
-  /** The caller's. */
-  readonly handler: Dispatcher.DispatchHandler
-  /** Whether the request body reaches undici as a stream or an iterable. */
-  readonly streamsBody: boolean
-  readonly maxDrainBytes: number
-  /** Whether the request itself is to blame: it is not sent again, and its upstream not held to account. */
-  isCallersFault(error: Error): boolean
-  /** Takes a response for a failed attempt if the call goes on; if not, the response is the caller's. */
-  retries(attempt: Attempt, outcome: Outcome): boolean
-  /** The attempt ended without a response. */
-  attemptFailed(attempt: Attempt, outcome: Outcome, error: Error): void
-  succeeded(trailers: IncomingHttpHeaders): void
-  upgraded(statusCode: number, headers: IncomingHttpHeaders, socket: Duplex): void
-  /** The response broke off. */
-  failed(error: Error): void
-}
 
 /**
  * - `waiting`: no response yet
@@ -49,6 +31,12 @@ type State = 'waiting' | 'forwarding' | 'draining' | 'over'
  */
 export class Attempt implements Dispatcher.DispatchHandler {
   readonly upstream: Upstream
+  /** Of the call's attempts, from 1. */
+  readonly number: number
+  /** Of its response; 0: none yet. */
+  statusCode: number
+  /** What listeners are told of it; undefined where nobody listens. */
+  trace: AttemptTrace | undefined
   readonly #call: AttemptOwner
   readonly #startedAt: number
   #state: State
@@ -63,8 +51,11 @@ export class Attempt implements Dispatcher.DispatchHandler {
   /** How much of the time before that was this process being busy. */
   #lateMs: number
 
-  constructor(call: AttemptOwner, upstream: Upstream, startedAt: number) {
+  constructor(call: AttemptOwner, upstream: Upstream, startedAt: number, number: number) {
     this.upstream = upstream
+    this.number = number
+    this.statusCode = 0
+    this.trace = undefined
     this.#call = call
     this.#startedAt = startedAt
     this.#state = 'waiting'
@@ -82,6 +73,11 @@ export class Attempt implements Dispatcher.DispatchHandler {
   /** undici's controller of this attempt; undefined until there is a connection. */
   get controller(): Dispatcher.DispatchController | undefined {
     return this.#controller
+  }
+
+  /** Whether it has brought no response yet, and may still. */
+  get isWaiting(): boolean {
+    return this.#state === 'waiting'
   }
 
   dispatchOn(pool: Dispatcher, options: Dispatcher.DispatchOptions): void {
@@ -141,13 +137,15 @@ export class Attempt implements Dispatcher.DispatchHandler {
       return
     }
     this.#controller = controller
+    this.statusCode = statusCode
     this.#report({
       kind: 'response',
       status: statusCode,
-      latencyMs: this.#elapsed(),
+      latencyMs: this.elapsedMs(),
       retryAfterMs: undefined,
     })
     this.#end()
+    this.#call.takes(this, this.elapsedMs())
     this.#call.upgraded(statusCode, headers, socket)
   }
 
@@ -164,10 +162,11 @@ export class Attempt implements Dispatcher.DispatchHandler {
       return
     }
     this.#limit?.cancel()
-    const outcome: Outcome = {
+    this.statusCode = statusCode
+    const outcome: Outcome & { kind: 'response' } = {
       kind: 'response',
       status: statusCode,
-      latencyMs: this.#elapsed(),
+      latencyMs: this.elapsedMs(),
       retryAfterMs: statusCode < 300 ? undefined : retryAfterMs(headers['retry-after']),
     }
     if (headers[DRAINING_HEADER] !== undefined) this.#hearDraining(headers)
@@ -181,6 +180,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     // The user's retry rule threw, and the call with it.
     if (this.#isOver()) return
     this.#state = 'forwarding'
+    this.#call.takes(this, outcome.latencyMs)
     this.#tellStart(statusCode, headers, statusMessage)
   }
 
@@ -261,7 +261,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     const outcome: Outcome =
       this.#controller === undefined
         ? { kind: 'transport-error', error, sent: false }
-        : { kind: 'timeout', phase: 'headers', latencyMs: this.#elapsed(), error }
+        : { kind: 'timeout', phase: 'headers', latencyMs: this.elapsedMs(), error }
     this.#report(outcome)
     this.#end()
     this.#controller?.abort(error)
@@ -269,15 +269,10 @@ export class Attempt implements Dispatcher.DispatchHandler {
   }
 
   #judge(error: Error): Outcome {
-    const code = (error as NodeJS.ErrnoException).code
-    const latencyMs = this.#elapsed()
+    const latencyMs = this.elapsedMs()
     // What undici finds in the turn of the dispatch itself, before any socket could speak, is the request's own.
     if (this.#dispatching || this.#call.isCallersFault(error)) return { kind: 'cancelled', latencyMs }
-    if (code === 'UND_ERR_CONNECT_TIMEOUT') return { kind: 'timeout', phase: 'connect', latencyMs, error }
-    if (code === 'UND_ERR_HEADERS_TIMEOUT') return { kind: 'timeout', phase: 'headers', latencyMs, error }
-    if (code === 'UND_ERR_BODY_TIMEOUT') return { kind: 'timeout', phase: 'body', latencyMs, error }
-    if (this.#controller === undefined) return { kind: 'connect-error', error }
-    return { kind: 'transport-error', error, sent: this.#headersSent }
+    return verdictOn(error, latencyMs, this.#controller !== undefined, this.#headersSent)
   }
 
   /**
@@ -286,14 +281,13 @@ export class Attempt implements Dispatcher.DispatchHandler {
    * wait no longer than `connectMs`.
    */
   #judgeAbort(reason: Error): Outcome {
-    const latencyMs = this.#elapsed()
+    const latencyMs = this.elapsedMs()
     const { connectMs, mayQueue } = this.#call.route
     const hasWaited = this.#controller === undefined && !mayQueue && latencyMs >= LONG_CONNECT * connectMs
     if (!hasWaited) return { kind: 'cancelled', latencyMs }
-    const error = new errors.ConnectTimeoutError(
-      `no connection in ${Math.round(latencyMs)} ms, when the caller left`,
-    )
-    return { kind: 'timeout', phase: 'connect', latencyMs, error: Object.assign(error, { cause: reason }) }
+    const told = `no connection in ${Math.round(latencyMs)} ms, when the caller left`
+    const error = Object.assign(new errors.ConnectTimeoutError(told), { cause: reason })
+    return { kind: 'timeout', phase: 'connect', latencyMs, error }
   }
 
   #isOver(): boolean {
@@ -301,7 +295,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   }
 
   /** What the upstream took: not the time for which this process was too busy to hear it. */
-  #elapsed(): number {
+  elapsedMs(): number {
     const { clock, lag } = this.#call.route
     const now = clock.now()
     const lateMs = this.#lateMs + Math.min(lag.at(now), now - this.#takenUpAt)
@@ -309,11 +303,17 @@ export class Attempt implements Dispatcher.DispatchHandler {
   }
 
   #report(outcome: Outcome): void {
+    if (this.trace !== undefined) this.#tellTrace(this.trace, outcome)
     const { cluster, clock } = this.#call.route
     const now = clock.now()
     if (!this.#reported) this.upstream.waited(isAnswer(outcome), now)
     this.#reported = true
     cluster.report(this.upstream, outcome, now, this.#startedAt)
+  }
+
+  #tellTrace(trace: AttemptTrace, outcome: Outcome): void {
+    trace.outcome = outcome
+    trace.error = 'error' in outcome ? outcome.error : undefined
   }
 
   #end(): void {
@@ -322,6 +322,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.#limit?.cancel()
     this.upstream.requests++
     this.upstream.pending--
+    if (this.trace !== undefined) traceOver(attemptTracing, this.trace)
   }
 }
 

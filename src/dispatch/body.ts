@@ -102,6 +102,7 @@ export class RecordedBody {
   #ended = false
   #pull: Promise<void> | undefined
   #readers = 0
+  #isDelivered = false
   /** What the body itself failed with: the caller's fault, not the upstream's. */
   error: Error | undefined
 
@@ -118,9 +119,15 @@ export class RecordedBody {
     return this.#bytes <= this.#limit && this.error === undefined
   }
 
+  /** Whether whoever reads it has read it to its end, and another could from its beginning. */
+  get isDelivered(): boolean {
+    return this.#isDelivered && this.replayable
+  }
+
   /** The body from its first byte, for one more attempt; an earlier attempt's reader fails from now on. */
   read(): AsyncIterable<Chunk> {
     const reader = ++this.#readers
+    this.#isDelivered = false
     let position = 0
     const next = async (): Promise<IteratorResult<Chunk>> => {
       for (;;) {
@@ -135,7 +142,10 @@ export class RecordedBody {
           return { done: false, value: chunk }
         }
         if (this.error !== undefined) throw this.error
-        if (this.#ended) return { done: true, value: undefined }
+        if (this.#ended) {
+          this.#isDelivered = true
+          return { done: true, value: undefined }
+        }
         await this.#pullOnce()
       }
     }

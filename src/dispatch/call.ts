@@ -4,29 +4,22 @@ import { errors, type Dispatcher } from 'undici'
 import type { PickHint } from '../cluster/cluster.ts'
 import type { Upstream } from '../cluster/upstream.ts'
 import type { Timer } from '../core/clock.ts'
-import {
-  AttemptsExhaustedError,
-  DeadlineExceededError,
-  NoEndpointsError,
-  OverloadedError,
-} from '../core/errors.ts'
+import { AttemptsExhaustedError, DeadlineExceededError, OverloadedError } from '../core/errors.ts'
 import { emit } from '../core/events.ts'
 import type { Outcome } from '../core/outcome.ts'
-import { Attempt, type AttemptOwner } from './attempt.ts'
-import { brokeOff, isOneShot, recorded, sendable, type RecordedBody } from './body.ts'
+import { attemptTracing, callTracing, traceBegin, traceOver, type CallTrace } from '../core/tracing.ts'
+import { Attempt } from './attempt.ts'
+import type { AttemptOwner } from './attempt-owner.ts'
+import { CallDeadline } from './call-deadline.ts'
+import type { CallOptions } from './call-options.ts'
+import { Hedge, mayHedge } from './hedge.ts'
 import { History, type Decision } from './history.ts'
-import { isRepeatable } from './idempotence.ts'
 import { KeyedRequest } from './keyed-request.ts'
+import { noUpstream, tellFallback } from './no-upstream.ts'
+import { OutgoingRequest } from './outgoing-request.ts'
 import type { Route } from './route.ts'
+import { attemptTrace, callTrace } from './traces.ts'
 
-/** undici refuses these requests before it sends anything: no other upstream would take them either. */
-const CALLERS_FAULTS = new Set([
-  'UND_ERR_INVALID_ARG',
-  'UND_ERR_NOT_SUPPORTED',
-  'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH',
-  // A stream for a body that was closed before its end.
-  'UND_ERR_ABORTED',
-])
 /**
  * undici looks at its timeouts about twice a second, and fires no earlier than after 1 s (measured with 8.12: 250 ms
  * fire at 1,000, 1,000 ms at 1,500). Below this, where that would be felt, an attempt has a timer of its own.
@@ -44,23 +37,26 @@ const NONE: readonly Upstream[] = []
 export class Call implements AttemptOwner, PickHint {
   readonly route: Route
   readonly handler: Dispatcher.DispatchHandler
-  /** Whether its body reaches undici as a stream or an iterable. */
-  readonly streamsBody: boolean
   readonly key: string | undefined
   now: number
   aborted: boolean
   paused: boolean
   reason: Error | null
-  readonly #options: Dispatcher.DispatchOptions
+  readonly #request: OutgoingRequest
   readonly #http1Only: boolean
-  readonly #body: RecordedBody | undefined
+  /** Begun last, or the one whose response is the call's. */
   #attempt: Attempt | undefined
   #attempts: number
   #history: History | undefined
+  #hedge: Hedge | undefined
   #wait: Timer | undefined
-  #deadline: Timer | undefined
+  /** Since when nothing is under way: the call's beginning, or its last failure. */
+  #idleSince: number
+  #deadline: CallDeadline | undefined
+  #trace: CallTrace | undefined
   #over: boolean
 
+  /** @throws InvalidOptionsError for what the request says of itself */
   constructor(
     route: Route,
     options: Dispatcher.DispatchOptions,
@@ -69,27 +65,37 @@ export class Call implements AttemptOwner, PickHint {
   ) {
     this.route = route
     this.handler = handler
-    const own = sendable(options)
-    this.streamsBody = isOneShot(own.body)
-    this.key = route.keyOf === undefined ? undefined : route.keyOf(new KeyedRequest(own))
+    const request = new OutgoingRequest(options, route.retry)
+    this.key = route.keyOf === undefined ? undefined : route.keyOf(new KeyedRequest(request.options))
     this.now = 0
     this.aborted = false
     this.paused = false
     this.reason = null
-    this.#options = own
+    this.#request = request
     this.#http1Only = http1Only
-    this.#body = recorded(own.body, route.retry?.maxReplayBytes)
     this.#attempt = undefined
     this.#attempts = 0
     this.#history = undefined
+    this.#hedge = undefined
     this.#wait = undefined
+    this.#idleSince = 0
     this.#deadline = undefined
+    this.#trace = undefined
     this.#over = false
   }
 
   /** Begins the first attempt: in this very tick when the service is known, else as soon as it is. */
   start(): void {
-    const { clock, budget, deadlineMs, calls, host, maxPending } = this.route
+    if (!callTracing.hasSubscribers) {
+      this.#start()
+      return
+    }
+    this.#trace = callTrace(this.route.host, this.#request.options)
+    traceBegin(callTracing, this.#trace, () => this.#start())
+  }
+
+  #start(): void {
+    const { clock, budget, calls, host, maxPending } = this.route
     calls.begin()
     try {
       this.handler.onRequestStart?.(this, null)
@@ -99,18 +105,15 @@ export class Call implements AttemptOwner, PickHint {
     // Its handler may have aborted: a signal can be an old one.
     if (this.#over) return
     if (calls.count > maxPending.perOrigin) {
-      this.failed(
-        new OverloadedError(
-          host,
-          `as many calls are under way as maxPending.perOrigin allows (${maxPending.perOrigin})`,
-        ),
-      )
+      const told = `as many calls are under way as maxPending.perOrigin allows (${maxPending.perOrigin})`
+      this.failed(new OverloadedError(host, told))
       return
     }
     const now = clock.now()
+    this.#idleSince = now
     budget.deposit(now)
-    if (deadlineMs !== undefined)
-      this.#deadline = clock.setTimer(() => this.#exceedDeadline(deadlineMs), deadlineMs, true)
+    this.#prepare(now)
+    if (this.#over) return
     if (this.#isCurrent(now)) this.#begin(now)
     else if (!this.#over) this.#beginWhenCurrent()
   }
@@ -128,11 +131,13 @@ export class Call implements AttemptOwner, PickHint {
   pause(): void {
     this.paused = true
     this.#attempt?.controller?.pause()
+    this.#hedge?.rival?.controller?.pause()
   }
 
   resume(): void {
     this.paused = false
     this.#attempt?.controller?.resume()
+    this.#hedge?.rival?.controller?.resume()
   }
 
   abort(reason?: Error): void {
@@ -145,30 +150,43 @@ export class Call implements AttemptOwner, PickHint {
 
   /** For the cluster, which would rather not probe a failing task with a call that is then lost. */
   get idempotent(): boolean {
-    return isRepeatable(this.#options)
+    return this.#request.isRepeatable
   }
 
-  // What its attempts tell.
+  get method(): string {
+    return this.#request.options.method
+  }
+
+  // What its attempts ask and tell.
+
+  get streamsBody(): boolean {
+    return this.#request.streamsBody
+  }
 
   get maxDrainBytes(): number {
     return this.route.retry?.maxDrainBytes ?? 0
   }
 
   isCallersFault(error: Error): boolean {
-    if (this.#body !== undefined && this.#body.error !== undefined) return true
-    if (brokeOff(this.#options.body, error)) return true
-    return CALLERS_FAULTS.has((error as NodeJS.ErrnoException).code ?? '')
+    return this.#request.isToBlameFor(error)
   }
 
   retries(attempt: Attempt, outcome: Outcome): boolean {
     return this.#next(attempt, outcome)?.kind === 'retry'
   }
 
+  takes(attempt: Attempt, latencyMs: number): void {
+    this.#hedge?.settle(attempt, this.#attempt, latencyMs)
+    this.#attempt = attempt
+    if (this.#trace !== undefined) this.#trace.statusCode = attempt.statusCode
+  }
+
   attemptFailed(attempt: Attempt, outcome: Outcome, error: Error): void {
     if (outcome.kind === 'cancelled') {
-      this.failed(this.#body?.error ?? error)
+      this.failed(this.#request.bodyError ?? error)
       return
     }
+    this.#hedge?.observeFailed(attempt, outcome.kind === 'timeout')
     const decision = this.#next(attempt, outcome)
     if (decision?.kind !== 'give-up') return
     const { host, retry } = this.route
@@ -178,7 +196,7 @@ export class Call implements AttemptOwner, PickHint {
   }
 
   succeeded(trailers: IncomingHttpHeaders): void {
-    if (!this.#finish()) return
+    if (!this.#finish(undefined)) return
     try {
       this.handler.onResponseEnd?.(this, trailers)
     } catch (error) {
@@ -191,7 +209,7 @@ export class Call implements AttemptOwner, PickHint {
     if (this.handler.onRequestUpgrade === undefined) {
       socket.destroy()
       this.failed(new errors.InvalidArgumentError('invalid onRequestUpgrade method'))
-    } else if (this.#finish()) {
+    } else if (this.#finish(undefined)) {
       try {
         this.handler.onRequestUpgrade(this, statusCode, headers, socket)
       } catch (error) {
@@ -202,7 +220,20 @@ export class Call implements AttemptOwner, PickHint {
   }
 
   failed(error: Error): void {
-    if (this.#finish()) this.handler.onResponseError?.(this, error)
+    if (this.#finish(error)) this.handler.onResponseError?.(this, error)
+  }
+
+  /** What only some calls have: a deadline, which may be over already, and a second attempt when they are late. */
+  #prepare(now: number): void {
+    const { clock, hedging, deadlineMs } = this.route
+    const { options } = this.#request
+    const limitMs = (options as CallOptions).deadlineMs ?? deadlineMs
+    if (limitMs === 0) this.#exceedDeadline(limitMs)
+    else if (limitMs !== undefined)
+      this.#deadline = new CallDeadline(clock, limitMs, now, (ms) => this.#exceedDeadline(ms))
+    if (hedging === undefined || this.#over || !mayHedge(options)) return
+    hedging.deposit(now)
+    this.#hedge = new Hedge(this.route, hedging, (afterMs) => this.#beginBeside(afterMs))
   }
 
   #beginWhenCurrent(): void {
@@ -233,7 +264,7 @@ export class Call implements AttemptOwner, PickHint {
   }
 
   #begin(now: number): void {
-    const { cluster, pools, retry } = this.route
+    const { cluster, retry } = this.route
     this.now = now
     this.#wait = undefined
     const history = this.#history
@@ -241,41 +272,81 @@ export class Call implements AttemptOwner, PickHint {
     const last = retry !== undefined && this.#attempts === retry.attempts - 1
     try {
       const upstream = cluster.pick(this, tried, last && history?.hasConnectFailure === true)
-      if (upstream === undefined) throw this.#noEndpoints(tried)
-      const pool = pools.get(upstream, this.#http1Only)
-      this.#attempts++
-      if (upstream === cluster.fallback) this.#tellFallback(upstream)
-      const attempt = new Attempt(this, upstream, now)
-      this.#attempt = attempt
-      const limitMs = this.#options.headersTimeout ?? this.route.attemptMs
-      if (limitMs > 0 && (limitMs < COARSE_FROM_MS || this.route.mayQueue)) attempt.limit(limitMs)
-      attempt.dispatchOn(pool, this.#optionsOfAttempt())
+      if (upstream === undefined) throw noUpstream(this.route, tried)
+      this.#tryOn(upstream, tried, now)
     } catch (error) {
       // A balancer of the user's may throw too, and there is no one above to catch it: this may be a timer.
       this.failed(error as Error)
     }
   }
 
-  #optionsOfAttempt(): Dispatcher.DispatchOptions {
-    if (this.#body === undefined) return this.#options
-    return { ...this.#options, body: this.#body.read() as never }
+  /** The call is late: a second attempt begins beside the first, if that is possible. */
+  #beginBeside(afterMs: number): void {
+    const late = this.#attempt
+    if (late?.isWaiting !== true || !this.#request.isReplayableBeside) return
+    if (this.#attempts >= Math.max(2, this.route.retry?.attempts ?? 0)) return
+    this.now = this.route.clock.now()
+    const tried = [...(this.#history?.tried ?? NONE), late.upstream]
+    try {
+      const upstream = this.#hedge?.pickBeside(late, tried, this, afterMs)
+      if (upstream !== undefined) this.#tryOn(upstream, tried, this.now)
+    } catch (error) {
+      this.failed(error as Error)
+    }
+  }
+
+  #tryOn(upstream: Upstream, tried: readonly Upstream[], now: number): void {
+    const { cluster, pools, attemptMs, mayQueue } = this.route
+    const pool = pools.get(upstream, this.#http1Only)
+    const options = this.#optionsOfAttempt(now)
+    this.#attempts++
+    if (upstream === cluster.fallback) tellFallback(this.route, this.method, upstream, tried)
+    const attempt = new Attempt(this, upstream, now, this.#attempts)
+    this.#attempt = attempt
+    const limitMs = options.headersTimeout ?? attemptMs
+    if (limitMs > 0 && (limitMs < COARSE_FROM_MS || mayQueue)) attempt.limit(limitMs)
+    this.#hedge?.watch(now)
+    if (attemptTracing.hasSubscribers) this.#dispatchTraced(attempt, pool, options, now)
+    else attempt.dispatchOn(pool, options)
+  }
+
+  #dispatchTraced(
+    attempt: Attempt,
+    pool: Dispatcher,
+    options: Dispatcher.DispatchOptions,
+    now: number,
+  ): void {
+    const isHedge = this.#hedge?.rival !== undefined
+    const trace = attemptTrace(this.#trace, this.route.host, attempt, isHedge, now - this.#idleSince)
+    attempt.trace = trace
+    traceBegin(attemptTracing, trace, () => attempt.dispatchOn(pool, options))
+  }
+
+  #optionsOfAttempt(now: number): Dispatcher.DispatchOptions {
+    const { deadlineHeader } = this.route
+    if (deadlineHeader === undefined || this.#deadline === undefined) return this.#request.forAttempt()
+    return this.#request.forAttemptWith(deadlineHeader, String(this.#deadline.leftMs(now)))
   }
 
   /** Begins or arranges the next attempt, if there is one; undefined when the call ended over the question. */
   #next(attempt: Attempt, outcome: Outcome): Decision | undefined {
-    const history = (this.#history ??= new History(this.route, this.#options))
-    history.add(attempt.upstream, outcome)
+    const history = (this.#history ??= new History(this.route, this.#request.options))
+    const isOneOfTwo = this.#hedge?.rival !== undefined
     let decision: Decision
     try {
-      decision = history.decide(outcome, this.#body?.replayable ?? true)
+      decision = isOneOfTwo
+        ? history.decideBeside(attempt.upstream, outcome)
+        : history.decide(attempt.upstream, outcome, this.#request.isReplayable)
     } catch (error) {
       // The user's own rule failed: that is what the caller has to hear.
       attempt.abort(error as Error)
       this.failed(error as Error)
       return undefined
     }
-    if (decision.kind === 'retry') {
-      this.#body?.rest()
+    if (decision.kind === 'give-up') return decision
+    if (isOneOfTwo) this.#attempt = this.#hedge?.leave(attempt, this.#attempt, this.route.clock.now())
+    else {
+      this.#request.rest()
       this.#beginIn(decision.waitMs, attempt, outcome)
     }
     return decision
@@ -283,9 +354,11 @@ export class Call implements AttemptOwner, PickHint {
 
   #beginIn(waitMs: number, failed: Attempt, outcome: Outcome): void {
     const { host, calls, clock } = this.route
-    const { method } = this.#options
-    const number = this.#attempts
+    const { method } = this
+    const { number } = failed
     const { label: upstream } = failed.upstream
+    this.#hedge?.unwatch()
+    this.#idleSince = clock.now()
     emit('onehop:call.retried', () => ({ host, method, attempt: number, upstream, outcome, waitMs }))
     if (waitMs === 0) {
       this.#beginNow()
@@ -295,48 +368,37 @@ export class Call implements AttemptOwner, PickHint {
     this.#wait = clock.setTimer(() => this.#beginNow(), waitMs, true)
   }
 
-  #noEndpoints(tried: readonly Upstream[]): Error {
-    const { cluster, host, maxPending } = this.route
-    if (cluster.isFull) {
-      const told = `all endpoints that can take calls have as many as maxPending.perTask allows (${maxPending.perTask})`
-      return new OverloadedError(
-        host,
-        `${told}; ${cluster.fallback === undefined ? 'no fallback configured' : 'the fallback was tried'}`,
-      )
-    }
-    // Nothing is known of the service at all: what discovery said tells more than "0 of 0".
-    if (cluster.tasks.length === 0 && cluster.discoveryError !== undefined) return cluster.discoveryError
-    return new NoEndpointsError(host, cluster.describe(tried), cluster.discoveryError)
-  }
-
-  #tellFallback(upstream: Upstream): void {
-    const { cluster, host } = this.route
-    const { method } = this.#options
-    const tried = this.#history?.tried ?? NONE
-    emit('onehop:call.fell-back', () => ({
-      host,
-      method,
-      upstream: upstream.label,
-      reason:
-        (cluster.tasks.length === 0 ? cluster.discoveryError?.message : undefined) ?? cluster.describe(tried),
-    }))
-  }
-
-  #exceedDeadline(deadlineMs: number): void {
-    const error = new DeadlineExceededError(this.route.host, deadlineMs, this.#attempts)
+  #exceedDeadline(limitMs: number): void {
+    const error = new DeadlineExceededError(this.route.host, limitMs, this.#attempts)
     this.#attempt?.abort(error)
     this.failed(error)
   }
 
   /** True the first time: whatever ends a call ends it once, and frees all that it held. */
-  #finish(): boolean {
+  #finish(error: Error | undefined): boolean {
     if (this.#over) return false
     this.#over = true
     this.route.calls.end()
     if (this.#wait !== undefined || this.#attempts === 0) this.route.calls.stopsWaiting(this)
     this.#wait?.cancel()
     this.#deadline?.cancel()
-    this.#body?.close()
+    if (this.#hedge !== undefined) this.#endHedge(this.#hedge)
+    this.#request.close()
+    if (this.#trace !== undefined) {
+      this.#trace.error = error
+      traceOver(callTracing, this.#trace)
+    }
     return true
+  }
+
+  /** Two attempts may be under way, of which at most one has been told that the call is over. */
+  #endHedge(hedge: Hedge): void {
+    hedge.unwatch()
+    const { rival } = hedge
+    hedge.rival = undefined
+    if (rival === undefined) return
+    const over = new Error('the call is over')
+    this.#attempt?.abort(over)
+    rival.abort(over)
   }
 }

@@ -30,26 +30,23 @@ export class History {
     this.#options = options
   }
 
-  add(upstream: Upstream, outcome: Outcome): void {
-    this.tried.push(upstream)
-    this.records.push({ upstream: upstream.label, tier: upstream.endpoint.tier, outcome })
-  }
-
   /** Whether an attempt has reached no server: then the load balancer may know better which are there. */
   get hasConnectFailure(): boolean {
     return this.records.some(({ outcome }) => isConnectFailure(outcome))
   }
 
   /**
-   * Judges the attempt that was added last. A retry that is granted is taken out of the budget.
+   * Judges an attempt that failed, the only one under way. A retry that is granted is taken out of the budget.
    * @param replayable whether another attempt would send the same body
    * @throws whatever the user's own rule throws
    */
-  decide(outcome: Outcome, replayable: boolean): Decision {
+  decide(upstream: Upstream, outcome: Outcome, replayable: boolean): Decision {
+    this.#add(upstream, outcome)
     const { retry, cluster, budget, clock, host } = this.#route
     if (retry === undefined) return giveUp('retries are off')
     const elsewhere = cluster.hasUntried(this.tried)
-    if (!mayRetry(outcome, this.#request(), elsewhere, retry.on)) return giveUp('this failure is not retried')
+    if (!mayRetry(outcome, this.#request(0), elsewhere, retry.on))
+      return giveUp('this failure is not retried')
     if (this.records.length >= retry.attempts) return giveUp('no attempts left')
     if (!replayable) return giveUp('the request body was too long to keep')
     const { method } = this.#options
@@ -60,6 +57,24 @@ export class History {
     return { kind: 'retry', waitMs: this.#waitMs(outcome, elsewhere, retry) }
   }
 
+  /**
+   * Judges an attempt beside which another is under way: whether that one is waited for, which costs nothing. A failure
+   * always is; a response, if it is one that asks for another attempt.
+   * @throws whatever the user's own rule throws
+   */
+  decideBeside(upstream: Upstream, outcome: Outcome): Decision {
+    const { retry } = this.#route
+    const waits = outcome.kind !== 'response' || mayRetry(outcome, this.#request(1), true, retry?.on)
+    if (!waits) return giveUp('it is an answer')
+    this.#add(upstream, outcome)
+    return { kind: 'retry', waitMs: 0 }
+  }
+
+  #add(upstream: Upstream, outcome: Outcome): void {
+    this.tried.push(upstream)
+    this.records.push({ upstream: upstream.label, tier: upstream.endpoint.tier, outcome })
+  }
+
   #waitMs(outcome: Outcome, elsewhere: boolean, retry: RetryOptions): number {
     const retries = this.records.length
     if (retries === 1 && elsewhere) return 0
@@ -68,13 +83,14 @@ export class History {
     return Math.max(backoff, Math.min(outcome.retryAfterMs, retry.maxRetryAfterMs))
   }
 
-  #request(): RetryRequest {
+  /** @param more attempts that failed and are not among the records yet */
+  #request(more: number): RetryRequest {
     const { method, path } = this.#options
     return {
       method,
       path,
       idempotent: isRepeatable(this.#options),
-      attempts: this.records.length,
+      attempts: this.records.length + more,
     }
   }
 }

@@ -57,6 +57,12 @@ export class RetryBudget {
     return this.#reserve + this.#ratio * this.#deposited - this.#withdrawn
   }
 
+  /** Withdrawals by deposits, within the window. */
+  usedRatio(now: number): number {
+    this.#turn(now)
+    return this.#deposited === 0 ? 0 : this.#withdrawn / this.#deposited
+  }
+
   #turn(now: number): void {
     if (now < this.#slotEndsAt) return
     const passed = Math.min(SLOTS, 1 + Math.floor((now - this.#slotEndsAt) / this.#slotMs))

@@ -4,6 +4,7 @@ import type { Upstream } from '../cluster/upstream.ts'
 import type { Clock, Random } from '../core/clock.ts'
 import type { LoopLag } from '../core/loop-lag.ts'
 import type { CallsUnderWay } from './calls.ts'
+import type { Hedging } from './hedging.ts'
 import type { KeyedRequest } from './keyed-request.ts'
 import type { RetryBudget } from './retry-budget.ts'
 import type { RetryOptions } from './retry-policy.ts'
@@ -40,12 +41,16 @@ export interface Route {
   readonly budget: RetryBudget
   /** To a connection. */
   readonly connectMs: number
+  /** undefined: calls have no second attempt beside a late one. */
+  readonly hedging: Hedging | undefined
   /** From the start of an attempt to its response headers. */
   readonly attemptMs: number
   /** Whether a request may wait for a connection that others use, where undici's own timeout does not run. */
   readonly mayQueue: boolean
   /** Over all attempts and the response body; undefined: none. */
   readonly deadlineMs: number | undefined
+  /** In lower case: tells tasks how many ms a call has left; undefined: they are not told. */
+  readonly deadlineHeader: string | undefined
   readonly calls: CallsUnderWay
   /** Beyond these, calls are refused at once; Infinity: never. */
   readonly maxPending: MaxPending

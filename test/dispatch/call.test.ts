@@ -5,8 +5,10 @@
 import fc from 'fast-check'
 import type { Dispatcher } from 'undici'
 import { expect, test } from 'vitest'
+import type { Clock } from '../../src/core/clock.ts'
 import { Call } from '../../src/dispatch/call.ts'
 import { CallsUnderWay } from '../../src/dispatch/calls.ts'
+import { Hedging } from '../../src/dispatch/hedging.ts'
 import type { Pools } from '../../src/dispatch/pools.ts'
 import { RetryBudget } from '../../src/dispatch/retry-budget.ts'
 import type { Route } from '../../src/dispatch/route.ts'
@@ -86,9 +88,24 @@ class ScriptedAttempt {
   }
 }
 
+const TWO_UNDER_WAY: readonly [Step, null][] = [
+  [{ kind: 'start' }, null],
+  [{ kind: 'wait', ms: 20 }, null],
+  [{ kind: 'start' }, null],
+]
+
+/** What knows that calls take 10 ms. */
+function hedgingOf(clock: Clock): Hedging {
+  const budget = { ratio: 1, minPerSecond: 100, windowMs: 10_000 }
+  const hedging = new Hedging({ percentile: 95, minMs: 1, budget }, clock.now())
+  for (let call = 0; call < 100; call++) hedging.observe(10, clock.now())
+  return hedging
+}
+
 async function routeOf(
   attempts: ScriptedAttempt[],
   seed: number,
+  isHedged = false,
 ): Promise<{ route: Route; clock: Awaited<ReturnType<typeof testCluster>>['clock'] }> {
   const { cluster, clock } = await testCluster(['10.0.0.1:80', '10.0.0.2:80', '10.0.0.3:80'], {
     fallback: FALLBACK,
@@ -108,6 +125,8 @@ async function routeOf(
     retry: DEFAULT_RETRY,
     budget: new RetryBudget(DEFAULT_RETRY.budget, clock.now()),
     connectMs: 1_000,
+    hedging: isHedged ? hedgingOf(clock) : undefined,
+    deadlineHeader: undefined,
     attemptMs: 15_000,
     mayQueue: false,
     deadlineMs: undefined,
@@ -122,12 +141,15 @@ async function routeOf(
 test('a call ends once, and leaves nothing behind, whatever undici tells and whenever the caller aborts', async () => {
   await fc.assert(
     fc.asyncProperty(
-      fc.array(step, { maxLength: 40 }),
+      // To all attempts that are under way, or to one of them.
+      fc.array(fc.tuple(step, fc.option(fc.nat({ max: 2 }))), { maxLength: 40 }),
       fc.integer(),
       fc.constantFrom('GET', 'POST'),
-      async (steps, seed, method) => {
+      fc.boolean(),
+      async (steps, seed, method, isHedged) => {
         const attempts: ScriptedAttempt[] = []
-        const { route, clock } = await routeOf(attempts, seed)
+        const { route, clock } = await routeOf(attempts, seed, isHedged)
+        const timers = clock.pendingTimers
         let started = 0
         let ends = 0
         let headers = 0
@@ -146,12 +168,18 @@ test('a call ends once, and leaves nothing behind, whatever undici tells and whe
           false,
         )
         call.start()
-        for (const move of steps) {
+        for (const [move, which] of isHedged ? [...TWO_UNDER_WAY, ...steps] : steps) {
           if (move.kind === 'wait') await clock.advance(move.ms)
           else if (move.kind === 'abort') call.abort(new Error('left'))
-          else for (const attempt of [...attempts]) attempt.play(move)
+          else if (which === null) for (const attempt of [...attempts]) attempt.play(move)
+          else attempts[which]?.play(move)
         }
         call.abort(new Error('the test is over'))
+        // Responses that nobody wants are read for a second, and no longer.
+        await clock.advance(1_000)
+        expect(clock.pendingTimers).toBe(timers)
+        const { cluster } = route
+        for (const upstream of [...cluster.tasks, cluster.fallback]) expect(upstream?.pending).toBe(0)
         // Connections that come up after all: undici starts them, and they have to leave.
         for (const attempt of attempts) attempt.play({ kind: 'start' })
         for (const attempt of attempts) attempt.play({ kind: 'end' })
@@ -162,7 +190,6 @@ test('a call ends once, and leaves nothing behind, whatever undici tells and whe
         expect(headers).toBeLessThanOrEqual(1)
         expect(attempts.length).toBeLessThanOrEqual(DEFAULT_RETRY.attempts)
         expect(route.calls.count).toBe(0)
-        const { cluster } = route
         for (const upstream of [...cluster.tasks, cluster.fallback]) expect(upstream?.pending).toBe(0)
         for (const upstream of cluster.tasks) expect(upstream.ejection.state).not.toBe('probing')
       },

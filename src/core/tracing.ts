@@ -1,0 +1,71 @@
+/**
+ * Calls and their attempts as `diagnostics_channel` tracing channels, for those who make spans of them. Node's
+ * conventions for what is asynchronous hold: `start` and `end` around the beginning, then, when it is over, `error`
+ * if it failed, `asyncStart` and `asyncEnd`. The same object is published each time, and is filled in meanwhile.
+ *
+ *     import { tracingChannel } from 'node:diagnostics_channel'
+ *     tracingChannel('onehop:attempt').subscribe({ asyncEnd: ({ upstream, outcome }) => ... })
+ *
+ * An `AsyncLocalStorage` bound to `start` holds for all that undici begins within the call or the attempt. Nothing is
+ * built unless somebody listens.
+ */
+import { tracingChannel, type TracingChannel } from 'node:diagnostics_channel'
+import type { Outcome } from './outcome.ts'
+
+/** Of the channel `onehop:call`: from the request to the end of its response. */
+export interface CallTrace {
+  readonly host: string
+  readonly origin: string
+  readonly method: string
+  readonly path: string
+  /** Begun so far, a hedge included. */
+  attempts: number
+  /** Of the response that the caller got; undefined where there was none. */
+  statusCode: number | undefined
+  error: Error | undefined
+}
+
+/** Of the channel `onehop:attempt`: from the pick of an upstream to the end of its response, or failure. */
+export interface AttemptTrace {
+  readonly call: CallTrace | undefined
+  readonly host: string
+  /** From 1. */
+  readonly attempt: number
+  /** Whether it began beside another that was late. */
+  readonly hedged: boolean
+  /** `10.0.11.42:8080` */
+  readonly upstream: string
+  readonly address: string
+  readonly port: number
+  /** 0: a task. 1: the load balancer. */
+  readonly tier: 0 | 1
+  readonly zone: string | undefined
+  /** Since the call began, or its last attempt failed: for discovery, or as a backoff. */
+  readonly waitMs: number
+  /** undefined until it is known. */
+  outcome: Outcome | undefined
+  error: Error | undefined
+}
+
+export const callTracing: TracingChannel<unknown, CallTrace> = tracingChannel('onehop:call')
+export const attemptTracing: TracingChannel<unknown, AttemptTrace> = tracingChannel('onehop:attempt')
+
+/** Runs what begins a call or an attempt. */
+export function traceBegin<Trace extends object>(
+  tracing: TracingChannel<unknown, Trace>,
+  trace: Trace,
+  begin: () => void,
+): void {
+  tracing.start.runStores(trace, begin)
+  tracing.end.publish(trace)
+}
+
+/** It is over, with the error that stands in the trace or without. */
+export function traceOver<Trace extends { error: Error | undefined }>(
+  tracing: TracingChannel<unknown, Trace>,
+  trace: Trace,
+): void {
+  if (trace.error !== undefined) tracing.error.publish(trace)
+  tracing.asyncStart.publish(trace)
+  tracing.asyncEnd.publish(trace)
+}

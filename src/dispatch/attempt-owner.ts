@@ -1,0 +1,28 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { Dispatcher } from 'undici'
+import type { Outcome } from '../core/outcome.ts'
+import type { Attempt } from './attempt.ts'
+import type { Route } from './route.ts'
+
+/** The call that an attempt belongs to: what the attempt asks of it and tells it. Also the caller's controller. */
+export interface AttemptOwner extends Dispatcher.DispatchController {
+  readonly route: Route
+  /** The caller's. */
+  readonly handler: Dispatcher.DispatchHandler
+  /** Whether the request body reaches undici as a stream or an iterable. */
+  readonly streamsBody: boolean
+  readonly maxDrainBytes: number
+  /** Whether the request itself is to blame: it is not sent again, and its upstream not held to account. */
+  isCallersFault(error: Error): boolean
+  /** Takes a response for a failed attempt if the call goes on; if not, the response is the caller's. */
+  retries(attempt: Attempt, outcome: Outcome): boolean
+  /** The response of this attempt is the caller's. */
+  takes(attempt: Attempt, latencyMs: number): void
+  /** The attempt ended without a response. */
+  attemptFailed(attempt: Attempt, outcome: Outcome, error: Error): void
+  succeeded(trailers: IncomingHttpHeaders): void
+  upgraded(statusCode: number, headers: IncomingHttpHeaders, socket: Duplex): void
+  /** The response broke off. */
+  failed(error: Error): void
+}

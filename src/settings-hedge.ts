@@ -1,0 +1,64 @@
+import { checkBoolean, checkKeys, checkMs, checkNumber, checkString, given, keyPath } from './core/check.ts'
+import { InvalidOptionsError } from './core/errors.ts'
+import type { HedgeOptions } from './dispatch/hedging.ts'
+import { budgetSettings } from './settings-retry.ts'
+
+const DEFAULT_HEDGE: HedgeOptions = {
+  percentile: 95,
+  minMs: 1,
+  // No reserve: what is more than this share of the calls is no tail.
+  budget: { ratio: 0.05, minPerSecond: 0, windowMs: 10_000 },
+}
+
+/** @returns undefined where calls are not hedged */
+export function hedgeSettings(
+  path: string,
+  value: unknown,
+  defaults: HedgeOptions | undefined,
+): HedgeOptions | undefined {
+  if (value === undefined) return defaults
+  const base = defaults ?? DEFAULT_HEDGE
+  if (typeof value === 'boolean') return checkBoolean(path, value) ? base : undefined
+  const hedge = checkKeys(path, value, ['percentile', 'minMs', 'budget'])
+  const at = (key: string): string => keyPath(path, key)
+  return {
+    percentile: given(at('percentile'), hedge['percentile'], base.percentile, checkPercentile),
+    minMs: given(at('minMs'), hedge['minMs'], base.minMs, checkTime),
+    budget: budgetSettings(at('budget'), hedge['budget'], base.budget),
+  }
+}
+
+function checkPercentile(path: string, value: unknown): number {
+  return checkNumber(path, value, { min: 50, max: 99.9 })
+}
+
+function checkTime(path: string, value: unknown): number {
+  return checkMs(path, value, 1)
+}
+
+// RFC 9110 section 5.6.2.
+const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
+/** What undici writes itself, or refuses. */
+const TAKEN = new Set([
+  'host',
+  'connection',
+  'content-length',
+  'transfer-encoding',
+  'expect',
+  'keep-alive',
+  'upgrade',
+])
+
+/** @returns in lower case; undefined where deadlines are not told */
+export function deadlineHeaderSettings(
+  path: string,
+  value: unknown,
+  defaults: string | undefined,
+): string | undefined {
+  if (value === undefined) return defaults
+  if (value === false) return undefined
+  const allowed = 'false, or a header name, e.g. "x-deadline-ms"'
+  const name = checkString(path, value, allowed).toLowerCase()
+  if (!TOKEN.test(name) || TAKEN.has(name)) throw new InvalidOptionsError(path, value, allowed)
+  return name
+}
