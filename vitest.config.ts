@@ -17,7 +17,14 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: 'main',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/package/**', 'test/load/**', 'test/fuzz/**', 'test/peers/**'],
+          exclude: ['test/package/**', 'test/load/**', 'test/fuzz/**', 'test/peers/**', 'test/contract/**'],
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'contract',
+          include: ['test/contract/**/*.test.ts'],
         },
       },
       {
