@@ -68,8 +68,9 @@ export function sameAsUndici(name: string, scenario: Scenario): void {
     const one = async (way: Way): Promise<Result> => {
       await using used = way
       const seen = plain(await scenario.call(used, server).catch((error: unknown) => error), server.label)
+      const taken = server.take()
       const comparable = scenario.anyBytes !== true && scenario.atOnce !== true
-      const wire = plain(comparable ? server.take() : [], server.label)
+      const wire = plain(comparable ? taken : [], server.label)
       return { name: way.name, seen, wire }
     }
     const ways = waysTo(server.label, scenario.pool)
