@@ -154,7 +154,7 @@ describe('connections that are closed just as a request goes out', () => {
     const gate = Promise.withResolvers<void>()
     let waiting = 0
     const used = new WeakSet<object>()
-    const tasks = await servers(2, (request, response) => {
+    const tasks = await servers(3, (request, response) => {
       const { socket } = request
       if (used.has(socket)) {
         socket.resetAndDestroy()
@@ -165,8 +165,8 @@ describe('connections that are closed just as a request goes out', () => {
       void gate.promise.then(() => response.end('ok'))
     })
     const client = keep(clientOf(tasks))
-    const first = Array.from({ length: 8 }, () => client.request(ORIGIN).then(({ body }) => body.text()))
-    await expect.poll(() => waiting).toBe(8)
+    const first = Array.from({ length: 12 }, () => client.request(ORIGIN).then(({ body }) => body.text()))
+    await expect.poll(() => waiting).toBe(12)
     gate.resolve()
     await Promise.all(first)
     const { body } = await client.request(ORIGIN)
