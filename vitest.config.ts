@@ -17,7 +17,14 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: 'main',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/package/**', 'test/load/**', 'test/fuzz/**', 'test/peers/**', 'test/chaos/**'],
+          exclude: ['package', 'load', 'fuzz', 'peers', 'chaos', 'contract'].map((name) => `test/${name}/**`),
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'contract',
+          include: ['test/contract/**/*.test.ts'],
         },
       },
       {

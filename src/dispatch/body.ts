@@ -36,6 +36,7 @@ export function isOneShot(body: unknown): body is AsyncIterable<Chunk> | Iterabl
 export function sendable(options: Dispatcher.DispatchOptions): Dispatcher.DispatchOptions {
   const { body, headers } = options as { body?: unknown; headers?: unknown }
   let changed = options
+  // A set keeps the order, can be read again, and leaves it to undici to refuse what are no pairs.
   if (isIterator(headers)) changed = { ...changed, headers: new Set(headers) as never }
   if (body instanceof URLSearchParams) {
     changed = { ...changed, body: body.toString(), headers: withFormType(changed.headers) as never }
@@ -176,9 +177,9 @@ export class RecordedBody {
 
   /** The caller's code, which may throw: nobody is left to be told. */
   async #returnSource(): Promise<void> {
-    const { cancel } = this.#body as unknown as ReadableStream
+    const web = this.#body as unknown as Partial<ReadableStream>
     // A web stream that nobody has read waits to be told.
-    if (this.#source === undefined && typeof cancel === 'function') await cancel.call(this.#body)
+    if (this.#source === undefined && typeof web.cancel === 'function') await web.cancel()
     else await this.#source?.return?.()
   }
 
@@ -217,7 +218,7 @@ export class RecordedBody {
 /** Its producer may fill the same buffer anew for the next chunk. */
 function copyOf(chunk: Chunk): Chunk {
   return ArrayBuffer.isView(chunk)
-    ? Buffer.from(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength))
+    ? Buffer.from(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength))
     : chunk
 }
 

@@ -169,6 +169,7 @@ describe('a timeout', () => {
       withoutWords(
         way.dispatcher.request({ origin: way.origin, path: '/', method: 'GET', headersTimeout: 300 }),
       ),
+    atOnce: true,
     sees: ['HeadersTimeoutError', 'UND_ERR_HEADERS_TIMEOUT'],
   })
   sameAsUndici('for the body', {
@@ -182,6 +183,7 @@ describe('a timeout', () => {
       })
       return body.text()
     },
+    atOnce: true,
     sees: { error: 'BodyTimeoutError', code: 'UND_ERR_BODY_TIMEOUT', message: 'Body Timeout Error' },
   })
   sameAsUndici('that is off waits', {
@@ -196,6 +198,7 @@ describe('a timeout', () => {
       })
       return body.text()
     },
+    atOnce: true,
     sees: 'late',
   })
 })

@@ -126,28 +126,24 @@ describe.each(NAMES)('%s', (name) => {
     const whole = await hashOf(pieces())
     let made = 0
     const gate = Promise.withResolvers<void>()
-    const answer: RequestListener = async (request, response) => {
-      await gate.promise
-      response.end(await hashOf(request as AsyncIterable<Buffer>))
-    }
-    await withWay(
-      name,
-      (...args) => void answer(...args),
-      async (way) => {
-        const call = way.dispatcher.request({
-          origin: way.origin,
-          path: '/',
-          method: 'PUT',
-          body: make(pieces(() => void (made += PIECE))) as never,
-        })
-        const stood = await standstill(() => made)
-        expect(stood).toBeGreaterThan(0)
-        expect(stood).toBeLessThan(ON_THE_WAY)
-        gate.resolve()
-        const { body } = await call
-        expect(await body.text()).toBe(whole)
-        expect(made).toBe(PIECE * PIECES)
-      },
-    )
+    const answer: RequestListener = (request, response) =>
+      void gate.promise
+        .then(() => hashOf(request as AsyncIterable<Buffer>))
+        .then((hash) => response.end(hash))
+    await withWay(name, answer, async (way) => {
+      const call = way.dispatcher.request({
+        origin: way.origin,
+        path: '/',
+        method: 'PUT',
+        body: make(pieces(() => void (made += PIECE))) as never,
+      })
+      const stood = await standstill(() => made)
+      expect(stood).toBeGreaterThan(0)
+      expect(stood).toBeLessThan(ON_THE_WAY)
+      gate.resolve()
+      const { body } = await call
+      expect(await body.text()).toBe(whole)
+      expect(made).toBe(PIECE * PIECES)
+    })
   })
 })

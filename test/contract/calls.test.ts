@@ -27,13 +27,13 @@ describe('stream', () => {
     call: async (way) => {
       const sink = new PassThrough()
       const { opaque, trailers } = await way.dispatcher.stream(
-        { origin: way.origin, path: '/', method: 'PUT', body: 'body', opaque: { sink } as object },
+        { origin: way.origin, path: '/', method: 'PUT', body: 'body', opaque: { sink } },
         ({ statusCode, opaque: own }) => {
           sink.write(`${statusCode} `)
-          return (own as { sink: PassThrough }).sink
+          return own.sink
         },
       )
-      return [await textOf(sink), Object.keys(opaque as object), trailers]
+      return [await textOf(sink), Object.keys(opaque), trailers]
     },
     sees: ['200 body', ['sink'], {}],
   })
@@ -121,7 +121,7 @@ describe('a switch', () => {
         path: '/',
         protocol: 'echo',
       } as Dispatcher.UpgradeOptions)
-      return [headers, await echoed(socket as never)]
+      return [headers, await echoed(socket)]
     },
     sees: [expect.objectContaining({ x: 'y' }), 'ping'],
   })
@@ -131,8 +131,8 @@ describe('a switch', () => {
       const { statusCode, headers, socket } = await way.dispatcher.connect({
         origin: way.origin,
         path: 'a.example:80',
-      } as Dispatcher.ConnectOptions)
-      return [statusCode, headers, await echoed(socket as never)]
+      })
+      return [statusCode, headers, await echoed(socket)]
     },
     sees: [200, { x: 'y' }, 'ping'],
   })
@@ -148,7 +148,7 @@ describe('a switch', () => {
       const { statusCode, socket } = await dispatcher.connect({
         origin,
         path: '/no',
-      } as Dispatcher.ConnectOptions)
+      })
       socket.destroy()
       return statusCode
     },
@@ -274,8 +274,10 @@ describe('what undici builds on it', () => {
       response.write('data: hi\n\n')
     }),
     call: async (way) => {
-      const source = new EventSource(way.origin, { node: { dispatcher: way.dispatcher } } as never)
-      const message = await new Promise((resolve) => (source.onmessage = ({ data }) => resolve(data)))
+      const source = new EventSource(way.origin, { node: { dispatcher: way.dispatcher } })
+      const message = await new Promise((resolve) =>
+        source.addEventListener('message', ({ data }) => resolve(data)),
+      )
       source.close()
       return message
     },

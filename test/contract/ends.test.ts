@@ -50,7 +50,7 @@ describe('close', () => {
       const order: string[] = []
       const call = way.dispatcher.request(get('/rest', way)).then(async ({ body }) => {
         body.on('data', (chunk: Buffer) => order.push(chunk.toString()))
-        await once(body, 'end')
+        return once(body, 'end')
       })
       await way.dispatcher.close()
       order.push('closed')

@@ -116,7 +116,7 @@ describe('a handler that aborts', () => {
     server: http(everything),
     call: (way) =>
       trace(way.dispatcher, put(way, 'body'), (name, controller) => {
-        if (name === 'onResponseStart') (controller as unknown as { abort: () => void }).abort()
+        if (name === 'onResponseStart') controller?.abort(undefined as never)
       }),
     sees: expect.arrayContaining(['onResponseError AbortError UND_ERR_ABORTED Request aborted']),
     anyBytes: true,

@@ -63,7 +63,7 @@ const textOf = async (over: Over, options: object = {}): Promise<string> => {
   const { body } = await over.dispatcher.request({
     ...get(over.origin),
     ...options,
-  } as Dispatcher.RequestOptions)
+  })
   return body.text()
 }
 const get = (origin: string): Dispatcher.DispatchOptions => ({ origin, path: '/', method: 'GET' })

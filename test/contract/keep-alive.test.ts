@@ -8,6 +8,9 @@ import { Readable } from 'node:stream'
 import { describe, expect, test } from 'vitest'
 import type { Client } from 'onehop'
 import { clientOf, ORIGIN } from '../support/clients.ts'
+import { resources } from '../support/resources.ts'
+
+const { keep, servers } = resources()
 
 const CALLS = 2_000
 const AT_ONCE = 8
@@ -83,10 +86,16 @@ async function callAll(client: Client, init: (number: string) => object): Promis
   return tally
 }
 
+/**
+ * With the default of 3 attempts, one call in some 10,000 is lost here: about 5 in 100 attempts meet a connection that is
+ * closed under them, and so may a retry. That limit has a test of its own, below.
+ */
+const ATTEMPTS = 10
+
 async function withTasks(act: (client: Client, tasks: Impatient) => Promise<void>): Promise<void> {
   await using tasks = new Impatient()
   const labels = [await tasks.listen(), await tasks.listen()]
-  const client = clientOf(labels)
+  const client = clientOf(labels, { retry: { attempts: ATTEMPTS } })
   try {
     await act(client, tasks)
   } finally {
@@ -121,7 +130,7 @@ describe('connections that are closed just as a request goes out', () => {
   test.each(Object.entries(idempotent))('%s: no call is lost', async (_kind, init) => {
     await withTasks(async (client, tasks) => {
       const { answered, failed } = await callAll(client, init)
-      expect(failed.map(({ error }) => error.message)).toEqual([])
+      expect(failed.map(({ error }) => error.message).join('\n')).toBe('')
       expect(answered).toBe(CALLS)
       expect(tasks.acted.size).toBe(CALLS)
       expect(tasks.closed).toBeGreaterThan(CALLS / 3)
@@ -137,5 +146,30 @@ describe('connections that are closed just as a request goes out', () => {
       for (const { error } of failed) expect(error.attempts?.at(-1)?.outcome).toMatchObject({ sent: true })
       expect(tasks.closed).toBeGreaterThan(CALLS / 3)
     })
+  })
+
+  // What is known to be missing: a retry takes a connection from the pool as any call does, and where a task (or what
+  // stands before it) has dropped all that were idle without a word, each attempt meets another dead one.
+  test.fails('a call outlives more dead connections than it has attempts', async () => {
+    const gate = Promise.withResolvers<void>()
+    let waiting = 0
+    const used = new WeakSet<object>()
+    const tasks = await servers(3, (request, response) => {
+      const { socket } = request
+      if (used.has(socket)) {
+        socket.resetAndDestroy()
+        return
+      }
+      used.add(socket)
+      waiting++
+      void gate.promise.then(() => response.end('ok'))
+    })
+    const client = keep(clientOf(tasks))
+    const first = Array.from({ length: 12 }, () => client.request(ORIGIN).then(({ body }) => body.text()))
+    await expect.poll(() => waiting).toBe(12)
+    gate.resolve()
+    await Promise.all(first)
+    const { body } = await client.request(ORIGIN)
+    expect(await body.text()).toBe('ok')
   })
 })

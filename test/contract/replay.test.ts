@@ -140,7 +140,7 @@ describe.each(Object.entries({ ...whole, 'a web stream': webStream }))('fetch of
   test.each(Object.entries(failures))('after %s is sent again as it is', async (_failure, fail) => {
     for (const length of [5, 30_000]) {
       await using tasks = await pair(fail)
-      const init = (): RequestInit => ({ method: 'PUT', body: make(length), duplex: 'half' }) as RequestInit
+      const init = (): RequestInit => ({ method: 'PUT', body: make(length), duplex: 'half' })
       const response = await tasks.client.fetch(ORIGIN, init())
       await response.arrayBuffer()
       expect(response.status).toBe(200)

@@ -115,7 +115,7 @@ describe('bodies', () => {
     'a generator that is longer than announced': [['bo', 'dy'], '3', 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH'],
     'a generator that is shorter than announced': [['bo', 'dy'], '5', 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH'],
     'a number': [5 as never, '1', 'UND_ERR_INVALID_ARG'],
-    'an object': [{ a: 'b' } as never, '1', 'UND_ERR_INVALID_ARG'],
+    'an object': [{ a: 'b' }, '1', 'UND_ERR_INVALID_ARG'],
     'numbers by an iterable': [[1, 2] as never, '2', 'ERR_INVALID_ARG_TYPE'],
   }
   for (const [kind, [body, length, code]] of Object.entries(wrong)) {

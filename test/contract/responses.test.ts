@@ -273,3 +273,48 @@ describe('answers that are none', () => {
     sees: { error: 'Error', code: 'ECONNREFUSED', message: 'connect ECONNREFUSED HOST' },
   })
 })
+
+describe("a pool's own limits", () => {
+  sameAsUndici('on headers', {
+    server: says(`HTTP/1.1 200 OK\r\nx: ${'y'.repeat(200)}\r\n\r\n`),
+    call: get,
+    sees: failed('UND_ERR_HEADERS_OVERFLOW', 'onResponseStarted'),
+    pool: { maxHeaderSize: 100 },
+  })
+  sameAsUndici('on the length of a response', {
+    server: says('HTTP/1.1 200 OK\r\ncontent-length: 200\r\n\r\n', 'x'.repeat(200)),
+    call: get,
+    sees: failed('UND_ERR_RES_EXCEEDED_MAX_SIZE', 'onResponseStarted', 'onResponseStart 200'),
+    pool: { maxResponseSize: 100 },
+  })
+  sameAsUndici('on requests by one connection', {
+    server: http((_request, response) => void response.end('ok')),
+    call: async (way, server) => {
+      for (let i = 0; i < 4; i++) await asked(way)
+      return server.connections.length
+    },
+    sees: 2,
+    pool: { maxRequestsPerClient: 2 },
+  })
+  sameAsUndici('on connections, which queues what exceeds them', {
+    server: http((_request, response) => void setTimeout(() => response.end('ok'), 5)),
+    call: async (way, server) => {
+      await Promise.all(Array.from({ length: 10 }, () => asked(way)))
+      return server.connections.length
+    },
+    sees: 2,
+    pool: { connections: 2 },
+    anyBytes: true,
+  })
+  sameAsUndici('on the time that a connection lies idle', {
+    server: http((_request, response) => void response.end('ok')),
+    call: async (way, server) => {
+      await asked(way)
+      await expect.poll(() => server.sockets.size, { timeout: 5_000 }).toBe(0)
+      await asked(way)
+      return server.connections.length
+    },
+    sees: 2,
+    pool: { keepAliveTimeout: 50, keepAliveMaxTimeout: 50 },
+  })
+})

@@ -27,10 +27,10 @@ export function traced(
     over ||= callback === 'onResponseError'
     // How a body is cut into pieces is the network's business.
     if (callback !== 'onResponseData' || callbacks.at(-1) !== line) callbacks.push(line)
-    if (controller !== undefined) trace.controller = controller
-    act(callback, trace.controller)
+    if (controller !== undefined) call.controller = controller
+    act(callback, call.controller)
   }
-  const trace: Traced = {
+  const call: Traced = {
     callbacks,
     ended: end.promise,
     controller: undefined,
@@ -63,7 +63,7 @@ export function traced(
       },
     },
   }
-  return trace
+  return call
 }
 
 function rawOf(raw: unknown): unknown {

@@ -52,18 +52,30 @@ export interface Scenario {
   readonly pool?: Pool.Options
   /** Where what the server gets depends on chance: how much of a body was sent when it broke off. */
   readonly anyBytes?: boolean
+  /** Where each way has to wait for a timer: then all at the same time, and what the server gets is not compared. */
+  readonly atOnce?: boolean
+}
+
+interface Result {
+  readonly name: string
+  readonly seen: unknown
+  readonly wire: unknown
 }
 
 export function sameAsUndici(name: string, scenario: Scenario): void {
   test(name, async () => {
     await using server = await scenario.server()
-    const results: { name: string; seen: unknown; wire: unknown }[] = []
-    for (const way of waysTo(server.label, scenario.pool)) {
+    const one = async (way: Way): Promise<Result> => {
       await using used = way
       const seen = plain(await scenario.call(used, server).catch((error: unknown) => error), server.label)
-      const wire = scenario.anyBytes === true ? [] : plain(server.take(), server.label)
-      results.push({ name: way.name, seen, wire })
+      const taken = server.take()
+      const comparable = scenario.anyBytes !== true && scenario.atOnce !== true
+      const wire = plain(comparable ? taken : [], server.label)
+      return { name: way.name, seen, wire }
     }
+    const ways = waysTo(server.label, scenario.pool)
+    const results = scenario.atOnce === true ? await Promise.all(ways.map(one)) : []
+    if (scenario.atOnce !== true) for (const way of ways) results.push(await one(way))
     const [bare, ...ours] = results
     expect(bare?.seen).toEqual(scenario.sees)
     for (const result of ours) expect(result).toEqual({ ...bare, name: result.name })
