@@ -169,6 +169,8 @@ describe('connections that are closed just as a request goes out', () => {
     await expect.poll(() => waiting).toBe(12)
     gate.resolve()
     await Promise.all(first)
+    // By then the pools know that their connections are free.
+    await new Promise((resolve) => setTimeout(resolve, 20))
     const { body } = await client.request(ORIGIN)
     expect(await body.text()).toBe('ok')
   })
