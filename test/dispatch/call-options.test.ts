@@ -49,7 +49,7 @@ describe('a call says of itself', () => {
     for (const [options, status] of ways) {
       // A new client for each, so that the bad task is the first in turn.
       const byRequest = keep(clientOf(tasks))
-      const { statusCode, body } = await byRequest.request(ORIGIN, options as never)
+      const { statusCode, body } = await byRequest.request(ORIGIN, options)
       await body.text()
       const byFetch = keep(clientOf(tasks))
       const response = await byFetch.fetch(ORIGIN, options)
