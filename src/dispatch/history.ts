@@ -30,9 +30,9 @@ export class History {
     this.#options = options
   }
 
-  /** Whether no attempt has reached a server: then the load balancer may know better which are there. */
-  get onlyConnectFailures(): boolean {
-    return this.records.every(({ outcome }) => isConnectFailure(outcome))
+  /** Whether an attempt has reached no server: the load balancer may know better which are there. */
+  get hasConnectFailure(): boolean {
+    return this.records.some(({ outcome }) => isConnectFailure(outcome))
   }
 
   /**

@@ -30,7 +30,11 @@ function listen(): Heard[] {
       error: tell('error'),
     }
     channel.subscribe(subscribers)
-    keep({ [Symbol.asyncDispose]: () => Promise.resolve(void channel.unsubscribe(subscribers)) })
+    keep({
+      [Symbol.asyncDispose]: async () => {
+        channel.unsubscribe(subscribers)
+      },
+    })
   }
   return heard
 }
