@@ -11,6 +11,7 @@ import { attemptTracing, callTracing, traceBegin, traceOver, type CallTrace } fr
 import { Attempt } from './attempt.ts'
 import type { AttemptOwner } from './attempt-owner.ts'
 import { CallDeadline } from './call-deadline.ts'
+import { CallController } from './call-controller.ts'
 import type { CallOptions } from './call-options.ts'
 import { Hedge, mayHedge } from './hedge.ts'
 import { History, type Decision } from './history.ts'
@@ -29,32 +30,21 @@ const NONE: readonly Upstream[] = []
 
 /**
  * One call: one or more attempts, of which the caller sees a single request.
- *
- * It is the controller that the caller's handler gets, once and at once, whatever attempt is under way: an
- * abort takes effect while a name is resolved, between attempts and while connecting, where undici's own
- * controllers do not exist yet.
  */
-export class Call implements AttemptOwner, PickHint {
+export class Call extends CallController implements AttemptOwner, PickHint {
   readonly route: Route
   readonly handler: Dispatcher.DispatchHandler
   readonly key: string | undefined
   now: number
-  aborted: boolean
-  paused: boolean
-  reason: Error | null
   readonly #request: OutgoingRequest
   readonly #http1Only: boolean
-  /** Begun last, or the one whose response is the call's. */
-  #attempt: Attempt | undefined
   #attempts: number
   #history: History | undefined
-  #hedge: Hedge | undefined
   #wait: Timer | undefined
   /** Since when nothing is under way: the call's beginning, or its last failure. */
   #idleSince: number
   #deadline: CallDeadline | undefined
   #trace: CallTrace | undefined
-  #over: boolean
 
   /** @throws InvalidOptionsError for what the request says of itself */
   constructor(
@@ -63,25 +53,20 @@ export class Call implements AttemptOwner, PickHint {
     handler: Dispatcher.DispatchHandler,
     http1Only: boolean,
   ) {
+    super()
     this.route = route
     this.handler = handler
     const request = new OutgoingRequest(options, route.retry)
     this.key = route.keyOf === undefined ? undefined : route.keyOf(new KeyedRequest(request.options))
     this.now = 0
-    this.aborted = false
-    this.paused = false
-    this.reason = null
     this.#request = request
     this.#http1Only = http1Only
-    this.#attempt = undefined
     this.#attempts = 0
     this.#history = undefined
-    this.#hedge = undefined
     this.#wait = undefined
     this.#idleSince = 0
     this.#deadline = undefined
     this.#trace = undefined
-    this.#over = false
   }
 
   /** Begins the first attempt: in this very tick when the service is known, else as soon as it is. */
@@ -103,7 +88,7 @@ export class Call implements AttemptOwner, PickHint {
       this.failed(error as Error)
     }
     // Its handler may have aborted: a signal can be an old one.
-    if (this.#over) return
+    if (this.isOver) return
     if (calls.count > maxPending.perOrigin) {
       const told = `as many calls are under way as maxPending.perOrigin allows (${maxPending.perOrigin})`
       this.failed(new OverloadedError(host, told))
@@ -113,39 +98,9 @@ export class Call implements AttemptOwner, PickHint {
     this.#idleSince = now
     budget.deposit(now)
     this.#prepare(now)
-    if (this.#over) return
+    if (this.isOver) return
     if (this.#isCurrent(now)) this.#begin(now)
-    else if (!this.#over) this.#beginWhenCurrent()
-  }
-
-  // The controller that the caller has.
-
-  get rawHeaders(): NonNullable<Dispatcher.DispatchController['rawHeaders']> | null {
-    return this.#attempt?.controller?.rawHeaders ?? null
-  }
-
-  get rawTrailers(): NonNullable<Dispatcher.DispatchController['rawTrailers']> | null {
-    return this.#attempt?.controller?.rawTrailers ?? null
-  }
-
-  pause(): void {
-    this.paused = true
-    this.#attempt?.controller?.pause()
-    this.#hedge?.rival?.controller?.pause()
-  }
-
-  resume(): void {
-    this.paused = false
-    this.#attempt?.controller?.resume()
-    this.#hedge?.rival?.controller?.resume()
-  }
-
-  abort(reason?: Error): void {
-    if (this.#over || this.aborted) return
-    this.aborted = true
-    this.reason = reason ?? new errors.RequestAbortedError()
-    this.#attempt?.abort(this.reason)
-    this.failed(this.reason)
+    else if (!this.isOver) this.#beginWhenCurrent()
   }
 
   /** For the cluster, which would rather not probe a failing task with a call that is then lost. */
@@ -176,8 +131,8 @@ export class Call implements AttemptOwner, PickHint {
   }
 
   takes(attempt: Attempt, latencyMs: number): void {
-    this.#hedge?.settle(attempt, this.#attempt, latencyMs)
-    this.#attempt = attempt
+    this.hedge?.settle(attempt, this.attempt, latencyMs)
+    this.attempt = attempt
     if (this.#trace !== undefined) this.#trace.statusCode = attempt.statusCode
   }
 
@@ -186,7 +141,7 @@ export class Call implements AttemptOwner, PickHint {
       this.failed(this.#request.bodyError ?? error)
       return
     }
-    this.#hedge?.observeFailed(attempt, outcome.kind === 'timeout')
+    this.hedge?.observeFailed(attempt, outcome.kind === 'timeout')
     const decision = this.#next(attempt, outcome)
     if (decision?.kind !== 'give-up') return
     const { host, retry } = this.route
@@ -231,9 +186,9 @@ export class Call implements AttemptOwner, PickHint {
     if (limitMs === 0) this.#exceedDeadline(limitMs)
     else if (limitMs !== undefined)
       this.#deadline = new CallDeadline(clock, limitMs, now, (ms) => this.#exceedDeadline(ms))
-    if (hedging === undefined || this.#over || !mayHedge(options)) return
+    if (hedging === undefined || this.isOver || !mayHedge(options)) return
     hedging.deposit(now)
-    this.#hedge = new Hedge(this.route, hedging, (afterMs) => this.#beginBeside(afterMs))
+    this.hedge = new Hedge(this.route, hedging, (afterMs) => this.#beginBeside(afterMs))
   }
 
   #beginWhenCurrent(): void {
@@ -245,12 +200,12 @@ export class Call implements AttemptOwner, PickHint {
   }
 
   #beginNow(): void {
-    if (this.#over) return
+    if (this.isOver) return
     const { calls, clock } = this.route
     calls.stopsWaiting(this)
     const now = clock.now()
     this.#isCurrent(now)
-    if (!this.#over) this.#begin(now)
+    if (!this.isOver) this.#begin(now)
   }
 
   /** Takes in a new snapshot too, which a resolver of the user's may have made badly: that ends the call. */
@@ -282,13 +237,13 @@ export class Call implements AttemptOwner, PickHint {
 
   /** The call is late: a second attempt begins beside the first, if that is possible. */
   #beginBeside(afterMs: number): void {
-    const late = this.#attempt
+    const late = this.attempt
     if (late?.isWaiting !== true || !this.#request.isReplayableBeside) return
     if (this.#attempts >= Math.max(2, this.route.retry?.attempts ?? 0)) return
     this.now = this.route.clock.now()
     const tried = [...(this.#history?.tried ?? NONE), late.upstream]
     try {
-      const upstream = this.#hedge?.pickBeside(late, tried, this, afterMs)
+      const upstream = this.hedge?.pickBeside(late, tried, this, afterMs)
       if (upstream !== undefined) this.#tryOn(upstream, tried, this.now)
     } catch (error) {
       this.failed(error as Error)
@@ -302,24 +257,16 @@ export class Call implements AttemptOwner, PickHint {
     this.#attempts++
     if (upstream === cluster.fallback) tellFallback(this.route, this.method, upstream, tried)
     const attempt = new Attempt(this, upstream, now, this.#attempts)
-    this.#attempt = attempt
+    this.attempt = attempt
     const limitMs = options.headersTimeout ?? attemptMs
     if (limitMs > 0 && (limitMs < COARSE_FROM_MS || mayQueue)) attempt.limit(limitMs)
-    this.#hedge?.watch(now)
-    if (attemptTracing.hasSubscribers) this.#dispatchTraced(attempt, pool, options, now)
-    else attempt.dispatchOn(pool, options)
-  }
-
-  #dispatchTraced(
-    attempt: Attempt,
-    pool: Dispatcher,
-    options: Dispatcher.DispatchOptions,
-    now: number,
-  ): void {
-    const isHedge = this.#hedge?.rival !== undefined
-    const trace = attemptTrace(this.#trace, this.route.host, attempt, isHedge, now - this.#idleSince)
-    attempt.trace = trace
-    traceBegin(attemptTracing, trace, () => attempt.dispatchOn(pool, options))
+    this.hedge?.watch(now)
+    if (attemptTracing.hasSubscribers) {
+      const isHedge = this.hedge?.rival !== undefined
+      const trace = attemptTrace(this.#trace, this.route.host, attempt, isHedge, now - this.#idleSince)
+      attempt.trace = trace
+      traceBegin(attemptTracing, trace, () => attempt.dispatchOn(pool, options))
+    } else attempt.dispatchOn(pool, options)
   }
 
   #optionsOfAttempt(now: number): Dispatcher.DispatchOptions {
@@ -331,7 +278,7 @@ export class Call implements AttemptOwner, PickHint {
   /** Begins or arranges the next attempt, if there is one; undefined when the call ended over the question. */
   #next(attempt: Attempt, outcome: Outcome): Decision | undefined {
     const history = (this.#history ??= new History(this.route, this.#request.options))
-    const isOneOfTwo = this.#hedge?.rival !== undefined
+    const isOneOfTwo = this.hedge?.rival !== undefined
     let decision: Decision
     try {
       decision = isOneOfTwo
@@ -344,7 +291,7 @@ export class Call implements AttemptOwner, PickHint {
       return undefined
     }
     if (decision.kind === 'give-up') return decision
-    if (isOneOfTwo) this.#attempt = this.#hedge?.leave(attempt, this.#attempt, this.route.clock.now())
+    if (isOneOfTwo) this.attempt = this.hedge?.leave(attempt, this.attempt, this.route.clock.now())
     else {
       this.#request.rest()
       this.#beginIn(decision.waitMs, attempt, outcome)
@@ -357,7 +304,7 @@ export class Call implements AttemptOwner, PickHint {
     const { method } = this
     const { number } = failed
     const { label: upstream } = failed.upstream
-    this.#hedge?.unwatch()
+    this.hedge?.unwatch()
     this.#idleSince = clock.now()
     emit('onehop:call.retried', () => ({ host, method, attempt: number, upstream, outcome, waitMs }))
     if (waitMs === 0) {
@@ -370,19 +317,19 @@ export class Call implements AttemptOwner, PickHint {
 
   #exceedDeadline(limitMs: number): void {
     const error = new DeadlineExceededError(this.route.host, limitMs, this.#attempts)
-    this.#attempt?.abort(error)
+    this.attempt?.abort(error)
     this.failed(error)
   }
 
   /** True the first time: whatever ends a call ends it once, and frees all that it held. */
   #finish(error: Error | undefined): boolean {
-    if (this.#over) return false
-    this.#over = true
+    if (this.isOver) return false
+    this.isOver = true
     this.route.calls.end()
     if (this.#wait !== undefined || this.#attempts === 0) this.route.calls.stopsWaiting(this)
     this.#wait?.cancel()
     this.#deadline?.cancel()
-    if (this.#hedge !== undefined) this.#endHedge(this.#hedge)
+    if (this.hedge !== undefined) this.#endHedge(this.hedge)
     this.#request.close()
     if (this.#trace !== undefined) {
       this.#trace.error = error
@@ -398,7 +345,7 @@ export class Call implements AttemptOwner, PickHint {
     hedge.rival = undefined
     if (rival === undefined) return
     const over = new Error('the call is over')
-    this.#attempt?.abort(over)
+    this.attempt?.abort(over)
     rival.abort(over)
   }
 }

@@ -30,7 +30,7 @@ export class History {
     this.#options = options
   }
 
-  /** Whether an attempt has reached no server: then the load balancer may know better which are there. */
+  /** Whether an attempt has reached no server: the load balancer may know better which are there. */
   get hasConnectFailure(): boolean {
     return this.records.some(({ outcome }) => isConnectFailure(outcome))
   }

@@ -438,6 +438,21 @@ describe('the load balancer', () => {
     for (let i = 0; i < 20; i++) expect(await (await client.fetch(ORIGIN)).text()).toBe('task')
   })
 
+  test('takes the last attempt of a call that was refused on the way, whatever else happened to it', async () => {
+    const balancer = keep(await new TestServer().listen('127.0.0.1'))
+    const tasks = await servers(3)
+    const [breaking, ...others] = tasks
+    if (breaking !== undefined) breaking.answer = (request) => void request.socket.destroy()
+    const labels = tasks.map(({ label }) => label)
+    const client = keep(
+      clientOf([labels[0] ?? '', await refusingAddress(), ...labels.slice(1)], {
+        fallback: `http://${balancer.label}`,
+      }),
+    )
+    expect(await (await client.fetch(ORIGIN)).text()).toBe(balancer.label)
+    expect([breaking, ...others].map((task) => task?.seen.length)).toEqual([1, 0, 0])
+  })
+
   test('takes all calls when discovery fails, or knows of no endpoints', async () => {
     const balancer = keep(await new TestServer().listen('127.0.0.1'))
     for (const answer of [new Error('SERVFAIL'), []]) {
