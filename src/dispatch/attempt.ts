@@ -106,24 +106,33 @@ export class Attempt implements Dispatcher.DispatchHandler {
     else if (this.#call.paused) controller.pause()
     // HTTP/1.1 writes the headers of a streamed body with its first chunk, which `onBodySent` tells of.
     const { streamsBody, route } = this.#call
-    this.#takenUpAt = route.clock.now()
-    this.#lateMs = Math.min(route.lag.at(this.#takenUpAt), this.#takenUpAt - this.#startedAt)
+    // As a rule there is an idle connection, and this is the turn of the dispatch: nothing has passed.
+    if (!this.#dispatching) {
+      this.#takenUpAt = route.clock.now()
+      this.#lateMs = Math.min(route.lag.at(this.#takenUpAt), this.#takenUpAt - this.#startedAt)
+    }
     this.#headersSent = !streamsBody || route.pools.speaksHttp2(this.upstream)
   }
 
   onBodySent(chunk: Buffer): void {
     this.#headersSent = true
-    if (this.#state !== 'over') this.#tell(() => this.#call.handler.onBodySent?.(chunk))
+    const { handler } = this.#call
+    if (handler.onBodySent !== undefined && this.#state !== 'over')
+      this.#tell(() => handler.onBodySent?.(chunk))
   }
 
   onRequestSent(): void {
     this.#headersSent = true
-    if (this.#state !== 'over') this.#tell(() => this.#call.handler.onRequestSent?.())
+    const { handler } = this.#call
+    if (handler.onRequestSent !== undefined && this.#state !== 'over')
+      this.#tell(() => handler.onRequestSent?.())
   }
 
   onResponseStarted(): void {
     this.#headersSent = true
-    if (this.#state === 'waiting') this.#tell(() => this.#call.handler.onResponseStarted?.())
+    const { handler } = this.#call
+    if (handler.onResponseStarted !== undefined && this.#state === 'waiting')
+      this.#tell(() => handler.onResponseStarted?.())
   }
 
   onRequestUpgrade(
@@ -138,14 +147,11 @@ export class Attempt implements Dispatcher.DispatchHandler {
     }
     this.#controller = controller
     this.statusCode = statusCode
-    this.#report({
-      kind: 'response',
-      status: statusCode,
-      latencyMs: this.elapsedMs(),
-      retryAfterMs: undefined,
-    })
+    const now = this.#call.route.clock.now()
+    const latencyMs = this.#elapsedMs(now)
+    this.#report({ kind: 'response', status: statusCode, latencyMs, retryAfterMs: undefined }, now)
     this.#end()
-    this.#call.takes(this, this.elapsedMs())
+    this.#call.takes(this, latencyMs)
     this.#call.upgraded(statusCode, headers, socket)
   }
 
@@ -163,14 +169,15 @@ export class Attempt implements Dispatcher.DispatchHandler {
     }
     this.#limit?.cancel()
     this.statusCode = statusCode
+    const now = this.#call.route.clock.now()
     const outcome: Outcome & { kind: 'response' } = {
       kind: 'response',
       status: statusCode,
-      latencyMs: this.elapsedMs(),
+      latencyMs: this.#elapsedMs(now),
       retryAfterMs: statusCode < 300 ? undefined : retryAfterMs(headers['retry-after']),
     }
     if (headers[DRAINING_HEADER] !== undefined) this.#hearDraining(headers)
-    this.#report(outcome)
+    this.#report(outcome, now)
     if (statusCode >= 400 && this.#call.retries(this, outcome)) {
       this.#state = 'draining'
       this.#limit = this.#call.route.clock.setTimer(() => this.#stopDraining(), LONGEST_DRAIN_MS)
@@ -296,16 +303,18 @@ export class Attempt implements Dispatcher.DispatchHandler {
 
   /** What the upstream took: not the time for which this process was too busy to hear it. */
   elapsedMs(): number {
-    const { clock, lag } = this.#call.route
-    const now = clock.now()
+    return this.#elapsedMs(this.#call.route.clock.now())
+  }
+
+  #elapsedMs(now: number): number {
+    const { lag } = this.#call.route
     const lateMs = this.#lateMs + Math.min(lag.at(now), now - this.#takenUpAt)
     return now - this.#startedAt - lateMs
   }
 
-  #report(outcome: Outcome): void {
+  #report(outcome: Outcome, now: number = this.#call.route.clock.now()): void {
     if (this.trace !== undefined) this.#tellTrace(this.trace, outcome)
-    const { cluster, clock } = this.#call.route
-    const now = clock.now()
+    const { cluster } = this.#call.route
     if (!this.#reported) this.upstream.waited(isAnswer(outcome), now)
     this.#reported = true
     cluster.report(this.upstream, outcome, now, this.#startedAt)
