@@ -113,6 +113,16 @@ export class Ejection {
   }
 
   /**
+   * The probe was late, and another attempt answered its call: not the success that brings it back, and no failure. It
+   * is out for as long again; without that each call would be its probe, and late.
+   * @returns for how many ms, or undefined when it was no probe
+   */
+  probeOutrun(now: number): number | undefined {
+    if (this.#state !== 'probing') return undefined
+    return this.#eject(this.#cause, this.#forMs, now, this.#reason)
+  }
+
+  /**
    * It answered a request that was begun at `startedAt`. An answer to one from before the ejection came over a
    * connection that was open then, and does not show that new ones can be made. Who refused connections is back
    * with any answer; who failed, with a good one.

@@ -44,6 +44,7 @@ export function learn(
     case 'cancelled':
       // It had this long and did not answer: worth knowing if it is more than was expected.
       if (outcome.latencyMs > upstream.latencyMs(now)) upstream.observe(outcome.latencyMs, now)
+      if (outcome.outrun === true) return ejected(upstream.ejection.probeOutrun(now))
       upstream.ejection.probeCancelled()
       return NOTHING
   }

@@ -21,7 +21,12 @@ export type Outcome =
       readonly error: Error
     }
   /** The caller went away, or the request itself was at fault: says nothing about the upstream. */
-  | { readonly kind: 'cancelled'; readonly latencyMs: number }
+  | {
+      readonly kind: 'cancelled'
+      readonly latencyMs: number
+      /** It was late, and another attempt of the call, begun after it, answered first. */
+      readonly outrun?: true
+    }
 
 /** Whether the attempt never reached the upstream: connection refused, unreachable, or not made in time. */
 export function isConnectFailure(outcome: Outcome): boolean {

@@ -99,6 +99,12 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.#controller?.abort(reason)
   }
 
+  /** Another attempt of the call, begun after this one, answered first. */
+  outrun(): void {
+    if (!this.#reported) this.#report({ kind: 'cancelled', latencyMs: this.elapsedMs(), outrun: true })
+    this.abort(new Error('another attempt of the call answered first'))
+  }
+
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller
     // Aborted while it waited for its connection: it leaves before a byte is written.

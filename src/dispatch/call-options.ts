@@ -5,11 +5,11 @@ import { InvalidOptionsError } from '../core/errors.ts'
 /** What a single call may say of itself, beside undici's own options. Calls to hosts that are not discovered ignore it. */
 export interface CallOptions {
   /** Over all attempts and the response body, in ms, instead of `timeouts.deadlineMs`. 0: it is over already. */
-  readonly deadlineMs?: number
+  readonly deadlineMs?: number | undefined
   /** Whether it may be sent again [by its method, or an `Idempotency-Key` header]. */
   readonly idempotent?: boolean
   /** `false`: no second attempt beside a late one. */
-  readonly hedge?: false
+  readonly hedge?: false | undefined
 }
 
 /** @throws InvalidOptionsError for the first that is not allowed */

@@ -102,7 +102,8 @@ export class Hedge {
     if (loser === undefined) return
     // It would have taken longer than that.
     this.#hedging.observe(loser.elapsedMs(), now)
-    loser.abort(new Error('another attempt of the call answered first'))
+    if (loser === rival) loser.outrun()
+    else loser.abort(new Error('another attempt of the call answered first'))
   }
 
   /** An attempt failed without an answer: what it took is a lower bound, if it was given up. */

@@ -58,6 +58,17 @@ describe('ejection', () => {
   })
 })
 
+test('a probe that is outrun keeps the task out for as long again, and is forgotten with the next success', () => {
+  const ejection = new Ejection()
+  expect(ejection.probeOutrun(0)).toBeUndefined()
+  ejection.failed(0, 'slow', { baseMs: 10_000, longestMs: 300_000 }, 1)
+  ejection.startProbe()
+  expect(ejection.probeOutrun(10_050)).toBe(10_000)
+  expect(ejection).toMatchObject({ state: 'ejected', cause: 'fails', reason: 'slow', probeAt: 20_050 })
+  ejection.startProbe()
+  expect(ejection.answered(20_050, true, 20_060)).toBe(true)
+})
+
 describe('a task that is about to end', () => {
   test('is out for 10 s, whatever it answers to requests from before, and then probed', () => {
     const ejection = new Ejection()

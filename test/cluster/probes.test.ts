@@ -32,6 +32,15 @@ describe('a probe of a task that fails', () => {
   })
 })
 
+test('a probe that another attempt outran puts the task out again, so that the next call is none', async () => {
+  const { cluster, bad, dueAt } = await withOneFailing()
+  expect(cluster.pick(hint(dueAt), [], false)).toBe(bad)
+  cluster.report(bad, { kind: 'cancelled', latencyMs: 30, outrun: true }, dueAt + 30, dueAt)
+  expect(bad.ejection.state).toBe('ejected')
+  for (let call = 0; call < 20; call++) expect(cluster.pick(hint(dueAt + 40), [], false)).not.toBe(bad)
+  expect(cluster.pick(hint(bad.ejection.probeAt), [], false)).toBe(bad)
+})
+
 test('a task that refused connections is probed with any call: nothing of it is sent in vain', async () => {
   const { cluster, clock } = await testCluster(['10.0.0.1:80', '10.0.0.2:80'])
   const [, bad] = cluster.tasks as [Upstream, Upstream]
