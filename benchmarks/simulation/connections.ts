@@ -34,6 +34,10 @@ export class Connections implements UpstreamDispatchers {
     return line
   }
 
+  fresh(upstream: Upstream): Dispatcher {
+    return this.get(upstream)
+  }
+
   speaksHttp2(): boolean {
     return false
   }

@@ -33,6 +33,7 @@ export class Ejection {
   #reason = ''
   #since = Number.NEGATIVE_INFINITY
   #until = Number.NEGATIVE_INFINITY
+  #forMs = 0
   #refusals = 0
   /** Times out for failing, less one for each `baseMs` of good conduct since. */
   #failings = 0
@@ -144,6 +145,7 @@ export class Ejection {
     this.#reason = reason
     this.#since = now
     this.#until = now + forMs
+    this.#forMs = forMs
     return forMs
   }
 }

@@ -101,8 +101,10 @@ export class Attempt implements Dispatcher.DispatchHandler {
 
   /** Another attempt of the call, begun after this one, answered first. */
   outrun(): void {
-    if (!this.#reported) this.#report({ kind: 'cancelled', latencyMs: this.elapsedMs(), outrun: true })
-    this.abort(new Error('another attempt of the call answered first'))
+    const reason = new Error('another attempt of the call answered first')
+    const judged = this.#judgeAbort(reason)
+    if (!this.#reported) this.#report(judged.kind === 'cancelled' ? { ...judged, outrun: true } : judged)
+    this.abort(reason)
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {

@@ -16,6 +16,8 @@ export interface UpstreamDispatchers {
    * @throws ClosedError when nothing may be opened any more
    */
   get(upstream: Upstream, http1Only: boolean): Dispatcher
+  /** The same, but with connections that were made after `since`, on the clock. */
+  fresh(upstream: Upstream, http1Only: boolean, since: number): Dispatcher
   /** Whether its connections turned out to speak HTTP/2, which sends headers before the body is there. */
   speaksHttp2(upstream: Upstream): boolean
 }
