@@ -9,9 +9,10 @@ export function checkHandler(handler: Dispatcher.DispatchHandler, options: Dispa
   // Each by its name, and not in a loop: this runs for each request.
   if (typeof handler.onRequestStart !== 'function') throw invalid('onRequestStart')
   if (typeof handler.onResponseError !== 'function') throw invalid('onResponseError')
-  const { onBodySent, onRequestSent } = handler
-  if (onBodySent !== undefined && typeof onBodySent !== 'function') throw invalid('onBodySent')
-  if (onRequestSent !== undefined && typeof onRequestSent !== 'function') throw invalid('onRequestSent')
+  if (handler.onBodySent !== undefined && typeof handler.onBodySent !== 'function')
+    throw invalid('onBodySent')
+  if (handler.onRequestSent !== undefined && typeof handler.onRequestSent !== 'function')
+    throw invalid('onRequestSent')
   const { method, upgrade } = options
   if (method === 'CONNECT' || (upgrade !== undefined && upgrade !== null && upgrade !== false)) {
     if (typeof handler.onRequestUpgrade !== 'function') throw invalid('onRequestUpgrade')
