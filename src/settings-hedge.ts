@@ -3,7 +3,7 @@ import { InvalidOptionsError } from './core/errors.ts'
 import type { HedgeOptions } from './dispatch/hedging.ts'
 import { budgetSettings } from './settings-retry.ts'
 
-const DEFAULT_HEDGE: HedgeOptions = {
+export const DEFAULT_HEDGE: HedgeOptions = {
   percentile: 95,
   minMs: 1,
   // No reserve: what is more than this share of the calls is no tail.

@@ -7,8 +7,10 @@ import type { Random } from '../../src/core/clock.ts'
 import type { View } from '../../src/discovery/view.ts'
 import { Call } from '../../src/dispatch/call.ts'
 import { CallsUnderWay } from '../../src/dispatch/calls.ts'
+import { Hedging } from '../../src/dispatch/hedging.ts'
 import { RetryBudget } from '../../src/dispatch/retry-budget.ts'
 import type { Route, UpstreamDispatchers } from '../../src/dispatch/route.ts'
+import { DEFAULT_HEDGE } from '../../src/settings-hedge.ts'
 import { DEFAULT_RETRY } from '../../src/settings-retry.ts'
 import { LOAD_BALANCER } from './load-balancer.ts'
 import type { Policy } from './policies.ts'
@@ -20,6 +22,8 @@ export interface ClientPlan {
   /** The caller gives up after this; undefined: never. */
   readonly timeoutMs: number | undefined
   readonly fallback: boolean
+  /** A second attempt beside a late one. */
+  readonly hedging: boolean
   /** Calls so many of the tasks; undefined: all. */
   readonly subset: number | undefined
   /** Calls with POST: sent once, unless nothing was sent. */
@@ -52,7 +56,7 @@ export class SimulatedClient {
     time: VirtualTime,
     random: Random,
   ) {
-    const { policy, retries, timeoutMs, fallback, subset, method } = plan
+    const { policy, retries, hedging, timeoutMs, fallback, subset, method } = plan
     this.#options = OPTIONS[method]
     this.cluster = new Cluster(view, {
       host: HOST,
@@ -75,7 +79,7 @@ export class SimulatedClient {
       pools,
       retry: retries ? DEFAULT_RETRY : undefined,
       budget: new RetryBudget(DEFAULT_RETRY.budget, time.now()),
-      hedging: undefined,
+      hedging: hedging ? new Hedging(DEFAULT_HEDGE, time.now()) : undefined,
       deadlineHeader: undefined,
       connectMs: 1_000,
       attemptMs: 15_000,

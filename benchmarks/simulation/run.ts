@@ -53,6 +53,7 @@ export const DEFAULT_TASK: TaskPlan = {
 
 const DEFAULT_CLIENT: Omit<ClientPlan, 'policy'> = {
   retries: true,
+  hedging: false,
   timeoutMs: 1_000,
   fallback: false,
   subset: undefined,

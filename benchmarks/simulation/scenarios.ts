@@ -60,6 +60,13 @@ export const TWO_SECONDS_SLOW: Scenario = {
   events: ({ at, fault }) => at(5, () => fault(0, { waitMs: 2_000 })),
 }
 
+export const TWO_SECONDS_SLOW_HEDGED: Scenario = {
+  ...TWO_SECONDS_SLOW,
+  name: 'two-seconds-slow-hedged',
+  title: 'The same, with retries and hedging',
+  client: { hedging: true },
+}
+
 export const TEN_TIMES_SLOW: Scenario = {
   name: 'ten-times-slow',
   title: '1 of 10 takes ten times as long',
@@ -285,6 +292,7 @@ export const SCENARIOS: readonly Scenario[] = [
   TEN_HEALTHY,
   TEN_TIMES_SLOW,
   TWO_SECONDS_SLOW,
+  TWO_SECONDS_SLOW_HEDGED,
   COLD_START,
   FLAPPING,
   blackHole(2),
