@@ -17,7 +17,14 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: 'main',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/package/**', 'test/load/**', 'test/fuzz/**', 'test/peers/**'],
+          exclude: ['package', 'load', 'fuzz', 'peers', 'chaos', 'contract'].map((name) => `test/${name}/**`),
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'contract',
+          include: ['test/contract/**/*.test.ts'],
         },
       },
       {
@@ -56,6 +63,29 @@ const config: ViteUserConfig = defineConfig({
           include: ['test/load/**/*.test.ts'],
           testTimeout: 120_000,
           fileParallelism: false,
+        },
+      },
+      {
+        extends: true,
+        // What fails under faults; each load takes a twentieth of a core. After the projects of no group.
+        test: {
+          name: 'chaos',
+          include: ['test/chaos/**/*.test.ts'],
+          exclude: ['test/chaos/slowness.test.ts'],
+          testTimeout: 120_000,
+          maxWorkers: 3,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        // What faults add to latencies: alone, after the others.
+        test: {
+          name: 'chaos-latency',
+          include: ['test/chaos/slowness.test.ts'],
+          testTimeout: 120_000,
+          maxWorkers: 1,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

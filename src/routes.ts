@@ -44,6 +44,9 @@ export class RouteTable implements Routes {
   readonly #elsewhere = new LRUCache<string, true>({ max: MOST_ORIGINS })
   /** Made room for others, and still have calls under way. */
   readonly #retired = new Set<KnownRoute>()
+  /** Found last: nearly always the next one, too, and the cache's accounts of who was used when cost more than a pick. */
+  #lastKey: string | undefined = undefined
+  #last: KnownRoute | undefined = undefined
 
   constructor(settings: ClientSettings, cache: SnapshotCache) {
     this.#settings = settings
@@ -60,9 +63,12 @@ export class RouteTable implements Routes {
   find(origin: string | URL | undefined): Route | undefined {
     if (origin === undefined) return undefined
     const key = typeof origin === 'string' ? origin : origin.origin
+    if (key === this.#lastKey) return this.#last
     const known = this.#routes.get(key)
-    if (known !== undefined || this.#elsewhere.has(key)) return known
-    return this.#open(key)
+    if (known === undefined) return this.#elsewhere.has(key) ? undefined : this.#open(key)
+    this.#lastKey = key
+    this.#last = known
+    return known
   }
 
   /** The name of a host that is discovered, or undefined for one that is not. */
@@ -110,6 +116,10 @@ export class RouteTable implements Routes {
   /** Nobody has called it for long; its calls, if there are any, end in peace. */
   async #retire(route: KnownRoute): Promise<void> {
     this.#retired.add(route)
+    if (route === this.#last) {
+      this.#lastKey = undefined
+      this.#last = undefined
+    }
     await route.calls.whenIdle()
     this.#retired.delete(route)
     route.cluster.close()
@@ -129,6 +139,8 @@ export class RouteTable implements Routes {
     const known = key === url.origin ? undefined : this.#routes.get(url.origin)
     if (known !== undefined) return known
     const route = this.#make(url, service)
+    // The cache has not seen its last uses: it must not be the one that makes room.
+    if (this.#lastKey !== undefined) this.#routes.get(this.#lastKey)
     this.#routes.set(url.origin, route)
     return route
   }
@@ -169,6 +181,7 @@ export class RouteTable implements Routes {
       pools,
       retry: settings.retry,
       budget: new RetryBudget(settings.budget, clock.now()),
+      connectMs: settings.connectMs,
       hedging: settings.hedge === undefined ? undefined : new Hedging(settings.hedge, clock.now()),
       deadlineHeader: settings.deadlineHeader,
       attemptMs: settings.attemptMs,

@@ -39,7 +39,14 @@ export async function sockets({ quick }: Effort): Promise<Report> {
     return {
       name: 'sockets',
       title: '1. A request over loopback to 4 tasks: CPU time of this process, in µs',
-      columns: { inFlight: 'in flight', onehop: 'onehop', byHand: 'by hand', ratio: 'ratio', low: 'quartile', high: 'quartile' },
+      columns: {
+        inFlight: 'in flight',
+        onehop: 'onehop',
+        byHand: 'by hand',
+        ratio: 'ratio',
+        low: 'quartile',
+        high: 'quartile',
+      },
       rows,
       notes: [
         'by hand: four undici Pools, called by turns; neither discovery, nor balancing, health, retries or timeouts.',
@@ -68,7 +75,9 @@ async function compare(
       if (pair >= 0) costs[name].push(cost)
     }
   }
-  const ratios = costs.onehop.map((cost, pair) => cost / (costs.byHand[pair] ?? Number.NaN)).toSorted((a, b) => a - b)
+  const ratios = costs.onehop
+    .map((cost, pair) => cost / (costs.byHand[pair] ?? Number.NaN))
+    .toSorted((a, b) => a - b)
   return {
     inFlight: load.inFlight,
     onehop: median(costs.onehop),
@@ -92,7 +101,11 @@ async function cpuPerRequest(send: Send, { inFlight, requestsPerSlice }: Load): 
 }
 
 function sendBy(dispatcher: Pick<Pool, 'request'>, origin?: string): Send {
-  const options = { path: '/v1/orders/42', method: 'GET' as const, ...(origin === undefined ? {} : { origin }) }
+  const options = {
+    path: '/v1/orders/42',
+    method: 'GET' as const,
+    ...(origin === undefined ? {} : { origin }),
+  }
   return async () => {
     const { statusCode, body } = await dispatcher.request(options)
     if (statusCode !== 200) throw new Error(`status ${statusCode}`)

@@ -8,24 +8,34 @@ import type { VirtualTime } from './virtual-time.ts'
 const CONNECT_MS = 1_000
 const NO_HEADERS = {}
 
+export interface Distance {
+  /** There and back. */
+  readonly roundTripMs: number
+  /** Told of each attempt. */
+  readonly onSent: () => void
+}
+
 /** What one client has where its undici pools would be: a line to each task, with the time that packets take. */
 export class Connections implements UpstreamDispatchers {
   readonly #byAddress = new Map<string, Line>()
 
-  /** @param roundTripMs to a task and back */
   constructor(
     servers: ReadonlyMap<string, Server>,
-    roundTripMs: (server: Server) => number,
+    distanceTo: (server: Server) => Distance,
     time: VirtualTime,
   ) {
     for (const [address, server] of servers)
-      this.#byAddress.set(address, new Line(server, roundTripMs(server), time))
+      this.#byAddress.set(address, new Line(server, distanceTo(server), time))
   }
 
   get(upstream: Upstream): Dispatcher {
     const line = this.#byAddress.get(upstream.endpoint.address)
     if (line === undefined) throw new Error(`there is no ${upstream.label}`)
     return line
+  }
+
+  fresh(upstream: Upstream): Dispatcher {
+    return this.get(upstream)
   }
 
   speaksHttp2(): boolean {
@@ -36,18 +46,21 @@ export class Connections implements UpstreamDispatchers {
 class Line extends Dispatcher {
   readonly #server: Server
   readonly #halfWayMs: number
+  readonly #onSent: () => void
   readonly #time: VirtualTime
 
-  constructor(server: Server, roundTripMs: number, time: VirtualTime) {
+  constructor(server: Server, { roundTripMs, onSent }: Distance, time: VirtualTime) {
     super()
     this.#server = server
     this.#halfWayMs = roundTripMs / 2
+    this.#onSent = onSent
     this.#time = time
   }
 
   override dispatch(_options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
     const server = this.#server
     server.received++
+    this.#onSent()
     if (server.fault.connections === 'refused') {
       const refused = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })
       this.#time.setTimer(() => handler.onResponseError?.(undefined as never, refused), 2 * this.#halfWayMs)
@@ -73,12 +86,7 @@ class Exchange implements Dispatcher.DispatchController {
   readonly #halfWayMs: number
   readonly #time: VirtualTime
 
-  constructor(
-    handler: Dispatcher.DispatchHandler,
-    server: Server,
-    halfWayMs: number,
-    time: VirtualTime,
-  ) {
+  constructor(handler: Dispatcher.DispatchHandler, server: Server, halfWayMs: number, time: VirtualTime) {
     this.#handler = handler
     this.#server = server
     this.#halfWayMs = halfWayMs

@@ -13,8 +13,8 @@ export class Registry {
 /** What one client knows of a registry: what was true at some moment within the last TTL, as caches have it. */
 export class CachedView implements View {
   snapshot: Snapshot
-  readonly error = undefined
-  readonly usableUntil = Number.POSITIVE_INFINITY
+  readonly error: undefined
+  readonly usableUntil: number = Number.POSITIVE_INFINITY
   usedAt = 0
   readonly #registry: Registry
   readonly #time: VirtualTime

@@ -1,5 +1,5 @@
 import type { Endpoint } from '../../src/discovery/endpoint.ts'
-import { HEALTHY, type Server, type SimulatedTask } from './task.ts'
+import { HEALTHY, type Fault, type Server, type SimulatedTask } from './task.ts'
 import type { VirtualTime } from './virtual-time.ts'
 
 export const LOAD_BALANCER: Endpoint = {
@@ -15,8 +15,8 @@ export const LOAD_BALANCER: Endpoint = {
 
 /** Sends each call to the healthy task with the fewest calls of its own under way, as an ALB set to least outstanding requests. */
 export class SimulatedLoadBalancer implements Server {
-  readonly endpoint = LOAD_BALANCER
-  readonly fault = HEALTHY
+  readonly endpoint: Endpoint = LOAD_BALANCER
+  readonly fault: Fault = HEALTHY
   received = 0
   readonly #targets: readonly SimulatedTask[]
   readonly #outstanding: number[]

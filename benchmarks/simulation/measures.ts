@@ -16,6 +16,8 @@ export interface Totals {
   readonly most: number
   /** Standard deviation of the tasks' attempts ÷ their mean. */
   readonly deviation: number
+  /** Share of the attempts that stayed in the zone of the client. */
+  readonly local: number
 }
 
 /** One second of it. */
@@ -40,7 +42,6 @@ export interface Outcome {
 /** Collects calls as they end, and attempts as they begin. */
 export class Measures {
   readonly #servers: readonly Server[]
-  readonly #directShare: () => number
   readonly #seconds: Second[] = []
   readonly #latencies: number[] = []
   readonly #failures: boolean[] = []
@@ -48,11 +49,11 @@ export class Measures {
   #countedAtWarm = new Map<string, number>()
   #countedAtSecond = new Map<string, number>()
   #warmFrom = 0
+  #attempts = 0
+  #local = 0
 
-  /** @param directShare asked at the end of each second */
-  constructor(servers: readonly Server[], directShare: () => number) {
+  constructor(servers: readonly Server[]) {
     this.#servers = servers
-    this.#directShare = directShare
   }
 
   ended(latencyMs: number, status: number): void {
@@ -60,13 +61,21 @@ export class Measures {
     this.#failures.push(status === 0 || status >= 500)
   }
 
+  /** An attempt goes out. */
+  sent(isLocal: boolean): void {
+    this.#attempts++
+    if (isLocal) this.#local++
+  }
+
   /** What came before does not count for the totals. */
   warm(): void {
+    this.#attempts = 0
+    this.#local = 0
     this.#warmFrom = this.#latencies.length
     this.#countedAtWarm = this.#counted()
   }
 
-  second(at: number): void {
+  second(at: number, directShare: number): void {
     const counted = this.#counted()
     const attempts = new Map<string, number>()
     for (const [address, count] of counted)
@@ -78,7 +87,7 @@ export class Measures {
       failed: this.#failures.slice(this.#secondFrom).filter(Boolean).length,
       p99: quantile(latencies, 0.99),
       attempts,
-      directShare: this.#directShare(),
+      directShare,
     })
     this.#secondFrom = this.#latencies.length
     this.#countedAtSecond = counted
@@ -107,6 +116,7 @@ export class Measures {
         least: Math.min(...tasks) / mean,
         most: Math.max(...tasks) / mean,
         deviation: Math.sqrt(squares) / mean,
+        local: this.#local / this.#attempts,
       },
       seconds: this.#seconds,
     }

@@ -2,7 +2,7 @@ import { seededRandom } from 'onehop/testing'
 import type { Random } from 'onehop'
 import type { TaskLocation } from '../../src/cluster/locality.ts'
 import { SimulatedClient, type ClientPlan } from './client.ts'
-import { Connections } from './connections.ts'
+import { Connections, type Distance } from './connections.ts'
 import { CachedView, Registry } from './discovery.ts'
 import { SimulatedLoadBalancer } from './load-balancer.ts'
 import { Measures, type Outcome } from './measures.ts'
@@ -93,11 +93,16 @@ export function simulate(scenario: Scenario, policy: Policy, seed = 1): Run {
     const balancer = new SimulatedLoadBalancer(tasks, BALANCER_HOP_MS, time)
     servers.set(balancer.endpoint.address, balancer)
   }
-  const clients = startClients(scenario, plan, registry, servers, time, random)
-  const measures = new Measures([...servers.values()], () => meanDirectShare(clients))
-  // eslint-disable-next-line unicorn/no-array-for-each
+  const measures = new Measures([...servers.values()])
+  const clients = startClients(scenario, plan, registry, servers, measures, time, random)
   for (const client of clients)
-    callForever(client, scenario.callsPerSecond / clients.length, time, seededRandom(random.next() * 2 ** 32), measures)
+    callForever(
+      client,
+      scenario.callsPerSecond / clients.length,
+      time,
+      seededRandom(random.next() * 2 ** 32),
+      measures,
+    )
   const warmMs = scenario.warmUpSeconds * 1_000
   scenario.events?.({
     tasks,
@@ -111,7 +116,7 @@ export function simulate(scenario: Scenario, policy: Policy, seed = 1): Run {
   })
   for (let second = 1; second <= scenario.warmUpSeconds + scenario.seconds; second++) {
     time.runUntil(second * 1_000)
-    measures.second(second - scenario.warmUpSeconds)
+    measures.second(second - scenario.warmUpSeconds, meanDirectShare(clients))
     if (second === scenario.warmUpSeconds) measures.warm()
   }
   return { outcome: measures.outcome(), clients }
@@ -122,12 +127,14 @@ function startClients(
   plan: ClientPlan,
   registry: Registry,
   servers: ReadonlyMap<string, Server>,
+  measures: Measures,
   time: VirtualTime,
   random: Random,
 ): readonly SimulatedClient[] {
   const callers = new Registry()
-  callers.endpoints = clients.map((zone, index) =>
-    new SimulatedTask({ ...DEFAULT_TASK, address: callerAddress(index), zone }, time, random).endpoint,
+  callers.endpoints = clients.map(
+    (zone, index) =>
+      new SimulatedTask({ ...DEFAULT_TASK, address: callerAddress(index), zone }, time, random).endpoint,
   )
   return clients.map((zone, index) => {
     const own = seededRandom(random.next() * 2 ** 32)
@@ -135,13 +142,18 @@ function startClients(
       zone === undefined
         ? undefined
         : { zone, subnets: [], instanceId: undefined, addresses: [callerAddress(index)] }
-    const roundTripMs = ({ endpoint }: Server): number =>
-      endpoint.zone === zone ? ROUND_TRIP_MS : ROUND_TRIP_FAR_MS
+    const distanceTo = ({ endpoint }: Server): Distance => {
+      const isLocal = endpoint.zone === zone
+      return {
+        roundTripMs: isLocal ? ROUND_TRIP_MS : ROUND_TRIP_FAR_MS,
+        onSent: () => measures.sent(isLocal),
+      }
+    }
     return new SimulatedClient(
       `client-${index}`,
       plan,
       new CachedView(registry, time, ttlMs, own),
-      new Connections(servers, roundTripMs, time),
+      new Connections(servers, distanceTo, time),
       location,
       peers ? new CachedView(callers, time, ttlMs, own) : undefined,
       time,

@@ -159,7 +159,7 @@ export const THOUSANDS: Scenario = {
   clients: nowhere(1_000),
   callsPerSecond: 50_000,
   warmUpSeconds: 1,
-  seconds: 4,
+  seconds: 6,
   client: { subset: 20 },
 }
 
@@ -239,7 +239,7 @@ const ROLLING: Scenario = {
   },
 }
 
-const TWO_TASKS: Scenario = {
+export const TWO_TASKS: Scenario = {
   name: 'two-tasks',
   title: '1 of 2 answers every second call with 500; 35 % load, POST',
   tasks: fleet(2),
@@ -253,7 +253,8 @@ const TWO_TASKS: Scenario = {
 
 export const RETRY_STORM: Scenario = {
   name: 'retry-storm',
-  title: 'All of 6 tasks take four times as long for 20 s: twice what they can bear. They answer 503 when 40 calls wait',
+  title:
+    'All of 6 tasks take four times as long for 20 s: twice what they can bear. They answer 503 when 40 calls wait',
   tasks: fleet(6, { longestQueue: 40 }),
   clients: nowhere(6),
   callsPerSecond: 6 * HALF_LOAD,

@@ -3,14 +3,6 @@ import type { Random } from '../../src/core/clock.ts'
 /** How long a task works on a call, in ms. */
 export type ServiceTime = (random: Random) => number
 
-export function constant(ms: number): ServiceTime {
-  return () => ms
-}
-
-export function exponential(meanMs: number): ServiceTime {
-  return (random) => -meanMs * Math.log(1 - random.next())
-}
-
 /** Most calls near the median, a few far above: as services are. `sigma` 0.5: the 99th percentile is 3.2 times the median. */
 export function lognormal(medianMs: number, sigma: number): ServiceTime {
   return (random) => medianMs * Math.exp(sigma * normal(random))

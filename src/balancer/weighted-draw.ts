@@ -17,6 +17,9 @@ export class WeightedDraw {
   readonly #random: Random
   /** The heaviest of a set, as far as it is known: weights may change while the set stays. */
   readonly #heaviest = new WeakMap<readonly Upstream[], number>()
+  /** Of the set that was drawn from last, which is nearly always the next one too: a look into a map costs more. */
+  #last: readonly Upstream[] | undefined = undefined
+  #heaviestOfLast = 0
 
   constructor(random: Random) {
     this.#random = random
@@ -26,7 +29,7 @@ export class WeightedDraw {
   draw(candidates: readonly Upstream[]): number {
     const count = candidates.length
     if (count < 2) return 0
-    const heaviest = this.#heaviest.get(candidates)
+    const heaviest = this.#heaviestOf(candidates)
     if (heaviest === undefined) return this.#scan(candidates)
     for (let attempt = 0; attempt < MOST_TRIES; attempt++) {
       // One number for both: its whole part says which, and the rest of it whether that is kept.
@@ -35,7 +38,7 @@ export class WeightedDraw {
       const { weight } = (candidates[index] as Upstream).endpoint
       // It got heavier since: what is known now is right from the next draw on.
       if (weight > heaviest) {
-        this.#heaviest.set(candidates, weight)
+        this.#remember(candidates, weight)
         return index
       }
       if ((drawn - index) * heaviest < weight) return index
@@ -54,6 +57,19 @@ export class WeightedDraw {
     return drawn < first ? drawn : drawn + 1
   }
 
+  #heaviestOf(candidates: readonly Upstream[]): number | undefined {
+    if (candidates === this.#last) return this.#heaviestOfLast
+    const heaviest = this.#heaviest.get(candidates)
+    if (heaviest !== undefined) this.#remember(candidates, heaviest)
+    return heaviest
+  }
+
+  #remember(candidates: readonly Upstream[], heaviest: number): void {
+    if (this.#heaviest.get(candidates) !== heaviest) this.#heaviest.set(candidates, heaviest)
+    this.#last = candidates
+    this.#heaviestOfLast = heaviest
+  }
+
   #scan(candidates: readonly Upstream[]): number {
     let total = 0
     let heaviest = 0
@@ -62,7 +78,7 @@ export class WeightedDraw {
       total += weight
       if (weight > heaviest) heaviest = weight
     }
-    if (this.#heaviest.get(candidates) !== heaviest) this.#heaviest.set(candidates, heaviest)
+    this.#remember(candidates, heaviest)
     let left = this.#random.next() * total
     for (let i = 0; i < candidates.length; i++) {
       left -= (candidates[i] as Upstream).endpoint.weight

@@ -68,7 +68,8 @@ export class Cluster implements Witness {
     this.#view = view
     this.#options = options
     const { fallback, clock, outlier, random, slowStartMs, standpoint } = options
-    this.#judge = outlier === undefined ? undefined : new OutlierDetector(outlier, clock.now())
+    this.#judge =
+      outlier === undefined ? undefined : new OutlierDetector(outlier, clock.now(), () => this.#underWay())
     this.#fallback =
       fallback === undefined ? undefined : new Upstream(fallback, options.portOf(fallback), 0, clock.now())
     this.#rotation = new Rotation(this.#fallback)
@@ -229,7 +230,7 @@ export class Cluster implements Witness {
     const group = zones?.draw()
     if (zones === undefined || group === undefined) return this.#choose(candidates, hint)
     const chosen = this.#choose(group, hint, candidates)
-    if (chosen === undefined || !zones.isCrowded(chosen)) return chosen
+    if (chosen === undefined || !zones.isCrowded(chosen, hint.now)) return chosen
     const other = this.#choose(zones.elsewhere, hint)
     return other === undefined ? chosen : zones.better(chosen, other, hint.now)
   }
@@ -273,6 +274,7 @@ export class Cluster implements Witness {
 
   #readmitted(upstream: Upstream, now: number): void {
     this.#panicking = false
+    upstream.startAfresh(now)
     this.#slowStart.begin(upstream, now)
     this.#recount()
     const { host } = this.#options
@@ -302,7 +304,8 @@ export class Cluster implements Witness {
     if (joined.length < tasks.size) for (const upstream of joined) this.#slowStart.begin(upstream, now)
     this.#recount()
     for (const [name, upstream] of staying) {
-      if (!tasks.has(name)) this.#options.onDeparted(upstream)
+      if (tasks.has(name)) continue
+      this.#options.onDeparted(upstream)
     }
   }
 
@@ -320,6 +323,12 @@ export class Cluster implements Witness {
     this.#rotation.recount()
     const { tasks, available } = this.#rotation
     this.#zones?.recount(this.#endpoints ?? [], tasks, available, this.#standpoint?.peers)
+  }
+
+  #underWay(): number {
+    let calls = 0
+    for (const { pending } of this.tasks) calls += pending
+    return calls
   }
 
   #learnPeers(now: number): void {

@@ -4,7 +4,8 @@
  * A refused connection is certain knowledge, so a single one is enough; it is also cheap to be wrong about,
  * so the first time out is short: a task that restarts is back within a second, a dead one costs one probe at
  * 1, 2, 4 ... 30 s. Failures are statistics (`outlier.ts`), and a task that fails harms calls that cannot be
- * sent again: those times out are longer. Pure: time is an argument.
+ * sent again: those times out are longer, and the longer the more often it was out. But once it is out, one call in ten
+ * seconds is little to pay for knowing soon that it is well again (docs/decisions/012). Pure: time is an argument.
  */
 
 export const FIRST_EJECTION_MS = 1_000
@@ -86,10 +87,7 @@ export class Ejection {
     jitter: number,
   ): number | undefined {
     if (this.#state === 'ejected') return undefined
-    if (this.#state === 'probing') {
-      const forMs = Math.min(Math.max(2 * this.#forMs, baseMs), longestMs)
-      return this.#eject('fails', forMs, now, reason)
-    }
+    if (this.#state === 'probing') return this.#eject('fails', baseMs * jitter, now, reason)
     const forgotten = Math.floor((now - this.#backSince) / baseMs)
     this.#failings = Math.max(0, this.#failings - forgotten) + 1
     const forMs = Math.min(baseMs * this.#failings, longestMs) * jitter
@@ -145,9 +143,9 @@ export class Ejection {
     this.#state = 'ejected'
     this.#cause = cause
     this.#reason = reason
-    this.#forMs = forMs
     this.#since = now
     this.#until = now + forMs
+    this.#forMs = forMs
     return forMs
   }
 }

@@ -62,7 +62,7 @@ function learnFromResponse(
   upstream.answeredAt = now
   if (status === 503 || status === 429) {
     const penaltyMs = Math.min(retryAfterMs ?? FAILURE_COUNTS_AS_MS, LONGEST_RETRY_AFTER_MS)
-    upstream.observe(Math.max(upstream.latencyMs(now), penaltyMs, latencyMs), now)
+    upstream.penalise(Math.max(penaltyMs, latencyMs), now)
   } else {
     upstream.observe(latencyMs, now)
   }
@@ -85,7 +85,7 @@ function learnFromFailure(upstream: Upstream, outcome: Failure, now: number, jud
     return ejected(upstream.ejection.connectFailed(now, reasonOf(outcome.error)))
   }
   const waitedMs = outcome.kind === 'timeout' ? outcome.latencyMs : 0
-  upstream.observe(Math.max(upstream.latencyMs(now), FAILURE_COUNTS_AS_MS, waitedMs), now)
+  upstream.penalise(Math.max(FAILURE_COUNTS_AS_MS, waitedMs), now)
   return judgeFailure(upstream, reasonOf(outcome.error), now, judge)
 }
 

@@ -7,6 +7,12 @@ import { AnswerRecord, DEFAULT_OUTLIER } from './outlier.ts'
 /** Time constant of the latency estimate: Finagle's and linkerd's default. */
 export const LATENCY_TAU_MS = 10_000
 
+/**
+ * The same for what a failure counts as, which is a guess and not a latency. From 1 s it fades to the 30 ms of a
+ * task's peers in 17 s, and then the task is called again; with 10 s it would take 35, in which it may long be well.
+ */
+const PENALTY_TAU_MS = 5_000
+
 // Keeps pending calls decisive while every estimate is 0, as it is when a process starts.
 const SMALLEST_ESTIMATE_MS = 0.01
 
@@ -27,6 +33,8 @@ export class Upstream {
   startsSlowlyFrom: number
   /** Attempts begun and not over, response bodies included. */
   pending: number
+  /** Those of them that have no answer yet. */
+  waiting: number
   /** What the service's upstreams usually take; the estimate drifts there without samples. */
   peersMs: number
   /** Whether its estimate rests on anything. */
@@ -36,7 +44,10 @@ export class Upstream {
   failures: number
   /** When it last answered, on the clock; never again, once it let a connection fail. */
   answeredAt: number
-  readonly #latency: PeakEwma
+  #latency: PeakEwma
+  #tauMs: number
+  /** Since when it has said nothing though attempts wait, on the clock. */
+  #silentSince: number
 
   constructor(
     endpoint: Endpoint,
@@ -52,27 +63,65 @@ export class Upstream {
     this.answers = new AnswerRecord(outlierWindowMs, now)
     this.startsSlowlyFrom = Number.NEGATIVE_INFINITY
     this.pending = 0
+    this.waiting = 0
     this.peersMs = peersMs
     this.hasSamples = false
     this.requests = 0
     this.failures = 0
     this.answeredAt = Number.NEGATIVE_INFINITY
     this.#latency = new PeakEwma(peersMs, now)
+    this.#tauMs = LATENCY_TAU_MS
+    this.#silentSince = now
+  }
+
+  /** An attempt begins. */
+  began(now: number): void {
+    if (this.waiting === 0) this.#silentSince = now
+    this.waiting++
+    this.pending++
+  }
+
+  /**
+   * An attempt waits no longer.
+   * @param isAnswer whether the task said something, were it a refusal
+   */
+  waited(isAnswer: boolean, now: number): void {
+    this.waiting--
+    if (isAnswer) this.#silentSince = now
   }
 
   /** Milliseconds to response headers that are expected of it now. */
   latencyMs(now: number): number {
-    return this.#latency.estimate(now, this.peersMs, LATENCY_TAU_MS)
+    return this.#latency.estimate(now, this.peersMs, this.#tauMs)
   }
 
   observe(sampleMs: number, now: number): void {
     this.hasSamples = true
-    this.#latency.observe(sampleMs, now, this.peersMs, LATENCY_TAU_MS)
+    this.#latency.observe(sampleMs, now, this.peersMs, this.#tauMs)
+    this.#tauMs = LATENCY_TAU_MS
   }
 
-  /** What one more call here costs, relative to its peers: the expected wait in a queue of `pending`. */
+  /** It failed, which counts as slow: a failing task answers fast, and would draw traffic (the black hole). */
+  penalise(asMs: number, now: number): void {
+    this.hasSamples = true
+    this.#latency.observe(Math.max(this.latencyMs(now), asMs), now, this.peersMs, this.#tauMs)
+    this.#tauMs = PENALTY_TAU_MS
+  }
+
+  /** It is back: what it took while it failed is of no account. */
+  startAfresh(now: number): void {
+    this.#latency = new PeakEwma(this.peersMs, now)
+    this.#tauMs = LATENCY_TAU_MS
+  }
+
+  /**
+   * What one more call here costs, relative to its peers: the expected wait in a queue of `pending`. A task that has
+   * been silent for longer than it usually takes is at least as slow as that: one that hangs is noticed within some
+   * 100 ms, and not when the first call to it ends.
+   */
   cost(now: number): number {
-    const estimate = this.latencyMs(now)
+    const silentMs = this.waiting === 0 ? 0 : now - this.#silentSince
+    const estimate = Math.max(this.latencyMs(now), silentMs)
     return (estimate + SMALLEST_ESTIMATE_MS) * (1 + this.pending / this.endpoint.weight)
   }
 }

@@ -10,8 +10,8 @@ import { zoneShares, type ByZone } from './zone-shares.ts'
 const MOST_LOCAL = 0.98
 /** So many times the calls that usually wait at a local task, when another is sent there, are a queue. */
 const CROWDED = 4
-/** Calls over which "usually" is taken. */
-const USUAL_OVER = 64
+/** Time constant of "usually": a task that hangs must not make a queue usual before it is noticed. */
+const USUAL_TAU_MS = 10_000
 /** What a task elsewhere may cost less than a crowded local one, for the call to stay all the same. */
 const DEARER = 2
 
@@ -42,11 +42,13 @@ export class Zones {
   #groups: readonly Group[] = []
   #shares: ByZone = new Map()
   #usuallyPending = 0
+  #pickedAt: number
 
   constructor(locality: Locality, random: Random, now: number) {
     this.locality = locality
     this.#random = random
     this.#latency = new ZoneLatency(now)
+    this.#pickedAt = now
   }
 
   /** Shares of the calls that the zones should get, by capacity; without what latency holds back. */
@@ -107,11 +109,13 @@ export class Zones {
    * Whether the picked task has so many calls under way that others should be looked at.
    * To be asked once for each pick: it is also how it is known what is usual.
    */
-  isCrowded(picked: Upstream): boolean {
+  isCrowded(picked: Upstream, now: number): boolean {
     if (!this.#local.has(picked)) return false
     const { pending } = picked
     if (pending > CROWDED * (1 + this.#usuallyPending)) return true
-    this.#usuallyPending += (pending - this.#usuallyPending) / USUAL_OVER
+    const weight = 1 - Math.exp((this.#pickedAt - now) / USUAL_TAU_MS)
+    this.#usuallyPending += (pending - this.#usuallyPending) * weight
+    this.#pickedAt = now
     return false
   }
 

@@ -23,6 +23,11 @@ const EARLY_REFRESH_EVERY_MS = 1_000
 const EARLY_RETRY_EVERY_MS = 5_000
 /** A TTL of 0, or a clock that a resolver of the user's misread, must not mean a lookup per request. */
 const SHORTEST_TTL_MS = 1_000
+/**
+ * How late the timer may be that refreshes a name in use: until it has fired, calls go on with what expired. A process
+ * that stood still for longer waits for a fresh answer, as it would after a pause.
+ */
+const LATE_TIMER_MS = 1_000
 const FIRST_BACKOFF_MS = 1_000
 const LONGEST_BACKOFF_MS = 60_000
 /** With nothing to serve, callers are waiting: ask again soon. */
@@ -158,8 +163,9 @@ export class ServiceView implements View {
     const endpoints =
       previous !== undefined && (held || sameEndpoints(previous.endpoints, told)) ? previous.endpoints : told
     this.snapshot = endpoints === fresh.endpoints ? fresh : { ...fresh, endpoints }
-    this.usableUntil = Math.max(fresh.expiresAt, now + SHORTEST_TTL_MS)
-    this.#refreshIn(this.usableUntil - now)
+    const expiresAt = Math.max(fresh.expiresAt, now + SHORTEST_TTL_MS)
+    this.usableUntil = expiresAt + LATE_TIMER_MS
+    this.#refreshIn(expiresAt - now)
     if (endpoints !== previous?.endpoints) this.#announce(this.snapshot, previous)
   }
 

@@ -14,6 +14,9 @@ const LONGEST_DRAIN_MS = 1_000
 /** A task that is shutting down says so with its answers, whatever the value. */
 const DRAINING_HEADER = 'x-onehop-draining'
 
+/** Of `connectMs`: an aborted attempt that had no connection by then would not have got one. */
+const LONG_CONNECT = 0.5
+
 /**
  * - `waiting`: no response yet
  * - `forwarding`: its response is the call's
@@ -64,7 +67,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.#dispatching = false
     this.#takenUpAt = startedAt
     this.#lateMs = 0
-    upstream.pending++
+    upstream.began(startedAt)
   }
 
   /** undici's controller of this attempt; undefined until there is a connection. */
@@ -91,15 +94,17 @@ export class Attempt implements Dispatcher.DispatchHandler {
 
   /** The caller is gone: ends whatever goes on, at once. */
   abort(reason: Error): void {
-    if (!this.#reported) this.#report({ kind: 'cancelled', latencyMs: this.elapsedMs() })
+    if (!this.#reported) this.#report(this.#judgeAbort(reason))
     this.#end()
     this.#controller?.abort(reason)
   }
 
   /** Another attempt of the call, begun after this one, answered first. */
   outrun(): void {
-    if (!this.#reported) this.#report({ kind: 'cancelled', latencyMs: this.elapsedMs(), outrun: true })
-    this.abort(new Error('another attempt of the call answered first'))
+    const reason = new Error('another attempt of the call answered first')
+    const judged = this.#judgeAbort(reason)
+    if (!this.#reported) this.#report(judged.kind === 'cancelled' ? { ...judged, outrun: true } : judged)
+    this.abort(reason)
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -109,24 +114,33 @@ export class Attempt implements Dispatcher.DispatchHandler {
     else if (this.#call.paused) controller.pause()
     // HTTP/1.1 writes the headers of a streamed body with its first chunk, which `onBodySent` tells of.
     const { streamsBody, route } = this.#call
-    this.#takenUpAt = route.clock.now()
-    this.#lateMs = Math.min(route.lag.at(this.#takenUpAt), this.#takenUpAt - this.#startedAt)
+    // As a rule there is an idle connection, and this is the turn of the dispatch: nothing has passed.
+    if (!this.#dispatching) {
+      this.#takenUpAt = route.clock.now()
+      this.#lateMs = Math.min(route.lag.at(this.#takenUpAt), this.#takenUpAt - this.#startedAt)
+    }
     this.#headersSent = !streamsBody || route.pools.speaksHttp2(this.upstream)
   }
 
   onBodySent(chunk: Buffer): void {
     this.#headersSent = true
-    if (this.#state !== 'over') this.#tell(() => this.#call.handler.onBodySent?.(chunk))
+    const { handler } = this.#call
+    if (handler.onBodySent !== undefined && this.#state !== 'over')
+      this.#tell(() => handler.onBodySent?.(chunk))
   }
 
   onRequestSent(): void {
     this.#headersSent = true
-    if (this.#state !== 'over') this.#tell(() => this.#call.handler.onRequestSent?.())
+    const { handler } = this.#call
+    if (handler.onRequestSent !== undefined && this.#state !== 'over')
+      this.#tell(() => handler.onRequestSent?.())
   }
 
   onResponseStarted(): void {
     this.#headersSent = true
-    if (this.#state === 'waiting') this.#tell(() => this.#call.handler.onResponseStarted?.())
+    const { handler } = this.#call
+    if (handler.onResponseStarted !== undefined && this.#state === 'waiting')
+      this.#tell(() => handler.onResponseStarted?.())
   }
 
   onRequestUpgrade(
@@ -141,14 +155,11 @@ export class Attempt implements Dispatcher.DispatchHandler {
     }
     this.#controller = controller
     this.statusCode = statusCode
-    this.#report({
-      kind: 'response',
-      status: statusCode,
-      latencyMs: this.elapsedMs(),
-      retryAfterMs: undefined,
-    })
+    const now = this.#call.route.clock.now()
+    const latencyMs = this.#elapsedMs(now)
+    this.#report({ kind: 'response', status: statusCode, latencyMs, retryAfterMs: undefined }, now)
     this.#end()
-    this.#call.takes(this, this.elapsedMs())
+    this.#call.takes(this, latencyMs)
     this.#call.upgraded(statusCode, headers, socket)
   }
 
@@ -166,14 +177,15 @@ export class Attempt implements Dispatcher.DispatchHandler {
     }
     this.#limit?.cancel()
     this.statusCode = statusCode
+    const now = this.#call.route.clock.now()
     const outcome: Outcome & { kind: 'response' } = {
       kind: 'response',
       status: statusCode,
-      latencyMs: this.elapsedMs(),
+      latencyMs: this.#elapsedMs(now),
       retryAfterMs: statusCode < 300 ? undefined : retryAfterMs(headers['retry-after']),
     }
     if (headers[DRAINING_HEADER] !== undefined) this.#hearDraining(headers)
-    this.#report(outcome)
+    this.#report(outcome, now)
     if (statusCode >= 400 && this.#call.retries(this, outcome)) {
       this.#state = 'draining'
       this.#limit = this.#call.route.clock.setTimer(() => this.#stopDraining(), LONGEST_DRAIN_MS)
@@ -278,23 +290,42 @@ export class Attempt implements Dispatcher.DispatchHandler {
     return verdictOn(error, latencyMs, this.#controller !== undefined, this.#headersSent)
   }
 
+  /**
+   * Whose patience ends before a connection is made tells as much as a connect timeout: within a network of one's own
+   * it takes a millisecond or two. Without this, a task that is gone without a word is never put out by callers who
+   * wait no longer than `connectMs`.
+   */
+  #judgeAbort(reason: Error): Outcome {
+    const latencyMs = this.elapsedMs()
+    const { connectMs, mayQueue } = this.#call.route
+    const hasWaited = this.#controller === undefined && !mayQueue && latencyMs >= LONG_CONNECT * connectMs
+    if (!hasWaited) return { kind: 'cancelled', latencyMs }
+    const told = `no connection in ${Math.round(latencyMs)} ms, when the caller left`
+    const error = Object.assign(new errors.ConnectTimeoutError(told), { cause: reason })
+    return { kind: 'timeout', phase: 'connect', latencyMs, error }
+  }
+
   #isOver(): boolean {
     return this.#state === 'over'
   }
 
   /** What the upstream took: not the time for which this process was too busy to hear it. */
   elapsedMs(): number {
-    const { clock, lag } = this.#call.route
-    const now = clock.now()
+    return this.#elapsedMs(this.#call.route.clock.now())
+  }
+
+  #elapsedMs(now: number): number {
+    const { lag } = this.#call.route
     const lateMs = this.#lateMs + Math.min(lag.at(now), now - this.#takenUpAt)
     return now - this.#startedAt - lateMs
   }
 
-  #report(outcome: Outcome): void {
-    this.#reported = true
+  #report(outcome: Outcome, now: number = this.#call.route.clock.now()): void {
     if (this.trace !== undefined) this.#tellTrace(this.trace, outcome)
-    const { cluster, clock } = this.#call.route
-    cluster.report(this.upstream, outcome, clock.now(), this.#startedAt)
+    const { cluster } = this.#call.route
+    if (!this.#reported) this.upstream.waited(isAnswer(outcome), now)
+    this.#reported = true
+    cluster.report(this.upstream, outcome, now, this.#startedAt)
   }
 
   #tellTrace(trace: AttemptTrace, outcome: Outcome): void {
@@ -310,4 +341,9 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.upstream.pending--
     if (this.trace !== undefined) traceOver(attemptTracing, this.trace)
   }
+}
+
+/** Whether the task said something, were it that it takes no connections. */
+function isAnswer({ kind }: Outcome): boolean {
+  return kind !== 'timeout' && kind !== 'cancelled'
 }

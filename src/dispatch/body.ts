@@ -36,7 +36,8 @@ export function isOneShot(body: unknown): body is AsyncIterable<Chunk> | Iterabl
 export function sendable(options: Dispatcher.DispatchOptions): Dispatcher.DispatchOptions {
   const { body, headers } = options as { body?: unknown; headers?: unknown }
   let changed = options
-  if (isIterator(headers)) changed = { ...changed, headers: [...headers].flat(1) as never }
+  // A set keeps the order, can be read again, and leaves it to undici to refuse what are no pairs.
+  if (isIterator(headers)) changed = { ...changed, headers: new Set(headers) as never }
   if (body instanceof URLSearchParams) {
     changed = { ...changed, body: body.toString(), headers: withFormType(changed.headers) as never }
   } else if (isOldStream(body)) {
@@ -72,6 +73,22 @@ function withFormType(headers: unknown): unknown {
   if (typeof headers !== 'object' || Symbol.iterator in headers) return headers
   const given = Object.keys(headers).some((name) => name.toLowerCase() === 'content-type')
   return given ? headers : { ...headers, 'content-type': FORM_TYPE }
+}
+
+/**
+ * What stands between a body and the attempts that read it; undefined for one that undici may read itself.
+ * @param limit bytes that are kept for another attempt; undefined: there is never another
+ */
+export function recorded(body: unknown, limit: number | undefined): RecordedBody | undefined {
+  if (!isOneShot(body)) return undefined
+  // undici asks a stream for its length; and what a stream failed with, `brokeOff` can tell.
+  if (limit === undefined && 'errored' in body) return undefined
+  return new RecordedBody(body, limit ?? 0)
+}
+
+/** Whether an error is the body's own: what its stream failed with. */
+export function brokeOff(body: unknown, error: Error): boolean {
+  return (body as { errored?: unknown } | null | undefined)?.errored === error
 }
 
 /** A one-shot body, recorded while it is read. One attempt reads at a time: the one that asked last. */
@@ -142,6 +159,11 @@ export class RecordedBody {
     }
   }
 
+  /** The attempt that read has failed. Nothing is read until the next one does, or what is kept might outgrow its limit. */
+  rest(): void {
+    this.#readers++
+  }
+
   /** The call is over: lets go of what was recorded, and tells a source that was not read to its end. */
   close(): void {
     this.#readers++
@@ -155,7 +177,10 @@ export class RecordedBody {
 
   /** The caller's code, which may throw: nobody is left to be told. */
   async #returnSource(): Promise<void> {
-    await this.#source?.return?.()
+    const web = this.#body as unknown as Partial<ReadableStream>
+    // A web stream that nobody has read waits to be told.
+    if (this.#source === undefined && typeof web.cancel === 'function') await web.cancel()
+    else await this.#source?.return?.()
   }
 
   #dropBefore(position: number): void {
@@ -179,14 +204,22 @@ export class RecordedBody {
         this.#ended = true
         return
       }
-      this.#chunks.push(result.value)
-      this.#bytes +=
-        typeof result.value === 'string' ? Buffer.byteLength(result.value) : result.value.byteLength
+      const chunk = result.value
+      // Throws for what is no chunk, as undici would when it comes to send it.
+      this.#bytes += Buffer.byteLength(chunk)
+      this.#chunks.push(this.replayable ? copyOf(chunk) : chunk)
     } catch (error) {
       this.#ended = true
       this.error ??= error instanceof Error ? error : new Error(String(error))
     }
   }
+}
+
+/** Its producer may fill the same buffer anew for the next chunk. */
+function copyOf(chunk: Chunk): Chunk {
+  return ArrayBuffer.isView(chunk)
+    ? Buffer.from(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength))
+    : chunk
 }
 
 function iteratorOf(body: AsyncIterable<Chunk> | Iterable<Chunk>): Source {

@@ -41,6 +41,7 @@ export class Call extends CallController implements AttemptOwner, PickHint {
   #attempts: number
   #history: History | undefined
   #wait: Timer | undefined
+  #startedAt: number
   /** Since when nothing is under way: the call's beginning, or its last failure. */
   #idleSince: number
   #deadline: CallDeadline | undefined
@@ -64,6 +65,7 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     this.#attempts = 0
     this.#history = undefined
     this.#wait = undefined
+    this.#startedAt = 0
     this.#idleSince = 0
     this.#deadline = undefined
     this.#trace = undefined
@@ -95,6 +97,7 @@ export class Call extends CallController implements AttemptOwner, PickHint {
       return
     }
     const now = clock.now()
+    this.#startedAt = now
     this.#idleSince = now
     budget.deposit(now)
     this.#prepare(now)
@@ -165,7 +168,12 @@ export class Call extends CallController implements AttemptOwner, PickHint {
       socket.destroy()
       this.failed(new errors.InvalidArgumentError('invalid onRequestUpgrade method'))
     } else if (this.#finish(undefined)) {
-      this.handler.onRequestUpgrade(this, statusCode, headers, socket)
+      try {
+        this.handler.onRequestUpgrade(this, statusCode, headers, socket)
+      } catch (error) {
+        socket.destroy()
+        this.handler.onResponseError?.(this, error as Error)
+      }
     }
   }
 
@@ -247,7 +255,9 @@ export class Call extends CallController implements AttemptOwner, PickHint {
 
   #tryOn(upstream: Upstream, tried: readonly Upstream[], now: number): void {
     const { cluster, pools, attemptMs, mayQueue } = this.route
-    const pool = pools.get(upstream, this.#http1Only)
+    const pool = this.#needsFreshConnection
+      ? pools.fresh(upstream, this.#http1Only, this.#startedAt)
+      : pools.get(upstream, this.#http1Only)
     const options = this.#optionsOfAttempt(now)
     this.#attempts++
     if (upstream === cluster.fallback) tellFallback(this.route, this.method, upstream, tried)
@@ -262,6 +272,16 @@ export class Call extends CallController implements AttemptOwner, PickHint {
       attempt.trace = trace
       traceBegin(attemptTracing, trace, () => attempt.dispatchOn(pool, options))
     } else attempt.dispatchOn(pool, options)
+  }
+
+  /**
+   * The last attempt, after others broke off: something between here and the tasks may have dropped all connections
+   * that were idle, and one more of those would be the end of the call.
+   */
+  get #needsFreshConnection(): boolean {
+    const { retry } = this.route
+    if (this.#history === undefined || retry === undefined) return false
+    return this.#attempts === retry.attempts - 1 && this.#history.hasBrokenOffOnly
   }
 
   #optionsOfAttempt(now: number): Dispatcher.DispatchOptions {
@@ -287,7 +307,10 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     }
     if (decision.kind === 'give-up') return decision
     if (isOneOfTwo) this.attempt = this.hedge?.leave(attempt, this.attempt, this.route.clock.now())
-    else this.#beginIn(decision.waitMs, attempt, outcome)
+    else {
+      this.#request.rest()
+      this.#beginIn(decision.waitMs, attempt, outcome)
+    }
     return decision
   }
 

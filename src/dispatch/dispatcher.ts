@@ -1,6 +1,7 @@
-import { Dispatcher, Dispatcher1Wrapper } from 'undici'
+import { Dispatcher, Dispatcher1Wrapper, errors } from 'undici'
 import { ClosedError } from '../core/errors.ts'
 import { Call } from './call.ts'
+import { checkHandler } from './handler.ts'
 import type { Route } from './route.ts'
 
 /** Where a dispatcher finds what it needs for an origin. */
@@ -30,6 +31,7 @@ export class DiscoveryDispatcher extends Dispatcher {
   private readonly routes: Routes
   private readonly elsewhere: Dispatcher
   private ending: Promise<void> | undefined = undefined
+  private isDestroyed = false
 
   /** @param elsewhere takes the requests of hosts that are not discovered; closed along with this */
   constructor(routes: Routes, elsewhere: Dispatcher) {
@@ -39,13 +41,16 @@ export class DiscoveryDispatcher extends Dispatcher {
   }
 
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+    if (!isObject(handler)) throw new errors.InvalidArgumentError('handler must be an object')
     const legacy = isLegacy(handler)
     const current = legacy ? wrapHandler(handler) : handler
-    const http1Only = legacy || (options as { allowH2?: boolean }).allowH2 === false
     try {
+      if (!isObject(options)) throw new errors.InvalidArgumentError('opts must be an object.')
       if (this.ending !== undefined) throw new ClosedError('the client')
       const route = this.routes.find(options.origin)
       if (route !== undefined) {
+        checkHandler(current, options)
+        const http1Only = legacy || (options as { allowH2?: boolean }).allowH2 === false
         new Call(route, options, current, http1Only).start()
         return true
       }
@@ -58,6 +63,16 @@ export class DiscoveryDispatcher extends Dispatcher {
     }
   }
 
+  /** Whether new requests are refused. */
+  get closed(): boolean {
+    return this.ending !== undefined
+  }
+
+  /** Whether the requests under way were cut. */
+  get destroyed(): boolean {
+    return this.isDestroyed
+  }
+
   override close(callback?: () => void): Promise<void> & void {
     this.ending ??= both(this.routes.close(), this.elsewhere.close())
     return settle(this.ending, callback)
@@ -66,6 +81,7 @@ export class DiscoveryDispatcher extends Dispatcher {
   override destroy(first?: Error | null | (() => void), second?: () => void): Promise<void> & void {
     const error = typeof first === 'function' ? null : (first ?? null)
     const callback = typeof first === 'function' ? first : second
+    this.isDestroyed = true
     this.ending = both(this.routes.destroy(error), this.elsewhere.destroy(error))
     return settle(this.ending, callback)
   }
@@ -76,6 +92,10 @@ async function both(one: Promise<void>, other: Promise<void>): Promise<void> {
   await Promise.allSettled([one, other])
   await one
   await other
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null
 }
 
 function isLegacy(handler: LegacyHandler): boolean {

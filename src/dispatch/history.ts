@@ -35,6 +35,11 @@ export class History {
     return this.records.some(({ outcome }) => isConnectFailure(outcome))
   }
 
+  /** Whether all attempts broke off, as requests do on idle connections that the other side has dropped meanwhile. */
+  get hasBrokenOffOnly(): boolean {
+    return this.records.length > 0 && this.records.every(({ outcome }) => outcome.kind === 'transport-error')
+  }
+
   /**
    * Judges an attempt that failed, the only one under way. A retry that is granted is taken out of the budget.
    * @param replayable whether another attempt would send the same body

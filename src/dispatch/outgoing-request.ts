@@ -1,5 +1,5 @@
 import type { Dispatcher } from 'undici'
-import { isOneShot, RecordedBody, sendable } from './body.ts'
+import { brokeOff, isOneShot, recorded, sendable, type RecordedBody } from './body.ts'
 import { checkCallOptions } from './call-options.ts'
 import { isRepeatable } from './idempotence.ts'
 import type { RetryOptions } from './retry-policy.ts'
@@ -10,6 +10,8 @@ const CALLERS_FAULTS = new Set([
   'UND_ERR_INVALID_ARG',
   'UND_ERR_NOT_SUPPORTED',
   'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH',
+  // A stream for a body that was closed before its end.
+  'UND_ERR_ABORTED',
 ])
 
 /** What a caller wants sent, in a form that can be sent more than once where that is possible. */
@@ -25,8 +27,7 @@ export class OutgoingRequest {
     this.options = sendable(options)
     const { body } = this.options
     this.streamsBody = isOneShot(body)
-    this.#body =
-      retry !== undefined && isOneShot(body) ? new RecordedBody(body, retry.maxReplayBytes) : undefined
+    this.#body = recorded(body, retry?.maxReplayBytes)
   }
 
   get isRepeatable(): boolean {
@@ -50,7 +51,8 @@ export class OutgoingRequest {
 
   /** Whether the request itself is to blame. */
   isToBlameFor(error: Error): boolean {
-    return this.bodyError !== undefined || CALLERS_FAULTS.has((error as NodeJS.ErrnoException).code ?? '')
+    if (this.bodyError !== undefined || brokeOff(this.options.body, error)) return true
+    return CALLERS_FAULTS.has((error as NodeJS.ErrnoException).code ?? '')
   }
 
   /** As undici is to get it for one more attempt: nearly always the caller's own object. */
@@ -63,6 +65,11 @@ export class OutgoingRequest {
   forAttemptWith(name: string, value: string): Dispatcher.DispatchOptions {
     const options = this.forAttempt()
     return { ...options, headers: withHeader(options.headers, name, value) as never }
+  }
+
+  /** The attempt has failed, and there may be another. */
+  rest(): void {
+    this.#body?.rest()
   }
 
   /** The call is over. */

@@ -33,8 +33,9 @@ export class Pools implements UpstreamDispatchers {
   readonly #pools = new Map<Upstream, Pool>()
   /** For callers that cannot speak HTTP/2 (`fetch` of Node 22 and 24). Made only where they are asked for. */
   readonly #http1Pools = new Map<Upstream, Pool>()
-  readonly #draining = new Map<Pool, Timer>()
+  readonly #draining = new Map<Pool, Timer | undefined>()
   readonly #speakHttp2 = new WeakSet<Upstream>()
+  readonly #openedAt = new WeakMap<Pool, number>()
   #closed = false
 
   constructor(options: PoolsOptions) {
@@ -52,6 +53,16 @@ export class Pools implements UpstreamDispatchers {
     return pool
   }
 
+  fresh(upstream: Upstream, http1Only: boolean, since: number): Pool {
+    const pool = this.get(upstream, http1Only)
+    if ((this.#openedAt.get(pool) ?? Number.NEGATIVE_INFINITY) >= since) return pool
+    const pools = http1Only ? this.#http1Pools : this.#pools
+    pools.delete(upstream)
+    // Others' calls go on over it, however long their responses are.
+    void this.#closeWithin(Number.POSITIVE_INFINITY, pool)
+    return this.get(upstream, http1Only)
+  }
+
   /** Whether a connection to it turned out to speak HTTP/2, which sends headers before the body is there. */
   speaksHttp2(upstream: Upstream): boolean {
     return this.#speakHttp2.has(upstream)
@@ -62,7 +73,7 @@ export class Pools implements UpstreamDispatchers {
     const leaving: Promise<void>[] = []
     for (const pools of [this.#pools, this.#http1Pools]) {
       const pool = pools.get(upstream)
-      if (pool !== undefined) leaving.push(this.#closeSoon(pool))
+      if (pool !== undefined) leaving.push(this.#closeWithin(LONGEST_DRAIN_MS, pool))
       pools.delete(upstream)
     }
     await Promise.all(leaving)
@@ -73,7 +84,7 @@ export class Pools implements UpstreamDispatchers {
     this.#closed = true
     const draining = [...this.#draining.keys()].map((pool) => pool.close())
     await Promise.all([...this.#all().map((pool) => pool.close()), ...draining])
-    for (const timer of this.#draining.values()) timer.cancel()
+    for (const timer of this.#draining.values()) timer?.cancel()
     this.#forget()
   }
 
@@ -81,7 +92,7 @@ export class Pools implements UpstreamDispatchers {
   async destroy(error: Error | null): Promise<void> {
     this.#closed = true
     const pools = [...this.#all(), ...this.#draining.keys()]
-    for (const timer of this.#draining.values()) timer.cancel()
+    for (const timer of this.#draining.values()) timer?.cancel()
     this.#forget()
     await Promise.all(pools.map((pool) => pool.destroy(error)))
   }
@@ -96,11 +107,13 @@ export class Pools implements UpstreamDispatchers {
     this.#draining.clear()
   }
 
-  async #closeSoon(pool: Pool): Promise<void> {
-    const timer = this.#options.clock.setTimer(() => void pool.destroy(), LONGEST_DRAIN_MS)
+  async #closeWithin(limitMs: number, pool: Pool): Promise<void> {
+    const timer = Number.isFinite(limitMs)
+      ? this.#options.clock.setTimer(() => void pool.destroy(), limitMs)
+      : undefined
     this.#draining.set(pool, timer)
     await pool.close().catch(() => undefined)
-    timer.cancel()
+    timer?.cancel()
     this.#draining.delete(pool)
   }
 
@@ -108,13 +121,15 @@ export class Pools implements UpstreamDispatchers {
     const { origin, connectMs, attemptMs, pool } = this.#options
     const { endpoint, port } = upstream
     const options = http1Only ? { ...pool, allowH2: false } : pool
-    return new Pool(endpoint.origin ?? origin, {
+    const opened = new Pool(endpoint.origin ?? origin, {
       headersTimeout: attemptMs,
       ...options,
       connect: connectorTo(endpoint.address, port, options, connectMs, this.#options.clock, () =>
         this.#speakHttp2.add(upstream),
       ),
     })
+    this.#openedAt.set(opened, this.#options.clock.now())
+    return opened
   }
 }
 

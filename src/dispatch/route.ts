@@ -16,6 +16,8 @@ export interface UpstreamDispatchers {
    * @throws ClosedError when nothing may be opened any more
    */
   get(upstream: Upstream, http1Only: boolean): Dispatcher
+  /** The same, but with connections that were made after `since`, on the clock. */
+  fresh(upstream: Upstream, http1Only: boolean, since: number): Dispatcher
   /** Whether its connections turned out to speak HTTP/2, which sends headers before the body is there. */
   speaksHttp2(upstream: Upstream): boolean
 }
@@ -39,6 +41,8 @@ export interface Route {
   /** undefined: failures are handed on as they are, untouched. */
   readonly retry: RetryOptions | undefined
   readonly budget: RetryBudget
+  /** To a connection. */
+  readonly connectMs: number
   /** undefined: calls have no second attempt beside a late one. */
   readonly hedging: Hedging | undefined
   /** From the start of an attempt to its response headers. */

@@ -7,7 +7,7 @@ import type { TaskServerOptions, TaskStats } from './task-server.ts'
 export async function startTaskProcess(
   place: TaskPlace,
   port: number,
-  tls: TaskServerOptions['tls'],
+  { tls, graceMs = 0 }: Pick<TaskServerOptions, 'tls' | 'graceMs'>,
 ): Promise<FleetTask> {
   // The twin of this file: sources run as they are, the package runs compiled.
   const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
@@ -18,7 +18,7 @@ export async function startTaskProcess(
   const remote = new Remote(child, place.id)
   let listening: number
   try {
-    listening = (await remote.ask({ kind: 'listen', ...place, tls, port })) as number
+    listening = (await remote.ask({ kind: 'listen', ...place, tls, port, graceMs })) as number
   } catch (error) {
     await remote.end('SIGKILL')
     throw error

@@ -47,7 +47,7 @@ export interface TaskPlace {
 export async function startLocalTask(
   place: TaskPlace,
   port: number,
-  options: Pick<TaskServerOptions, 'handler' | 'tls'>,
+  options: Pick<TaskServerOptions, 'handler' | 'tls' | 'graceMs'>,
 ): Promise<FleetTask> {
   const server = new TaskServer(place, { ...options, id: place.id, zone: place.zone })
   await server.listen(port)

@@ -22,6 +22,11 @@ export interface FleetOptions {
   readonly zones?: readonly string[]
   /** HTTPS with this key and certificate, in PEM [HTTP]. */
   readonly tls?: { readonly key: string; readonly cert: string }
+  /**
+   * On `shutdown`, how long clients may go on asking on connections that are open, in ms [0: a connection on which
+   * nothing is under way is closed at once, under a request that is on its way, too].
+   */
+  readonly graceMs?: number
   /** Answers requests, within this process only [JSON: task, zone, method, path, host, bytes of the body]. */
   readonly handler?: RequestListener
 }
@@ -39,6 +44,8 @@ export interface Fleet extends AsyncDisposable {
 }
 
 const MOST_TASKS = 200
+// ECS kills a task two minutes after SIGTERM at the latest.
+const LONGEST_GRACE_MS = 120_000
 const MOST_TRIES = 10
 
 /**
@@ -48,12 +55,14 @@ const MOST_TRIES = 10
  * @throws InvalidOptionsError for options that are not allowed
  */
 export async function startFleet(options: FleetOptions): Promise<Fleet> {
-  const { count, processes, zones, tls, handler } = readOptions(options)
+  const { count, processes, zones, tls, graceMs, handler } = readOptions(options)
   const manyAddresses = await canListenOn('127.0.1.1')
 
   const start = (index: number, port: number): Promise<FleetTask> => {
     const place = placeOf(index, manyAddresses, zones)
-    return processes ? startTaskProcess(place, port, tls) : startLocalTask(place, port, { handler, tls })
+    return processes
+      ? startTaskProcess(place, port, { tls, graceMs })
+      : startLocalTask(place, port, { handler, tls, graceMs })
   }
   const startAll = async (): Promise<FleetTask[]> => {
     const first = await start(0, 0)
@@ -106,11 +115,12 @@ interface Settings {
   readonly processes: boolean
   readonly zones: readonly string[]
   readonly tls: FleetOptions['tls']
+  readonly graceMs: number
   readonly handler: RequestListener | undefined
 }
 
 function readOptions(options: FleetOptions): Settings {
-  checkKeys('', options, ['tasks', 'processes', 'zones', 'tls', 'handler'])
+  checkKeys('', options, ['tasks', 'processes', 'zones', 'tls', 'graceMs', 'handler'])
   const { tls, handler } = options
   if (tls !== undefined) {
     checkKeys('tls', tls, ['key', 'cert'])
@@ -130,6 +140,9 @@ function readOptions(options: FleetOptions): Settings {
       checkArray(path, value, 'an array of zone names', (at, zone) => checkString(at, zone)),
     ),
     tls,
+    graceMs: given('graceMs', options.graceMs, 0, (path, value) =>
+      checkNumber(path, value, { min: 0, max: LONGEST_GRACE_MS, integer: true }),
+    ),
     handler,
   }
 }

@@ -15,6 +15,7 @@ export type Order =
       readonly address: string
       readonly backAddress: string
       readonly port: number
+      readonly graceMs: number
     }
   | { readonly kind: 'set'; readonly fault: Fault }
   | { readonly kind: 'cut' | 'restore' | 'stats' }
@@ -32,8 +33,8 @@ let server: TaskServer | undefined
 
 async function obey(order: Order): Promise<unknown> {
   if (order.kind === 'listen') {
-    const { id, zone, tls, address, backAddress, port } = order
-    server = new TaskServer({ address, backAddress }, { id, zone, tls, handler: undefined })
+    const { id, zone, tls, address, backAddress, port, graceMs } = order
+    server = new TaskServer({ address, backAddress }, { id, zone, tls, graceMs, handler: undefined })
     await server.listen(port)
     return server.port
   }

@@ -6,7 +6,8 @@ import {
   type ServerResponse,
 } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
-import { systemClock, type Clock } from '../core/clock.ts'
+import type { Socket } from 'node:net'
+import { sleep, systemClock, type Clock } from '../core/clock.ts'
 import { TaskSide } from './task-side.ts'
 
 /** What a task does instead of answering at once. */
@@ -20,6 +21,10 @@ export type Fault =
   | { readonly kind: 'status'; readonly status: number; readonly retryAfter?: string }
   /** Resets the connection instead of answering. */
   | { readonly kind: 'reset' }
+  /** Resets connections as they come in; those that are open, at once. */
+  | { readonly kind: 'reset-on-accept' }
+  /** Sends the status line and the beginning of a header, then resets the connection. */
+  | { readonly kind: 'reset-mid-headers' }
   /** Sends headers and a part of the body, then resets the connection. */
   | { readonly kind: 'reset-mid-body' }
 
@@ -39,6 +44,8 @@ export interface TaskServerOptions {
   /** Answers requests that no fault takes; undefined: JSON that tells what came in. */
   readonly handler: RequestListener | undefined
   readonly tls: { readonly key: string; readonly cert: string } | undefined
+  /** How long `shutdown` lets clients ask on connections that they keep alive, in ms [0]. */
+  readonly graceMs?: number
   readonly clock?: Clock
 }
 
@@ -75,7 +82,7 @@ export class TaskServer {
     const listener: RequestListener = (request, response) => this.#take(request, response)
     const http =
       options.tls === undefined ? createHttpServer(listener) : createHttpsServer(options.tls, listener)
-    const side = (at: string): TaskSide => new TaskSide(at, (socket) => http.emit('connection', socket))
+    const side = (at: string): TaskSide => new TaskSide(at, (socket) => this.#accept(socket))
     this.#http = http
     this.#client = side(address)
     this.#back = backAddress === address ? undefined : side(backAddress)
@@ -102,6 +109,7 @@ export class TaskServer {
   set(fault: Fault): void {
     this.#checkRunning()
     this.#fault = fault
+    if (fault.kind === 'reset-on-accept') this.#client.reset()
   }
 
   stats(): TaskStats {
@@ -127,12 +135,16 @@ export class TaskServer {
     this.#cut = false
   }
 
-  /** Stops listening, answers what it has taken (forever, if that hangs), then ends. */
+  /**
+   * Stops listening, answers what it has taken (forever, if that hangs), then ends. In the time of grace, that is also
+   * what comes in on connections that are open; each answer ends its connection.
+   */
   async shutdown(): Promise<void> {
     if (this.#ended) return
     this.#draining = true
     this.#client.stopListening()
     this.#back?.stopListening()
+    await this.#grace()
     this.#http.closeIdleConnections()
     // What the kernel has received by now counts as taken: two turns of the event loop read it.
     for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve))
@@ -140,6 +152,15 @@ export class TaskServer {
     this.#back?.endSilent()
     await Promise.all([this.#client.drained(), this.#back?.drained()])
     this.kill()
+  }
+
+  async #grace(): Promise<void> {
+    const { graceMs = 0 } = this.#options
+    if (graceMs === 0) return
+    const over = new AbortController()
+    const allLeft = Promise.all([this.#client.drained(), this.#back?.drained()])
+    await Promise.race([allLeft, sleep(this.#clock, graceMs, over.signal).catch(() => undefined)])
+    over.abort()
   }
 
   /** Breaks every connection, now. */
@@ -160,6 +181,11 @@ export class TaskServer {
 
   #hasEnded(): Error {
     return new Error(`${this.#options.id} has ended`)
+  }
+
+  #accept(socket: Socket): void {
+    if (this.#fault.kind === 'reset-on-accept') socket.resetAndDestroy()
+    else this.#http.emit('connection', socket)
   }
 
   #take(request: IncomingMessage, response: ServerResponse): void {
@@ -193,7 +219,11 @@ export class TaskServer {
         response.end()
         break
       case 'reset':
+      case 'reset-on-accept':
         this.#reset(request)
+        break
+      case 'reset-mid-headers':
+        request.socket.write('HTTP/1.1 200 OK\r\ncontent-ty', () => this.#reset(request))
         break
       case 'reset-mid-body':
         response.writeHead(200, { 'content-length': 1_000, 'x-task': this.#options.id })

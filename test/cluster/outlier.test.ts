@@ -11,13 +11,16 @@ interface Fleet {
   /** Why it is an outlier now; undefined when it is none, or has succeeded. */
   answer(upstream: number, isGood: boolean, now?: number): string | undefined
   eject(upstream: number, now: number): void
+  /** Calls without an answer. */
+  underWay: number
 }
 
 function fleetOf(count: number, options: Partial<typeof DEFAULT_OUTLIER> = {}): Fleet {
-  const detector = new OutlierDetector({ ...DEFAULT_OUTLIER, ...options }, 0)
+  const detector = new OutlierDetector({ ...DEFAULT_OUTLIER, ...options }, 0, () => fleet.underWay)
   const records = Array.from({ length: count }, () => new AnswerRecord(WINDOW_MS, 0))
-  return {
+  const fleet: Fleet = {
     records,
+    underWay: 0,
     eject(upstream, now) {
       detector.ejected(records[upstream] ?? new AnswerRecord(WINDOW_MS, 0), now)
     },
@@ -29,6 +32,7 @@ function fleetOf(count: number, options: Partial<typeof DEFAULT_OUTLIER> = {}): 
       return undefined
     },
   }
+  return fleet
 }
 
 describe('the Wilson interval', () => {
@@ -48,8 +52,49 @@ describe('an outlier', () => {
   test('is one of two that fails five times in a row, while the other answers', () => {
     const { answer } = fleetOf(2)
     for (let i = 0; i < 20; i++) answer(0, true)
-    for (let i = 0; i < 4; i++) expect(answer(1, false)).toBeUndefined()
+    for (let i = 0; i < 4; i++) {
+      expect(answer(1, false)).toBeUndefined()
+      for (let good = 0; good < 3; good++) answer(0, true)
+    }
     expect(answer(1, false)).toBe('5 failures in a row')
+  })
+
+  test('is not found by a run of failures while nothing else is known of the same time', () => {
+    const fleet = fleetOf(2)
+    const { answer } = fleet
+    for (let i = 0; i < 100; i++) answer(0, true, 0)
+    // They began before the run does: whatever broke then may have broken for all.
+    fleet.underWay = 8
+    for (let i = 0; i < 8; i++) {
+      answer(0, true, 1_001)
+      expect(answer(1, false, 1_002)).toBeUndefined()
+    }
+  })
+
+  test('is not found when all begin to fail at once, whoever is the first to have a run of failures', () => {
+    for (let seed = 0; seed < 20; seed++) {
+      const fleet = fleetOf(4)
+      const { answer } = fleet
+      const random = seededRandom(seed)
+      for (let i = 0; i < 2_000; i++) answer(Math.floor(random.next() * 4), true, i * 10)
+      // Calls that were under way are still answered, while new ones fail at once.
+      fleet.underWay = 20
+      for (let i = 0; i < 1_000; i++) {
+        if (i < 20) answer(Math.floor(random.next() * 4), true, 20_000 + i)
+        expect(answer(Math.floor(random.next() * 4), false, 20_000 + i)).toBeUndefined()
+      }
+    }
+  })
+
+  test.each([
+    ['less than three times that of the others', 10, 5],
+    ['more by less than one in twenty', 1_000, 25],
+  ])('is nobody whose rate is %s: failures come in bursts', (_what, everyNth, everyNthOfIts) => {
+    const { answer } = fleetOf(2)
+    for (let i = 1; i < 2_000; i++) {
+      answer(0, i % everyNth !== 0)
+      expect(answer(1, i % everyNthOfIts !== 0)).toBeUndefined()
+    }
   })
 
   test('is not found where nothing is known of the others', () => {
@@ -106,7 +151,7 @@ describe('an outlier', () => {
   })
 
   test('whose record is cleared begins anew, and does not count among the others', () => {
-    const detector = new OutlierDetector(DEFAULT_OUTLIER, 0)
+    const detector = new OutlierDetector(DEFAULT_OUTLIER, 0, () => 0)
     const [one, other] = [new AnswerRecord(WINDOW_MS, 0), new AnswerRecord(WINDOW_MS, 0)]
     for (let i = 0; i < 30; i++) detector.failed(one, 0)
     detector.ejected(one, 0)
@@ -114,7 +159,10 @@ describe('an outlier', () => {
     for (let i = 0; i < 30; i++) detector.succeeded(one, 0)
     // Had the 30 failures stayed, the other would look like the rest.
     let reason: string | undefined
-    for (let i = 0; i < 5; i++) reason = detector.failed(other, 0)
+    for (let i = 0; i < 5; i++) {
+      for (let good = 0; good < 3; good++) detector.succeeded(one, 0)
+      reason = detector.failed(other, 0)
+    }
     expect(reason).toBe('5 failures in a row')
   })
 })

@@ -7,8 +7,11 @@ async function withOneFailing(): Promise<TestCluster & { bad: Upstream; dueAt: n
   const made = await testCluster(['10.0.0.1:80', '10.0.0.2:80'])
   const { cluster, clock } = made
   const [good, bad] = cluster.tasks as [Upstream, Upstream]
-  for (let call = 0; call < 20; call++) cluster.report(good, answered(), clock.now())
-  for (let call = 0; call < 10; call++) cluster.report(bad, answered(500), clock.now())
+  for (let call = 0; call < 10; call++) {
+    cluster.report(good, answered(), clock.now())
+    cluster.report(good, answered(), clock.now())
+    cluster.report(bad, answered(500), clock.now())
+  }
   expect(bad.ejection).toMatchObject({ state: 'ejected', cause: 'fails' })
   return { ...made, bad, dueAt: bad.ejection.probeAt }
 }

@@ -39,21 +39,21 @@ describe('shares of zones, with the callers known (as Envoy has them)', () => {
 })
 
 describe('shares of zones, with the callers unknown', () => {
-  test('all calls stay while the own tasks get less than 1.4 times their part', () => {
+  test('all calls stay while the own tasks get less than 1.2 times their part', () => {
     expect(shares({ a: 2, b: 2, c: 2 }, undefined)).toEqual({ a: 1, b: 0, c: 0 })
-    expect(shares({ a: 1, b: 1, c: 2 }, undefined)).toEqual({ a: 1, b: 0, c: 0 })
+    expect(shares({ a: 5, b: 6, c: 7 }, undefined)).toEqual({ a: 1, b: 0, c: 0 })
   })
 
-  test('a zone that lost two of three tasks keeps 1.4 times what one task gets', () => {
+  test('a zone that lost two of three tasks keeps 1.2 times what one task gets', () => {
     const told = shares({ a: 1, b: 3, c: 3 }, undefined)
-    expect(told['a']).toBeCloseTo(0.6)
-    expect(told['b']).toBeCloseTo(0.2)
-    expect(told['c']).toBeCloseTo(0.2)
+    expect(told['a']).toBeCloseTo(0.514)
+    expect(told['b']).toBeCloseTo(0.243)
+    expect(told['c']).toBeCloseTo(0.243)
   })
 
   test('one of three zones is what the own subnet is taken for', () => {
     expect(shares({ a: 3, [ELSEWHERE]: 6 }, undefined)['a']).toBe(1)
-    expect(shares({ a: 1, [ELSEWHERE]: 6 }, undefined)['a']).toBeCloseTo(0.6)
+    expect(shares({ a: 1, [ELSEWHERE]: 6 }, undefined)['a']).toBeCloseTo(0.514)
   })
 
   test('where there is no other zone, all calls stay', () => {

@@ -25,8 +25,11 @@ interface Bench {
   use(): Promise<readonly string[]>
 }
 
-function bench(answer: ScriptedAnswer | Promise<ScriptedAnswer>, ttlMs = 10_000): Bench {
-  const clock = manualClock(1_000)
+function bench(
+  answer: ScriptedAnswer | Promise<ScriptedAnswer>,
+  ttlMs = 10_000,
+  clock: ManualClock = manualClock(1_000),
+): Bench {
   const resolver = scriptedResolver(clock, answer, ttlMs)
   const cache = new SnapshotCache({ resolver, clock, random: seededRandom(7) })
   const view = cache.view(ORDERS)
@@ -50,6 +53,33 @@ describe('the snapshot cache', () => {
     const answers = await Promise.all(Array.from({ length: 1_000 }, () => use()))
     expect(answers.every((answer) => answer[0] === '10.0.0.1:80')).toBe(true)
     expect(resolver.lookups).toHaveLength(1)
+  })
+
+  test('a call that comes before the timer of a refresh that is due does not wait for it', async () => {
+    const manual = manualClock(1_000)
+    let lateMs = 20
+    // A busy process: all timers fire late.
+    const busy = {
+      ...manual,
+      setTimer: (callback: () => void, ms: number) => manual.setTimer(callback, ms + lateMs),
+    }
+    const { use, clock, resolver, view } = bench(ONE, 10_000, busy)
+    await use()
+    resolver.answer(new Promise(() => undefined))
+    await clock.advance(10_010)
+    expect(resolver.lookups).toHaveLength(1)
+    expect(await use()).toEqual(ONE)
+    await clock.advance(10)
+    expect(resolver.lookups).toHaveLength(2)
+    expect(await use()).toEqual(ONE)
+    // Who stood still for longer asks first.
+    lateMs = 5_000
+    resolver.answer(TWO)
+    const stood = bench(ONE, 10_000, busy)
+    await stood.use()
+    await clock.advance(11_000)
+    expect(clock.now()).toBeGreaterThanOrEqual(stood.view.usableUntil)
+    expect(view.usableUntil).toBeGreaterThan(clock.now())
   })
 
   test('asks again at expiry to the millisecond, in the background, for a name in use', async () => {

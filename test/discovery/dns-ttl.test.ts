@@ -57,7 +57,7 @@ function records(ttl: number): Sections {
 
 test('a TTL of 30 s: asked again when it is over, to the millisecond, and not before', async () => {
   const { askedAt, pass, view } = await steady(() => records(30))
-  expect(view.usableUntil).toBe(START_MS + 30_000)
+  expect(view.dueAt).toBe(START_MS + 30_000)
   await pass(29_999)
   expect(askedAt).toEqual([0])
   await pass(1)

@@ -98,6 +98,7 @@ describe('a request that is itself at fault', () => {
         const handler: Dispatcher.DispatchHandler = {
           onRequestStart: () => undefined,
           onResponseStart: () => undefined,
+          onResponseData: () => undefined,
           onResponseEnd: () => undefined,
           onResponseError: (_controller, failure) => resolve(failure),
           [name]: () => {
@@ -297,6 +298,9 @@ test('an origin that made room for 1,000 others keeps its calls, and destroy sti
       { origin: `http://s${i}.shop.local`, path: '/', method: 'GET' },
       {
         onRequestStart: (controller) => controller.abort(new Error('enough')),
+        onResponseStart: () => undefined,
+        onResponseData: () => undefined,
+        onResponseEnd: () => undefined,
         onResponseError: () => undefined,
       },
     )

@@ -124,6 +124,7 @@ async function routeOf(
     pools: { get: () => pool, speaksHttp2: () => false } as unknown as Pools,
     retry: DEFAULT_RETRY,
     budget: new RetryBudget(DEFAULT_RETRY.budget, clock.now()),
+    connectMs: 1_000,
     hedging: isHedged ? hedgingOf(clock) : undefined,
     deadlineHeader: undefined,
     attemptMs: 15_000,

@@ -106,6 +106,12 @@ describe.each([
     await expect(ask(task)).rejects.toThrow()
     await task.set({ kind: 'reset-mid-body' })
     await expect(ask(task)).rejects.toThrow()
+    await task.set({ kind: 'reset-mid-headers' })
+    await expect(ask(task)).rejects.toThrow()
+    await task.set({ kind: 'reset-on-accept' })
+    const { requests } = await task.stats()
+    await expect(ask(task)).rejects.toThrow()
+    await expect.poll(() => task.stats()).toMatchObject({ requests, connections: 0 })
     await task.set({ kind: 'slow', delayMs: 50 })
     const start = performance.now()
     expect((await ask(task)).status).toBe(200)
@@ -147,6 +153,26 @@ describe.each([
     expect((await taken).status).toBe(200)
     expect(task.alive).toBe(false)
     await expect(ask(task)).rejects.toMatchObject({ code: 'ECONNREFUSED' })
+  })
+
+  test('shutdown with grace answers on connections that are open, and ends when the last has closed', async () => {
+    fleet = await startFleet({ tasks: 1, processes, graceMs: 20_000 })
+    const [task] = fleet.tasks
+    if (task === undefined) throw new Error('no tasks')
+    await ask(task)
+    const shutdown = task.shutdown()
+    const meetsRefusal = async (): Promise<boolean> => {
+      const socket = connect(task.port, task.address)
+      const refused = await once(socket, 'connect').then(
+        () => false,
+        () => true,
+      )
+      socket.destroy()
+      return refused
+    }
+    await expect.poll(meetsRefusal).toBe(true)
+    expect(await ask(task)).toMatchObject({ status: 200, headers: { connection: 'close' } })
+    await shutdown
   })
 
   test('an answer that breaks off has shown its status', async () => {

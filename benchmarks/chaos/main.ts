@@ -1,0 +1,45 @@
+/**
+ * What callers see when tasks die, hang and move, through onehop and through others: `npm run bench:chaos`.
+ * `-- --long` takes 12 s and more for each instead of 6, `-- --only 'SIGKILL|503'` scenarios whose names match,
+ * `-- --clients onehop` clients likewise.
+ */
+import { parseArgs } from 'node:util'
+import { onehop } from '../../test/chaos/clients/onehop.ts'
+import type { Client } from '../../test/chaos/clients/caller.ts'
+import { haproxy } from '../../test/chaos/clients/haproxy.ts'
+import { balancedPool, undiciDns, undiciDnsPRetry, undiciDnsRetry } from '../../test/chaos/clients/undici.ts'
+import { run } from '../../test/chaos/run.ts'
+import type { Scenario } from '../../test/chaos/scenario.ts'
+import * as breaks from '../../test/chaos/scenarios/breaks.ts'
+import * as crashes from '../../test/chaos/scenarios/crashes.ts'
+import * as deployments from '../../test/chaos/scenarios/deployments.ts'
+import * as outages from '../../test/chaos/scenarios/outages.ts'
+import * as slowness from '../../test/chaos/scenarios/slowness.ts'
+import { header, row } from './table.ts'
+
+const CLIENTS: readonly Client[] = [
+  onehop,
+  undiciDns,
+  undiciDnsRetry,
+  undiciDnsPRetry,
+  balancedPool,
+  haproxy(false),
+  haproxy(true),
+]
+
+const { values } = parseArgs({
+  options: {
+    long: { type: 'boolean', default: false },
+    only: { type: 'string', default: '' },
+    clients: { type: 'string', default: '' },
+  },
+})
+
+const scenarios = [crashes, breaks, slowness, deployments, outages]
+  .flatMap((room) => Object.values(room))
+  .filter((entry): entry is Scenario => typeof entry === 'object')
+
+console.log(header)
+for (const scenario of scenarios.filter(({ name }) => new RegExp(values.only).test(name)))
+  for (const client of CLIENTS.filter(({ name }) => new RegExp(values.clients).test(name)))
+    console.log(row(await run(scenario, client, values.long)))

@@ -1,0 +1,22 @@
+import type { ClientOptions } from 'onehop'
+import type { Stage } from './stage.ts'
+
+/** What happens to a fleet under load. */
+export interface Scenario {
+  readonly name: string
+  readonly tasks: number
+  /** How long each task takes to answer, in ms [0]. */
+  readonly taskMs?: number
+  /** A load balancer behind the tasks, for clients that know how to use one [none]. */
+  readonly fallback?: boolean
+  /** A second service, of as many tasks and without the fault, is called in turn with the first [false]. */
+  readonly control?: boolean
+  /** Options of onehop's client; it has its defaults otherwise. */
+  readonly options?: ClientOptions
+  /** How long calls are made before it happens [3]. */
+  readonly warmUpSeconds?: number
+  /** How long calls count, in seconds, in CI and with `--long` [6, 12]. */
+  readonly seconds?: { readonly short: number; readonly long: number }
+  /** What happens at the end of the warm-up. May go on for as long as calls are made. */
+  fault(stage: Stage): Promise<void>
+}

@@ -1,0 +1,41 @@
+/**
+ * What rests on estimates of latencies, and is played alone for that: which calls wait for a task that is silent is a
+ * matter of what its peers seem to take. Latencies on a machine that others use, too: what the fault adds is told by the difference to a service without it,
+ * which is called in the same moments. On a quiet machine the absolute numbers hold, which are beside each.
+ */
+import { expect, test } from 'vitest'
+import { expectFailures, expectFailuresInAll, play } from './play.ts'
+import type { Report } from './run.ts'
+import { connectTimeout } from './scenarios/breaks.ts'
+import { hang } from './scenarios/crashes.ts'
+import { tenfold, twoSeconds, unavailable } from './scenarios/slowness.ts'
+
+function addedP99Ms({ tally, control }: Report): number {
+  return tally.latencyMs(0.99) - (control?.latencyMs(0.99) ?? 0)
+}
+
+test('a hung task costs 3 calls when attempts have no limit of their own', async () => {
+  expectFailuresInAll(await play(hang), 3)
+})
+
+test('an address that takes no connections costs 3 calls of callers who leave before the connect timeout', async () => {
+  expectFailuresInAll(await play(connectTimeout), 3)
+})
+
+test('a task that is 2 s slow costs 3 calls of 3,000', async () => {
+  expectFailuresInAll(await play(twoSeconds), 3)
+})
+
+test('a task that is ten times as slow as its nine peers is not felt at p99', async () => {
+  const report = await play(tenfold)
+  expectFailures(report)
+  // Quiet: 15 ms at most, of 6 to 7 without the fault. The slow task takes 40.
+  expect(addedP99Ms(report)).toBeLessThanOrEqual(8)
+})
+
+test('a task that answers 503 at once fails no GET, and its retries are not felt at p99', async () => {
+  const report = await play(unavailable)
+  expectFailures(report, { POST: 6 })
+  // Quiet: 10 ms at most, of 6 to 7 without the fault.
+  expect(addedP99Ms(report)).toBeLessThanOrEqual(4)
+})

@@ -1,0 +1,114 @@
+/** What a dispatcher does at its end, beside a bare Agent. Errors are this library's own: they say which client. */
+import { once } from 'node:events'
+import { Agent, type Dispatcher } from 'undici'
+import { describe, expect, test } from 'vitest'
+import { clientOf, ORIGIN } from '../support/clients.ts'
+import { trace } from './trace.ts'
+import { WireServer } from './wire-server.ts'
+
+interface Ending {
+  readonly name: string
+  readonly dispatcher: Dispatcher & { closed?: boolean; destroyed?: boolean }
+  readonly origin: string
+}
+
+async function eachWay(act: (way: Ending, server: WireServer) => Promise<void>): Promise<void> {
+  for (const name of ['a bare Agent', 'passed on', 'discovered']) {
+    await using server = await WireServer.http((request, response) => {
+      if (request.url === '/body') response.writeHead(200, { 'content-length': 8 }).write('half')
+      if (request.url === '/rest') setTimeout(() => response.end('done'), 50)
+      if (request.url === '/') response.end('ok')
+    })
+    const origin = name === 'discovered' ? ORIGIN : `http://${server.label}`
+    const dispatcher =
+      name === 'a bare Agent' ? new Agent() : clientOf([server.label], { retry: false }).dispatcher
+    await act({ name, dispatcher, origin }, server)
+    await dispatcher.destroy()
+  }
+}
+
+const get = (path: string, { origin }: Ending): Dispatcher.RequestOptions => ({ origin, path, method: 'GET' })
+
+describe('close', () => {
+  test('refuses what comes after it, and tells the handler', async () => {
+    await eachWay(async (way, server) => {
+      await way.dispatcher.request(get('/', way)).then(({ body }) => body.text())
+      const closing = way.dispatcher.close()
+      expect(await trace(way.dispatcher, get('/', way) as Dispatcher.DispatchOptions)).toEqual([
+        expect.stringMatching(/^onResponseError \w+ (UND_ERR_CLOSED|ONEHOP_CLOSED)/),
+      ])
+      await closing
+      expect(way.dispatcher.closed).toBe(true)
+      await expect.poll(() => server.sockets.size).toBe(0)
+    })
+  })
+
+  test('waits for what is under way, to the end of the body', async () => {
+    await eachWay(async (way) => {
+      // With a connection: what still waits for discovery is refused, and has nothing to lose.
+      await way.dispatcher.request(get('/', way)).then(({ body }) => body.text())
+      const order: string[] = []
+      const call = way.dispatcher.request(get('/rest', way)).then(async ({ body }) => {
+        body.on('data', (chunk: Buffer) => order.push(chunk.toString()))
+        return once(body, 'end')
+      })
+      await way.dispatcher.close()
+      order.push('closed')
+      await call
+      expect(order).toEqual(['done', 'closed'])
+    })
+  })
+
+  test('takes a callback, and may be called again', async () => {
+    await eachWay(async ({ dispatcher }) => {
+      await new Promise<void>((resolve) => dispatcher.close(resolve))
+      await new Promise<void>((resolve) => dispatcher.close(resolve))
+      expect([dispatcher.closed]).toEqual([true])
+    })
+  })
+})
+
+describe('destroy', () => {
+  test('cuts what is under way, in every phase, with the error that it was given', async () => {
+    await eachWay(async (way, server) => {
+      const { body } = await way.dispatcher.request(get('/body', way))
+      const reading = body.text().catch((error: unknown) => error)
+      const waiting = way.dispatcher.request(get('/never', way)).catch((error: unknown) => error)
+      await expect.poll(() => server.connections.flat().length).toBe(2)
+      const reason = new RangeError('enough')
+      await way.dispatcher.destroy(reason)
+      expect([await reading, await waiting]).toEqual([reason, reason])
+      expect([way.dispatcher.closed, way.dispatcher.destroyed]).toEqual([expect.any(Boolean), true])
+      await expect.poll(() => server.sockets.size).toBe(0)
+    })
+  })
+
+  test('without an error has one that says so, and refuses what comes after it', async () => {
+    await eachWay(async (way, server) => {
+      const waiting = way.dispatcher.request(get('/never', way)).catch((error: unknown) => error)
+      await expect.poll(() => server.connections.flat().length).toBe(1)
+      await new Promise<void>((resolve) => way.dispatcher.destroy(resolve))
+      expect(await waiting).toMatchObject({
+        code: expect.stringMatching(/^UND_ERR_DESTROYED$|^ONEHOP_CLOSED$/) as string,
+      })
+      expect(await trace(way.dispatcher, get('/', way) as Dispatcher.DispatchOptions)).toEqual([
+        expect.stringMatching(/^onResponseError \w+ (UND_ERR_DESTROYED|ONEHOP_CLOSED)/),
+      ])
+      await way.dispatcher.destroy()
+    })
+  })
+
+  // Of discovered hosts: a bare Agent that was closed no longer knows what it would have to cut, and waits for ever.
+  test('ends a close that waits', async () => {
+    await using server = await WireServer.http(() => undefined)
+    const { dispatcher } = clientOf([server.label], { retry: false })
+    const waiting = dispatcher
+      .request({ origin: ORIGIN, path: '/', method: 'GET' })
+      .catch((error: unknown) => error)
+    await expect.poll(() => server.connections.flat().length).toBe(1)
+    const closing = dispatcher.close()
+    await dispatcher.destroy()
+    await closing
+    expect(await waiting).toMatchObject({ code: 'UND_ERR_DESTROYED' })
+  })
+})

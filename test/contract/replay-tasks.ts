@@ -1,0 +1,64 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import type { ClientOptions } from 'onehop'
+import { clientOf } from '../support/clients.ts'
+import { echo } from './echo.ts'
+import { WireServer } from './wire-server.ts'
+
+/** What a task does to the request that it gets first. */
+export const failures: Record<string, RequestListener> = {
+  'a 503 when all of it was read': (request, response) => {
+    request.resume()
+    request.on('end', () => unavailable(request, response))
+  },
+  'a 503 when nothing was read': (request, response) => unavailable(request, response),
+  'a 503 when a part was read': (request, response) => {
+    request.once('data', () => {
+      request.pause()
+      unavailable(request, response)
+    })
+    request.once('end', () => unavailable(request, response))
+  },
+  'a reset when all of it was read': (request) => {
+    request.resume()
+    request.on('end', () => request.socket.resetAndDestroy())
+  },
+  'a reset when nothing was read': (request) => void request.socket.resetAndDestroy(),
+  'a reset when a part was read': (request) => {
+    request.once('data', () => request.socket.resetAndDestroy())
+    request.once('end', () => request.socket.resetAndDestroy())
+  },
+}
+
+function unavailable(_request: IncomingMessage, response: ServerResponse): void {
+  if (response.headersSent) return
+  response.writeHead(503)
+  response.end()
+}
+
+/** A client with two tasks: the first fails as it is told, the second answers with what it got. */
+export interface Pair extends AsyncDisposable {
+  readonly client: ReturnType<typeof clientOf>
+  readonly first: WireServer
+  readonly second: WireServer
+}
+
+export async function pair(fail: RequestListener, options: ClientOptions = {}): Promise<Pair> {
+  const first = await WireServer.http(fail)
+  const second = await WireServer.http(echo)
+  const client = clientOf([first.label, second.label], options)
+  return {
+    client,
+    first,
+    second,
+    async [Symbol.asyncDispose]() {
+      await client.dispatcher.destroy()
+      await first.stop()
+      await second.stop()
+    },
+  }
+}
+
+/** The bytes of requests, where forms are told by their fields and not by their boundary. */
+export function framed(bytes: readonly string[]): string[] {
+  return bytes.map((text) => text.replaceAll(/-+(formdata-[a-z]+-\w+)/g, 'BOUNDARY'))
+}

@@ -1,0 +1,111 @@
+/**
+ * The contract with undici, tested by comparison: the same calls over a bare `Agent`, over this library for a host
+ * that it passes on, and for one that it discovers with a single task and retries off. Callers see the same, and so
+ * does the server, to the byte.
+ */
+import { Agent, type Dispatcher, type Pool } from 'undici'
+import { expect, test } from 'vitest'
+import { clientOf, ORIGIN } from '../support/clients.ts'
+import type { WireServer } from './wire-server.ts'
+
+export interface Way extends AsyncDisposable {
+  readonly name: string
+  readonly origin: string
+  readonly dispatcher: Dispatcher
+}
+
+/** @param pool undici's options, which a host that is passed on has no place for: then two ways are compared */
+export function waysTo(label: string, pool?: Pool.Options): Way[] {
+  const bare = new Agent(pool)
+  const ways: Way[] = [
+    {
+      name: 'a bare Agent',
+      origin: `http://${label}`,
+      dispatcher: bare,
+      [Symbol.asyncDispose]: () => bare.destroy(),
+    },
+  ]
+  if (pool === undefined) ways.push(over('passed on', `http://${label}`, label))
+  ways.push(over('discovered', ORIGIN, label, pool))
+  return ways
+}
+
+function over(name: string, origin: string, label: string, pool?: Pool.Options): Way {
+  const client = clientOf([label], { retry: false, ...(pool === undefined ? {} : { pool }) })
+  return {
+    name,
+    origin,
+    dispatcher: client.dispatcher,
+    async [Symbol.asyncDispose]() {
+      await client.dispatcher.destroy()
+      expect(client.inspect().callsUnderWay).toBe(0)
+    },
+  }
+}
+
+export interface Scenario {
+  readonly server: () => Promise<WireServer>
+  /** Makes the calls, and tells all that a caller can see of them. */
+  readonly call: (way: Way, server: WireServer) => Promise<unknown>
+  /** What a bare Agent's caller sees, at least: a scenario in which nothing happens would show nothing. */
+  readonly sees: unknown
+  readonly pool?: Pool.Options
+  /** Where what the server gets depends on chance: how much of a body was sent when it broke off. */
+  readonly anyBytes?: boolean
+  /** Where each way has to wait for a timer: then all at the same time, and what the server gets is not compared. */
+  readonly atOnce?: boolean
+}
+
+interface Result {
+  readonly name: string
+  readonly seen: unknown
+  readonly wire: unknown
+}
+
+export function sameAsUndici(name: string, scenario: Scenario): void {
+  test(name, async () => {
+    await using server = await scenario.server()
+    const one = async (way: Way): Promise<Result> => {
+      await using used = way
+      const seen = plain(await scenario.call(used, server).catch((error: unknown) => error), server.label)
+      const taken = server.take()
+      const comparable = scenario.anyBytes !== true && scenario.atOnce !== true
+      const wire = plain(comparable ? taken : [], server.label)
+      return { name: way.name, seen, wire }
+    }
+    const ways = waysTo(server.label, scenario.pool)
+    const results = scenario.atOnce === true ? await Promise.all(ways.map(one)) : []
+    if (scenario.atOnce !== true) for (const way of ways) results.push(await one(way))
+    const [bare, ...ours] = results
+    expect(bare?.seen).toEqual(scenario.sees)
+    for (const result of ours) expect(result).toEqual({ ...bare, name: result.name })
+  })
+}
+
+/** Two ways differ in the host's name (in what fetch says of itself to hosts that it trusts, too), and forms in the boundary. */
+function normal(text: string, label: string): string {
+  return text
+    .replaceAll(label, 'HOST')
+    .replaceAll('orders.shop.local', 'HOST')
+    .replaceAll('sec-fetch-mode: cors\r\n', '')
+    .replaceAll(/-+(formdata-[a-z]+-\w+)/g, 'BOUNDARY')
+}
+
+/** What can be compared: errors by name, code, message and cause. */
+function plain(value: unknown, label: string): unknown {
+  if (typeof value === 'string') return normal(value, label)
+  if (value instanceof Error) {
+    const { name, message, cause } = value
+    const { code } = value as NodeJS.ErrnoException
+    return {
+      error: name,
+      message: normal(message, label),
+      ...(code === undefined ? {} : { code }),
+      ...(cause === undefined ? {} : { cause: plain(cause, label) }),
+    }
+  }
+  if (Array.isArray(value)) return value.map((entry) => plain(entry, label))
+  if (typeof value === 'object' && value !== null)
+    return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, plain(entry, label)]))
+  return value
+}
