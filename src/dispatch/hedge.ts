@@ -30,7 +30,7 @@ export class Hedge {
   readonly #onLate: (afterMs: number) => void
   #timer: Timer | undefined
 
-  /** @param onLate called at most once for each `watch` */
+  /** @param onLate called while one attempt is under way, and late; after how many ms */
   constructor(route: Route, hedging: Hedging, onLate: (afterMs: number) => void) {
     this.rival = undefined
     this.#route = route
@@ -42,10 +42,19 @@ export class Hedge {
   /** An attempt begins, or is the only one left of two. */
   watch(now: number): void {
     const delayMs = this.#hedging.delayMs(now)
-    if (delayMs === undefined || this.rival !== undefined) return
+    if (delayMs !== undefined && this.rival === undefined) this.#wait(delayMs, delayMs)
+  }
+
+  /**
+   * A call that gets no second attempt when it is a little late, because the budget is spent on others that are, or its
+   * body is still being sent, may be one that hangs: it asks again, after 2, 4, 8 ... times as long.
+   */
+  #wait(delayMs: number, afterMs: number): void {
     const { clock } = this.#route
     const onLate = (): void => {
-      if (this.#timer === timer) this.#onLate(delayMs)
+      if (this.#timer !== timer) return
+      this.#onLate(afterMs)
+      if (this.#timer === timer && this.rival === undefined) this.#wait(2 * delayMs, afterMs + 2 * delayMs)
     }
     // What the sockets have brought is heard first: a process that was busy must not take itself for a slow task.
     const timer = clock.setTimer(() => clock.afterIo(onLate), delayMs, true)

@@ -1,8 +1,11 @@
+import { createSecureServer } from 'node:http2'
+import type { AddressInfo } from 'node:net'
 import { expect, test } from 'vitest'
 import type { Client, UpstreamInspection } from 'onehop'
 import { clientOf, ORIGIN } from '../support/clients.ts'
 import { resources } from '../support/resources.ts'
 import type { TestServer } from '../support/servers.ts'
+import { ca, cert, key } from '../support/tls.ts'
 
 const { keep, servers } = resources()
 
@@ -69,4 +72,18 @@ test('a task that refuses to work because it drains is out, and the call goes el
   for (let call = 0; call < 4; call++) expect(await get(client)).toBe(tasks[1]?.label)
   expect(first?.seen).toHaveLength(1)
   expect(upstreamOf(client, first)).toMatchObject({ state: 'ejected', cause: 'drains' })
+})
+
+test('over HTTP/2, which has no header for connections that end, the header alone tells', async () => {
+  const server = createSecureServer({ key, cert }, (_request, response) => {
+    response.setHeader('x-onehop-draining', '1')
+    response.end('bye')
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.1.1', resolve))
+  keep({ [Symbol.asyncDispose]: () => new Promise((resolve) => server.close(() => resolve())) })
+  const origin = `https://orders.shop.local:${(server.address() as AddressInfo).port}`
+  const client = keep(clientOf(['127.0.1.1'], { pool: { allowH2: true, connect: { ca } } }))
+  expect(await client.request(origin).then(({ body }) => body.text())).toBe('bye')
+  const { upstreams = [] } = client.inspect().services['orders.shop.local']?.origins[origin] ?? {}
+  expect(upstreams).toMatchObject([{ state: 'ejected', cause: 'drains', failures: 0 }])
 })

@@ -18,8 +18,11 @@ function inspected(client: Client): OriginInspection | undefined {
   return client.inspect().services['orders.shop.local']?.origins[ORIGIN]
 }
 
-async function get(client: Client, options: object = {}): Promise<string> {
-  const { body } = await client.request(ORIGIN, options)
+/** One hedge for 100 calls. */
+const SPARING: ClientOptions = { ...HEDGED, hedge: { minMs: 40, budget: { ratio: 0.01 } } }
+
+async function get(client: Client, options: object = {}, path = '/'): Promise<string> {
+  const { body } = await client.request(`${ORIGIN}${path}`, options)
   return body.text()
 }
 
@@ -176,6 +179,25 @@ describe('a hedged call', () => {
     await expect.poll(() => tasks.map(({ sockets }) => sockets.size)).toEqual([0, 0])
   })
 
+  test('that hangs while the budget is spent has its second attempt as soon as there is one', async () => {
+    const { client, tasks } = await warmedUp(2, SPARING)
+    const [first, second] = tasks
+    if (first !== undefined)
+      first.answer = (request, response) => {
+        if (request.url !== '/report') response.end(first.label)
+      }
+    expect(await get(client, {}, '/report')).toBe(second?.label)
+    // The second is next.
+    await get(client)
+    const hanging = get(client, {}, '/report')
+    await expect.poll(() => first?.seen.filter(({ url }) => url === '/report').length).toBe(2)
+    // Well after the time at which it would have had it.
+    await new Promise((resolve) => setTimeout(resolve, 150))
+    expect(inspected(client)?.hedging?.begun).toBe(1)
+    for (let call = 0; call < 100; call++) await get(client)
+    expect(await hanging).toBe(second?.label)
+  })
+
   test('has its body sent whole by both attempts', async () => {
     const { client, tasks } = await warmedUp(2)
     if (tasks[0] !== undefined) tasks[0].answer = hangs
@@ -205,19 +227,19 @@ describe('a call is not hedged', () => {
   test('when neither budget has anything left', () =>
     unhedged({}, { ...HEDGED, retry: { budget: { ratio: 0, minPerSecond: 0 } } }))
   test('while its body is still being sent', async () => {
+    const { client, tasks } = await warmedUp(2)
     const body = async function* (): AsyncGenerator<Buffer> {
       yield Buffer.from('a ')
-      await new Promise((resolve) => setTimeout(resolve, 150))
+      await new Promise((resolve) => setTimeout(resolve, 200))
       yield Buffer.from('slow order')
     }
-    await unhedged({ method: 'PUT', body: Readable.from(body()) })
+    const answer = get(client, { method: 'PUT', body: Readable.from(body()) })
+    expect(await answer).toBe(tasks[0]?.label)
+    expect(tasks[1]?.seen).toHaveLength(0)
   })
 
   test('with its own budget spent', async () => {
-    const { client, tasks } = await warmedUp(2, {
-      ...HEDGED,
-      hedge: { minMs: 40, budget: { ratio: 0.01 } },
-    })
+    const { client, tasks } = await warmedUp(2, SPARING)
     // 1 % of 120 is one, and 1 % of 3 is none.
     if (tasks[0] !== undefined) tasks[0].answer = hangs
     expect(await get(client)).toBe(tasks[1]?.label)
