@@ -9,7 +9,7 @@ export function checkHandler(handler: Dispatcher.DispatchHandler, options: Dispa
   // Each by its name, and not in a loop: this runs for each request.
   if (typeof handler.onRequestStart !== 'function') throw invalid('onRequestStart')
   if (typeof handler.onResponseError !== 'function') throw invalid('onResponseError')
-  const { onBodySent, onRequestSent } = handler
+  const { onBodySent, onRequestSent } = handler as { onBodySent?: unknown; onRequestSent?: unknown }
   if (onBodySent !== undefined && typeof onBodySent !== 'function') throw invalid('onBodySent')
   if (onRequestSent !== undefined && typeof onRequestSent !== 'function') throw invalid('onRequestSent')
   const { method, upgrade } = options
