@@ -3,7 +3,13 @@ import type { Balancer } from './balancer.ts'
 import { WeightedDraw } from './weighted-draw.ts'
 
 /**
- * Power of two choices: of two distinct upstreams drawn at random, the one that costs less.
+ * Costs that differ by less are the same, and the lot decides. Where calls come one at a time, a task that is faster by
+ * a hair would get all of them, for no gain: measured with two tasks of 1 ms, 1,591 calls of 1,600.
+ */
+const ABOUT_THE_SAME = 1.25
+
+/**
+ * Power of two choices: of two distinct upstreams drawn at random, the one that costs markedly less.
  *
  * Costs the same at any cluster size, and unlike "the cheapest of all" does not send a whole fleet of clients
  * to the one task that looks idle at the moment.
@@ -23,7 +29,7 @@ export function p2c(options: { readonly random?: Random } = {}): Balancer {
       const one = candidates[first]
       const other = candidates[lots.drawOther(candidates, first)]
       if (one === undefined || other === undefined) return one ?? other
-      return one.cost(now) <= other.cost(now) ? one : other
+      return other.cost(now) * ABOUT_THE_SAME < one.cost(now) ? other : one
     },
   }
 }

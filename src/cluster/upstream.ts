@@ -13,8 +13,11 @@ export const LATENCY_TAU_MS = 10_000
  */
 const PENALTY_TAU_MS = 5_000
 
-// Keeps pending calls decisive while every estimate is 0, as it is when a process starts.
-const SMALLEST_ESTIMATE_MS = 0.01
+/**
+ * Added to each estimate: what differs by less than a millisecond is the network, or this process. It also keeps pending
+ * calls decisive while every estimate is 0, as it is when a process starts.
+ */
+const SAME_FOR_ALL_MS = 1
 
 /**
  * An endpoint with the live state that calls gave it. The same object for as long as the endpoint stays, so
@@ -122,6 +125,6 @@ export class Upstream {
   cost(now: number): number {
     const silentMs = this.waiting === 0 ? 0 : now - this.#silentSince
     const estimate = Math.max(this.latencyMs(now), silentMs)
-    return (estimate + SMALLEST_ESTIMATE_MS) * (1 + this.pending / this.endpoint.weight)
+    return (estimate + SAME_FOR_ALL_MS) * (1 + this.pending / this.endpoint.weight)
   }
 }
