@@ -17,7 +17,7 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: 'main',
           include: ['test/**/*.test.ts'],
-          exclude: ['package', 'load', 'fuzz', 'peers', 'chaos', 'contract'].map((name) => `test/${name}/**`),
+          exclude: ['package', 'fuzz', 'peers', 'chaos', 'contract'].map((name) => `test/${name}/**`),
         },
       },
       {
@@ -53,16 +53,6 @@ const config: ViteUserConfig = defineConfig({
           testTimeout: 60_000,
           // They wait more than they work: for TTLs, and for a server to notice that another is gone.
           maxWorkers: 4,
-        },
-      },
-      {
-        extends: true,
-        // One at a time: they measure what fails under load, and two loads are another load.
-        test: {
-          name: 'load',
-          include: ['test/load/**/*.test.ts'],
-          testTimeout: 120_000,
-          fileParallelism: false,
         },
       },
       {

@@ -115,7 +115,7 @@ function resolverOf(settings: ClientSettings): Resolver {
     case 'auto':
       return guarded(autoResolver({ api, dns, clock }), guard)
     default:
-      return discovery
+      return discovery.trusted === true ? discovery : guarded(discovery, guard)
   }
 }
 

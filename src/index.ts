@@ -35,6 +35,7 @@ export { staticResolver } from './discovery/static.ts'
 
 export type { Balancer, KeyedRequest, PickHint } from './balancer/balancer.ts'
 export type { OutlierOptions } from './cluster/outlier.ts'
+export type { Upstream } from './cluster/upstream.ts'
 export { consistentHash, type ConsistentHashOptions } from './balancer/consistent-hash.ts'
 export { leastRequest, type LeastRequestOptions } from './balancer/least-request.ts'
 export { p2c } from './balancer/p2c.ts'

@@ -104,8 +104,8 @@ export interface UpstreamInspection {
   readonly slowStartMs: number | undefined
   /** What it takes of its share, from 0.1 to 1. */
   readonly slowStartShare: number
-  /** Expected to response headers. */
-  readonly latencyMs: number
+  /** Expected to response headers; undefined before it has answered. */
+  readonly latencyMs: number | undefined
   readonly pending: number
   /** Attempts that ended. */
   readonly requests: number
@@ -153,7 +153,8 @@ function inspectRoute(route: KnownRoute, now: number): OriginInspection {
   const { cluster, budget } = route
   const upstreams = cluster.fallback === undefined ? cluster.tasks : [...cluster.tasks, cluster.fallback]
   return {
-    directShare: cluster.directShare,
+    // Without a load balancer all calls go to tasks, whatever state they are in.
+    directShare: cluster.fallback === undefined ? 1 : cluster.directShare,
     zones: inspectZones(cluster.zones),
     retryBudget: Math.floor(budget.balance(now)),
     hedging: inspectHedging(route.hedging, now),
@@ -188,7 +189,7 @@ function inspectUpstream(upstream: Upstream, cluster: Cluster, now: number): Ups
     ejectedForMs: out ? now - ejection.since : undefined,
     slowStartMs: finite(now - upstream.startsSlowlyFrom),
     slowStartShare: cluster.slowStartShare(upstream, now),
-    latencyMs: upstream.latencyMs(now),
+    latencyMs: upstream.hasSamples ? upstream.latencyMs(now) : undefined,
     pending: upstream.pending,
     requests: upstream.requests,
     failures: upstream.failures,

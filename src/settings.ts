@@ -1,3 +1,4 @@
+import { Pool } from 'undici'
 import { p2c } from './balancer/p2c.ts'
 import type { Balancer } from './balancer/balancer.ts'
 import {
@@ -16,7 +17,7 @@ import {
 } from './core/check.ts'
 import { DEFAULT_OUTLIER } from './cluster/outlier.ts'
 import { systemClock, systemRandom, type Random } from './core/clock.ts'
-import { InvalidOptionsError } from './core/errors.ts'
+import { InvalidOptionsError, reasonOf } from './core/errors.ts'
 import type { Resolver } from './discovery/resolver.ts'
 import { canonicalHost, checkHost } from './discovery/service-name.ts'
 import type {
@@ -203,6 +204,12 @@ function checkPool(path: string, value: unknown): NonNullable<ServiceOptions['po
       pool['factory'],
       'nothing: each task has an undici Pool',
     )
+  }
+  try {
+    // undici checks its own options; nothing is opened.
+    void new Pool('http://localhost', pool).destroy()
+  } catch (error) {
+    throw new InvalidOptionsError(path, value, `undici's options for a Pool (${reasonOf(error)})`)
   }
   return pool
 }

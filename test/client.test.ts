@@ -113,6 +113,7 @@ describe('a process that has nothing else to do', () => {
       const resolver = staticResolver({ 'orders.shop.local': ['127.0.1.250:9'] })
       const client = createClient({
         namespaces: ['shop.local'],
+        allowLoopback: true,
         discovery: { resolve: async (...args) => ({ ...(await resolver.resolve(...args)), expiresAt: performance.now() + 60_000 }) },
       })
       await client.resolve('orders.shop.local')
@@ -261,6 +262,11 @@ describe('options', () => {
     ],
     ['an outlier rule that is none', { outlier: { maxEjectedRatio: 50 } }, 'outlier.maxEjectedRatio: got 50'],
     ['a subset without a size', { subset: {} }, 'subset.size: got undefined; allowed: an integer from 1'],
+    [
+      'connections that are none',
+      { pool: { connections: -1 } },
+      'pool: got {"connections":-1}; allowed: undici\'s options for a Pool',
+    ],
     ['a zone that is none', { zone: { own: '' } }, 'zone.own: got ""; allowed: an availability zone'],
     ['a subnet that is none', { zone: { subnets: ['10.0.0.0/33'] } }, 'zone.subnets[0]: got "10.0.0.0/33"'],
     ['peers that are none', { zone: { peers: 'a b' } }, 'zone.peers: got "a b"; allowed: a domain name'],

@@ -86,6 +86,16 @@ export const TEN_HEALTHY: Scenario = {
   events: () => undefined,
 }
 
+export const ONE_AT_A_TIME: Scenario = {
+  name: 'one-at-a-time',
+  title: 'One client of 3 idle tasks makes 10 calls a second',
+  tasks: fleet(3),
+  clients: nowhere(1),
+  callsPerSecond: 10,
+  warmUpSeconds: 10,
+  seconds: 120,
+}
+
 export const ALL_FAIL_ALIKE: Scenario = {
   name: 'all-fail-alike',
   title: 'All of 6 tasks answer one call in five with 500',
@@ -290,6 +300,7 @@ export const SPILL: Scenario = {
 
 export const SCENARIOS: readonly Scenario[] = [
   TEN_HEALTHY,
+  ONE_AT_A_TIME,
   TEN_TIMES_SLOW,
   TWO_SECONDS_SLOW,
   TWO_SECONDS_SLOW_HEDGED,

@@ -1,5 +1,5 @@
 import type { Upstream } from '../cluster/upstream.ts'
-import { checkFunction, checkNumber, checkString } from '../core/check.ts'
+import { checkFunction, checkNumber, checkRecord, checkString } from '../core/check.ts'
 import { systemRandom, type Random } from '../core/clock.ts'
 import { InvalidOptionsError } from '../core/errors.ts'
 import type { Balancer, KeyedRequest } from './balancer.ts'
@@ -63,6 +63,7 @@ const NEVER_OVERLOADED = 4
  * @throws InvalidOptionsError unless there is either a header or a function for the key
  */
 export function consistentHash(options: ConsistentHashOptions): Balancer {
+  checkRecord('options', options)
   const keyOf = keyOfRequests(options)
   const maxLoad = maxLoadOf(options.maxLoad ?? DEFAULT_MAX_LOAD)
   const otherwise = options.otherwise ?? p2c({ random: options.random ?? systemRandom })

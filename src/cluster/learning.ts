@@ -20,6 +20,12 @@ export type Judge = OutlierDetector | undefined
 const FAILURE_COUNTS_AS_MS = 1_000
 const LONGEST_RETRY_AFTER_MS = 60_000
 
+/**
+ * A client's first calls to a task make its connections, and find its caches cold: that is not how long it takes. Were
+ * it held against the task, a client that makes one call at a time would keep to the first task that it warmed.
+ */
+const COLD_CALLS = 2
+
 /** These say that this process is out of something, not that the upstream is bad. */
 const OWN_FAILURES = new Set(['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS'])
 
@@ -63,7 +69,7 @@ function learnFromResponse(
   if (status === 503 || status === 429) {
     const penaltyMs = Math.min(retryAfterMs ?? FAILURE_COUNTS_AS_MS, LONGEST_RETRY_AFTER_MS)
     upstream.penalise(Math.max(penaltyMs, latencyMs), now)
-  } else {
+  } else if (upstream.requests >= COLD_CALLS || latencyMs <= upstream.latencyMs(now)) {
     upstream.observe(latencyMs, now)
   }
   if (!isGood || status === 429) upstream.failures++

@@ -106,7 +106,6 @@ export class Upstream {
 
   /** It failed, which counts as slow: a failing task answers fast, and would draw traffic (the black hole). */
   penalise(asMs: number, now: number): void {
-    this.hasSamples = true
     this.#latency.observe(Math.max(this.latencyMs(now), asMs), now, this.peersMs, this.#tauMs)
     this.#tauMs = PENALTY_TAU_MS
   }

@@ -42,7 +42,8 @@ class SystemTimer implements Timer {
   readonly #timeout: NodeJS.Timeout
 
   constructor(callback: () => void, delayMs: number, awaited: boolean) {
-    this.#timeout = setTimeout(callback, Math.min(delayMs, LONGEST_TIMEOUT_MS))
+    // Whole ms, and rather late than early.
+    this.#timeout = setTimeout(callback, Math.min(Math.ceil(delayMs), LONGEST_TIMEOUT_MS))
     if (!awaited) this.#timeout.unref()
   }
 

@@ -10,6 +10,11 @@ import type { ServiceName } from './service-name.ts'
  */
 export interface Resolver {
   resolve(service: ServiceName, signal: AbortSignal): Promise<Snapshot>
+  /**
+   * Whether its endpoints are the user's own words, and not what somebody else may have registered: the address guard
+   * lets them pass [false].
+   */
+  readonly trusted?: boolean
   /** Frees what the resolver holds (sockets, SDK clients). A resolver without state needs none. */
   close?(): void | Promise<void>
 }

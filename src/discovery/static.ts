@@ -21,6 +21,7 @@ export function staticResolver(services: Readonly<Record<string, readonly string
     byHost.set(canonicalHost(host), checkArray(path, addresses, 'an array of addresses', checkEndpoint))
   }
   return {
+    trusted: true,
     // oxlint-disable-next-line typescript/require-await -- what it throws must come as a rejection
     async resolve(service, signal) {
       signal.throwIfAborted()

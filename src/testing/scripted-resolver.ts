@@ -25,6 +25,7 @@ export function scriptedResolver(
   let complete = true
   const lookups: ServiceName[] = []
   return {
+    trusted: true,
     lookups,
     answer(next) {
       script = next

@@ -69,6 +69,18 @@ describe('p2c', () => {
     for (let i = 0; i < 100; i++) expect(balancer.pick(candidates, hint(0))).toBe(idle)
   })
 
+  test('lets the lot decide between costs that are about the same', () => {
+    const candidates = upstreams(2)
+    const [fast, slow] = candidates as [Upstream, Upstream]
+    fast.observe(10, 0)
+    slow.observe(12, 0)
+    const balancer = p2c({ random: seededRandom(1) })
+    const picks = Array.from({ length: 1_000 }, () => balancer.pick(candidates, hint(0)))
+    expect(picks.filter((pick) => pick === slow).length).toBeGreaterThan(400)
+    slow.observe(14, 0)
+    for (let i = 0; i < 100; i++) expect(balancer.pick(candidates, hint(0))).toBe(fast)
+  })
+
   test('compares two distinct upstreams: the worst of all is never picked', () => {
     const candidates = upstreams(8)
     const worst = candidates[3] as Upstream

@@ -139,3 +139,7 @@ describe('the key of a call', () => {
     expect(() => consistentHash(options as never)).toThrow(InvalidOptionsError)
   })
 })
+
+test('says what it lacks where nothing is given', () => {
+  expect(() => consistentHash(undefined as never)).toThrow('options: got undefined; allowed: a plain object')
+})

@@ -1,7 +1,9 @@
+import { createClient } from 'onehop'
 import { describe, expect, test } from 'vitest'
 import { InvalidOptionsError, ResolutionFailedError } from '../../src/core/errors.ts'
 import { addressGuard, guarded } from '../../src/discovery/address-guard.ts'
 import { taskEndpoint, type Snapshot } from '../../src/discovery/endpoint.ts'
+import type { Resolver } from '../../src/discovery/resolver.ts'
 import { parseServiceName } from '../../src/discovery/service-name.ts'
 import { manualClock } from '../../src/testing/manual-clock.ts'
 import { scriptedResolver, type ScriptedAnswer } from '../../src/testing/scripted-resolver.ts'
@@ -152,5 +154,33 @@ describe('a guarded resolver', () => {
     await guarded(inner, addressGuard()).close?.()
     await guarded(scriptedResolver(clock, []), addressGuard()).close?.()
     expect(closed).toBe(1)
+  })
+})
+
+describe('a resolver that is handed to createClient', () => {
+  const registered: Resolver = {
+    resolve: async (service) => ({
+      service,
+      endpoints: [taskEndpoint('169.254.170.2', { port: 80 })],
+      complete: true,
+      expiresAt: Number.POSITIVE_INFINITY,
+      source: 'mine',
+      revision: undefined,
+    }),
+  }
+
+  test('names nothing that the guard refuses: what it says may be what somebody else registered', async () => {
+    const client = createClient({ namespaces: ['shop.local'], discovery: registered })
+    await expect(client.resolve('orders.shop.local')).rejects.toThrow('169.254.170.2 (link-local)')
+    await client.close()
+  })
+
+  test('names what it likes if it is trusted, as the addresses that a user writes are', async () => {
+    const client = createClient({
+      namespaces: ['shop.local'],
+      discovery: { ...registered, trusted: true },
+    })
+    expect((await client.resolve('orders.shop.local')).endpoints).toHaveLength(1)
+    await client.close()
   })
 })

@@ -18,7 +18,8 @@ test.each([
   const estimate = (): number =>
     client.inspect().services['orders.shop.local']?.origins[ORIGIN]?.upstreams[0]?.latencyMs ?? Number.NaN
   const get = (): Promise<string> => client.request(ORIGIN).then(({ body }) => body.text())
-  await get()
+  // Past those that count as cold.
+  for (let call = 0; call < 3; call++) await get()
   const answer = task.answer
   task.answer = (...args) => {
     // A computation passes without a timer of this process firing; waiting does not.

@@ -111,6 +111,14 @@ test('a task that fails every second call is out after a few dozen calls, though
   expect(simulate(scenarios.TWO_TASKS, ROUND_ROBIN).outcome.totals.success).toBeLessThan(0.78)
 })
 
+test('a client that makes one call at a time calls all tasks, not the one that is faster by a hair', () => {
+  for (let seed = 1; seed <= 5; seed++) {
+    const { totals } = simulate(scenarios.ONE_AT_A_TIME, ONEHOP, seed).outcome
+    expect(totals.least).toBeGreaterThan(0.6)
+    expect(totals.most).toBeLessThan(1.4)
+  }
+})
+
 describe('zones', () => {
   test('19 calls in 20 stay local when there is room, and tasks are called alike', () => {
     const { totals } = simulate(scenarios.ZONES_EVEN, ONEHOP).outcome
