@@ -8,7 +8,7 @@ import { expectFailures, expectFailuresInAll, play } from './play.ts'
 import type { Report } from './run.ts'
 import { connectTimeout } from './scenarios/breaks.ts'
 import { hang } from './scenarios/crashes.ts'
-import { tenfold, twoSeconds, unavailable } from './scenarios/slowness.ts'
+import { tenfold, twoSeconds, twoSecondsHedged, unavailable } from './scenarios/slowness.ts'
 
 function addedP99Ms({ tally, control }: Report): number {
   return tally.latencyMs(0.99) - (control?.latencyMs(0.99) ?? 0)
@@ -24,6 +24,11 @@ test('an address that takes no connections costs 3 calls of callers who leave be
 
 test('a task that is 2 s slow costs 3 calls of 3,000', async () => {
   expectFailuresInAll(await play(twoSeconds), 3)
+})
+
+test('a task that is 2 s slow costs one call at most where calls are hedged, but for those that cannot be', async () => {
+  // Plain POSTs are sent once.
+  expectFailures(await play(twoSecondsHedged), { POST: 3 })
 })
 
 test('a task that is ten times as slow as its nine peers is not felt at p99', async () => {

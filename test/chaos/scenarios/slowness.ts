@@ -22,6 +22,12 @@ export const twoSeconds: Scenario = {
   fault: ({ victim }) => victim.set({ kind: 'slow', delayMs: 2_000 }),
 }
 
+export const twoSecondsHedged: Scenario = {
+  ...twoSeconds,
+  name: '2 s slow, 1 of 11, hedged',
+  options: { hedge: { minMs: 10 } },
+}
+
 export const tenfold: Scenario = {
   name: '10x slow, 1 of 10',
   warmUpSeconds: WARM_UP_SECONDS,
