@@ -6,6 +6,7 @@ import type { Outcome } from '../core/outcome.ts'
 import type { Endpoint } from '../discovery/endpoint.ts'
 import type { Witness } from '../discovery/known-endpoints.ts'
 import type { View } from '../discovery/view.ts'
+import { Choice } from './choice.ts'
 import { learn, type Judge } from './learning.ts'
 import { membersOf } from './members.ts'
 import { OutlierDetector, type OutlierOptions } from './outlier.ts'
@@ -58,7 +59,7 @@ export class Cluster implements Witness {
   readonly #rotation: Rotation
   readonly #slowStart: SlowStart
   readonly #standpoint: Standpoint | undefined
-  #zones: Zones | undefined
+  readonly #choice: Choice
   #endpoints: readonly Endpoint[] | undefined
   #peersMs = 0
   #peersAt = Number.NEGATIVE_INFINITY
@@ -74,6 +75,7 @@ export class Cluster implements Witness {
       fallback === undefined ? undefined : new Upstream(fallback, options.portOf(fallback), 0, clock.now())
     this.#rotation = new Rotation(this.#fallback)
     this.#slowStart = new SlowStart(slowStartMs, random)
+    this.#choice = new Choice(options.balancer, this.#slowStart, options.maxPending)
     this.#standpoint = standpoint === undefined ? undefined : new Standpoint(standpoint)
     view.addWitness(this)
   }
@@ -102,7 +104,7 @@ export class Cluster implements Witness {
 
   /** How calls are divided between zones; undefined where the own zone is unknown, or does not matter. */
   get zones(): Zones | undefined {
-    return this.#zones
+    return this.#choice.zones
   }
 
   /** What a task takes of its share while it starts slowly, from 0.1 to 1. */
@@ -149,15 +151,15 @@ export class Cluster implements Witness {
     // A retry goes to any zone: what made the first attempt fail may well be the zone.
     const chosen =
       tried.length === 0
-        ? this.#chooseByZone(candidates, hint)
-        : this.#choose(
+        ? this.#choice.nearby(candidates, hint)
+        : this.#choice.among(
             candidates.filter((upstream) => !tried.includes(upstream)),
             hint,
           )
     if (chosen !== undefined) return chosen
     const fallback = this.#fallback
     if (fallback !== undefined && !tried.includes(fallback)) return fallback
-    return tried.length === 0 ? undefined : (this.#choose(candidates, hint) ?? fallback)
+    return tried.length === 0 ? undefined : (this.#choice.among(candidates, hint) ?? fallback)
   }
 
   /** Whether it is `maxPending` that leaves nothing to pick. */
@@ -183,7 +185,7 @@ export class Cluster implements Witness {
     if (change.kind === 'outlier') this.#eject(upstream, change.reason, now)
     if (change.kind === 'readmitted') this.#readmitted(upstream, now)
     if (upstream.ejection.state === 'ejected') this.#rotation.scheduleProbes()
-    this.#zones?.observe(upstream, outcome, now)
+    this.#choice.zones?.observe(upstream, outcome, now)
     if (now - this.#peersAt > PEERS_EVERY_MS) this.#learnPeers(now)
   }
 
@@ -223,35 +225,6 @@ export class Cluster implements Witness {
     this.#panicking = true
     const { host } = this.#options
     emit('onehop:cluster.panicked', () => ({ host, available: 0, total }))
-  }
-
-  #chooseByZone(candidates: readonly Upstream[], hint: PickHint): Upstream | undefined {
-    const zones = this.#zones
-    const group = zones?.draw()
-    if (zones === undefined || group === undefined) return this.#choose(candidates, hint)
-    const chosen = this.#choose(group, hint, candidates)
-    if (chosen === undefined || !zones.isCrowded(chosen, hint.now)) return chosen
-    const other = this.#choose(zones.elsewhere, hint)
-    return other === undefined ? chosen : zones.better(chosen, other, hint.now)
-  }
-
-  /**
-   * What the balancer picks; another one for the share that a task which starts slowly does not take yet, and for
-   * one that is full. undefined where all are.
-   * @param instead where that other one may be
-   */
-  #choose(
-    candidates: readonly Upstream[],
-    hint: PickHint,
-    instead: readonly Upstream[] = candidates,
-  ): Upstream | undefined {
-    const { balancer, maxPending } = this.#options
-    const picked = balancer.pick(candidates, hint)
-    if (picked === undefined) return undefined
-    const isFull = picked.pending >= maxPending
-    if (!isFull && this.#slowStart.takes(picked, hint.now)) return picked
-    const others = instead.filter((upstream) => upstream !== picked && upstream.pending < maxPending)
-    return balancer.pick(others, hint) ?? (isFull ? undefined : picked)
   }
 
   /** Puts out a task that fails, if that leaves enough. */
@@ -312,17 +285,17 @@ export class Cluster implements Witness {
   /** Another place, another idea of near and far: what was learned of the old one is of no use. */
   #stand(now: number): void {
     const locality = this.#standpoint?.locality
-    if (locality === this.#zones?.locality) return
+    if (locality === this.#choice.zones?.locality) return
     const isKeyed = this.#options.balancer.keyOf !== undefined
     // Calls of one key go to one task, wherever it is.
-    this.#zones =
+    this.#choice.zones =
       locality === undefined || isKeyed ? undefined : new Zones(locality, this.#options.random, now)
   }
 
   #recount(): void {
     this.#rotation.recount()
     const { tasks, available } = this.#rotation
-    this.#zones?.recount(this.#endpoints ?? [], tasks, available, this.#standpoint?.peers)
+    this.#choice.zones?.recount(this.#endpoints ?? [], tasks, available, this.#standpoint?.peers)
   }
 
   #underWay(): number {
