@@ -162,6 +162,12 @@ export class Cluster implements Witness {
     return tried.length === 0 ? undefined : (this.#choice.among(candidates, hint) ?? fallback)
   }
 
+  /** Nothing was sent to what was picked: if it was to be probed, the next call does it. */
+  notTried(upstream: Upstream): void {
+    upstream.ejection.probeCancelled()
+    this.#rotation.scheduleProbes()
+  }
+
   /** Whether it is `maxPending` that leaves nothing to pick. */
   get isFull(): boolean {
     const { candidates } = this.#rotation

@@ -187,6 +187,8 @@ export class Attempt implements Dispatcher.DispatchHandler {
     if (headers[DRAINING_HEADER] !== undefined) this.#hearDraining(headers)
     this.#report(outcome, now)
     if (statusCode >= 400 && this.#call.retries(this, outcome)) {
+      // Whoever was asked, or told, of the retry has ended the call.
+      if (this.#isOver()) return
       this.#state = 'draining'
       this.#limit = this.#call.route.clock.setTimer(() => this.#stopDraining(), LONGEST_DRAIN_MS)
       if (controller.paused) controller.resume()

@@ -100,7 +100,12 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     this.#startedAt = now
     this.#idleSince = now
     budget.deposit(now)
-    this.#prepare(now)
+    try {
+      this.#prepare(now)
+    } catch (error) {
+      // What a request says of itself can be anything, and is read here for the first time.
+      this.failed(error as Error)
+    }
     if (this.isOver) return
     if (this.#isCurrent(now)) this.#begin(now)
     else if (!this.isOver) this.#beginWhenCurrent()
@@ -249,16 +254,23 @@ export class Call extends CallController implements AttemptOwner, PickHint {
       const upstream = this.hedge?.pickBeside(late, tried, this, afterMs)
       if (upstream !== undefined) this.#tryOn(upstream, tried, this.now)
     } catch (error) {
+      late.abort(error as Error)
       this.failed(error as Error)
     }
   }
 
   #tryOn(upstream: Upstream, tried: readonly Upstream[], now: number): void {
-    const { cluster, pools, attemptMs, mayQueue } = this.route
-    const pool = this.#needsFreshConnection
-      ? pools.fresh(upstream, this.#http1Only, this.#startedAt)
-      : pools.get(upstream, this.#http1Only)
-    const options = this.#optionsOfAttempt(now)
+    const { cluster, attemptMs, mayQueue } = this.route
+    let pool: Dispatcher
+    let options: Dispatcher.DispatchOptions
+    try {
+      pool = this.#poolOf(upstream)
+      options = this.#optionsOfAttempt(now)
+    } catch (error) {
+      // It may have been meant as a probe, and was none.
+      cluster.notTried(upstream)
+      throw error
+    }
     this.#attempts++
     if (upstream === cluster.fallback) tellFallback(this.route, this.method, upstream, tried)
     const attempt = new Attempt(this, upstream, now, this.#attempts)
@@ -275,13 +287,15 @@ export class Call extends CallController implements AttemptOwner, PickHint {
   }
 
   /**
-   * The last attempt, after others broke off: something between here and the tasks may have dropped all connections
-   * that were idle, and one more of those would be the end of the call.
+   * Over a connection that is made anew for the last attempt, after others broke off: something between here and the
+   * tasks may have dropped all connections that were idle, and one more of those would be the end of the call.
    */
-  get #needsFreshConnection(): boolean {
-    const { retry } = this.route
-    if (this.#history === undefined || retry === undefined) return false
-    return this.#attempts === retry.attempts - 1 && this.#history.hasBrokenOffOnly
+  #poolOf(upstream: Upstream): Dispatcher {
+    const { pools, retry } = this.route
+    const isLast = retry !== undefined && this.#attempts === retry.attempts - 1
+    if (isLast && this.#history?.hasBrokenOffOnly === true)
+      return pools.fresh(upstream, this.#http1Only, this.#startedAt)
+    return pools.get(upstream, this.#http1Only)
   }
 
   #optionsOfAttempt(now: number): Dispatcher.DispatchOptions {

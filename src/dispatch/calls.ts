@@ -54,6 +54,17 @@ export class CallsUnderWay {
   /** Ends the calls that wait, and from now on each that would. */
   destroy(error: Error): void {
     this.#destroyed = error
-    for (const call of this.#waiting) call.failed(error)
+    for (const call of this.#waiting) fail(call, error)
+  }
+}
+
+/** A handler that throws when it is told of a failure must not keep the others from being told. */
+function fail(call: Waiting, error: Error): void {
+  try {
+    call.failed(error)
+  } catch (thrown) {
+    queueMicrotask(() => {
+      throw thrown
+    })
   }
 }
