@@ -99,8 +99,10 @@ export class Ejection {
    * @returns for how many ms it is now out, or undefined when nothing changed
    */
   drains(now: number): number | undefined {
-    if (this.#state === 'ejected') return undefined
-    return this.#eject('drains', DRAINING_EJECTION_MS, now, 'is draining')
+    const isKnown = this.#state === 'ejected'
+    const forMs = this.#eject('drains', DRAINING_EJECTION_MS, now, 'is draining')
+    // Where all of them drain they are called all the same, and say so with each answer.
+    return isKnown ? undefined : forMs
   }
 
   /** The request that is about to go is the probe. Nothing else is sent there until its outcome is known. */

@@ -9,9 +9,9 @@ import { zoneShares, type ByZone } from './zone-shares.ts'
 /** Some calls go to other zones always: who never goes there does not know how they are. */
 const MOST_LOCAL = 0.98
 /** So many times the calls that usually wait at a local task, when another is sent there, are a queue. */
-const CROWDED = 4
+const CROWDED = 3
 /** Time constant of "usually": a task that hangs must not make a queue usual before it is noticed. */
-const USUAL_TAU_MS = 10_000
+const USUAL_TAU_MS = 30_000
 /** What a task elsewhere may cost less than a crowded local one, for the call to stay all the same. */
 const DEARER = 2
 
@@ -42,6 +42,8 @@ export class Zones {
   #groups: readonly Group[] = []
   #shares: ByZone = new Map()
   #usuallyPending = 0
+  /** At the task that was picked last, and when. */
+  #pendingSince = 0
   #pickedAt: number
 
   constructor(locality: Locality, random: Random, now: number) {
@@ -112,11 +114,14 @@ export class Zones {
   isCrowded(picked: Upstream, now: number): boolean {
     if (!this.#local.has(picked)) return false
     const { pending } = picked
-    if (pending > CROWDED * (1 + this.#usuallyPending)) return true
+    const isCrowded = pending > CROWDED * (1 + this.#usuallyPending)
+    // Over time, not over picks: where calls come in bursts, most of the time nearly all of a burst is under way. And
+    // crowds count as well, or one that was there from the beginning would never be usual.
     const weight = 1 - Math.exp((this.#pickedAt - now) / USUAL_TAU_MS)
-    this.#usuallyPending += (pending - this.#usuallyPending) * weight
+    this.#usuallyPending += (this.#pendingSince - this.#usuallyPending) * weight
+    this.#pendingSince = pending + 1
     this.#pickedAt = now
-    return false
+    return isCrowded
   }
 
   /** Available tasks of the other zones. */

@@ -75,7 +75,7 @@ describe('a task that is about to end', () => {
     expect(ejection.drains(100)).toBe(10_000)
     expect(ejection.drains(200)).toBeUndefined()
     expect(ejection.answered(50, true, 300)).toBe(false)
-    expect(ejection).toMatchObject({ state: 'ejected', cause: 'drains', probeAt: 10_100 })
+    expect(ejection).toMatchObject({ state: 'ejected', cause: 'drains', probeAt: 10_200 })
   })
 
   test('is out for another 10 s when its probe says so again, and back when it says nothing', () => {
@@ -86,5 +86,16 @@ describe('a task that is about to end', () => {
     expect(ejection.answered(10_001, true, 10_005)).toBe(false)
     ejection.startProbe()
     expect(ejection.answered(20_006, true, 20_010)).toBe(true)
+  })
+
+  test('for draining is not ended by the answers that say so, and told once', () => {
+    const ejection = new Ejection()
+    expect(ejection.drains(100)).toBe(10_000)
+    for (let now = 200; now < 1_000; now += 100) {
+      expect(ejection.drains(now)).toBeUndefined()
+      expect(ejection.answered(now - 50, true, now)).toBe(false)
+    }
+    expect(ejection.state).toBe('ejected')
+    expect(ejection.probeAt).toBe(10_900)
   })
 })

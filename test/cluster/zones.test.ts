@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { consistentHash } from '../../src/balancer/consistent-hash.ts'
 import type { ClusterOptions } from '../../src/cluster/cluster.ts'
 import type { TaskLocation } from '../../src/cluster/locality.ts'
+import type { Upstream } from '../../src/cluster/upstream.ts'
 import type { LocationSource } from '../../src/cluster/standpoint.ts'
 import { SnapshotCache } from '../../src/discovery/cache.ts'
 import { taskEndpoint, type Endpoint } from '../../src/discovery/endpoint.ts'
@@ -110,6 +111,30 @@ describe('in a zone of its own', () => {
       }
     }
     expect(stayed).toBeLessThan(10)
+  })
+
+  test('a crowd that was there from the beginning becomes usual: calls stay', async () => {
+    const set = await standing(tasksIn({ a: 2, b: 2, c: 2 }), IN_A)
+    const line: { upstream: Upstream; until: number }[] = []
+    let stayed = 0
+    // 60 callers, each of which waits 100 ms for its answer and calls again.
+    for (let now = 0; now < 60_000; now += 10) {
+      while (line[0] !== undefined && line[0].until <= now) {
+        const { upstream } = line.shift() as { upstream: Upstream; until: number }
+        upstream.waited(true, now)
+        set.cluster.report(upstream, answered(200, 100), now)
+        upstream.pending--
+      }
+      while (line.length < 60) {
+        const upstream = set.cluster.pick(hint(now), [], false)
+        if (upstream === undefined) throw new Error('nothing picked')
+        upstream.began(now)
+        upstream.requests++
+        line.push({ upstream, until: now + 100 })
+        if (now >= 50_000 && upstream.endpoint.zone === 'a') stayed++
+      }
+    }
+    expect(stayed / 6_000).toBeGreaterThan(0.95)
   })
 
   test('a zone that answers three times slower is left in steps, and returned to', async () => {

@@ -93,7 +93,7 @@ test('a balancer that throws when it is asked for a hedge ends the call, and its
       return candidates[0]
     },
   }
-  const client = keep(clientOf(tasks, { hedge: true, balancer: balancer as never }))
+  const client = keep(clientOf(tasks, { hedge: true, balancer }))
   for (let call = 0; call < 150; call++) await (await client.request(ORIGIN)).body.dump()
   await delay(300)
   await (await client.request(ORIGIN)).body.dump()
