@@ -1,11 +1,14 @@
 import { Dispatcher, errors } from 'undici'
 import type { Upstream } from '../../src/cluster/upstream.ts'
 import type { UpstreamDispatchers } from '../../src/dispatch/route.ts'
-import type { Server } from './task.ts'
+import { isMute, type Server } from './task.ts'
 import type { VirtualTime } from './virtual-time.ts'
 
 /** As `timeouts.connectMs` has it by default. */
 const CONNECT_MS = 1_000
+/** As `timeouts.attemptMs`, which from 5 s on is left to undici. */
+const HEADERS_MS = 15_000
+const LOOK_EVERY_MS = 500
 const NO_HEADERS = {}
 
 export interface Distance {
@@ -24,8 +27,9 @@ export class Connections implements UpstreamDispatchers {
     distanceTo: (server: Server) => Distance,
     time: VirtualTime,
   ) {
+    const waiting = new Waiting(time)
     for (const [address, server] of servers)
-      this.#byAddress.set(address, new Line(server, distanceTo(server), time))
+      this.#byAddress.set(address, new Line(server, distanceTo(server), waiting, time))
   }
 
   get(upstream: Upstream): Dispatcher {
@@ -43,17 +47,21 @@ export class Connections implements UpstreamDispatchers {
   }
 }
 
+/** Connections to one server, of which any number may stand; as in a pool, one that is idle is used before a new one. */
 class Line extends Dispatcher {
   readonly #server: Server
   readonly #halfWayMs: number
   readonly #onSent: () => void
+  readonly #waiting: Waiting
   readonly #time: VirtualTime
+  #idle = 0
 
-  constructor(server: Server, { roundTripMs, onSent }: Distance, time: VirtualTime) {
+  constructor(server: Server, { roundTripMs, onSent }: Distance, waiting: Waiting, time: VirtualTime) {
     super()
     this.#server = server
     this.#halfWayMs = roundTripMs / 2
     this.#onSent = onSent
+    this.#waiting = waiting
     this.#time = time
   }
 
@@ -61,16 +69,36 @@ class Line extends Dispatcher {
     const server = this.#server
     server.received++
     this.#onSent()
-    if (server.fault.connections === 'refused') {
+    const { connections } = server.fault
+    if (connections === 'refused') {
       const refused = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })
+      this.#idle = 0
       this.#time.setTimer(() => handler.onResponseError?.(undefined as never, refused), 2 * this.#halfWayMs)
-    } else if (server.fault.connections === 'silent') {
+    } else if (connections === 'silent' && this.#idle === 0) {
       const silent = new errors.ConnectTimeoutError(`no connection in ${CONNECT_MS} ms`)
       this.#time.setTimer(() => handler.onResponseError?.(undefined as never, silent), CONNECT_MS)
     } else {
-      new Exchange(handler, server, this.#halfWayMs, this.#time).begin()
+      this.#idle = Math.max(0, this.#idle - 1)
+      new Exchange(handler, this, this.#waiting).begin()
     }
     return true
+  }
+
+  /** There, through the server, and back, unless nothing comes back any more. */
+  exchange(onAnswer: (status: number) => void): void {
+    const server = this.#server
+    const answer = (status: number): void => {
+      if (isMute(server.fault)) return
+      this.#time.setTimer(() => onAnswer(status), this.#halfWayMs)
+    }
+    this.#time.setTimer(() => {
+      if (!isMute(server.fault)) server.serve(answer)
+    }, this.#halfWayMs)
+  }
+
+  /** A connection whose answer was read can be used again; one that was aborted is closed. */
+  release(): void {
+    this.#idle++
   }
 }
 
@@ -82,20 +110,19 @@ class Exchange implements Dispatcher.DispatchController {
   readonly rawHeaders = []
   readonly rawTrailers = []
   readonly #handler: Dispatcher.DispatchHandler
-  readonly #server: Server
-  readonly #halfWayMs: number
-  readonly #time: VirtualTime
+  readonly #line: Line
+  readonly #waiting: Waiting
 
-  constructor(handler: Dispatcher.DispatchHandler, server: Server, halfWayMs: number, time: VirtualTime) {
+  constructor(handler: Dispatcher.DispatchHandler, line: Line, waiting: Waiting) {
     this.#handler = handler
-    this.#server = server
-    this.#halfWayMs = halfWayMs
-    this.#time = time
+    this.#line = line
+    this.#waiting = waiting
   }
 
   begin(): void {
+    this.#waiting.add(this)
     this.#handler.onRequestStart?.(this, null)
-    this.#time.setTimer(() => this.#arrive(), this.#halfWayMs)
+    this.#line.exchange((status) => this.#answer(status))
   }
 
   pause(): void {
@@ -109,15 +136,57 @@ class Exchange implements Dispatcher.DispatchController {
   abort(reason: Error): void {
     this.aborted = true
     this.reason = reason
+    this.#waiting.delete(this)
   }
 
-  #arrive(): void {
-    this.#server.serve((status) => this.#time.setTimer(() => this.#answer(status), this.#halfWayMs))
+  /** undici's headers timeout. */
+  exceed(limitMs: number): void {
+    const error = new errors.HeadersTimeoutError(`no response headers in ${limitMs} ms`)
+    this.abort(error)
+    this.#handler.onResponseError?.(this, error)
   }
 
   #answer(status: number): void {
     if (this.aborted) return
+    this.#waiting.delete(this)
+    this.#line.release()
     this.#handler.onResponseStart?.(this, status, NO_HEADERS, '')
     this.#handler.onResponseEnd?.(this, NO_HEADERS)
+  }
+}
+
+/** Exchanges without an answer, which undici looks through about twice a second for those that have waited too long. */
+class Waiting {
+  readonly #since = new Map<Exchange, number>()
+  readonly #time: VirtualTime
+  #isLooking = false
+
+  constructor(time: VirtualTime) {
+    this.#time = time
+  }
+
+  add(exchange: Exchange): void {
+    this.#since.set(exchange, this.#time.now())
+    if (!this.#isLooking) this.#lookLater()
+  }
+
+  delete(exchange: Exchange): void {
+    this.#since.delete(exchange)
+  }
+
+  #lookLater(): void {
+    this.#isLooking = true
+    this.#time.setTimer(() => this.#look(), LOOK_EVERY_MS)
+  }
+
+  #look(): void {
+    this.#isLooking = false
+    const now = this.#time.now()
+    for (const [exchange, since] of this.#since) {
+      // They are in the order in which they began.
+      if (now - since < HEADERS_MS) break
+      exchange.exceed(HEADERS_MS)
+    }
+    if (this.#since.size > 0 && !this.#isLooking) this.#lookLater()
   }
 }

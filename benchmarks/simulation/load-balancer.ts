@@ -1,5 +1,5 @@
 import type { Endpoint } from '../../src/discovery/endpoint.ts'
-import { HEALTHY, type Fault, type Server, type SimulatedTask } from './task.ts'
+import { HEALTHY, isMute, type Fault, type Server, type SimulatedTask } from './task.ts'
 import type { VirtualTime } from './virtual-time.ts'
 
 export const LOAD_BALANCER: Endpoint = {
@@ -34,7 +34,7 @@ export class SimulatedLoadBalancer implements Server {
     const outstanding = this.#outstanding
     let best = -1
     for (const [index, { fault }] of this.#targets.entries()) {
-      if (fault.connections === 'silent' || fault.status !== 200) continue
+      if (isMute(fault) || fault.status !== 200) continue
       if (best < 0 || (outstanding[index] ?? 0) < (outstanding[best] ?? 0)) best = index
     }
     const target = this.#targets[best]

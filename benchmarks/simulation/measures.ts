@@ -43,12 +43,15 @@ export interface Outcome {
 export class Measures {
   readonly #servers: readonly Server[]
   readonly #seconds: Second[] = []
+  /** Of calls that are over, in that order. */
+  readonly #begunAt: number[] = []
   readonly #latencies: number[] = []
   readonly #failures: boolean[] = []
+  #begun = 0
   #secondFrom = 0
   #countedAtWarm = new Map<string, number>()
   #countedAtSecond = new Map<string, number>()
-  #warmFrom = 0
+  #warmAt = 0
   #attempts = 0
   #local = 0
 
@@ -56,7 +59,17 @@ export class Measures {
     this.#servers = servers
   }
 
-  ended(latencyMs: number, status: number): void {
+  /** Calls that are not over. */
+  get underWay(): number {
+    return this.#begun - this.#latencies.length
+  }
+
+  begun(): void {
+    this.#begun++
+  }
+
+  ended(begunAt: number, latencyMs: number, status: number): void {
+    this.#begunAt.push(begunAt)
     this.#latencies.push(latencyMs)
     this.#failures.push(status === 0 || status >= 500)
   }
@@ -67,11 +80,11 @@ export class Measures {
     if (isLocal) this.#local++
   }
 
-  /** What came before does not count for the totals. */
-  warm(): void {
+  /** Calls from before do not count for the totals. */
+  warm(now: number): void {
     this.#attempts = 0
     this.#local = 0
-    this.#warmFrom = this.#latencies.length
+    this.#warmAt = now
     this.#countedAtWarm = this.#counted()
   }
 
@@ -94,8 +107,9 @@ export class Measures {
   }
 
   outcome(): Outcome {
-    const latencies = sorted(this.#latencies.slice(this.#warmFrom))
-    const failed = this.#failures.slice(this.#warmFrom).filter(Boolean).length
+    const isCounted = (_: unknown, call: number): boolean => (this.#begunAt[call] ?? 0) >= this.#warmAt
+    const latencies = sorted(this.#latencies.filter(isCounted))
+    const failed = this.#failures.filter(isCounted).filter(Boolean).length
     const counts = Array.from(this.#counted(), ([address, count]) => ({
       address,
       count: count - (this.#countedAtWarm.get(address) ?? 0),

@@ -65,10 +65,13 @@ const ROUND_TRIP_MS = 0.5
 const ROUND_TRIP_FAR_MS = 1.5
 /** What a load balancer adds in itself, and on the way. */
 const BALANCER_HOP_MS = 2
+/** Three attempts of 15 s each, and what may lie between them. */
+const LONGEST_CALL_MS = 60_000
 
 export interface Run {
   readonly outcome: Outcome
   readonly clients: readonly SimulatedClient[]
+  readonly tasks: readonly SimulatedTask[]
 }
 
 /** The same outcome for the same scenario, policy and seed, always. */
@@ -97,12 +100,13 @@ export function simulate(scenario: Scenario, policy: Policy, seed = 1): Run {
   const measures = new Measures([...servers.values()])
   const clients = startClients(scenario, plan, registry, servers, measures, time, random)
   for (const client of clients)
-    callForever(
+    callUntilEnd(
       client,
       scenario.callsPerSecond / clients.length,
       time,
       seededRandom(random.next() * 2 ** 32),
       measures,
+      (scenario.warmUpSeconds + scenario.seconds) * 1_000,
     )
   const warmMs = scenario.warmUpSeconds * 1_000
   scenario.events?.({
@@ -118,9 +122,20 @@ export function simulate(scenario: Scenario, policy: Policy, seed = 1): Run {
   for (let second = 1; second <= scenario.warmUpSeconds + scenario.seconds; second++) {
     time.runUntil(second * 1_000)
     measures.second(second - scenario.warmUpSeconds, meanDirectShare(clients))
-    if (second === scenario.warmUpSeconds) measures.warm()
+    if (second === scenario.warmUpSeconds) measures.warm(time.now())
   }
-  return { outcome: measures.outcome(), clients }
+  endCalls(measures, time)
+  return { outcome: measures.outcome(), clients, tasks }
+}
+
+/**
+ * No more calls begin, and those under way count, too: the slowest are among them.
+ * @throws Error when one never ends
+ */
+function endCalls(measures: Measures, time: VirtualTime): void {
+  const latestMs = time.now() + LONGEST_CALL_MS
+  while (measures.underWay > 0 && time.now() < latestMs) time.runUntil(time.now() + 1_000)
+  if (measures.underWay > 0) throw new Error(`${measures.underWay} calls never end`)
 }
 
 function startClients(
@@ -164,16 +179,19 @@ function startClients(
 }
 
 /** Calls that come when they come, whatever became of those before: a Poisson process. */
-function callForever(
+function callUntilEnd(
   client: SimulatedClient,
   callsPerSecond: number,
   time: VirtualTime,
   random: Random,
   measures: Measures,
+  endMs: number,
 ): void {
   const next = (): void => {
     const at = time.now()
-    client.call((status) => measures.ended(time.now() - at, status))
+    if (at > endMs) return
+    measures.begun()
+    client.call((status) => measures.ended(at, time.now() - at, status))
     time.setTimer(next, waitMs())
   }
   const waitMs = (): number => (-1_000 * Math.log(1 - random.next())) / callsPerSecond

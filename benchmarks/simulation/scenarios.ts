@@ -67,6 +67,21 @@ export const TWO_SECONDS_SLOW_HEDGED: Scenario = {
   client: { hedging: true },
 }
 
+export const HANGS: Scenario = {
+  name: 'hangs',
+  title:
+    '1 of 4 takes connections and calls and says nothing for 20 s, as a process that is stopped; callers wait for 1 s',
+  tasks: fleet(4),
+  clients: nowhere(2),
+  callsPerSecond: 4 * HALF_LOAD,
+  warmUpSeconds: 10,
+  seconds: 60,
+  events({ at, fault }) {
+    at(5, () => fault(0, { connections: 'hung' }))
+    at(25, () => fault(0, { connections: 'accepted' }))
+  },
+}
+
 export const TEN_TIMES_SLOW: Scenario = {
   name: 'ten-times-slow',
   title: '1 of 10 takes ten times as long',
@@ -180,7 +195,7 @@ export const THOUSANDS: Scenario = {
   client: { subset: 20 },
 }
 
-const COLD_START: Scenario = {
+export const COLD_START: Scenario = {
   name: 'cold-start',
   title: 'A 6th task joins 5, and takes five times as long for its first 10 s',
   tasks: fleet(6),
@@ -199,7 +214,7 @@ const COLD_START: Scenario = {
   },
 }
 
-const FLAPPING: Scenario = {
+export const FLAPPING: Scenario = {
   name: 'flapping',
   title: '1 of 6 answers 503 for 2 s in every 10 s',
   tasks: fleet(6),
@@ -215,7 +230,7 @@ const FLAPPING: Scenario = {
   },
 }
 
-const HALF_DEAD: Scenario = {
+export const HALF_DEAD: Scenario = {
   name: 'half-dead',
   title: '5 of 10 tasks refuse connections, discovery names them for 30 s more; 35 % load',
   tasks: fleet(10),
@@ -229,7 +244,7 @@ const HALF_DEAD: Scenario = {
   },
 }
 
-const ROLLING: Scenario = {
+export const ROLLING: Scenario = {
   name: 'rolling',
   title: 'All of 6 tasks are replaced, two at a time; answers of discovery are up to 10 s old',
   tasks: fleet(12),
@@ -304,6 +319,7 @@ export const SCENARIOS: readonly Scenario[] = [
   TEN_TIMES_SLOW,
   TWO_SECONDS_SLOW,
   TWO_SECONDS_SLOW_HEDGED,
+  HANGS,
   COLD_START,
   FLAPPING,
   blackHole(2),

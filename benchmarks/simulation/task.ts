@@ -24,11 +24,20 @@ export interface Fault {
   readonly status: number
   /** Share of the calls that are answered 500, whatever the task. */
   readonly badInput: number
-  /** `refused`: by clients; a load balancer reaches it. `silent`: it neither takes connections nor refuses them. */
-  readonly connections: 'accepted' | 'refused' | 'silent'
+  /**
+   * `refused`: by clients; a load balancer reaches it. `silent`: nothing comes from there any more, neither to new
+   * connections nor over those that stand, as when a zone is cut off. `hung`: new connections are taken, too, and then
+   * nothing, as when a process is stopped.
+   */
+  readonly connections: 'accepted' | 'refused' | 'silent' | 'hung'
 }
 
 export const HEALTHY: Fault = { slowBy: 1, waitMs: 0, status: 200, badInput: 0, connections: 'accepted' }
+
+/** Whether nothing comes from it, whatever it is sent. */
+export function isMute({ connections }: Fault): boolean {
+  return connections === 'silent' || connections === 'hung'
+}
 
 const AT_ONCE_MS = 0.2
 

@@ -4,33 +4,14 @@
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { ONEHOP, POLICIES, type Policy } from '../../benchmarks/simulation/policies.ts'
+import { ONEHOP } from '../../benchmarks/simulation/policies.ts'
 import { simulate, type Scenario } from '../../benchmarks/simulation/run.ts'
-import type { Outcome, Second } from '../../benchmarks/simulation/measures.ts'
+import type { Second } from '../../benchmarks/simulation/measures.ts'
 import * as scenarios from '../../benchmarks/simulation/scenarios.ts'
-
-const FIRST_TASK = '10.0.0.1'
-
-function policy(name: string): Policy {
-  const found = POLICIES.find((one) => one.name === name)
-  if (found === undefined) throw new Error(`there is no policy ${name}`)
-  return found
-}
+import { attemptsOf, policy, shareOfFirst } from '../support/simulations.ts'
 
 const ROUND_ROBIN = policy('round robin')
 const LEAST_REQUEST = policy('onehop, leastRequest')
-
-/** Of the attempts in seconds after `from`, up to `to`. */
-function shareOfFirst({ seconds }: Outcome, from: number, to: number): number {
-  const within = seconds.filter(({ at }) => at > from && at <= to)
-  const sum = (count: (second: Second) => number): number =>
-    within.reduce((total, second) => total + count(second), 0)
-  return sum(({ attempts }) => attempts.get(FIRST_TASK) ?? 0) / sum(attemptsOf)
-}
-
-function attemptsOf({ attempts }: Second): number {
-  return [...attempts.values()].reduce((one, other) => one + other, 0)
-}
 
 function ejections(): readonly string[] {
   const reasons: string[] = []
