@@ -29,7 +29,11 @@ export function p2c(options: { readonly random?: Random } = {}): Balancer {
       const one = candidates[first]
       const other = candidates[lots.drawOther(candidates, first)]
       if (one === undefined || other === undefined) return one ?? other
-      return other.cost(now) * ABOUT_THE_SAME < one.cost(now) ? other : one
+      const oneMs = one.expectedMs(now)
+      const otherMs = other.expectedMs(now)
+      const isSame = oneMs < ABOUT_THE_SAME * otherMs && otherMs < ABOUT_THE_SAME * oneMs
+      if (isSame) return other.queue < one.queue ? other : one
+      return otherMs * other.queue < oneMs * one.queue ? other : one
     },
   }
 }

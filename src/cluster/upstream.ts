@@ -117,13 +117,21 @@ export class Upstream {
   }
 
   /**
-   * What one more call here costs, relative to its peers: the expected wait in a queue of `pending`. A task that has
-   * been silent for longer than it usually takes is at least as slow as that: one that hangs is noticed within some
-   * 100 ms, and not when the first call to it ends.
+   * What an answer is expected to take. A task that has been silent for longer than it usually takes is at least as
+   * slow as that: one that hangs is noticed within some 100 ms, and not when the first call to it ends.
    */
-  cost(now: number): number {
+  expectedMs(now: number): number {
     const silentMs = this.waiting === 0 ? 0 : now - this.#silentSince
-    const estimate = Math.max(this.latencyMs(now), silentMs)
-    return (estimate + SAME_FOR_ALL_MS) * (1 + this.pending / this.endpoint.weight)
+    return Math.max(this.latencyMs(now), silentMs) + SAME_FOR_ALL_MS
+  }
+
+  /** Place of one more call in the queue here. */
+  get queue(): number {
+    return 1 + this.pending / this.endpoint.weight
+  }
+
+  /** What one more call here costs, relative to its peers: the expected wait in a queue of `pending`. */
+  cost(now: number): number {
+    return this.expectedMs(now) * this.queue
   }
 }
