@@ -11,8 +11,12 @@ export class RateWindow {
   readonly #bad: number[]
   #goodSum: number
   #badSum: number
-  /** Number of the bucket that is being filled, counted from the clock's zero. */
-  #current: number
+  /** Number of the bucket that is being filled, counted from the clock's zero: the same for all windows. */
+  #bucket: number
+  /** When it is full, on the clock. */
+  #bucketEndsAt: number
+  /** Where it is counted. */
+  #slot: number
 
   constructor(windowMs: number, now: number) {
     this.#bucketMs = windowMs / BUCKETS
@@ -20,12 +24,14 @@ export class RateWindow {
     this.#bad = Array.from({ length: BUCKETS }, () => 0)
     this.#goodSum = 0
     this.#badSum = 0
-    this.#current = Math.floor(now / this.#bucketMs)
+    this.#bucket = Math.floor(now / this.#bucketMs)
+    this.#bucketEndsAt = (this.#bucket + 1) * this.#bucketMs
+    this.#slot = slotOf(this.#bucket)
   }
 
   add(isGood: boolean, now: number): void {
     this.#roll(now)
-    const slot = slotOf(this.#current)
+    const slot = this.#slot
     if (isGood) {
       this.#good[slot] = (this.#good[slot] ?? 0) + 1
       this.#goodSum++
@@ -67,17 +73,19 @@ export class RateWindow {
   }
 
   #roll(now: number): void {
-    const current = Math.floor(now / this.#bucketMs)
-    if (current <= this.#current) return
-    const passed = Math.min(BUCKETS, current - this.#current)
+    if (now < this.#bucketEndsAt) return
+    const bucket = Math.floor(now / this.#bucketMs)
+    const passed = Math.min(BUCKETS, bucket - this.#bucket)
     for (let i = 1; i <= passed; i++) {
-      const slot = slotOf(this.#current + i)
+      const slot = slotOf(this.#bucket + i)
       this.#goodSum -= this.#good[slot] ?? 0
       this.#badSum -= this.#bad[slot] ?? 0
       this.#good[slot] = 0
       this.#bad[slot] = 0
     }
-    this.#current = current
+    this.#bucket = bucket
+    this.#bucketEndsAt = (bucket + 1) * this.#bucketMs
+    this.#slot = slotOf(bucket)
   }
 }
 

@@ -27,7 +27,7 @@ type State = 'waiting' | 'forwarding' | 'draining' | 'over'
 
 /**
  * One try of a call on one upstream: what undici talks to. Judges what happened, tells the cluster once, and
- * lets the call decide what follows.
+ * lets the call decide what follows. Has none of undici's callbacks of how far sending is (`FollowedAttempt` has).
  */
 export class Attempt implements Dispatcher.DispatchHandler {
   readonly upstream: Upstream
@@ -37,11 +37,12 @@ export class Attempt implements Dispatcher.DispatchHandler {
   statusCode: number
   /** What listeners are told of it; undefined where nobody listens. */
   trace: AttemptTrace | undefined
-  readonly #call: AttemptOwner
+  protected readonly call: AttemptOwner
   readonly #startedAt: number
   #state: State
   #controller: Dispatcher.DispatchController | undefined
-  #headersSent: boolean
+  /** Whether the task may have seen the request. */
+  protected headersSent: boolean
   #drained: number
   #limit: Timer | undefined
   #reported: boolean
@@ -56,11 +57,11 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.number = number
     this.statusCode = 0
     this.trace = undefined
-    this.#call = call
+    this.call = call
     this.#startedAt = startedAt
     this.#state = 'waiting'
     this.#controller = undefined
-    this.#headersSent = false
+    this.headersSent = false
     this.#drained = 0
     this.#limit = undefined
     this.#reported = false
@@ -80,6 +81,11 @@ export class Attempt implements Dispatcher.DispatchHandler {
     return this.#state === 'waiting'
   }
 
+  /** Whether nothing that comes matters any more. */
+  protected get isOver(): boolean {
+    return this.#state === 'over'
+  }
+
   dispatchOn(pool: Dispatcher, options: Dispatcher.DispatchOptions): void {
     this.#dispatching = true
     pool.dispatch(options, this)
@@ -88,7 +94,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
 
   /** Gives the attempt up when its response headers are not there in time. */
   limit(limitMs: number): void {
-    const { clock } = this.#call.route
+    const { clock } = this.call.route
     this.#limit = clock.setTimer(() => clock.afterIo(() => this.#exceed(limitMs)), limitMs, true)
   }
 
@@ -111,36 +117,15 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.#controller = controller
     // Aborted while it waited for its connection: it leaves before a byte is written.
     if (this.#state === 'over') controller.abort(new Error('the call is over'))
-    else if (this.#call.paused) controller.pause()
+    else if (this.call.paused) controller.pause()
     // HTTP/1.1 writes the headers of a streamed body with its first chunk, which `onBodySent` tells of.
-    const { streamsBody, route } = this.#call
+    const { streamsBody, route } = this.call
     // As a rule there is an idle connection, and this is the turn of the dispatch: nothing has passed.
     if (!this.#dispatching) {
       this.#takenUpAt = route.clock.now()
       this.#lateMs = Math.min(route.lag.at(this.#takenUpAt), this.#takenUpAt - this.#startedAt)
     }
-    this.#headersSent = !streamsBody || route.pools.speaksHttp2(this.upstream)
-  }
-
-  onBodySent(chunk: Buffer): void {
-    this.#headersSent = true
-    const { handler } = this.#call
-    if (handler.onBodySent !== undefined && this.#state !== 'over')
-      this.#tell(() => handler.onBodySent?.(chunk))
-  }
-
-  onRequestSent(): void {
-    this.#headersSent = true
-    const { handler } = this.#call
-    if (handler.onRequestSent !== undefined && this.#state !== 'over')
-      this.#tell(() => handler.onRequestSent?.())
-  }
-
-  onResponseStarted(): void {
-    this.#headersSent = true
-    const { handler } = this.#call
-    if (handler.onResponseStarted !== undefined && this.#state === 'waiting')
-      this.#tell(() => handler.onResponseStarted?.())
+    this.headersSent = !streamsBody || route.pools.speaksHttp2(this.upstream)
   }
 
   onRequestUpgrade(
@@ -155,12 +140,12 @@ export class Attempt implements Dispatcher.DispatchHandler {
     }
     this.#controller = controller
     this.statusCode = statusCode
-    const now = this.#call.route.clock.now()
+    const now = this.call.route.clock.now()
     const latencyMs = this.#elapsedMs(now)
     this.#report({ kind: 'response', status: statusCode, latencyMs, retryAfterMs: undefined }, now)
     this.#end()
-    this.#call.takes(this, latencyMs)
-    this.#call.upgraded(statusCode, headers, socket)
+    this.call.takes(this, latencyMs)
+    this.call.upgraded(statusCode, headers, socket)
   }
 
   onResponseStart(
@@ -177,7 +162,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     }
     this.#limit?.cancel()
     this.statusCode = statusCode
-    const now = this.#call.route.clock.now()
+    const now = this.call.route.clock.now()
     const outcome: Outcome & { kind: 'response' } = {
       kind: 'response',
       status: statusCode,
@@ -186,38 +171,38 @@ export class Attempt implements Dispatcher.DispatchHandler {
     }
     if (headers[DRAINING_HEADER] !== undefined) this.#hearDraining(headers)
     this.#report(outcome, now)
-    if (statusCode >= 400 && this.#call.retries(this, outcome)) {
+    if (statusCode >= 400 && this.call.retries(this, outcome)) {
       // Whoever was asked, or told, of the retry has ended the call.
-      if (this.#isOver()) return
+      if (this.isOver) return
       this.#state = 'draining'
-      this.#limit = this.#call.route.clock.setTimer(() => this.#stopDraining(), LONGEST_DRAIN_MS)
+      this.#limit = this.call.route.clock.setTimer(() => this.#stopDraining(), LONGEST_DRAIN_MS)
       if (controller.paused) controller.resume()
       return
     }
     // The user's retry rule threw, and the call with it.
-    if (this.#isOver()) return
+    if (this.isOver) return
     this.#state = 'forwarding'
-    this.#call.takes(this, outcome.latencyMs)
+    this.call.takes(this, outcome.latencyMs)
     this.#tellStart(statusCode, headers, statusMessage)
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#state === 'forwarding') {
       try {
-        this.#call.handler.onResponseData?.(this.#call, chunk)
+        this.call.handler.onResponseData?.(this.call, chunk)
       } catch (error) {
-        this.#callerThrew(error as Error)
+        this.callerThrew(error as Error)
       }
     } else if (this.#state === 'draining') {
       this.#drained += chunk.length
-      if (this.#drained > this.#call.maxDrainBytes) this.#stopDraining()
+      if (this.#drained > this.call.maxDrainBytes) this.#stopDraining()
     }
   }
 
   onResponseEnd(_controller: Dispatcher.DispatchController, trailers: IncomingHttpHeaders): void {
     const forwarding = this.#state === 'forwarding'
     this.#end()
-    if (forwarding) this.#call.succeeded(trailers)
+    if (forwarding) this.call.succeeded(trailers)
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {
@@ -230,37 +215,29 @@ export class Attempt implements Dispatcher.DispatchHandler {
     const outcome = this.#judge(error)
     this.#report(outcome)
     this.#end()
-    if (state === 'forwarding') this.#call.failed(error)
-    else this.#call.attemptFailed(this, outcome, error)
+    if (state === 'forwarding') this.call.failed(error)
+    else this.call.attemptFailed(this, outcome, error)
   }
 
   /** Over HTTP/1.1 a task that is about to end closes its connections, too; HTTP/2 has no such header. */
   #hearDraining({ connection }: IncomingHttpHeaders): void {
-    const { cluster, clock, pools } = this.#call.route
+    const { cluster, clock, pools } = this.call.route
     const isClosing = String(connection).toLowerCase() === 'close'
     if (isClosing || pools.speaksHttp2(this.upstream)) cluster.drains(this.upstream, clock.now())
   }
 
   #tellStart(statusCode: number, headers: IncomingHttpHeaders, statusMessage: string | undefined): void {
     try {
-      this.#call.handler.onResponseStart?.(this.#call, statusCode, headers, statusMessage)
+      this.call.handler.onResponseStart?.(this.call, statusCode, headers, statusMessage)
     } catch (error) {
-      this.#callerThrew(error as Error)
-    }
-  }
-
-  #tell(callback: () => void): void {
-    try {
-      callback()
-    } catch (error) {
-      this.#callerThrew(error as Error)
+      this.callerThrew(error as Error)
     }
   }
 
   /** The caller's handler failed: that ends the call, and is nothing to hold against the upstream. */
-  #callerThrew(error: Error): void {
+  protected callerThrew(error: Error): void {
     this.abort(error)
-    this.#call.failed(error)
+    this.call.failed(error)
   }
 
   /** A connection that costs more to save than to open is closed. */
@@ -282,14 +259,14 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.#report(outcome)
     this.#end()
     this.#controller?.abort(error)
-    this.#call.attemptFailed(this, outcome, error)
+    this.call.attemptFailed(this, outcome, error)
   }
 
   #judge(error: Error): Outcome {
     const latencyMs = this.elapsedMs()
     // What undici finds in the turn of the dispatch itself, before any socket could speak, is the request's own.
-    if (this.#dispatching || this.#call.isCallersFault(error)) return { kind: 'cancelled', latencyMs }
-    return verdictOn(error, latencyMs, this.#controller !== undefined, this.#headersSent)
+    if (this.#dispatching || this.call.isCallersFault(error)) return { kind: 'cancelled', latencyMs }
+    return verdictOn(error, latencyMs, this.#controller !== undefined, this.headersSent)
   }
 
   /**
@@ -299,7 +276,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
    */
   #judgeAbort(reason: Error): Outcome {
     const latencyMs = this.elapsedMs()
-    const { connectMs, mayQueue } = this.#call.route
+    const { connectMs, mayQueue } = this.call.route
     const hasWaited = this.#controller === undefined && !mayQueue && latencyMs >= LONG_CONNECT * connectMs
     if (!hasWaited) return { kind: 'cancelled', latencyMs }
     const told = `no connection in ${Math.round(latencyMs)} ms, when the caller left`
@@ -307,24 +284,20 @@ export class Attempt implements Dispatcher.DispatchHandler {
     return { kind: 'timeout', phase: 'connect', latencyMs, error }
   }
 
-  #isOver(): boolean {
-    return this.#state === 'over'
-  }
-
   /** What the upstream took: not the time for which this process was too busy to hear it. */
   elapsedMs(): number {
-    return this.#elapsedMs(this.#call.route.clock.now())
+    return this.#elapsedMs(this.call.route.clock.now())
   }
 
   #elapsedMs(now: number): number {
-    const { lag } = this.#call.route
+    const { lag } = this.call.route
     const lateMs = this.#lateMs + Math.min(lag.at(now), now - this.#takenUpAt)
     return now - this.#startedAt - lateMs
   }
 
-  #report(outcome: Outcome, now: number = this.#call.route.clock.now()): void {
+  #report(outcome: Outcome, now: number = this.call.route.clock.now()): void {
     if (this.trace !== undefined) this.#tellTrace(this.trace, outcome)
-    const { cluster } = this.#call.route
+    const { cluster } = this.call.route
     if (!this.#reported) this.upstream.waited(isAnswer(outcome), now)
     this.#reported = true
     cluster.report(this.upstream, outcome, now, this.#startedAt)

@@ -13,6 +13,7 @@ import type { AttemptOwner } from './attempt-owner.ts'
 import { CallDeadline } from './call-deadline.ts'
 import { CallController } from './call-controller.ts'
 import type { CallOptions } from './call-options.ts'
+import { FollowedAttempt, followsSending } from './followed-attempt.ts'
 import { Hedge, mayHedge } from './hedge.ts'
 import { History, type Decision } from './history.ts'
 import { KeyedRequest } from './keyed-request.ts'
@@ -273,7 +274,8 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     }
     this.#attempts++
     if (upstream === cluster.fallback) tellFallback(this.route, this.method, upstream, tried)
-    const attempt = new Attempt(this, upstream, now, this.#attempts)
+    const Kind = this.streamsBody || followsSending(this.handler) ? FollowedAttempt : Attempt
+    const attempt = new Kind(this, upstream, now, this.#attempts)
     this.attempt = attempt
     const limitMs = options.headersTimeout ?? attemptMs
     if (limitMs > 0 && (limitMs < COARSE_FROM_MS || mayQueue)) attempt.limit(limitMs)
