@@ -69,7 +69,7 @@ describe('p2c', () => {
     for (let i = 0; i < 100; i++) expect(balancer.pick(candidates, hint(0))).toBe(idle)
   })
 
-  test('lets the lot decide between costs that are about the same', () => {
+  test('lets the lot decide between estimates that are about the same, where nothing waits', () => {
     const candidates = upstreams(2)
     const [fast, slow] = candidates as [Upstream, Upstream]
     fast.observe(10, 0)
@@ -79,6 +79,17 @@ describe('p2c', () => {
     expect(picks.filter((pick) => pick === slow).length).toBeGreaterThan(400)
     slow.observe(14, 0)
     for (let i = 0; i < 100; i++) expect(balancer.pick(candidates, hint(0))).toBe(fast)
+  })
+
+  test('takes the shorter queue, by however little, where answers take about the same', () => {
+    const candidates = upstreams(2)
+    const [fast, idler] = candidates as [Upstream, Upstream]
+    fast.observe(10, 0)
+    idler.observe(12, 0)
+    fast.pending = 14
+    idler.pending = 13
+    const balancer = p2c({ random: seededRandom(1) })
+    for (let i = 0; i < 100; i++) expect(balancer.pick(candidates, hint(0))).toBe(idler)
   })
 
   test('compares two distinct upstreams: the worst of all is never picked', () => {
