@@ -17,10 +17,10 @@ import { policy } from '../support/simulations.ts'
 const ROUND_ROBIN = policy('round robin')
 
 test('a simulation is exact from run to run, and differs by its seed', () => {
-  for (const policy of POLICIES) {
-    const once = simulate(TWO_TASKS, policy).outcome
-    expect(simulate(TWO_TASKS, policy).outcome).toEqual(once)
-    expect(simulate(TWO_TASKS, policy, 2).outcome).not.toEqual(once)
+  for (const each of POLICIES) {
+    const once = simulate(TWO_TASKS, each).outcome
+    expect(simulate(TWO_TASKS, each).outcome).toEqual(once)
+    expect(simulate(TWO_TASKS, each, 2).outcome).not.toEqual(once)
   }
 })
 

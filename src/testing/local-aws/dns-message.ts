@@ -3,7 +3,7 @@ import { AUTHORITATIVE_ANSWER, decode, encode, RECURSION_DESIRED, TRUNCATED_RESP
 import type { Answer, Packet, RecordType } from 'dns-packet'
 import { isDnsName } from '../../discovery/dns-message.ts'
 import { canonicalHost } from '../../discovery/service-name.ts'
-import type { Lookup, ResourceRecord } from './zones.ts'
+import type { Lookup, ResourceRecord } from './resource-record.ts'
 
 export interface DnsQuery {
   readonly kind: 'query'

@@ -3,7 +3,7 @@ import type { Random } from '../../core/clock.ts'
 import { canonicalHost } from '../../discovery/service-name.ts'
 import { shuffled } from './chance.ts'
 import type { Instance, RecordType, Service } from './model.ts'
-import type { Lookup, ResourceRecord } from './zones.ts'
+import type { Lookup, ResourceRecord } from './resource-record.ts'
 
 /** Route 53, multivalue answer routing: "up to eight healthy records, selected at random". */
 const MOST_ANSWERS = 8

@@ -6,21 +6,8 @@ import { invalidInput } from './aws-error.ts'
 import { shuffled } from './chance.ts'
 import { DEFAULT_SOA_TTL_SECONDS } from './model.ts'
 import type { Registry } from './registry.ts'
+import type { Lookup, ResourceRecord } from './resource-record.ts'
 import { namesOf, serviceRecords } from './service-records.ts'
-
-/** A resource record. `name` is canonical, except that of the question's own records: they keep its case. */
-export type ResourceRecord = { readonly name: string; readonly ttlSeconds: number } & (
-  | { readonly type: 'A' | 'AAAA' | 'CNAME' | 'NS'; readonly data: string }
-  | { readonly type: 'SRV'; readonly port: number; readonly target: string }
-  | { readonly type: 'SOA' }
-)
-
-export interface Lookup {
-  readonly rcode: 'NOERROR' | 'NXDOMAIN' | 'REFUSED'
-  readonly answers: readonly ResourceRecord[]
-  readonly authorities: readonly ResourceRecord[]
-  readonly additionals: readonly ResourceRecord[]
-}
 
 interface Zone {
   readonly name: string
