@@ -7,15 +7,11 @@ import type { Outcome } from '../core/outcome.ts'
 import { attemptTracing, traceOver, type AttemptTrace } from '../core/tracing.ts'
 import type { AttemptOwner } from './attempt-owner.ts'
 import { retryAfterMs } from './retry-policy.ts'
-import { verdictOn } from './verdict.ts'
+import { ResponseRest } from './response-rest.ts'
+import { isAnswer, verdictOn, verdictOnAbort, verdictOnLateness } from './verdict.ts'
 
-/** How long the rest of a response that is not handed on is waited for. */
-const LONGEST_DRAIN_MS = 1_000
 /** A task that is shutting down says so with its answers, whatever the value. */
 const DRAINING_HEADER = 'x-onehop-draining'
-
-/** Of `connectMs`: an aborted attempt that had no connection by then would not have got one. */
-const LONG_CONNECT = 0.5
 
 /**
  * - `waiting`: no response yet
@@ -43,8 +39,8 @@ export class Attempt implements Dispatcher.DispatchHandler {
   #controller: Dispatcher.DispatchController | undefined
   /** Whether the task may have seen the request. */
   protected headersSent: boolean
-  #drained: number
   #limit: Timer | undefined
+  #rest: ResponseRest | undefined
   #reported: boolean
   #dispatching: boolean
   /** When undici took it up, on the clock: as a rule at once. */
@@ -62,8 +58,8 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.#state = 'waiting'
     this.#controller = undefined
     this.headersSent = false
-    this.#drained = 0
     this.#limit = undefined
+    this.#rest = undefined
     this.#reported = false
     this.#dispatching = false
     this.#takenUpAt = startedAt
@@ -175,7 +171,9 @@ export class Attempt implements Dispatcher.DispatchHandler {
       // Whoever was asked, or told, of the retry has ended the call.
       if (this.isOver) return
       this.#state = 'draining'
-      this.#limit = this.call.route.clock.setTimer(() => this.#stopDraining(), LONGEST_DRAIN_MS)
+      this.#rest = new ResponseRest(this.call.route.clock, this.call.maxDrainBytes, () =>
+        this.#stopDraining(),
+      )
       if (controller.paused) controller.resume()
       return
     }
@@ -194,8 +192,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
         this.callerThrew(error as Error)
       }
     } else if (this.#state === 'draining') {
-      this.#drained += chunk.length
-      if (this.#drained > this.call.maxDrainBytes) this.#stopDraining()
+      this.#rest?.pass(chunk)
     }
   }
 
@@ -251,11 +248,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   #exceed(limitMs: number): void {
     if (this.#state !== 'waiting') return
     const error = new errors.HeadersTimeoutError(`no response headers in ${limitMs} ms`)
-    // Without a connection it may as well have waited for one of a full pool: no reason to eject anybody.
-    const outcome: Outcome =
-      this.#controller === undefined
-        ? { kind: 'transport-error', error, sent: false }
-        : { kind: 'timeout', phase: 'headers', latencyMs: this.elapsedMs(), error }
+    const outcome = verdictOnLateness(error, this.elapsedMs(), this.#controller !== undefined)
     this.#report(outcome)
     this.#end()
     this.#controller?.abort(error)
@@ -269,19 +262,11 @@ export class Attempt implements Dispatcher.DispatchHandler {
     return verdictOn(error, latencyMs, this.#controller !== undefined, this.headersSent)
   }
 
-  /**
-   * Whose patience ends before a connection is made tells as much as a connect timeout: within a network of one's own
-   * it takes a millisecond or two. Without this, a task that is gone without a word is never put out by callers who
-   * wait no longer than `connectMs`.
-   */
   #judgeAbort(reason: Error): Outcome {
-    const latencyMs = this.elapsedMs()
     const { connectMs, mayQueue } = this.call.route
-    const hasWaited = this.#controller === undefined && !mayQueue && latencyMs >= LONG_CONNECT * connectMs
-    if (!hasWaited) return { kind: 'cancelled', latencyMs }
-    const told = `no connection in ${Math.round(latencyMs)} ms, when the caller left`
-    const error = Object.assign(new errors.ConnectTimeoutError(told), { cause: reason })
-    return { kind: 'timeout', phase: 'connect', latencyMs, error }
+    // It may as well wait for a connection of a full pool.
+    const isConnecting = this.#controller === undefined && !mayQueue
+    return verdictOnAbort(reason, this.elapsedMs(), isConnecting ? connectMs : Number.POSITIVE_INFINITY)
   }
 
   /** What the upstream took: not the time for which this process was too busy to hear it. */
@@ -312,13 +297,9 @@ export class Attempt implements Dispatcher.DispatchHandler {
     if (this.#state === 'over') return
     this.#state = 'over'
     this.#limit?.cancel()
+    this.#rest?.end()
     this.upstream.requests++
     this.upstream.pending--
     if (this.trace !== undefined) traceOver(attemptTracing, this.trace)
   }
-}
-
-/** Whether the task said something, were it that it takes no connections. */
-function isAnswer({ kind }: Outcome): boolean {
-  return kind !== 'timeout' && kind !== 'cancelled'
 }
