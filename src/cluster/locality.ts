@@ -1,5 +1,5 @@
 import type { BlockList } from 'node:net'
-import { familyOf, rangesOf, type Cidr } from '../core/cidr.ts'
+import { canonicalAddress, familyOf, rangesOf, type Cidr } from '../core/cidr.ts'
 import type { Endpoint } from '../discovery/endpoint.ts'
 
 /** Where this process runs, as far as it knows. */
@@ -22,10 +22,12 @@ export class Locality {
   readonly own: string
   readonly #zone: string | undefined
   readonly #subnets: BlockList
-  readonly #location: TaskLocation
+  readonly #addresses: ReadonlySet<string>
+  readonly #instanceId: string | undefined
 
   constructor(location: TaskLocation) {
-    this.#location = location
+    this.#addresses = new Set(location.addresses.map(canonicalAddress))
+    this.#instanceId = location.instanceId
     this.#zone = location.zone
     this.own = location.zone ?? 'own subnet'
     this.#subnets = rangesOf(location.subnets)
@@ -41,7 +43,6 @@ export class Locality {
 
   /** Whether an endpoint is this process itself. */
   isSelf({ address, id }: Endpoint): boolean {
-    const { addresses, instanceId } = this.#location
-    return addresses.includes(address) || (id !== undefined && id === instanceId)
+    return this.#addresses.has(canonicalAddress(address)) || (id !== undefined && id === this.#instanceId)
   }
 }

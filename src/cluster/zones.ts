@@ -36,6 +36,8 @@ export class Zones {
   readonly #random: Random
   readonly #latency: ZoneLatency
   readonly #local = new Set<Upstream>()
+  /** Tasks of the other zones. */
+  readonly #away = new Set<Upstream>()
   #localAvailable: readonly Upstream[] = NOBODY
   #elsewhere: readonly Upstream[] = NOBODY
   /** By zone, where the callers' zones are known: then it matters which of the others has room. */
@@ -82,7 +84,8 @@ export class Zones {
     const { own } = this.locality
     const zoneOf = ({ endpoint }: Upstream): string => this.locality.zoneOf(endpoint)
     this.#local.clear()
-    for (const task of tasks) if (zoneOf(task) === own) this.#local.add(task)
+    this.#away.clear()
+    for (const task of tasks) (zoneOf(task) === own ? this.#local : this.#away).add(task)
     this.#localAvailable = available.filter((task) => this.#local.has(task))
     this.#elsewhere = available.filter((task) => !this.#local.has(task))
     this.#shares = zoneShares(
@@ -138,6 +141,8 @@ export class Zones {
   observe(upstream: Upstream, outcome: Outcome, now: number): void {
     if (this.#elsewhere.length === 0) return
     const isLocal = this.#local.has(upstream)
+    // Gone meanwhile, or the load balancer: neither near nor far.
+    if (!isLocal && !this.#away.has(upstream)) return
     if (outcome.kind === 'response' && outcome.status < 500)
       this.#latency.observe(isLocal, outcome.latencyMs, now)
     if (outcome.kind === 'cancelled' || (outcome.kind === 'timeout' && outcome.phase === 'headers'))

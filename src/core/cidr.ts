@@ -1,4 +1,4 @@
-import { BlockList, isIP } from 'node:net'
+import { BlockList, isIP, isIPv6, SocketAddress } from 'node:net'
 import { checkString } from './check.ts'
 import { InvalidOptionsError } from './errors.ts'
 
@@ -26,6 +26,11 @@ export function rangesOf(cidrs: readonly Cidr[]): BlockList {
   const ranges = new BlockList()
   for (const { network, bits } of cidrs) ranges.addSubnet(network, bits, familyOf(network))
   return ranges
+}
+
+/** IPv6 addresses can be written in many ways, e.g. `2600:1f18:0:0::5`: in the one of RFC 5952. */
+export function canonicalAddress(address: string): string {
+  return isIPv6(address) ? new SocketAddress({ address, family: 'ipv6' }).address : address
 }
 
 /** As `BlockList` calls it. */

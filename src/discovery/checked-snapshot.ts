@@ -1,5 +1,5 @@
 import { ResolutionFailedError } from '../core/errors.ts'
-import type { Endpoint, Snapshot } from './endpoint.ts'
+import { HEAVIEST, type Endpoint, type Snapshot } from './endpoint.ts'
 import type { ServiceName } from './service-name.ts'
 
 const A_DAY_MS = 86_400_000
@@ -40,8 +40,8 @@ function endpointFault(endpoint: Partial<Endpoint> | string | undefined | null):
   const { address, port, weight } = endpoint
   if (typeof address !== 'string' || address === '') return '.address is no string'
   if (port !== undefined && !(Number.isInteger(port) && port > 0 && port < 65_536)) return '.port is no port'
-  if (typeof weight !== 'number' || !(weight > 0) || weight === Number.POSITIVE_INFINITY) {
-    return '.weight is no number above 0'
+  if (typeof weight !== 'number' || !(weight > 0 && weight <= HEAVIEST)) {
+    return `.weight is no number above 0, up to ${HEAVIEST}`
   }
   return undefined
 }

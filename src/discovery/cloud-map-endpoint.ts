@@ -2,7 +2,7 @@ import { isIPv4, isIPv6 } from 'node:net'
 import type { HttpInstanceSummary } from '@aws-sdk/client-servicediscovery'
 import { emit } from '../core/events.ts'
 import { placeOf } from './endpoint-set.ts'
-import { taskEndpoint, type Endpoint } from './endpoint.ts'
+import { HEAVIEST, taskEndpoint, type Endpoint } from './endpoint.ts'
 
 const IPV4 = 'AWS_INSTANCE_IPV4'
 const IPV6 = 'AWS_INSTANCE_IPV6'
@@ -66,5 +66,5 @@ function portOf(text: string): number {
 /** `WEIGHT` is a custom attribute, and may be somebody else's: what is no number of ours counts as 1. */
 function weightOf(text = ''): number {
   const weight = text.trim() === '' ? 1 : Number(text)
-  return Number.isFinite(weight) && weight >= 0 ? weight : 1
+  return weight >= 0 && weight <= HEAVIEST ? weight : 1
 }

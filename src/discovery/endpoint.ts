@@ -10,7 +10,7 @@ export interface Endpoint {
   readonly tier: 0 | 1
   /** Availability zone, e.g. `eu-west-1b`. */
   readonly zone: string | undefined
-  /** Share of traffic relative to its peers, > 0. */
+  /** Share of traffic relative to its peers, > 0, up to 1e9. */
   readonly weight: number
   /** Cloud Map instance id, which is the task id for services that ECS registers. */
   readonly id: string | undefined
@@ -22,6 +22,9 @@ export interface Endpoint {
   /** The origin by which this endpoint is called (scheme, `Host`, TLS name); undefined: by the caller's. */
   readonly origin: string | undefined
 }
+
+/** What weighs more is no weight: sums of them must stay numbers. */
+export const HEAVIEST = 1e9
 
 /** A task's endpoint; what is not given is unknown (`weight`: 1). */
 export function taskEndpoint(

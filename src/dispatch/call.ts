@@ -104,6 +104,8 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     try {
       this.#prepare(now)
     } catch (error) {
+      // It has been told of its end, and that was its own error.
+      if (this.isOver) throw error
       // What a request says of itself can be anything, and is read here for the first time.
       this.failed(error as Error)
     }
@@ -335,9 +337,12 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     const { method } = this
     const { number } = failed
     const { label: upstream } = failed.upstream
+    // Whoever was asked for the retry has ended the call, or whoever is told of it does.
+    if (this.isOver) return
     this.hedge?.unwatch()
     this.#idleSince = clock.now()
     emit('onehop:call.retried', () => ({ host, method, attempt: number, upstream, outcome, waitMs }))
+    if (this.isOver) return
     if (waitMs === 0) {
       this.#beginNow()
       return

@@ -44,23 +44,25 @@ export class DiscoveryDispatcher extends Dispatcher {
     if (!isObject(handler)) throw new errors.InvalidArgumentError('handler must be an object')
     const legacy = isLegacy(handler)
     const current = legacy ? wrapHandler(handler) : handler
+    let call: Call
     try {
       if (!isObject(options)) throw new errors.InvalidArgumentError('opts must be an object.')
       if (this.ending !== undefined) throw new ClosedError('the client')
       const route = this.routes.find(options.origin)
-      if (route !== undefined) {
-        checkHandler(current, options)
-        const http1Only = legacy || (options as { allowH2?: boolean }).allowH2 === false
-        new Call(route, options, current, http1Only).start()
-        return true
-      }
-      return this.elsewhere.dispatch(legacy ? withoutHttp2(options) : options, current)
+      if (route === undefined)
+        return this.elsewhere.dispatch(legacy ? withoutHttp2(options) : options, current)
+      checkHandler(current, options)
+      const http1Only = legacy || (options as { allowH2?: boolean }).allowH2 === false
+      call = new Call(route, options, current, http1Only)
     } catch (error) {
       if (typeof current.onResponseError !== 'function') throw error
       // The contract: failures reach the handler, also those from before there is a controller.
       current.onResponseError(null as never, error as Error)
       return false
     }
+    // From here on the call tells the handler, and what is thrown is the handler's own.
+    call.start()
+    return true
   }
 
   /** Whether new requests are refused. */

@@ -79,10 +79,11 @@ export class Hedge {
   ): Upstream | undefined {
     const { cluster, budget, host } = this.#route
     const { method, now } = call
-    if (!cluster.hasUntried(tried) || !this.#hedging.withdraw(budget, now)) return undefined
+    if (!cluster.hasUntried(tried)) return undefined
     const upstream = cluster.pick(call, tried, false)
     // All others are full.
     if (upstream === undefined || tried.includes(upstream)) return undefined
+    if (!this.#hedging.withdraw(budget, now)) return undefined
     this.rival = late
     const { label } = late.upstream
     const attempt = late.number

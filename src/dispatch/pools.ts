@@ -36,6 +36,8 @@ export class Pools implements UpstreamDispatchers {
   readonly #draining = new Map<Pool, Timer | undefined>()
   readonly #speakHttp2 = new WeakSet<Upstream>()
   readonly #openedAt = new WeakMap<Pool, number>()
+  /** Gives up a connection that is being made, each. */
+  readonly #connecting: Connecting = new Set()
   #closed = false
 
   constructor(options: PoolsOptions) {
@@ -79,9 +81,10 @@ export class Pools implements UpstreamDispatchers {
     await Promise.all(leaving)
   }
 
-  /** Waits for the calls under way. */
+  /** To be called when no call is under way: what is still being connected is nobody's. */
   async close(): Promise<void> {
     this.#closed = true
+    this.#giveUpConnecting(new ClosedError('the client'))
     const draining = [...this.#draining.keys()].map((pool) => pool.close())
     await Promise.all([...this.#all().map((pool) => pool.close()), ...draining])
     for (const timer of this.#draining.values()) timer?.cancel()
@@ -91,6 +94,7 @@ export class Pools implements UpstreamDispatchers {
   /** Cuts the calls under way. */
   async destroy(error: Error | null): Promise<void> {
     this.#closed = true
+    this.#giveUpConnecting(error ?? new ClosedError('the client'))
     const pools = [...this.#all(), ...this.#draining.keys()]
     for (const timer of this.#draining.values()) timer?.cancel()
     this.#forget()
@@ -99,6 +103,11 @@ export class Pools implements UpstreamDispatchers {
 
   #all(): Pool[] {
     return [...this.#pools.values(), ...this.#http1Pools.values()]
+  }
+
+  /** undici's pools do not: a socket that is being connected, and its timer, would outlive them. */
+  #giveUpConnecting(error: Error): void {
+    for (const giveUp of this.#connecting) giveUp(error)
   }
 
   #forget(): void {
@@ -124,14 +133,22 @@ export class Pools implements UpstreamDispatchers {
     const opened = new Pool(endpoint.origin ?? origin, {
       headersTimeout: attemptMs,
       ...options,
-      connect: connectorTo(endpoint.address, port, options, connectMs, this.#options.clock, () =>
-        this.#speakHttp2.add(upstream),
+      connect: connectorTo(
+        endpoint.address,
+        port,
+        options,
+        connectMs,
+        this.#options.clock,
+        this.#connecting,
+        () => this.#speakHttp2.add(upstream),
       ),
     })
     this.#openedAt.set(opened, this.#options.clock.now())
     return opened
   }
 }
+
+type Connecting = Set<(error: Error) => void>
 
 /**
  * Connects to an address, whatever the pool's origin says, and within a time. The time is measured here, because
@@ -143,6 +160,7 @@ function connectorTo(
   options: Pool.Options,
   connectMs: number,
   clock: Clock,
+  connecting: Connecting,
   onHttp2: () => void,
 ): buildConnector.connector {
   const connector = connectorOf(options)
@@ -156,22 +174,23 @@ function connectorTo(
       // Given up already: what comes up now is nobody's.
       if (settled) return void result[1]?.destroy()
       settled = true
+      connecting.delete(giveUp)
       timer?.cancel()
       // With an error undici gives no socket at all, though its types say null.
       if ((result[1] as TLSSocket | null | undefined)?.alpnProtocol === 'h2') onHttp2()
       callback(...result)
     }
-    const giveUp = (): void => {
+    const giveUp = (error: Error): void => {
       if (settled) return
-      settle(
-        new errors.ConnectTimeoutError(
-          `no connection to ${formatAddressPort(address, port)} in ${limitMs} ms`,
-        ),
-        null,
-      )
+      settle(error, null)
       if (socket instanceof Socket) socket.destroy()
     }
-    const timer = limitMs > 0 ? clock.setTimer(() => clock.afterIo(giveUp), limitMs, true) : undefined
+    const exceed = (): void => {
+      const told = `no connection to ${formatAddressPort(address, port)} in ${limitMs} ms`
+      giveUp(new errors.ConnectTimeoutError(told))
+    }
+    const timer = limitMs > 0 ? clock.setTimer(() => clock.afterIo(exceed), limitMs, true) : undefined
+    connecting.add(giveUp)
     try {
       socket = connector({ ...target, hostname: address, port: String(port) }, settle)
     } catch (error) {

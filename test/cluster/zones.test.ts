@@ -200,6 +200,31 @@ describe('zones do not matter', () => {
   })
 })
 
+test('tasks that have left, and the load balancer, say nothing of the other zones', async () => {
+  const endpoints = tasksIn({ a: 3, b: 3 })
+  const set = await standing(endpoints, IN_A, { fallback: FALLBACK })
+  const { cluster, clock, resolver } = set
+  const leaving = cluster.tasks.filter(({ endpoint }) => endpoint.zone === 'a').slice(0, 2)
+  resolver.answer(
+    endpoints.filter(({ address }) => !leaving.some(({ endpoint }) => endpoint.address === address)),
+  )
+  await clock.advance(60_000)
+  await cluster.whenCurrent()
+  cluster.isCurrent(clock.now())
+  expect(cluster.tasks).toHaveLength(4)
+  const share = cluster.zones?.localShare ?? Number.NaN
+  // Local calls take 100 ms, and what is not elsewhere takes 1: were it taken for it, calls would leave.
+  const local = cluster.tasks.find(({ endpoint }) => endpoint.zone === 'a') as Upstream
+  for (let call = 0; call < 200; call++) {
+    await clock.advance(50)
+    const now = clock.now()
+    cluster.report(local, answered(200, 100), now)
+    for (const other of [...leaving, cluster.fallback as Upstream])
+      cluster.report(other, answered(200, 1), now)
+  }
+  expect(cluster.zones?.localShare).toBeCloseTo(share, 5)
+})
+
 test('what is known later counts from then on', async () => {
   const source: { location: TaskLocation | undefined } = { location: undefined }
   const set = await standing(tasksIn({ a: 3, b: 3, c: 3 }), source)

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { ClosedError } from '../../src/core/errors.ts'
+import { taskEndpoint } from '../../src/discovery/endpoint.ts'
 import { SnapshotCache } from '../../src/discovery/cache.ts'
 import type { ServiceView } from '../../src/discovery/service-view.ts'
 import { parseServiceName } from '../../src/discovery/service-name.ts'
@@ -340,6 +341,11 @@ describe('the snapshot cache', () => {
     ['a bigint', { endpoints: [1n], expiresAt: 1 }, 'endpoints[0] is 1; make it with taskEndpoint'],
     ['no word on completeness', { endpoints: [], expiresAt: 1 }, 'complete is neither true nor false'],
     ['no weight', { endpoints: [{ address: '10.0.0.1' }], expiresAt: 1 }, '.weight is no number above 0'],
+    [
+      'a weight of which sums are no numbers',
+      { endpoints: [taskEndpoint('10.0.0.1', { weight: 1.7e308 })], expiresAt: 1 },
+      '.weight is no number above 0',
+    ],
   ])('a resolver that returns %s is told what is wrong', async (_what, snapshot, message) => {
     const resolver = { resolve: () => Promise.resolve(snapshot as never) }
     const view = new SnapshotCache({ resolver, clock: manualClock(), random: seededRandom(1) }).view(ORDERS)

@@ -5,6 +5,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Client, Endpoint, UpstreamInspection } from 'onehop'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { systemClock, type Clock } from '../../src/core/clock.ts'
 import { clientOf, ORIGIN } from '../support/clients.ts'
 import { resources } from '../support/resources.ts'
 import { TestServer } from '../support/servers.ts'
@@ -44,6 +45,54 @@ describe('an abort from within the judgement of a failure', () => {
       expect(client.inspect().callsUnderWay).toBe(0)
     },
   )
+})
+
+test('an abort by whoever is told of a retry leaves no timer for it', async () => {
+  const tasks = await servers(1, (_request, response) => {
+    response.writeHead(503, { 'retry-after': '5' })
+    response.end()
+  })
+  const waits = new Set<number>()
+  const clock: Clock = {
+    ...systemClock,
+    setTimer(callback, delayMs, awaited) {
+      waits.add(delayMs)
+      const timer = systemClock.setTimer(callback, delayMs, awaited)
+      return {
+        cancel() {
+          waits.delete(delayMs)
+          timer.cancel()
+        },
+      }
+    },
+  }
+  const client = keep(clientOf(tasks, { clock }))
+  const aborting = new AbortController()
+  const abort = (): void => aborting.abort(new Error('enough'))
+  subscribe('onehop:call.retried', abort)
+  onTestFinished(() => void unsubscribe('onehop:call.retried', abort))
+  await expect(client.request(ORIGIN, { signal: aborting.signal })).rejects.toThrow('enough')
+  // Full jitter may make it longer, but no other timer comes near it.
+  expect([...waits].filter((ms) => ms >= 4_000 && ms < 9_000)).toEqual([])
+})
+
+test('a handler that throws when it is told of a failure is not told again', () => {
+  const client = keep(clientOf([]))
+  let told = 0
+  const handler = {
+    onRequestStart: () => undefined,
+    onResponseStart: () => undefined,
+    onResponseData: () => undefined,
+    onResponseEnd: () => undefined,
+    onResponseError: () => {
+      told++
+      throw new Error('my handler')
+    },
+  }
+  const options = { origin: ORIGIN, path: '/', method: 'GET' as const, deadlineMs: 0 }
+  expect(() => client.dispatcher.dispatch(options, handler)).toThrow('my handler')
+  expect(told).toBe(1)
+  expect(client.inspect().callsUnderWay).toBe(0)
 })
 
 test('a call that cannot be sent is no probe: the task that it was meant for comes back with the next', async () => {

@@ -1,5 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { Readable } from 'node:stream'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Client, ClientOptions, EventPayloads, OriginInspection } from 'onehop'
 import { describe, expect, test } from 'vitest'
 import { clientOf, ORIGIN } from '../support/clients.ts'
@@ -49,6 +50,21 @@ function listen(name: keyof EventPayloads): unknown[] {
   keep({ [Symbol.asyncDispose]: () => Promise.resolve(void unsubscribe(name, listener)) })
   return heard
 }
+
+test('late calls for which all tasks are full use up no budget', async () => {
+  const { client, tasks } = await warmedUp(2, { ...HEDGED, maxPending: { perTask: 2 } })
+  for (const task of tasks) task.answer = hangs
+  const calls = Array.from({ length: 4 }, () => get(client).catch((error: Error) => error))
+  const before = inspected(client)
+  // Several times as long as after which each asks for a hedge.
+  await delay(600)
+  const after = inspected(client)
+  expect(after?.upstreams.map(({ pending }) => pending)).toEqual([2, 2])
+  expect(after?.hedging?.begun).toBe(before?.hedging?.begun)
+  expect(after?.retryBudget).toBe(before?.retryBudget)
+  await client.dispatcher.destroy()
+  await Promise.all(calls)
+})
 
 describe('a hedged call', () => {
   test('is answered by another task while the first hangs, and the first one hears that it is over', async () => {
