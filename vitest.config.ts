@@ -63,7 +63,7 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: 'chaos',
           include: ['test/chaos/**/*.test.ts'],
-          exclude: ['test/chaos/slowness.test.ts'],
+          exclude: ['test/chaos/slowness.test.ts', 'test/chaos/heap.test.ts'],
           testTimeout: 120_000,
           maxWorkers: 3,
           sequence: { groupOrder: 1 },
@@ -71,10 +71,10 @@ const config: ViteUserConfig = defineConfig({
       },
       {
         extends: true,
-        // What faults add to latencies: alone, after the others.
+        // What faults add to latencies, and what takes both cores: alone, after the others.
         test: {
           name: 'chaos-latency',
-          include: ['test/chaos/slowness.test.ts'],
+          include: ['test/chaos/slowness.test.ts', 'test/chaos/heap.test.ts'],
           testTimeout: 120_000,
           maxWorkers: 1,
           sequence: { groupOrder: 2 },
