@@ -3,8 +3,7 @@ const local = await startWorld()
 const balancer = local.balancer
 
 // #region readme
-import { subscribe } from 'node:diagnostics_channel'
-import { createClient } from 'onehop'
+import { createClient, onEvent } from 'onehop'
 
 // What the tasks cannot take goes to the load balancer: all of it when discovery fails or no task
 // can be reached, a part of it when a part of them is gone. It comes back by itself.
@@ -13,7 +12,7 @@ const client = createClient({
   services: { 'orders.shop.local': { fallback: balancer } },
   ...local.options,
 })
-subscribe('onehop:call.fell-back', (event) => console.warn('via the load balancer:', event))
+onEvent('onehop:call.fell-back', (event) => console.warn('via the load balancer:', event))
 // #endregion
 
 for (const task of local.fleet.tasks) await task.cut()

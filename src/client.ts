@@ -1,4 +1,5 @@
-import { Agent, fetch as undiciFetch, FormData, Request, request, type Dispatcher } from 'undici'
+import { fetch as undiciFetch, FormData, Request, request, type Dispatcher } from 'undici'
+import { checkKeys, checkMs } from './core/check.ts'
 import { ClosedError, InvalidOptionsError, ResolutionFailedError } from './core/errors.ts'
 import { addressGuard, guarded } from './discovery/address-guard.ts'
 import { autoResolver } from './discovery/auto.ts'
@@ -9,6 +10,7 @@ import type { Snapshot } from './discovery/endpoint.ts'
 import type { Resolver } from './discovery/resolver.ts'
 import { withCallOptions, type CallOptions } from './dispatch/call-options.ts'
 import { DiscoveryDispatcher } from './dispatch/dispatcher.ts'
+import { PassThrough } from './dispatch/pass-through.ts'
 import { inspectService, type Inspection } from './inspect.ts'
 import type { ClientOptions, ClientSettings } from './options.ts'
 import { RouteTable } from './routes.ts'
@@ -41,9 +43,11 @@ export interface Client extends AsyncDisposable {
   inspect(): Inspection
   /**
    * Refuses new calls with `ONEHOP_CLOSED`, waits for those under way, and frees every socket and timer.
-   * For a bounded wait: `client.dispatcher.destroy()` cuts what is under way.
+   * With `withinMs`, what is still under way after that is cut: `process.on('SIGTERM', () => client.close({ withinMs: 20_000 }))`.
+   * `client.dispatcher.destroy()` cuts everything at once.
+   * @throws InvalidOptionsError for a time that is not allowed
    */
-  close(): Promise<void>
+  close(options?: { readonly withinMs?: number | undefined }): Promise<void>
 }
 
 /**
@@ -54,10 +58,17 @@ export function createClient(options: ClientOptions = {}): Client {
   const { clock, random } = settings
   const cache = new SnapshotCache({ resolver: resolverOf(settings), clock, random })
   const routes = new RouteTable(settings, cache)
-  const dispatcher = new DiscoveryDispatcher(routes, new Agent())
+  const dispatcher = new DiscoveryDispatcher(routes, new PassThrough())
   let closing: Promise<void> | undefined
 
-  const close = (): Promise<void> => (closing ??= dispatcher.close())
+  const close: Client['close'] = async (given = {}) => {
+    const { withinMs } = checkKeys('close', given, ['withinMs'])
+    const limitMs = withinMs === undefined ? undefined : checkMs('close.withinMs', withinMs)
+    closing ??= dispatcher.close()
+    if (limitMs === undefined) return closing
+    const timer = clock.setTimer(() => void dispatcher.destroy(), limitMs, true)
+    await closing.finally(() => timer.cancel())
+  }
   return {
     dispatcher,
     fetch: fetchOver(dispatcher),
@@ -98,7 +109,7 @@ export function createClient(options: ClientOptions = {}): Client {
       }
     },
     close,
-    [Symbol.asyncDispose]: close,
+    [Symbol.asyncDispose]: () => close(),
   }
 }
 

@@ -35,6 +35,7 @@ export { staticResolver } from './discovery/static.ts'
 
 export type { Balancer, KeyedRequest, PickHint } from './balancer/balancer.ts'
 export type { OutlierOptions } from './cluster/outlier.ts'
+export type { SubsetOptions } from './cluster/subset.ts'
 export type { Upstream } from './cluster/upstream.ts'
 export { consistentHash, type ConsistentHashOptions } from './balancer/consistent-hash.ts'
 export { leastRequest, type LeastRequestOptions } from './balancer/least-request.ts'
@@ -46,7 +47,7 @@ export type { Clock, Random, Timer } from './core/clock.ts'
 export { deadlineOf, type Deadline, type DeadlinedRequest } from './core/deadline.ts'
 export type { AttemptTrace, CallTrace } from './core/tracing.ts'
 export type { Outcome } from './core/outcome.ts'
-export { eventNames, type EventName, type EventPayloads } from './core/events.ts'
+export { eventNames, onEvent, type EventName, type EventPayloads } from './core/events.ts'
 export {
   AttemptsExhaustedError,
   ClosedError,

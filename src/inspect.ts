@@ -55,6 +55,8 @@ export interface NegativeInspection {
 }
 
 export interface OriginInspection {
+  /** Those that wait for discovery or a retry among them; `maxPending.perOrigin` bounds it. */
+  readonly callsUnderWay: number
   /** Share of the calls that goes straight to tasks, from 0 to 1. */
   readonly directShare: number
   /** How calls are divided between zones; undefined where the own zone is unknown, or does not matter. */
@@ -153,6 +155,7 @@ function inspectRoute(route: KnownRoute, now: number): OriginInspection {
   const { cluster, budget } = route
   const upstreams = cluster.fallback === undefined ? cluster.tasks : [...cluster.tasks, cluster.fallback]
   return {
+    callsUnderWay: route.calls.count,
     // Without a load balancer all calls go to tasks, whatever state they are in.
     directShare: cluster.fallback === undefined ? 1 : cluster.directShare,
     zones: inspectZones(cluster.zones),

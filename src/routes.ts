@@ -94,7 +94,7 @@ export class RouteTable implements Routes {
       await calls.whenIdle()
       await pools.close()
     })
-    await allEnded([closed, ...ended])
+    await allEnded([closed, ...ended]).finally(() => this.#cache.forget())
     this.#lag.close()
   }
 
@@ -106,7 +106,7 @@ export class RouteTable implements Routes {
       calls.destroy(error ?? new ClosedError('the client'))
       await pools.destroy(error)
     })
-    await allEnded([closed, ...ended])
+    await allEnded([closed, ...ended]).finally(() => this.#cache.forget())
   }
 
   #all(): readonly KnownRoute[] {

@@ -10,6 +10,9 @@ export const DEFAULT_HEDGE: HedgeOptions = {
   budget: { ratio: 0.05, minPerSecond: 0, windowMs: 10_000 },
 }
 
+/** For each call: a second one beside each would be no hedge. */
+const MOST_HEDGES = 1
+
 /** @returns undefined where calls are not hedged */
 export function hedgeSettings(
   path: string,
@@ -24,7 +27,7 @@ export function hedgeSettings(
   return {
     percentile: given(at('percentile'), hedge['percentile'], base.percentile, checkPercentile),
     minMs: given(at('minMs'), hedge['minMs'], base.minMs, checkTime),
-    budget: budgetSettings(at('budget'), hedge['budget'], base.budget),
+    budget: budgetSettings(at('budget'), hedge['budget'], base.budget, MOST_HEDGES),
   }
 }
 

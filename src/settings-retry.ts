@@ -1,4 +1,5 @@
 import { checkFunction, checkKeys, checkMs, checkNumber, given, keyPath } from './core/check.ts'
+import { InvalidOptionsError } from './core/errors.ts'
 import type { RetryBudgetOptions } from './dispatch/retry-budget.ts'
 import type { RetryOptions } from './dispatch/retry-policy.ts'
 
@@ -37,10 +38,14 @@ export function retrySettings(
   const retry = checkKeys(path, value, KEYS)
   const base = defaults ?? DEFAULT_RETRY
   const at = (key: string): string => keyPath(path, key)
+  const baseMs = given(at('baseMs'), retry['baseMs'], base.baseMs, checkMs)
+  const capMs = given(at('capMs'), retry['capMs'], base.capMs, checkMs)
+  if (capMs < baseMs)
+    throw new InvalidOptionsError(at('capMs'), capMs, `a number of ms from baseMs, which is ${baseMs}`)
   return {
+    baseMs,
+    capMs,
     attempts: given(at('attempts'), retry['attempts'], base.attempts, checkAttempts),
-    baseMs: given(at('baseMs'), retry['baseMs'], base.baseMs, checkMs),
-    capMs: given(at('capMs'), retry['capMs'], base.capMs, checkMs),
     maxRetryAfterMs: given(at('maxRetryAfterMs'), retry['maxRetryAfterMs'], base.maxRetryAfterMs, checkMs),
     maxReplayBytes: given(at('maxReplayBytes'), retry['maxReplayBytes'], base.maxReplayBytes, checkBytes),
     maxDrainBytes: given(at('maxDrainBytes'), retry['maxDrainBytes'], base.maxDrainBytes, checkBytes),
@@ -49,11 +54,19 @@ export function retrySettings(
   }
 }
 
-export function budgetSettings(path: string, value: unknown, base: RetryBudgetOptions): RetryBudgetOptions {
+/** @param mostRatio that may be allowed for each call */
+export function budgetSettings(
+  path: string,
+  value: unknown,
+  base: RetryBudgetOptions,
+  mostRatio = 10,
+): RetryBudgetOptions {
   const budget = checkKeys(path, value ?? {}, ['ratio', 'minPerSecond', 'windowMs'])
   const at = (key: string): string => keyPath(path, key)
   return {
-    ratio: given(at('ratio'), budget['ratio'], base.ratio, checkRatio),
+    ratio: given(at('ratio'), budget['ratio'], base.ratio, (ratioPath, ratio) =>
+      checkNumber(ratioPath, ratio, { min: 0, max: mostRatio }),
+    ),
     minPerSecond: given(at('minPerSecond'), budget['minPerSecond'], base.minPerSecond, checkRate),
     windowMs: given(at('windowMs'), budget['windowMs'], base.windowMs, checkWindow),
   }
@@ -65,10 +78,6 @@ function checkAttempts(path: string, value: unknown): number {
 
 function checkBytes(path: string, value: unknown): number {
   return checkNumber(path, value, { min: 0, max: MOST_BYTES, integer: true, unit: 'bytes' })
-}
-
-function checkRatio(path: string, value: unknown): number {
-  return checkNumber(path, value, { min: 0, max: 10 })
 }
 
 function checkRate(path: string, value: unknown): number {

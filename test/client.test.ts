@@ -54,6 +54,31 @@ describe('close', () => {
     await refused
   })
 
+  test.each([ORIGIN, 'http://127.0.1.1:PORT'])('waits no longer than withinMs, %s', async (origin) => {
+    const [silent] = await startServers(1, (_request, response) => void response.write('begun'))
+    const client = clientOf([keep(silent as TestServer)])
+    const url = origin.replace('PORT', String(silent?.port))
+    const { body } = await client.request(url)
+    const read = body.text().catch((error: Error) => error)
+    await client.close({ withinMs: 50 })
+    expect(await read).toBeInstanceOf(Error)
+    await expect(client.close({ withinMs: -1 })).rejects.toThrow('close.withinMs: got -1')
+  })
+
+  test('inspect() tells of what is still under way', async () => {
+    const [silent] = await startServers(1, () => undefined)
+    const client = clientOf([keep(silent as TestServer)])
+    const call = client.request(ORIGIN).catch((error: Error) => error)
+    await expect.poll(() => silent?.seen.length).toBe(1)
+    const closing = client.close({ withinMs: 200 })
+    const { callsUnderWay, services } = client.inspect()
+    expect(callsUnderWay).toBe(1)
+    const origin = services['orders.shop.local']?.origins[ORIGIN]
+    expect(origin).toMatchObject({ callsUnderWay: 1, upstreams: [{ upstream: silent?.label, pending: 1 }] })
+    await closing
+    expect(await call).toBeInstanceOf(Error)
+  })
+
   test('destroy cuts calls on the wire and calls that wait to be retried', async () => {
     const [silent] = await startServers(1, (request, response) => {
       if (request.url !== '/busy') return
@@ -242,6 +267,21 @@ describe('options', () => {
       { timeouts: { connectMs: -1 } },
       'timeouts.connectMs: got -1; allowed: an integer of ms from 1',
     ],
+    [
+      'a cap below the base',
+      { retry: { baseMs: 500, capMs: 100 } },
+      'retry.capMs: got 100; allowed: a number of ms from baseMs, which is 500',
+    ],
+    [
+      'more hedges than calls',
+      { hedge: { budget: { ratio: 5 } } },
+      'hedge.budget.ratio: got 5; allowed: a number from 0 to 1',
+    ],
+    [
+      'the id of a zone',
+      { zone: { own: 'euw1-az1' } },
+      'zone.own: got "euw1-az1"; allowed: the name of an availability zone',
+    ],
     ['no attempts', { retry: { attempts: 0 } }, 'retry.attempts: got 0; allowed: an integer from 1 to 10'],
     ['a retry rule that is no function', { retry: { on: 503 } }, 'retry.on: got 503; allowed: a function'],
     [
@@ -267,7 +307,11 @@ describe('options', () => {
       { pool: { connections: -1 } },
       'pool: got {"connections":-1}; allowed: undici\'s options for a Pool',
     ],
-    ['a zone that is none', { zone: { own: '' } }, 'zone.own: got ""; allowed: an availability zone'],
+    [
+      'a zone that is none',
+      { zone: { own: '' } },
+      'zone.own: got ""; allowed: the name of an availability zone',
+    ],
     ['a subnet that is none', { zone: { subnets: ['10.0.0.0/33'] } }, 'zone.subnets[0]: got "10.0.0.0/33"'],
     ['peers that are none', { zone: { peers: 'a b' } }, 'zone.peers: got "a b"; allowed: a domain name'],
     ['a zone by name', { zone: 'prefer' }, 'zone: got "prefer"; allowed: a plain object'],

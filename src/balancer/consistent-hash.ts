@@ -63,7 +63,7 @@ const NEVER_OVERLOADED = 4
  * @throws InvalidOptionsError unless there is either a header or a function for the key
  */
 export function consistentHash(options: ConsistentHashOptions): Balancer {
-  checkRecord('options', options)
+  checkRecord('options', options, '{ header } or { key }')
   const keyOf = keyOfRequests(options)
   const maxLoad = maxLoadOf(options.maxLoad ?? DEFAULT_MAX_LOAD)
   const otherwise = options.otherwise ?? p2c({ random: options.random ?? systemRandom })

@@ -30,9 +30,13 @@ export function keyPath(path: string, key: string): string {
 }
 
 /** An object with keys: no array, no null, no instance of `Map`, `Date` and the like. */
-export function checkRecord(path: string, value: unknown): Readonly<Record<string, unknown>> {
+export function checkRecord(
+  path: string,
+  value: unknown,
+  allowed = 'a plain object',
+): Readonly<Record<string, unknown>> {
   if (typeof value !== 'object' || value === null || !isPlain(value))
-    throw new InvalidOptionsError(path === '' ? 'options' : path, value, 'a plain object')
+    throw new InvalidOptionsError(path === '' ? 'options' : path, value, allowed)
   return value as Record<string, unknown>
 }
 
@@ -42,7 +46,7 @@ export function checkKeys(
   value: unknown,
   allowed: readonly string[],
 ): Readonly<Record<string, unknown>> {
-  const record = checkRecord(path, value)
+  const record = checkRecord(path, value, `a plain object of ${allowed.join(', ')}`)
   for (const key of Object.keys(record)) {
     if (!allowed.includes(key))
       throw new InvalidOptionsError(

@@ -85,17 +85,21 @@ export class AttemptsExhaustedError extends OnehopError {
   }
 }
 
-/** `timeouts.deadlineMs` ran out before a response came, whatever the number of attempts. */
+/** A call's deadline was over before its response was there to the last byte, whatever the number of attempts. */
 export class DeadlineExceededError extends OnehopError {
   readonly code = 'ONEHOP_DEADLINE_EXCEEDED'
   readonly host: string
+  /** That of the last attempt, `10.0.11.42:8080`; undefined where none was begun. */
+  readonly upstream: string | undefined
 
-  constructor(host: string, deadlineMs: number, attempts: number) {
-    super(
-      'ONEHOP_DEADLINE_EXCEEDED',
-      `${host}: no response within ${deadlineMs} ms (${attempts} ${attempts === 1 ? 'attempt' : 'attempts'} begun)`,
-    )
+  /** @param status of the response that was being read; 0: there was none yet */
+  constructor(host: string, deadlineMs: number, attempts: number, upstream?: string, status = 0) {
+    const begun = `${attempts} ${attempts === 1 ? 'attempt' : 'attempts'} begun`
+    const last = upstream === undefined ? '' : `${attempts > 1 ? ', the last' : ''} on ${upstream}`
+    const what = status === 0 ? 'no response' : `the response (${status}) was not complete`
+    super('ONEHOP_DEADLINE_EXCEEDED', `${host}: ${what} within ${deadlineMs} ms (${begun}${last})`)
     this.host = host
+    this.upstream = upstream
   }
 }
 

@@ -2,10 +2,10 @@
  * What the library tells the outside: `node:diagnostics_channel` events, one channel for each name, typed
  * payloads. Nothing is built or published unless somebody listens, and there is no logger to configure.
  *
- *     import { subscribe } from 'node:diagnostics_channel'
- *     subscribe('onehop:upstream.ejected', (event) => log.warn(event))
+ *     import { onEvent } from 'onehop'
+ *     onEvent('onehop:upstream.ejected', ({ upstream, reason }) => log.warn({ upstream, reason }))
  */
-import { channel, type Channel } from 'node:diagnostics_channel'
+import { channel, subscribe, unsubscribe, type Channel } from 'node:diagnostics_channel'
 import type { Outcome } from './outcome.ts'
 
 export interface EventPayloads {
@@ -119,4 +119,18 @@ const channels = new Map<EventName, Channel>(eventNames.map((name) => [name, cha
 export function emit<Name extends EventName>(name: Name, payload: () => EventPayloads[Name]): void {
   const target = channels.get(name)
   if (target?.hasSubscribers) target.publish(payload())
+}
+
+/**
+ * `diagnostics_channel`'s `subscribe`, with the payload's type. What a listener throws becomes an `uncaughtException`, as
+ * Node has it for all channels.
+ * @returns what ends it
+ */
+export function onEvent<Name extends EventName>(
+  name: Name,
+  listener: (event: EventPayloads[Name]) => void,
+): () => void {
+  const heard = (event: unknown): void => listener(event as EventPayloads[Name])
+  subscribe(name, heard)
+  return () => void unsubscribe(name, heard)
 }

@@ -67,9 +67,14 @@ export class SnapshotCache {
    */
   async close(): Promise<void> {
     this.#closed = true
+    // They are still told of, as long as calls are under way with what they knew last.
     for (const view of this.views()) view.close()
+    await this.#source.resolver.close?.()
+  }
+
+  /** To be called when no call is under way any more. */
+  forget(): void {
     this.#held.clear()
     this.#others.clear()
-    await this.#source.resolver.close?.()
   }
 }

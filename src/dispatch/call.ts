@@ -352,8 +352,16 @@ export class Call extends CallController implements AttemptOwner, PickHint {
   }
 
   #exceedDeadline(limitMs: number): void {
-    const error = new DeadlineExceededError(this.route.host, limitMs, this.#attempts)
-    this.attempt?.abort(error)
+    const { attempt } = this
+    const label = attempt?.upstream.label
+    const error = new DeadlineExceededError(
+      this.route.host,
+      limitMs,
+      this.#attempts,
+      label,
+      attempt?.statusCode,
+    )
+    attempt?.abort(error)
     this.failed(error)
   }
 

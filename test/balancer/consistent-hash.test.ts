@@ -141,5 +141,7 @@ describe('the key of a call', () => {
 })
 
 test('says what it lacks where nothing is given', () => {
-  expect(() => consistentHash(undefined as never)).toThrow('options: got undefined; allowed: a plain object')
+  expect(() => consistentHash(undefined as never)).toThrow(
+    'options: got undefined; allowed: { header } or { key }',
+  )
 })

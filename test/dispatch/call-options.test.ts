@@ -28,6 +28,17 @@ describe('a call says of itself', () => {
     expect(client.inspect().callsUnderWay).toBe(0)
   })
 
+  test('by when it has to be complete: the error tells how far it came, and where', async () => {
+    const tasks = await servers(1, (_request, response) => void response.write('begun'))
+    const client = keep(clientOf(tasks))
+    const { body } = await client.request(ORIGIN, { deadlineMs: 100 })
+    await expect(body.text()).rejects.toMatchObject({
+      code: 'ONEHOP_DEADLINE_EXCEEDED',
+      upstream: tasks[0]?.label,
+      message: `[ONEHOP_DEADLINE_EXCEEDED] orders.shop.local: the response (200) was not complete within 100 ms (1 attempt begun on ${tasks[0]?.label})`,
+    })
+  })
+
   test('that its time is over already: nothing is sent', async () => {
     const tasks = await servers(1)
     const client = keep(clientOf(tasks))
