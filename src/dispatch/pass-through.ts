@@ -13,7 +13,7 @@ export class PassThrough extends Agent {
       factory(origin, options) {
         // An Agent closes those that are idle, and tells nobody.
         for (const pool of pools) if (pool.closed) pools.delete(pool)
-        const opened = new Pool(origin, options as Pool.Options)
+        const opened = new Pool(origin, options)
         pools.add(opened)
         return opened
       },
