@@ -29,21 +29,12 @@ export class WeightedDraw {
   draw(candidates: readonly Upstream[]): number {
     const count = candidates.length
     if (count < 2) return 0
-    const heaviest = this.#heaviestOf(candidates)
-    if (heaviest === undefined) return this.#scan(candidates)
-    for (let attempt = 0; attempt < MOST_TRIES; attempt++) {
-      // One number for both: its whole part says which, and the rest of it whether that is kept.
-      const drawn = this.#random.next() * count
-      const index = Math.floor(drawn)
-      const { weight } = (candidates[index] as Upstream).endpoint
-      // It got heavier since: what is known now is right from the next draw on.
-      if (weight > heaviest) {
-        this.#remember(candidates, weight)
-        return index
-      }
-      if ((drawn - index) * heaviest < weight) return index
-    }
-    return this.#scan(candidates)
+    if (candidates !== this.#last) return this.#drawAnew(candidates)
+    // One number for both: its whole part says which, and the rest of it whether that is kept.
+    const drawn = this.#random.next() * count
+    const index = Math.floor(drawn)
+    const { weight } = (candidates[index] as Upstream).endpoint
+    return weight === this.#heaviestOfLast ? index : this.#keep(candidates, drawn)
   }
 
   /** The index of another one than `first`, of two or more. */
@@ -57,11 +48,29 @@ export class WeightedDraw {
     return drawn < first ? drawn : drawn + 1
   }
 
-  #heaviestOf(candidates: readonly Upstream[]): number | undefined {
-    if (candidates === this.#last) return this.#heaviestOfLast
+  #drawAnew(candidates: readonly Upstream[]): number {
     const heaviest = this.#heaviest.get(candidates)
-    if (heaviest !== undefined) this.#remember(candidates, heaviest)
-    return heaviest
+    if (heaviest === undefined) return this.#scan(candidates)
+    this.#remember(candidates, heaviest)
+    return this.draw(candidates)
+  }
+
+  /** Where weights differ: what was drawn, or what is drawn instead. */
+  #keep(candidates: readonly Upstream[], first: number): number {
+    const heaviest = this.#heaviestOfLast
+    let drawn = first
+    for (let attempt = 0; attempt < MOST_TRIES; attempt++) {
+      if (attempt > 0) drawn = this.#random.next() * candidates.length
+      const index = Math.floor(drawn)
+      const { weight } = (candidates[index] as Upstream).endpoint
+      // It got heavier since: what is known now is right from the next draw on.
+      if (weight > heaviest) {
+        this.#remember(candidates, weight)
+        return index
+      }
+      if ((drawn - index) * heaviest < weight) return index
+    }
+    return this.#scan(candidates)
   }
 
   #remember(candidates: readonly Upstream[], heaviest: number): void {

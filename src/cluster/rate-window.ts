@@ -7,8 +7,8 @@ const BUCKETS = 6
  */
 export class RateWindow {
   readonly #bucketMs: number
-  readonly #good: number[]
-  readonly #bad: number[]
+  readonly #good = new Uint32Array(BUCKETS)
+  readonly #bad = new Uint32Array(BUCKETS)
   #goodSum: number
   #badSum: number
   /** Number of the bucket that is being filled, counted from the clock's zero: the same for all windows. */
@@ -20,8 +20,6 @@ export class RateWindow {
 
   constructor(windowMs: number, now: number) {
     this.#bucketMs = windowMs / BUCKETS
-    this.#good = Array.from({ length: BUCKETS }, () => 0)
-    this.#bad = Array.from({ length: BUCKETS }, () => 0)
     this.#goodSum = 0
     this.#badSum = 0
     this.#bucket = Math.floor(now / this.#bucketMs)
@@ -30,36 +28,35 @@ export class RateWindow {
   }
 
   add(isGood: boolean, now: number): void {
-    this.#roll(now)
-    const slot = this.#slot
+    if (now >= this.#bucketEndsAt) this.#roll(now)
     if (isGood) {
-      this.#good[slot] = (this.#good[slot] ?? 0) + 1
+      this.#good[this.#slot]!++
       this.#goodSum++
     } else {
-      this.#bad[slot] = (this.#bad[slot] ?? 0) + 1
+      this.#bad[this.#slot]!++
       this.#badSum++
     }
   }
 
   good(now: number): number {
-    this.#roll(now)
+    if (now >= this.#bucketEndsAt) this.#roll(now)
     return this.#goodSum
   }
 
   bad(now: number): number {
-    this.#roll(now)
+    if (now >= this.#bucketEndsAt) this.#roll(now)
     return this.#badSum
   }
 
   /** Takes out what another window has counted in the same time, and was counted here as well. */
   subtract(other: RateWindow, now: number): void {
-    this.#roll(now)
-    other.#roll(now)
+    if (now >= this.#bucketEndsAt) this.#roll(now)
+    if (now >= other.#bucketEndsAt) other.#roll(now)
     for (let slot = 0; slot < BUCKETS; slot++) {
       const good = Math.min(this.#good[slot] ?? 0, other.#good[slot] ?? 0)
       const bad = Math.min(this.#bad[slot] ?? 0, other.#bad[slot] ?? 0)
-      this.#good[slot] = (this.#good[slot] ?? 0) - good
-      this.#bad[slot] = (this.#bad[slot] ?? 0) - bad
+      this.#good[slot]! -= good
+      this.#bad[slot]! -= bad
       this.#goodSum -= good
       this.#badSum -= bad
     }
@@ -72,8 +69,8 @@ export class RateWindow {
     this.#badSum = 0
   }
 
+  /** To be called when a bucket is full. */
   #roll(now: number): void {
-    if (now < this.#bucketEndsAt) return
     const bucket = Math.floor(now / this.#bucketMs)
     const passed = Math.min(BUCKETS, bucket - this.#bucket)
     for (let i = 1; i <= passed; i++) {

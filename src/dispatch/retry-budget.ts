@@ -38,7 +38,7 @@ export class RetryBudget {
 
   /** A call begins. */
   deposit(now: number): void {
-    this.#turn(now)
+    if (now >= this.#slotEndsAt) this.#turn(now)
     this.#deposits[this.#slot]!++
     this.#deposited++
   }
@@ -53,18 +53,18 @@ export class RetryBudget {
 
   /** Retries that may be begun now. */
   balance(now: number): number {
-    this.#turn(now)
+    if (now >= this.#slotEndsAt) this.#turn(now)
     return this.#reserve + this.#ratio * this.#deposited - this.#withdrawn
   }
 
   /** Withdrawals by deposits, within the window. */
   usedRatio(now: number): number {
-    this.#turn(now)
+    if (now >= this.#slotEndsAt) this.#turn(now)
     return this.#deposited === 0 ? 0 : this.#withdrawn / this.#deposited
   }
 
+  /** To be called when a slot is full. */
   #turn(now: number): void {
-    if (now < this.#slotEndsAt) return
     const passed = Math.min(SLOTS, 1 + Math.floor((now - this.#slotEndsAt) / this.#slotMs))
     for (let step = 0; step < passed; step++) {
       this.#slot = (this.#slot + 1) % SLOTS
