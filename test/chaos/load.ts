@@ -6,6 +6,13 @@ export const PER_SECOND = 200
 /** The patience of those who call. */
 export const TIMEOUT_MS = 1_000
 
+/** A call failed before anything was done to anybody: there is something wrong with the test, or with the machine. */
+export class FailedEarlyError extends Error {
+  /** How late this process was for its timers until the fault. */
+  lateMaxMs = 0
+  lateP99Ms = 0
+}
+
 /** A stream of calls through one caller. */
 export interface Stream {
   readonly caller: Caller
@@ -65,7 +72,7 @@ async function call({ caller, tally }: Stream, step: number, dueAt: number, faul
     if (counts()) tally.succeeded(kind, performance.now() - dueAt)
   } catch (error) {
     const latencyMs = performance.now() - dueAt
-    if (!counts()) throw new Error(`a ${kind} failed before the fault began`, { cause: error })
+    if (!counts()) throw new FailedEarlyError(`a ${kind} failed before the fault began`, { cause: error })
     tally.failed({ kind, at: dueAt - faultAt, latencyMs, error: error as Error })
   } finally {
     clearTimeout(late)

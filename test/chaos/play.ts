@@ -2,7 +2,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { eventNames } from 'onehop'
 import { expect } from 'vitest'
 import { onehop } from './clients/onehop.ts'
-import { TIMEOUT_MS } from './load.ts'
+import { FailedEarlyError, TIMEOUT_MS } from './load.ts'
 import { run, type Report } from './run.ts'
 import type { Scenario } from './scenario.ts'
 import type { Failure, Kind } from './tally.ts'
@@ -27,13 +27,20 @@ const MOST_RUNS = 4
 /** Plays a scenario to a client of ours. */
 export async function play(scenario: Scenario): Promise<Played> {
   for (let runs = 1; ; runs++) {
-    const played = await playOnce(scenario)
+    const played = await playOnce(scenario).catch(failedEarly)
     const { lateMaxMs, lateP99Ms } = played
     const disturbed = lateMaxMs >= STOOD_STILL_MS || lateP99Ms >= LATE_P99_MS
-    if (!disturbed || runs === MOST_RUNS) return played
+    if (played instanceof FailedEarlyError) {
+      if (!disturbed || runs === MOST_RUNS) throw played
+    } else if (!disturbed || runs === MOST_RUNS) return played
     const late = `up to ${lateMaxMs.toFixed(0)} ms late, p99 ${lateP99Ms.toFixed(0)} ms`
     console.log(`${scenario.name}: this process was ${late}; again`)
   }
+}
+
+function failedEarly(error: unknown): FailedEarlyError {
+  if (error instanceof FailedEarlyError) return error
+  throw error
 }
 
 async function playOnce(scenario: Scenario): Promise<Played> {

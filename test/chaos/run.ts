@@ -1,8 +1,8 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { monitorEventLoopDelay, type IntervalHistogram } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Client } from './clients/caller.ts'
-import { startLoad, type Stream } from './load.ts'
+import { FailedEarlyError, startLoad, type Stream } from './load.ts'
 import type { Scenario } from './scenario.ts'
 import { CONTROL, ORDERS, Stage } from './stage.ts'
 import { Tally } from './tally.ts'
@@ -41,17 +41,29 @@ export async function run(scenario: Scenario, client: Client, long: boolean): Pr
   const load = startLoad(streams, warmUpMs, 1_000 * (long ? longSeconds : shortSeconds))
 
   using attempts = new AttemptCount(stage.pathOf(ORDERS))
+  const early = monitorEventLoopDelay({ resolution: LATENESS_STEP_MS })
   const lateness = monitorEventLoopDelay({ resolution: LATENESS_STEP_MS })
+  early.enable()
   let faultDoneAt = 0
   const fault = async (): Promise<void> => {
     await delay(load.faultAt - performance.now())
     attempts.begin()
+    early.disable()
     lateness.enable()
     await scenario.fault(stage)
     faultDoneAt = performance.now() - load.faultAt
   }
-  await Promise.all([load.done, fault()])
-  lateness.disable()
+  try {
+    await Promise.all([load.done, fault()])
+  } catch (error) {
+    if (error instanceof FailedEarlyError) {
+      error.lateMaxMs = maxOf(early)
+      error.lateP99Ms = p99Of(early)
+    }
+    throw error
+  } finally {
+    lateness.disable()
+  }
   const [tally, controlTally] = streams.map((stream) => stream.tally)
   if (tally === undefined) throw new Error('there is always a caller')
   return {
@@ -60,10 +72,18 @@ export async function run(scenario: Scenario, client: Client, long: boolean): Pr
     tally,
     control: controlTally,
     attempts: client.countsAttempts ? attempts.count : undefined,
-    lateP99Ms: lateness.percentile(99) / NANOSECONDS_PER_MS - LATENESS_STEP_MS,
-    lateMaxMs: lateness.max / NANOSECONDS_PER_MS - LATENESS_STEP_MS,
+    lateP99Ms: p99Of(lateness),
+    lateMaxMs: maxOf(lateness),
     faultDoneAt,
   }
+}
+
+function maxOf({ max }: IntervalHistogram): number {
+  return max / NANOSECONDS_PER_MS - LATENESS_STEP_MS
+}
+
+function p99Of(lateness: IntervalHistogram): number {
+  return lateness.percentile(99) / NANOSECONDS_PER_MS - LATENESS_STEP_MS
 }
 
 /** Requests that undici's clients take in, whoever dispatches them: attempts, and no logical calls. */
