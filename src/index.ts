@@ -43,6 +43,7 @@ export { p2c } from './balancer/p2c.ts'
 export { random } from './balancer/random.ts'
 export { roundRobin } from './balancer/round-robin.ts'
 
+export type { Optional } from './core/check.ts'
 export type { Clock, Random, Timer } from './core/clock.ts'
 export { deadlineOf, type Deadline, type DeadlinedRequest } from './core/deadline.ts'
 export {
