@@ -29,7 +29,8 @@ export interface Client extends AsyncDisposable {
   readonly request: typeof request &
     ((
       url: string | URL,
-      options?: NonNullable<Parameters<typeof request>[1]> & CallOptions,
+      // undici's own `idempotent` may not be undefined.
+      options?: Omit<NonNullable<Parameters<typeof request>[1]>, 'idempotent'> & CallOptions,
     ) => ReturnType<typeof request>)
   /** For `setGlobalDispatcher`, for `fetch(url, { dispatcher })`, and for undici's other calls. */
   readonly dispatcher: DiscoveryDispatcher

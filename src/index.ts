@@ -43,9 +43,16 @@ export { p2c } from './balancer/p2c.ts'
 export { random } from './balancer/random.ts'
 export { roundRobin } from './balancer/round-robin.ts'
 
+export type { Optional } from './core/check.ts'
 export type { Clock, Random, Timer } from './core/clock.ts'
 export { deadlineOf, type Deadline, type DeadlinedRequest } from './core/deadline.ts'
-export type { AttemptTrace, CallTrace } from './core/tracing.ts'
+export {
+  tracing,
+  type AttemptTrace,
+  type CallTrace,
+  type Traced,
+  type TraceListeners,
+} from './core/tracing.ts'
 export type { Outcome } from './core/outcome.ts'
 export { eventNames, onEvent, type EventName, type EventPayloads } from './core/events.ts'
 export {

@@ -3,6 +3,7 @@ import type { Balancer } from './balancer/balancer.ts'
 import type { OutlierOptions } from './cluster/outlier.ts'
 import type { TaskLocation } from './cluster/locality.ts'
 import type { SubsetOptions } from './cluster/subset.ts'
+import type { Optional } from './core/check.ts'
 import type { Clock, Random } from './core/clock.ts'
 import type { CloudMapOptions } from './discovery/cloud-map-options.ts'
 import type { DnsOptions } from './discovery/dns.ts'
@@ -18,59 +19,59 @@ export interface ClientOptions extends ServiceOptions {
    * Cloud Map namespaces: hosts under these are discovered, every other host passes straight through. Hosts are
    * the same in any case; the API is asked for the names as they are written here and in `services`.
    */
-  readonly namespaces?: readonly string[]
+  readonly namespaces?: readonly string[] | undefined
   /** Options of single services by host name. A name in no namespace is found by DNS. */
-  readonly services?: Readonly<Record<string, ServiceOptions>>
+  readonly services?: Readonly<Record<string, ServiceOptions>> | undefined
   /** Where endpoints come from ['auto': the Cloud Map API with credentials and a region, DNS without]. */
-  readonly discovery?: 'auto' | 'dns' | 'api' | Resolver
-  readonly dns?: DnsOptions
-  readonly cloudMap?: CloudMapOptions
+  readonly discovery?: 'auto' | 'dns' | 'api' | Resolver | undefined
+  readonly dns?: DnsOptions | undefined
+  readonly cloudMap?: CloudMapOptions | undefined
   /** Connect to loopback addresses that discovery names [false]: for tests. */
-  readonly allowLoopback?: boolean
+  readonly allowLoopback?: boolean | undefined
   /** Connect to no address outside these CIDRs, e.g. `['10.0.0.0/16']` [all but the refused ones]. */
-  readonly allowAddresses?: readonly string[]
+  readonly allowAddresses?: readonly string[] | undefined
   /** Time, for tests [the system's]. */
-  readonly clock?: Clock
+  readonly clock?: Clock | undefined
   /** Chance, for tests [the system's]. */
-  readonly random?: Random
+  readonly random?: Random | undefined
 }
 
 /** Options of one service. */
 export interface ServiceOptions {
   /** ALB or NLB that takes what the tasks cannot [none]. */
-  readonly fallback?: string | URL | FallbackOptions
+  readonly fallback?: string | URL | FallbackOptions | undefined
   /** Port of the tasks, where the URL names none [the instance's, else the scheme's]. */
-  readonly port?: number
+  readonly port?: number | undefined
   /** [`p2c()`] */
-  readonly balancer?: Balancer
+  readonly balancer?: Balancer | undefined
   /** `false`: one attempt, and failures are handed on as undici tells them. */
-  readonly retry?: RetryInput | false
+  readonly retry?: RetryInput | false | undefined
   /**
    * A second attempt on another task, beside one that takes longer than most calls do; the first to answer wins [false].
    * Only for calls that may be sent again.
    */
-  readonly hedge?: HedgeInput | boolean
-  readonly timeouts?: Timeouts
+  readonly hedge?: HedgeInput | boolean | undefined
+  readonly timeouts?: Timeouts | undefined
   /** Name of a request header that tells tasks how many ms a call has left; read it by `deadlineOf` [none]. */
-  readonly deadlineHeader?: string | false
+  readonly deadlineHeader?: string | false | undefined
   /** When a task that answers, but fails, is put out. `false`: only those that refuse connections are. */
-  readonly outlier?: Partial<OutlierOptions> | false
+  readonly outlier?: Optional<OutlierOptions> | false | undefined
   /** How long a task that joins a running service, or is back, takes to get its whole share [10000]. 0: no time. */
-  readonly slowStartMs?: number
+  readonly slowStartMs?: number | undefined
   /**
    * For services of hundreds of tasks: this client calls `size` of them, always the same ones as long as they are
    * there, others than other clients [all].
    */
-  readonly subset?: { readonly size: number; readonly clientId?: string } | false
+  readonly subset?: { readonly size: number; readonly clientId?: string | undefined } | false | undefined
   /**
    * Calls stay in the own zone as long as its tasks can take them [where the own zone is known, from the task's
    * metadata]. `false`: all zones alike.
    */
-  readonly zone?: ZoneOptions | false
+  readonly zone?: ZoneOptions | false | undefined
   /** Bulkheads: how many calls may be under way before more are refused with `ONEHOP_OVERLOADED` [any number]. */
-  readonly maxPending?: Partial<MaxPending>
+  readonly maxPending?: Optional<MaxPending> | undefined
   /** undici's options for the connections to each task: `connections`, `allowH2`, `connect` (TLS), ... */
-  readonly pool?: Pool.Options
+  readonly pool?: Pool.Options | undefined
 }
 
 export interface FallbackOptions {
@@ -80,39 +81,39 @@ export interface FallbackOptions {
    * What `Host` and the TLS server name say: the load balancer's own name [`'own'`], or the service's
    * (`'preserve'`) for balancers that route by it.
    */
-  readonly host?: 'own' | 'preserve'
+  readonly host?: 'own' | 'preserve' | undefined
 }
 
 /** In ms, at least 1. */
 export interface Timeouts {
   /** To a connection [1,000]. */
-  readonly connectMs?: number
+  readonly connectMs?: number | undefined
   /** From the start of an attempt to its response headers [15,000]. */
-  readonly attemptMs?: number
+  readonly attemptMs?: number | undefined
   /** Over all attempts and the response body [none]. */
-  readonly deadlineMs?: number
+  readonly deadlineMs?: number | undefined
 }
 
 export interface ZoneOptions {
   /** The own zone, as Cloud Map's `AVAILABILITY_ZONE` has it: `eu-west-1b` [the task metadata's]. */
-  readonly own?: string
+  readonly own?: string | undefined
   /** CIDRs of the own zone, for endpoints whose zone discovery does not tell, as DNS does not [the task's own]. */
-  readonly subnets?: readonly string[]
+  readonly subnets?: readonly string[] | undefined
   /**
    * The service that this process is a task of, as host name: the zones of its tasks tell how many callers each zone
    * has [taken to be as many in each].
    */
-  readonly peers?: string
+  readonly peers?: string | undefined
 }
 
 /** {@link RetryOptions}, of which any may be left out. */
-export type RetryInput = Partial<Omit<RetryOptions, 'budget'>> & {
-  readonly budget?: Partial<RetryBudgetOptions>
+export type RetryInput = Optional<Omit<RetryOptions, 'budget'>> & {
+  readonly budget?: Optional<RetryBudgetOptions> | undefined
 }
 
 /** {@link HedgeOptions}, of which any may be left out. */
-export type HedgeInput = Partial<Omit<HedgeOptions, 'budget'>> & {
-  readonly budget?: Partial<RetryBudgetOptions>
+export type HedgeInput = Optional<Omit<HedgeOptions, 'budget'>> & {
+  readonly budget?: Optional<RetryBudgetOptions> | undefined
 }
 
 /** Options of a service as the library works with them: complete, checked, never changed. */

@@ -11,10 +11,10 @@ export type ConsistentHashOptions = KeySource & {
    * How many times the average of pending calls by weight a task may have before its keys go to the next of their
    * tasks, from 1 [2]; `false`: a key stays where it belongs, come what may.
    */
-  readonly maxLoad?: number | false
+  readonly maxLoad?: number | false | undefined
   /** Picks for calls without a key [`p2c()`]. */
-  readonly otherwise?: Balancer
-  readonly random?: Random
+  readonly otherwise?: Balancer | undefined
+  readonly random?: Random | undefined
 }
 
 /** Where the key of a call comes from. One that is missing or empty: the call has none. */

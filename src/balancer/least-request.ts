@@ -11,8 +11,8 @@ export interface LeastRequestOptions {
    * Two are nearly as good as all, at a cost that does not grow with the fleet; and where many clients look at all,
    * they agree on the one that looks idle to each of them, and crowd it.
    */
-  readonly choices?: number | 'all'
-  readonly random?: Random
+  readonly choices?: number | 'all' | undefined
+  readonly random?: Random | undefined
 }
 
 /**

@@ -21,7 +21,7 @@ const ABOUT_THE_SAME = 1.25
  * as a divisor of the whole cost, a task of a tenth of its peers' weight would get no calls at all until they have
  * ten under way each.
  */
-export function p2c(options: { readonly random?: Random } = {}): Balancer {
+export function p2c(options: { readonly random?: Random | undefined } = {}): Balancer {
   const lots = new WeightedDraw(options.random ?? systemRandom)
   return {
     pick(candidates, { now }) {

@@ -8,7 +8,7 @@ import { WeightedDraw } from './weighted-draw.ts'
  *
  * A pick costs heaviest ÷ mean weight draws (1 where weights are equal), whatever the number of candidates.
  */
-export function random(options: { readonly random?: Random } = {}): Balancer {
+export function random(options: { readonly random?: Random | undefined } = {}): Balancer {
   const lots = new WeightedDraw(options.random ?? systemRandom)
   return {
     pick(candidates) {

@@ -6,7 +6,7 @@ import type { Balancer } from './balancer.ts'
  * Each upstream in turn. Starts at a random one, so that a fleet of clients deployed together does not walk
  * over the tasks in step. Blind to load and weight: for tests, and for tasks that are all alike.
  */
-export function roundRobin(options: { readonly random?: Random } = {}): Balancer {
+export function roundRobin(options: { readonly random?: Random | undefined } = {}): Balancer {
   const random = options.random ?? systemRandom
   // By the set of candidates, so that services which share a balancer, and retries among what is left, do not
   // move one another's turn.

@@ -7,6 +7,9 @@
 import type { Clock } from './clock.ts'
 import { InvalidOptionsError } from './errors.ts'
 
+/** Options of which any may be left out, or be undefined. */
+export type Optional<Options> = { readonly [Key in keyof Options]?: Options[Key] | undefined }
+
 export interface NumberRange {
   /** Smallest allowed value [none]. */
   readonly min?: number

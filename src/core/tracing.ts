@@ -3,13 +3,18 @@
  * conventions for what is asynchronous hold: `start` and `end` around the beginning, then, when it is over, `error`
  * if it failed, `asyncStart` and `asyncEnd`. The same object is published each time, and is filled in meanwhile.
  *
- *     import { tracingChannel } from 'node:diagnostics_channel'
- *     tracingChannel('onehop:attempt').subscribe({ asyncEnd: ({ upstream, outcome }) => ... })
+ *     import { tracing } from 'onehop'
+ *     tracing.attempt.subscribe({ asyncEnd: ({ upstream, outcome }) => ... })
  *
  * An `AsyncLocalStorage` bound to `start` holds for all that undici begins within the call or the attempt. Nothing is
  * built unless somebody listens.
  */
-import { tracingChannel, type TracingChannel } from 'node:diagnostics_channel'
+import {
+  tracingChannel,
+  type Channel,
+  type TracingChannel,
+  type TracingChannelSubscribers,
+} from 'node:diagnostics_channel'
 import type { Outcome } from './outcome.ts'
 
 /** Of the channel `onehop:call`: from the request to the end of its response. */
@@ -47,8 +52,27 @@ export interface AttemptTrace {
   error: Error | undefined
 }
 
+/** Those of the five that somebody wants to hear. */
+export type TraceListeners<Trace extends object> = Partial<TracingChannelSubscribers<Trace>>
+
+/** Node's `TracingChannel`, whose types ask for a listener to each of the five. */
+export interface Traced<Trace extends object> extends Record<
+  keyof TracingChannelSubscribers<Trace>,
+  Channel<unknown, Trace>
+> {
+  subscribe(listeners: TraceListeners<Trace>): void
+  /** @param listeners the object that was subscribed */
+  unsubscribe(listeners: TraceListeners<Trace>): void
+}
+
 export const callTracing: TracingChannel<unknown, CallTrace> = tracingChannel('onehop:call')
 export const attemptTracing: TracingChannel<unknown, AttemptTrace> = tracingChannel('onehop:attempt')
+
+/** The channels, for those who listen: Node's own, as `tracingChannel('onehop:call')` has them too. */
+export const tracing: { readonly call: Traced<CallTrace>; readonly attempt: Traced<AttemptTrace> } = {
+  call: callTracing as Traced<CallTrace>,
+  attempt: attemptTracing as Traced<AttemptTrace>,
+}
 
 /** Runs what begins a call or an attempt. */
 export function traceBegin<Trace extends object>(

@@ -8,30 +8,30 @@ import { InvalidOptionsError } from '../core/errors.ts'
 export interface AwsCredentials {
   readonly accessKeyId: string
   readonly secretAccessKey: string
-  readonly sessionToken?: string
+  readonly sessionToken?: string | undefined
   /** When a function that gives them is asked again [when AWS says that they have expired]. */
-  readonly expiration?: Date
+  readonly expiration?: Date | undefined
 }
 
 export interface CloudMapOptions {
   /** [What the AWS SDK finds: `AWS_REGION`, which ECS sets, or the profile.] */
-  readonly region?: string
+  readonly region?: string | undefined
   /** URL of another Cloud Map API, for tests [that of AWS]. */
-  readonly endpoint?: string | URL
+  readonly endpoint?: string | URL | undefined
   /** [What the AWS SDK finds: the task role, environment, profile.] */
-  readonly credentials?: AwsCredentials | (() => Promise<AwsCredentials>)
+  readonly credentials?: AwsCredentials | (() => Promise<AwsCredentials>) | undefined
   /** How often it is asked whether the instances of a name in use are others, +- 10 % [5000]. */
-  readonly revisionMs?: number
+  readonly revisionMs?: number | undefined
   /** How often they are read although they are not, because their health may be another [30000]. */
-  readonly fullReadMs?: number
+  readonly fullReadMs?: number | undefined
   /** Only instances with these attributes. */
-  readonly queryParameters?: Readonly<Record<string, string>>
+  readonly queryParameters?: Readonly<Record<string, string>> | undefined
   /** Instances with these attributes if there are any, else all. */
-  readonly optionalParameters?: Readonly<Record<string, string>>
+  readonly optionalParameters?: Readonly<Record<string, string>> | undefined
   /** Which address of instances that have both [`ipv4`]; of those that have one it is that one. */
-  readonly family?: 'ipv4' | 'ipv6'
+  readonly family?: 'ipv4' | 'ipv6' | undefined
   /** Twelve digits: the account of a namespace that is shared with this one. */
-  readonly ownerAccount?: string
+  readonly ownerAccount?: string | undefined
 }
 
 /** The most that DiscoverInstances gives, and there are no further pages. Its own default is 100. */
@@ -112,8 +112,10 @@ function checkUrl(value: unknown): string {
   return url.href
 }
 
-function checkCredentials(value: unknown): AwsCredentials | (() => Promise<AwsCredentials>) {
-  if (typeof value === 'function') return value as () => Promise<AwsCredentials>
+type SdkCredentials = NonNullable<ServiceDiscoveryClientConfig['credentials']>
+
+function checkCredentials(value: unknown): SdkCredentials {
+  if (typeof value === 'function') return value as SdkCredentials
   const path = 'cloudMap.credentials'
   const { accessKeyId, secretAccessKey } = checkRecord(path, value)
   checkString(keyPath(path, 'accessKeyId'), accessKeyId)
@@ -124,7 +126,7 @@ function checkCredentials(value: unknown): AwsCredentials | (() => Promise<AwsCr
       typeof secretAccessKey,
       'a non-empty string',
     )
-  return value as AwsCredentials
+  return value as SdkCredentials
 }
 
 function checkStrings(path: string, value: unknown): Record<string, string> {

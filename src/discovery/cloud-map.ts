@@ -12,8 +12,8 @@ import type { Resolver } from './resolver.ts'
 import type { ServiceName } from './service-name.ts'
 
 interface Injected {
-  readonly clock?: Clock
-  readonly random?: Random
+  readonly clock?: Clock | undefined
+  readonly random?: Random | undefined
 }
 
 /** A fleet of clients that started together must not poll in step. */

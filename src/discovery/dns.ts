@@ -12,18 +12,18 @@ import type { ServiceName } from './service-name.ts'
 
 export interface DnsOptions {
   /** Asked in this order: `10.0.0.2`, `127.0.0.1:5353`, `[::1]:53` [those of the machine]. */
-  readonly servers?: readonly string[]
+  readonly servers?: readonly string[] | undefined
   /** How long a server may take for one try [1000]. */
-  readonly timeoutMs?: number
+  readonly timeoutMs?: number | undefined
   /** How often a silent server is asked, the others in between [2]. */
-  readonly rounds?: number
+  readonly rounds?: number | undefined
   /** [IPv4, and IPv6 for names that have no IPv4 address.] `dual`: all addresses of both. */
-  readonly family?: 'ipv4' | 'ipv6' | 'dual'
+  readonly family?: 'ipv4' | 'ipv6' | 'dual' | undefined
   /**
    * [Addresses, and SRV records for names that have none or begin with `_`.] `a`: addresses only;
    * `srv`: SRV records only, which tell ports.
    */
-  readonly record?: 'a' | 'srv'
+  readonly record?: 'a' | 'srv' | undefined
 }
 
 /** Kinds of lookup, in the order in which they are tried. */
@@ -58,7 +58,7 @@ const ADDRESS_TYPES: Readonly<Record<DnsSettings['family'], readonly AddressType
  *
  * @throws InvalidOptionsError for options that are unknown or not allowed
  */
-export function dnsResolver(options: DnsOptions & { readonly clock?: Clock } = {}): Resolver {
+export function dnsResolver(options: DnsOptions & { readonly clock?: Clock | undefined } = {}): Resolver {
   const settings = dnsSettings(options)
   const stub = new StubResolver(settings)
   const kindThatWorked = new LRUCache<string, Kind>({ max: MOST_NAMES })
@@ -143,7 +143,7 @@ function asFailureOf(host: string, error: unknown): unknown {
 
 const OPTIONS = ['servers', 'timeoutMs', 'rounds', 'family', 'record', 'clock']
 
-function dnsSettings(options: DnsOptions & { readonly clock?: Clock }): DnsSettings {
+function dnsSettings(options: DnsOptions & { readonly clock?: Clock | undefined }): DnsSettings {
   const { servers, timeoutMs, rounds, family, record } = checkKeys('dns', options, OPTIONS)
   return {
     servers: given('dns.servers', servers, [], checkServers),

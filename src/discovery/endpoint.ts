@@ -1,3 +1,4 @@
+import type { Optional } from '../core/check.ts'
 import type { ServiceName } from './service-name.ts'
 
 /** One place where a service can be called. Plain data, never changed after it is made. */
@@ -29,7 +30,7 @@ export const HEAVIEST = 1e9
 /** A task's endpoint; what is not given is unknown (`weight`: 1). */
 export function taskEndpoint(
   address: string,
-  known: Partial<Omit<Endpoint, 'address' | 'tier' | 'origin'>> = {},
+  known: Optional<Omit<Endpoint, 'address' | 'tier' | 'origin'>> = {},
 ): Endpoint {
   return {
     address,

@@ -14,7 +14,7 @@ export interface Resolver {
    * Whether its endpoints are the user's own words, and not what somebody else may have registered: the address guard
    * lets them pass [false].
    */
-  readonly trusted?: boolean
+  readonly trusted?: boolean | undefined
   /** Frees what the resolver holds (sockets, SDK clients). A resolver without state needs none. */
   close?(): void | Promise<void>
 }

@@ -7,7 +7,7 @@ export interface CallOptions {
   /** Over all attempts and the response body, in ms, instead of `timeouts.deadlineMs`. 0: it is over already. */
   readonly deadlineMs?: number | undefined
   /** Whether it may be sent again [by its method, or an `Idempotency-Key` header]. */
-  readonly idempotent?: boolean
+  readonly idempotent?: boolean | undefined
   /** `false`: no second attempt beside a late one. */
   readonly hedge?: false | undefined
 }

@@ -1,4 +1,5 @@
 import pRetry from 'p-retry'
+import type { Optional } from '../core/check.ts'
 import { sleep } from '../core/clock.ts'
 import { MetadataUnavailableError } from './errors.ts'
 import { fetchMetadata } from './fetch-metadata.ts'
@@ -20,7 +21,7 @@ const LONGEST_WAIT_MS = 1_000
  * @throws MetadataInvalidError at once, when what it tells is not metadata
  * @throws InvalidOptionsError for options, or variables, that are not allowed
  */
-export async function self(options: Partial<SelfOptions> = {}): Promise<Task> {
+export async function self(options: Optional<SelfOptions> = {}): Promise<Task> {
   const settings = readOptions(options)
   const { uri, version, port, attempts, signal, clock } = settings
   const fetchTask = async (): Promise<Task> => {

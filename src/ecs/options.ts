@@ -1,4 +1,12 @@
-import { checkClock, checkKeys, checkMs, checkNumber, checkPort, given } from '../core/check.ts'
+import {
+  checkClock,
+  checkKeys,
+  checkMs,
+  checkNumber,
+  checkPort,
+  given,
+  type Optional,
+} from '../core/check.ts'
 import { systemClock, type Clock } from '../core/clock.ts'
 import { InvalidOptionsError } from '../core/errors.ts'
 import { NotOnEcsError } from './errors.ts'
@@ -33,7 +41,7 @@ export interface SelfSettings {
  * @throws InvalidOptionsError for options, or variables, that are not allowed
  * @throws NotOnEcsError where ECS has set no variable
  */
-export function readOptions(options: Partial<SelfOptions>): SelfSettings {
+export function readOptions(options: Optional<SelfOptions>): SelfSettings {
   checkKeys('', options, ['env', 'port', 'timeoutMs', 'attempts', 'signal', 'clock'])
   const env = given('env', options.env, process.env, checkEnv)
   return {

@@ -17,18 +17,18 @@ export interface FleetOptions {
   /** How many at first, from 1 to 200. */
   readonly tasks: number
   /** In processes of their own, which can be killed and stopped for real [false: within this process]. */
-  readonly processes?: boolean
+  readonly processes?: boolean | undefined
   /** Availability zones, taken in turn [none]. */
-  readonly zones?: readonly string[]
+  readonly zones?: readonly string[] | undefined
   /** HTTPS with this key and certificate, in PEM [HTTP]. */
-  readonly tls?: { readonly key: string; readonly cert: string }
+  readonly tls?: { readonly key: string; readonly cert: string } | undefined
   /**
    * On `shutdown`, how long clients may go on asking on connections that are open, in ms [0: a connection on which
    * nothing is under way is closed at once, under a request that is on its way, too].
    */
-  readonly graceMs?: number
+  readonly graceMs?: number | undefined
   /** Answers requests, within this process only [JSON: task, zone, method, path, host, bytes of the body]. */
-  readonly handler?: RequestListener
+  readonly handler?: RequestListener | undefined
 }
 
 /** Tasks of a service: HTTP servers on 127.0.1.1, 127.0.1.2, ... that share one port. */

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { subscribe, tracingChannel, unsubscribe } from 'node:diagnostics_channel'
-import type { AttemptTrace, CallTrace } from 'onehop'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { tracing, type AttemptTrace, type CallTrace } from 'onehop'
 import { expect, test } from 'vitest'
 import { clientOf, ORIGIN } from '../support/clients.ts'
 import { resources } from '../support/resources.ts'
@@ -17,7 +17,7 @@ interface Heard {
 function listen(): Heard[] {
   const heard: Heard[] = []
   for (const noun of ['call', 'attempt'] as const) {
-    const channel = tracingChannel<unknown, CallTrace | AttemptTrace>(`onehop:${noun}`)
+    const channel = tracing[noun]
     const tell =
       (when: string) =>
       (trace: CallTrace | AttemptTrace): void =>
@@ -118,13 +118,24 @@ test('a store bound to the start holds for what an attempt begins', async () => 
   const [task] = await servers(1)
   const client = keep(clientOf([task?.label ?? '']))
   const spans = new AsyncLocalStorage<string>()
-  const attempts = tracingChannel<string, AttemptTrace>('onehop:attempt')
-  attempts.start.bindStore(spans, (trace) => `attempt ${trace.attempt}`)
+  tracing.attempt.start.bindStore(spans, (trace) => `attempt ${trace.attempt}`)
   const created: (string | undefined)[] = []
   const onCreate = (): void => void created.push(spans.getStore())
   subscribe('undici:request:create', onCreate)
   await client.request(ORIGIN).then(({ body }) => body.text())
   unsubscribe('undici:request:create', onCreate)
-  attempts.start.unbindStore(spans)
+  tracing.attempt.start.unbindStore(spans)
   expect(created).toEqual(['attempt 1'])
+})
+
+test('a single one of the five may be heard, until it is not wanted any more', async () => {
+  const [task] = await servers(1)
+  const client = keep(clientOf([task?.label ?? '']))
+  const heard: string[] = []
+  const listeners = { asyncEnd: ({ upstream }: AttemptTrace): void => void heard.push(upstream) }
+  tracing.attempt.subscribe(listeners)
+  await client.request(ORIGIN).then(({ body }) => body.text())
+  tracing.attempt.unsubscribe(listeners)
+  await client.request(ORIGIN).then(({ body }) => body.text())
+  expect(heard).toEqual([task?.label])
 })

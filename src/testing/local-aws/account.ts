@@ -12,32 +12,32 @@ import type { Registry } from './registry.ts'
 
 export interface LocalNamespaceOptions {
   /** `private-dns`: answered by DNS and by the API; `http`: by the API alone [`private-dns`]. */
-  readonly type?: 'private-dns' | 'http'
+  readonly type?: 'private-dns' | 'http' | undefined
   /** How long resolvers may remember that a name is not there, in seconds [15]. */
-  readonly soaTtlSeconds?: number
+  readonly soaTtlSeconds?: number | undefined
 }
 
 export interface LocalServiceOptions {
   /** Of its DNS records [10]. */
-  readonly ttlSeconds?: number
+  readonly ttlSeconds?: number | undefined
   /** Its DNS records [`['A']`; none in an `http` namespace]. */
-  readonly records?: readonly RecordType[]
+  readonly records?: readonly RecordType[] | undefined
   /** MULTIVALUE: up to 8 healthy instances in a DNS answer; WEIGHTED: one [`MULTIVALUE`; CNAME: `WEIGHTED`]. */
-  readonly routing?: RoutingPolicy
+  readonly routing?: RoutingPolicy | undefined
   /** Whether health is set from outside; without it all instances count as healthy [true; CNAME: false]. */
-  readonly customHealth?: boolean
+  readonly customHealth?: boolean | undefined
 }
 
 export interface LocalInstance {
-  readonly ipv4?: string
-  readonly ipv6?: string
-  readonly port?: number
+  readonly ipv4?: string | undefined
+  readonly ipv6?: string | undefined
+  readonly port?: number | undefined
   /** Availability zone, e.g. `eu-west-1b`; the region goes with it, as ECS does it. */
-  readonly zone?: string
+  readonly zone?: string | undefined
   /** At first [`HEALTHY`]. */
-  readonly health?: CustomHealthStatus
+  readonly health?: CustomHealthStatus | undefined
   /** Further attributes, under the names that Cloud Map has for them. */
-  readonly attributes?: Readonly<Record<string, string>>
+  readonly attributes?: Readonly<Record<string, string>> | undefined
 }
 
 /** What RegisterInstance and the like ask for. */

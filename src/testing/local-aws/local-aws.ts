@@ -9,19 +9,19 @@ import type { LocalTask } from './task.ts'
 
 export interface LocalAwsOptions {
   /** [`eu-west-1`] */
-  readonly region?: string
+  readonly region?: string | undefined
   /** Owner of everything [`111122223333`]. */
-  readonly accountId?: string
+  readonly accountId?: string | undefined
   /** Time from SUBMITTED to PENDING, and from there to SUCCESS, in ms [10]. */
-  readonly operationStepMs?: number
+  readonly operationStepMs?: number | undefined
   /** For operations and delays [the system's]. */
-  readonly clock?: Clock
+  readonly clock?: Clock | undefined
   /** For ids and the order of answers [the system's]. */
-  readonly random?: Random
+  readonly random?: Random | undefined
   /** What differs in the task that the metadata server speaks of. */
-  readonly task?: Partial<LocalTask>
+  readonly task?: Partial<LocalTask> | undefined
   /** How long the metadata server refuses connections after the start, in ms [0]. */
-  readonly metadataRefuseMs?: number
+  readonly metadataRefuseMs?: number | undefined
 }
 
 /** Directly usable as the `cloudMap` option of `createClient`, and as the AWS SDK's (with `disableHostPrefix`). */
@@ -106,9 +106,9 @@ export interface LocalAws extends AsyncDisposable {
 
 export interface LocalRecords {
   /** [`A`] */
-  readonly type?: 'A' | 'AAAA' | 'CNAME'
+  readonly type?: 'A' | 'AAAA' | 'CNAME' | undefined
   /** IP addresses; for a CNAME the one name. */
   readonly addresses: readonly string[]
   /** [60] */
-  readonly ttlSeconds?: number
+  readonly ttlSeconds?: number | undefined
 }

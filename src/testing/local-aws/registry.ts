@@ -15,11 +15,11 @@ import type {
 import { Operations } from './operations.ts'
 
 export interface RegistryOptions {
-  readonly region?: string
-  readonly accountId?: string
-  readonly operationStepMs?: number
-  readonly clock?: Clock
-  readonly random?: Random
+  readonly region?: string | undefined
+  readonly accountId?: string | undefined
+  readonly operationStepMs?: number | undefined
+  readonly clock?: Clock | undefined
+  readonly random?: Random | undefined
 }
 
 export interface NewService {
