@@ -70,26 +70,26 @@ export const attemptTracing: TracingChannel<unknown, AttemptTrace> = tracingChan
 
 /** The channels, for those who listen: Node's own, as `tracingChannel('onehop:call')` has them too. */
 export const tracing: { readonly call: Traced<CallTrace>; readonly attempt: Traced<AttemptTrace> } = {
-  call: callTracing as Traced<CallTrace>,
-  attempt: attemptTracing as Traced<AttemptTrace>,
+  call: callTracing,
+  attempt: attemptTracing,
 }
 
 /** Runs what begins a call or an attempt. */
 export function traceBegin<Trace extends object>(
-  tracing: TracingChannel<unknown, Trace>,
+  channel: TracingChannel<unknown, Trace>,
   trace: Trace,
   begin: () => void,
 ): void {
-  tracing.start.runStores(trace, begin)
-  tracing.end.publish(trace)
+  channel.start.runStores(trace, begin)
+  channel.end.publish(trace)
 }
 
 /** It is over, with the error that stands in the trace or without. */
 export function traceOver<Trace extends { error: Error | undefined }>(
-  tracing: TracingChannel<unknown, Trace>,
+  channel: TracingChannel<unknown, Trace>,
   trace: Trace,
 ): void {
-  if (trace.error !== undefined) tracing.error.publish(trace)
-  tracing.asyncStart.publish(trace)
-  tracing.asyncEnd.publish(trace)
+  if (trace.error !== undefined) channel.error.publish(trace)
+  channel.asyncStart.publish(trace)
+  channel.asyncEnd.publish(trace)
 }
