@@ -45,6 +45,10 @@ export class Connections implements UpstreamDispatchers {
   speaksHttp2(): boolean {
     return false
   }
+
+  hasConnectedSince(): boolean {
+    return false
+  }
 }
 
 /** Connections to one server, of which any number may stand; as in a pool, one that is idle is used before a new one. */

@@ -46,6 +46,8 @@ export function learn(
     case 'connect-error':
     case 'transport-error':
     case 'timeout':
+      if (outcome.kind === 'transport-error' && outcome.ownFault === true)
+        return learn(upstream, { kind: 'cancelled', latencyMs: 0 }, now, judge)
       return learnFromFailure(upstream, outcome, now, judge)
     case 'cancelled':
       // It had this long and did not answer: worth knowing if it is more than was expected.

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
+import type { Upstream } from '../cluster/upstream.ts'
 import type { Outcome } from '../core/outcome.ts'
 import type { Attempt } from './attempt.ts'
 import type { Route } from './route.ts'
@@ -14,7 +15,7 @@ export interface AttemptOwner extends Dispatcher.DispatchController {
   readonly streamsBody: boolean
   readonly maxDrainBytes: number
   /** Whether the request itself is to blame: it is not sent again, and its upstream not held to account. */
-  isCallersFault(error: Error): boolean
+  isCallersFault(error: Error, upstream: Upstream): boolean
   /** Takes a response for a failed attempt if the call goes on; if not, the response is the caller's. */
   retries(attempt: Attempt, outcome: Outcome): boolean
   /** The response of this attempt is the caller's. */

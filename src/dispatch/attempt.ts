@@ -8,7 +8,7 @@ import { attemptTracing, traceOver, type AttemptTrace } from '../core/tracing.ts
 import type { AttemptOwner } from './attempt-owner.ts'
 import { retryAfterMs } from './retry-policy.ts'
 import { ResponseRest } from './response-rest.ts'
-import { isAnswer, verdictOn, verdictOnAbort, verdictOnLateness } from './verdict.ts'
+import { explained, isAnswer, verdictOn, verdictOnAbort, verdictOnLateness } from './verdict.ts'
 
 /** A task that is shutting down says so with its answers, whatever the value. */
 const DRAINING_HEADER = 'x-onehop-draining'
@@ -83,6 +83,8 @@ export class Attempt implements Dispatcher.DispatchHandler {
   }
 
   dispatchOn(pool: Dispatcher, options: Dispatcher.DispatchOptions): void {
+    // A listener that was told of its beginning may have ended the call.
+    if (this.isOver) return
     this.#dispatching = true
     pool.dispatch(options, this)
     this.#dispatching = false
@@ -139,8 +141,11 @@ export class Attempt implements Dispatcher.DispatchHandler {
     const now = this.call.route.clock.now()
     const latencyMs = this.#elapsedMs(now)
     this.#report({ kind: 'response', status: statusCode, latencyMs, retryAfterMs: undefined }, now)
-    this.#end()
-    this.call.takes(this, latencyMs)
+    // A listener may have ended the call: `upgraded` sees to the socket.
+    if (!this.isOver) {
+      this.#end()
+      this.call.takes(this, latencyMs)
+    }
     this.call.upgraded(statusCode, headers, socket)
   }
 
@@ -159,14 +164,19 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.#limit?.cancel()
     this.statusCode = statusCode
     const now = this.call.route.clock.now()
-    const outcome: Outcome & { kind: 'response' } = {
+    const response: Outcome & { kind: 'response' } = {
       kind: 'response',
       status: statusCode,
       latencyMs: this.#elapsedMs(now),
       retryAfterMs: statusCode < 300 ? undefined : retryAfterMs(headers['retry-after']),
     }
+    const outcome = this.#isExpired(statusCode, headers)
+      ? { ...response, connectionExpired: true as const }
+      : response
     if (headers[DRAINING_HEADER] !== undefined) this.#hearDraining(headers)
-    this.#report(outcome, now)
+    if (!this.isOver) this.#report(outcome, now)
+    // Listeners hear of ejections, and may end the call: nothing is asked or told any more.
+    if (this.isOver) return
     if (statusCode >= 400 && this.call.retries(this, outcome)) {
       // Whoever was asked, or told, of the retry has ended the call.
       if (this.isOver) return
@@ -181,6 +191,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     if (this.isOver) return
     this.#state = 'forwarding'
     this.call.takes(this, outcome.latencyMs)
+    if (this.isOver) return
     this.#tellStart(statusCode, headers, statusMessage)
   }
 
@@ -202,13 +213,15 @@ export class Attempt implements Dispatcher.DispatchHandler {
     if (forwarding) this.call.succeeded(trailers)
   }
 
-  onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {
+  onResponseError(_controller: Dispatcher.DispatchController | undefined, given: Error): void {
     const state = this.#state
     if (state === 'over') return
     if (state === 'draining') {
       this.#end()
       return
     }
+    // With retries off this is undici with discovery: its errors are the caller's to know.
+    const error = this.call.route.retry === undefined ? given : explained(given)
     const outcome = this.#judge(error)
     this.#report(outcome)
     this.#end()
@@ -217,10 +230,15 @@ export class Attempt implements Dispatcher.DispatchHandler {
   }
 
   /** Over HTTP/1.1 a task that is about to end closes its connections, too; HTTP/2 has no such header. */
-  #hearDraining({ connection }: IncomingHttpHeaders): void {
+  #hearDraining(headers: IncomingHttpHeaders): void {
     const { cluster, clock, pools } = this.call.route
-    const isClosing = String(connection).toLowerCase() === 'close'
-    if (isClosing || pools.speaksHttp2(this.upstream)) cluster.drains(this.upstream, clock.now())
+    if (isClosing(headers) || pools.speaksHttp2(this.upstream)) cluster.drains(this.upstream, clock.now())
+  }
+
+  /** Whether the connection was there before, and the server had given it up when the request came. */
+  #isExpired(statusCode: number, headers: IncomingHttpHeaders): boolean {
+    if (statusCode !== 408 || !isClosing(headers)) return false
+    return !this.call.route.pools.hasConnectedSince(this.upstream, this.#startedAt)
   }
 
   #tellStart(statusCode: number, headers: IncomingHttpHeaders, statusMessage: string | undefined): void {
@@ -256,10 +274,13 @@ export class Attempt implements Dispatcher.DispatchHandler {
   }
 
   #judge(error: Error): Outcome {
-    const latencyMs = this.elapsedMs()
-    // What undici finds in the turn of the dispatch itself, before any socket could speak, is the request's own.
-    if (this.#dispatching || this.call.isCallersFault(error)) return { kind: 'cancelled', latencyMs }
-    return verdictOn(error, latencyMs, this.#controller !== undefined, this.headersSent)
+    return verdictOn(error, {
+      latencyMs: this.elapsedMs(),
+      isConnected: this.#controller !== undefined,
+      isSent: this.headersSent,
+      // What undici finds in the turn of the dispatch itself, before any socket could speak, is the request's own.
+      isRequestsFault: this.#dispatching || this.call.isCallersFault(error, this.upstream),
+    })
   }
 
   #judgeAbort(reason: Error): Outcome {
@@ -302,4 +323,8 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.upstream.pending--
     if (this.trace !== undefined) traceOver(attemptTracing, this.trace)
   }
+}
+
+function isClosing({ connection }: IncomingHttpHeaders): boolean {
+  return String(connection).toLowerCase() === 'close'
 }

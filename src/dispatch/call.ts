@@ -21,6 +21,7 @@ import { noUpstream, tellFallback } from './no-upstream.ts'
 import { OutgoingRequest } from './outgoing-request.ts'
 import type { Route } from './route.ts'
 import { attemptTrace, callTrace } from './traces.ts'
+import { isHttp1Wanted, isOfferRefused, isTlsError } from './verdict.ts'
 
 /**
  * undici looks at its timeouts about twice a second, and fires no earlier than after 1 s (measured with 8.12: 250 ms
@@ -38,7 +39,7 @@ export class Call extends CallController implements AttemptOwner, PickHint {
   readonly key: string | undefined
   now: number
   readonly #request: OutgoingRequest
-  readonly #http1Only: boolean
+  #http1Only: boolean
   #attempts: number
   #history: History | undefined
   #wait: Timer | undefined
@@ -62,7 +63,7 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     this.key = route.keyOf === undefined ? undefined : route.keyOf(new KeyedRequest(request.options))
     this.now = 0
     this.#request = request
-    this.#http1Only = http1Only
+    this.#http1Only = http1Only || switchesToOther(options)
     this.#attempts = 0
     this.#history = undefined
     this.#wait = undefined
@@ -110,8 +111,11 @@ export class Call extends CallController implements AttemptOwner, PickHint {
       this.failed(error as Error)
     }
     if (this.isOver) return
-    if (this.#isCurrent(now)) this.#begin(now)
-    else if (!this.isOver) this.#beginWhenCurrent()
+    const isCurrent = this.#isCurrent(now)
+    // Listeners hear of a new set of endpoints, and may end the call.
+    if (this.isOver) return
+    if (isCurrent) this.#begin(now)
+    else this.#beginWhenCurrent()
   }
 
   /** For the cluster, which would rather not probe a failing task with a call that is then lost. */
@@ -133,8 +137,12 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     return this.route.retry?.maxDrainBytes ?? 0
   }
 
-  isCallersFault(error: Error): boolean {
-    return this.#request.isToBlameFor(error)
+  isCallersFault(error: Error, upstream: Upstream): boolean {
+    if (this.#request.isToBlameFor(error)) return true
+    // Others speak HTTP/2 with it.
+    if (this.#http1Only && isOfferRefused(error)) return true
+    if (!isTlsError(error)) return false
+    return this.#request.asksForAnotherName(upstream.endpoint.origin ?? String(this.#request.options.origin))
   }
 
   retries(attempt: Attempt, outcome: Outcome): boolean {
@@ -142,13 +150,22 @@ export class Call extends CallController implements AttemptOwner, PickHint {
   }
 
   takes(attempt: Attempt, latencyMs: number): void {
-    this.hedge?.settle(attempt, this.attempt, latencyMs)
+    const own = this.attempt
+    // Before the other is ended: listeners hear of that, and may end the call.
     this.attempt = attempt
+    this.hedge?.settle(attempt, own, latencyMs)
     if (this.#trace !== undefined) this.#trace.statusCode = attempt.statusCode
   }
 
   attemptFailed(attempt: Attempt, outcome: Outcome, error: Error): void {
+    // Listeners heard of its end, and one of them ended the call.
+    if (this.isOver) return
     if (outcome.kind === 'cancelled') {
+      if (!this.#http1Only && isHttp1Wanted(error)) {
+        this.#http1Only = true
+        this.#beginNow()
+        return
+      }
       this.failed(this.#request.bodyError ?? error)
       return
     }
@@ -182,6 +199,8 @@ export class Call extends CallController implements AttemptOwner, PickHint {
         socket.destroy()
         this.handler.onResponseError?.(this, error as Error)
       }
+    } else {
+      socket.destroy()
     }
   }
 
@@ -236,8 +255,9 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     const history = this.#history
     const tried = history?.tried ?? NONE
     const last = retry !== undefined && this.#attempts === retry.attempts - 1
+    const wantsFallback = (last && history?.hasConnectFailure === true) || history?.hasSameTlsError === true
     try {
-      const upstream = cluster.pick(this, tried, last && history?.hasConnectFailure === true)
+      const upstream = cluster.pick(this, tried, wantsFallback)
       if (upstream === undefined) throw noUpstream(this.route, tried)
       this.#tryOn(upstream, tried, now)
     } catch (error) {
@@ -264,18 +284,28 @@ export class Call extends CallController implements AttemptOwner, PickHint {
 
   #tryOn(upstream: Upstream, tried: readonly Upstream[], now: number): void {
     const { cluster, attemptMs, mayQueue } = this.route
+    // The user's balancer has picked it, and may have ended the call.
+    if (this.isOver) {
+      cluster.notTried(upstream)
+      return
+    }
     let pool: Dispatcher
     let options: Dispatcher.DispatchOptions
     try {
       pool = this.#poolOf(upstream)
       options = this.#optionsOfAttempt(now)
+      if (upstream === cluster.fallback) tellFallback(this.route, this.method, upstream, tried)
     } catch (error) {
       // It may have been meant as a probe, and was none.
       cluster.notTried(upstream)
       throw error
     }
+    // So may have a listener.
+    if (this.isOver) {
+      cluster.notTried(upstream)
+      return
+    }
     this.#attempts++
-    if (upstream === cluster.fallback) tellFallback(this.route, this.method, upstream, tried)
     const Kind = this.streamsBody || followsSending(this.handler) ? FollowedAttempt : Attempt
     const attempt = new Kind(this, upstream, now, this.#attempts)
     this.attempt = attempt
@@ -323,6 +353,8 @@ export class Call extends CallController implements AttemptOwner, PickHint {
       this.failed(error as Error)
       return undefined
     }
+    // The user's rule may have ended the call.
+    if (this.isOver) return undefined
     if (decision.kind === 'give-up') return decision
     if (isOneOfTwo) this.attempt = this.hedge?.leave(attempt, this.attempt, this.route.clock.now())
     else {
@@ -337,11 +369,10 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     const { method } = this
     const { number } = failed
     const { label: upstream } = failed.upstream
-    // Whoever was asked for the retry has ended the call, or whoever is told of it does.
-    if (this.isOver) return
     this.hedge?.unwatch()
     this.#idleSince = clock.now()
     emit('onehop:call.retried', () => ({ host, method, attempt: number, upstream, outcome, waitMs }))
+    // A listener may have ended the call.
     if (this.isOver) return
     if (waitMs === 0) {
       this.#beginNow()
@@ -392,4 +423,9 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     this.attempt?.abort(over)
     rival.abort(over)
   }
+}
+
+/** Over HTTP/2 there is no other upgrade than to a WebSocket. */
+function switchesToOther({ upgrade }: Dispatcher.DispatchOptions): boolean {
+  return typeof upgrade === 'string' && upgrade !== '' && upgrade.toLowerCase() !== 'websocket'
 }

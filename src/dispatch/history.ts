@@ -7,6 +7,7 @@ import { fullJitter } from './backoff.ts'
 import { isRepeatable } from './idempotence.ts'
 import { mayRetry, type RetryOptions, type RetryRequest } from './retry-policy.ts'
 import type { Route } from './route.ts'
+import { isTlsError } from './verdict.ts'
 
 /** Whether there is another attempt: after which wait, or why not. */
 export type Decision =
@@ -37,7 +38,13 @@ export class History {
 
   /** Whether all attempts broke off, as requests do on idle connections that the other side has dropped meanwhile. */
   get hasBrokenOffOnly(): boolean {
-    return this.records.length > 0 && this.records.every(({ outcome }) => outcome.kind === 'transport-error')
+    return this.records.length > 0 && this.records.every(({ outcome }) => hasBrokenOff(outcome))
+  }
+
+  /** Whether two tasks have failed with the same TLS error: a third would, too, and only the load balancer might not. */
+  get hasSameTlsError(): boolean {
+    const codes = this.records.filter(({ tier }) => tier === 0).map(({ outcome }) => tlsCodeOf(outcome))
+    return codes.some((code, index) => code !== undefined && codes.indexOf(code) < index)
   }
 
   /**
@@ -49,7 +56,8 @@ export class History {
     this.#add(upstream, outcome)
     const { retry, cluster, budget, clock, host } = this.#route
     if (retry === undefined) return giveUp('retries are off')
-    const elsewhere = cluster.hasUntried(this.tried)
+    const elsewhere =
+      tlsCodeOf(outcome) === undefined ? cluster.hasUntried(this.tried) : this.#hasOtherCertificate()
     if (!mayRetry(outcome, this.#request(0), elsewhere, retry.on))
       return giveUp('this failure is not retried')
     if (this.records.length >= retry.attempts) return giveUp('no attempts left')
@@ -73,6 +81,14 @@ export class History {
     if (!waits) return giveUp('it is an answer')
     this.#add(upstream, outcome)
     return { kind: 'retry', waitMs: 0 }
+  }
+
+  /** Also among the tasks that are out: what they have failed with may be something else. */
+  #hasOtherCertificate(): boolean {
+    const { fallback, tasks } = this.#route.cluster
+    if (fallback !== undefined && fallback.ejection.state === 'available' && !this.tried.includes(fallback))
+      return true
+    return !this.hasSameTlsError && tasks.some((task) => !this.tried.includes(task))
   }
 
   #add(upstream: Upstream, outcome: Outcome): void {
@@ -102,4 +118,15 @@ export class History {
 
 function giveUp(why: string): Decision {
   return { kind: 'give-up', why }
+}
+
+function hasBrokenOff(outcome: Outcome): boolean {
+  return (
+    outcome.kind === 'transport-error' || (outcome.kind === 'response' && outcome.connectionExpired === true)
+  )
+}
+
+function tlsCodeOf(outcome: Outcome): string | undefined {
+  if (outcome.kind !== 'connect-error' || !isTlsError(outcome.error)) return undefined
+  return (outcome.error as NodeJS.ErrnoException).code
 }

@@ -1,18 +1,11 @@
+import { isIP } from 'node:net'
 import type { Dispatcher } from 'undici'
 import { brokeOff, isOneShot, recorded, sendable, type RecordedBody } from './body.ts'
 import { checkCallOptions } from './call-options.ts'
 import { isRepeatable } from './idempotence.ts'
+import { KeyedRequest } from './keyed-request.ts'
 import type { RetryOptions } from './retry-policy.ts'
 import { withHeader } from './with-header.ts'
-
-/** undici refuses these requests before it sends anything: no other upstream would take them either. */
-const CALLERS_FAULTS = new Set([
-  'UND_ERR_INVALID_ARG',
-  'UND_ERR_NOT_SUPPORTED',
-  'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH',
-  // A stream for a body that was closed before its end.
-  'UND_ERR_ABORTED',
-])
 
 /** What a caller wants sent, in a form that can be sent more than once where that is possible. */
 export class OutgoingRequest {
@@ -49,10 +42,21 @@ export class OutgoingRequest {
     return this.#body?.error
   }
 
-  /** Whether the request itself is to blame. */
+  /** Whether its body is to blame. */
   isToBlameFor(error: Error): boolean {
-    if (this.bodyError !== undefined || brokeOff(this.options.body, error)) return true
-    return CALLERS_FAULTS.has((error as NodeJS.ErrnoException).code ?? '')
+    return this.bodyError !== undefined || brokeOff(this.options.body, error)
+  }
+
+  /**
+   * Whether it wants TLS for another name than the other requests, by its own `Host` header or `servername`.
+   * @param origin by which its upstream is called
+   */
+  asksForAnotherName(origin: string): boolean {
+    const { servername } = this.options as { servername?: unknown }
+    const asked = servername ?? new KeyedRequest(this.options).header('host')
+    const name = typeof asked === 'string' ? hostnameOf(`https://${asked}`) : undefined
+    // undici takes no server name from an address.
+    return name !== undefined && isIP(name.replace(/^\[|\]$/g, '')) === 0 && name !== hostnameOf(origin)
   }
 
   /** As undici is to get it for one more attempt: nearly always the caller's own object. */
@@ -76,4 +80,8 @@ export class OutgoingRequest {
   close(): void {
     this.#body?.close()
   }
+}
+
+function hostnameOf(url: string): string | undefined {
+  return URL.canParse(url) ? new URL(url).hostname : undefined
 }

@@ -6,6 +6,7 @@ import { formatAddressPort } from '../core/address-port.ts'
 import type { Clock, Timer } from '../core/clock.ts'
 import { ClosedError } from '../core/errors.ts'
 import type { UpstreamDispatchers } from './route.ts'
+import { asThrownByConnector } from './verdict.ts'
 
 /** How long a task that left may take to finish its calls before they are cut. */
 const LONGEST_DRAIN_MS = 30_000
@@ -36,6 +37,8 @@ export class Pools implements UpstreamDispatchers {
   readonly #draining = new Map<Pool, Timer | undefined>()
   readonly #speakHttp2 = new WeakSet<Upstream>()
   readonly #openedAt = new WeakMap<Pool, number>()
+  /** When the last connection was made, on the clock. */
+  readonly #connectedAt = new WeakMap<Upstream, number>()
   /** Gives up a connection that is being made, each. */
   readonly #connecting: Connecting = new Set()
   #closed = false
@@ -68,6 +71,10 @@ export class Pools implements UpstreamDispatchers {
   /** Whether a connection to it turned out to speak HTTP/2, which sends headers before the body is there. */
   speaksHttp2(upstream: Upstream): boolean {
     return this.#speakHttp2.has(upstream)
+  }
+
+  hasConnectedSince(upstream: Upstream, since: number): boolean {
+    return (this.#connectedAt.get(upstream) ?? Number.NEGATIVE_INFINITY) >= since
   }
 
   /** The upstream has left: its calls end in peace, its connections then; at most 30 s. */
@@ -144,6 +151,7 @@ export class Pools implements UpstreamDispatchers {
       ),
     })
     this.#openedAt.set(opened, this.#options.clock.now())
+    opened.on('connect', () => this.#connectedAt.set(upstream, this.#options.clock.now()))
     return opened
   }
 }
@@ -195,7 +203,7 @@ function connectorTo(
       socket = connector({ ...target, hostname: address, port: String(port) }, settle)
     } catch (error) {
       // Not in this turn, in which undici takes errors for the request's own.
-      queueMicrotask(() => settle(error as Error, null))
+      queueMicrotask(() => settle(asThrownByConnector(error), null))
     }
   }
 }

@@ -1,6 +1,8 @@
 import { untilHttpDate } from '../core/clock.ts'
-import { isConnectFailure, type Outcome } from '../core/outcome.ts'
+import { InvalidOptionsError } from '../core/errors.ts'
+import type { Outcome } from '../core/outcome.ts'
 import type { RetryBudgetOptions } from './retry-budget.ts'
+import { isTlsError } from './verdict.ts'
 
 /** What a policy may know of the request. */
 export interface RetryRequest {
@@ -26,7 +28,10 @@ export interface RetryOptions {
   /** Bytes read from a response that is not handed on, so that its connection can be used again. */
   readonly maxDrainBytes: number
   readonly budget: RetryBudgetOptions
-  /** Overrides the rule: true to retry, false to give up, undefined for the rule as it stands. */
+  /**
+   * Overrides the rule: true to retry, false to give up, undefined for the rule as it stands. Asked about errors of
+   * attempts and responses from 400 on. Attempts, budget, deadline, and a body that is no longer whole, still end the call.
+   */
   readonly on: ((outcome: Outcome, request: RetryRequest) => boolean | undefined) | undefined
 }
 
@@ -35,7 +40,8 @@ const RETRYABLE_STATUS = new Set([502, 503, 504])
 /**
  * Whether an attempt that ended so may be followed by another. Attempts, budget and body are the caller's to
  * look at.
- * @param elsewhere whether there is an upstream that the call has not been to
+ * @param elsewhere whether there is an upstream that the call has not been to, and that may do better
+ * @throws InvalidOptionsError when the user's rule returns something else, such as a promise
  */
 export function mayRetry(
   outcome: Outcome,
@@ -43,23 +49,41 @@ export function mayRetry(
   elsewhere: boolean,
   on: RetryOptions['on'],
 ): boolean {
-  return on?.(outcome, request) ?? standsToReason(outcome, request.idempotent, elsewhere)
+  const told: unknown = on?.(outcome, request)
+  if (typeof told === 'boolean') return told
+  if (told !== undefined && told !== null) throw notAnAnswer(told)
+  return standsToReason(outcome, request.idempotent, elsewhere)
+}
+
+function notAnAnswer(told: unknown): InvalidOptionsError {
+  // Nobody else waits for it, and a rejection that nobody hears ends the process.
+  if (isThenable(told)) Promise.resolve(told).catch(() => undefined)
+  const given = isThenable(told) ? 'a promise' : told
+  return new InvalidOptionsError(
+    'retry.on',
+    given,
+    'a function that returns true, false or undefined at once',
+  )
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as { then?: unknown } | null)?.then === 'function'
 }
 
 function standsToReason(outcome: Outcome, idempotent: boolean, elsewhere: boolean): boolean {
-  // Nothing was sent: no method can have had an effect.
-  if (isConnectFailure(outcome)) return true
   switch (outcome.kind) {
     case 'response':
       // The task refused to work for anybody who asks as often as we do: ask another, not the same.
       if (outcome.status === 429) return elsewhere
-      return idempotent && RETRYABLE_STATUS.has(outcome.status)
+      return idempotent && (RETRYABLE_STATUS.has(outcome.status) || outcome.connectionExpired === true)
     case 'transport-error':
       return idempotent || !outcome.sent
     case 'timeout':
-      return idempotent && outcome.phase === 'headers'
+      // Without a connection nothing was sent: no method can have had an effect.
+      return outcome.phase === 'connect' || (idempotent && outcome.phase === 'headers')
     case 'connect-error':
-      return true
+      // Nor here; but the same certificate is no better when it is asked for again.
+      return elsewhere || !isTlsError(outcome.error)
     case 'cancelled':
       return false
   }

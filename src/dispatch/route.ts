@@ -20,6 +20,8 @@ export interface UpstreamDispatchers {
   fresh(upstream: Upstream, http1Only: boolean, since: number): Dispatcher
   /** Whether its connections turned out to speak HTTP/2, which sends headers before the body is there. */
   speaksHttp2(upstream: Upstream): boolean
+  /** Whether a connection to it was made at `since`, on the clock, or later. */
+  hasConnectedSince(upstream: Upstream, since: number): boolean
 }
 
 /** How many calls may be under way. */
