@@ -141,6 +141,7 @@ function describe(value: unknown): string {
   if (typeof value === 'function') return 'a function'
   if (typeof value === 'bigint') return `${value}n`
   if (typeof value === 'number') return String(value)
+  if (value instanceof Promise) return 'a promise'
   let text: string | undefined
   try {
     text = JSON.stringify(value)

@@ -21,7 +21,7 @@ import { noUpstream, tellFallback } from './no-upstream.ts'
 import { OutgoingRequest } from './outgoing-request.ts'
 import type { Route } from './route.ts'
 import { attemptTrace, callTrace } from './traces.ts'
-import { isHttp1Wanted, isOfferRefused, isTlsError } from './verdict.ts'
+import { isHandshakeError, isHttp1Wanted, isOfferRefused } from './verdict.ts'
 
 /**
  * undici looks at its timeouts about twice a second, and fires no earlier than after 1 s (measured with 8.12: 250 ms
@@ -141,7 +141,7 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     if (this.#request.isToBlameFor(error)) return true
     // Others speak HTTP/2 with it.
     if (this.#http1Only && isOfferRefused(error)) return true
-    if (!isTlsError(error)) return false
+    if (!isHandshakeError(error)) return false
     return this.#request.asksForAnotherName(upstream.endpoint.origin ?? String(this.#request.options.origin))
   }
 

@@ -5,7 +5,7 @@ import { emit } from '../core/events.ts'
 import { isConnectFailure, type Outcome } from '../core/outcome.ts'
 import { fullJitter } from './backoff.ts'
 import { isRepeatable } from './idempotence.ts'
-import { mayRetry, type RetryOptions, type RetryRequest } from './retry-policy.ts'
+import { mayRetry, type NextPlace, type RetryOptions, type RetryRequest } from './retry-policy.ts'
 import type { Route } from './route.ts'
 import { isTlsError } from './verdict.ts'
 
@@ -56,10 +56,8 @@ export class History {
     this.#add(upstream, outcome)
     const { retry, cluster, budget, clock, host } = this.#route
     if (retry === undefined) return giveUp('retries are off')
-    const elsewhere =
-      tlsCodeOf(outcome) === undefined ? cluster.hasUntried(this.tried) : this.#hasOtherCertificate()
-    if (!mayRetry(outcome, this.#request(0), elsewhere, retry.on))
-      return giveUp('this failure is not retried')
+    const place = this.#nextPlace(outcome)
+    if (!mayRetry(outcome, this.#request(0), place, retry.on)) return giveUp('this failure is not retried')
     if (this.records.length >= retry.attempts) return giveUp('no attempts left')
     if (!replayable) return giveUp('the request body was too long to keep')
     const { method } = this.#options
@@ -67,7 +65,7 @@ export class History {
       emit('onehop:retry.over-budget', () => ({ host, method, outcome }))
       return giveUp('the retry budget is spent')
     }
-    return { kind: 'retry', waitMs: this.#waitMs(outcome, elsewhere, retry) }
+    return { kind: 'retry', waitMs: this.#waitMs(outcome, place === 'elsewhere', retry) }
   }
 
   /**
@@ -77,18 +75,22 @@ export class History {
    */
   decideBeside(upstream: Upstream, outcome: Outcome): Decision {
     const { retry } = this.#route
-    const waits = outcome.kind !== 'response' || mayRetry(outcome, this.#request(1), true, retry?.on)
+    const waits = outcome.kind !== 'response' || mayRetry(outcome, this.#request(1), 'elsewhere', retry?.on)
     if (!waits) return giveUp('it is an answer')
     this.#add(upstream, outcome)
     return { kind: 'retry', waitMs: 0 }
   }
 
-  /** Also among the tasks that are out: what they have failed with may be something else. */
-  #hasOtherCertificate(): boolean {
-    const { fallback, tasks } = this.#route.cluster
-    if (fallback !== undefined && fallback.ejection.state === 'available' && !this.tried.includes(fallback))
-      return true
-    return !this.hasSameTlsError && tasks.some((task) => !this.tried.includes(task))
+  /** Asked for again, a certificate is the same; asked of a third task, it is like those of the first two. */
+  #nextPlace(outcome: Outcome): NextPlace {
+    const { cluster } = this.#route
+    const { fallback, tasks } = cluster
+    const hasSame = this.hasSameTlsError
+    if (!hasSame && tlsCodeOf(outcome) === undefined)
+      return cluster.hasUntried(this.tried) ? 'elsewhere' : 'again'
+    if (fallback?.ejection.state === 'available' && !this.tried.includes(fallback)) return 'elsewhere'
+    // Tasks that are out, too: they may be so for another reason.
+    return !hasSame && tasks.some((task) => !this.tried.includes(task)) ? 'elsewhere' : 'nowhere'
   }
 
   #add(upstream: Upstream, outcome: Outcome): void {

@@ -2,7 +2,6 @@ import { untilHttpDate } from '../core/clock.ts'
 import { InvalidOptionsError } from '../core/errors.ts'
 import type { Outcome } from '../core/outcome.ts'
 import type { RetryBudgetOptions } from './retry-budget.ts'
-import { isTlsError } from './verdict.ts'
 
 /** What a policy may know of the request. */
 export interface RetryRequest {
@@ -38,27 +37,33 @@ export interface RetryOptions {
 const RETRYABLE_STATUS = new Set([502, 503, 504])
 
 /**
+ * Where another attempt could go: to an upstream that the call has not been to; to one that it has been to; or nowhere,
+ * since all would end alike.
+ */
+export type NextPlace = 'elsewhere' | 'again' | 'nowhere'
+
+/**
  * Whether an attempt that ended so may be followed by another. Attempts, budget and body are the caller's to
  * look at.
- * @param elsewhere whether there is an upstream that the call has not been to, and that may do better
  * @throws InvalidOptionsError when the user's rule returns something else, such as a promise
  */
 export function mayRetry(
   outcome: Outcome,
   request: RetryRequest,
-  elsewhere: boolean,
+  place: NextPlace,
   on: RetryOptions['on'],
 ): boolean {
   const told: unknown = on?.(outcome, request)
   if (typeof told === 'boolean') return told
   if (told !== undefined && told !== null) throw notAnAnswer(told)
-  return standsToReason(outcome, request.idempotent, elsewhere)
+  return place !== 'nowhere' && standsToReason(outcome, request.idempotent, place)
 }
 
 function notAnAnswer(told: unknown): InvalidOptionsError {
+  const isThenable = typeof (told as { then?: unknown }).then === 'function'
+  const given = isThenable ? Promise.resolve(told) : told
   // Nobody else waits for it, and a rejection that nobody hears ends the process.
-  if (isThenable(told)) Promise.resolve(told).catch(() => undefined)
-  const given = isThenable(told) ? 'a promise' : told
+  if (given instanceof Promise) given.catch(() => undefined)
   return new InvalidOptionsError(
     'retry.on',
     given,
@@ -66,15 +71,11 @@ function notAnAnswer(told: unknown): InvalidOptionsError {
   )
 }
 
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as { then?: unknown } | null)?.then === 'function'
-}
-
-function standsToReason(outcome: Outcome, idempotent: boolean, elsewhere: boolean): boolean {
+function standsToReason(outcome: Outcome, idempotent: boolean, place: NextPlace): boolean {
   switch (outcome.kind) {
     case 'response':
       // The task refused to work for anybody who asks as often as we do: ask another, not the same.
-      if (outcome.status === 429) return elsewhere
+      if (outcome.status === 429) return place === 'elsewhere'
       return idempotent && (RETRYABLE_STATUS.has(outcome.status) || outcome.connectionExpired === true)
     case 'transport-error':
       return idempotent || !outcome.sent
@@ -82,8 +83,7 @@ function standsToReason(outcome: Outcome, idempotent: boolean, elsewhere: boolea
       // Without a connection nothing was sent: no method can have had an effect.
       return outcome.phase === 'connect' || (idempotent && outcome.phase === 'headers')
     case 'connect-error':
-      // Nor here; but the same certificate is no better when it is asked for again.
-      return elsewhere || !isTlsError(outcome.error)
+      return true
     case 'cancelled':
       return false
   }

@@ -170,6 +170,11 @@ export function isTlsError(error: Error): boolean {
   return CERTIFICATE_ERRORS.has(code) || /^ERR_(?:TLS|SSL|OSSL)_/.test(code) || code === 'EPROTO'
 }
 
+/** The same, or the peer hung up during the handshake, as some do for names that they do not know. */
+export function isHandshakeError(error: Error): boolean {
+  return isTlsError(error) || messageOf(error).endsWith('before secure TLS connection was established')
+}
+
 /** Whether a WebSocket found HTTP/2 without RFC 8441. Nothing was sent; over HTTP/1.1 it may work. */
 export function isHttp1Wanted(error: Error): boolean {
   return codeOf(error) === 'UND_ERR_INFO' && messageOf(error) === NO_WEBSOCKET_OVER_HTTP2
