@@ -285,6 +285,11 @@ describe('options', () => {
     ['no attempts', { retry: { attempts: 0 } }, 'retry.attempts: got 0; allowed: an integer from 1 to 10'],
     ['a retry rule that is no function', { retry: { on: 503 } }, 'retry.on: got 503; allowed: a function'],
     [
+      'a retry rule that is async',
+      { retry: { on: async () => true } },
+      'retry.on: got a function; allowed: a function (outcome, request) => boolean | undefined, not an async one',
+    ],
+    [
       'a namespace that is no name',
       { namespaces: ['http://shop.local'] },
       'namespaces[0]: got "http://shop.local"; allowed: a domain name',
