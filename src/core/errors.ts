@@ -120,7 +120,7 @@ export function describeOutcome(outcome: Outcome): string {
     case 'connect-error':
       return `connect: ${reasonOf(outcome.error)}`
     case 'transport-error':
-      return `${outcome.sent ? 'broke off' : 'broke off before anything was sent'}: ${reasonOf(outcome.error)}`
+      return `${outcome.sent ? 'broke off' : 'broke off before anything was processed'}: ${reasonOf(outcome.error)}`
     case 'timeout':
       return `no ${outcome.phase === 'connect' ? 'connection' : outcome.phase} in ${Math.round(outcome.latencyMs)} ms`
     case 'cancelled':

@@ -7,7 +7,7 @@ import { fullJitter } from './backoff.ts'
 import { isRepeatable } from './idempotence.ts'
 import { mayRetry, type NextPlace, type RetryOptions, type RetryRequest } from './retry-policy.ts'
 import type { Route } from './route.ts'
-import { isTlsError } from './verdict.ts'
+import { isStreamReset, isTlsError } from './verdict.ts'
 
 /** Whether there is another attempt: after which wait, or why not. */
 export type Decision =
@@ -36,7 +36,7 @@ export class History {
     return this.records.some(({ outcome }) => isConnectFailure(outcome))
   }
 
-  /** Whether all attempts broke off, as requests do on idle connections that the other side has dropped meanwhile. */
+  /** Whether all connections broke, as idle ones do that the other side has dropped meanwhile. */
   get hasBrokenOffOnly(): boolean {
     return this.records.length > 0 && this.records.every(({ outcome }) => hasBrokenOff(outcome))
   }
@@ -54,7 +54,7 @@ export class History {
    */
   decide(upstream: Upstream, outcome: Outcome, replayable: boolean): Decision {
     this.#add(upstream, outcome)
-    const { retry, cluster, budget, clock, host } = this.#route
+    const { retry, budget, clock, host } = this.#route
     if (retry === undefined) return giveUp('retries are off')
     const place = this.#nextPlace(outcome)
     if (!mayRetry(outcome, this.#request(0), place, retry.on)) return giveUp('this failure is not retried')
@@ -123,9 +123,9 @@ function giveUp(why: string): Decision {
 }
 
 function hasBrokenOff(outcome: Outcome): boolean {
-  return (
-    outcome.kind === 'transport-error' || (outcome.kind === 'response' && outcome.connectionExpired === true)
-  )
+  if (outcome.kind === 'response') return outcome.connectionExpired === true
+  if (outcome.kind !== 'transport-error' || outcome.ownFault === true) return false
+  return !isStreamReset(outcome.error)
 }
 
 function tlsCodeOf(outcome: Outcome): string | undefined {

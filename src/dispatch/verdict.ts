@@ -110,7 +110,8 @@ const ENHANCE_YOUR_CALM = 11
 /** undici's, for a WebSocket to a server that has HTTP/2 but not RFC 8441. */
 const NO_WEBSOCKET_OVER_HTTP2 = 'HTTP/2: Extended CONNECT protocol not supported by server'
 const GOAWAY = 'HTTP/2: "GOAWAY" frame received'
-const UPGRADE_REFUSED = `HTTP/2: "stream error" received - code ${REFUSED_STREAM}`
+const UPGRADE_RESET = 'HTTP/2: "stream error" received - code '
+const UPGRADE_REFUSED = `${UPGRADE_RESET}${REFUSED_STREAM}`
 const UPGRADE_TIMEOUT = 'HTTP/2: "stream timeout after'
 /** nghttp2 did not send the request's headers; the code follows. */
 const HEADERS_NOT_SENT = 'HTTP/2: "frameError" received - type 1, code '
@@ -178,6 +179,11 @@ export function isHandshakeError(error: Error): boolean {
 /** Whether a WebSocket found HTTP/2 without RFC 8441. Nothing was sent; over HTTP/1.1 it may work. */
 export function isHttp1Wanted(error: Error): boolean {
   return codeOf(error) === 'UND_ERR_INFO' && messageOf(error) === NO_WEBSOCKET_OVER_HTTP2
+}
+
+/** Whether a single stream was reset: its connection stands, and a new one would be no better. */
+export function isStreamReset(error: Error): boolean {
+  return codeOf(error) === 'ERR_HTTP2_STREAM_ERROR' || messageOf(error).startsWith(UPGRADE_RESET)
 }
 
 /** Whether the task speaks none of the protocols that this connection offered. */

@@ -155,9 +155,10 @@ describe('a fault of the request', () => {
   test('a header that HTTP/2 forbids costs one attempt, and those that it takes along may be sent again', async () => {
     let isSlow = true
     let seen = 0
+    const allSeen = Promise.withResolvers<void>()
     const make = (): ReturnType<typeof http2> =>
       http2((stream) => {
-        seen++
+        if (++seen === 10) allSeen.resolve()
         if (isSlow) return
         stream.respond({ ':status': 200 })
         stream.end('x')
@@ -170,8 +171,7 @@ describe('a fault of the request', () => {
       ),
     )
     const others = Array.from({ length: 10 }, () => client.request(origin).then(({ body }) => body.text()))
-    // All of them are at the tasks.
-    while (seen < 10) await new Promise(setImmediate)
+    await allSeen.promise
     isSlow = false
     for (let call = 0; call < 2; call++)
       await expect(client.request(origin, { headers: { te: 'gzip' } })).rejects.toThrow('"te"')

@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
 import type { Outcome } from '../../src/core/outcome.ts'
 import { fullJitter } from '../../src/dispatch/backoff.ts'
@@ -71,7 +72,7 @@ describe('the retry policy', () => {
   test.each([
     ['a promise', () => Promise.resolve(true), 'a promise'],
     ['a promise that rejects', () => Promise.reject(new Error('nobody hears this')), 'a promise'],
-    ['a thenable', () => ({ then: () => undefined }), 'a promise'],
+    ['a promise of another realm', () => runInNewContext('Promise.resolve(true)'), 'a promise'],
     ['a number', () => 1, '1'],
     ['a string', () => 'yes', '"yes"'],
     ['an empty string', () => '', '""'],

@@ -108,6 +108,26 @@ describe.each([
   })
 })
 
+test('where all tasks refuse, their connections are kept: no attempt makes a new one', async () => {
+  let connections = 0
+  const counted = (): ReturnType<typeof refusing> =>
+    refusing().on('connection', () => {
+      connections++
+    })
+  const tasks = await tasksOf(counted, counted)
+  const client = keep(
+    clientOf(
+      tasks.map(({ label }) => label),
+      { pool, outlier: false },
+    ),
+  )
+  for (let call = 0; call < 10; call++)
+    await expect(client.request(ORIGIN, { method: 'POST', body: 'abc' })).rejects.toMatchObject({
+      attempts: { length: 3 },
+    })
+  expect(connections).toBe(2)
+})
+
 test('a stream that was reset otherwise may have been processed: a POST is not asked again', async () => {
   const bodies: string[] = []
   const reset = (): ReturnType<typeof http2Frames> =>
@@ -175,7 +195,7 @@ describe('a WebSocket to tasks that have HTTP/2 without RFC 8441', () => {
         socket.close()
         resolve(data)
       })
-      socket.addEventListener('error', ({ error }) => reject(error as Error))
+      socket.addEventListener('error', ({ error }) => reject(error))
     })
   }
 

@@ -1,6 +1,6 @@
 import { createSecureServer, type ServerHttp2Stream } from 'node:http2'
 import { createServer as createHttpsServer, type ServerOptions } from 'node:https'
-import type { RequestListener, Server } from 'node:http'
+import type { RequestListener } from 'node:http'
 import type { AddressInfo, Server as NetServer, Socket } from 'node:net'
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls'
 import { cert, key } from './tls.ts'
@@ -62,10 +62,10 @@ async function listen(server: NetServer, address: string, port: number): Promise
 }
 
 /** HTTP/1.1 over TLS. Handshakes that fail are not its concern. */
-export function https(answer: RequestListener, options: ServerOptions = {}): Server {
+export function https(answer: RequestListener, options: ServerOptions = {}): NetServer {
   const server = createHttpsServer({ key, cert, ...options }, answer)
   server.on('tlsClientError', () => undefined)
-  return server as unknown as Server
+  return server
 }
 
 /** HTTP/2 over TLS, stream by stream. */
@@ -77,7 +77,7 @@ export function http2(answer: (stream: ServerHttp2Stream) => void, options: obje
     answer(stream)
   })
   server.on('sessionError', () => undefined)
-  return server as unknown as NetServer
+  return server
 }
 
 /** RFC 9113 section 4.1. */
