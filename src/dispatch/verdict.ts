@@ -188,7 +188,7 @@ export function isStreamReset(error: Error): boolean {
 
 /** Whether the task speaks none of the protocols that this connection offered. */
 export function isOfferRefused(error: Error): boolean {
-  return codeOf(error) === 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL'
+  return codeOf(error).endsWith('ALERT_NO_APPLICATION_PROTOCOL')
 }
 
 /** The same error, or one of its class and code that names the option that sets the limit. */
