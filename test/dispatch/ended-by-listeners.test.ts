@@ -279,6 +279,7 @@ describe('a call that is ended', () => {
     const { client, tasks, request, attempts } = await arrange(end)
     isArmed = true
     const told: string[] = []
+    const ended = Promise.withResolvers<void>()
     client.dispatcher.dispatch(
       { origin: ORIGIN, path: '/', method: 'GET', ...request },
       {
@@ -291,10 +292,15 @@ describe('a call that is ended', () => {
         onResponseStart: (_controller, status) => void told.push(`response ${status}`),
         onResponseData: () => void told.push('data'),
         onResponseEnd: () => void told.push('end'),
-        onResponseError: (_controller, error) => void told.push(error.message),
+        onResponseError: (_controller, error) => {
+          told.push(error.message)
+          ended.resolve()
+        },
       },
     )
-    await delay(300)
+    await ended.promise
+    // What would be sent or told after its end.
+    await delay(150)
     expect(isWanted).toBe(true)
     expect(told).toEqual(['start', 'enough'])
     expect(tasks.flatMap(({ seen }) => seen)).toHaveLength(sent)
@@ -315,6 +321,7 @@ describe('a call that is ended', () => {
     let controller: Dispatcher.DispatchController | undefined
     on('onehop:upstream.readmitted', () => controller?.abort(new Error('enough')))
     const told: string[] = []
+    const ended = Promise.withResolvers<void>()
     client.dispatcher.dispatch(
       { origin: ORIGIN, path: '/', method: 'GET' },
       {
@@ -322,10 +329,14 @@ describe('a call that is ended', () => {
         onResponseStart: () => void told.push('response'),
         onResponseData: () => void told.push('data'),
         onResponseEnd: () => void told.push('end'),
-        onResponseError: (_controller, error) => void told.push(error.message),
+        onResponseError: (_controller, error) => {
+          told.push(error.message)
+          ended.resolve()
+        },
       },
     )
-    await delay(200)
+    await ended.promise
+    await delay(150)
     expect(told).toEqual(['enough'])
     expect(back.seen).toHaveLength(1)
     expect(client.inspect().callsUnderWay).toBe(0)
@@ -351,15 +362,20 @@ describe('a call that is ended', () => {
     let controller: Dispatcher.DispatchController | undefined
     on('onehop:upstream.readmitted', () => controller?.abort(new Error('enough')))
     const told: string[] = []
+    const ended = Promise.withResolvers<void>()
     client.dispatcher.dispatch(
       { origin: ORIGIN, path: '/', method: 'GET', upgrade: 'x' },
       {
         onRequestStart: (given) => void (controller = given),
         onRequestUpgrade: () => void told.push('upgraded'),
-        onResponseError: (_controller, error) => void told.push(error.message),
+        onResponseError: (_controller, error) => {
+          told.push(error.message)
+          ended.resolve()
+        },
       },
     )
-    await delay(200)
+    await ended.promise
+    await delay(150)
     expect(told).toEqual(['enough'])
     expect(closed).toBe(true)
     await new Promise((resolve) => server.close(resolve))
