@@ -1,0 +1,50 @@
+/**
+ * What users gave, as it may stand in messages: enough to find the mistake, and no secret. Messages end up in logs, and
+ * an option that is wrong may well hold what belongs elsewhere: a password in a URL, a key where its file was meant.
+ */
+
+/** The last names of paths whose values are never shown. */
+const SECRET_NAME =
+  /pass(word|phrase|wd)?$|secret|token|credential|authorization|cookie|api_?key|private|pfx|ticketkeys|(^|\.)(key|session)(\[\d+\])?$/i
+/** Values that are secrets wherever they stand: PEM, AWS key ids, bearer tokens, JWTs. */
+const SECRET_VALUE = /-----BEGIN|\b(AKIA|ASIA)[A-Z0-9]{12}|\b(Bearer|Basic)\s|\beyJ[\w-]{10,}\./
+/** What stands before the last `@` of a URL, or of what was meant as one. */
+const USER_INFO = /((?:[a-z][a-z\d+.-]*:)?\/\/)?[^\s"]*@/gi
+const QUERY = /(:\/\/[^\s"?#]*)[?#][^\s"]*/g
+const MOST_SHOWN = 80
+/** Longer texts are not searched for secrets, and not shown. */
+const MOST_READ = 1_000
+
+/** Without the credentials and the query of URLs in it. */
+export function withoutSecrets(text: string): string {
+  if (text.length > MOST_READ) return `a text of ${text.length} characters`
+  return text.replaceAll(USER_INFO, '$1***@').replaceAll(QUERY, '$1?***')
+}
+
+/** @param path of the option: values of `cloudMap.credentials.secretAccessKey` and the like are not shown */
+export function describeGiven(path: string, value: unknown): string {
+  if (value === undefined || value === null || typeof value === 'boolean') return String(value)
+  if (typeof value === 'function') return 'a function'
+  if (typeof value === 'object') return describeObject(value)
+  // The names of services are no names of options.
+  if (SECRET_NAME.test(path.replaceAll(/\["[^"]*"\]/g, ''))) return `a ${typeof value} that is not shown`
+  if (typeof value === 'bigint') return `${value}n`
+  if (typeof value === 'symbol') return 'a symbol'
+  if (typeof value !== 'string') return String(value)
+  if (value.length > MOST_READ || SECRET_VALUE.test(value)) return 'a string that is not shown'
+  return shortened(JSON.stringify(withoutSecrets(value)))
+}
+
+/** By its keys alone: what is inside may be a secret. */
+function describeObject(value: object): string {
+  if (Array.isArray(value)) return value.length === 0 ? '[]' : `an array of ${value.length}`
+  const prototype: unknown = Object.getPrototypeOf(value)
+  const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null
+  if (!isPlain) return `an instance of ${value.constructor.name}`
+  const keys = Object.keys(value)
+  return keys.length === 0 ? '{}' : `an object of ${shortened(withoutSecrets(keys.join(', ')))}`
+}
+
+function shortened(text: string): string {
+  return text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN - 3)}...` : text
+}
