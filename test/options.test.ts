@@ -189,7 +189,7 @@ describe('pool', () => {
     [{ connect: { ca: [ca, './ca.pem'] } }, 'pool.connect.ca', 'read the file'],
     [{ connect: { key: '/etc/key.pem' } }, 'pool.connect', 'what Node takes for TLS'],
     [{ connect: { minVersion: 'TLSv9' } }, 'pool.connect', 'is not a valid minimum TLS protocol version'],
-  ])('%j is refused', (pool, option, told) => {
+  ])('$1: $2', (pool, option, told) => {
     expect(refusalOf({ pool })).toMatchObject({ option, message: expect.stringContaining(told) as string })
     const path = 'services["a.b"].fallback'
     const ofFallback = refusalOf({ services: { 'a.b': { fallback: { url: 'http://alb.internal', pool } } } })

@@ -28,11 +28,14 @@ export function describeGiven(path: string, value: unknown): string {
   if (typeof value === 'object') return describeObject(value)
   // The names of services are no names of options.
   if (SECRET_NAME.test(path.replaceAll(/\["[^"]*"\]/g, ''))) return `a ${typeof value} that is not shown`
-  if (typeof value === 'bigint') return `${value}n`
-  if (typeof value === 'symbol') return 'a symbol'
-  if (typeof value !== 'string') return String(value)
-  if (value.length > MOST_READ || SECRET_VALUE.test(value)) return 'a string that is not shown'
-  return shortened(JSON.stringify(withoutSecrets(value)))
+  if (typeof value === 'string') return describeText(value)
+  if (typeof value === 'number') return String(value)
+  return typeof value === 'bigint' ? `${value}n` : 'a symbol'
+}
+
+function describeText(text: string): string {
+  if (text.length > MOST_READ || SECRET_VALUE.test(text)) return 'a string that is not shown'
+  return shortened(JSON.stringify(withoutSecrets(text)))
 }
 
 /** By its keys alone: what is inside may be a secret. */
