@@ -88,6 +88,19 @@ describe('no secret stands in a message', () => {
     }
   })
 
+  test('errors of others, in errors and in inspect()', async () => {
+    const resolve = (): never => {
+      throw new Error(`cannot reach redis://me:${SECRET}@10.0.0.9:6379/0`)
+    }
+    const client = createClient({ services: { 'a.b': {} }, discovery: { resolve } })
+    const error: unknown = await client.request('http://a.b/').catch((reason: unknown) => reason)
+    expect(error).toMatchObject({
+      message: '[ONEHOP_RESOLUTION_FAILED] a.b: lookup failed: cannot reach redis://***@10.0.0.9:6379/0',
+    })
+    expect(JSON.stringify(client.inspect())).not.toContain(SECRET)
+    await client.close()
+  })
+
   test('what is no secret is shown', () => {
     expect(refusalOf({ port: 70_000 }).message).toContain('port: got 70000; allowed')
     expect(refusalOf({ services: { 'token.shop.local': { port: 'x' } } }).message).toContain('got "x"')
@@ -228,6 +241,8 @@ describe('pool', () => {
     })
     expect(defaults.pool).toEqual({ connections: 2 })
     expect(services.get('a.b')?.pool).toEqual({ connections: 2 })
+    const fallback = { url: 'http://alb.internal', host: undefined, pool: undefined }
+    expect(settingsOf({ fallback }).defaults.fallback).toMatchObject({ preserveHost: false, pool: {} })
   })
 
   test('a fallback has its own, else those of its service', () => {

@@ -1,4 +1,4 @@
-import { describeGiven, withoutSecrets } from './given.ts'
+import { describeGiven, withoutSecrets, withoutUserInfo } from './given.ts'
 import type { Outcome } from './outcome.ts'
 import { tlsAdvice } from './tls-advice.ts'
 
@@ -193,7 +193,7 @@ function reasonAt(error: Error, upstream: string): string {
 
 /** An error's code where it has one, since that is what operators search for; its message else. In one line. */
 export function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
+  if (!(error instanceof Error)) return withoutUserInfo(String(error))
   const { code } = error as NodeJS.ErrnoException
   const message = messageOf(error)
   if (message === '') return code ?? error.name
@@ -207,5 +207,5 @@ function messageOf(error: Error): string {
   // OpenSSL's own: file names, line numbers, and a line break.
   const { reason } = error as { reason?: unknown }
   if (typeof reason === 'string' && /error:[0-9A-F]{8}:/.test(error.message)) return reason
-  return error.message.replaceAll(/\s+/g, ' ').trim().replace(NODES_ADVICE, '')
+  return withoutUserInfo(error.message.replaceAll(/\s+/g, ' ').trim().replace(NODES_ADVICE, ''))
 }

@@ -15,7 +15,12 @@ const MOST_SHOWN = 80
 /** Longer texts are not searched for secrets, and not shown. */
 const MOST_READ = 1_000
 
-/** Without the credentials and the query of URLs in it. */
+/** Of text that others wrote, such as the message of an error: without the credentials of URLs in it. */
+export function withoutUserInfo(text: string): string {
+  return text.replaceAll(/(:\/\/)[^\s"'/]+@/g, '$1***@')
+}
+
+/** Without the credentials and the query of URLs, and of what was meant as one. */
 export function withoutSecrets(text: string): string {
   if (text.length > MOST_READ) return `a text of ${text.length} characters`
   return text.replaceAll(USER_INFO, '$1***@').replaceAll(QUERY, '$1?***')
