@@ -83,8 +83,8 @@ export interface FallbackOptions {
    */
   readonly host?: 'own' | 'preserve' | undefined
   /**
-   * undici's options for its connections [those of `pool`]. One that stands here replaces the one in `pool` whole:
-   * `connect: {}` is a certificate that Node trusts, where the tasks' is of a CA of one's own.
+   * undici's options for its connections; others are those of the service's `pool`. An option here replaces that of
+   * `pool` as a whole: with `connect: {}`, Node's own CAs verify the load balancer while `pool.connect.ca` verifies the tasks.
    */
   readonly pool?: Pool.Options | undefined
 }

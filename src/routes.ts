@@ -238,7 +238,7 @@ function fallbackEndpoint(fallback: FallbackSettings, caller: URL): Endpoint {
   }
 }
 
-/** The load balancer's connections have the tasks' options, but for those that it has of its own. */
+/** The service's options for connections, with those of the fallback instead where it has any. */
 function fallbackPoolOf({ pool, fallback }: ServiceSettings): ServiceSettings['pool'] {
   return { ...pool, ...fallback?.pool }
 }

@@ -2,8 +2,8 @@ import { InvalidOptionsError } from './core/errors.ts'
 import { checkHost } from './discovery/service-name.ts'
 
 /**
- * The host name of a service. Beside namespaces a name without a dot is no host that anybody calls: it is the service's
- * name alone, and what stands under it would never take effect.
+ * The host name of a service. With namespaces configured, a name without a dot is a service's name without its namespace:
+ * no URL has it as host, and its options would have no effect.
  * @returns in its canonical form
  */
 export function checkServiceHost(path: string, value: unknown, namespaces: readonly string[]): string {

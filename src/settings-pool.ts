@@ -2,7 +2,7 @@ import { Client, type Pool } from 'undici'
 import { checkBoolean, checkKeys, checkMs, checkNumber, checkString, keyPath } from './core/check.ts'
 import { InvalidOptionsError, reasonOf } from './core/errors.ts'
 
-/** What undici 8 takes for a `Pool` and its `Client`s, and the library passes on. */
+/** Options of undici 8's `Pool` and `Client` that the library passes on. */
 const POOL_KEYS = [
   ...['connections', 'clientTtl', 'pipelining', 'maxRequestsPerClient', 'localAddress'],
   ...['connect', 'connectTimeout', 'maxCachedSessions', 'autoSelectFamily', 'autoSelectFamilyAttemptTimeout'],
@@ -12,14 +12,14 @@ const POOL_KEYS = [
   ...['pingInterval', 'webSocket', 'eventSource'],
 ] as const
 
-/** What undici takes as well, and what stands against it here. */
+/** Options of undici that cannot hold here, and why. */
 const NOT_HERE: Readonly<Record<string, string>> = {
   factory: 'nothing: each task has an undici Pool',
   socketPath: 'nothing: tasks are reached by address and port',
   tls: 'nothing: options for TLS belong into connect',
 }
 
-/** What Node takes for `net.connect`, `tls.connect` and `tls.createSecureContext`, and undici for its connector. */
+/** Options of `net.connect`, `tls.connect`, `tls.createSecureContext`, and undici's connector. */
 const CONNECT_KEYS = [
   ...[
     'ca',
@@ -56,7 +56,7 @@ const CONNECT_KEYS = [
   ...['keepAliveInitialDelay', 'noDelay', 'typeOfService', 'timeout', 'maxCachedSessions', 'preferH2'],
 ] as const
 
-/** What the types allow, and where else it comes from. */
+/** Options that the types allow and the connector would overwrite, and where the value comes from. */
 const NOT_IN_CONNECT: Readonly<Record<string, string>> = {
   host: 'nothing: the address is the one that discovery names',
   port: 'nothing: the port is the one that discovery, the URL or the option port names',
@@ -68,15 +68,15 @@ const NOT_IN_CONNECT: Readonly<Record<string, string>> = {
   useH2c: 'nothing: useH2c belongs beside connect',
 }
 
-/** For these, null says something that undefined does not: no limit. */
+/** For these, null means no limit. */
 const NULLABLE = new Set(['connections', 'clientTtl'])
 
-/** @returns without what is undefined; empty where nothing was given */
+/** @returns the options that are given; undefined ones are left out, since they would undo defaults */
 export function poolSettings(path: string, value: unknown): Pool.Options {
   if (value === undefined) return {}
   refuse(path, value, NOT_HERE)
   const written = checkKeys(path, value, POOL_KEYS)
-  // null is undici's other word for what is not there.
+  // undici takes null for undefined.
   const isGiven = ([key, option]: [string, unknown]): boolean =>
     option !== undefined && (option !== null || NULLABLE.has(key))
   const pool = Object.fromEntries(Object.entries(written).filter(isGiven))
@@ -120,7 +120,7 @@ function warnOfPipelining(path: string): void {
   )
 }
 
-/** Its `Client` checks most of them, and opens nothing before it is used. */
+/** undici's `Client` checks most options itself, and opens no connection before its first request. */
 function checkByUndici(path: string, key: string, value: unknown): void {
   try {
     void new Client('http://localhost', { [key]: value }).destroy()
@@ -144,7 +144,7 @@ function checkConnect(path: string, value: unknown): void {
   checkSecureContext(path, connect)
 }
 
-/** Node takes any text for a CA, and trusts nobody then: as a rule it is the path of a file. */
+/** Node accepts any text as CA, and then trusts no certificate. Often the text is the path of a file. */
 function checkPem(path: string, value: unknown): void {
   const texts = Array.isArray(value) ? value : [value]
   for (const text of texts)
@@ -157,7 +157,7 @@ function checkSecureContext(path: string, connect: Readonly<Record<string, unkno
   try {
     if (TLS_KEYS.some((key) => connect[key] !== undefined)) tls.createSecureContext(connect)
   } catch (error) {
-    // Node's messages end in what they received, which may be the secret.
+    // Node's messages end with the value that was received, which may be a secret.
     const reason = reasonOf(error).replace(/\.? Received .*$/, '')
     throw new InvalidOptionsError(path, connect, `what Node takes for TLS (${reason})`)
   }

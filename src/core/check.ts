@@ -48,7 +48,7 @@ export function checkRecord(
 
 /**
  * A record that holds none but the allowed keys: a mistyped option must not be passed over in silence.
- * @param besides what is allowed instead of a record, for people, e.g. `false`
+ * @param besides another allowed value, for the message, e.g. `false`
  */
 export function checkKeys(
   path: string,
@@ -56,13 +56,13 @@ export function checkKeys(
   allowed: readonly string[],
   besides?: string,
 ): Readonly<Record<string, unknown>> {
-  const told = `a plain object of ${allowed.join(', ')}`
-  const record = checkRecord(path, value, besides === undefined ? told : `${besides}, or ${told}`)
+  const plain = `a plain object of ${allowed.join(', ')}`
+  const record = checkRecord(path, value, besides === undefined ? plain : `${besides}, or ${plain}`)
   for (const key of Object.keys(record)) if (!allowed.includes(key)) throw noSuchOption(path, key, allowed)
   return record
 }
 
-/** @param path of what the option stands in */
+/** @param path of the object that has the option */
 export function noSuchOption(path: string, key: string, known: readonly string[]): InvalidOptionsError {
   const meant = closest(key, known)
   const question = meant === undefined ? '' : `did you mean ${meant}? `
@@ -165,7 +165,7 @@ export function checkBoolean(path: string, value: unknown): boolean {
   return value
 }
 
-/** @param besides what is allowed, too, for people, e.g. `a resolver` */
+/** @param besides another allowed value, for the message, e.g. `a resolver` */
 export function checkOneOf<Choice extends string | number | boolean>(
   path: string,
   value: unknown,
@@ -174,8 +174,8 @@ export function checkOneOf<Choice extends string | number | boolean>(
 ): Choice {
   const found = choices.find((choice) => choice === value)
   if (found === undefined) {
-    const told = choices.map((choice) => JSON.stringify(choice)).join(', ')
-    throw new InvalidOptionsError(path, value, besides === undefined ? told : `${told}, or ${besides}`)
+    const listed = choices.map((choice) => JSON.stringify(choice)).join(', ')
+    throw new InvalidOptionsError(path, value, besides === undefined ? listed : `${listed}, or ${besides}`)
   }
   return found
 }

@@ -21,7 +21,7 @@ export interface Deadline extends Disposable {
   leftMs(): number
   /**
    * Aborts at the deadline (`TimeoutError`), and when the caller leaves before (`AbortError`; where the request tells its
-   * socket or stream), also where that was before it is first read. A timer that does not keep the process alive; gone
+   * socket or stream). One that is first read later has aborted already. A timer that does not keep the process alive; gone
    * when it fires, and by `using` or `[Symbol.dispose]()`.
    */
   readonly signal: AbortSignal
@@ -87,7 +87,7 @@ class RunningDeadline implements Deadline {
     }
     const onLeft = (): void => end('the caller has left', 'AbortError')
     const onOver = (): void => end('the deadline of the request is over', 'TimeoutError')
-    // Nobody tells of what has been.
+    // An event that was before is not sent again.
     if (stream?.aborted === true || socket?.destroyed === true) onLeft()
     else if (this.leftMs() === 0) onOver()
     if (this.#isDisposed) return abort

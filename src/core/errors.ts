@@ -15,12 +15,12 @@ export abstract class OnehopError extends Error {
   }
 }
 
-/** Instead of the value that was given, for an option that does not exist: its value can be anything. */
+/** Stands for the value of an unknown option, which can be anything, a secret too, and is not shown. */
 export const NO_SUCH_OPTION: unique symbol = Symbol('no such option')
 
 /**
- * An option is unknown, of the wrong kind, or out of range. Thrown at once, by whatever takes the options. The message
- * shows neither secrets nor what is inside of objects.
+ * An option is unknown, of the wrong kind, or out of range. Thrown at once, by the function that takes the options. The
+ * message shows neither secrets nor the contents of objects.
  */
 export class InvalidOptionsError extends OnehopError {
   readonly code = 'ONEHOP_INVALID_OPTIONS'
@@ -33,11 +33,11 @@ export class InvalidOptionsError extends OnehopError {
    */
   constructor(option: string, given: unknown, allowed: string) {
     const path = withoutSecrets(option)
-    const told =
+    const problem =
       given === NO_SUCH_OPTION
         ? `no such option; ${allowed}`
         : `got ${describeGiven(option, given)}; allowed: ${allowed}`
-    super('ONEHOP_INVALID_OPTIONS', `${path}: ${told}`)
+    super('ONEHOP_INVALID_OPTIONS', `${path}: ${problem}`)
     this.option = path
   }
 }
@@ -114,15 +114,15 @@ function portAdvice(assumedPort: number | undefined): string | undefined {
   return `Port ${assumedPort} is the default of the scheme, tried because neither discovery nor the URL names a port: set the option port to the port of the tasks`
 }
 
-/** Attempts in a row that ended alike are told once: `10.0.11.42:8080, 10.0.12.7:8080: connect ECONNREFUSED`. */
+/** Attempts in a row with the same outcome are one entry: `10.0.11.42:8080, 10.0.12.7:8080: connect ECONNREFUSED`. */
 function describeAttempts(attempts: readonly AttemptRecord[]): string {
   const groups: { readonly places: Map<string, number>; readonly outcome: string }[] = []
   for (const { upstream, tier, outcome } of attempts) {
-    const told = describeOutcome(outcome, upstream)
+    const text = describeOutcome(outcome, upstream)
     const place = tier === 1 ? `load balancer ${upstream}` : upstream
     let group = groups.at(-1)
-    if (group?.outcome !== told) {
-      group = { places: new Map(), outcome: told }
+    if (group?.outcome !== text) {
+      group = { places: new Map(), outcome: text }
       groups.push(group)
     }
     group.places.set(place, (group.places.get(place) ?? 0) + 1)
@@ -165,7 +165,7 @@ export class ClosedError extends OnehopError {
 
 /**
  * `connect ECONNREFUSED`, `503 in 4 ms`, `no headers in 250 ms`: an outcome for people.
- * @param upstream whose address stands beside it, and is left out
+ * @param upstream its address is part of the message already, and is left out here
  */
 function describeOutcome(outcome: Outcome, upstream: string): string {
   switch (outcome.kind) {

@@ -1,26 +1,26 @@
 /**
- * What users gave, as it may stand in messages: enough to find the mistake, and no secret. Messages end up in logs, and
- * an option that is wrong may well hold what belongs elsewhere: a password in a URL, a key where its file was meant.
+ * Values from users in messages: enough to find the mistake, and no secret. Messages end up in logs, and a wrong option
+ * may hold anything: a password in a URL, a private key instead of its file name.
  */
 
 /** The last names of paths whose values are never shown. */
 const SECRET_NAME =
   /pass(word|phrase|wd)?$|secret|token|credential|authorization|cookie|api_?key|private|pfx|ticketkeys|(^|\.)(key|session)(\[\d+\])?$/i
-/** Values that are secrets wherever they stand: PEM, AWS key ids, bearer tokens, JWTs. */
+/** Values that are secrets whatever the option: PEM, AWS key ids, bearer tokens, JWTs. */
 const SECRET_VALUE = /-----BEGIN|\b(AKIA|ASIA)[A-Z0-9]{12}|\b(Bearer|Basic)\s|\beyJ[\w-]{10,}\./
-/** What stands before the last `@` of a URL, or of what was meant as one. */
+/** The part before the last `@` of a URL, or of a text that was meant as one. */
 const USER_INFO = /((?:[a-z][a-z\d+.-]*:)?\/\/)?[^\s"]*@/gi
 const QUERY = /(:\/\/[^\s"?#]*)[?#][^\s"]*/g
 const MOST_SHOWN = 80
 /** Longer texts are not searched for secrets, and not shown. */
 const MOST_READ = 1_000
 
-/** Of text that others wrote, such as the message of an error: without the credentials of URLs in it. */
+/** Removes the credentials of URLs from a text of others, such as an error's message. */
 export function withoutUserInfo(text: string): string {
   return text.replaceAll(/(:\/\/)[^\s"'/]+@/g, '$1***@')
 }
 
-/** Without the credentials and the query of URLs, and of what was meant as one. */
+/** Removes credentials and queries of URLs, and of texts that were meant as one. */
 export function withoutSecrets(text: string): string {
   if (text.length > MOST_READ) return `a text of ${text.length} characters`
   return text.replaceAll(USER_INFO, '$1***@').replaceAll(QUERY, '$1?***')
@@ -43,7 +43,7 @@ function describeText(text: string): string {
   return shortened(JSON.stringify(withoutSecrets(text)))
 }
 
-/** By its keys alone: what is inside may be a secret. */
+/** Its keys only: a value may be a secret. */
 function describeObject(value: object): string {
   if (Array.isArray(value)) return value.length === 0 ? '[]' : `an array of ${value.length}`
   const prototype: unknown = Object.getPrototypeOf(value)

@@ -1,6 +1,6 @@
 import type { Outcome } from './outcome.ts'
 
-/** Node's names for OpenSSL's verdicts on a chain that ends at no CA it trusts. */
+/** Node's codes for a chain that ends at no trusted CA. */
 const UNTRUSTED = new Set([
   'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
   'UNABLE_TO_GET_ISSUER_CERT',
@@ -10,7 +10,7 @@ const UNTRUSTED = new Set([
   'CERT_UNTRUSTED',
 ])
 const OTHER_NAME = new Set(['ERR_TLS_CERT_ALTNAME_INVALID', 'HOSTNAME_MISMATCH'])
-/** The other side answered the handshake with something else, as a rule with HTTP. */
+/** The server answered the handshake with something other than TLS, usually HTTP. */
 const NO_TLS = new Set(['ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PACKET_LENGTH_TOO_LONG', 'EPROTO'])
 
 interface Attempted {
@@ -18,7 +18,7 @@ interface Attempted {
   readonly outcome: Outcome
 }
 
-/** What to do where TLS is what failed; undefined where it is not. */
+/** What to do about a failed TLS handshake; undefined where none failed. */
 export function tlsAdvice(attempts: readonly Attempted[]): string | undefined {
   for (const { tier, outcome } of attempts) {
     const code = codeOf(outcome)

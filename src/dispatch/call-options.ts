@@ -23,15 +23,16 @@ export function checkCallOptions(options: Dispatcher.DispatchOptions): void {
 
 const OWN_KEYS: readonly (keyof CallOptions)[] = ['deadlineMs', 'idempotent', 'hedge']
 
-/** What undici's `request` takes. The last two it refuses, with what to do instead. */
+/** Options of undici's `request`. */
 const REQUEST_KEYS = [
   ...['method', 'path', 'query', 'headers', 'body', 'signal', 'headersTimeout', 'bodyTimeout', 'reset'],
   ...['upgrade', 'expectContinue', 'blocking', 'typeOfService', 'servername', 'allowH2', 'highWaterMark'],
   ...['opaque', 'onInfo', 'responseHeaders', 'origin', ...OWN_KEYS],
 ]
+/** undici refuses the last two itself, with the alternative. */
 const REQUEST_KEY_SET = new Set([...REQUEST_KEYS, 'throwOnError', 'maxRedirections'])
 
-/** What is wrong with the first key that neither undici's `request` takes nor the library. */
+/** The error for the first key that neither undici's `request` nor the library knows. */
 export function wrongRequestKey(init: object | null | undefined): InvalidOptionsError | undefined {
   for (const key in init) {
     if (REQUEST_KEY_SET.has(key)) continue
@@ -43,7 +44,7 @@ export function wrongRequestKey(init: object | null | undefined): InvalidOptions
   return undefined
 }
 
-/** What the standard, Node and undici have `fetch` take. */
+/** Options of `fetch` by the standard, Node and undici. */
 const FETCH_KEYS = new Set<string>([
   ...[
     'method',
@@ -59,13 +60,13 @@ const FETCH_KEYS = new Set<string>([
   ],
   ...['referrerPolicy', 'integrity', 'keepalive', 'priority', 'window', ...OWN_KEYS],
 ])
-/** Keys of others that have been looked at. */
+/** Keys of other implementations that were compared with ours once. */
 const foreign = new Set<string>()
 const MOST_FOREIGN = 1_000
 
 /**
- * Any key may be there, as any `fetch` lets it: libraries pass what is meant for others (`agent`, `next`, `cf`). Refused is
- * what was meant for this client and would do nothing: a slip of one of ours, and what fetch hands to nobody.
+ * Unknown keys pass, as with every `fetch`: libraries add keys for other implementations (`agent`, `next`, `cf`). Refused are
+ * keys that were meant for this client and have no effect: a misspelt call option, undici's timeouts, another dispatcher.
  */
 export function wrongFetchKey(
   init: object | null | undefined,
@@ -80,11 +81,7 @@ export function wrongFetchKey(
       continue
     }
     if (key === 'headersTimeout' || key === 'bodyTimeout')
-      return new InvalidOptionsError(
-        key,
-        value,
-        'nothing: fetch hands it to nobody; client.request() takes it',
-      )
+      return new InvalidOptionsError(key, value, 'nothing: fetch ignores it; client.request() takes it')
     if (closest(key, OWN_KEYS) !== undefined) return noSuchOption('', key, OWN_KEYS)
     if (foreign.size < MOST_FOREIGN) foreign.add(key)
   }

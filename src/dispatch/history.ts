@@ -35,7 +35,7 @@ export class History {
     return this.records.some(({ outcome }) => isConnectFailure(outcome))
   }
 
-  /** That of the scheme, where tasks were not reached on it and nothing says that it is theirs. */
+  /** The default port of the scheme, if a task was not reached on it and nothing names the port of the tasks. */
   get assumedPort(): number | undefined {
     const { assumedPort } = this.#route
     const isGuess = this.tried.some(({ endpoint }, index) => {
@@ -110,7 +110,7 @@ export class History {
   }
 }
 
-/** Nothing listens there, or nothing gets there: a certificate that is wrong comes from a port that answers. */
+/** Nothing listens on the port, or no packet arrives. A wrong certificate comes from a port that answers. */
 function isUnreached(outcome: Outcome): boolean {
   if (outcome.kind === 'timeout') return outcome.phase === 'connect'
   if (outcome.kind !== 'connect-error') return false

@@ -207,12 +207,12 @@ function connectorTo(
 function connectorOf(options: Pool.Options): buildConnector.connector {
   if (typeof options.connect === 'function') return options.connect
   const { allowH2, maxCachedSessions, h2Options, autoSelectFamily, autoSelectFamilyAttemptTimeout } = options
-  // undici reads it, its types do not tell.
+  // undici reads it, though its types lack it.
   const useH2c = h2Options?.useH2c ?? (options as { readonly useH2c?: boolean }).useH2c
   return buildConnector({
     ...(allowH2 === undefined ? {} : { allowH2 }),
     ...(maxCachedSessions === undefined ? {} : { maxCachedSessions }),
-    // Of use for names, as a load balancer has one.
+    // Has an effect on host names only: that of a load balancer.
     ...(autoSelectFamily === undefined ? {} : { autoSelectFamily }),
     ...(autoSelectFamilyAttemptTimeout === undefined ? {} : { autoSelectFamilyAttemptTimeout }),
     // HTTP/2 without TLS, by prior knowledge.

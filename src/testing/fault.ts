@@ -32,7 +32,7 @@ const OPTIONS: Readonly<Record<Fault['kind'], readonly string[]>> = {
 }
 const KINDS = Object.keys(OPTIONS) as Fault['kind'][]
 
-/** @throws InvalidOptionsError for what is no fault: a test that it does nothing to would pass for the wrong reason */
+/** @throws InvalidOptionsError for an unknown fault: ignored, it would let a test pass for the wrong reason */
 export function checkFault(value: unknown): Fault {
   if (typeof value === 'string')
     throw new InvalidOptionsError('fault', value, `{ kind } with one of ${KINDS.join(', ')}`)

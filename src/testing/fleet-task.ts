@@ -17,7 +17,7 @@ export interface FleetTask {
   stats(): Promise<TaskStats>
   /**
    * From the next request on. `{ kind: 'none' }` ends a fault.
-   * @throws InvalidOptionsError for what is no fault
+   * @throws InvalidOptionsError for an unknown fault
    */
   set(fault: Fault): Promise<void>
   /** Refuses new clients and sends those connected away with their next answer; the back side goes on. */

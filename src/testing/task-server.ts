@@ -89,7 +89,7 @@ export class TaskServer {
     }
   }
 
-  /** @throws InvalidOptionsError for what is no fault */
+  /** @throws InvalidOptionsError for an unknown fault */
   set(fault: Fault): void {
     this.#checkRunning()
     this.#fault = checkFault(fault)

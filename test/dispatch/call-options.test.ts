@@ -138,7 +138,7 @@ describe('options of a call that do not exist', () => {
       expect((await client.fetch(ORIGIN, foreign as never)).status).toBe(200)
   })
 
-  test('fetch refuses the time limits that it hands to nobody', async () => {
+  test('fetch refuses the time limits that it would ignore', async () => {
     const client = keep(clientOf(await servers(1)))
     for (const name of ['headersTimeout', 'bodyTimeout'])
       await expect(client.fetch(ORIGIN, { [name]: 5 })).rejects.toThrow('client.request() takes it')

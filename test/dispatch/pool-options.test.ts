@@ -47,15 +47,3 @@ test.each([true, false])(
     expect(outcome).toBe(wanted ? 200 : 'ECONNREFUSED')
   },
 )
-
-test("an undefined time limit is not undici's five minutes", async () => {
-  const [silent] = await servers(1, () => undefined)
-  const client = keep(
-    clientOf([silent?.label ?? ''], {
-      pool: { headersTimeout: undefined as never },
-      timeouts: { attemptMs: 60 },
-      retry: false,
-    }),
-  )
-  await expect(client.request(ORIGIN)).rejects.toMatchObject({ code: 'UND_ERR_HEADERS_TIMEOUT' })
-})

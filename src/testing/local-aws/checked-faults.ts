@@ -1,11 +1,11 @@
 import { checkArray, checkString, keyPath, noSuchOption } from '../../core/check.ts'
 
-/** For each field what may be set there; each throws for what may not. */
+/** A check for each field, which throws for a value that is not allowed. */
 export type FieldChecks = Readonly<Record<string, (path: string, value: unknown) => unknown>>
 
 /**
- * The same object, but nothing else can be set than its fields, to what the checks let pass: a test whose fault is
- * misspelt would pass for the wrong reason.
+ * The same object, but only its fields can be set, and only to allowed values: a misspelt fault would let a test pass for
+ * the wrong reason.
  */
 export function checkedFaults<Faults extends object>(faults: Faults, checks: FieldChecks): Faults {
   return new Proxy(faults, {
