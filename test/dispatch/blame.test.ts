@@ -8,7 +8,7 @@ import { clientOf, ORIGIN } from '../support/clients.ts'
 import { resources } from '../support/resources.ts'
 import { http2, https, secureTasks } from '../support/secure-servers.ts'
 import { TestServer } from '../support/servers.ts'
-import { ca, expired, selfSigned } from '../support/tls.ts'
+import { ca, cert, expired, selfSigned } from '../support/tls.ts'
 
 const { keep, servers } = resources()
 
@@ -417,12 +417,13 @@ describe('a certificate', () => {
     expect(connections).toEqual([1, 1, 0, 1])
   })
 
-  test('of our own that cannot be read costs one attempt, and puts nobody out', async () => {
+  test('of our own that does not fit its key costs one attempt, and puts nobody out', async () => {
     const counter = { calls: 0 }
     const { client, origin, connections } = await clientOfTasks([well(counter), well(counter)], {
-      pool: { connect: { ca, cert: 'no PEM', key: 'no PEM' } },
+      // The key of another certificate.
+      pool: { connect: { ca, cert, key: selfSigned.key } },
     })
-    await expect(client.request(origin)).rejects.toMatchObject({ code: 'ERR_OSSL_PEM_NO_START_LINE' })
+    await expect(client.request(origin)).rejects.toMatchObject({ code: 'ERR_OSSL_X509_KEY_VALUES_MISMATCH' })
     expect(attempts(client, origin)).toBe(1)
     expect(connections).toEqual([0, 0])
     expectNobodyBlamed(client, origin)
