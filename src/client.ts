@@ -1,5 +1,6 @@
 import { fetch as undiciFetch, FormData, Request, request, type Dispatcher } from 'undici'
 import { checkKeys, checkMs } from './core/check.ts'
+import { keepAlive, type Clock } from './core/clock.ts'
 import { ClosedError, InvalidOptionsError, ResolutionFailedError } from './core/errors.ts'
 import { addressGuard, guarded } from './discovery/address-guard.ts'
 import { autoResolver } from './discovery/auto.ts'
@@ -83,8 +84,8 @@ export function createClient(options: ClientOptions = {}): Client {
         throw new InvalidOptionsError('host', host, allowed)
       }
       const view = cache.view(service)
-      if (clock.now() >= view.usableUntil) await view.whenUsable()
-      else view.usedAt = clock.now()
+      if (clock.now() < view.usableUntil) view.usedAt = clock.now()
+      else await awaited(clock, view.whenUsable())
       if (view.snapshot === undefined)
         throw view.error ?? new ResolutionFailedError(host, 'nothing is known of it')
       return view.snapshot
@@ -129,6 +130,12 @@ function resolverOf(settings: ClientSettings): Resolver {
     default:
       return discovery.trusted === true ? discovery : guarded(discovery, guard)
   }
+}
+
+/** Keeps the process alive until it is there: lookups do not do so by themselves. */
+async function awaited<Result>(clock: Clock, result: Promise<Result>): Promise<Result> {
+  const waiting = keepAlive(clock)
+  return result.finally(() => waiting.cancel())
 }
 
 /**

@@ -62,6 +62,23 @@ export const systemRandom: Random = {
   next: () => Math.random(),
 }
 
+/**
+ * Keeps the process alive until it is cancelled: for those that wait for what does not do so itself, as the lookups of
+ * discovery do not.
+ */
+export function keepAlive(clock: Clock): Timer {
+  return clock.setTimer(() => undefined, LONGEST_TIMEOUT_MS, true)
+}
+
+/** The same clock for work in the background: none of its timers keeps the process alive. */
+export function unawaited(clock: Clock): Clock {
+  return {
+    now: () => clock.now(),
+    setTimer: (callback, delayMs) => clock.setTimer(callback, delayMs),
+    afterIo: (callback) => clock.afterIo(callback),
+  }
+}
+
 /** An integer in [0, max) that nobody can guess: DNS ids are the only guard against forged answers. */
 export function unguessableInt(max: number): number {
   return randomInt(max)
