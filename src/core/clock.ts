@@ -118,3 +118,9 @@ export function untilHttpDate(text: string): number | undefined {
   const date = Date.parse(text)
   return Number.isNaN(date) ? undefined : Math.max(0, date - Date.now())
 }
+
+/** @returns undefined for what is no date */
+export function dateOf(text: string): Date | undefined {
+  const date = new Date(text)
+  return Number.isNaN(date.getTime()) ? undefined : date
+}

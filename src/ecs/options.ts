@@ -78,7 +78,8 @@ function portFrom(env: Environment): number | undefined {
   const text = variable(env, 'PORT')
   // A server may listen on a Unix socket or a pipe instead: then there is no port.
   if (text === undefined || /[/\\]/.test(text)) return undefined
-  if (!/^\d+$/.test(text)) throw new InvalidOptionsError('PORT', text, 'an integer from 1 to 65535, or the path of a socket')
+  if (!/^\d+$/.test(text))
+    throw new InvalidOptionsError('PORT', text, 'an integer from 1 to 65535, or the path of a socket')
   return checkPort('PORT', Number(text))
 }
 
