@@ -63,13 +63,25 @@ export function createClient(options: ClientOptions = {}): Client {
   const dispatcher = new DiscoveryDispatcher(routes, new PassThrough())
   let closing: Promise<void> | undefined
 
-  const close: Client['close'] = async (given = {}) => {
-    const { withinMs } = checkKeys('close', given, ['withinMs'])
-    const limitMs = withinMs === undefined ? undefined : checkMs('close.withinMs', withinMs)
+  const end = async (limitMs: number | undefined): Promise<void> => {
     closing ??= dispatcher.close()
     if (limitMs === undefined) return closing
-    const timer = clock.setTimer(() => void dispatcher.destroy(), limitMs, true)
+    // How that ends is what `closing` tells.
+    const timer = clock.setTimer(() => void dispatcher.destroy().catch(() => undefined), limitMs, true)
     await closing.finally(() => timer.cancel())
+  }
+  const close: Client['close'] = (given = {}) => {
+    let limitMs: number | undefined
+    try {
+      const { withinMs } = checkKeys('close', given, ['withinMs'])
+      limitMs = withinMs === undefined ? undefined : checkMs('close.withinMs', withinMs)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    const ended = end(limitMs)
+    // A signal handler that does not wait for it must not kill the process, because a resolver fails to close.
+    ended.catch(() => undefined)
+    return ended
   }
   return {
     dispatcher,

@@ -130,10 +130,16 @@ export function describeOutcome(outcome: Outcome): string {
 
 /** An error's code where it has one, since that is what operators search for; its message else. */
 export function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  const code = (error as NodeJS.ErrnoException).code
-  if (code !== undefined && !error.message.includes(code)) return `${code} ${error.message}`
-  return error.message === '' ? error.name : error.message
+  try {
+    if (!(error instanceof Error)) return String(error)
+    const message = `${error.message}`
+    const code = (error as NodeJS.ErrnoException).code
+    if (code !== undefined && !message.includes(code)) return `${code} ${message}`
+    return message === '' ? error.name : message
+  } catch {
+    // Anything can be thrown or rejected with, objects that are no text among it: to tell of one must not fail.
+    return 'an error that cannot be told'
+  }
 }
 
 function describe(value: unknown): string {

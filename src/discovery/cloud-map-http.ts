@@ -128,7 +128,7 @@ function queryOf(query: SdkRequest['query']): string {
   const parameters = new URLSearchParams()
   for (const [name, value] of Object.entries(query ?? {}))
     for (const text of [value ?? ''].flat()) parameters.append(name, text)
-  return parameters.size === 0 ? '' : `?${parameters}`
+  return parameters.size === 0 ? '' : `?${parameters.toString()}`
 }
 
 /** As the SDK's own handler calls it: not to be tried again. */
