@@ -132,7 +132,7 @@ export function describeOutcome(outcome: Outcome): string {
 export function reasonOf(error: unknown): string {
   try {
     if (!(error instanceof Error)) return String(error)
-    const message = `${error.message}`
+    const { message } = error
     const code = (error as NodeJS.ErrnoException).code
     if (code !== undefined && !message.includes(code)) return `${code} ${message}`
     return message === '' ? error.name : message

@@ -98,8 +98,8 @@ describe('a script whose calls are done ends within 200 ms, without close()', ()
   test('while DNS is silent over TCP', async () => {
     const dns = await silentFromThenOn()
     const tcp = await tcpServer(dns.port, () => undefined)
-    const options = { servers: [dns.server], timeoutMs: 400 }
-    ended(await play({ afterMs: 1_600 }, { discovery: 'dns', dns: options }))
+    const options = { servers: [dns.server], timeoutMs: 600 }
+    ended(await play({ afterMs: 1_700 }, { discovery: 'dns', dns: options }))
     expect(tcp.connections).toBe(1)
   })
 
