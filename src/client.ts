@@ -9,6 +9,7 @@ import { cloudMapResolver } from './discovery/cloud-map.ts'
 import { dnsResolver } from './discovery/dns.ts'
 import type { Snapshot } from './discovery/endpoint.ts'
 import type { Resolver } from './discovery/resolver.ts'
+import { isHost } from './discovery/service-name.ts'
 import { withCallOptions, type CallOptions } from './dispatch/call-options.ts'
 import { DiscoveryDispatcher } from './dispatch/dispatcher.ts'
 import { PassThrough } from './dispatch/pass-through.ts'
@@ -90,7 +91,8 @@ export function createClient(options: ClientOptions = {}): Client {
       request(url, { ...init, dispatcher })) as Client['request'],
     async resolve(host) {
       if (closing !== undefined) throw new ClosedError('the client')
-      const service = routes.serviceOf(host)
+      // A URL would be taken for a service of that name.
+      const service = isHost(host) ? routes.serviceOf(host) : undefined
       if (service === undefined) {
         const allowed = `a host under ${settings.namespaces.map((name) => `.${name}`).join(', ') || 'a namespace (none is configured)'}, or a key of services`
         throw new InvalidOptionsError('host', host, allowed)
