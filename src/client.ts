@@ -136,13 +136,13 @@ function resolverOf(settings: ClientSettings): Resolver {
   const api = cloudMapResolver({ ...settings.cloudMap, clock, random })
   switch (discovery) {
     case 'dns':
-      return guarded(dns, guard)
+      return guarded(dns, guard, clock)
     case 'api':
-      return guarded(api, guard)
+      return guarded(api, guard, clock)
     case 'auto':
-      return guarded(autoResolver({ api, dns, clock }), guard)
+      return guarded(autoResolver({ api, dns, clock }), guard, clock)
     default:
-      return discovery.trusted === true ? discovery : guarded(discovery, guard)
+      return discovery.trusted === true ? discovery : guarded(discovery, guard, clock)
   }
 }
 
