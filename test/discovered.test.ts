@@ -11,7 +11,7 @@ import { createClient, roundRobin, type Client, type ClientOptions } from 'oneho
 import { startLocalAws, type LocalAws } from 'onehop/testing'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { apiServer, instances } from './discovery/cloud-map-server.ts'
-import { NXDOMAIN, response, udpServer } from './discovery/dns-servers.ts'
+import { NXDOMAIN, response as dnsResponse, udpServer } from './discovery/dns-servers.ts'
 import { ORIGIN } from './support/clients.ts'
 import { startServers, type TestServer } from './support/servers.ts'
 
@@ -72,7 +72,7 @@ describe('names that do not exist', () => {
   })
 
   test('200 of them, each called once, cost a query each', async () => {
-    const dns = await udpServer((query, reply) => reply(response(query, { rcode: NXDOMAIN })))
+    const dns = await udpServer((query, reply) => reply(dnsResponse(query, { rcode: NXDOMAIN })))
     const caller = client({ discovery: 'dns', dns: { servers: [dns.server] } })
     const calls = Array.from({ length: 200 }, (_, index) =>
       caller.request(`http://none-${index}.shop.local/`),

@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { createServer, type AddressInfo } from 'node:net'
 import { createClient } from 'onehop'
 import { describe, expect, test } from 'vitest'
 import { InvalidOptionsError, ResolutionFailedError } from '../../src/core/errors.ts'
@@ -277,5 +279,37 @@ describe('a resolver that is handed to createClient', () => {
     })
     expect((await client.resolve('orders.shop.local')).endpoints).toHaveLength(1)
     await client.close()
+  })
+
+  test.each<[string, object]>([
+    ['no tier', { tier: undefined }],
+    ['tier 1', { tier: 1 }],
+    ['tier "0"', { tier: '0' }],
+    ['tier 1 and a host name', { tier: 1, address: 'localhost' }],
+    ['its IPv4-mapped form', { address: '::ffff:127.0.0.1' }],
+  ])('sends no call to loopback that it names with %s', async (_, more) => {
+    let connections = 0
+    const server = createServer((socket) => {
+      connections++
+      socket.destroy()
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    const endpoint = { ...taskEndpoint('127.0.0.1', { port }), ...more }
+    const resolve: Resolver['resolve'] = async (service) => ({
+      service,
+      endpoints: [endpoint],
+      complete: true,
+      expiresAt: Number.POSITIVE_INFINITY,
+      source: 'mine',
+      revision: undefined,
+    })
+    const client = createClient({ namespaces: ['shop.local'], discovery: { resolve } })
+    await expect(client.request('http://orders.shop.local/')).rejects.toMatchObject({
+      code: 'ONEHOP_RESOLUTION_FAILED',
+    })
+    await client.close()
+    await new Promise((closed) => server.close(closed))
+    expect(connections).toBe(0)
   })
 })

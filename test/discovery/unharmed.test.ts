@@ -20,8 +20,9 @@ async function linesOf(command: readonly string[]): Promise<readonly string[]> {
 // A network namespace of one's own has no interface that is up.
 const WITHOUT_NETWORK = ['unshare', '-rn']
 const canUnshare = ((): boolean => {
+  const [file = '', ...options] = WITHOUT_NETWORK
   try {
-    execFileSync('unshare', ['-rn', 'true'], { stdio: 'ignore' })
+    execFileSync(file, [...options, 'true'], { stdio: 'ignore' })
     return true
   } catch {
     return false
