@@ -56,7 +56,8 @@ export class RouteTable implements Routes {
     this.#routes = new LRUCache({
       max: MOST_ORIGINS,
       // The least used origin makes room; its calls end in peace.
-      dispose: (route) => void this.#retire(route),
+      // Nobody waits for its end, and none of its calls is left to fail.
+      dispose: (route) => void this.#retire(route).catch(() => undefined),
     })
   }
 

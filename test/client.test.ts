@@ -206,6 +206,27 @@ describe('resolve and inspect', () => {
     )
   })
 
+  test.each([
+    'http://orders.shop.local',
+    'https://orders.shop.local/path',
+    'orders.shop.local:8080',
+    'orders.shop.local/',
+    'a b.shop.local',
+    '.shop.local',
+    '',
+    undefined,
+    new URL('http://orders.shop.local'),
+  ])('resolve takes no %j for a host, and asks for nothing', async (host) => {
+    const client = keep(clientOf(['127.0.1.1:80']))
+    await expect(client.resolve(host as string)).rejects.toThrow(
+      expect.objectContaining({
+        code: 'ONEHOP_INVALID_OPTIONS',
+        message: expect.stringContaining('allowed: a host under .shop.local') as string,
+      }),
+    )
+    expect(client.resolver.lookups).toEqual([])
+  })
+
   test('inspect is plain JSON that tells what is known and done', async () => {
     const [task] = await startServers(1)
     const client = keep(clientOf([keep(task as TestServer)], { fallback: 'http://balancer.internal' }))

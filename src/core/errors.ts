@@ -193,11 +193,16 @@ function reasonAt(error: Error, upstream: string): string {
 
 /** An error's code where it has one, since that is what operators search for; its message else. In one line. */
 export function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return withoutUserInfo(String(error))
-  const { code } = error as NodeJS.ErrnoException
-  const message = messageOf(error)
-  if (message === '') return code ?? error.name
-  return code !== undefined && !message.includes(code) ? `${code} ${message}` : message
+  try {
+    if (!(error instanceof Error)) return withoutUserInfo(String(error))
+    const { code } = error as NodeJS.ErrnoException
+    const message = messageOf(error)
+    if (message === '') return code ?? error.name
+    return code !== undefined && !message.includes(code) ? `${code} ${message}` : message
+  } catch {
+    // Anything can be thrown, also an object that has no text.
+    return 'an error without text'
+  }
 }
 
 /** Node's advice on certificates is of no use here, where the connection has options of its own. */

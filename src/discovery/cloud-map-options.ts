@@ -46,14 +46,8 @@ export interface CloudMapOptions {
 /** The most that DiscoverInstances gives, and there are no further pages. Its own default is 100. */
 export const MOST_INSTANCES = 1000
 
-/**
- * The API is fast or broken; calls wait for it, so one retry and no more. No `connectionTimeout`: its timer
- * outlives a refused connection, and keeps the process alive; `requestTimeout` counts connecting too.
- */
-const SDK_LIMITS = {
-  maxAttempts: 2,
-  requestHandler: { requestTimeout: 3000, throwOnRequestTimeout: true },
-} satisfies ServiceDiscoveryClientConfig
+/** The API is fast or broken; calls wait for it, so one retry and no more. */
+const SDK_LIMITS = { maxAttempts: 2 } satisfies ServiceDiscoveryClientConfig
 
 const OPTIONS = [
   'region',

@@ -31,6 +31,9 @@ export class SilentError extends Error {}
 /** The server is there, and answered; only not this question. */
 export class AnsweredError extends Error {}
 
+/** It could not find out, and may at the next try: RFC 1035 section 4.1.1 calls SERVFAIL a failure of the server. */
+export class TemporaryError extends AnsweredError {}
+
 /** What we can take in one datagram without fragments (DNS Flag Day 2020). */
 const EDNS_BYTES = 1232
 /** RFC 1035 section 4.2.1. */
@@ -53,6 +56,7 @@ export async function askServer(
   let answer = await askWhole(server, name, type, { udpBytes: EDNS_BYTES }, options)
   // RFC 6891 section 6.2.2: once more, without.
   if (NO_EDNS.has(answer.rcode)) answer = await askWhole(server, name, type, undefined, options)
+  if (answer.rcode === 'SERVFAIL') throw new TemporaryError('answered SERVFAIL')
   if (answer.rcode !== 'NOERROR' && answer.rcode !== 'NXDOMAIN')
     throw new AnsweredError(`answered ${answer.rcode}`)
   if (isReferral(answer)) throw new AnsweredError('referred to other servers: it does not resolve this name')

@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream'
 import { errors, type Dispatcher } from 'undici'
 import type { PickHint } from '../cluster/cluster.ts'
 import type { Upstream } from '../cluster/upstream.ts'
-import type { Timer } from '../core/clock.ts'
+import { keepAlive, type Timer } from '../core/clock.ts'
 import { AttemptsExhaustedError, DeadlineExceededError, OverloadedError } from '../core/errors.ts'
 import { emit } from '../core/events.ts'
 import type { Outcome } from '../core/outcome.ts'
@@ -228,6 +228,7 @@ export class Call extends CallController implements AttemptOwner, PickHint {
 
   #beginWhenCurrent(): void {
     if (!this.route.calls.startsWaiting(this)) return
+    this.#wait = keepAlive(this.route.clock)
     this.route.cluster.whenCurrent().then(
       () => this.#beginNow(),
       (error: Error) => this.failed(error),
@@ -238,6 +239,7 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     if (this.isOver) return
     const { calls, clock } = this.route
     calls.stopsWaiting(this)
+    this.#wait?.cancel()
     const now = clock.now()
     this.#isCurrent(now)
     if (!this.isOver) this.#begin(now)

@@ -203,12 +203,20 @@ function connectorTo(
     const timer = limitMs > 0 ? clock.setTimer(() => clock.afterIo(exceed), limitMs, true) : undefined
     connecting.add(giveUp)
     try {
-      socket = connector({ ...target, hostname: address, port: String(port) }, settle)
+      socket = connector({ ...withoutDot(target), hostname: address, port: String(port) }, settle)
     } catch (error) {
       // Not in this turn, in which undici takes errors for the request's own.
       queueMicrotask(() => settle(asThrownByConnector(error), null))
     }
   }
+}
+
+/** RFC 6066 section 3: the server name of TLS has no trailing dot, whatever the caller wrote. undici takes it from both. */
+function withoutDot(target: buildConnector.Options): buildConnector.Options {
+  const { servername, host = '' } = target
+  if (!target.hostname.endsWith('.') && servername?.endsWith('.') !== true) return target
+  const undotted = { ...target, host: host.replace(/\.(?=$|:)/, '') }
+  return servername?.endsWith('.') === true ? { ...undotted, servername: servername.slice(0, -1) } : undotted
 }
 
 /** The connector that undici would build from these options, since a pool with a connector builds none. */

@@ -115,6 +115,29 @@ describe('the snapshot cache', () => {
     expect(await use()).toEqual(TWO)
   })
 
+  test.each([
+    ['that does not exist', []],
+    ['of which nothing can be found out', new Error('SERVFAIL')],
+  ])('a name %s is looked up when somebody uses it, and not in between', async (_, answer) => {
+    const { use, clock, resolver } = bench(answer, 1_000)
+    await use().catch(() => undefined)
+    await clock.advance(60_000)
+    expect(resolver.lookups).toHaveLength(1)
+    expect(clock.pendingTimers).toBe(0)
+    await use().catch(() => undefined)
+    expect(resolver.lookups).toHaveLength(2)
+    // In use, it is asked for again before somebody has to wait.
+    for (let tenth = 0; tenth < 100; tenth++) {
+      await clock.advance(100)
+      await use().catch(() => undefined)
+    }
+    const inUse = resolver.lookups.length
+    expect(inUse).toBeGreaterThan(4)
+    resolver.answer(ONE)
+    await clock.advance(5_000)
+    expect(await use()).toEqual(ONE)
+  })
+
   test('a TTL of 0 does not mean a lookup per call', async () => {
     const { use, clock, resolver } = bench(ONE, 0)
     await use()

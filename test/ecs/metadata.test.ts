@@ -433,6 +433,15 @@ describe('bad input', () => {
     await expect(self({ env, signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
   })
 
+  test.each(['/run/app.sock', './app.sock', '\\\\.\\pipe\\app'])(
+    'a PORT that is the path of a socket (%s) tells no port, and is no mistake',
+    async (PORT) => {
+      await using aws = await startLocalAws()
+      const task = await self({ env: { ...aws.metadata.env, PORT } })
+      expect(task).toMatchObject({ port: undefined, zone: 'eu-west-1b' })
+    },
+  )
+
   test('PORT is not looked at where the port is given', async () => {
     await using aws = await startLocalAws()
     expect((await self({ env: { ...aws.metadata.env, PORT: 'named-pipe' }, port: 8080 })).port).toBe(8080)
