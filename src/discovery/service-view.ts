@@ -15,6 +15,8 @@ import type { View } from './view.ts'
  * since its last lookup: names that do not exist may be many, and cost a lookup for each time that somebody uses them.
  */
 const IDLE_AFTER_MS = 60_000
+/** Lookups that fail in a row, for a name that was asked for once. */
+const TRIES_UNUSED = 3
 /** Within this time of a lookup's end those that waited for it use what it brought. */
 const WAITERS_GO_ON_MS = 100
 /** How long the last good set serves while every refresh fails. */
@@ -239,7 +241,10 @@ export class ServiceView implements View {
 
   /** Whether it never named anything, and nobody but those who waited has asked since. */
   #isUnused(): boolean {
-    if (this.#everHadEndpoints) return false
+    // A registry that counts the changes of a service without tasks knows that service.
+    if (this.#everHadEndpoints || this.snapshot?.revision !== undefined) return false
+    // What failed a moment ago may well be there the next.
+    if (this.snapshot === undefined && this.#failuresInARow < TRIES_UNUSED) return false
     const toldAt = Math.max(this.refreshedAt ?? 0, this.failedAt ?? 0)
     return this.usedAt < toldAt + WAITERS_GO_ON_MS
   }
