@@ -67,7 +67,8 @@ export function createClient(options: ClientOptions = {}): Client {
     const limitMs = withinMs === undefined ? undefined : checkMs('close.withinMs', withinMs)
     closing ??= dispatcher.close()
     if (limitMs === undefined) return closing
-    const timer = clock.setTimer(() => void dispatcher.destroy(), limitMs, true)
+    // `closing` ends with it, and with the same error.
+    const timer = clock.setTimer(() => void dispatcher.destroy().catch(() => undefined), limitMs, true)
     await closing.finally(() => timer.cancel())
   }
   return {

@@ -47,6 +47,9 @@ export function learn(
     case 'transport-error':
     case 'timeout':
       return learnFromFailure(upstream, outcome, now, judge)
+    case 'queue-timeout':
+      upstream.ejection.probeCancelled()
+      return NOTHING
     case 'cancelled':
       // It had this long and did not answer: worth knowing if it is more than was expected.
       if (outcome.latencyMs > upstream.latencyMs(now)) upstream.observe(outcome.latencyMs, now)

@@ -59,6 +59,32 @@ export class OverloadedError extends OnehopError {
   }
 }
 
+/** A call waited for a connection that other calls of this client held all the time. Nothing was sent. */
+export class QueueTimeoutError extends OnehopError {
+  readonly code = 'ONEHOP_QUEUE_TIMEOUT'
+  readonly host: string
+  /** `10.0.11.42:8080` */
+  readonly upstream: string
+
+  /** @param connections that `pool.connections` allows; undefined: it is streams that are short (HTTP/2) */
+  constructor(host: string, upstream: string, waitedMs: number, connections: number | undefined) {
+    const what =
+      connections === undefined
+        ? 'no stream was free on the HTTP/2 connections'
+        : `no connection was free of the ${connections} that pool.connections allows`
+    const advice =
+      connections === undefined
+        ? 'raise pool.h2Options.maxConcurrentStreams or timeouts.queueMs'
+        : 'raise pool.connections or timeouts.queueMs, and read or destroy every response body'
+    super(
+      'ONEHOP_QUEUE_TIMEOUT',
+      `${host}: ${what} to ${upstream} within ${waitedMs} ms; nothing was sent (${advice})`,
+    )
+    this.host = host
+    this.upstream = upstream
+  }
+}
+
 /** One try of a call, as it is told in errors and events. */
 export interface AttemptRecord {
   /** `10.0.11.42:8080` or `[2a05::1]:8080`. */
@@ -123,6 +149,8 @@ export function describeOutcome(outcome: Outcome): string {
       return `${outcome.sent ? 'broke off' : 'broke off before anything was sent'}: ${reasonOf(outcome.error)}`
     case 'timeout':
       return `no ${outcome.phase === 'connect' ? 'connection' : outcome.phase} in ${Math.round(outcome.latencyMs)} ms`
+    case 'queue-timeout':
+      return `waited ${Math.round(outcome.waitedMs)} ms behind other calls of this client`
     case 'cancelled':
       return 'cancelled'
   }

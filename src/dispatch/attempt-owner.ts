@@ -13,6 +13,12 @@ export interface AttemptOwner extends Dispatcher.DispatchController {
   /** Whether the request body reaches undici as a stream or an iterable. */
   readonly streamsBody: boolean
   readonly maxDrainBytes: number
+  /** Whether it may be sent again though a task may have acted upon it. */
+  readonly idempotent: boolean
+  /** The limit to response headers that the request itself has; 0: none, undefined: the service's. */
+  readonly headersTimeout: number | undefined
+  /** What an attempt is sent with that had to wait for a connection. */
+  sentLater(options: Dispatcher.DispatchOptions): Dispatcher.DispatchOptions
   /** Whether the request itself is to blame: it is not sent again, and its upstream not held to account. */
   isCallersFault(error: Error): boolean
   /** Takes a response for a failed attempt if the call goes on; if not, the response is the caller's. */

@@ -21,12 +21,8 @@ import { noUpstream, tellFallback } from './no-upstream.ts'
 import { OutgoingRequest } from './outgoing-request.ts'
 import type { Route } from './route.ts'
 import { attemptTrace, callTrace } from './traces.ts'
+import { withHeader } from './with-header.ts'
 
-/**
- * undici looks at its timeouts about twice a second, and fires no earlier than after 1 s (measured with 8.12: 250 ms
- * fire at 1,000, 1,000 ms at 1,500). Below this, where that would be felt, an attempt has a timer of its own.
- */
-const COARSE_FROM_MS = 5_000
 const NONE: readonly Upstream[] = []
 
 /**
@@ -129,6 +125,17 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     return this.#request.streamsBody
   }
 
+  get headersTimeout(): number | undefined {
+    return this.#request.headersTimeout
+  }
+
+  sentLater(options: Dispatcher.DispatchOptions): Dispatcher.DispatchOptions {
+    const { deadlineHeader, clock } = this.route
+    if (deadlineHeader === undefined || this.#deadline === undefined) return options
+    const leftMs = String(this.#deadline.leftMs(clock.now()))
+    return { ...options, headers: withHeader(options.headers, deadlineHeader, leftMs) as never }
+  }
+
   get maxDrainBytes(): number {
     return this.route.retry?.maxDrainBytes ?? 0
   }
@@ -156,6 +163,11 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     const decision = this.#next(attempt, outcome)
     if (decision?.kind !== 'give-up') return
     const { host, retry } = this.route
+    // Nothing happened to it that a list of attempts could tell.
+    if (outcome.kind === 'queue-timeout' && !outcome.sent) {
+      this.failed(error)
+      return
+    }
     // With retries off this is undici with discovery: its errors are the caller's to know.
     const records = this.#history?.records ?? []
     this.failed(retry === undefined ? error : new AttemptsExhaustedError(host, decision.why, records, error))
@@ -263,7 +275,7 @@ export class Call extends CallController implements AttemptOwner, PickHint {
   }
 
   #tryOn(upstream: Upstream, tried: readonly Upstream[], now: number): void {
-    const { cluster, attemptMs, mayQueue } = this.route
+    const { cluster, pools, mayQueue } = this.route
     let pool: Dispatcher
     let options: Dispatcher.DispatchOptions
     try {
@@ -279,15 +291,14 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     const Kind = this.streamsBody || followsSending(this.handler) ? FollowedAttempt : Attempt
     const attempt = new Kind(this, upstream, now, this.#attempts)
     this.attempt = attempt
-    const limitMs = options.headersTimeout ?? attemptMs
-    if (limitMs > 0 && (limitMs < COARSE_FROM_MS || mayQueue)) attempt.limit(limitMs)
+    const slots = mayQueue ? pools.slotsOf(pool) : undefined
     this.hedge?.watch(now)
     if (attemptTracing.hasSubscribers) {
       const isHedge = this.hedge?.rival !== undefined
       const trace = attemptTrace(this.#trace, this.route.host, attempt, isHedge, now - this.#idleSince)
       attempt.trace = trace
-      traceBegin(attemptTracing, trace, () => attempt.dispatchOn(pool, options))
-    } else attempt.dispatchOn(pool, options)
+      traceBegin(attemptTracing, trace, () => attempt.dispatchOn(pool, options, slots))
+    } else attempt.dispatchOn(pool, options, slots)
   }
 
   /**

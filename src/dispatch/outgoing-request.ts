@@ -19,12 +19,17 @@ export class OutgoingRequest {
   readonly options: Dispatcher.DispatchOptions
   /** Whether its body reaches undici as a stream or an iterable. */
   readonly streamsBody: boolean
+  /** The request's own limit to response headers; 0: none, undefined: it has none of its own. */
+  readonly headersTimeout: number | undefined
   readonly #body: RecordedBody | undefined
 
   /** @throws InvalidOptionsError for what it says of itself */
   constructor(options: Dispatcher.DispatchOptions, retry: RetryOptions | undefined) {
     checkCallOptions(options)
-    this.options = sendable(options)
+    this.headersTimeout = ownLimit(options.headersTimeout)
+    const sent = sendable(options)
+    // undici's timer would fire up to half a second early.
+    this.options = this.headersTimeout === undefined ? sent : { ...sent, headersTimeout: 0 }
     const { body } = this.options
     this.streamsBody = isOneShot(body)
     this.#body = recorded(body, retry?.maxReplayBytes)
@@ -76,4 +81,9 @@ export class OutgoingRequest {
   close(): void {
     this.#body?.close()
   }
+}
+
+/** @returns undefined also for what undici refuses: it has the words for that */
+function ownLimit(limitMs: unknown): number | undefined {
+  return typeof limitMs === 'number' && Number.isFinite(limitMs) && limitMs >= 0 ? limitMs : undefined
 }

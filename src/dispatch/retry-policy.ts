@@ -58,6 +58,9 @@ function standsToReason(outcome: Outcome, idempotent: boolean, elsewhere: boolea
       return idempotent || !outcome.sent
     case 'timeout':
       return idempotent && outcome.phase === 'headers'
+    case 'queue-timeout':
+      // The same task has no more connections than before.
+      return elsewhere && (idempotent || !outcome.sent)
     case 'connect-error':
       return true
     case 'cancelled':

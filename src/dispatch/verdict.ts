@@ -48,5 +48,5 @@ export function verdictOnLateness(error: Error, latencyMs: number, isConnected: 
 
 /** Whether the task said something, were it that it takes no connections. */
 export function isAnswer({ kind }: Outcome): boolean {
-  return kind !== 'timeout' && kind !== 'cancelled'
+  return kind !== 'timeout' && kind !== 'cancelled' && kind !== 'queue-timeout'
 }
