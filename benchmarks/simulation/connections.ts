@@ -46,6 +46,8 @@ export class Connections implements UpstreamDispatchers {
 
   fellSilent(): void {}
 
+  retire(): void {}
+
   speaksHttp2(): boolean {
     return false
   }

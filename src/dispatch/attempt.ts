@@ -168,6 +168,9 @@ export class Attempt extends Limited implements Dispatcher.DispatchHandler, Wait
   /**
    * Takes the request off the wire. Before undici has a connection for it nothing can be taken back: then it leaves when
    * undici takes it up, in `onRequestStart`.
+   *
+   * A stream of HTTP/2 whose body is not sent to its end cannot be reset: undici does it with NO_ERROR, and Node's HTTP/2
+   * then writes empty DATA frames for ever (docs/decisions/015). It is left alone until its connection is closed.
    */
   #cut(reason: Error): void {
     const slots = this.#slots
@@ -177,13 +180,20 @@ export class Attempt extends Limited implements Dispatcher.DispatchHandler, Wait
       return
     }
     const { pools, clock } = this.call.route
-    const cut = (): void => {
+    if (slots === undefined || !pools.speaksHttp2(this.upstream)) {
       controller.abort(reason)
       slots?.leave(this)
+    } else if (this.call.hasBody) {
+      pools.retire(this.upstream, slots)
+      slots.leave(this)
+      this.call.dropBody(reason)
+    } else {
+      // Node's HTTP/2 must not be written to while it reads, and that is where many of the callbacks come from.
+      clock.afterIo(() => {
+        controller.abort(reason)
+        slots.leave(this)
+      })
     }
-    // Node's HTTP/2 must not be written to while it reads, and that is where many of the callbacks come from.
-    if (pools.speaksHttp2(this.upstream)) clock.afterIo(cut)
-    else cut()
   }
 
   /** Another attempt of the call, begun after this one, answered first. */

@@ -10,6 +10,7 @@ import type { Outcome } from '../core/outcome.ts'
 import { attemptTracing, callTracing, traceBegin, traceOver, type CallTrace } from '../core/tracing.ts'
 import { Attempt } from './attempt.ts'
 import type { AttemptOwner } from './attempt-owner.ts'
+import type { BodyReader } from './body.ts'
 import { CallDeadline } from './call-deadline.ts'
 import { CallController } from './call-controller.ts'
 import type { CallOptions } from './call-options.ts'
@@ -123,6 +124,14 @@ export class Call extends CallController implements AttemptOwner, PickHint {
 
   get streamsBody(): boolean {
     return this.#request.streamsBody
+  }
+
+  get hasBody(): boolean {
+    return this.#request.hasBody
+  }
+
+  dropBody(reason: Error): void {
+    this.#request.dropBody(reason)
   }
 
   get headersTimeout(): number | undefined {
@@ -280,7 +289,7 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     let options: Dispatcher.DispatchOptions
     try {
       pool = this.#poolOf(upstream)
-      options = this.#optionsOfAttempt(now)
+      options = this.#optionsOfAttempt(upstream, now)
     } catch (error) {
       // It may have been meant as a probe, and was none.
       cluster.notTried(upstream)
@@ -313,10 +322,23 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     return pools.get(upstream, this.#http1Only)
   }
 
-  #optionsOfAttempt(now: number): Dispatcher.DispatchOptions {
+  #optionsOfAttempt(upstream: Upstream, now: number): Dispatcher.DispatchOptions {
     const { deadlineHeader } = this.route
-    if (deadlineHeader === undefined || this.#deadline === undefined) return this.#request.forAttempt()
-    return this.#request.forAttemptWith(deadlineHeader, String(this.#deadline.leftMs(now)))
+    const reader = this.streamsBody ? this.#readerFor(upstream) : undefined
+    if (deadlineHeader === undefined || this.#deadline === undefined) return this.#request.forAttempt(reader)
+    return this.#request.forAttemptWith(reader, deadlineHeader, String(this.#deadline.leftMs(now)))
+  }
+
+  #readerFor(upstream: Upstream): BodyReader {
+    const { pools } = this.route
+    return {
+      // undici would reset the stream, as `Attempt` must not.
+      mayThrow: () => !pools.speaksHttp2(upstream),
+      failed: (error) => {
+        this.attempt?.abort(error)
+        this.failed(error)
+      },
+    }
   }
 
   /** Begins or arranges the next attempt, if there is one; undefined when the call ended over the question. */

@@ -1,5 +1,5 @@
 import type { Dispatcher } from 'undici'
-import { brokeOff, isOneShot, recorded, sendable, type RecordedBody } from './body.ts'
+import { brokeOff, isOneShot, recorded, sendable, type BodyReader, type RecordedBody } from './body.ts'
 import { checkCallOptions } from './call-options.ts'
 import { isRepeatable } from './idempotence.ts'
 import type { RetryOptions } from './retry-policy.ts'
@@ -35,6 +35,16 @@ export class OutgoingRequest {
     this.#body = recorded(body, retry?.maxReplayBytes)
   }
 
+  get hasBody(): boolean {
+    return (this.options.body ?? null) !== null
+  }
+
+  /** Ends a body that undici reads itself. */
+  dropBody(reason: Error): void {
+    const { destroy } = (this.options.body ?? {}) as { destroy?: (error: Error) => void }
+    if (this.#body === undefined && typeof destroy === 'function') destroy.call(this.options.body, reason)
+  }
+
   get isRepeatable(): boolean {
     return isRepeatable(this.options)
   }
@@ -61,14 +71,14 @@ export class OutgoingRequest {
   }
 
   /** As undici is to get it for one more attempt: nearly always the caller's own object. */
-  forAttempt(): Dispatcher.DispatchOptions {
+  forAttempt(reader?: BodyReader): Dispatcher.DispatchOptions {
     if (this.#body === undefined) return this.options
-    return { ...this.options, body: this.#body.read() as never }
+    return { ...this.options, body: this.#body.read(reader) as never }
   }
 
   /** The same, with a header that only this attempt has. */
-  forAttemptWith(name: string, value: string): Dispatcher.DispatchOptions {
-    const options = this.forAttempt()
+  forAttemptWith(reader: BodyReader | undefined, name: string, value: string): Dispatcher.DispatchOptions {
+    const options = this.forAttempt(reader)
     return { ...options, headers: withHeader(options.headers, name, value) as never }
   }
 

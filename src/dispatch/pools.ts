@@ -98,6 +98,18 @@ export class Pools implements UpstreamDispatchers {
     })
   }
 
+  /**
+   * The other calls over it end in peace, then it is destroyed with what was given up. Until then there is another one
+   * beside it, also where `connections` are limited: they may be long.
+   */
+  retire(upstream: Upstream, slots: Slots): void {
+    const pool = this.#pools.get(upstream)
+    if (pool === undefined || this.#slots.get(pool) !== slots) return
+    this.#pools.delete(upstream)
+    this.#draining.set(pool, undefined)
+    slots.whenIdle(() => this.#cut(pool))
+  }
+
   /** The upstream has left: its calls end in peace, its connections then; at most 30 s. */
   drain(upstream: Upstream): void {
     for (const pools of [this.#pools, this.#http1Pools]) {

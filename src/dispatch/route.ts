@@ -24,6 +24,11 @@ export interface UpstreamDispatchers {
   slotsOf(pool: Dispatcher): Slots | undefined
   /** How many connections a task may have; undefined: any number. */
   readonly connections: number | undefined
+  /**
+   * A request is given up that cannot be taken off its connection (HTTP/2): no others are sent over it.
+   * @param slots those of the pool that it is on
+   */
+  retire(upstream: Upstream, slots: Slots): void
   /** It did not answer a request in time that had its connection at `since`, on the clock. */
   fellSilent(upstream: Upstream, since: number): void
   /** Whether its connections turned out to speak HTTP/2, which sends headers before the body is there. */
