@@ -38,7 +38,7 @@ export class Connections implements UpstreamDispatchers {
     return this.get(upstream)
   }
 
-  readonly connections = undefined
+  readonly shortage = ''
 
   slotsOf(): undefined {
     return undefined

@@ -66,19 +66,11 @@ export class QueueTimeoutError extends OnehopError {
   /** `10.0.11.42:8080` */
   readonly upstream: string
 
-  /** @param connections that `pool.connections` allows; undefined: it is streams that are short (HTTP/2) */
-  constructor(host: string, upstream: string, waitedMs: number, connections: number | undefined) {
-    const what =
-      connections === undefined
-        ? 'no stream was free on the HTTP/2 connections'
-        : `no connection was free of the ${connections} that pool.connections allows`
-    const advice =
-      connections === undefined
-        ? 'raise pool.h2Options.maxConcurrentStreams or timeouts.queueMs'
-        : 'raise pool.connections or timeouts.queueMs, and read or destroy every response body'
+  /** @param shortage what there was too little of, and which option has more */
+  constructor(host: string, upstream: string, waitedMs: number, shortage: string) {
     super(
       'ONEHOP_QUEUE_TIMEOUT',
-      `${host}: ${what} to ${upstream} within ${waitedMs} ms; nothing was sent (${advice})`,
+      `${host}: nothing was sent to ${upstream} within ${waitedMs} ms (timeouts.queueMs): ${shortage}`,
     )
     this.host = host
     this.upstream = upstream

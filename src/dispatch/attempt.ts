@@ -17,6 +17,9 @@ import { isAnswer, verdictOn, verdictOnAbort, verdictOnLateness } from './verdic
 /** A task that is shutting down says so with its answers, whatever the value. */
 const DRAINING_HEADER = 'x-onehop-draining'
 
+/** Made here of what this process did, and nothing to hold against the upstream. */
+const ownErrors = new WeakSet<Error>()
+
 /**
  * - `waiting`: no response yet
  * - `forwarding`: its response is the call's
@@ -242,12 +245,15 @@ export class Attempt extends Limited implements Dispatcher.DispatchHandler, Wait
 
   /**
    * undici begins a request anew where its connection closed without an error: over HTTP/2 when the task did not process
-   * it, over HTTP/1.1 when another request was aborted that shared the connection. Its time runs on.
+   * it, over HTTP/1.1 when another request on the connection was aborted. Its time runs on.
    */
   #startAgain(controller: Dispatcher.DispatchController): void {
-    const isProcessed = this.headersSent && !this.call.route.pools.speaksHttp2(this.upstream)
-    if (isProcessed && !this.call.idempotent) {
-      throw new errors.SocketError('another request on the same connection was aborted (pool.pipelining)')
+    const isSent = this.headersSent && !this.call.route.pools.speaksHttp2(this.upstream)
+    if (this.#state !== 'waiting' || (isSent && !this.call.idempotent)) {
+      const why = 'another request on the connection was aborted, which closed it (pool.pipelining)'
+      const error = new errors.SocketError(why)
+      ownErrors.add(error)
+      throw error
     }
     this.#controller = controller
     if (this.call.paused) controller.pause()
@@ -410,7 +416,7 @@ export class Attempt extends Limited implements Dispatcher.DispatchHandler, Wait
       error = new errors.ConnectTimeoutError(`no connection to ${label} in ${limitMs} ms`)
       outcome = { kind: 'timeout', phase: 'connect', latencyMs: limitMs, error }
     } else if (this.#slots?.hasOthers(this) === true) {
-      error = new QueueTimeoutError(host, label, limitMs, pools.connections)
+      error = new QueueTimeoutError(host, label, limitMs, pools.shortage)
       outcome = { kind: 'queue-timeout', waitedMs: limitMs, sent: false, error }
     } else {
       // A connection is open, and nobody else uses it: the task takes no requests.
@@ -431,6 +437,7 @@ export class Attempt extends Limited implements Dispatcher.DispatchHandler, Wait
     const latencyMs = this.elapsedMs()
     // What undici finds in the turn of the dispatch itself, before any socket could speak, is the request's own.
     if (this.#dispatching || this.call.isCallersFault(error)) return { kind: 'cancelled', latencyMs }
+    if (ownErrors.has(error)) return { kind: 'cancelled', latencyMs: 0 }
     // undici may have begun it before: then it was not processed, or it may be sent again.
     const isConnected = this.#controller !== undefined && !isConnectError(error)
     return verdictOn(error, latencyMs, isConnected, isConnected && this.headersSent)

@@ -61,7 +61,7 @@ export class Pools implements UpstreamDispatchers {
     const pool = this.get(upstream, http1Only)
     if ((this.#openedAt.get(pool) ?? Number.NEGATIVE_INFINITY) >= since) return pool
     // Others use its connections, and beside them there may be no more.
-    const isCapped = this.connections !== undefined
+    const isCapped = (this.#options.pool.connections ?? null) !== null
     if (isCapped && this.#slots.get(pool)?.isIdle === false) return pool
     this.#poolsFor(http1Only).delete(upstream)
     // Others' calls go on over it, however long their responses are.
@@ -75,9 +75,9 @@ export class Pools implements UpstreamDispatchers {
     return this.#slots.get(pool)
   }
 
-  /** How many connections a task may have, where that is limited. */
-  get connections(): number | undefined {
-    return this.#options.pool.connections ?? undefined
+  /** What there is too little of where attempts wait. */
+  get shortage(): string {
+    return shortageOf(this.#options.pool)
   }
 
   /** Whether a connection to it turned out to speak HTTP/2, which sends headers before the body is there. */
@@ -209,7 +209,7 @@ function isSecure(origin: string): boolean {
 
 /** Whether attempts may have to wait for connections that others use. */
 export function mayQueue(pool: Pool.Options): boolean {
-  return (pool.connections ?? null) !== null || mayBeHttp2(pool)
+  return (pool.connections ?? null) !== null || mayBeHttp2(pool) || (pool.pipelining ?? 1) > 1
 }
 
 /** undefined where each attempt gets a connection of its own. */
@@ -219,5 +219,14 @@ function slotsFor(pool: Pool.Options, asksForHttp2: boolean): Slots | undefined 
   // undici reads the older option, too.
   const streams = h2Options?.maxConcurrentStreams ?? pool.maxConcurrentStreams ?? DEFAULT_STREAMS
   const perConnection = mayBeHttp2(pool) ? streams : Math.max(1, pipelining ?? 1)
-  return new Slots((pool.connections ?? Number.POSITIVE_INFINITY) * perConnection, asksForHttp2)
+  return new Slots(pool.connections ?? Number.POSITIVE_INFINITY, perConnection, asksForHttp2)
+}
+
+/** What there is too little of where attempts wait, and which option has more. */
+function shortageOf(pool: Pool.Options): string {
+  const { connections, pipelining } = pool
+  if (mayBeHttp2(pool))
+    return 'no stream was free on its HTTP/2 connections (pool.h2Options, pool.connections)'
+  if ((pipelining ?? 1) > 1) return 'earlier requests on its connections were not answered (pool.pipelining)'
+  return `no connection was free of the ${connections} that pool.connections allows`
 }

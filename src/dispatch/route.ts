@@ -22,8 +22,8 @@ export interface UpstreamDispatchers {
   fresh(upstream: Upstream, http1Only: boolean, since: number): Dispatcher
   /** Where attempts wait for the connections of a pool; undefined where each gets one of its own. */
   slotsOf(pool: Dispatcher): Slots | undefined
-  /** How many connections a task may have; undefined: any number. */
-  readonly connections: number | undefined
+  /** What there is too little of where attempts wait, for people. */
+  readonly shortage: string
   /**
    * A request is given up that cannot be taken off its connection (HTTP/2): no others are sent over it.
    * @param slots those of the pool that it is on

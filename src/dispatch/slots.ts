@@ -24,6 +24,7 @@ export interface Waiter {
  */
 export class Slots {
   readonly #limit: number
+  readonly #perConnection: number
   readonly #mayBeHttp2: boolean
   /** In undici's hands. */
   readonly #inUse = new Set<Waiter>()
@@ -37,9 +38,13 @@ export class Slots {
   #ahead: Waiter | undefined
   #onIdle: (() => void) | undefined
 
-  /** @param limit attempts at once; Infinity: any number */
-  constructor(limit: number, mayBeHttp2: boolean) {
-    this.#limit = limit
+  /**
+   * @param connections that may be open at once; Infinity: any number
+   * @param perConnection attempts that may be on one of them at once
+   */
+  constructor(connections: number, perConnection: number, mayBeHttp2: boolean) {
+    this.#limit = connections * perConnection
+    this.#perConnection = perConnection
     this.#mayBeHttp2 = mayBeHttp2
   }
 
@@ -68,7 +73,8 @@ export class Slots {
 
   /** Whether one that has no connection yet waits for one that is being made, and not for one that others use. */
   isConnecting(waiter: Waiter): boolean {
-    return this.#open === 0 || (!this.#sharesConnections && this.#inUse.has(waiter))
+    const hasItsOwn = this.#perConnection === 1 && !this.#sharesConnections
+    return this.#open === 0 || (hasItsOwn && this.#inUse.has(waiter))
   }
 
   /** Whether attempts other than this one are on the connections. */

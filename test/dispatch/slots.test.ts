@@ -29,7 +29,7 @@ class Attempt implements Waiter {
 const attempts = (count: number): Attempt[] => Array.from({ length: count }, () => new Attempt())
 
 test('as many attempts go as there are connections, the others in the order in which they came', () => {
-  const slots = new Slots(2, false)
+  const slots = new Slots(2, 1, false)
   const all = attempts(5)
   expect(all.map((attempt) => slots.enter(attempt))).toEqual([true, true, false, false, false])
   const [first, second, third, fourth, fifth] = all as [Attempt, Attempt, Attempt, Attempt, Attempt]
@@ -48,7 +48,7 @@ test('as many attempts go as there are connections, the others in the order in w
 })
 
 test('a failed connection is told to all that wait, unless another is open', () => {
-  const slots = new Slots(1, false)
+  const slots = new Slots(1, 1, false)
   const [first, second, third] = attempts(3) as [Attempt, Attempt, Attempt]
   slots.enter(first)
   slots.enter(second)
@@ -62,7 +62,7 @@ test('a failed connection is told to all that wait, unless another is open', () 
 })
 
 test('where HTTP/2 is possible one goes ahead, and the others when its connection is there', () => {
-  const slots = new Slots(ANY, true)
+  const slots = new Slots(ANY, 100, true)
   const all = attempts(4)
   expect(all.map((attempt) => slots.enter(attempt))).toEqual([true, false, false, false])
   slots.connected(true)
@@ -73,7 +73,7 @@ test('where HTTP/2 is possible one goes ahead, and the others when its connectio
 })
 
 test('where HTTP/2 was possible, and HTTP/1.1 is spoken, each makes its own connection from then on', () => {
-  const slots = new Slots(ANY, true)
+  const slots = new Slots(ANY, 100, true)
   slots.enter(new Attempt())
   slots.connected(false)
   slots.disconnected()
@@ -81,7 +81,7 @@ test('where HTTP/2 was possible, and HTTP/1.1 is spoken, each makes its own conn
 })
 
 test('the one that goes ahead makes room when it ends without a connection', () => {
-  const slots = new Slots(ANY, true)
+  const slots = new Slots(ANY, 100, true)
   const [first, second] = attempts(2) as [Attempt, Attempt]
   slots.enter(first)
   slots.enter(second)
@@ -90,7 +90,7 @@ test('the one that goes ahead makes room when it ends without a connection', () 
 })
 
 test('destroy() tells all that wait, and whenIdle() hears of the end', () => {
-  const slots = new Slots(1, false)
+  const slots = new Slots(1, 1, false)
   const [first, second] = attempts(2) as [Attempt, Attempt]
   let idle = 0
   slots.enter(first)
@@ -105,7 +105,7 @@ test('destroy() tells all that wait, and whenIdle() hears of the end', () => {
 
 test('an attempt that waited is sent in its own async context', () => {
   const caller = new AsyncLocalStorage<string>()
-  const slots = new Slots(1, false)
+  const slots = new Slots(1, 1, false)
   const seen: unknown[] = []
   const first = new Attempt()
   slots.enter(first)
