@@ -67,7 +67,7 @@ export function createClient(options: ClientOptions = {}): Client {
   const end = async (limitMs: number | undefined): Promise<void> => {
     closing ??= dispatcher.close()
     if (limitMs === undefined) return closing
-    // How that ends is what `closing` tells.
+    // `closing` ends with it, and with the same error.
     const timer = clock.setTimer(() => void dispatcher.destroy().catch(() => undefined), limitMs, true)
     await closing.finally(() => timer.cancel())
   }

@@ -63,6 +63,7 @@ export {
   NoEndpointsError,
   OverloadedError,
   OnehopError,
+  QueueTimeoutError,
   ResolutionFailedError,
   type AttemptRecord,
 } from './core/errors.ts'

@@ -70,7 +70,7 @@ export interface ServiceOptions {
   readonly zone?: ZoneOptions | false | undefined
   /** Bulkheads: how many calls may be under way before more are refused with `ONEHOP_OVERLOADED` [any number]. */
   readonly maxPending?: Optional<MaxPending> | undefined
-  /** undici's options for the connections to each task: `connections`, `allowH2`, `connect` (TLS), ... */
+  /** undici's options for the connections to each task: `connections`, `allowH2` [false], `connect` (TLS), ... */
   readonly pool?: Pool.Options | undefined
 }
 
@@ -93,7 +93,12 @@ export interface FallbackOptions {
 export interface Timeouts {
   /** To a connection [1,000]. */
   readonly connectMs?: number | undefined
-  /** From the start of an attempt to its response headers [15,000]. */
+  /**
+   * To a connection that is free, where `pool.connections` limits how many there are, or to a stream of HTTP/2 [15,000].
+   * What it takes to make a connection is `connectMs`.
+   */
+  readonly queueMs?: number | undefined
+  /** From when an attempt has its connection to its response headers [15,000]. */
   readonly attemptMs?: number | undefined
   /** Over all attempts and the response body [none]. */
   readonly deadlineMs?: number | undefined
@@ -132,6 +137,7 @@ export interface ServiceSettings {
   readonly hedge: HedgeOptions | undefined
   readonly deadlineHeader: string | undefined
   readonly connectMs: number
+  readonly queueMs: number
   readonly attemptMs: number
   readonly deadlineMs: number | undefined
   readonly outlier: OutlierOptions | undefined

@@ -78,6 +78,7 @@ export function settingsOf(options: ClientOptions): ClientSettings {
     hedge: undefined,
     deadlineHeader: undefined,
     connectMs: 1_000,
+    queueMs: 15_000,
     attemptMs: 15_000,
     deadlineMs: undefined,
     outlier: DEFAULT_OUTLIER,
@@ -153,16 +154,18 @@ function serviceSettings(
   }
 }
 
-type TimeoutSettings = Pick<ServiceSettings, 'connectMs' | 'attemptMs' | 'deadlineMs'>
+type TimeoutSettings = Pick<ServiceSettings, 'connectMs' | 'queueMs' | 'attemptMs' | 'deadlineMs'>
 
 function timeoutSettings(path: string, timeouts: unknown, defaults: TimeoutSettings): TimeoutSettings {
-  const { connectMs, attemptMs, deadlineMs } = checkKeys(path, timeouts ?? {}, [
+  const { connectMs, queueMs, attemptMs, deadlineMs } = checkKeys(path, timeouts ?? {}, [
     'connectMs',
+    'queueMs',
     'attemptMs',
     'deadlineMs',
   ])
   return {
     connectMs: given(keyPath(path, 'connectMs'), connectMs, defaults.connectMs, checkTimeout),
+    queueMs: given(keyPath(path, 'queueMs'), queueMs, defaults.queueMs, checkTimeout),
     attemptMs: given(keyPath(path, 'attemptMs'), attemptMs, defaults.attemptMs, checkTimeout),
     deadlineMs: given(keyPath(path, 'deadlineMs'), deadlineMs, defaults.deadlineMs, checkTimeout),
   }

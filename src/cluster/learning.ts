@@ -49,6 +49,9 @@ export function learn(
       if (outcome.kind === 'transport-error' && outcome.ownFault === true)
         return learn(upstream, { kind: 'cancelled', latencyMs: 0 }, now, judge)
       return learnFromFailure(upstream, outcome, now, judge)
+    case 'queue-timeout':
+      upstream.ejection.probeCancelled()
+      return NOTHING
     case 'cancelled':
       // It had this long and did not answer: worth knowing if it is more than was expected.
       if (outcome.latencyMs > upstream.latencyMs(now)) upstream.observe(outcome.latencyMs, now)

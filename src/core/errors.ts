@@ -75,6 +75,24 @@ export class OverloadedError extends OnehopError {
   }
 }
 
+/** A call waited for a connection that other calls of this client held all the time. Nothing was sent. */
+export class QueueTimeoutError extends OnehopError {
+  readonly code = 'ONEHOP_QUEUE_TIMEOUT'
+  readonly host: string
+  /** `10.0.11.42:8080` */
+  readonly upstream: string
+
+  /** @param shortage what there was too little of, and which option has more */
+  constructor(host: string, upstream: string, waitedMs: number, shortage: string) {
+    super(
+      'ONEHOP_QUEUE_TIMEOUT',
+      `${host}: nothing was sent to ${upstream} within ${waitedMs} ms (timeouts.queueMs): ${shortage}`,
+    )
+    this.host = host
+    this.upstream = upstream
+  }
+}
+
 /** One try of a call, as it is told in errors and events. */
 export interface AttemptRecord {
   /** `10.0.11.42:8080` or `[2a05::1]:8080`. */
@@ -181,6 +199,8 @@ function describeOutcome(outcome: Outcome, upstream: string): string {
     }
     case 'timeout':
       return `no ${outcome.phase === 'connect' ? 'connection' : outcome.phase} in ${Math.round(outcome.latencyMs)} ms`
+    case 'queue-timeout':
+      return `waited ${Math.round(outcome.waitedMs)} ms behind other calls of this client`
     case 'cancelled':
       return 'cancelled'
   }

@@ -33,6 +33,16 @@ export type Outcome =
       readonly latencyMs: number
       readonly error: Error
     }
+  /**
+   * It waited for this process's own calls: no connection to the upstream was free in time, or its response was to come
+   * behind another one (HTTP/1.1 pipelining). Says nothing about the upstream. `sent: false`: nothing of it was written.
+   */
+  | {
+      readonly kind: 'queue-timeout'
+      readonly waitedMs: number
+      readonly sent: boolean
+      readonly error: Error
+    }
   /** The caller went away, or the request or a limit of this process was at fault: says nothing about the upstream. */
   | {
       readonly kind: 'cancelled'

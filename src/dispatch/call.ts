@@ -10,6 +10,7 @@ import type { Outcome } from '../core/outcome.ts'
 import { attemptTracing, callTracing, traceBegin, traceOver, type CallTrace } from '../core/tracing.ts'
 import { Attempt } from './attempt.ts'
 import type { AttemptOwner } from './attempt-owner.ts'
+import type { BodyReader } from './body.ts'
 import { CallDeadline } from './call-deadline.ts'
 import { CallController } from './call-controller.ts'
 import type { CallOptions } from './call-options.ts'
@@ -22,12 +23,8 @@ import { OutgoingRequest } from './outgoing-request.ts'
 import type { Route } from './route.ts'
 import { attemptTrace, callTrace } from './traces.ts'
 import { isHandshakeError, isHttp1Wanted, isOfferRefused } from './verdict.ts'
+import { withHeader } from './with-header.ts'
 
-/**
- * undici looks at its timeouts about twice a second, and fires no earlier than after 1 s (measured with 8.12: 250 ms
- * fire at 1,000, 1,000 ms at 1,500). Below this, where that would be felt, an attempt has a timer of its own.
- */
-const COARSE_FROM_MS = 5_000
 const NONE: readonly Upstream[] = []
 
 /**
@@ -133,6 +130,25 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     return this.#request.streamsBody
   }
 
+  get hasBody(): boolean {
+    return this.#request.hasBody
+  }
+
+  dropBody(reason: Error): void {
+    this.#request.dropBody(reason)
+  }
+
+  get headersTimeout(): number | undefined {
+    return this.#request.headersTimeout
+  }
+
+  sentLater(options: Dispatcher.DispatchOptions): Dispatcher.DispatchOptions {
+    const { deadlineHeader, clock } = this.route
+    if (deadlineHeader === undefined || this.#deadline === undefined) return options
+    const leftMs = String(this.#deadline.leftMs(clock.now()))
+    return { ...options, headers: withHeader(options.headers, deadlineHeader, leftMs) as never }
+  }
+
   get maxDrainBytes(): number {
     return this.route.retry?.maxDrainBytes ?? 0
   }
@@ -173,6 +189,11 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     const decision = this.#next(attempt, outcome)
     if (decision?.kind !== 'give-up') return
     const { host, retry } = this.route
+    // Nothing happened to it that a list of attempts could tell.
+    if (outcome.kind === 'queue-timeout' && !outcome.sent) {
+      this.failed(error)
+      return
+    }
     // With retries off this is undici with discovery: its errors are the caller's to know.
     const records = this.#history?.records ?? []
     const assumedPort = this.#history?.assumedPort
@@ -290,7 +311,7 @@ export class Call extends CallController implements AttemptOwner, PickHint {
   }
 
   #tryOn(upstream: Upstream, tried: readonly Upstream[], now: number): void {
-    const { cluster, attemptMs, mayQueue } = this.route
+    const { cluster, pools, mayQueue } = this.route
     // The user's balancer has picked it, and may have ended the call.
     if (this.isOver) {
       cluster.notTried(upstream)
@@ -300,7 +321,7 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     let options: Dispatcher.DispatchOptions
     try {
       pool = this.#poolOf(upstream)
-      options = this.#optionsOfAttempt(now)
+      options = this.#optionsOfAttempt(upstream, now)
       if (upstream === cluster.fallback) tellFallback(this.route, this.method, upstream, tried)
     } catch (error) {
       // It may have been meant as a probe, and was none.
@@ -316,15 +337,14 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     const Kind = this.streamsBody || followsSending(this.handler) ? FollowedAttempt : Attempt
     const attempt = new Kind(this, upstream, now, this.#attempts)
     this.attempt = attempt
-    const limitMs = options.headersTimeout ?? attemptMs
-    if (limitMs > 0 && (limitMs < COARSE_FROM_MS || mayQueue)) attempt.limit(limitMs)
+    const slots = mayQueue ? pools.slotsOf(pool) : undefined
     this.hedge?.watch(now)
     if (attemptTracing.hasSubscribers) {
       const isHedge = this.hedge?.rival !== undefined
       const trace = attemptTrace(this.#trace, this.route.host, attempt, isHedge, now - this.#idleSince)
       attempt.trace = trace
-      traceBegin(attemptTracing, trace, () => attempt.dispatchOn(pool, options))
-    } else attempt.dispatchOn(pool, options)
+      traceBegin(attemptTracing, trace, () => attempt.dispatchOn(pool, options, slots))
+    } else attempt.dispatchOn(pool, options, slots)
   }
 
   /**
@@ -339,10 +359,23 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     return pools.get(upstream, this.#http1Only)
   }
 
-  #optionsOfAttempt(now: number): Dispatcher.DispatchOptions {
+  #optionsOfAttempt(upstream: Upstream, now: number): Dispatcher.DispatchOptions {
     const { deadlineHeader } = this.route
-    if (deadlineHeader === undefined || this.#deadline === undefined) return this.#request.forAttempt()
-    return this.#request.forAttemptWith(deadlineHeader, String(this.#deadline.leftMs(now)))
+    const reader = this.streamsBody ? this.#readerFor(upstream) : undefined
+    if (deadlineHeader === undefined || this.#deadline === undefined) return this.#request.forAttempt(reader)
+    return this.#request.forAttemptWith(reader, deadlineHeader, String(this.#deadline.leftMs(now)))
+  }
+
+  #readerFor(upstream: Upstream): BodyReader {
+    const { pools } = this.route
+    return {
+      // undici would reset the stream, as `Attempt` must not.
+      mayThrow: () => !pools.speaksHttp2(upstream),
+      failed: (error) => {
+        this.attempt?.abort(error)
+        this.failed(error)
+      },
+    }
   }
 
   /** Begins or arranges the next attempt, if there is one; undefined when the call ended over the question. */

@@ -31,6 +31,7 @@ export class DiscoveryDispatcher extends Dispatcher {
   private readonly routes: Routes
   private readonly elsewhere: Dispatcher
   private ending: Promise<void> | undefined = undefined
+  private readonly destruction: PromiseWithResolvers<void> = Promise.withResolvers()
   private isDestroyed = false
 
   /** @param elsewhere takes the requests of hosts that are not discovered; closed along with this */
@@ -38,6 +39,8 @@ export class DiscoveryDispatcher extends Dispatcher {
     super()
     this.routes = routes
     this.elsewhere = elsewhere
+    // Nobody may be waiting for it.
+    this.destruction.promise.catch(() => undefined)
   }
 
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
@@ -76,7 +79,11 @@ export class DiscoveryDispatcher extends Dispatcher {
   }
 
   override close(callback?: () => void): Promise<void> & void {
-    this.ending ??= both(this.routes.close(), this.elsewhere.close())
+    // What waits in undici for a connection or an end may never hear of either once it was destroyed.
+    this.ending ??= Promise.race([
+      both(this.routes.close(), this.elsewhere.close()),
+      this.destruction.promise,
+    ])
     return settle(this.ending, callback)
   }
 
@@ -85,6 +92,7 @@ export class DiscoveryDispatcher extends Dispatcher {
     const callback = typeof first === 'function' ? first : second
     this.isDestroyed = true
     this.ending = both(this.routes.destroy(error), this.elsewhere.destroy(error))
+    this.ending.then(this.destruction.resolve, this.destruction.reject)
     return settle(this.ending, callback)
   }
 }

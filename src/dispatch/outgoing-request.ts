@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import type { Dispatcher } from 'undici'
-import { brokeOff, isOneShot, recorded, sendable, type RecordedBody } from './body.ts'
+import { brokeOff, isOneShot, recorded, sendable, type BodyReader, type RecordedBody } from './body.ts'
 import { checkCallOptions } from './call-options.ts'
 import { isRepeatable } from './idempotence.ts'
 import { KeyedRequest } from './keyed-request.ts'
@@ -12,15 +12,30 @@ export class OutgoingRequest {
   readonly options: Dispatcher.DispatchOptions
   /** Whether its body reaches undici as a stream or an iterable. */
   readonly streamsBody: boolean
+  /** The request's own limit to response headers; 0: none, undefined: it has none of its own. */
+  readonly headersTimeout: number | undefined
   readonly #body: RecordedBody | undefined
 
   /** @throws InvalidOptionsError for what it says of itself */
   constructor(options: Dispatcher.DispatchOptions, retry: RetryOptions | undefined) {
     checkCallOptions(options)
-    this.options = sendable(options)
+    this.headersTimeout = ownLimit(options.headersTimeout)
+    const sent = sendable(options)
+    // undici's timer would fire up to half a second early.
+    this.options = this.headersTimeout === undefined ? sent : { ...sent, headersTimeout: 0 }
     const { body } = this.options
     this.streamsBody = isOneShot(body)
     this.#body = recorded(body, retry?.maxReplayBytes)
+  }
+
+  get hasBody(): boolean {
+    return (this.options.body ?? null) !== null
+  }
+
+  /** Ends a body that undici reads itself. */
+  dropBody(reason: Error): void {
+    const { destroy } = (this.options.body ?? {}) as { destroy?: (error: Error) => void }
+    if (this.#body === undefined && typeof destroy === 'function') destroy.call(this.options.body, reason)
   }
 
   get isRepeatable(): boolean {
@@ -60,14 +75,14 @@ export class OutgoingRequest {
   }
 
   /** As undici is to get it for one more attempt: nearly always the caller's own object. */
-  forAttempt(): Dispatcher.DispatchOptions {
+  forAttempt(reader?: BodyReader): Dispatcher.DispatchOptions {
     if (this.#body === undefined) return this.options
-    return { ...this.options, body: this.#body.read() as never }
+    return { ...this.options, body: this.#body.read(reader) as never }
   }
 
   /** The same, with a header that only this attempt has. */
-  forAttemptWith(name: string, value: string): Dispatcher.DispatchOptions {
-    const options = this.forAttempt()
+  forAttemptWith(reader: BodyReader | undefined, name: string, value: string): Dispatcher.DispatchOptions {
+    const options = this.forAttempt(reader)
     return { ...options, headers: withHeader(options.headers, name, value) as never }
   }
 
@@ -84,4 +99,9 @@ export class OutgoingRequest {
 
 function hostnameOf(url: string): string | undefined {
   return URL.canParse(url) ? new URL(url).hostname : undefined
+}
+
+/** @returns undefined also for what undici refuses: it has the words for that */
+function ownLimit(limitMs: unknown): number | undefined {
+  return typeof limitMs === 'number' && Number.isFinite(limitMs) && limitMs >= 0 ? limitMs : undefined
 }

@@ -82,6 +82,9 @@ function standsToReason(outcome: Outcome, idempotent: boolean, place: NextPlace)
     case 'timeout':
       // Without a connection nothing was sent: no method can have had an effect.
       return outcome.phase === 'connect' || (idempotent && outcome.phase === 'headers')
+    case 'queue-timeout':
+      // The same task has no more connections than before.
+      return place === 'elsewhere' && (idempotent || !outcome.sent)
     case 'connect-error':
       return true
     case 'cancelled':

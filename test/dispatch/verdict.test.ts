@@ -32,7 +32,8 @@ function told(outcome: Outcome): Verdict {
     case 'connect-error':
       return 'connect'
     case 'response':
-      throw new Error('an error is no response')
+    case 'queue-timeout':
+      throw new Error('undici reports neither by an error')
   }
 }
 
