@@ -71,15 +71,11 @@ export class WeightedDraw {
     if ((other.pending + 1) * weight <= load) return true
     // The fraction of a call by which the other has less than its part of what is under way at both.
     const lack = ((one.pending + other.pending) * otherWeight) / (weight + otherWeight) - other.pending
-    const total = this.#totalOf(candidates)
+    if (candidates !== this.#last) this.#scan(candidates)
+    const total = this.#totalOfLast
     // Being the second of two distinct ones, it is compared with a heavy one more often than that is with it.
     const evenly = weight > otherWeight ? (total - weight) / (total - otherWeight) : 1
     return this.#random.next() * (1 - lack) < evenly * lack
-  }
-
-  #totalOf(candidates: readonly Upstream[]): number {
-    if (candidates !== this.#last) this.#scan(candidates)
-    return this.#totalOfLast
   }
 
   #drawAnew(candidates: readonly Upstream[]): number {

@@ -285,7 +285,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     const { cluster } = this.call.route
     if (!this.#reported) this.upstream.waited(isAnswer(outcome), now)
     this.#reported = true
-    cluster.report(this.upstream, outcome, now, this.#startedAt)
+    cluster.report(this.upstream, outcome, now, this.#startedAt, this.call)
   }
 
   #tellTrace(trace: AttemptTrace, outcome: Outcome): void {

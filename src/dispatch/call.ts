@@ -15,7 +15,7 @@ import { CallController } from './call-controller.ts'
 import type { CallOptions } from './call-options.ts'
 import { FollowedAttempt, followsSending } from './followed-attempt.ts'
 import { Hedge, mayHedge } from './hedge.ts'
-import { History, type Decision } from './history.ts'
+import { History, type Decision, type Retry } from './history.ts'
 import { KeyedRequest } from './keyed-request.ts'
 import { noUpstream, tellFallback } from './no-upstream.ts'
 import { OutgoingRequest } from './outgoing-request.ts'
@@ -41,6 +41,8 @@ export class Call extends CallController implements AttemptOwner, PickHint {
   readonly #http1Only: boolean
   #attempts: number
   #history: History | undefined
+  /** Where the next attempt is to go: a place is kept for it. */
+  #placed: Upstream | undefined
   #wait: Timer | undefined
   #startedAt: number
   /** Since when nothing is under way: the call's beginning, or its last failure. */
@@ -65,6 +67,7 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     this.#http1Only = http1Only
     this.#attempts = 0
     this.#history = undefined
+    this.#placed = undefined
     this.#wait = undefined
     this.#startedAt = 0
     this.#idleSince = 0
@@ -117,6 +120,11 @@ export class Call extends CallController implements AttemptOwner, PickHint {
   /** For the cluster, which would rather not probe a failing task with a call that is then lost. */
   get idempotent(): boolean {
     return this.#request.isRepeatable
+  }
+
+  /** For the same: of what is read as it is sent, nobody knows yet how long it is. */
+  get replayable(): boolean {
+    return !this.streamsBody
   }
 
   get method(): string {
@@ -230,20 +238,28 @@ export class Call extends CallController implements AttemptOwner, PickHint {
   }
 
   #begin(now: number): void {
-    const { cluster, retry } = this.route
+    const { cluster } = this.route
     this.now = now
     this.#wait = undefined
-    const history = this.#history
-    const tried = history?.tried ?? NONE
-    const last = retry !== undefined && this.#attempts === retry.attempts - 1
+    const tried = this.#history?.tried ?? NONE
+    const placed = this.#leavePlace()
     try {
-      const upstream = cluster.pick(this, tried, last && history?.hasConnectFailure === true)
+      const upstream =
+        placed !== undefined && cluster.isStillGood(placed) ? placed : cluster.pick(this, tried, false)
       if (upstream === undefined) throw noUpstream(this.route, tried)
       this.#tryOn(upstream, tried, now)
     } catch (error) {
       // A balancer of the user's may throw too, and there is no one above to catch it: this may be a timer.
       this.failed(error as Error)
     }
+  }
+
+  /** What was kept for the next attempt is its own from now on, or nobody's. */
+  #leavePlace(): Upstream | undefined {
+    const placed = this.#placed
+    this.#placed = undefined
+    placed?.release()
+    return placed
   }
 
   /** The call is late: a second attempt begins beside the first, if that is possible. */
@@ -271,7 +287,7 @@ export class Call extends CallController implements AttemptOwner, PickHint {
       options = this.#optionsOfAttempt(now)
     } catch (error) {
       // It may have been meant as a probe, and was none.
-      cluster.notTried(upstream)
+      cluster.notTried(upstream, this)
       throw error
     }
     this.#attempts++
@@ -312,11 +328,12 @@ export class Call extends CallController implements AttemptOwner, PickHint {
   #next(attempt: Attempt, outcome: Outcome): Decision | undefined {
     const history = (this.#history ??= new History(this.route, this.#request.options))
     const isOneOfTwo = this.hedge?.rival !== undefined
+    this.now = this.route.clock.now()
     let decision: Decision
     try {
       decision = isOneOfTwo
         ? history.decideBeside(attempt.upstream, outcome)
-        : history.decide(attempt.upstream, outcome, this.#request.isReplayable)
+        : history.decide(attempt.upstream, outcome, this.#request.isReplayable, this)
     } catch (error) {
       // The user's own rule failed: that is what the caller has to hear.
       attempt.abort(error as Error)
@@ -327,18 +344,20 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     if (isOneOfTwo) this.attempt = this.hedge?.leave(attempt, this.attempt, this.route.clock.now())
     else {
       this.#request.rest()
-      this.#beginIn(decision.waitMs, attempt, outcome)
+      this.#beginIn(decision, attempt, outcome)
     }
     return decision
   }
 
-  #beginIn(waitMs: number, failed: Attempt, outcome: Outcome): void {
+  #beginIn({ waitMs, upstream: placed }: Retry, failed: Attempt, outcome: Outcome): void {
     const { host, calls, clock } = this.route
     const { method } = this
     const { number } = failed
     const { label: upstream } = failed.upstream
     // Whoever was asked for the retry has ended the call, or whoever is told of it does.
     if (this.isOver) return
+    this.#placed = placed
+    placed?.reserve()
     this.hedge?.unwatch()
     this.#idleSince = clock.now()
     emit('onehop:call.retried', () => ({ host, method, attempt: number, upstream, outcome, waitMs }))
@@ -372,6 +391,7 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     this.route.calls.end()
     if (this.#wait !== undefined || this.#attempts === 0) this.route.calls.stopsWaiting(this)
     this.#wait?.cancel()
+    this.#leavePlace()
     this.#deadline?.cancel()
     if (this.hedge !== undefined) this.#endHedge(this.hedge)
     this.#request.close()
