@@ -8,6 +8,8 @@ export interface PickHint {
   readonly key: string | undefined
   /** Whether the call may be sent again if it fails, and so may be a probe. Asked only where a probe is due [true]. */
   readonly idempotent?: boolean
+  /** Whether its body can be sent again: one that is read as it is sent may be too long for that [true]. */
+  readonly replayable?: boolean
 }
 
 /** What a balancer may read of a request to find its key. */

@@ -37,11 +37,15 @@ export function leastRequest(options: LeastRequestOptions = {}): Balancer {
   const lots = new WeightedDraw(chance)
   return {
     pick(candidates) {
-      if (candidates.length <= choices) return leastOfAll(candidates, chance)
+      const { length } = candidates
+      // Two are drawn also where there are no more: that is what keeps their weights.
+      if (length < 2 || (length <= choices && (length > 2 || choices > 2)))
+        return leastOfAll(candidates, chance)
       let best = lots.draw(candidates)
       for (let choice = 1; choice < choices; choice++) {
         const other = lots.drawOther(candidates, best)
-        if (loadOf(candidates[other]) < loadOf(candidates[best])) best = other
+        if (lots.isShorter(candidates, candidates[other] as Upstream, candidates[best] as Upstream))
+          best = other
       }
       return candidates[best]
     },

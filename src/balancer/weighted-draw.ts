@@ -4,6 +4,11 @@ import type { Random } from '../core/clock.ts'
 /** With weights that lie within a factor of two, fewer than one draw in 60,000 is still without a result. */
 const MOST_TRIES = 16
 
+interface Weights {
+  readonly heaviest: number
+  readonly total: number
+}
+
 /**
  * Draws upstreams by chance in proportion to their weights, at a cost that does not depend on how many there are.
  *
@@ -15,11 +20,12 @@ const MOST_TRIES = 16
  */
 export class WeightedDraw {
   readonly #random: Random
-  /** The heaviest of a set, as far as it is known: weights may change while the set stays. */
-  readonly #heaviest = new WeakMap<readonly Upstream[], number>()
+  /** Of each set, as far as it is known: weights may change while the set stays. */
+  readonly #weights = new WeakMap<readonly Upstream[], Weights>()
   /** Of the set that was drawn from last, which is nearly always the next one too: a look into a map costs more. */
   #last: readonly Upstream[] | undefined = undefined
   #heaviestOfLast = 0
+  #totalOfLast = 0
 
   constructor(random: Random) {
     this.#random = random
@@ -48,10 +54,34 @@ export class WeightedDraw {
     return drawn < first ? drawn : drawn + 1
   }
 
+  /**
+   * Whether a queue at `other` is the shorter one for a call that `one` was drawn for: pending ÷ weight.
+   *
+   * Whole calls are coarse. Of two tasks that weigh 9 and 1 and have 7 and 0 calls under way, the light one has less to
+   * do than its part, and with one call more than its part. It then takes the call so often that on average it has its
+   * part under way: drawn are the two in proportion to their weights, and what the shorter queue moves from one to the
+   * other is as much as it moves back. Where weights are equal there is no such case.
+   */
+  isShorter(candidates: readonly Upstream[], other: Upstream, one: Upstream): boolean {
+    const { weight } = one.endpoint
+    const { weight: otherWeight } = other.endpoint
+    if (weight === otherWeight) return other.pending < one.pending
+    const load = one.pending * otherWeight
+    if (other.pending * weight >= load) return false
+    if ((other.pending + 1) * weight <= load) return true
+    // The fraction of a call by which the other has less than its part of what is under way at both.
+    const lack = ((one.pending + other.pending) * otherWeight) / (weight + otherWeight) - other.pending
+    if (candidates !== this.#last) this.#scan(candidates)
+    const total = this.#totalOfLast
+    // Being the second of two distinct ones, it is compared with a heavy one more often than that is with it.
+    const evenly = weight > otherWeight ? (total - weight) / (total - otherWeight) : 1
+    return this.#random.next() * (1 - lack) < evenly * lack
+  }
+
   #drawAnew(candidates: readonly Upstream[]): number {
-    const heaviest = this.#heaviest.get(candidates)
-    if (heaviest === undefined) return this.#scan(candidates)
-    this.#remember(candidates, heaviest)
+    const weights = this.#weights.get(candidates)
+    if (weights === undefined) return this.#scan(candidates)
+    this.#remember(candidates, weights.heaviest, weights.total)
     return this.draw(candidates)
   }
 
@@ -65,7 +95,7 @@ export class WeightedDraw {
       const { weight } = (candidates[index] as Upstream).endpoint
       // It got heavier since: what is known now is right from the next draw on.
       if (weight > heaviest) {
-        this.#remember(candidates, weight)
+        this.#remember(candidates, weight, this.#totalOfLast + weight - heaviest)
         return index
       }
       if ((drawn - index) * heaviest < weight) return index
@@ -73,10 +103,13 @@ export class WeightedDraw {
     return this.#scan(candidates)
   }
 
-  #remember(candidates: readonly Upstream[], heaviest: number): void {
-    if (this.#heaviest.get(candidates) !== heaviest) this.#heaviest.set(candidates, heaviest)
+  #remember(candidates: readonly Upstream[], heaviest: number, total: number): void {
+    const known = this.#weights.get(candidates)
+    if (known?.heaviest !== heaviest || known.total !== total)
+      this.#weights.set(candidates, { heaviest, total })
     this.#last = candidates
     this.#heaviestOfLast = heaviest
+    this.#totalOfLast = total
   }
 
   #scan(candidates: readonly Upstream[]): number {
@@ -87,7 +120,7 @@ export class WeightedDraw {
       total += weight
       if (weight > heaviest) heaviest = weight
     }
-    this.#remember(candidates, heaviest)
+    this.#remember(candidates, heaviest, total)
     let left = this.#random.next() * total
     for (let i = 0; i < candidates.length; i++) {
       left -= (candidates[i] as Upstream).endpoint.weight

@@ -9,6 +9,7 @@ import type { View } from '../discovery/view.ts'
 import { Choice } from './choice.ts'
 import { learn, type Judge } from './learning.ts'
 import { membersOf } from './members.ts'
+import { isOutOfResources, isRefusedHere } from './own-failures.ts'
 import { OutlierDetector, type OutlierOptions } from './outlier.ts'
 import { Rotation } from './rotation.ts'
 import { SlowStart } from './slow-start.ts'
@@ -16,6 +17,9 @@ import { Standpoint, type StandpointOptions } from './standpoint.ts'
 import type { SubsetOptions } from './subset.ts'
 import { Upstream } from './upstream.ts'
 import { Zones } from './zones.ts'
+
+/** An address that answered this recently can be reached, though a connection to it fails. */
+const REACHABLE_MS = 1_000
 
 // The median of 1,000 estimates takes some 100 µs: often enough to follow a fleet, too rare to be felt.
 const PEERS_EVERY_MS = 1_000
@@ -139,15 +143,15 @@ export class Cluster implements Witness {
    * @param preferFallback for a last attempt after connect failures: the load balancer if there is one
    */
   pick(hint: PickHint, tried: readonly Upstream[], preferFallback: boolean): Upstream | undefined {
-    // A retry wants certainty, so probes are sent with first attempts only.
+    // A retry wants certainty, so probes are sent with first attempts only. Their owner is the hint: the call itself.
     const probe = tried.length === 0 ? this.#rotation.takeProbe(hint) : undefined
     if (probe !== undefined) return probe
-    const { candidates, available } = this.#rotation
+    const { candidates, available, tasks } = this.#rotation
     // Whoever is there by now: those that are known are not.
-    if (available.length === 0 && candidates.length > 0)
+    if (available.length === 0 && tasks.length > 0)
       this.#view.refreshEarly(hint.now, this.#fallback === undefined)
     if (this.#spills(tried, preferFallback)) return this.#fallback
-    if (candidates !== available) this.#panic()
+    if (candidates !== available && candidates.length > 0) this.#panic()
     // A retry goes to any zone: what made the first attempt fail may well be the zone.
     const chosen =
       tried.length === 0
@@ -162,9 +166,33 @@ export class Cluster implements Witness {
     return tried.length === 0 ? undefined : (this.#choice.among(candidates, hint) ?? fallback)
   }
 
-  /** Nothing was sent to what was picked: if it was to be probed, the next call does it. */
-  notTried(upstream: Upstream): void {
-    upstream.ejection.probeCancelled()
+  /**
+   * As `pick`, for the attempt that follows one that failed.
+   * @param leaving the upstream whose place the attempt that failed still holds: it is free for the next
+   */
+  pickAgain(
+    hint: PickHint,
+    tried: readonly Upstream[],
+    preferFallback: boolean,
+    leaving: Upstream | undefined,
+  ): Upstream | undefined {
+    leaving?.release()
+    try {
+      return this.pick(hint, tried, preferFallback)
+    } finally {
+      leaving?.reserve()
+    }
+  }
+
+  /** Whether a place that was kept for an attempt is still one: what was picked may be out, or gone, since. */
+  isStillGood(upstream: Upstream): boolean {
+    if (upstream === this.#fallback) return true
+    return this.#rotation.candidates.includes(upstream)
+  }
+
+  /** Nothing was sent to what was picked for a call: if it was to be probed, the next call does it. */
+  notTried(upstream: Upstream, call: PickHint): void {
+    upstream.ejection.endProbe(call)
     this.#rotation.scheduleProbes()
   }
 
@@ -174,19 +202,29 @@ export class Cluster implements Witness {
     return candidates.length > 0 && candidates.every(({ pending }) => pending >= this.#options.maxPending)
   }
 
-  /** Whether an attempt could go somewhere that the call has not been to. */
+  /** Whether an attempt could go somewhere that the call has not been to, and that is not full. */
   hasUntried(tried: readonly Upstream[]): boolean {
     if (this.#fallback !== undefined && !tried.includes(this.#fallback)) return true
-    return this.#rotation.available.some((upstream) => !tried.includes(upstream))
+    const { maxPending } = this.#options
+    return this.#rotation.available.some(
+      (upstream) => upstream.pending < maxPending && !tried.includes(upstream),
+    )
   }
 
   /**
    * Learns from one attempt: from its end, and once more from a response that breaks off after its headers.
    * @param startedAt when the attempt began, on the clock [as its latency says]
+   * @param call what the upstream was picked for: a probe is ended by none but its own call
    */
-  report(upstream: Upstream, outcome: Outcome, now: number, startedAt?: number): void {
+  report(upstream: Upstream, outcome: Outcome, now: number, startedAt?: number, call?: object): void {
+    const isProbe = upstream.ejection.endProbe(call)
+    if (outcome.kind === 'response') upstream.refusedHere = false
+    else if (outcome.kind !== 'cancelled' && this.#isOwnFailure(upstream, outcome, now)) {
+      if (isProbe) this.#rotation.scheduleProbes()
+      return
+    }
     const judge = upstream === this.#fallback ? undefined : this.#judge
-    const change = learn(upstream, outcome, now, judge, startedAt)
+    const change = learn(upstream, outcome, now, judge, startedAt, isProbe)
     if (change.kind === 'ejected') this.#ejected(upstream, change.forMs, now)
     if (change.kind === 'outlier') this.#eject(upstream, change.reason, now)
     if (change.kind === 'readmitted') this.#readmitted(upstream, now)
@@ -197,8 +235,12 @@ export class Cluster implements Witness {
 
   /** It said with an answer that it is about to end: to be called before that answer is reported, and no failure. */
   drains(upstream: Upstream, now: number): void {
+    // The load balancer passes on what one of the tasks behind it says of itself.
+    if (upstream === this.#fallback) return
+    const { cause } = upstream.ejection
     const forMs = upstream.ejection.drains(now)
     if (forMs !== undefined) this.#ejected(upstream, forMs, now)
+    else if (cause !== 'drains') this.#recount()
   }
 
   /** Why nothing could be picked, for people: `0 of 6 endpoints can take the call (4 ejected, 2 tried)`. */
@@ -231,10 +273,38 @@ export class Cluster implements Witness {
     return preferFallback || (directShare < 1 && this.#options.random.next() >= directShare)
   }
 
+  /**
+   * Whether an attempt failed for what this process lacks. Where this host refuses to connect, that is so if it refuses
+   * all addresses, or one that answers over connections it has (they are out of ports); else the address is to blame.
+   */
+  #isOwnFailure(upstream: Upstream, outcome: Outcome, now: number): boolean {
+    if (isOutOfResources(outcome)) return true
+    upstream.refusedHere = isRefusedHere(outcome)
+    if (!upstream.refusedHere) return false
+    if (now - upstream.answeredAt <= REACHABLE_MS) return true
+    const fallback = this.#fallback
+    const all = fallback === undefined ? this.tasks : [...this.tasks, fallback]
+    if (all.length < 2 || !all.every(({ refusedHere }) => refusedHere)) return false
+    this.#pardon(all, now)
+    return true
+  }
+
+  /** No address can be reached from here: those that are out for it are no worse than the others. */
+  #pardon(upstreams: readonly Upstream[], now: number): void {
+    // Addresses of tasks that are gone may look the same.
+    this.#view.refreshEarly(now, false)
+    for (const { ejection, label } of upstreams) {
+      if (ejection.state === 'available' || ejection.cause !== 'refuses') continue
+      ejection.readmit(now)
+      this.#tellReadmitted(label)
+    }
+    this.#recount()
+  }
+
   #panic(): void {
-    const { length: total } = this.tasks
-    if (this.#panicking || total === 0) return
+    if (this.#panicking) return
     this.#panicking = true
+    const { length: total } = this.tasks
     const { host } = this.#options
     emit('onehop:cluster.panicked', () => ({ host, available: 0, total }))
   }
@@ -258,12 +328,15 @@ export class Cluster implements Witness {
   }
 
   #readmitted(upstream: Upstream, now: number): void {
-    this.#panicking = false
     upstream.startAfresh(now)
     this.#slowStart.begin(upstream, now)
     this.#recount()
+    this.#tellReadmitted(upstream.label)
+  }
+
+  #tellReadmitted(upstream: string): void {
     const { host } = this.#options
-    emit('onehop:upstream.readmitted', () => ({ host, upstream: upstream.label }))
+    emit('onehop:upstream.readmitted', () => ({ host, upstream }))
   }
 
   /** Takes in another set: those that stay keep their state, by address and port. */
@@ -307,6 +380,8 @@ export class Cluster implements Witness {
   #recount(): void {
     this.#rotation.recount()
     const { tasks, available } = this.#rotation
+    // Whatever ended it, a task that came back or a new one: the next panic is another.
+    if (available.length > 0) this.#panicking = false
     this.#choice.zones?.recount(this.#endpoints ?? [], tasks, available, this.#standpoint?.peers)
   }
 

@@ -28,19 +28,27 @@ export interface FailingTimes {
 }
 
 export class Ejection {
-  #state: EjectionState = 'available'
+  #isOut = false
   #cause: EjectionCause = 'refuses'
   #reason = ''
   #since = Number.NEGATIVE_INFINITY
   #until = Number.NEGATIVE_INFINITY
-  #forMs = 0
+  /** How long it is out again after a probe that showed nothing. */
+  #againMs = 0
   #refusals = 0
   /** Times out for failing, less one for each `baseMs` of good conduct since. */
   #failings = 0
+  /** Probes in a row that their callers gave up. */
+  #givenUp = 0
   #backSince = Number.NEGATIVE_INFINITY
+  /** The call that probes: it alone ends the probe. */
+  #probe: object | undefined = undefined
+  /** Since when the task was out as that call began. */
+  #probeOfSince = Number.NEGATIVE_INFINITY
 
   get state(): EjectionState {
-    return this.#state
+    if (!this.#isOut) return 'available'
+    return this.#probe === undefined ? 'ejected' : 'probing'
   }
 
   /** What keeps it out, or did last. */
@@ -60,19 +68,18 @@ export class Ejection {
 
   /** When the next probe may go, in ms on the clock; Infinity while there is none to wait for. */
   get probeAt(): number {
-    return this.#state === 'ejected' ? this.#until : Number.POSITIVE_INFINITY
+    return this.state === 'ejected' ? this.#until : Number.POSITIVE_INFINITY
   }
 
   /**
-   * No connection could be made. Failures that come in while it is out already, of attempts begun before,
+   * No connection could be made. Failures that come in while it is out already, of attempts that are not the probe,
    * tell nothing new.
+   * @param isProbe whether it was the probe's
    * @returns for how many ms it is now out, or undefined when nothing changed
    */
-  connectFailed(now: number, reason: string): number | undefined {
-    if (this.#state === 'ejected') return undefined
-    this.#refusals++
-    const forMs = Math.min(FIRST_EJECTION_MS * 2 ** (this.#refusals - 1), LONGEST_EJECTION_MS)
-    return this.#eject('refuses', forMs, now, reason)
+  connectFailed(now: number, reason: string, isProbe = false): number | undefined {
+    if (this.#isOut && !isProbe) return undefined
+    return this.#eject('refuses', this.#nextRefusalMs(), now, reason)
   }
 
   /**
@@ -85,13 +92,25 @@ export class Ejection {
     reason: string,
     { baseMs, longestMs }: FailingTimes,
     jitter: number,
+    isProbe = false,
   ): number | undefined {
-    if (this.#state === 'ejected') return undefined
-    if (this.#state === 'probing') return this.#eject('fails', baseMs * jitter, now, reason)
+    if (this.#isOut) return isProbe ? this.#eject('fails', baseMs * jitter, now, reason) : undefined
     const forgotten = Math.floor((now - this.#backSince) / baseMs)
     this.#failings = Math.max(0, this.#failings - forgotten) + 1
     const forMs = Math.min(baseMs * this.#failings, longestMs) * jitter
-    return this.#eject('fails', forMs, now, reason)
+    this.#eject('fails', forMs, now, reason)
+    // A probe that shows nothing must not cost more than one that fails.
+    this.#againMs = baseMs * jitter
+    return forMs
+  }
+
+  /**
+   * Its probe got a connection, and no answer. It may be starting, so it is out as after a connection that was refused;
+   * but as it takes connections, calls that cannot be sent again leave the next probe to others for a while.
+   * @returns for how many ms it is now out
+   */
+  probeBroke(now: number, reason: string): number {
+    return this.#eject('fails', this.#nextRefusalMs(), now, reason)
   }
 
   /**
@@ -99,55 +118,83 @@ export class Ejection {
    * @returns for how many ms it is now out, or undefined when nothing changed
    */
   drains(now: number): number | undefined {
-    const isKnown = this.#state === 'ejected'
+    const isKnown = this.state === 'ejected'
     const forMs = this.#eject('drains', DRAINING_EJECTION_MS, now, 'is draining')
     // Where all of them drain they are called all the same, and say so with each answer.
     return isKnown ? undefined : forMs
   }
 
-  /** The request that is about to go is the probe. Nothing else is sent there until its outcome is known. */
-  startProbe(): void {
-    this.#state = 'probing'
+  /** This call is the probe. No other is, until it ends or the task is back. */
+  startProbe(call: object): void {
+    this.#probe = call
+    this.#probeOfSince = this.#since
   }
 
-  /** The probe ended without telling anything (the caller went away): the next call probes. */
-  probeCancelled(): void {
-    if (this.#state === 'probing') this.#state = 'ejected'
+  /**
+   * An attempt of a call ended. If it was the probe, and tells nothing, the next call probes.
+   * @returns whether it was the probe, and what put the task out is what it was to probe
+   */
+  endProbe(call: object | undefined): boolean {
+    if (this.#probe === undefined || this.#probe !== call) return false
+    this.#probe = undefined
+    return this.#probeOfSince === this.#since
   }
 
   /**
    * The probe was late, and another attempt answered its call: not the success that brings it back, and no failure. It
    * is out for as long again; without that each call would be its probe, and late.
-   * @returns for how many ms, or undefined when it was no probe
+   * @returns for how many ms
    */
-  probeOutrun(now: number): number | undefined {
-    if (this.#state !== 'probing') return undefined
-    return this.#eject(this.#cause, this.#forMs, now, this.#reason)
+  probeOutrun(now: number): number {
+    return this.#eject(this.#cause, this.#againMs, now, this.#reason)
+  }
+
+  /**
+   * The caller of the probe waited for an answer in vain. That costs more than a refused connection, of which callers
+   * notice nothing: it is out for as long again, and for at least twice `baseMs`, then 30 s.
+   * @returns for how many ms
+   */
+  probeGivenUp(now: number, reason: string, baseMs: number): number {
+    this.#givenUp++
+    const leastMs = Math.min(2 * baseMs * this.#givenUp, LONGEST_EJECTION_MS)
+    return this.#eject('fails', Math.max(this.#againMs, leastMs), now, reason)
   }
 
   /**
    * It answered a request that was begun at `startedAt`. An answer to one from before the ejection came over a
-   * connection that was open then, and does not show that new ones can be made. Who refused connections is back
-   * with any answer; who failed, with a good one.
+   * connection that was open then, and does not show that new ones can be made. One that refused connections is back
+   * with any answer; one that failed, with a good one.
    * @returns whether this brought it back
    */
   answered(startedAt: number, isGood: boolean, now: number): boolean {
-    if (this.#state === 'available' || startedAt < this.#since) return false
+    if (!this.#isOut || startedAt < this.#since) return false
     if (this.#cause === 'fails' && !isGood) return false
-    this.#state = 'available'
-    this.#reason = ''
-    this.#refusals = 0
-    this.#backSince = now
+    this.readmit(now)
     return true
   }
 
+  /** It is back. A probe under way is a call like any other. */
+  readmit(now: number): void {
+    this.#isOut = false
+    this.#reason = ''
+    this.#refusals = 0
+    this.#givenUp = 0
+    this.#backSince = now
+    this.#probe = undefined
+  }
+
+  #nextRefusalMs(): number {
+    this.#refusals++
+    return Math.min(FIRST_EJECTION_MS * 2 ** (this.#refusals - 1), LONGEST_EJECTION_MS)
+  }
+
   #eject(cause: EjectionCause, forMs: number, now: number, reason: string): number {
-    this.#state = 'ejected'
+    this.#isOut = true
     this.#cause = cause
     this.#reason = reason
     this.#since = now
     this.#until = now + forMs
-    this.#forMs = forMs
+    this.#againMs = forMs
     return forMs
   }
 }

@@ -1,6 +1,6 @@
 import { reasonOf } from '../core/errors.ts'
 import { isConnectFailure, type Outcome } from '../core/outcome.ts'
-import type { OutlierDetector } from './outlier.ts'
+import { DEFAULT_OUTLIER, type OutlierDetector } from './outlier.ts'
 import type { Upstream } from './upstream.ts'
 
 /** What an outcome shows about whether an upstream should be in the rotation. */
@@ -26,39 +26,55 @@ const LONGEST_RETRY_AFTER_MS = 60_000
  */
 const COLD_CALLS = 2
 
-/** These say that this process is out of something, not that the upstream is bad. */
-const OWN_FAILURES = new Set(['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS'])
+/**
+ * A probe that its caller gives up sooner than a connection is made says nothing of the task. Within a VPC that takes
+ * less than 2 ms.
+ */
+const CONNECTED_WITHIN_MS = 2
 
 const NOTHING: Change = { kind: 'none' }
 const READMITTED: Change = { kind: 'readmitted' }
 
-/** Takes what became of one attempt into the upstream's estimate, counts and ejection. */
+/**
+ * Takes what became of one attempt into the upstream's estimate, counts and ejection.
+ * @param isProbe whether the attempt was to show that the upstream is well again
+ */
 export function learn(
   upstream: Upstream,
   outcome: Outcome,
   now: number,
   judge: Judge,
   startedAt?: number,
+  isProbe = false,
 ): Change {
   switch (outcome.kind) {
     case 'response':
-      return learnFromResponse(upstream, outcome, now, judge, startedAt)
+      return learnFromResponse(upstream, outcome, now, judge, isProbe, startedAt)
     case 'connect-error':
     case 'transport-error':
     case 'timeout':
       if (outcome.kind === 'transport-error' && outcome.ownFault === true)
-        return learn(upstream, { kind: 'cancelled', latencyMs: 0 }, now, judge)
-      return learnFromFailure(upstream, outcome, now, judge)
+        return learn(upstream, { kind: 'cancelled', latencyMs: 0 }, now, judge, startedAt, isProbe)
+      return learnFromFailure(upstream, outcome, now, judge, isProbe)
     case 'queue-timeout':
-      upstream.ejection.probeCancelled()
       return NOTHING
     case 'cancelled':
       // It had this long and did not answer: worth knowing if it is more than was expected.
       if (outcome.latencyMs > upstream.latencyMs(now)) upstream.observe(outcome.latencyMs, now)
-      if (outcome.outrun === true) return ejected(upstream.ejection.probeOutrun(now))
-      upstream.ejection.probeCancelled()
-      return NOTHING
+      return isProbe ? learnFromLostProbe(upstream, outcome, now, judge) : NOTHING
   }
+}
+
+function learnFromLostProbe(
+  { ejection }: Upstream,
+  { latencyMs, outrun }: Outcome & { kind: 'cancelled' },
+  now: number,
+  judge: Judge,
+): Change {
+  if (outrun === true) return ejected(ejection.probeOutrun(now))
+  if (latencyMs < CONNECTED_WITHIN_MS) return NOTHING
+  const told = `a probe had no answer in ${Math.round(latencyMs)} ms, when its caller left`
+  return ejected(ejection.probeGivenUp(now, told, baseMsOf(judge)))
 }
 
 function learnFromResponse(
@@ -66,6 +82,7 @@ function learnFromResponse(
   outcome: Outcome & { kind: 'response' },
   now: number,
   judge: Judge,
+  isProbe: boolean,
   startedAt: number = now - outcome.latencyMs,
 ): Change {
   const { status, latencyMs, retryAfterMs } = outcome
@@ -79,37 +96,45 @@ function learnFromResponse(
   }
   if (!isGood || status === 429) upstream.failures++
   if (upstream.ejection.answered(startedAt, isGood, now)) return READMITTED
-  if (!isGood) return judgeFailure(upstream, `status ${status}`, now, judge)
+  if (!isGood) return judgeFailure(upstream, `status ${status}`, now, judge, isProbe)
   if (upstream.ejection.state === 'available') judge?.succeeded(upstream.answers, now)
   return NOTHING
 }
 
-function learnFromFailure(upstream: Upstream, outcome: Failure, now: number, judge: Judge): Change {
-  if (OWN_FAILURES.has((outcome.error as NodeJS.ErrnoException).code ?? '')) {
-    upstream.ejection.probeCancelled()
-    return NOTHING
-  }
+function learnFromFailure(
+  upstream: Upstream,
+  outcome: Failure,
+  now: number,
+  judge: Judge,
+  isProbe: boolean,
+): Change {
   upstream.failures++
   if (isConnectFailure(outcome)) {
     upstream.answeredAt = Number.NEGATIVE_INFINITY
     // A connection that cannot be made says nothing about how long answers take; ejection takes care of it.
-    return ejected(upstream.ejection.connectFailed(now, reasonOf(outcome.error)))
+    return ejected(upstream.ejection.connectFailed(now, reasonOf(outcome.error), isProbe))
   }
   const waitedMs = outcome.kind === 'timeout' ? outcome.latencyMs : 0
   upstream.penalise(Math.max(FAILURE_COUNTS_AS_MS, waitedMs), now)
-  return judgeFailure(upstream, reasonOf(outcome.error), now, judge)
+  if (isProbe && outcome.kind === 'timeout' && upstream.ejection.cause === 'refuses')
+    return ejected(upstream.ejection.probeGivenUp(now, reasonOf(outcome.error), baseMsOf(judge)))
+  return judgeFailure(upstream, reasonOf(outcome.error), now, judge, isProbe)
 }
 
-function judgeFailure(upstream: Upstream, what: string, now: number, judge: Judge): Change {
+function judgeFailure(upstream: Upstream, what: string, now: number, judge: Judge, isProbe: boolean): Change {
   const { ejection } = upstream
-  if (ejection.state === 'ejected') return NOTHING
-  if (ejection.state === 'probing') {
+  if (isProbe) {
     // A probe that fails in any way was not the success that re-admits.
-    if (ejection.cause === 'refuses' || judge === undefined) return ejected(ejection.connectFailed(now, what))
-    return ejected(ejection.failed(now, what, judge.options, 1))
+    if (ejection.cause === 'refuses' || judge === undefined) return ejected(ejection.probeBroke(now, what))
+    return ejected(ejection.failed(now, what, judge.options, 1, isProbe))
   }
+  if (ejection.state !== 'available') return NOTHING
   const reason = judge?.failed(upstream.answers, now)
   return reason === undefined ? NOTHING : { kind: 'outlier', reason: `${reason} (${what})` }
+}
+
+function baseMsOf(judge: Judge): number {
+  return (judge?.options ?? DEFAULT_OUTLIER).baseMs
 }
 
 function ejected(forMs: number | undefined): Change {

@@ -3,8 +3,9 @@ import { directShare } from './tiers.ts'
 import type { Upstream } from './upstream.ts'
 
 /**
- * A task that failed, or drained, is probed with a call that can be sent again, if there is one within this time. A
- * service of no such calls must have it back, too.
+ * A task that failed, or drained, is probed with a call that can be sent again, if there is one within this time; one
+ * whose body can be sent only once is left for as long to others in any case. A service of no such calls must have the
+ * task back, too.
  */
 const PATIENCE_MS = 2_000
 
@@ -15,6 +16,11 @@ export class Rotation {
   tasks: readonly Upstream[] = []
   /** Those of the tasks that are not ejected; another array whenever that changes. */
   available: readonly Upstream[] = []
+  /**
+   * Those that a call may go to: when nothing is available, any task is a better guess than a certain failure. One that
+   * refuses connections is no guess, as long as there are others, a load balancer included (docs/decisions/004).
+   */
+  candidates: readonly Upstream[] = []
   /** Share of the calls that goes straight to tasks, from 0 to 1. */
   directShare = 0
   #nextProbeAt = Number.POSITIVE_INFINITY
@@ -25,14 +31,10 @@ export class Rotation {
     this.#fallback = fallback
   }
 
-  /** Those that a call may go to: when nothing is available, any endpoint is a better guess than a certain failure. */
-  get candidates(): readonly Upstream[] {
-    return this.available.length > 0 ? this.available : this.tasks
-  }
-
-  /** To be called when the tasks are others, or one of them has been ejected or readmitted. */
+  /** To be called when the tasks are others, or one of them has been ejected, readmitted, or is out for another cause. */
   recount(): void {
     this.available = this.tasks.filter(({ ejection }) => ejection.state === 'available')
+    this.candidates = this.available.length > 0 ? this.available : this.#guesses()
     this.directShare = directShare(this.available.length, this.tasks.length)
     this.scheduleProbes()
   }
@@ -49,21 +51,28 @@ export class Rotation {
     this.#nextRiskyProbeAt = nextRisky
   }
 
-  /** The upstream that the next call is to probe, if one is due; it counts as probed from now on. */
+  /** The upstream that this call is to probe, if one is due: until an attempt of the call ends, no other call does. */
   takeProbe(hint: PickHint): Upstream | undefined {
     const { now } = hint
     if (now < this.#nextProbeAt) return undefined
-    const isRisky = hint.idempotent === false
+    const isOnce = hint.replayable === false
+    const isRisky = isOnce || hint.idempotent === false
     if (isRisky && now < this.#nextRiskyProbeAt) return undefined
     const fallback = this.#fallback
     const isDue = (upstream: Upstream): boolean =>
-      (isRisky ? riskyProbeAt(upstream) : upstream.ejection.probeAt) <= now
+      (isOnce ? laterProbeAt(upstream) : isRisky ? riskyProbeAt(upstream) : upstream.ejection.probeAt) <= now
     const probe =
       this.tasks.find(isDue) ??
       (fallback !== undefined && fallback.ejection.probeAt <= now ? fallback : undefined)
-    probe?.ejection.startProbe()
+    if (probe === undefined) return undefined
+    probe.ejection.startProbe(hint)
     this.scheduleProbes()
     return probe
+  }
+
+  #guesses(): readonly Upstream[] {
+    const guesses = this.tasks.filter(({ ejection }) => ejection.cause !== 'refuses')
+    return guesses.length > 0 || this.#fallback !== undefined ? guesses : this.tasks
   }
 
   /** Whether one more task may be put out for failing: never the last one, and no more than this share of all. */
@@ -75,7 +84,11 @@ export class Rotation {
   }
 }
 
-/** Whoever still refuses connections takes no harm from a call, which is sent elsewhere whatever its method. */
-function riskyProbeAt({ ejection }: Upstream): number {
-  return ejection.cause === 'refuses' ? ejection.probeAt : ejection.probeAt + PATIENCE_MS
+/** A call comes to no harm where connections are still refused: it is sent elsewhere whatever its method. */
+function riskyProbeAt(upstream: Upstream): number {
+  return upstream.ejection.cause === 'refuses' ? upstream.ejection.probeAt : laterProbeAt(upstream)
+}
+
+function laterProbeAt({ ejection }: Upstream): number {
+  return ejection.probeAt + PATIENCE_MS
 }

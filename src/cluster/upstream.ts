@@ -47,6 +47,8 @@ export class Upstream {
   failures: number
   /** When it last answered, on the clock; never again, once it let a connection fail. */
   answeredAt: number
+  /** Whether the kernel of this host refused the last connection to it, as for an address of a family that is off. */
+  refusedHere: boolean
   #latency: PeakEwma
   #tauMs: number
   /** Since when it has said nothing though attempts wait, on the clock. */
@@ -72,6 +74,7 @@ export class Upstream {
     this.requests = 0
     this.failures = 0
     this.answeredAt = Number.NEGATIVE_INFINITY
+    this.refusedHere = false
     this.#latency = new PeakEwma(peersMs, now)
     this.#tauMs = LATENCY_TAU_MS
     this.#silentSince = now
@@ -92,6 +95,16 @@ export class Upstream {
   /** An attempt that began waits for a connection first, which others of this client hold: the task is not silent. */
   queued(): void {
     this.waiting--
+  }
+
+  /** Keeps a place for an attempt that is to begin after a wait. */
+  reserve(): void {
+    this.pending++
+  }
+
+  /** The attempt begins, or never will. */
+  release(): void {
+    this.pending--
   }
 
   /**

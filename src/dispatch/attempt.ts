@@ -488,7 +488,7 @@ export class Attempt extends Limited implements Dispatcher.DispatchHandler, Wait
     const { cluster } = this.call.route
     if (!this.#reported && this.#send === undefined) this.upstream.waited(isAnswer(outcome), now)
     this.#reported = true
-    cluster.report(this.upstream, outcome, now, this.#startedAt)
+    cluster.report(this.upstream, outcome, now, this.#startedAt, this.call)
   }
 
   #tellTrace(trace: AttemptTrace, outcome: Outcome): void {

@@ -16,7 +16,7 @@ import { CallController } from './call-controller.ts'
 import type { CallOptions } from './call-options.ts'
 import { FollowedAttempt, followsSending } from './followed-attempt.ts'
 import { Hedge, mayHedge } from './hedge.ts'
-import { History, type Decision } from './history.ts'
+import { History, type Decision, type Retry } from './history.ts'
 import { KeyedRequest } from './keyed-request.ts'
 import { noUpstream, tellFallback } from './no-upstream.ts'
 import { OutgoingRequest } from './outgoing-request.ts'
@@ -39,6 +39,8 @@ export class Call extends CallController implements AttemptOwner, PickHint {
   #http1Only: boolean
   #attempts: number
   #history: History | undefined
+  /** Where the next attempt is to go: a place is kept for it. */
+  #placed: Upstream | undefined
   #wait: Timer | undefined
   #startedAt: number
   /** Since when nothing is under way: the call's beginning, or its last failure. */
@@ -63,6 +65,7 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     this.#http1Only = http1Only || switchesToOther(options)
     this.#attempts = 0
     this.#history = undefined
+    this.#placed = undefined
     this.#wait = undefined
     this.#startedAt = 0
     this.#idleSince = 0
@@ -118,6 +121,11 @@ export class Call extends CallController implements AttemptOwner, PickHint {
   /** For the cluster, which would rather not probe a failing task with a call that is then lost. */
   get idempotent(): boolean {
     return this.#request.isRepeatable
+  }
+
+  /** For the same: of what is read as it is sent, nobody knows yet how long it is. */
+  get replayable(): boolean {
+    return !this.streamsBody
   }
 
   get method(): string {
@@ -277,21 +285,28 @@ export class Call extends CallController implements AttemptOwner, PickHint {
   }
 
   #begin(now: number): void {
-    const { cluster, retry } = this.route
+    const { cluster } = this.route
     this.now = now
     this.#wait = undefined
-    const history = this.#history
-    const tried = history?.tried ?? NONE
-    const last = retry !== undefined && this.#attempts === retry.attempts - 1
-    const wantsFallback = (last && history?.hasConnectFailure === true) || history?.hasSameTlsError === true
+    const tried = this.#history?.tried ?? NONE
+    const placed = this.#leavePlace()
     try {
-      const upstream = cluster.pick(this, tried, wantsFallback)
+      const upstream =
+        placed !== undefined && cluster.isStillGood(placed) ? placed : cluster.pick(this, tried, false)
       if (upstream === undefined) throw noUpstream(this.route, tried)
       this.#tryOn(upstream, tried, now)
     } catch (error) {
       // A balancer of the user's may throw too, and there is no one above to catch it: this may be a timer.
       this.failed(error as Error)
     }
+  }
+
+  /** What was kept for the next attempt is its own from now on, or nobody's. */
+  #leavePlace(): Upstream | undefined {
+    const placed = this.#placed
+    this.#placed = undefined
+    placed?.release()
+    return placed
   }
 
   /** The call is late: a second attempt begins beside the first, if that is possible. */
@@ -314,7 +329,7 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     const { cluster, pools, mayQueue } = this.route
     // The user's balancer has picked it, and may have ended the call.
     if (this.isOver) {
-      cluster.notTried(upstream)
+      cluster.notTried(upstream, this)
       return
     }
     let pool: Dispatcher
@@ -325,12 +340,12 @@ export class Call extends CallController implements AttemptOwner, PickHint {
       if (upstream === cluster.fallback) tellFallback(this.route, this.method, upstream, tried)
     } catch (error) {
       // It may have been meant as a probe, and was none.
-      cluster.notTried(upstream)
+      cluster.notTried(upstream, this)
       throw error
     }
     // So may have a listener.
     if (this.isOver) {
-      cluster.notTried(upstream)
+      cluster.notTried(upstream, this)
       return
     }
     this.#attempts++
@@ -382,11 +397,12 @@ export class Call extends CallController implements AttemptOwner, PickHint {
   #next(attempt: Attempt, outcome: Outcome): Decision | undefined {
     const history = (this.#history ??= new History(this.route, this.#request.options))
     const isOneOfTwo = this.hedge?.rival !== undefined
+    this.now = this.route.clock.now()
     let decision: Decision
     try {
       decision = isOneOfTwo
         ? history.decideBeside(attempt.upstream, outcome)
-        : history.decide(attempt.upstream, outcome, this.#request.isReplayable)
+        : history.decide(attempt.upstream, outcome, this.#request.isReplayable, this)
     } catch (error) {
       // The user's own rule failed: that is what the caller has to hear.
       attempt.abort(error as Error)
@@ -399,16 +415,18 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     if (isOneOfTwo) this.attempt = this.hedge?.leave(attempt, this.attempt, this.route.clock.now())
     else {
       this.#request.rest()
-      this.#beginIn(decision.waitMs, attempt, outcome)
+      this.#beginIn(decision, attempt, outcome)
     }
     return decision
   }
 
-  #beginIn(waitMs: number, failed: Attempt, outcome: Outcome): void {
+  #beginIn({ waitMs, upstream: placed }: Retry, failed: Attempt, outcome: Outcome): void {
     const { host, calls, clock } = this.route
     const { method } = this
     const { number } = failed
     const { label: upstream } = failed.upstream
+    this.#placed = placed
+    placed?.reserve()
     this.hedge?.unwatch()
     this.#idleSince = clock.now()
     emit('onehop:call.retried', () => ({ host, method, attempt: number, upstream, outcome, waitMs }))
@@ -443,6 +461,7 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     this.route.calls.end()
     if (this.#wait !== undefined || this.#attempts === 0) this.route.calls.stopsWaiting(this)
     this.#wait?.cancel()
+    this.#leavePlace()
     this.#deadline?.cancel()
     if (this.hedge !== undefined) this.#endHedge(this.hedge)
     this.#request.close()

@@ -1,4 +1,5 @@
 import type { Dispatcher } from 'undici'
+import type { PickHint } from '../cluster/cluster.ts'
 import type { Upstream } from '../cluster/upstream.ts'
 import type { AttemptRecord } from '../core/errors.ts'
 import { emit } from '../core/events.ts'
@@ -9,10 +10,15 @@ import { mayRetry, type NextPlace, type RetryOptions, type RetryRequest } from '
 import type { Route } from './route.ts'
 import { isStreamReset, isTlsError } from './verdict.ts'
 
-/** Whether there is another attempt: after which wait, or why not. */
-export type Decision =
-  | { readonly kind: 'retry'; readonly waitMs: number }
-  | { readonly kind: 'give-up'; readonly why: string }
+/** Whether there is another attempt, or why not. */
+export type Decision = Retry | { readonly kind: 'give-up'; readonly why: string }
+
+export interface Retry {
+  readonly kind: 'retry'
+  readonly waitMs: number
+  /** Where it goes; undefined: it is under way already. */
+  readonly upstream: Upstream | undefined
+}
 
 /**
  * The failed attempts of one call, and what they allow. Made at a call's first failure: most never have one.
@@ -21,12 +27,15 @@ export class History {
   /** Upstreams that attempts went to, in order. */
   readonly tried: Upstream[]
   readonly records: AttemptRecord[]
+  /** Until when each of `tried` asked not to be called again, on the clock; -Infinity: it did not. */
+  readonly #notBefore: number[]
   readonly #route: Route
   readonly #options: Dispatcher.DispatchOptions
 
   constructor(route: Route, options: Dispatcher.DispatchOptions) {
     this.tried = []
     this.records = []
+    this.#notBefore = []
     this.#route = route
     this.#options = options
   }
@@ -58,24 +67,32 @@ export class History {
   }
 
   /**
-   * Judges an attempt that failed, the only one under way. A retry that is granted is taken out of the budget.
+   * Judges an attempt that failed, the only one under way. A retry that is granted has a place, so that a response at
+   * hand is not given away for none; it is taken out of the budget.
    * @param replayable whether another attempt would send the same body
-   * @throws whatever the user's own rule throws
+   * @throws whatever the user's own rule, or balancer, throws
    */
-  decide(upstream: Upstream, outcome: Outcome, replayable: boolean): Decision {
-    this.#add(upstream, outcome)
-    const { retry, budget, clock, host } = this.#route
+  decide(upstream: Upstream, outcome: Outcome, replayable: boolean, call: PickHint): Decision {
+    const { retry, cluster, budget, host } = this.#route
+    const { now } = call
+    this.#add(upstream, outcome, now)
     if (retry === undefined) return giveUp('retries are off')
     const place = this.#nextPlace(outcome)
     if (!mayRetry(outcome, this.#request(0), place, retry.on)) return giveUp('this failure is not retried')
     if (this.records.length >= retry.attempts) return giveUp('no attempts left')
     if (!replayable) return giveUp('the request body was too long to keep')
+    const isLast = this.records.length === retry.attempts - 1
+    const wantsFallback = (isLast && this.hasConnectFailure) || this.hasSameTlsError
+    // A response holds the place of its attempt until it has been read.
+    const leaving = outcome.kind === 'response' ? upstream : undefined
+    const next = cluster.pickAgain(call, this.tried, wantsFallback, leaving)
+    if (next === undefined) return giveUp('no endpoint can take another attempt')
     const { method } = this.#options
-    if (!budget.withdraw(clock.now())) {
+    if (!budget.withdraw(now)) {
       emit('onehop:retry.over-budget', () => ({ host, method, outcome }))
       return giveUp('the retry budget is spent')
     }
-    return { kind: 'retry', waitMs: this.#waitMs(outcome, place === 'elsewhere', retry) }
+    return { kind: 'retry', waitMs: this.#waitMs(next, now, place === 'elsewhere', retry), upstream: next }
   }
 
   /**
@@ -87,8 +104,8 @@ export class History {
     const { retry } = this.#route
     const waits = outcome.kind !== 'response' || mayRetry(outcome, this.#request(1), 'elsewhere', retry?.on)
     if (!waits) return giveUp('it is an answer')
-    this.#add(upstream, outcome)
-    return { kind: 'retry', waitMs: 0 }
+    this.#add(upstream, outcome, this.#route.clock.now())
+    return { kind: 'retry', waitMs: 0, upstream: undefined }
   }
 
   /** Asked for again, a certificate is the same; asked of a third task, it is like those of the first two. */
@@ -103,17 +120,23 @@ export class History {
     return !hasSame && tasks.some((task) => !this.tried.includes(task)) ? 'elsewhere' : 'nowhere'
   }
 
-  #add(upstream: Upstream, outcome: Outcome): void {
+  #add(upstream: Upstream, outcome: Outcome, now: number): void {
     this.tried.push(upstream)
+    const askedMs = outcome.kind === 'response' ? outcome.retryAfterMs : undefined
+    this.#notBefore.push(now + (askedMs ?? Number.NEGATIVE_INFINITY))
     this.records.push({ upstream: upstream.label, tier: upstream.endpoint.tier, outcome })
   }
 
-  #waitMs(outcome: Outcome, elsewhere: boolean, retry: RetryOptions): number {
+  #waitMs(next: Upstream, now: number, elsewhere: boolean, retry: RetryOptions): number {
     const retries = this.records.length
     if (retries === 1 && elsewhere) return 0
-    const backoff = fullJitter(retries, retry.baseMs, retry.capMs, this.#route.random)
-    if (elsewhere || outcome.kind !== 'response' || outcome.retryAfterMs === undefined) return backoff
-    return Math.max(backoff, Math.min(outcome.retryAfterMs, retry.maxRetryAfterMs))
+    let waitMs = fullJitter(retries, retry.baseMs, retry.capMs, this.#route.random)
+    // `Retry-After` of whichever attempt of the call it answered, not of the last alone.
+    for (const [index, upstream] of this.tried.entries()) {
+      if (upstream !== next) continue
+      waitMs = Math.max(waitMs, Math.min((this.#notBefore[index] ?? 0) - now, retry.maxRetryAfterMs))
+    }
+    return waitMs
   }
 
   /** @param more attempts that failed and are not among the records yet */

@@ -6,7 +6,8 @@ import type { Route } from './route.ts'
 /** Why there is nobody to send an attempt to. */
 export function noUpstream(route: Route, tried: readonly Upstream[]): Error {
   const { cluster, host, maxPending } = route
-  if (cluster.isFull) {
+  // What was sent already was not refused at once.
+  if (cluster.isFull && tried.length === 0) {
     const told = `all endpoints that can take calls have as many as maxPending.perTask allows (${maxPending.perTask})`
     return new OverloadedError(
       host,

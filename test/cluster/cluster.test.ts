@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { roundRobin } from '../../src/balancer/round-robin.ts'
 import { DEFAULT_OUTLIER } from '../../src/cluster/outlier.ts'
+import type { Upstream } from '../../src/cluster/upstream.ts'
 import { eventsOf } from '../discovery/events.ts'
 import { answered, FALLBACK, hint, refused, testCluster } from '../support/clusters.ts'
 
@@ -89,8 +90,9 @@ describe('a cluster', () => {
       cluster.report(bad, answered(503), clock.now(), clock.now())
     }
     await clock.advance(10_000)
-    expect(picks(cluster, clock.now(), 1)).toEqual([bad.label])
-    cluster.report(bad, answered(503), clock.now())
+    const probe = hint(clock.now())
+    expect(cluster.pick(probe, [], false)).toBe(bad)
+    cluster.report(bad, answered(503), clock.now(), clock.now(), probe)
     expect(bad.ejection.probeAt - clock.now()).toBe(10_000)
     await clock.advance(10_000)
     expect(picks(cluster, clock.now(), 1)).toEqual([bad.label])
@@ -175,18 +177,77 @@ describe('a cluster', () => {
     for (let i = 0; i < 50; i++) expect(cluster.pick(hint(clock.now()), [other], false)).not.toBe(bad)
   })
 
-  test('ejects nobody for what this process lacks', async () => {
+  test.each(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM'])(
+    'ejects nobody for what this process lacks: %s',
+    async (code) => {
+      const { cluster, clock } = await testCluster(FOUR)
+      for (const upstream of cluster.tasks) cluster.report(upstream, refused(code), clock.now())
+      for (const { ejection, failures } of cluster.tasks)
+        expect({ state: ejection.state, failures }).toEqual({ state: 'available', failures: 0 })
+    },
+  )
+
+  describe.each(['EADDRNOTAVAIL', 'ENETUNREACH', 'ENETDOWN', 'EACCES', 'EPERM', 'EAFNOSUPPORT'])(
+    'where this host refuses to connect: %s',
+    (code) => {
+      test('to one address, that one is out, with a single task as with others', async () => {
+        for (const addresses of [FOUR, FOUR.slice(0, 1)]) {
+          const { cluster, clock } = await testCluster(addresses)
+          const [bad, ...others] = cluster.tasks as [Upstream, ...Upstream[]]
+          for (const upstream of others) cluster.report(upstream, answered(), clock.now())
+          cluster.report(bad, refused(code), clock.now())
+          expect(bad.ejection).toMatchObject({ state: 'ejected', cause: 'refuses' })
+          expect(cluster.tasks.filter(({ ejection }) => ejection.state === 'ejected')).toEqual([bad])
+        }
+      })
+
+      test('to several addresses of one family, those are out while others can be reached', async () => {
+        const { cluster, clock } = await testCluster(FOUR)
+        const [one, two, three, four] = cluster.tasks as [Upstream, Upstream, Upstream, Upstream]
+        for (let round = 0; round < 5; round++) {
+          for (const upstream of [one, two, three]) cluster.report(upstream, refused(code), clock.now())
+          cluster.report(four, answered(), clock.now())
+        }
+        const out = cluster.tasks.filter(({ ejection }) => ejection.state === 'ejected')
+        expect(out).toEqual([one, two, three])
+        expect(new Set(picks(cluster, clock.now(), 50))).toEqual(new Set([four.label]))
+      })
+
+      test('to all addresses, it is this process: none is out, nor those that were first', async () => {
+        const events = eventsOf('onehop:upstream.readmitted')
+        const { cluster, clock } = await testCluster(FOUR)
+        for (let round = 0; round < 3; round++)
+          for (const upstream of cluster.tasks) cluster.report(upstream, refused(code), clock.now())
+        expect(cluster.tasks.every(({ ejection }) => ejection.state === 'available')).toBe(true)
+        expect(events).toHaveLength(3)
+        expect(new Set(picks(cluster, clock.now(), 100)).size).toBe(4)
+      })
+
+      test('to all tasks but not to the load balancer, the tasks are out and it takes the calls', async () => {
+        const { cluster, clock } = await testCluster(FOUR, { fallback: FALLBACK })
+        for (const upstream of cluster.tasks) cluster.report(upstream, refused(code), clock.now())
+        expect(cluster.directShare).toBe(0)
+        expect(new Set(picks(cluster, clock.now(), 50))).toEqual(new Set(['balancer.internal:80']))
+      })
+
+      test('to an address that answers over other connections, ports are what is lacking', async () => {
+        const { cluster, clock } = await testCluster(FOUR)
+        const [busy] = cluster.tasks as [Upstream]
+        cluster.report(busy, answered(), clock.now())
+        await clock.advance(900)
+        cluster.report(busy, refused(code), clock.now())
+        expect(busy.ejection.state).toBe('available')
+        await clock.advance(200)
+        cluster.report(busy, refused(code), clock.now())
+        expect(busy.ejection.state).toBe('ejected')
+      })
+    },
+  )
+
+  test('puts out tasks of which a router says that they cannot be reached, and all of them', async () => {
     const { cluster, clock } = await testCluster(FOUR)
-    const [upstream] = cluster.tasks
-    if (upstream === undefined) throw new Error('no tasks')
-    for (const code of ['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS']) {
-      cluster.report(
-        upstream,
-        { kind: 'connect-error', error: Object.assign(new Error(code), { code }) },
-        clock.now(),
-      )
-    }
-    expect(upstream.ejection.state).toBe('available')
+    for (const upstream of cluster.tasks) cluster.report(upstream, refused('EHOSTUNREACH'), clock.now())
+    expect(cluster.tasks.every(({ ejection }) => ejection.state === 'ejected')).toBe(true)
   })
 
   test('asks for an early refresh when a connection is refused, at most once a second', async () => {
@@ -249,6 +310,68 @@ describe('a cluster', () => {
     const { cluster, clock } = await testCluster(['10.0.0.1:80', '10.0.0.2:80'])
     for (const upstream of cluster.tasks) cluster.report(upstream, refused(), clock.now())
     expect(new Set(picks(cluster, clock.now(), 50)).size).toBe(2)
+  })
+
+  test('panic spares those that refuse connections, as long as there are others', async () => {
+    const { cluster, clock } = await testCluster(FOUR)
+    const [one, two, three, four] = cluster.tasks as [Upstream, Upstream, Upstream, Upstream]
+    for (let call = 0; call < 50; call++) {
+      for (const upstream of [one, two, one, two]) cluster.report(upstream, answered(), clock.now())
+      for (const upstream of [three, four]) cluster.report(upstream, answered(500), clock.now())
+    }
+    for (const upstream of [one, two]) cluster.report(upstream, refused(), clock.now())
+    expect(cluster.tasks.map(({ ejection }) => ejection.cause)).toEqual([
+      'refuses',
+      'refuses',
+      'fails',
+      'fails',
+    ])
+    expect(new Set(picks(cluster, clock.now(), 200))).toEqual(new Set([three.label, four.label]))
+    // Retries, too: a task that the call has been to is a better guess.
+    for (let call = 0; call < 20; call++)
+      expect([three, four]).toContain(cluster.pick(hint(clock.now()), [three, four], false))
+    cluster.report(one, refused(), clock.now(), clock.now())
+    // One of those that fail says that it drains, and one of them refuses its probe: one is left.
+    cluster.drains(three, clock.now())
+    await clock.advance(12_000)
+    for (;;) {
+      const probe = hint(clock.now())
+      const picked = cluster.pick(probe, [], false)
+      if (picked?.ejection.state !== 'probing') break
+      cluster.report(picked, picked === three ? answered(503) : refused(), clock.now(), clock.now(), probe)
+    }
+    expect(new Set(picks(cluster, clock.now(), 200))).toEqual(new Set([three.label]))
+  })
+
+  test('tells of every panic that begins, also of one after new tasks have come', async () => {
+    const events = eventsOf('onehop:cluster.panicked')
+    const { cluster, clock, resolver } = await testCluster(FOUR.slice(0, 2))
+    const panic = async (): Promise<void> => {
+      for (const upstream of cluster.tasks) cluster.report(upstream, refused(), clock.now())
+      picks(cluster, clock.now(), 10)
+    }
+    await panic()
+    expect(events).toHaveLength(1)
+    // Back by themselves.
+    for (const upstream of cluster.tasks) cluster.report(upstream, answered(), clock.now(), clock.now())
+    await panic()
+    expect(events).toHaveLength(2)
+    // Replaced by others.
+    resolver.answer(FOUR.slice(2))
+    await clock.advance(10_000)
+    cluster.isCurrent(clock.now())
+    picks(cluster, clock.now(), 10)
+    await panic()
+    expect(events).toHaveLength(3)
+  })
+
+  test('a load balancer that passes on that a task behind it drains stays', async () => {
+    const { cluster, clock } = await testCluster(FOUR.slice(0, 2), { fallback: FALLBACK })
+    const { fallback } = cluster
+    if (fallback === undefined) throw new Error('no fallback')
+    cluster.drains(fallback, clock.now())
+    cluster.report(fallback, answered(), clock.now())
+    expect(fallback.ejection.state).toBe('available')
   })
 
   test('says why there is nothing to pick', async () => {
@@ -315,6 +438,18 @@ describe('tiers', () => {
     cluster.report(two, refused(), clock.now())
     cluster.report(cluster.fallback, refused(), clock.now())
     expect(picks(cluster, clock.now(), 100)).not.toContain('balancer.internal:80')
+  })
+
+  test('so do all attempts of a call to one task that refused, and no panic begins', async () => {
+    const events = eventsOf('onehop:cluster.panicked')
+    const { cluster, clock } = await testCluster(FOUR.slice(0, 1), { fallback: FALLBACK })
+    const [task] = cluster.tasks as [Upstream]
+    const { fallback } = cluster
+    cluster.report(task, refused(), clock.now())
+    expect(cluster.pick(hint(clock.now()), [task], false)).toBe(fallback)
+    for (const isLast of [false, true])
+      expect(cluster.pick(hint(clock.now()), [task, fallback as Upstream], isLast)).toBe(fallback)
+    expect(events).toEqual([])
   })
 
   test('a last attempt after connect failures goes to the load balancer', async () => {

@@ -7,7 +7,7 @@ import { leastRequest } from '../../src/balancer/least-request.ts'
 import { p2c } from '../../src/balancer/p2c.ts'
 import { random } from '../../src/balancer/random.ts'
 import { roundRobin } from '../../src/balancer/round-robin.ts'
-import type { Balancer } from '../../src/balancer/balancer.ts'
+import type { Balancer, PickHint } from '../../src/balancer/balancer.ts'
 import { Cluster } from '../../src/cluster/cluster.ts'
 import type { TaskLocation } from '../../src/cluster/locality.ts'
 import { DEFAULT_OUTLIER } from '../../src/cluster/outlier.ts'
@@ -35,7 +35,8 @@ const ENDS = {
   slow: () => answered(200, 900),
   failed: () => answered(503, 1),
   broken: (): Outcome => ({ kind: 'transport-error', error: new Error('reset'), sent: true }),
-  refused,
+  refused: () => refused(),
+  unreachable: () => refused('EADDRNOTAVAIL'),
   late: (): Outcome => ({ kind: 'timeout', phase: 'headers', latencyMs: 1_000, error: new Error('late') }),
   cancelled: (): Outcome => ({ kind: 'cancelled', latencyMs: 50 }),
 } satisfies Record<string, () => Outcome>
@@ -131,7 +132,12 @@ test('property: a pick is a candidate, the best tier that can takes the call, su
         onDeparted: (upstream) => departed.add(upstream),
       })
       let now = 0
-      const underWay: Upstream[] = []
+      const underWay: {
+        readonly upstream: Upstream
+        readonly call: PickHint
+        /** Of the ejection that it is to end; undefined: it is none. */
+        readonly probesSince: number | undefined
+      }[] = []
       const seen = new Set<Upstream>()
 
       const call = (isRetry: boolean): void => {
@@ -141,11 +147,13 @@ test('property: a pick is a candidate, the best tier that can takes the call, su
         const all = fallback === undefined ? tasks : [...tasks, fallback]
         const dueBefore = all.filter(({ ejection }) => ejection.probeAt <= now)
         const tried = isRetry ? tasks.slice(0, 1) : []
-        const picked = cluster.pick(hint(now), tried, false)
+        const call = hint(now)
+        const picked = cluster.pick(call, tried, false)
         if (picked === undefined) {
           // Nothing there, or all full.
           expect(fallback).toBeUndefined()
-          const able = availableBefore.length > 0 ? availableBefore : tasks
+          const guesses = tasks.filter(({ ejection }) => ejection.cause !== 'refuses')
+          const able = availableBefore.length > 0 ? availableBefore : guesses.length > 0 ? guesses : tasks
           for (const upstream of able) expect(upstream.pending).toBeGreaterThanOrEqual(given.maxPending)
           return
         }
@@ -163,17 +171,22 @@ test('property: a pick is a candidate, the best tier that can takes the call, su
           if (tried.includes(picked))
             for (const { pending } of others) expect(pending).toBeGreaterThanOrEqual(given.maxPending)
         }
+        const probesSince = isProbe ? picked.ejection.since : undefined
+        const others = underWay.filter(({ upstream }) => upstream === picked)
+        // Never two at once, whichever of the calls that went there before end meanwhile.
+        if (isProbe) expect(others.map((other) => other.probesSince)).not.toContain(probesSince)
         picked.began(now)
-        underWay.push(picked)
+        underWay.push({ upstream: picked, call, probesSince })
         seen.add(picked)
       }
 
       const end = (which: number, how: keyof typeof ENDS): void => {
-        const [upstream] = underWay.splice(which % underWay.length, 1)
-        if (upstream === undefined) return
+        const [ending] = underWay.splice(which % underWay.length, 1)
+        if (ending === undefined) return
+        const { upstream, call } = ending
         const outcome = ENDS[how]()
         upstream.waited(outcome.kind !== 'timeout' && outcome.kind !== 'cancelled', now)
-        cluster.report(upstream, outcome, now)
+        cluster.report(upstream, outcome, now, undefined, call)
         upstream.pending--
       }
 

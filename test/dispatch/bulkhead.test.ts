@@ -1,4 +1,4 @@
-import { OverloadedError, type Client } from 'onehop'
+import { onEvent, OverloadedError, type Client, type ClientOptions } from 'onehop'
 import { describe, expect, test } from 'vitest'
 import { clientOf, ORIGIN } from '../support/clients.ts'
 import { resources } from '../support/resources.ts'
@@ -86,5 +86,122 @@ describe('maxPending.perTask', () => {
     release()
     await Promise.all(calls)
     expect(balancer?.seen).toHaveLength(5)
+  })
+})
+
+describe('a retry has a place before the response at hand is given away', () => {
+  /** Of two tasks the second is full of long calls; what the first answers is the test's to say. */
+  async function withOneFull(
+    perTask: number,
+    answer: TestServer['answer'],
+    options: ClientOptions = {},
+  ): Promise<{ client: Client; first: TestServer; second: TestServer; times: number[] }> {
+    const times: number[] = []
+    const [first, second] = (await servers(2)) as [TestServer, TestServer]
+    first.answer = (request, response, seen) => {
+      times.push(performance.now())
+      answer(request, response, seen)
+    }
+    second.answer = () => undefined
+    let target = second
+    const client = keep(
+      clientOf([first, second], {
+        maxPending: { perTask },
+        balancer: { pick: (tasks) => tasks.find(({ label }) => label === target.label) ?? tasks[0] },
+        ...options,
+      }),
+    )
+    // The long calls end first, or closing the client would wait for them.
+    keep({ [Symbol.asyncDispose]: () => client.dispatcher.destroy() })
+    for (let call = 0; call < perTask; call++) void get(client).catch(() => undefined)
+    await expect.poll(() => second.seen.length).toBe(perTask)
+    target = first
+    return { client, first, second, times }
+  }
+
+  const unavailable =
+    (status: number): TestServer['answer'] =>
+    (_request, response) =>
+      void response.writeHead(status, { 'retry-after': '3' }).end('later')
+
+  const RETRY = { maxRetryAfterMs: 80 }
+
+  test.each([1, 2])("a 429 is the caller's where all others are full, perTask %i", async (perTask) => {
+    const { client, times } = await withOneFull(perTask, unavailable(429))
+    const { statusCode, headers, body } = await client.request(ORIGIN, { method: 'POST', body: 'x' })
+    expect(statusCode).toBe(429)
+    expect(headers['retry-after']).toBe('3')
+    expect(await body.text()).toBe('later')
+    expect(times).toHaveLength(1)
+  })
+
+  test.each([1, 2])('a 503 is asked again after its Retry-After, perTask %i', async (perTask) => {
+    const { client, times } = await withOneFull(perTask, unavailable(503), { retry: RETRY })
+    const { statusCode, body } = await client.request(ORIGIN)
+    expect(statusCode).toBe(503)
+    expect(await body.text()).toBe('later')
+    expect(times).toHaveLength(3)
+    for (const [index, time] of times.slice(1).entries())
+      expect(time - (times[index] ?? 0)).toBeGreaterThanOrEqual(79)
+  })
+
+  test('nobody else gets the place while the retry waits, and it is free when the caller leaves', async () => {
+    const { client, first, times } = await withOneFull(1, unavailable(503))
+    const pending = (): number | undefined =>
+      client
+        .inspect()
+        .services['orders.shop.local']?.origins[ORIGIN]?.upstreams.find(
+          ({ upstream }) => upstream === first.label,
+        )?.pending
+    const leaving = new AbortController()
+    const call = client.request(ORIGIN, { signal: leaving.signal }).catch((error: unknown) => error)
+    await expect.poll(() => times.length).toBe(1)
+    await expect.poll(pending).toBe(1)
+    await expect(get(client)).rejects.toBeInstanceOf(OverloadedError)
+    leaving.abort()
+    expect(await call).toMatchObject({ name: 'AbortError' })
+    expect(pending()).toBe(0)
+    first.answer = (_request, response) => void response.end('ok')
+    expect(await get(client)).toBe('ok')
+  })
+
+  test('a listener that ends the call leaves no place taken', async () => {
+    const { client, first } = await withOneFull(1, unavailable(503))
+    const leaving = new AbortController()
+    keep({ [Symbol.asyncDispose]: () => Promise.resolve(stop()) })
+    const stop = onEvent('onehop:call.retried', () => leaving.abort())
+    const call = client.request(ORIGIN, { signal: leaving.signal }).catch((error: unknown) => error)
+    expect(await call).toMatchObject({ name: 'AbortError' })
+    first.answer = (_request, response) => void response.end('ok')
+    expect(await get(client)).toBe('ok')
+  })
+
+  test('an error is told as what it is, not as being refused at once', async () => {
+    const { client, first } = await withOneFull(1, (request) => void request.socket.destroy())
+    const error: unknown = await client
+      .request(ORIGIN, { method: 'POST', body: 'x', idempotent: true })
+      .catch((reason: unknown) => reason)
+    expect(error).toMatchObject({ code: 'ONEHOP_ATTEMPTS_EXHAUSTED' })
+    expect(first.seen.length).toBeGreaterThan(0)
+  })
+
+  test('the Retry-After of a task is kept after another has failed, too', async () => {
+    const [first, second] = (await servers(2)) as [TestServer, TestServer]
+    const times: number[] = []
+    first.answer = (_request, response) => {
+      times.push(performance.now())
+      response.writeHead(503, { 'retry-after': '3' }).end()
+    }
+    second.answer = (_request, response) => void response.writeHead(503).end()
+    const client = keep(
+      clientOf([first, second], {
+        retry: { ...RETRY, baseMs: 1, capMs: 1 },
+        balancer: { pick: (tasks) => tasks.find(({ label }) => label === first.label) ?? tasks[0] },
+      }),
+    )
+    expect((await client.request(ORIGIN)).statusCode).toBe(503)
+    expect(second.seen).toHaveLength(1)
+    expect(times).toHaveLength(2)
+    expect((times[1] ?? 0) - (times[0] ?? 0)).toBeGreaterThanOrEqual(79)
   })
 })

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import type { Client, UpstreamInspection } from 'onehop'
 import { clientOf, ORIGIN } from '../support/clients.ts'
 import { resources } from '../support/resources.ts'
-import type { TestServer } from '../support/servers.ts'
+import { refusingAddress, type TestServer } from '../support/servers.ts'
 import { ca, cert, key } from '../support/tls.ts'
 
 const { keep, servers } = resources()
@@ -86,4 +86,15 @@ test('over HTTP/2, which has no header for connections that end, the header alon
   expect(await client.request(origin).then(({ body }) => body.text())).toBe('bye')
   const { upstreams = [] } = client.inspect().services['orders.shop.local']?.origins[origin] ?? {}
   expect(upstreams).toMatchObject([{ state: 'ejected', cause: 'drains', failures: 0 }])
+})
+
+test('a load balancer that passes on the answer of a task that drains stays in use', async () => {
+  const [task] = await servers(1)
+  const [balancer] = await servers(1, leaving)
+  const fallback = `http://${balancer?.label}`
+  const client = keep(clientOf([await refusingAddress(), task?.label ?? ''], { fallback }))
+  // One of two refuses: 30 % of the calls go to the balancer.
+  while ((balancer?.seen.length ?? 0) < 5) await get(client)
+  const { upstreams = [] } = client.inspect().services['orders.shop.local']?.origins[ORIGIN] ?? {}
+  expect(upstreams.find(({ tier }) => tier === 1)).toMatchObject({ state: 'available', failures: 0 })
 })

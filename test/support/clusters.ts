@@ -70,11 +70,8 @@ export function hint(now: number): { now: number; key: undefined } {
   return { now, key: undefined }
 }
 
-export function refused(): Outcome {
-  return {
-    kind: 'connect-error',
-    error: Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' }),
-  }
+export function refused(code = 'ECONNREFUSED'): Outcome {
+  return { kind: 'connect-error', error: Object.assign(new Error(`connect ${code}`), { code }) }
 }
 
 export function answered(status = 200, latencyMs = 5): Outcome {

@@ -54,6 +54,12 @@ export class TestServer implements AsyncDisposable {
     return `${this.#address}:${this.port}`
   }
 
+  /** Takes no new connections; those that there are stay. */
+  async stopListening(): Promise<void> {
+    this.#server.close()
+    await new Promise(setImmediate)
+  }
+
   /** Stops listening and breaks every connection, as a killed process does. */
   async kill(): Promise<void> {
     const closed = new Promise((resolve) => this.#server.close(resolve))
