@@ -73,7 +73,7 @@ describe('names that do not exist', () => {
 
   test('200 of them, each called once, cost a query each', async () => {
     const dns = await udpServer((query, reply) => reply(dnsResponse(query, { rcode: NXDOMAIN })))
-    const caller = client({ discovery: 'dns', dns: { servers: [dns.server] } })
+    const caller = client({ discovery: 'dns', dns: { servers: [dns.server], timeoutMs: 10_000 } })
     const calls = Array.from({ length: 200 }, (_, index) =>
       caller.request(`http://none-${index}.shop.local/`),
     )
