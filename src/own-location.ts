@@ -4,7 +4,6 @@ import { checkCidr } from './core/cidr.ts'
 import type { Clock, Timer } from './core/clock.ts'
 import { emit } from './core/events.ts'
 import { NotOnEcsError } from './ecs/errors.ts'
-import { self } from './ecs/metadata.ts'
 import type { ZoneSettings } from './options.ts'
 
 /** After `self()` has tried for some ten seconds. */
@@ -39,6 +38,8 @@ export class OwnLocation implements LocationSource {
 
   async #ask(): Promise<void> {
     try {
+      // Off ECS, and where no call needs a zone, its dependencies cost nothing.
+      const { self } = await import('./ecs/metadata.ts')
       const { zone, ipv4, ipv6, ipv4Cidr, ipv6Cidr, id } = await self({
         clock: this.#clock,
         signal: this.#closed.signal,

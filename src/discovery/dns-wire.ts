@@ -5,14 +5,8 @@
  */
 import { unguessableInt, type Clock } from '../core/clock.ts'
 import { reasonOf } from '../core/errors.ts'
-import {
-  decodeAnswer,
-  encodeQuery,
-  type DnsAnswer,
-  type DnsQuestion,
-  type DnsType,
-  type Edns,
-} from './dns-message.ts'
+import type * as Messages from './dns-message.ts'
+import type { DnsAnswer, DnsQuestion, DnsType, Edns } from './dns-message.ts'
 import { exchangeTcp, exchangeUdp, type DnsServer } from './dns-transport.ts'
 import { inTime } from './in-time.ts'
 
@@ -35,6 +29,9 @@ export class AnsweredError extends Error {}
 const EDNS_BYTES = 1232
 /** RFC 1035 section 4.2.1. */
 const PLAIN_BYTES = 512
+
+/** Loaded with the first question: `dns-packet` is a fifth of what this library adds to an import of undici. */
+let messages: typeof Messages | undefined
 
 /** RFC 6891 section 7: what servers say that do not know EDNS, or not this version of it. */
 const NO_EDNS: ReadonlySet<string> = new Set(['FORMERR', 'NOTIMP', 'BADVERS'])
@@ -72,6 +69,7 @@ async function askWhole(
 ): Promise<DnsAnswer> {
   const { timeoutMs } = options
   const question: DnsQuestion = { id: unguessableInt(2 ** 16), name, type }
+  const { encodeQuery, decodeAnswer } = (messages ??= await import('./dns-message.ts'))
   const message = encodeQuery(question, edns)
   const limit = {
     ...options,
@@ -82,11 +80,11 @@ async function askWhole(
   const mostBytes = edns?.udpBytes ?? PLAIN_BYTES
   const overUdp = (): Promise<DnsAnswer> =>
     inTime(limit, (signal) =>
-      exchangeUdp(server, message, (bytes) => readAnswer(bytes, question, mostBytes), signal),
+      exchangeUdp(server, message, (bytes) => readAnswer(decodeAnswer, bytes, question, mostBytes), signal),
     )
   const overTcp = async (): Promise<DnsAnswer> => {
     const answer = await inTime(limit, (signal) =>
-      exchangeTcp(server, message, (bytes) => readAnswer(bytes, question), signal),
+      exchangeTcp(server, message, (bytes) => readAnswer(decodeAnswer, bytes, question), signal),
     )
     if (answer.truncated) throw new AnsweredError('sent a truncated answer over TCP')
     return answer
@@ -110,7 +108,12 @@ async function unlessRefused(
   }
 }
 
-function readAnswer(bytes: Buffer, question: DnsQuestion, mostBytes?: number): DnsAnswer | undefined {
+function readAnswer(
+  decodeAnswer: typeof Messages.decodeAnswer,
+  bytes: Buffer,
+  question: DnsQuestion,
+  mostBytes?: number,
+): DnsAnswer | undefined {
   try {
     return decodeAnswer(bytes, question, mostBytes)
   } catch (error) {
