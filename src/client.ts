@@ -1,5 +1,6 @@
 import { fetch as undiciFetch, FormData, Request, request, type Dispatcher } from 'undici'
 import { checkKeys, checkMs } from './core/check.ts'
+import { globalDispatchers } from './core/global-dispatcher.ts'
 import { ClosedError, InvalidOptionsError, ResolutionFailedError } from './core/errors.ts'
 import { addressGuard, guarded } from './discovery/address-guard.ts'
 import { autoResolver } from './discovery/auto.ts'
@@ -59,7 +60,7 @@ export function createClient(options: ClientOptions = {}): Client {
   const { clock, random } = settings
   const cache = new SnapshotCache({ resolver: resolverOf(settings), clock, random })
   const routes = new RouteTable(settings, cache)
-  const dispatcher = new DiscoveryDispatcher(routes, new PassThrough())
+  const dispatcher = new DiscoveryDispatcher(routes, passThroughOf(settings))
   let closing: Promise<void> | undefined
 
   const close: Client['close'] = async (given = {}) => {
@@ -112,6 +113,12 @@ export function createClient(options: ClientOptions = {}): Client {
     close,
     [Symbol.asyncDispose]: () => close(),
   }
+}
+
+function passThroughOf({ passthrough }: ClientSettings): PassThrough {
+  return new PassThrough(
+    passthrough === undefined ? globalDispatchers() : { legacy: passthrough, current: passthrough },
+  )
 }
 
 function resolverOf(settings: ClientSettings): Resolver {

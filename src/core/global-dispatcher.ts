@@ -5,8 +5,7 @@
  * `NODE_USE_ENV_PROXY` would be lost.
  */
 import { CURRENT_GLOBAL, currentBefore, LEGACY_GLOBAL, legacyBefore } from './before-undici.ts'
-import type { Dispatcher } from 'undici'
-import 'undici'
+import { Dispatcher1Wrapper, type Dispatcher } from 'undici'
 
 // undefined is a value to restore, too: Node then makes its own dispatcher with the first `fetch`. The property itself
 // cannot be deleted. `set` returns false, and does not throw, where globalThis is frozen.
@@ -32,5 +31,7 @@ export function globalDispatchers(): GlobalDispatchers {
   const current = Reflect.get(globalThis, CURRENT_GLOBAL) as Dispatcher | undefined
   // Node 22 sets only the legacy one, also to its proxy agent.
   const chosen = current === undicisOwn ? legacy : current
-  return { legacy: legacy ?? chosen, current: chosen }
+  // The wrapper stands for the current one, which `setGlobalDispatcher` sets along with it.
+  const isChosen = legacy !== undefined && !(legacy instanceof Dispatcher1Wrapper)
+  return { legacy: isChosen ? legacy : chosen, current: chosen }
 }
