@@ -10,6 +10,9 @@ import { rolldown } from 'rolldown'
 /** Evaluated before undici: src/core/before-undici.ts says why. */
 const FIRST = 'core/before-undici'
 
+const SHARED =
+  /\/src\/(?:core\/(?!before-undici|global-dispatcher)|ecs\/errors|discovery\/(?:dns-name|endpoint|service-name)\.)/
+
 rmSync('dist', { recursive: true, force: true })
 execFileSync('tsc', ['-p', 'tsconfig.build.json'], { stdio: 'inherit' })
 
@@ -32,8 +35,8 @@ await bundle.write({
   dir: 'dist',
   sourcemap: true,
   chunkFileNames: '[name].js',
-  // What all entries need, in one file and not in several small ones.
-  codeSplitting: { groups: [{ name: 'core', test: /\/src\/core\/(?!before-undici|global-dispatcher)/ }] },
+  // What most entries need and what does not need undici, in one file and not in several small ones.
+  codeSplitting: { groups: [{ name: 'core', test: SHARED }] },
   // The sources in the maps have them; those that bundlers read stay.
   comments: { legal: true, annotation: true, jsdoc: false },
   // A bundler may order the imports of a file as it likes; what is before all of them comes first.

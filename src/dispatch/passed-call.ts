@@ -177,7 +177,5 @@ class LegacyController implements Controller {
 }
 
 function parsed(rawHeaders: RawHeaders | null): IncomingHttpHeaders {
-  return rawHeaders === null || rawHeaders.length === 0
-    ? {}
-    : (util.parseHeaders(rawHeaders) as IncomingHttpHeaders)
+  return rawHeaders === null || rawHeaders.length === 0 ? {} : util.parseHeaders(rawHeaders)
 }

@@ -34,7 +34,7 @@ class Recorder extends Agent {
   readonly asked: string[] = []
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
     this.asked.push(String(options.origin))
-    return super.dispatch(options as never, handler)
+    return super.dispatch(options, handler)
   }
 }
 
@@ -219,7 +219,7 @@ test('a handler that lacks what the request needs is refused as undici refuses i
     onRequestStart: () => undefined,
     onResponseError: (_controller: unknown, error: Error) => (told = error),
   }
-  client.dispatcher.dispatch({ origin: 'http://other.example', path: '/', method: 'GET' }, handler as never)
+  client.dispatcher.dispatch({ origin: 'http://other.example', path: '/', method: 'GET' }, handler)
   expect(told).toMatchObject({ name: 'InvalidArgumentError', message: 'invalid onResponseStart method' })
   await through.close()
 })
