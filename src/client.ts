@@ -9,7 +9,7 @@ import { cloudMapResolver } from './discovery/cloud-map.ts'
 import { dnsResolver } from './discovery/dns.ts'
 import type { Snapshot } from './discovery/endpoint.ts'
 import type { Resolver } from './discovery/resolver.ts'
-import { withCallOptions, type CallOptions } from './dispatch/call-options.ts'
+import { withCallOptions, wrongFetchKey, wrongRequestKey, type CallOptions } from './dispatch/call-options.ts'
 import { DiscoveryDispatcher } from './dispatch/dispatcher.ts'
 import { PassThrough } from './dispatch/pass-through.ts'
 import { inspectService, type Inspection } from './inspect.ts'
@@ -74,8 +74,10 @@ export function createClient(options: ClientOptions = {}): Client {
   return {
     dispatcher,
     fetch: fetchOver(dispatcher),
-    request: ((url: string | URL, init?: object) =>
-      request(url, { ...init, dispatcher })) as Client['request'],
+    request: ((url: string | URL, init?: object) => {
+      const wrong = wrongRequestKey(init)
+      return wrong === undefined ? request(url, { ...init, dispatcher }) : Promise.reject(wrong)
+    }) as Client['request'],
     async resolve(host) {
       if (closing !== undefined) throw new ClosedError('the client')
       const service = routes.serviceOf(host)
@@ -144,6 +146,8 @@ function resolverOf(settings: ClientSettings): Resolver {
  */
 function fetchOver(dispatcher: Dispatcher): typeof globalThis.fetch {
   const fetch = async (input: unknown, init?: RequestInit & CallOptions): Promise<unknown> => {
+    const wrong = wrongFetchKey(init, dispatcher)
+    if (wrong !== undefined) throw wrong
     const options = { ...init, dispatcher: withCallOptions(dispatcher, init) } as {
       body?: unknown
       dispatcher: Dispatcher

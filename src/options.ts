@@ -87,6 +87,11 @@ export interface FallbackOptions {
    * (`'preserve'`) for balancers that route by it.
    */
   readonly host?: 'own' | 'preserve' | undefined
+  /**
+   * undici's options for its connections; others are those of the service's `pool`. An option here replaces that of
+   * `pool` as a whole: with `connect: {}`, Node's own CAs verify the load balancer while `pool.connect.ca` verifies the tasks.
+   */
+  readonly pool?: Pool.Options | undefined
 }
 
 /** In ms, at least 1. */
@@ -148,6 +153,8 @@ export interface ServiceSettings {
 export interface FallbackSettings {
   readonly url: URL
   readonly preserveHost: boolean
+  /** Instead of the service's, option by option. */
+  readonly pool: Pool.Options
 }
 
 /** What is undefined is as the task metadata has it. */

@@ -153,6 +153,7 @@ export class RouteTable implements Routes {
       connectMs: settings.connectMs,
       attemptMs: settings.attemptMs,
       pool: settings.pool,
+      fallbackPool: fallbackPoolOf(settings),
       clock,
     })
     const peers = settings.zone?.peers === undefined ? undefined : this.#peersOf(settings.zone.peers)
@@ -185,6 +186,7 @@ export class RouteTable implements Routes {
       hedging: settings.hedge === undefined ? undefined : new Hedging(settings.hedge, clock.now()),
       deadlineHeader: settings.deadlineHeader,
       attemptMs: settings.attemptMs,
+      assumedPort: url.port === '' && settings.port === undefined ? DEFAULT_PORT[url.protocol] : undefined,
       mayQueue: mayQueue(url, settings),
       deadlineMs: settings.deadlineMs,
       calls: new CallsUnderWay(),
@@ -236,9 +238,20 @@ function fallbackEndpoint(fallback: FallbackSettings, caller: URL): Endpoint {
   }
 }
 
+/** The service's options for connections, with those of the fallback instead where it has any. */
+function fallbackPoolOf({ pool, fallback }: ServiceSettings): ServiceSettings['pool'] {
+  return { ...pool, ...fallback?.pool }
+}
+
 /** HTTP/2 has so many streams a connection, and asks first whether it is spoken; and the user may cap connections. */
-function mayQueue(url: URL, { pool }: ServiceSettings): boolean {
-  return (pool.connections ?? null) !== null || (url.protocol === 'https:' && pool.allowH2 !== false)
+function mayQueue(url: URL, settings: ServiceSettings): boolean {
+  const { pool, fallback } = settings
+  if (fallback !== undefined && mayQueueIn(fallback.url.protocol, fallbackPoolOf(settings))) return true
+  return mayQueueIn(url.protocol, pool)
+}
+
+function mayQueueIn(protocol: string, { connections, allowH2 }: ServiceSettings['pool']): boolean {
+  return (connections ?? null) !== null || (protocol === 'https:' && allowH2 !== false)
 }
 
 /** Waits for all, also where one fails; then fails with the first failure. */

@@ -35,7 +35,7 @@ export function retrySettings(
 ): RetryOptions | undefined {
   if (value === undefined) return defaults
   if (value === false) return undefined
-  const retry = checkKeys(path, value, KEYS)
+  const retry = checkKeys(path, value, KEYS, 'false')
   const base = defaults ?? DEFAULT_RETRY
   const at = (key: string): string => keyPath(path, key)
   const baseMs = given(at('baseMs'), retry['baseMs'], base.baseMs, checkMs)

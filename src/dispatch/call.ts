@@ -158,7 +158,12 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     const { host, retry } = this.route
     // With retries off this is undici with discovery: its errors are the caller's to know.
     const records = this.#history?.records ?? []
-    this.failed(retry === undefined ? error : new AttemptsExhaustedError(host, decision.why, records, error))
+    const assumedPort = this.#history?.assumedPort
+    this.failed(
+      retry === undefined
+        ? error
+        : new AttemptsExhaustedError(host, decision.why, records, error, assumedPort),
+    )
   }
 
   succeeded(trailers: IncomingHttpHeaders): void {

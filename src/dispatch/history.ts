@@ -35,6 +35,16 @@ export class History {
     return this.records.some(({ outcome }) => isConnectFailure(outcome))
   }
 
+  /** The default port of the scheme, if a task was not reached on it and nothing names the port of the tasks. */
+  get assumedPort(): number | undefined {
+    const { assumedPort } = this.#route
+    const isGuess = this.tried.some(({ endpoint }, index) => {
+      const { tier, outcome } = this.records[index] as AttemptRecord
+      return tier === 0 && endpoint.port === undefined && isUnreached(outcome)
+    })
+    return isGuess ? assumedPort : undefined
+  }
+
   /** Whether all attempts broke off, as requests do on idle connections that the other side has dropped meanwhile. */
   get hasBrokenOffOnly(): boolean {
     return this.records.length > 0 && this.records.every(({ outcome }) => outcome.kind === 'transport-error')
@@ -98,6 +108,15 @@ export class History {
       attempts: this.records.length + more,
     }
   }
+}
+
+/** Nothing listens on the port, or no packet arrives. A wrong certificate comes from a port that answers. */
+function isUnreached(outcome: Outcome): boolean {
+  if (outcome.kind === 'timeout') return outcome.phase === 'connect'
+  if (outcome.kind !== 'connect-error') return false
+  return ['ECONNREFUSED', 'EHOSTUNREACH', 'ETIMEDOUT'].includes(
+    (outcome.error as NodeJS.ErrnoException).code ?? '',
+  )
 }
 
 function giveUp(why: string): Decision {

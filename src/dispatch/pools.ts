@@ -18,6 +18,8 @@ export interface PoolsOptions {
   readonly attemptMs: number
   /** undici's own options, for each task. */
   readonly pool: Pool.Options
+  /** For the load balancer [those of tasks]. */
+  readonly fallbackPool?: Pool.Options
   readonly clock: Clock
 }
 
@@ -127,8 +129,9 @@ export class Pools implements UpstreamDispatchers {
   }
 
   #open(upstream: Upstream, http1Only: boolean): Pool {
-    const { origin, connectMs, attemptMs, pool } = this.#options
+    const { origin, connectMs, attemptMs, pool: taskPool, fallbackPool = taskPool } = this.#options
     const { endpoint, port } = upstream
+    const pool = endpoint.tier === 1 ? fallbackPool : taskPool
     const options = http1Only ? { ...pool, allowH2: false } : pool
     const opened = new Pool(endpoint.origin ?? origin, {
       headersTimeout: attemptMs,
@@ -203,12 +206,17 @@ function connectorTo(
 /** The connector that undici would build from these options, since a pool with a connector builds none. */
 function connectorOf(options: Pool.Options): buildConnector.connector {
   if (typeof options.connect === 'function') return options.connect
-  const { allowH2, maxCachedSessions, h2Options } = options
+  const { allowH2, maxCachedSessions, h2Options, autoSelectFamily, autoSelectFamilyAttemptTimeout } = options
+  // undici reads it, though its types lack it.
+  const useH2c = h2Options?.useH2c ?? (options as { readonly useH2c?: boolean }).useH2c
   return buildConnector({
     ...(allowH2 === undefined ? {} : { allowH2 }),
     ...(maxCachedSessions === undefined ? {} : { maxCachedSessions }),
-    // HTTP/2 without TLS, by prior knowledge. undici reads it, its types do not tell.
-    ...(h2Options?.useH2c === true ? { useH2c: true } : {}),
+    // Has an effect on host names only: that of a load balancer.
+    ...(autoSelectFamily === undefined ? {} : { autoSelectFamily }),
+    ...(autoSelectFamilyAttemptTimeout === undefined ? {} : { autoSelectFamilyAttemptTimeout }),
+    // HTTP/2 without TLS, by prior knowledge.
+    ...(useH2c === true ? { useH2c } : {}),
     ...options.connect,
     timeout: 0,
   })

@@ -47,6 +47,8 @@ export interface Route {
   readonly hedging: Hedging | undefined
   /** From the start of an attempt to its response headers. */
   readonly attemptMs: number
+  /** The scheme's default, for tasks whose port nothing else names; undefined: the URL or `port` names it. */
+  readonly assumedPort?: number | undefined
   /** Whether a request may wait for a connection that others use, where undici's own timeout does not run. */
   readonly mayQueue: boolean
   /** Over all attempts and the response body; undefined: none. */

@@ -279,14 +279,18 @@ test('importing the resolvers does not load the SDK', async () => {
 test.each([
   [{ regoin: 'eu-west-1' }, 'cloudMap.regoin', 'known: region'],
   [{ region: '' }, 'cloudMap.region', 'a region'],
+  [{ region: 'eu-west-1b' }, 'cloudMap.region', 'a region, e.g. "eu-west-1"'],
+  [{ region: 'EU-WEST-1' }, 'cloudMap.region', 'a region'],
+  [{ region: 'Ireland' }, 'cloudMap.region', 'a region'],
   [{ endpoint: 'cloudmap' }, 'cloudMap.endpoint', 'an http or https URL'],
   [{ endpoint: 'ftp://x' }, 'cloudMap.endpoint', 'an http or https URL'],
-  [{ credentials: 'x' }, 'cloudMap.credentials', 'a plain object'],
+  [{ endpoint: 'http://me:hush@127.0.0.1:1' }, 'cloudMap.endpoint', 'without credentials'],
+  [{ credentials: 'x' }, 'cloudMap.credentials', 'a function that gives them, or a plain object'],
   [{ credentials: { secretAccessKey: 'hush' } }, 'cloudMap.credentials.accessKeyId', 'a non-empty string'],
   [
     { credentials: { accessKeyId: 'x', secretAccessKey: 5 } },
     'cloudMap.credentials.secretAccessKey',
-    '"number"',
+    'a number that is not shown; allowed: a non-empty string',
   ],
   [{ revisionMs: -5 }, 'cloudMap.revisionMs', 'a number of ms from 1'],
   [{ queryParameters: { a: 1 } }, 'cloudMap.queryParameters.a', 'a non-empty string'],
@@ -296,4 +300,15 @@ test.each([
   const make = (): unknown => cloudMapResolver(options as unknown as CloudMapOptions)
   expect(make).toThrow(InvalidOptionsError)
   expect(make).toThrow(expect.objectContaining({ option, message: expect.stringContaining(told) as string }))
+})
+
+test.each(['eu-west-1', 'us-gov-east-1', 'us-isob-east-1', 'eusc-de-east-1', 'cn-north-1', 'ap-southeast-7'])(
+  '%s is a region',
+  (region) => {
+    expect(cloudMapResolver({ region })).toHaveProperty('resolve')
+  },
+)
+
+test("a server of one's own has regions of its own", () => {
+  expect(cloudMapResolver({ region: 'local', endpoint: 'http://127.0.0.1:1' })).toHaveProperty('resolve')
 })

@@ -406,7 +406,7 @@ describe('bad input', () => {
   })
 
   test.each([
-    [{ retries: 3 }, 'retries: got 3; allowed: no such option'],
+    [{ retries: 3 }, 'retries: no such option; known: env'],
     [{ timeoutMs: -1 }, 'timeoutMs: got -1'],
     [{ attempts: 0 }, 'attempts: got 0; allowed: an integer from 1 to 1000'],
     [{ port: 70_000 }, 'port: got 70000'],
