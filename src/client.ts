@@ -1,6 +1,7 @@
 import { fetch as undiciFetch, FormData, Request, request, type Dispatcher } from 'undici'
 import { checkKeys, checkMs } from './core/check.ts'
 import { keepAlive, type Clock } from './core/clock.ts'
+import { globalDispatchers } from './core/global-dispatcher.ts'
 import { ClosedError, InvalidOptionsError, ResolutionFailedError } from './core/errors.ts'
 import { addressGuard, guarded } from './discovery/address-guard.ts'
 import { autoResolver } from './discovery/auto.ts'
@@ -61,7 +62,7 @@ export function createClient(options: ClientOptions = {}): Client {
   const { clock, random } = settings
   const cache = new SnapshotCache({ resolver: resolverOf(settings), clock, random })
   const routes = new RouteTable(settings, cache)
-  const dispatcher = new DiscoveryDispatcher(routes, new PassThrough())
+  const dispatcher = new DiscoveryDispatcher(routes, passThroughOf(settings))
   let closing: Promise<void> | undefined
 
   const end = async (limitMs: number | undefined): Promise<void> => {
@@ -129,6 +130,12 @@ export function createClient(options: ClientOptions = {}): Client {
     close,
     [Symbol.asyncDispose]: () => close(),
   }
+}
+
+function passThroughOf({ passthrough }: ClientSettings): PassThrough {
+  return new PassThrough(
+    passthrough === undefined ? globalDispatchers() : { legacy: passthrough, current: passthrough },
+  )
 }
 
 function resolverOf(settings: ClientSettings): Resolver {

@@ -1,3 +1,4 @@
+import './core/global-dispatcher.ts'
 export { createClient, type Client } from './client.ts'
 export type {
   ClientOptions,

@@ -1,4 +1,4 @@
-import type { Pool } from 'undici'
+import type { Dispatcher, Pool } from 'undici'
 import type { Balancer } from './balancer/balancer.ts'
 import type { OutlierOptions } from './cluster/outlier.ts'
 import type { TaskLocation } from './cluster/locality.ts'
@@ -30,6 +30,11 @@ export interface ClientOptions extends ServiceOptions {
   readonly allowLoopback?: boolean | undefined
   /** Connect to no address outside these CIDRs, e.g. `['10.0.0.0/16']` [all but the refused ones]. */
   readonly allowAddresses?: readonly string[] | undefined
+  /**
+   * Takes the requests of hosts that are not discovered [the dispatcher that was global when the client was made]. It is
+   * not closed with the client.
+   */
+  readonly passthrough?: Dispatcher | undefined
   /** Time, for tests [the system's]. */
   readonly clock?: Clock | undefined
   /** Chance, for tests [the system's]. */
@@ -179,6 +184,8 @@ export interface ClientSettings {
   readonly cloudMap: CloudMapOptions
   readonly allowLoopback: boolean
   readonly allowAddresses: readonly string[] | undefined
+  /** undefined: the global one. */
+  readonly passthrough: Dispatcher | undefined
   readonly clock: Clock
   readonly random: Random
 }

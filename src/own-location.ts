@@ -4,7 +4,6 @@ import { checkCidr } from './core/cidr.ts'
 import { unawaited, type Clock, type Timer } from './core/clock.ts'
 import { emit } from './core/events.ts'
 import { NotOnEcsError } from './ecs/errors.ts'
-import { self } from './ecs/metadata.ts'
 import type { ZoneSettings } from './options.ts'
 
 /** After `self()` has tried for some ten seconds. */
@@ -41,6 +40,8 @@ export class OwnLocation implements LocationSource {
     try {
       // What it listens on does not matter here, and a PORT that is none must not cost the zone.
       const { PORT: _, ...env } = process.env
+      // Off ECS, and where no call needs a zone, its dependencies cost nothing.
+      const { self } = await import('./ecs/metadata.ts')
       const { zone, ipv4, ipv6, ipv4Cidr, ipv6Cidr, id } = await self({
         env,
         clock: unawaited(this.#clock),

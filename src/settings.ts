@@ -1,3 +1,4 @@
+import type { Dispatcher } from 'undici'
 import { p2c } from './balancer/p2c.ts'
 import type { Balancer } from './balancer/balancer.ts'
 import {
@@ -58,7 +59,7 @@ const DISCOVERY_KEYS = [
   'allowLoopback',
   'allowAddresses',
 ] as const
-const CLIENT_KEYS = [...DISCOVERY_KEYS, 'clock', 'random', ...SERVICE_KEYS] as const
+const CLIENT_KEYS = [...DISCOVERY_KEYS, 'passthrough', 'clock', 'random', ...SERVICE_KEYS] as const
 
 const LONGEST_MS = 86_400_000
 /**
@@ -101,6 +102,7 @@ export function settingsOf(options: ClientOptions): ClientSettings {
     cloudMap: options.cloudMap ?? {},
     allowLoopback: given('allowLoopback', options.allowLoopback, false, checkBoolean),
     allowAddresses: options.allowAddresses,
+    passthrough: given('passthrough', options.passthrough, undefined, checkDispatcher),
     clock: given('clock', options.clock, systemClock, checkClock),
     random,
   }
@@ -223,6 +225,10 @@ function checkDiscovery(path: string, value: unknown): ClientSettings['discovery
     ['resolve'],
     '"auto", "dns", "api", or a resolver with resolve()',
   )
+}
+
+function checkDispatcher(path: string, value: unknown): Dispatcher {
+  return checkMethods(path, value, ['dispatch'], 'a dispatcher of undici, e.g. new ProxyAgent(url)')
 }
 
 function checkBalancer(path: string, value: unknown): Balancer {
