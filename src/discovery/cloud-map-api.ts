@@ -6,9 +6,7 @@ import type {
   ServiceDiscoveryClientConfig,
 } from '@aws-sdk/client-servicediscovery'
 import { ClosedError, reasonOf } from '../core/errors.ts'
-import { containerCredentials } from './container-credentials.ts'
 import { CloudMapError, isExpired } from './cloud-map-error.ts'
-import { BackgroundHttp } from './cloud-map-http.ts'
 
 /** Within the task's host. */
 const CREDENTIALS_LIMIT_MS = 1_000
@@ -107,7 +105,11 @@ export class CloudMapApi {
   }
 
   async #load(): Promise<Loaded> {
-    const sdk = await import('@aws-sdk/client-servicediscovery')
+    const [sdk, { BackgroundHttp }, { containerCredentials }] = await Promise.all([
+      import('@aws-sdk/client-servicediscovery'),
+      import('./cloud-map-http.ts'),
+      import('./container-credentials.ts'),
+    ])
     const requestHandler = new BackgroundHttp(TRY_LIMIT_MS)
     const credentials =
       this.#config.credentials ?? containerCredentials(new BackgroundHttp(CREDENTIALS_LIMIT_MS))

@@ -2,14 +2,13 @@
  * HTTP for the AWS SDK that keeps no process alive: polls go on in the background, and the SDK's own handler keeps the
  * process alive by its sockets and by several timers for each request. Calls that wait do so by themselves.
  */
-import {
-  Agent as HttpAgent,
-  request as httpRequest,
-  type ClientRequest,
-  type IncomingMessage,
-} from 'node:http'
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
+import type { Agent, ClientRequest, IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
+
+// Not imported: an `import` of node:http, also in a bundle that has this file, reads all that it exports. Node then loads
+// its own undici, which claims the global dispatcher.
+const { Agent: HttpAgent, request: httpRequest } = process.getBuiltinModule('node:http')
+const { Agent: HttpsAgent, request: httpsRequest } = process.getBuiltinModule('node:https')
 
 /** What the SDK asks for, of which these parts are read. */
 export interface SdkRequest {
@@ -98,7 +97,7 @@ export class BackgroundHttp {
 }
 
 /** By methods of an agent that Node documents as meant for this. */
-function unreferenced<Kind extends HttpAgent>(agent: Kind): Kind {
+function unreferenced<Kind extends Agent>(agent: Kind): Kind {
   const open = agent.createConnection.bind(agent)
   agent.createConnection = (options, callback) => {
     const socket = open(options, callback)
