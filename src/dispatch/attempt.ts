@@ -6,6 +6,7 @@ import type { Timer } from '../core/clock.ts'
 import type { Outcome } from '../core/outcome.ts'
 import { attemptTracing, traceOver, type AttemptTrace } from '../core/tracing.ts'
 import type { AttemptOwner } from './attempt-owner.ts'
+import { InContext, type AttemptHandler } from './in-context.ts'
 import { retryAfterMs } from './retry-policy.ts'
 import { ResponseRest } from './response-rest.ts'
 import { isAnswer, verdictOn, verdictOnAbort, verdictOnLateness } from './verdict.ts'
@@ -25,7 +26,7 @@ type State = 'waiting' | 'forwarding' | 'draining' | 'over'
  * One try of a call on one upstream: what undici talks to. Judges what happened, tells the cluster once, and
  * lets the call decide what follows. Has none of undici's callbacks of how far sending is (`FollowedAttempt` has).
  */
-export class Attempt implements Dispatcher.DispatchHandler {
+export class Attempt implements AttemptHandler {
   readonly upstream: Upstream
   /** Of the call's attempts, from 1. */
   readonly number: number
@@ -84,8 +85,13 @@ export class Attempt implements Dispatcher.DispatchHandler {
 
   dispatchOn(pool: Dispatcher, options: Dispatcher.DispatchOptions): void {
     this.#dispatching = true
-    pool.dispatch(options, this)
+    pool.dispatch(options, this.handlerInContext())
     this.#dispatching = false
+  }
+
+  /** What undici calls back. */
+  protected handlerInContext(): Dispatcher.DispatchHandler {
+    return new InContext(this.call.context, this)
   }
 
   /** Gives the attempt up when its response headers are not there in time. */
