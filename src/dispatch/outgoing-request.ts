@@ -1,9 +1,9 @@
 import type { Dispatcher } from 'undici'
 import { brokeOff, isOneShot, recorded, sendable, type RecordedBody } from './body.ts'
 import { checkCallOptions } from './call-options.ts'
+import { withHeader } from './headers.ts'
 import { isRepeatable } from './idempotence.ts'
 import type { RetryOptions } from './retry-policy.ts'
-import { withHeader } from './with-header.ts'
 
 /** undici refuses these requests before it sends anything: no other upstream would take them either. */
 const CALLERS_FAULTS = new Set([
@@ -16,6 +16,7 @@ const CALLERS_FAULTS = new Set([
 
 /** What a caller wants sent, in a form that can be sent more than once where that is possible. */
 export class OutgoingRequest {
+  /** Its own, with headers as a list: what the caller does with theirs changes no attempt. */
   readonly options: Dispatcher.DispatchOptions
   /** Whether its body reaches undici as a stream or an iterable. */
   readonly streamsBody: boolean
@@ -23,8 +24,8 @@ export class OutgoingRequest {
 
   /** @throws InvalidOptionsError for what it says of itself */
   constructor(options: Dispatcher.DispatchOptions, retry: RetryOptions | undefined) {
-    checkCallOptions(options)
     this.options = sendable(options)
+    checkCallOptions(this.options)
     const { body } = this.options
     this.streamsBody = isOneShot(body)
     this.#body = recorded(body, retry?.maxReplayBytes)
@@ -55,7 +56,7 @@ export class OutgoingRequest {
     return CALLERS_FAULTS.has((error as NodeJS.ErrnoException).code ?? '')
   }
 
-  /** As undici is to get it for one more attempt: nearly always the caller's own object. */
+  /** As undici is to get it for one more attempt. */
   forAttempt(): Dispatcher.DispatchOptions {
     if (this.#body === undefined) return this.options
     return { ...this.options, body: this.#body.read() as never }

@@ -38,16 +38,21 @@ export class Pools implements UpstreamDispatchers {
   readonly #openedAt = new WeakMap<Pool, number>()
   /** Gives up a connection that is being made, each. */
   readonly #connecting: Connecting = new Set()
+  /** Without it, one pool serves all callers: `connections` is a number for each task. */
+  readonly #mayBeHttp2: boolean
   #closed = false
 
   constructor(options: PoolsOptions) {
     this.#options = options
+    const { allowH2, h2Options } = options.pool
+    this.#mayBeHttp2 =
+      allowH2 !== false && (options.origin.startsWith('https:') || h2Options?.useH2c === true)
   }
 
   /** @throws ClosedError after `close` or `destroy`: nothing may be opened that nobody would end */
   get(upstream: Upstream, http1Only: boolean): Pool {
     if (this.#closed) throw new ClosedError('the client')
-    const pools = http1Only ? this.#http1Pools : this.#pools
+    const pools = this.#poolsOf(http1Only)
     const known = pools.get(upstream)
     if (known !== undefined) return known
     const pool = this.#open(upstream, http1Only)
@@ -58,7 +63,7 @@ export class Pools implements UpstreamDispatchers {
   fresh(upstream: Upstream, http1Only: boolean, since: number): Pool {
     const pool = this.get(upstream, http1Only)
     if ((this.#openedAt.get(pool) ?? Number.NEGATIVE_INFINITY) >= since) return pool
-    const pools = http1Only ? this.#http1Pools : this.#pools
+    const pools = this.#poolsOf(http1Only)
     pools.delete(upstream)
     // Others' calls go on over it, however long their responses are.
     void this.#closeWithin(Number.POSITIVE_INFINITY, pool)
@@ -99,6 +104,10 @@ export class Pools implements UpstreamDispatchers {
     for (const timer of this.#draining.values()) timer?.cancel()
     this.#forget()
     await Promise.all(pools.map((pool) => pool.destroy(error)))
+  }
+
+  #poolsOf(http1Only: boolean): Map<Upstream, Pool> {
+    return http1Only && this.#mayBeHttp2 ? this.#http1Pools : this.#pools
   }
 
   #all(): Pool[] {
