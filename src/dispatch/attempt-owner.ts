@@ -1,3 +1,4 @@
+import type { AsyncResource } from 'node:async_hooks'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
@@ -9,6 +10,8 @@ import type { Route } from './route.ts'
 /** The call that an attempt belongs to: what the attempt asks of it and tells it. Also the caller's controller. */
 export interface AttemptOwner extends Dispatcher.DispatchController {
   readonly route: Route
+  /** The caller's async context. undici calls back in that of whoever opened the connection. */
+  readonly context: AsyncResource
   /** The caller's. */
   readonly handler: Dispatcher.DispatchHandler
   /** Whether the request body reaches undici as a stream or an iterable. */

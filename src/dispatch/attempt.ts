@@ -8,6 +8,7 @@ import { QueueTimeoutError } from '../core/errors.ts'
 import { attemptTracing, traceOver, type AttemptTrace } from '../core/tracing.ts'
 import type { AttemptOwner } from './attempt-owner.ts'
 import { isConnectError, type Line } from './connector.ts'
+import { InContext, type AttemptHandler } from './in-context.ts'
 import { retryAfterMs } from './retry-policy.ts'
 import { ResponseRest } from './response-rest.ts'
 import type { Slots, Waiter } from './slots.ts'
@@ -32,7 +33,7 @@ type State = 'waiting' | 'forwarding' | 'draining' | 'over'
  * One try of a call on one upstream: what undici talks to. Judges what happened, tells the cluster once, and
  * lets the call decide what follows. Has none of undici's callbacks of how far sending is (`FollowedAttempt` has).
  */
-export class Attempt extends Limited implements Dispatcher.DispatchHandler, Waiter {
+export class Attempt extends Limited implements AttemptHandler, Waiter {
   readonly upstream: Upstream
   /** Of the call's attempts, from 1. */
   readonly number: number
@@ -121,8 +122,13 @@ export class Attempt extends Limited implements Dispatcher.DispatchHandler, Wait
 
   #dispatch(pool: Dispatcher, options: Dispatcher.DispatchOptions): void {
     this.#dispatching = true
-    pool.dispatch(options, this)
+    pool.dispatch(options, this.handlerInContext())
     this.#dispatching = false
+  }
+
+  /** What undici calls back. */
+  protected handlerInContext(): Dispatcher.DispatchHandler {
+    return new InContext(this.call.context, this)
   }
 
   /** There is a connection for it. */
@@ -131,18 +137,18 @@ export class Attempt extends Limited implements Dispatcher.DispatchHandler, Wait
     this.#send = undefined
     this.#countedFrom = this.call.route.clock.now()
     this.upstream.asked(this.#countedFrom)
-    send?.()
+    if (send !== undefined) this.call.context.runInAsyncScope(send)
   }
 
   /** The connection that it waited for could not be made. */
   connectFailed(error: Error): void {
-    this.onResponseError(undefined, error)
+    this.call.context.runInAsyncScope(() => this.onResponseError(undefined, error))
   }
 
   /** The client was destroyed while it waited. */
   destroyed(error: Error): void {
     this.abort(error)
-    this.call.failed(error)
+    this.call.context.runInAsyncScope(() => this.call.failed(error))
   }
 
   /** It is sent over a connection on which responses come in the order of requests. */
@@ -159,8 +165,10 @@ export class Attempt extends Limited implements Dispatcher.DispatchHandler, Wait
   /** Its time is over: to wait for a connection, or for the response headers. */
   exceed(): void {
     if (this.#state !== 'waiting') return
-    if (this.#controller === undefined) this.#exceedQueue()
-    else this.#exceedHeaders(this.call.route.limits.attempt.limitMs)
+    this.call.context.runInAsyncScope(() => {
+      if (this.#controller === undefined) this.#exceedQueue()
+      else this.#exceedHeaders(this.call.route.limits.attempt.limitMs)
+    })
   }
 
   /** The caller is gone: ends whatever goes on, at once. */

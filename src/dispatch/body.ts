@@ -8,6 +8,7 @@
  */
 import { PassThrough, type Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
+import { headerList, headerValue, withHeader } from './headers.ts'
 
 /** Streams from before there were iterators, such as npm's `form-data`. */
 interface OldStream {
@@ -16,7 +17,6 @@ interface OldStream {
 }
 
 type Chunk = string | Uint8Array
-type Source = AsyncIterator<Chunk> | Iterator<Chunk>
 
 /** Whether a body can be read but once. */
 export function isOneShot(body: unknown): body is AsyncIterable<Chunk> | Iterable<Chunk> {
@@ -29,21 +29,21 @@ export function isOneShot(body: unknown): body is AsyncIterable<Chunk> | Iterabl
 }
 
 /**
- * The same request in a form that can be sent more than once, or at all: what undici would read only once apart
- * from a body (headers by an iterator), what has no iterator though it is a stream, and forms, which undici's own
- * `request` does not take. Nearly always the very object that came in.
+ * The same request in a form that can be sent more than once, or at all: headers as a list, a stream from before there
+ * were iterators as one that has one, and `URLSearchParams`, which undici's own `request` does not take, as a string. An
+ * object of its own: callers may reuse theirs as soon as the call has begun.
  */
 export function sendable(options: Dispatcher.DispatchOptions): Dispatcher.DispatchOptions {
-  const { body, headers } = options as { body?: unknown; headers?: unknown }
-  let changed = options
-  // A set keeps the order, can be read again, and leaves it to undici to refuse what are no pairs.
-  if (isIterator(headers)) changed = { ...changed, headers: new Set(headers) as never }
+  const own = { ...options, headers: headerList(options.headers) } as Dispatcher.DispatchOptions
+  const { body } = own as { body?: unknown }
+  if (typeof body !== 'object' || body === null) return own
   if (body instanceof URLSearchParams) {
-    changed = { ...changed, body: body.toString(), headers: withFormType(changed.headers) as never }
+    own.body = body.toString()
+    own.headers = withFormType(own.headers) as never
   } else if (isOldStream(body)) {
-    changed = { ...changed, body: piped(body) }
+    own.body = piped(body)
   }
-  return changed
+  return own
 }
 
 /** Piping is what sets such streams going; `Readable.wrap` would wait for them. */
@@ -54,25 +54,17 @@ function piped(body: OldStream): Readable {
   return stream
 }
 
-function isIterator(headers: unknown): headers is Iterable<unknown> {
-  if (typeof headers !== 'object' || headers === null || Array.isArray(headers)) return false
-  if (!(Symbol.iterator in headers)) return false
-  const iterator: unknown = (headers as Iterable<unknown>)[Symbol.iterator]()
-  return iterator === headers
-}
-
-function isOldStream(body: unknown): body is OldStream {
-  if (typeof body !== 'object' || body === null || Symbol.asyncIterator in body) return false
+function isOldStream(body: object): body is OldStream {
+  if (Symbol.asyncIterator in body) return false
   return typeof (body as OldStream).pipe === 'function' && typeof (body as OldStream).on === 'function'
 }
 
 const FORM_TYPE = 'application/x-www-form-urlencoded;charset=UTF-8'
 
 function withFormType(headers: unknown): unknown {
-  if (headers === undefined || headers === null) return { 'content-type': FORM_TYPE }
-  if (typeof headers !== 'object' || Symbol.iterator in headers) return headers
-  const given = Object.keys(headers).some((name) => name.toLowerCase() === 'content-type')
-  return given ? headers : { ...headers, 'content-type': FORM_TYPE }
+  return headerValue(headers, 'content-type') === undefined
+    ? withHeader(headers, 'content-type', FORM_TYPE)
+    : headers
 }
 
 /**
@@ -86,9 +78,28 @@ export function recorded(body: unknown, limit: number | undefined): RecordedBody
   return new RecordedBody(body, limit ?? 0)
 }
 
-/** Whether an error is the body's own: what its stream failed with. */
+/** Whether an error is the body's own: what its stream failed with, or a blob whose file is another than it was. */
 export function brokeOff(body: unknown, error: Error): boolean {
-  return (body as { errored?: unknown } | null | undefined)?.errored === error
+  return (
+    (body as { errored?: unknown } | null | undefined)?.errored === error || error.name === 'NotReadableError'
+  )
+}
+
+/** A blob that is read anew by each attempt, piece by piece: undici itself takes it into memory as a whole. */
+export class BlobBody implements AsyncIterable<Uint8Array> {
+  readonly #blob: Blob
+
+  constructor(blob: Blob) {
+    this.#blob = blob
+  }
+
+  stream(): ReadableStream<Uint8Array> {
+    return this.#blob.stream()
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
+    return this.stream()[Symbol.asyncIterator]()
+  }
 }
 
 /** What reads a body for one attempt. */
@@ -103,7 +114,7 @@ export interface BodyReader {
 export class RecordedBody {
   readonly #body: AsyncIterable<Chunk> | Iterable<Chunk>
   readonly #limit: number
-  #source: Source | undefined
+  #source: AsyncIterator<Chunk> | undefined
   /** What was read and may be wanted again: the chunks from number `#dropped` on. */
   #chunks: Chunk[] = []
   #dropped = 0
@@ -215,15 +226,32 @@ export class RecordedBody {
         this.#ended = true
         return
       }
-      const chunk = result.value
-      // Throws for what is no chunk, as undici would when it comes to send it.
-      this.#bytes += Buffer.byteLength(chunk)
-      this.#chunks.push(this.replayable ? copyOf(chunk) : chunk)
+      this.#take(result.value)
     } catch (error) {
       this.#ended = true
       this.error ??= error instanceof Error ? error : new Error(String(error))
     }
   }
+
+  /** As `for await` has it: an iterator that fails is over, one whose piece is no use is told to stop. */
+  #take(chunk: Chunk): void {
+    try {
+      checkChunk(chunk)
+    } catch (error) {
+      void this.#returnSource().catch(() => undefined)
+      throw error
+    }
+    this.#bytes += Buffer.byteLength(chunk)
+    this.#chunks.push(this.replayable ? copyOf(chunk) : chunk)
+  }
+}
+
+/** @throws TypeError for what undici would not send, with what it would say of it */
+function checkChunk(chunk: unknown): void {
+  if (typeof chunk === 'string' || ArrayBuffer.isView(chunk)) return
+  Buffer.byteLength(chunk as string)
+  // It has a length, and yet no socket takes it: an ArrayBuffer.
+  new PassThrough().write(chunk)
 }
 
 function stop(attempt: BodyReader | undefined, error: Error): Promise<never> {
@@ -238,6 +266,11 @@ function copyOf(chunk: Chunk): Chunk {
     : chunk
 }
 
-function iteratorOf(body: AsyncIterable<Chunk> | Iterable<Chunk>): Source {
-  return Symbol.asyncIterator in body ? body[Symbol.asyncIterator]() : body[Symbol.iterator]()
+function iteratorOf(body: AsyncIterable<Chunk> | Iterable<Chunk>): AsyncIterator<Chunk> {
+  return Symbol.asyncIterator in body ? body[Symbol.asyncIterator]() : awaited(body)
+}
+
+/** Pieces of an iterable that is not async may be promises. */
+async function* awaited(body: Iterable<Chunk>): AsyncGenerator<Chunk> {
+  yield* body
 }

@@ -93,14 +93,27 @@ function dispatcherGiven(value: unknown, instead: string): InvalidOptionsError {
   return new InvalidOptionsError('dispatcher', value, allowed)
 }
 
-/** `fetch` hands on nothing but what it knows: the rest goes past it. */
-export function withCallOptions(dispatcher: Dispatcher, given: CallOptions | undefined): Dispatcher {
+/**
+ * A dispatcher for one `fetch`, which hands on nothing but what it knows: the rest goes past it.
+ * @param source what its body is made from, where that can be read anew by each attempt: `fetch` hands over a generator
+ */
+export function withCallOptions(
+  dispatcher: Dispatcher,
+  given: CallOptions | undefined,
+  source?: unknown,
+): Pick<Dispatcher, 'dispatch'> {
   const { deadlineMs, idempotent, hedge } = given ?? {}
-  if (deadlineMs === undefined && idempotent === undefined && hedge === undefined) return dispatcher
-  const own = {
-    ...(deadlineMs === undefined ? {} : { deadlineMs }),
-    ...(idempotent === undefined ? {} : { idempotent }),
-    ...(hedge === undefined ? {} : { hedge }),
+  const says = deadlineMs !== undefined || idempotent !== undefined || hedge !== undefined
+  if (!says && source === undefined) return dispatcher
+  return {
+    dispatch(options, handler) {
+      const own: Record<string, unknown> = { ...options }
+      if (deadlineMs !== undefined) own['deadlineMs'] = deadlineMs
+      if (idempotent !== undefined) own['idempotent'] = idempotent
+      if (hedge !== undefined) own['hedge'] = hedge
+      // After some redirects there is no body any more.
+      if (source !== undefined && (options.body ?? null) !== null) own['body'] = source
+      return dispatcher.dispatch(own as never, handler)
+    },
   }
-  return dispatcher.compose((dispatch) => (options, handler) => dispatch({ ...options, ...own }, handler))
 }

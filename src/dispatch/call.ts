@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { errors, type Dispatcher } from 'undici'
@@ -23,9 +24,11 @@ import { OutgoingRequest } from './outgoing-request.ts'
 import type { Route } from './route.ts'
 import { attemptTrace, callTrace } from './traces.ts'
 import { isHandshakeError, isHttp1Wanted, isOfferRefused } from './verdict.ts'
-import { withHeader } from './with-header.ts'
+import { withHeader } from './headers.ts'
 
 const NONE: readonly Upstream[] = []
+/** The type of its `AsyncResource`, as `async_hooks` shows it. */
+const CONTEXT = 'ONEHOP_CALL'
 
 /**
  * One call: one or more attempts, of which the caller sees a single request.
@@ -34,6 +37,7 @@ export class Call extends CallController implements AttemptOwner, PickHint {
   readonly route: Route
   readonly handler: Dispatcher.DispatchHandler
   readonly key: string | undefined
+  context: AsyncResource
   now: number
   readonly #request: OutgoingRequest
   #http1Only: boolean
@@ -60,6 +64,8 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     this.handler = handler
     const request = new OutgoingRequest(options, route.retry)
     this.key = route.keyOf === undefined ? undefined : route.keyOf(new KeyedRequest(request.options))
+    // undici's own handlers (of `request`, `stream`, ...) are made in the caller's context, and know it already.
+    this.context = handler instanceof AsyncResource ? handler : new AsyncResource(CONTEXT)
     this.now = 0
     this.#request = request
     this.#http1Only = http1Only || switchesToOther(options)
@@ -80,7 +86,11 @@ export class Call extends CallController implements AttemptOwner, PickHint {
       return
     }
     this.#trace = callTrace(this.route.host, this.#request.options)
-    traceBegin(callTracing, this.#trace, () => this.#start())
+    traceBegin(callTracing, this.#trace, () => {
+      // With what listeners have bound to the call.
+      this.context = new AsyncResource(CONTEXT)
+      this.#start()
+    })
   }
 
   #start(): void {

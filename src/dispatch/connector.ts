@@ -128,7 +128,7 @@ class PipeliningClient extends Client {
 
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
     // All handlers here are attempts.
-    ;(handler as unknown as InLine).lineUp(this.#line)
+    ;(handler as unknown as Pick<InLine, 'lineUp'>).lineUp(this.#line)
     return super.dispatch(options, handler)
   }
 }

@@ -82,6 +82,7 @@ export class DiscoveryDispatcher extends Dispatcher {
   }
 
   override close(callback?: () => void): Promise<void> & void {
+    checkCallback(callback)
     // What waits in undici for a connection or an end may never hear of either once it was destroyed.
     this.ending ??= Promise.race([
       both(this.routes.close(), this.elsewhere.close()),
@@ -93,6 +94,7 @@ export class DiscoveryDispatcher extends Dispatcher {
   override destroy(first?: Error | null | (() => void), second?: () => void): Promise<void> & void {
     const error = typeof first === 'function' ? null : (first ?? null)
     const callback = typeof first === 'function' ? first : second
+    checkCallback(callback)
     this.isDestroyed = true
     this.ending = both(this.routes.destroy(error), this.elsewhere.destroy(error))
     this.ending.then(this.destruction.resolve, this.destruction.reject)
@@ -124,8 +126,17 @@ function withoutHttp2(options: Dispatcher.DispatchOptions): Dispatcher.DispatchO
   return { ...options, allowH2: false } as Dispatcher.DispatchOptions
 }
 
-/** What `close` and `destroy` return, and their callback. */
+function checkCallback(callback: unknown): void {
+  if (callback !== undefined && typeof callback !== 'function')
+    throw new errors.InvalidArgumentError('invalid callback')
+}
+
+type Callback = (error: Error | null, nothing: null) => void
+
+/** As undici has it: a promise, or nothing where there is a callback. What that throws is an uncaught exception. */
 export function settle(ending: Promise<void>, callback: (() => void) | undefined): Promise<void> & void {
-  if (callback !== undefined) void ending.then(callback, callback)
-  return ending as Promise<void> & void
+  if (callback === undefined) return ending as Promise<void> & void
+  const tell = (error: Error | null): void => queueMicrotask(() => (callback as Callback)(error, null))
+  void ending.then(() => tell(null), tell)
+  return undefined as unknown as Promise<void> & void
 }

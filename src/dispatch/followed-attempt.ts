@@ -1,5 +1,6 @@
 import type { Dispatcher } from 'undici'
 import { Attempt } from './attempt.ts'
+import { SendingInContext, type SendingHandler } from './in-context.ts'
 
 /** Whether the caller is told how far sending its request is. */
 export function followsSending(handler: Dispatcher.DispatchHandler): boolean {
@@ -15,7 +16,11 @@ export function followsSending(handler: Dispatcher.DispatchHandler): boolean {
  * chunk takes the headers along, and for callers who want to know. undici calls nothing for the others, whose requests
  * leave in one piece.
  */
-export class FollowedAttempt extends Attempt {
+export class FollowedAttempt extends Attempt implements SendingHandler {
+  protected override handlerInContext(): Dispatcher.DispatchHandler {
+    return new SendingInContext(this.call.context, this)
+  }
+
   onBodySent(chunk: Buffer): void {
     this.headersSent = true
     const { handler } = this.call

@@ -14,7 +14,7 @@ export function checkHandler(handler: Dispatcher.DispatchHandler, options: Dispa
   if (handler.onRequestSent !== undefined && typeof handler.onRequestSent !== 'function')
     throw invalid('onRequestSent')
   const { method, upgrade } = options
-  if (method === 'CONNECT' || (upgrade !== undefined && upgrade !== null && upgrade !== false)) {
+  if (method === 'CONNECT' || Boolean(upgrade)) {
     if (typeof handler.onRequestUpgrade !== 'function') throw invalid('onRequestUpgrade')
     return
   }

@@ -14,7 +14,7 @@ import type { Route } from './route.ts'
  */
 export function mayHedge(options: Dispatcher.DispatchOptions): boolean {
   const { upgrade, method } = options
-  const isSwitch = (upgrade ?? false) !== false || method === 'CONNECT'
+  const isSwitch = Boolean(upgrade) || method === 'CONNECT'
   return !isSwitch && (options as { hedge?: false }).hedge !== false && isRepeatable(options)
 }
 

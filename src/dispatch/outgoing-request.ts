@@ -2,13 +2,14 @@ import { isIP } from 'node:net'
 import type { Dispatcher } from 'undici'
 import { brokeOff, isOneShot, recorded, sendable, type BodyReader, type RecordedBody } from './body.ts'
 import { checkCallOptions } from './call-options.ts'
+import { withHeader } from './headers.ts'
 import { isRepeatable } from './idempotence.ts'
 import { KeyedRequest } from './keyed-request.ts'
 import type { RetryOptions } from './retry-policy.ts'
-import { withHeader } from './with-header.ts'
 
 /** What a caller wants sent, in a form that can be sent more than once where that is possible. */
 export class OutgoingRequest {
+  /** Its own, with headers as a list: what the caller does with theirs changes no attempt. */
   readonly options: Dispatcher.DispatchOptions
   /** Whether its body reaches undici as a stream or an iterable. */
   readonly streamsBody: boolean
@@ -18,9 +19,9 @@ export class OutgoingRequest {
 
   /** @throws InvalidOptionsError for what it says of itself */
   constructor(options: Dispatcher.DispatchOptions, retry: RetryOptions | undefined) {
-    checkCallOptions(options)
-    this.headersTimeout = ownLimit(options.headersTimeout)
     const sent = sendable(options)
+    checkCallOptions(sent)
+    this.headersTimeout = ownLimit(sent.headersTimeout)
     // undici's timer would fire up to half a second early.
     this.options = this.headersTimeout === undefined ? sent : { ...sent, headersTimeout: 0 }
     const { body } = this.options
@@ -74,7 +75,7 @@ export class OutgoingRequest {
     return name !== undefined && isIP(name.replace(/^\[|\]$/g, '')) === 0 && name !== hostnameOf(origin)
   }
 
-  /** As undici is to get it for one more attempt: nearly always the caller's own object. */
+  /** As undici is to get it for one more attempt. */
   forAttempt(reader?: BodyReader): Dispatcher.DispatchOptions {
     if (this.#body === undefined) return this.options
     return { ...this.options, body: this.#body.read(reader) as never }

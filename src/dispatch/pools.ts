@@ -209,7 +209,7 @@ export class Pools implements UpstreamDispatchers {
 }
 
 /** undici speaks HTTP/2 unless it is told not to; here it is told to. */
-function mayBeHttp2(pool: Pool.Options): boolean {
+export function mayBeHttp2(pool: Pool.Options): boolean {
   return pool.allowH2 === true || wantsH2c(pool)
 }
 

@@ -75,6 +75,54 @@ describe('close', () => {
   })
 })
 
+describe('close and destroy with a callback', () => {
+  test('return nothing, and call back once, later and without an error', async () => {
+    await eachWay(async ({ dispatcher }) => {
+      const calls: unknown[][] = []
+      const ends = [
+        (done: (...args: unknown[]) => void) => dispatcher.close(done),
+        (done: (...args: unknown[]) => void) => dispatcher.destroy(done),
+        (done: (...args: unknown[]) => void) => dispatcher.destroy(new RangeError('enough'), done),
+        (done: (...args: unknown[]) => void) => dispatcher.destroy(null, done),
+      ]
+      for (const end of ends) {
+        const before = calls.length
+        const called = new Promise<void>((resolve) => {
+          expect(end((...args) => (calls.push(args), resolve()))).toBeUndefined()
+        })
+        expect(calls.length).toBe(before)
+        await called
+      }
+      await new Promise((resolve) => setImmediate(resolve))
+      expect(calls).toEqual(ends.map(() => [null, null]))
+    })
+  })
+
+  test('refuse one that is none', async () => {
+    await eachWay(async ({ dispatcher }) => {
+      for (const wrong of [null, 5, 'done', {}]) {
+        const refused = expect.objectContaining({ code: 'UND_ERR_INVALID_ARG', message: 'invalid callback' })
+        expect(() => dispatcher.close(wrong as never)).toThrow(refused as Error)
+        expect(() => dispatcher.destroy(null, wrong as never)).toThrow(refused as Error)
+      }
+      expect([dispatcher.closed, dispatcher.destroyed]).toEqual([false, false])
+    })
+  })
+
+  test('return promises without one', async () => {
+    await eachWay(async ({ dispatcher }) => {
+      for (const ending of [
+        dispatcher.close(),
+        dispatcher.destroy(),
+        dispatcher.destroy(new RangeError('enough')),
+      ]) {
+        expect(ending).toBeInstanceOf(Promise)
+        await ending
+      }
+    })
+  })
+})
+
 describe('destroy', () => {
   test('cuts what is under way, in every phase, with the error that it was given', async () => {
     await eachWay(async (way, server) => {

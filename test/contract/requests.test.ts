@@ -127,6 +127,89 @@ describe('bodies', () => {
       anyBytes: true,
     })
   }
+  /** Pieces that no socket takes, from iterators that tell what is done with them. */
+  const nonsense: Record<string, unknown> = {
+    'a number': 5,
+    'an object': {},
+    null: null,
+    undefined,
+    'an ArrayBuffer': new ArrayBuffer(4),
+    'an array': ['a'],
+  }
+  const iterators: Record<string, (piece: unknown, done: () => void) => unknown> = {
+    'an async generator': (piece, done) =>
+      (async function* () {
+        try {
+          yield 'one'
+          yield piece
+        } finally {
+          done()
+        }
+      })(),
+    'a generator': (piece, done) =>
+      (function* () {
+        try {
+          yield 'one'
+          yield piece
+        } finally {
+          done()
+        }
+      })(),
+    'an iterator by hand': (piece, done) => {
+      let count = 0
+      const next = (): object => ({ done: false, value: count++ === 0 ? 'one' : piece })
+      const end = (): object => (done(), { done: true, value: undefined })
+      return { [Symbol.asyncIterator]: () => ({ next: async () => next(), return: async () => end() }) }
+    },
+  }
+  for (const [kind, make] of Object.entries(iterators)) {
+    for (const [what, piece] of Object.entries(nonsense)) {
+      sameAsUndici(`${kind} that yields ${what} is closed, once`, {
+        server,
+        call: async (way) => {
+          let closed = 0
+          const done = Promise.withResolvers<void>()
+          const body = make(piece, () => (closed++, done.resolve()))
+          const error: unknown = await asked(way, { method: 'PUT', body: body as never }).catch(
+            (reason: unknown) => reason,
+          )
+          await done.promise
+          await new Promise((resolve) => setImmediate(resolve))
+          return [error, closed]
+        },
+        sees: [expect.objectContaining({ error: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' }), 1],
+        anyBytes: true,
+      })
+    }
+  }
+  sameAsUndici('an iterator whose next fails is not closed: it is over', {
+    server,
+    call: async (way) => {
+      let closed = 0
+      const body = {
+        [Symbol.asyncIterator]: () => ({
+          next: () => Promise.reject(new RangeError('disk')),
+          return: async () => (closed++, { done: true, value: undefined }),
+        }),
+      }
+      const error: unknown = await asked(way, { method: 'PUT', body: body as never }).catch(
+        (reason: unknown) => reason,
+      )
+      await new Promise((resolve) => setImmediate(resolve))
+      return [error, closed]
+    },
+    sees: [{ error: 'RangeError', message: 'disk' }, 0],
+    anyBytes: true,
+  })
+  sameAsUndici('promises by an iterable are waited for', {
+    server,
+    call: (way) =>
+      asked(way, {
+        method: 'PUT',
+        body: [Promise.resolve('bo'), 'd', Promise.resolve(Buffer.from('y'))] as never,
+      }),
+    sees: answered('body'),
+  })
   sameAsUndici('what a body fails with is what the caller hears', {
     server,
     call: (way) =>
@@ -186,6 +269,58 @@ describe('headers', () => {
   }
 })
 
+describe('headers that are changed after the call began are sent as they were', () => {
+  const kinds: Record<string, () => [unknown, () => void]> = {
+    'an object': () => {
+      const headers: Record<string, unknown> = { test: 'test', gone: '1' }
+      return [headers, () => (Object.assign(headers, { test: 'asd', added: '1' }), delete headers['gone'])]
+    },
+    'an object of arrays': () => {
+      const values = ['test']
+      return [{ test: values }, () => void values.splice(0, 1, 'asd', 'more')]
+    },
+    'a flat array': () => {
+      const headers = ['test', 'test']
+      return [headers, () => void headers.splice(0, 2, 'test', 'asd', 'added', '1')]
+    },
+    'a Map': () => {
+      const headers = new Map([['test', 'test']])
+      return [headers, () => void headers.set('test', 'asd').set('added', '1')]
+    },
+    Headers: () => {
+      const headers = new Headers({ test: 'test' })
+      return [headers, () => headers.set('test', 'asd')]
+    },
+  }
+  for (const [kind, make] of Object.entries(kinds)) {
+    sameAsUndici(kind, {
+      server,
+      call: async (way) => {
+        const seen = []
+        // Without a connection, and with one.
+        for (let call = 0; call < 2; call++) {
+          const [headers, change] = make()
+          const answer = asked(way, { headers: headers as never })
+          change()
+          seen.push(await answer)
+        }
+        return seen
+      },
+      sees: [answered(''), answered('')],
+    })
+  }
+  sameAsUndici('and so are the other options', {
+    server,
+    call: async (way) => {
+      const options = { origin: way.origin, path: '/first', method: 'PUT', body: 'first', headers: {} }
+      const answer = way.dispatcher.request(options)
+      Object.assign(options, { path: '/second', method: 'POST', body: 'second', headers: { added: '1' } })
+      return (await answer).body.text()
+    },
+    sees: 'first',
+  })
+})
+
 describe('options', () => {
   const wrong: Record<string, RequestOptions> = {
     path: { path: 'no-slash' },
@@ -223,5 +358,12 @@ describe('options', () => {
     call: (way) => asked(way, { responseHeaders: 'raw' }),
     sees: answered(''),
   })
+  for (const upgrade of ['', null, false, undefined]) {
+    sameAsUndici(`an upgrade to nothing: ${JSON.stringify(upgrade)}`, {
+      server,
+      call: (way) => asked(way, { upgrade } as never),
+      sees: answered(''),
+    })
+  }
   sameAsUndici('reset', { server, call: (way) => asked(way, { reset: true }), sees: answered('') })
 })

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { consistentHash, type Balancer } from 'onehop'
 import type { Dispatcher } from 'undici'
 import { describe, expect, test } from 'vitest'
+import { headerList } from '../../src/dispatch/headers.ts'
 import { KeyedRequest } from '../../src/dispatch/keyed-request.ts'
 import { clientOf, ORIGIN } from '../support/clients.ts'
 import { resources } from '../support/resources.ts'
@@ -43,6 +44,13 @@ describe('a header of a request', () => {
     expect(requestWith({}).header('constructor')).toBeUndefined()
     expect(requestWith(undefined).header('x-user')).toBeUndefined()
     expect(requestWith(null).header('x-user')).toBeUndefined()
+  })
+
+  test.each([undefined, null, '', ' \t', [], ['', undefined]])('is none where its value is %j', (nothing) => {
+    for (const headers of [{ 'x-user': nothing }, ['X-User', nothing], new Map([['x-user', nothing]])])
+      expect(requestWith(headers).header('x-user')).toBeUndefined()
+    // One that says something counts, wherever it stands.
+    expect(requestWith({ 'x-user': nothing, 'X-User': '7' }).header('x-user')).toBe('7')
   })
 })
 
@@ -115,5 +123,9 @@ describe('calls by key', () => {
 })
 
 function requestWith(headers: unknown): KeyedRequest {
-  return new KeyedRequest({ method: 'GET', path: '/', headers } as Dispatcher.DispatchOptions)
+  return new KeyedRequest({
+    method: 'GET',
+    path: '/',
+    headers: headerList(headers),
+  } as Dispatcher.DispatchOptions)
 }

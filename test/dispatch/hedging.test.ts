@@ -239,6 +239,8 @@ describe('a call is not hedged', () => {
   }
 
   test('when it must not be sent twice', () => unhedged({ method: 'POST', body: 'pay' }))
+  test('when its idempotency key says nothing', () =>
+    unhedged({ method: 'POST', body: 'pay', headers: { 'Idempotency-Key': '' } }))
   test('when it says so', () => unhedged({ hedge: false }))
   test('when neither budget has anything left', () =>
     unhedged({}, { ...HEDGED, retry: { budget: { ratio: 0, minPerSecond: 0 } } }))
