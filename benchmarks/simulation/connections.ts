@@ -39,6 +39,7 @@ export class Connections implements UpstreamDispatchers {
   }
 
   readonly shortage = ''
+  readonly mayBeHttp2 = false
 
   slotsOf(): undefined {
     return undefined

@@ -183,20 +183,11 @@ export class Attempt extends Limited implements Dispatcher.DispatchHandler, Wait
       return
     }
     const { pools, clock } = this.call.route
-    if (slots === undefined || !pools.speaksHttp2(this.upstream)) {
-      controller.abort(reason)
-      slots?.leave(this)
-    } else if (this.call.hasBody) {
-      pools.retire(this.upstream, slots)
-      slots.leave(this)
-      this.call.dropBody(reason)
-    } else {
-      // Node's HTTP/2 must not be written to while it reads, and that is where many of the callbacks come from.
-      clock.afterIo(() => {
-        controller.abort(reason)
-        slots.leave(this)
-      })
-    }
+    if (slots === undefined || !pools.speaksHttp2(this.upstream)) controller.abort(reason)
+    else if (this.call.hasBody) pools.retire(this.upstream, slots)
+    // Node's HTTP/2 must not be written to while it reads, and that is where many of the callbacks come from.
+    else clock.afterIo(() => controller.abort(reason))
+    slots?.leave(this)
   }
 
   /** Another attempt of the call, begun after this one, answered first. */
@@ -401,7 +392,7 @@ export class Attempt extends Limited implements Dispatcher.DispatchHandler, Wait
       ? { kind: 'queue-timeout', waitedMs: limitMs, sent: true, error }
       : verdictOnLateness(error, this.elapsedMs(), true)
     this.#giveUp(outcome, error)
-    this.call.route.pools.fellSilent(this.upstream, this.#takenUpAt)
+    this.call.route.pools.fellSilent(this.upstream, this.#slots, this.#takenUpAt)
     this.call.attemptFailed(this, outcome, error)
   }
 

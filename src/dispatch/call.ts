@@ -55,7 +55,7 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     super()
     this.route = route
     this.handler = handler
-    const request = new OutgoingRequest(options, route.retry)
+    const request = new OutgoingRequest(options, route.retry, route.pools.mayBeHttp2)
     this.key = route.keyOf === undefined ? undefined : route.keyOf(new KeyedRequest(request.options))
     this.now = 0
     this.#request = request
@@ -128,10 +128,6 @@ export class Call extends CallController implements AttemptOwner, PickHint {
 
   get hasBody(): boolean {
     return this.#request.hasBody
-  }
-
-  dropBody(reason: Error): void {
-    this.#request.dropBody(reason)
   }
 
   get headersTimeout(): number | undefined {

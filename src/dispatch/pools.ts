@@ -59,15 +59,19 @@ export class Pools implements UpstreamDispatchers {
 
   fresh(upstream: Upstream, http1Only: boolean, since: number): Pool {
     const pool = this.get(upstream, http1Only)
-    if ((this.#openedAt.get(pool) ?? Number.NEGATIVE_INFINITY) >= since) return pool
-    // Others use its connections, and beside them there may be no more.
+    if ((this.#openedAt.get(pool) ?? Number.NEGATIVE_INFINITY) < since)
+      this.#leave(pool, upstream, this.#poolsFor(http1Only))
+    return this.get(upstream, http1Only)
+  }
+
+  /** The next calls get other connections; those under way go on over theirs, however long they are. */
+  #leave(pool: Pool, upstream: Upstream, pools: Map<Upstream, Pool>): void {
     const isCapped = (this.#options.pool.connections ?? null) !== null
-    if (isCapped && this.#slots.get(pool)?.isIdle === false) return pool
-    this.#poolsFor(http1Only).delete(upstream)
-    // Others' calls go on over it, however long their responses are.
+    // Others use its connections, and beside them there may be no more.
+    if (isCapped && this.#slots.get(pool)?.isIdle === false) return
+    pools.delete(upstream)
     if (isCapped) this.#cut(pool)
     else this.#closeWithin(Number.POSITIVE_INFINITY, pool)
-    return this.get(upstream, http1Only)
   }
 
   /** Where attempts wait for the connections of a pool; undefined where each gets one of its own. */
@@ -80,6 +84,10 @@ export class Pools implements UpstreamDispatchers {
     return shortageOf(this.#options.pool)
   }
 
+  get mayBeHttp2(): boolean {
+    return mayBeHttp2(this.#options.pool)
+  }
+
   /** Whether a connection to it turned out to speak HTTP/2, which sends headers before the body is there. */
   speaksHttp2(upstream: Upstream): boolean {
     return this.#speakHttp2.has(upstream)
@@ -88,14 +96,13 @@ export class Pools implements UpstreamDispatchers {
   /**
    * It did not answer in time. Over HTTP/1.1 that costs the connection; with HTTP/2 it would stay, though the host may be
    * gone without a word. Where nothing else was answered over it either, the next requests get another.
-   * @param since when the request had its connection, on the clock
+   * @param slots those of the pool that the request is on
+   * @param since when it had its connection, on the clock
    */
-  fellSilent(upstream: Upstream, since: number): void {
+  fellSilent(upstream: Upstream, slots: Slots | undefined, since: number): void {
     if (!this.speaksHttp2(upstream) || upstream.answeredAt >= since) return
-    // After the request has left.
-    this.#options.clock.afterIo(() => {
-      if (!this.#closed && this.#pools.has(upstream)) this.fresh(upstream, false, since)
-    })
+    const pool = this.#pools.get(upstream)
+    if (pool !== undefined && this.#slots.get(pool) === slots) this.#leave(pool, upstream, this.#pools)
   }
 
   /**
