@@ -126,9 +126,11 @@ export class Attempt extends Limited implements Dispatcher.DispatchHandler, Wait
   /** There is a connection for it. */
   go(): void {
     const send = this.#send
+    const now = this.call.route.clock.now()
     this.#send = undefined
-    this.#countedFrom = this.call.route.clock.now()
-    this.upstream.asked(this.#countedFrom)
+    this.#countedFrom = now
+    this.#takenUpAt = now
+    this.upstream.asked(now)
     send?.()
   }
 

@@ -173,7 +173,7 @@ export class Pools implements UpstreamDispatchers {
 
   #cut(pool: Pool): void {
     this.#draining.delete(pool)
-    this.#slots.get(pool)?.destroy(new ClosedError('the pool of a task that left'))
+    this.#slots.get(pool)?.refuse(new ClosedError('the pool of a task that left'))
     pool.destroy().catch(throwLater)
   }
 

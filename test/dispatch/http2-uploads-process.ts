@@ -41,6 +41,13 @@ const bodies = [
   },
 ]
 let aborted = 0
+
+async function leave(abort: AbortController, afterMs: number): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, afterMs))
+  abort.abort(new Error('left'))
+  aborted++
+}
+
 const calls: Promise<unknown>[] = []
 for (let upload = 0; upload < UPLOADS; upload++) {
   const abort = new AbortController()
@@ -48,11 +55,7 @@ for (let upload = 0; upload < UPLOADS; upload++) {
   const url = `${originIn('h2')}/${upload % 3}`
   const call = client.request(url, { method: 'PUT', body, signal: abort.signal })
   calls.push(call.then((response) => response.body.text()).catch(() => undefined))
-  const left = new Promise<void>((resolve) => setTimeout(resolve, upload % 40)).then(() => {
-    abort.abort(new Error('left'))
-    aborted++
-  })
-  calls.push(left)
+  calls.push(leave(abort, upload % 40))
   if (upload % 5 === 0) await new Promise((resolve) => setTimeout(resolve, 2))
 }
 await Promise.all(calls)
