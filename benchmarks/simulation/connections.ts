@@ -49,6 +49,10 @@ export class Connections implements UpstreamDispatchers {
 
   retire(): void {}
 
+  bodyMayThrow(): boolean {
+    return true
+  }
+
   speaksHttp2(): boolean {
     return false
   }

@@ -328,8 +328,7 @@ export class Call extends CallController implements AttemptOwner, PickHint {
   #readerFor(upstream: Upstream): BodyReader {
     const { pools } = this.route
     return {
-      // undici would reset the stream, as `Attempt` must not.
-      mayThrow: () => !pools.speaksHttp2(upstream),
+      mayThrow: () => pools.bodyMayThrow(upstream),
       failed: (error) => {
         this.attempt?.abort(error)
         this.failed(error)

@@ -94,6 +94,14 @@ export class Pools implements UpstreamDispatchers {
   }
 
   /**
+   * Whether a request body may throw while undici reads it. Over HTTP/2 undici would reset the stream, as `Attempt` must
+   * not; with pipelining it asserts that the connection has no other request.
+   */
+  bodyMayThrow(upstream: Upstream): boolean {
+    return !this.speaksHttp2(upstream) && (this.#options.pool.pipelining ?? 1) <= 1
+  }
+
+  /**
    * It did not answer in time. Over HTTP/1.1 that costs the connection; with HTTP/2 it would stay, though the host may be
    * gone without a word. Where nothing else was answered over it either, the next requests get another.
    * @param slots those of the pool that the request is on

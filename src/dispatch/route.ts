@@ -31,6 +31,8 @@ export interface UpstreamDispatchers {
   retire(upstream: Upstream, slots: Slots): void
   /** It did not answer a request in time that had its connection at `since`, on the clock. */
   fellSilent(upstream: Upstream, slots: Slots | undefined, since: number): void
+  /** Whether a request body may throw while undici reads it. */
+  bodyMayThrow(upstream: Upstream): boolean
   /** Whether its connections may come to speak HTTP/2. */
   readonly mayBeHttp2: boolean
   /** Whether its connections turned out to speak HTTP/2, which sends headers before the body is there. */
