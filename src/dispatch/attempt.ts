@@ -11,7 +11,7 @@ import { isConnectError, type Line } from './connector.ts'
 import { retryAfterMs } from './retry-policy.ts'
 import { ResponseRest } from './response-rest.ts'
 import type { Slots, Waiter } from './slots.ts'
-import { Limited, TimeLimit } from './time-limit.ts'
+import type { Limited, TimeLimit } from './time-limit.ts'
 import { isAnswer, verdictOn, verdictOnAbort, verdictOnLateness } from './verdict.ts'
 
 /** A task that is shutting down says so with its answers, whatever the value. */
@@ -32,7 +32,7 @@ type State = 'waiting' | 'forwarding' | 'draining' | 'over'
  * One try of a call on one upstream: what undici talks to. Judges what happened, tells the cluster once, and
  * lets the call decide what follows. Has none of undici's callbacks of how far sending is (`FollowedAttempt` has).
  */
-export class Attempt extends Limited implements Dispatcher.DispatchHandler, Waiter {
+export class Attempt implements Dispatcher.DispatchHandler, Waiter, Limited {
   readonly upstream: Upstream
   /** Of the call's attempts, from 1. */
   readonly number: number
@@ -40,6 +40,11 @@ export class Attempt extends Limited implements Dispatcher.DispatchHandler, Wait
   statusCode: number
   /** What listeners are told of it; undefined where nobody listens. */
   trace: AttemptTrace | undefined
+  // Of its place among those with the same time limit.
+  limit: TimeLimit | undefined
+  dueAt: number
+  earlier: Limited | undefined
+  later: Limited | undefined
   protected readonly call: AttemptOwner
   readonly #startedAt: number
   #state: State
@@ -65,11 +70,14 @@ export class Attempt extends Limited implements Dispatcher.DispatchHandler, Wait
   #lateMs: number
 
   constructor(call: AttemptOwner, upstream: Upstream, startedAt: number, number: number) {
-    super()
     this.upstream = upstream
     this.number = number
     this.statusCode = 0
     this.trace = undefined
+    this.limit = undefined
+    this.dueAt = 0
+    this.earlier = undefined
+    this.later = undefined
     this.call = call
     this.#startedAt = startedAt
     this.#state = 'waiting'
@@ -231,7 +239,7 @@ export class Attempt extends Limited implements Dispatcher.DispatchHandler, Wait
 
   /** What it waited for was not the upstream. */
   #hasConnection(): void {
-    TimeLimit.stop(this)
+    this.limit?.stop(this)
     this.#countedFrom = this.#takenUpAt
     this.#lateMs = 0
   }
@@ -480,7 +488,7 @@ export class Attempt extends Limited implements Dispatcher.DispatchHandler, Wait
   }
 
   #stopLimit(): void {
-    TimeLimit.stop(this)
+    this.limit?.stop(this)
     this.#ownLimit?.cancel()
   }
 

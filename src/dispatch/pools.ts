@@ -30,6 +30,7 @@ export interface PoolsOptions {
  * without a header being touched, and certificates are verified against the name (docs/decisions/001).
  */
 export class Pools implements UpstreamDispatchers {
+  readonly mayBeHttp2: boolean
   readonly #options: PoolsOptions
   readonly #pools = new Map<Upstream, Pool>()
   /** For callers that cannot speak HTTP/2 (`fetch` of Node 22 and 24). Made only where they are asked for. */
@@ -44,6 +45,7 @@ export class Pools implements UpstreamDispatchers {
 
   constructor(options: PoolsOptions) {
     this.#options = options
+    this.mayBeHttp2 = mayBeHttp2(options.pool)
   }
 
   /** @throws ClosedError after `close` or `destroy`: nothing may be opened that nobody would end */
@@ -82,10 +84,6 @@ export class Pools implements UpstreamDispatchers {
   /** What there is too little of where attempts wait. */
   get shortage(): string {
     return shortageOf(this.#options.pool)
-  }
-
-  get mayBeHttp2(): boolean {
-    return mayBeHttp2(this.#options.pool)
   }
 
   /** Whether a connection to it turned out to speak HTTP/2, which sends headers before the body is there. */
@@ -159,7 +157,7 @@ export class Pools implements UpstreamDispatchers {
 
   /** Only where HTTP/2 is possible are there callers that must not have it. */
   #poolsFor(http1Only: boolean): Map<Upstream, Pool> {
-    return http1Only && mayBeHttp2(this.#options.pool) ? this.#http1Pools : this.#pools
+    return http1Only && this.mayBeHttp2 ? this.#http1Pools : this.#pools
   }
 
   #closeWithin(limitMs: number, pool: Pool): void {
