@@ -39,6 +39,7 @@ export class Connections implements UpstreamDispatchers {
   }
 
   readonly shortage = ''
+  readonly mayBeHttp2 = false
 
   slotsOf(): undefined {
     return undefined
@@ -47,6 +48,10 @@ export class Connections implements UpstreamDispatchers {
   fellSilent(): void {}
 
   retire(): void {}
+
+  bodyMayThrow(): boolean {
+    return true
+  }
 
   speaksHttp2(): boolean {
     return false

@@ -25,8 +25,6 @@ export interface AttemptOwner extends Dispatcher.DispatchController {
   readonly headersTimeout: number | undefined
   /** What an attempt is sent with that had to wait for a connection. */
   sentLater(options: Dispatcher.DispatchOptions): Dispatcher.DispatchOptions
-  /** Ends a request body that undici reads itself. */
-  dropBody(reason: Error): void
   /** Whether the request itself is to blame: it is not sent again, and its upstream not held to account. */
   isCallersFault(error: Error, upstream: Upstream): boolean
   /** Takes a response for a failed attempt if the call goes on; if not, the response is the caller's. */

@@ -12,7 +12,7 @@ import { InContext, type AttemptHandler } from './in-context.ts'
 import { retryAfterMs } from './retry-policy.ts'
 import { ResponseRest } from './response-rest.ts'
 import type { Slots, Waiter } from './slots.ts'
-import { Limited, TimeLimit } from './time-limit.ts'
+import type { Limited, TimeLimit } from './time-limit.ts'
 import { explained, isAnswer, verdictOn, verdictOnAbort, verdictOnLateness } from './verdict.ts'
 
 /** A task that is shutting down says so with its answers, whatever the value. */
@@ -33,7 +33,7 @@ type State = 'waiting' | 'forwarding' | 'draining' | 'over'
  * One try of a call on one upstream: what undici talks to. Judges what happened, tells the cluster once, and
  * lets the call decide what follows. Has none of undici's callbacks of how far sending is (`FollowedAttempt` has).
  */
-export class Attempt extends Limited implements AttemptHandler, Waiter {
+export class Attempt implements AttemptHandler, Waiter, Limited {
   readonly upstream: Upstream
   /** Of the call's attempts, from 1. */
   readonly number: number
@@ -41,6 +41,11 @@ export class Attempt extends Limited implements AttemptHandler, Waiter {
   statusCode: number
   /** What listeners are told of it; undefined where nobody listens. */
   trace: AttemptTrace | undefined
+  // Of its place among those with the same time limit.
+  limit: TimeLimit | undefined
+  dueAt: number
+  earlier: Limited | undefined
+  later: Limited | undefined
   protected readonly call: AttemptOwner
   readonly #startedAt: number
   #state: State
@@ -66,11 +71,14 @@ export class Attempt extends Limited implements AttemptHandler, Waiter {
   #lateMs: number
 
   constructor(call: AttemptOwner, upstream: Upstream, startedAt: number, number: number) {
-    super()
     this.upstream = upstream
     this.number = number
     this.statusCode = 0
     this.trace = undefined
+    this.limit = undefined
+    this.dueAt = 0
+    this.earlier = undefined
+    this.later = undefined
     this.call = call
     this.#startedAt = startedAt
     this.#state = 'waiting'
@@ -134,9 +142,11 @@ export class Attempt extends Limited implements AttemptHandler, Waiter {
   /** There is a connection for it. */
   go(): void {
     const send = this.#send
+    const now = this.call.route.clock.now()
     this.#send = undefined
-    this.#countedFrom = this.call.route.clock.now()
-    this.upstream.asked(this.#countedFrom)
+    this.#countedFrom = now
+    this.#takenUpAt = now
+    this.upstream.asked(now)
     if (send !== undefined) this.call.context.runInAsyncScope(send)
   }
 
@@ -193,20 +203,11 @@ export class Attempt extends Limited implements AttemptHandler, Waiter {
       return
     }
     const { pools, clock } = this.call.route
-    if (slots === undefined || !pools.speaksHttp2(this.upstream)) {
-      controller.abort(reason)
-      slots?.leave(this)
-    } else if (this.call.hasBody) {
-      pools.retire(this.upstream, slots)
-      slots.leave(this)
-      this.call.dropBody(reason)
-    } else {
-      // Node's HTTP/2 must not be written to while it reads, and that is where many of the callbacks come from.
-      clock.afterIo(() => {
-        controller.abort(reason)
-        slots.leave(this)
-      })
-    }
+    if (slots === undefined || !pools.speaksHttp2(this.upstream)) controller.abort(reason)
+    else if (this.call.hasBody) pools.retire(this.upstream, slots)
+    // Node's HTTP/2 must not be written to while it reads, and that is where many of the callbacks come from.
+    else clock.afterIo(() => controller.abort(reason))
+    slots?.leave(this)
   }
 
   /** Another attempt of the call, begun after this one, answered first. */
@@ -248,7 +249,7 @@ export class Attempt extends Limited implements AttemptHandler, Waiter {
 
   /** What it waited for was not the upstream. */
   #hasConnection(): void {
-    TimeLimit.stop(this)
+    this.limit?.stop(this)
     this.#countedFrom = this.#takenUpAt
     this.#lateMs = 0
   }
@@ -427,7 +428,7 @@ export class Attempt extends Limited implements AttemptHandler, Waiter {
       ? { kind: 'queue-timeout', waitedMs: limitMs, sent: true, error }
       : verdictOnLateness(error, this.elapsedMs(), true)
     this.#giveUp(outcome, error)
-    this.call.route.pools.fellSilent(this.upstream, this.#takenUpAt)
+    this.call.route.pools.fellSilent(this.upstream, this.#slots, this.#takenUpAt)
     this.call.attemptFailed(this, outcome, error)
   }
 
@@ -516,7 +517,7 @@ export class Attempt extends Limited implements AttemptHandler, Waiter {
   }
 
   #stopLimit(): void {
-    TimeLimit.stop(this)
+    this.limit?.stop(this)
     this.#ownLimit?.cancel()
   }
 

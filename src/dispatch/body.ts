@@ -70,11 +70,12 @@ function withFormType(headers: unknown): unknown {
 /**
  * What stands between a body and the attempts that read it; undefined for one that undici may read itself.
  * @param limit bytes that are kept for another attempt; undefined: there is never another
+ * @param always also for streams that undici could read itself
  */
-export function recorded(body: unknown, limit: number | undefined): RecordedBody | undefined {
+export function recorded(body: unknown, limit: number | undefined, always = false): RecordedBody | undefined {
   if (!isOneShot(body)) return undefined
   // undici asks a stream for its length; and what a stream failed with, `brokeOff` can tell.
-  if (limit === undefined && 'errored' in body) return undefined
+  if (limit === undefined && 'errored' in body && !always) return undefined
   return new RecordedBody(body, limit ?? 0)
 }
 

@@ -62,7 +62,7 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     super()
     this.route = route
     this.handler = handler
-    const request = new OutgoingRequest(options, route.retry)
+    const request = new OutgoingRequest(options, route.retry, route.pools.mayBeHttp2)
     this.key = route.keyOf === undefined ? undefined : route.keyOf(new KeyedRequest(request.options))
     // undici's own handlers (of `request`, `stream`, ...) are made in the caller's context, and know it already.
     this.context = handler instanceof AsyncResource ? handler : new AsyncResource(CONTEXT)
@@ -150,10 +150,6 @@ export class Call extends CallController implements AttemptOwner, PickHint {
 
   get hasBody(): boolean {
     return this.#request.hasBody
-  }
-
-  dropBody(reason: Error): void {
-    this.#request.dropBody(reason)
   }
 
   get headersTimeout(): number | undefined {
@@ -394,8 +390,7 @@ export class Call extends CallController implements AttemptOwner, PickHint {
   #readerFor(upstream: Upstream): BodyReader {
     const { pools } = this.route
     return {
-      // undici would reset the stream, as `Attempt` must not.
-      mayThrow: () => !pools.speaksHttp2(upstream),
+      mayThrow: () => pools.bodyMayThrow(upstream),
       failed: (error) => {
         this.attempt?.abort(error)
         this.failed(error)

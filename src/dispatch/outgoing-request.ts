@@ -17,8 +17,11 @@ export class OutgoingRequest {
   readonly headersTimeout: number | undefined
   readonly #body: RecordedBody | undefined
 
-  /** @throws InvalidOptionsError for what it says of itself */
-  constructor(options: Dispatcher.DispatchOptions, retry: RetryOptions | undefined) {
+  /**
+   * @param mayBeHttp2 where undici must not read a stream itself: it resets a request whose body fails
+   * @throws InvalidOptionsError for what it says of itself
+   */
+  constructor(options: Dispatcher.DispatchOptions, retry: RetryOptions | undefined, mayBeHttp2: boolean) {
     const sent = sendable(options)
     checkCallOptions(sent)
     this.headersTimeout = ownLimit(sent.headersTimeout)
@@ -26,17 +29,11 @@ export class OutgoingRequest {
     this.options = this.headersTimeout === undefined ? sent : { ...sent, headersTimeout: 0 }
     const { body } = this.options
     this.streamsBody = isOneShot(body)
-    this.#body = recorded(body, retry?.maxReplayBytes)
+    this.#body = recorded(body, retry?.maxReplayBytes, mayBeHttp2)
   }
 
   get hasBody(): boolean {
     return (this.options.body ?? null) !== null
-  }
-
-  /** Ends a body that undici reads itself. */
-  dropBody(reason: Error): void {
-    const { destroy } = (this.options.body ?? {}) as { destroy?: (error: Error) => void }
-    if (this.#body === undefined && typeof destroy === 'function') destroy.call(this.options.body, reason)
   }
 
   get isRepeatable(): boolean {

@@ -32,6 +32,7 @@ export interface PoolsOptions {
  * without a header being touched, and certificates are verified against the name (docs/decisions/001).
  */
 export class Pools implements UpstreamDispatchers {
+  readonly mayBeHttp2: boolean
   readonly #options: PoolsOptions
   readonly #pools = new Map<Upstream, Pool>()
   /** For callers that cannot speak HTTP/2 (`fetch` of Node 22 and 24). Made only where they are asked for. */
@@ -48,6 +49,7 @@ export class Pools implements UpstreamDispatchers {
 
   constructor(options: PoolsOptions) {
     this.#options = options
+    this.mayBeHttp2 = mayBeHttp2(options.pool)
   }
 
   /** @throws ClosedError after `close` or `destroy`: nothing may be opened that nobody would end */
@@ -63,15 +65,19 @@ export class Pools implements UpstreamDispatchers {
 
   fresh(upstream: Upstream, http1Only: boolean, since: number): Pool {
     const pool = this.get(upstream, http1Only)
-    if ((this.#openedAt.get(pool) ?? Number.NEGATIVE_INFINITY) >= since) return pool
-    // Others use its connections, and beside them there may be no more.
+    if ((this.#openedAt.get(pool) ?? Number.NEGATIVE_INFINITY) < since)
+      this.#leave(pool, upstream, this.#poolsFor(http1Only))
+    return this.get(upstream, http1Only)
+  }
+
+  /** The next calls get other connections; those under way go on over theirs, however long they are. */
+  #leave(pool: Pool, upstream: Upstream, pools: Map<Upstream, Pool>): void {
     const isCapped = (this.#options.pool.connections ?? null) !== null
-    if (isCapped && this.#slots.get(pool)?.isIdle === false) return pool
-    this.#poolsFor(http1Only).delete(upstream)
-    // Others' calls go on over it, however long their responses are.
+    // Others use its connections, and beside them there may be no more.
+    if (isCapped && this.#slots.get(pool)?.isIdle === false) return
+    pools.delete(upstream)
     if (isCapped) this.#cut(pool)
     else this.#closeWithin(Number.POSITIVE_INFINITY, pool)
-    return this.get(upstream, http1Only)
   }
 
   /** Where attempts wait for the connections of a pool; undefined where each gets one of its own. */
@@ -94,16 +100,23 @@ export class Pools implements UpstreamDispatchers {
   }
 
   /**
+   * Whether a request body may throw while undici reads it. Over HTTP/2 undici would reset the stream, as `Attempt` must
+   * not; with pipelining it asserts that the connection has no other request.
+   */
+  bodyMayThrow(upstream: Upstream): boolean {
+    return !this.speaksHttp2(upstream) && (this.#options.pool.pipelining ?? 1) <= 1
+  }
+
+  /**
    * It did not answer in time. Over HTTP/1.1 that costs the connection; with HTTP/2 it would stay, though the host may be
    * gone without a word. Where nothing else was answered over it either, the next requests get another.
-   * @param since when the request had its connection, on the clock
+   * @param slots those of the pool that the request is on
+   * @param since when it had its connection, on the clock
    */
-  fellSilent(upstream: Upstream, since: number): void {
+  fellSilent(upstream: Upstream, slots: Slots | undefined, since: number): void {
     if (!this.speaksHttp2(upstream) || upstream.answeredAt >= since) return
-    // After the request has left.
-    this.#options.clock.afterIo(() => {
-      if (!this.#closed && this.#pools.has(upstream)) this.fresh(upstream, false, since)
-    })
+    const pool = this.#pools.get(upstream)
+    if (pool !== undefined && this.#slots.get(pool) === slots) this.#leave(pool, upstream, this.#pools)
   }
 
   /**
@@ -152,7 +165,7 @@ export class Pools implements UpstreamDispatchers {
 
   /** Only where HTTP/2 is possible are there callers that must not have it. */
   #poolsFor(http1Only: boolean): Map<Upstream, Pool> {
-    return http1Only && mayBeHttp2(this.#options.pool) ? this.#http1Pools : this.#pools
+    return http1Only && this.mayBeHttp2 ? this.#http1Pools : this.#pools
   }
 
   #closeWithin(limitMs: number, pool: Pool): void {
@@ -174,7 +187,7 @@ export class Pools implements UpstreamDispatchers {
 
   #cut(pool: Pool): void {
     this.#draining.delete(pool)
-    this.#slots.get(pool)?.destroy(new ClosedError('the pool of a task that left'))
+    this.#slots.get(pool)?.refuse(new ClosedError('the pool of a task that left'))
     pool.destroy().catch(throwLater)
   }
 

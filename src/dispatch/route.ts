@@ -30,7 +30,11 @@ export interface UpstreamDispatchers {
    */
   retire(upstream: Upstream, slots: Slots): void
   /** It did not answer a request in time that had its connection at `since`, on the clock. */
-  fellSilent(upstream: Upstream, since: number): void
+  fellSilent(upstream: Upstream, slots: Slots | undefined, since: number): void
+  /** Whether a request body may throw while undici reads it. */
+  bodyMayThrow(upstream: Upstream): boolean
+  /** Whether its connections may come to speak HTTP/2. */
+  readonly mayBeHttp2: boolean
   /** Whether its connections turned out to speak HTTP/2, which sends headers before the body is there. */
   speaksHttp2(upstream: Upstream): boolean
   /** Whether a connection to it was made at `since`, on the clock, or later. */

@@ -106,7 +106,11 @@ export class Slots {
   /** A connection could not be made. Where none is open, those that wait would wait for the same. */
   connectFailed(error: Error): void {
     this.#ahead = undefined
-    if (this.#open > 0) return
+    if (this.#open === 0) this.refuse(error)
+  }
+
+  /** There are no connections for those that wait. */
+  refuse(error: Error): void {
     this.#empty((waiter) => waiter.connectFailed(error))
   }
 

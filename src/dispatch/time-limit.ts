@@ -1,26 +1,17 @@
 import type { Clock, Timer } from '../core/clock.ts'
 import { throwLater } from '../core/throw-later.ts'
 
-/** Something that may take so long. In at most one line at a time. */
-export abstract class Limited {
-  /** When its time is over, on the clock; its neighbours in the line. Only `TimeLimit` writes these. */
+/** Something that may take so long. Its fields are `TimeLimit`'s alone to write, and `undefined` at first. */
+export interface Limited {
+  /** The line in which it stands; undefined: none. */
+  limit: TimeLimit | undefined
+  /** When its time is over, on the clock. */
   dueAt: number
+  /** Its neighbours in the line. */
   earlier: Limited | undefined
   later: Limited | undefined
-
-  constructor() {
-    this.dueAt = 0
-    this.earlier = undefined
-    this.later = undefined
-  }
-
   /** Its time is over. */
-  abstract exceed(): void
-}
-
-class Ends extends Limited {
-  // A line begins and ends here: never due.
-  exceed(): void {}
+  exceed(): void
 }
 
 /**
@@ -33,35 +24,38 @@ class Ends extends Limited {
 export class TimeLimit {
   readonly limitMs: number
   readonly #clock: Clock
-  readonly #ends: Limited
+  #first: Limited | undefined
+  #last: Limited | undefined
   #timer: Timer | undefined
 
   constructor(clock: Clock, limitMs: number) {
     this.#clock = clock
     this.limitMs = limitMs
-    this.#ends = new Ends()
-    this.#ends.earlier = this.#ends
-    this.#ends.later = this.#ends
+    this.#first = undefined
+    this.#last = undefined
     this.#timer = undefined
   }
 
   start(limited: Limited, now: number): void {
-    const ends = this.#ends
-    const last = ends.earlier ?? ends
+    const last = this.#last
+    limited.limit = this
     limited.dueAt = now + this.limitMs
     limited.earlier = last
-    limited.later = ends
-    last.later = limited
-    ends.earlier = limited
+    if (last === undefined) this.#first = limited
+    else last.later = limited
+    this.#last = limited
     if (this.#timer === undefined) this.#setTimer(this.limitMs)
   }
 
-  /** It is done, or was never begun: in whichever line it stands. */
-  static stop(limited: Limited): void {
+  /** It is done. */
+  stop(limited: Limited): void {
+    if (limited.limit !== this) return
     const { earlier, later } = limited
-    if (earlier === undefined || later === undefined) return
-    earlier.later = later
-    later.earlier = earlier
+    if (earlier === undefined) this.#first = later
+    else earlier.later = later
+    if (later === undefined) this.#last = earlier
+    else later.earlier = earlier
+    limited.limit = undefined
     limited.earlier = undefined
     limited.later = undefined
   }
@@ -80,16 +74,13 @@ export class TimeLimit {
   /** After the sockets were heard: a process that was busy must not take its own lateness for that of others. */
   #exceed(): void {
     const now = this.#clock.now()
-    const ends = this.#ends
     this.#timer = undefined
-    for (;;) {
-      const first = ends.later ?? ends
-      if (first === ends) return
+    for (let first = this.#first; first !== undefined; first = this.#first) {
       if (first.dueAt > now) {
         if (this.#timer === undefined) this.#setTimer(first.dueAt - now)
         return
       }
-      TimeLimit.stop(first)
+      this.stop(first)
       try {
         first.exceed()
       } catch (error) {

@@ -127,7 +127,12 @@ async function routeOf(
     host: 'orders.shop.local',
     cluster,
     keyOf: undefined,
-    pools: { get: () => pool, speaksHttp2: () => false, fellSilent: () => undefined } as unknown as Pools,
+    pools: {
+      get: () => pool,
+      speaksHttp2: () => false,
+      mayBeHttp2: false,
+      fellSilent: () => undefined,
+    } as unknown as Pools,
     retry: DEFAULT_RETRY,
     budget: new RetryBudget(DEFAULT_RETRY.budget, clock.now()),
     connectMs: 1_000,

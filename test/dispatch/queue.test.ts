@@ -115,7 +115,7 @@ describe.each(WORLDS)('over %s, one connection to a task', (world) => {
     const free = await Task.start(world, '127.0.1.2')
     const [client, clock] = cappedClient([full, free], world, {
       timeouts: { queueMs: 2_000 },
-      balancer: { pick: ([first]) => first as never },
+      balancer: { pick: ([first]) => first },
     })
     const first = textOf(client.request(originIn(world)))
     await expect.poll(() => full.waiting).toBe(1)

@@ -1,13 +1,16 @@
 import fc from 'fast-check'
 import { manualClock } from 'onehop/testing'
 import { expect, test } from 'vitest'
-import { Limited, TimeLimit } from '../../src/dispatch/time-limit.ts'
+import { TimeLimit, type Limited } from '../../src/dispatch/time-limit.ts'
 
-class Attempt extends Limited {
+class Attempt implements Limited {
+  limit: TimeLimit | undefined
+  dueAt = 0
+  earlier: Limited | undefined
+  later: Limited | undefined
   readonly #onExceed: () => void
 
   constructor(onExceed: () => void) {
-    super()
     this.#onExceed = onExceed
   }
 
@@ -36,7 +39,7 @@ test('each attempt is ended at its own time, exactly, whichever others begin and
           begun.push(clock.now())
           const attempt = new Attempt(() => (ended[index] = clock.now()))
           limit.start(attempt, clock.now())
-          if (takesMs !== null) clock.setTimer(() => TimeLimit.stop(attempt), takesMs)
+          if (takesMs !== null) clock.setTimer(() => limit.stop(attempt), takesMs)
         }
         await clock.advance(200)
         const due = attempts.map(({ takesMs }, index) =>
@@ -64,11 +67,11 @@ test('stopping what was never started, or twice, does nothing', async () => {
   const limit = new TimeLimit(clock, 100)
   let exceeded = 0
   const [first, second] = [new Attempt(() => exceeded++), new Attempt(() => exceeded++)]
-  TimeLimit.stop(first)
+  limit.stop(first)
   limit.start(first, clock.now())
   limit.start(second, clock.now())
-  TimeLimit.stop(first)
-  TimeLimit.stop(first)
+  limit.stop(first)
+  limit.stop(first)
   await clock.advance(100)
   expect(exceeded).toBe(1)
 })
