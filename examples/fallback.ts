@@ -1,10 +1,11 @@
 import { startWorld } from './world.ts'
 const local = await startWorld()
-const balancer = local.balancer
+process.env['ORDERS_BALANCER'] = local.balancer
 
 // #region readme
 import { createClient, onEvent } from 'onehop'
 
+const balancer = process.env['ORDERS_BALANCER'] ?? 'http://internal-orders-1.eu-west-1.elb.amazonaws.com'
 // What the tasks cannot take goes to the load balancer: all of it when discovery fails or no task
 // can be reached, a part of it when a part of them is gone. It comes back by itself.
 const client = createClient({

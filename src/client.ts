@@ -1,5 +1,7 @@
 import { fetch as undiciFetch, FormData, Request, request, type Dispatcher } from 'undici'
 import { checkKeys, checkMs } from './core/check.ts'
+import { keepAlive, type Clock } from './core/clock.ts'
+import { globalDispatchers } from './core/global-dispatcher.ts'
 import { ClosedError, InvalidOptionsError, ResolutionFailedError } from './core/errors.ts'
 import { addressGuard, guarded } from './discovery/address-guard.ts'
 import { autoResolver } from './discovery/auto.ts'
@@ -8,7 +10,8 @@ import { cloudMapResolver } from './discovery/cloud-map.ts'
 import { dnsResolver } from './discovery/dns.ts'
 import type { Snapshot } from './discovery/endpoint.ts'
 import type { Resolver } from './discovery/resolver.ts'
-import { withCallOptions, type CallOptions } from './dispatch/call-options.ts'
+import { isHost } from './discovery/service-name.ts'
+import { withCallOptions, wrongFetchKey, wrongRequestKey, type CallOptions } from './dispatch/call-options.ts'
 import { DiscoveryDispatcher } from './dispatch/dispatcher.ts'
 import { PassThrough } from './dispatch/pass-through.ts'
 import { inspectService, type Inspection } from './inspect.ts'
@@ -59,32 +62,47 @@ export function createClient(options: ClientOptions = {}): Client {
   const { clock, random } = settings
   const cache = new SnapshotCache({ resolver: resolverOf(settings), clock, random })
   const routes = new RouteTable(settings, cache)
-  const dispatcher = new DiscoveryDispatcher(routes, new PassThrough())
+  const dispatcher = new DiscoveryDispatcher(routes, passThroughOf(settings))
   let closing: Promise<void> | undefined
 
-  const close: Client['close'] = async (given = {}) => {
-    const { withinMs } = checkKeys('close', given, ['withinMs'])
-    const limitMs = withinMs === undefined ? undefined : checkMs('close.withinMs', withinMs)
+  const end = async (limitMs: number | undefined): Promise<void> => {
     closing ??= dispatcher.close()
     if (limitMs === undefined) return closing
-    const timer = clock.setTimer(() => void dispatcher.destroy(), limitMs, true)
+    // `closing` ends with it, and with the same error.
+    const timer = clock.setTimer(() => void dispatcher.destroy().catch(() => undefined), limitMs, true)
     await closing.finally(() => timer.cancel())
+  }
+  const close: Client['close'] = (given = {}) => {
+    let limitMs: number | undefined
+    try {
+      const { withinMs } = checkKeys('close', given, ['withinMs'])
+      limitMs = withinMs === undefined ? undefined : checkMs('close.withinMs', withinMs)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    const ended = end(limitMs)
+    // A signal handler that does not wait for it must not kill the process, because a resolver fails to close.
+    ended.catch(() => undefined)
+    return ended
   }
   return {
     dispatcher,
     fetch: fetchOver(dispatcher),
-    request: ((url: string | URL, init?: object) =>
-      request(url, { ...init, dispatcher })) as Client['request'],
+    request: ((url: string | URL, init?: object) => {
+      const wrong = wrongRequestKey(init)
+      return wrong === undefined ? request(url, { ...init, dispatcher }) : Promise.reject(wrong)
+    }) as Client['request'],
     async resolve(host) {
       if (closing !== undefined) throw new ClosedError('the client')
-      const service = routes.serviceOf(host)
+      // A URL would be taken for a service of that name.
+      const service = isHost(host) ? routes.serviceOf(host) : undefined
       if (service === undefined) {
         const allowed = `a host under ${settings.namespaces.map((name) => `.${name}`).join(', ') || 'a namespace (none is configured)'}, or a key of services`
         throw new InvalidOptionsError('host', host, allowed)
       }
       const view = cache.view(service)
-      if (clock.now() >= view.usableUntil) await view.whenUsable()
-      else view.usedAt = clock.now()
+      if (clock.now() < view.usableUntil) view.usedAt = clock.now()
+      else await awaited(clock, view.whenUsable())
       if (view.snapshot === undefined)
         throw view.error ?? new ResolutionFailedError(host, 'nothing is known of it')
       return view.snapshot
@@ -114,6 +132,12 @@ export function createClient(options: ClientOptions = {}): Client {
   }
 }
 
+function passThroughOf({ passthrough }: ClientSettings): PassThrough {
+  return new PassThrough(
+    passthrough === undefined ? globalDispatchers() : { legacy: passthrough, current: passthrough },
+  )
+}
+
 function resolverOf(settings: ClientSettings): Resolver {
   const { clock, random, discovery, allowLoopback, allowAddresses } = settings
   const guard = addressGuard({ allowLoopback, ...(allowAddresses === undefined ? {} : { allowAddresses }) })
@@ -121,14 +145,20 @@ function resolverOf(settings: ClientSettings): Resolver {
   const api = cloudMapResolver({ ...settings.cloudMap, clock, random })
   switch (discovery) {
     case 'dns':
-      return guarded(dns, guard)
+      return guarded(dns, guard, clock)
     case 'api':
-      return guarded(api, guard)
+      return guarded(api, guard, clock)
     case 'auto':
-      return guarded(autoResolver({ api, dns, clock }), guard)
+      return guarded(autoResolver({ api, dns, clock }), guard, clock)
     default:
-      return discovery.trusted === true ? discovery : guarded(discovery, guard)
+      return discovery.trusted === true ? discovery : guarded(discovery, guard, clock)
   }
+}
+
+/** Keeps the process alive until it is there: lookups do not do so by themselves. */
+async function awaited<Result>(clock: Clock, result: Promise<Result>): Promise<Result> {
+  const waiting = keepAlive(clock)
+  return result.finally(() => waiting.cancel())
 }
 
 /**
@@ -137,6 +167,8 @@ function resolverOf(settings: ClientSettings): Resolver {
  */
 function fetchOver(dispatcher: Dispatcher): typeof globalThis.fetch {
   const fetch = async (input: unknown, init?: RequestInit & CallOptions): Promise<unknown> => {
+    const wrong = wrongFetchKey(init, dispatcher)
+    if (wrong !== undefined) throw wrong
     const options = { ...init, dispatcher: withCallOptions(dispatcher, init) } as {
       body?: unknown
       dispatcher: Dispatcher

@@ -1,3 +1,4 @@
+import './core/global-dispatcher.ts'
 export { createClient, type Client } from './client.ts'
 export type {
   ClientOptions,
@@ -63,6 +64,7 @@ export {
   NoEndpointsError,
   OverloadedError,
   OnehopError,
+  QueueTimeoutError,
   ResolutionFailedError,
   type AttemptRecord,
 } from './core/errors.ts'

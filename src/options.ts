@@ -1,4 +1,4 @@
-import type { Pool } from 'undici'
+import type { Dispatcher, Pool } from 'undici'
 import type { Balancer } from './balancer/balancer.ts'
 import type { OutlierOptions } from './cluster/outlier.ts'
 import type { TaskLocation } from './cluster/locality.ts'
@@ -30,6 +30,11 @@ export interface ClientOptions extends ServiceOptions {
   readonly allowLoopback?: boolean | undefined
   /** Connect to no address outside these CIDRs, e.g. `['10.0.0.0/16']` [all but the refused ones]. */
   readonly allowAddresses?: readonly string[] | undefined
+  /**
+   * Takes the requests of hosts that are not discovered [the dispatcher that was global when the client was made]. It is
+   * not closed with the client.
+   */
+  readonly passthrough?: Dispatcher | undefined
   /** Time, for tests [the system's]. */
   readonly clock?: Clock | undefined
   /** Chance, for tests [the system's]. */
@@ -70,7 +75,7 @@ export interface ServiceOptions {
   readonly zone?: ZoneOptions | false | undefined
   /** Bulkheads: how many calls may be under way before more are refused with `ONEHOP_OVERLOADED` [any number]. */
   readonly maxPending?: Optional<MaxPending> | undefined
-  /** undici's options for the connections to each task: `connections`, `allowH2`, `connect` (TLS), ... */
+  /** undici's options for the connections to each task: `connections`, `allowH2` [false], `connect` (TLS), ... */
   readonly pool?: Pool.Options | undefined
 }
 
@@ -82,13 +87,23 @@ export interface FallbackOptions {
    * (`'preserve'`) for balancers that route by it.
    */
   readonly host?: 'own' | 'preserve' | undefined
+  /**
+   * undici's options for its connections; others are those of the service's `pool`. An option here replaces that of
+   * `pool` as a whole: with `connect: {}`, Node's own CAs verify the load balancer while `pool.connect.ca` verifies the tasks.
+   */
+  readonly pool?: Pool.Options | undefined
 }
 
 /** In ms, at least 1. */
 export interface Timeouts {
   /** To a connection [1,000]. */
   readonly connectMs?: number | undefined
-  /** From the start of an attempt to its response headers [15,000]. */
+  /**
+   * To a connection that is free, where `pool.connections` limits how many there are, or to a stream of HTTP/2 [15,000].
+   * What it takes to make a connection is `connectMs`.
+   */
+  readonly queueMs?: number | undefined
+  /** From when an attempt has its connection to its response headers [15,000]. */
   readonly attemptMs?: number | undefined
   /** Over all attempts and the response body [none]. */
   readonly deadlineMs?: number | undefined
@@ -127,6 +142,7 @@ export interface ServiceSettings {
   readonly hedge: HedgeOptions | undefined
   readonly deadlineHeader: string | undefined
   readonly connectMs: number
+  readonly queueMs: number
   readonly attemptMs: number
   readonly deadlineMs: number | undefined
   readonly outlier: OutlierOptions | undefined
@@ -143,6 +159,8 @@ export interface ServiceSettings {
 export interface FallbackSettings {
   readonly url: URL
   readonly preserveHost: boolean
+  /** Instead of the service's, option by option. */
+  readonly pool: Pool.Options
 }
 
 /** What is undefined is as the task metadata has it. */
@@ -166,6 +184,8 @@ export interface ClientSettings {
   readonly cloudMap: CloudMapOptions
   readonly allowLoopback: boolean
   readonly allowAddresses: readonly string[] | undefined
+  /** undefined: the global one. */
+  readonly passthrough: Dispatcher | undefined
   readonly clock: Clock
   readonly random: Random
 }

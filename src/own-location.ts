@@ -1,18 +1,17 @@
 import type { TaskLocation } from './cluster/locality.ts'
 import type { LocationSource } from './cluster/standpoint.ts'
 import { checkCidr } from './core/cidr.ts'
-import type { Clock, Timer } from './core/clock.ts'
+import { unawaited, type Clock, type Timer } from './core/clock.ts'
 import { emit } from './core/events.ts'
 import { NotOnEcsError } from './ecs/errors.ts'
-import { self } from './ecs/metadata.ts'
 import type { ZoneSettings } from './options.ts'
 
 /** After `self()` has tried for some ten seconds. */
 const AGAIN_AFTER_MS = 60_000
 
 /**
- * Where this process runs, from the task metadata: looked up once, in the background, when somebody needs it. Off
- * ECS it stays unknown, in silence.
+ * Where this process runs, from the task metadata: looked up once, in the background, when somebody needs it. It
+ * keeps no process alive. Off ECS it stays unknown, in silence.
  */
 export class OwnLocation implements LocationSource {
   location: TaskLocation | undefined
@@ -39,8 +38,13 @@ export class OwnLocation implements LocationSource {
 
   async #ask(): Promise<void> {
     try {
+      // What it listens on does not matter here, and a PORT that is none must not cost the zone.
+      const { PORT: _, ...env } = process.env
+      // Off ECS, and where no call needs a zone, its dependencies cost nothing.
+      const { self } = await import('./ecs/metadata.ts')
       const { zone, ipv4, ipv6, ipv4Cidr, ipv6Cidr, id } = await self({
-        clock: this.#clock,
+        env,
+        clock: unawaited(this.#clock),
         signal: this.#closed.signal,
       })
       this.location = {

@@ -7,9 +7,10 @@ import { canonicalHost, parseServiceName, type ServiceName } from './discovery/s
 import { CallsUnderWay } from './dispatch/calls.ts'
 import type { Routes } from './dispatch/dispatcher.ts'
 import { Hedging } from './dispatch/hedging.ts'
-import { Pools } from './dispatch/pools.ts'
+import { mayQueue, Pools } from './dispatch/pools.ts'
 import { RetryBudget } from './dispatch/retry-budget.ts'
 import type { Route } from './dispatch/route.ts'
+import { TimeLimit } from './dispatch/time-limit.ts'
 import { OwnLocation, ToldLocation } from './own-location.ts'
 import { ClosedError } from './core/errors.ts'
 import { LoopLag } from './core/loop-lag.ts'
@@ -56,7 +57,8 @@ export class RouteTable implements Routes {
     this.#routes = new LRUCache({
       max: MOST_ORIGINS,
       // The least used origin makes room; its calls end in peace.
-      dispose: (route) => void this.#retire(route),
+      // Nobody waits for its end, and none of its calls is left to fail.
+      dispose: (route) => void this.#retire(route).catch(() => undefined),
     })
   }
 
@@ -90,9 +92,9 @@ export class RouteTable implements Routes {
   async close(): Promise<void> {
     this.#location.close()
     const closed = this.#cache.close()
-    const ended = this.#all().map(async ({ calls, pools }) => {
-      await calls.whenIdle()
-      await pools.close()
+    const ended = this.#all().map(async (route) => {
+      await route.calls.whenIdle()
+      await end(route)
     })
     await allEnded([closed, ...ended]).finally(() => this.#cache.forget())
     this.#lag.close()
@@ -102,9 +104,10 @@ export class RouteTable implements Routes {
     this.#lag.close()
     this.#location.close()
     const closed = this.#cache.close()
-    const ended = this.#all().map(async ({ calls, pools }) => {
-      calls.destroy(error ?? new ClosedError('the client'))
-      await pools.destroy(error)
+    const ended = this.#all().map(async (route) => {
+      route.calls.destroy(error ?? new ClosedError('the client'))
+      await route.pools.destroy(error)
+      await end(route)
     })
     await allEnded([closed, ...ended]).finally(() => this.#cache.forget())
   }
@@ -124,7 +127,7 @@ export class RouteTable implements Routes {
     this.#retired.delete(route)
     route.cluster.close()
     for (const service of route.holds) this.#cache.release(service)
-    await route.pools.close()
+    await end(route)
   }
 
   #open(key: string): KnownRoute | undefined {
@@ -151,8 +154,8 @@ export class RouteTable implements Routes {
     const pools = new Pools({
       origin: url.origin,
       connectMs: settings.connectMs,
-      attemptMs: settings.attemptMs,
       pool: settings.pool,
+      fallbackPool: fallbackPoolOf(settings),
       clock,
     })
     const peers = settings.zone?.peers === undefined ? undefined : this.#peersOf(settings.zone.peers)
@@ -168,7 +171,7 @@ export class RouteTable implements Routes {
       standpoint: this.#standpoint(settings, peers),
       clock,
       random,
-      onDeparted: (upstream) => void pools.drain(upstream),
+      onDeparted: (upstream) => pools.drain(upstream),
     })
     return {
       origin: url.origin,
@@ -184,8 +187,13 @@ export class RouteTable implements Routes {
       connectMs: settings.connectMs,
       hedging: settings.hedge === undefined ? undefined : new Hedging(settings.hedge, clock.now()),
       deadlineHeader: settings.deadlineHeader,
-      attemptMs: settings.attemptMs,
-      mayQueue: mayQueue(url, settings),
+      assumedPort: url.port === '' && settings.port === undefined ? DEFAULT_PORT[url.protocol] : undefined,
+      limits: {
+        queue: new TimeLimit(clock, settings.queueMs),
+        attempt: new TimeLimit(clock, settings.attemptMs),
+      },
+      mayQueue:
+        mayQueue(settings.pool) || (settings.fallback !== undefined && mayQueue(fallbackPoolOf(settings))),
       deadlineMs: settings.deadlineMs,
       calls: new CallsUnderWay(),
       maxPending: settings.maxPending,
@@ -236,9 +244,16 @@ function fallbackEndpoint(fallback: FallbackSettings, caller: URL): Endpoint {
   }
 }
 
-/** HTTP/2 has so many streams a connection, and asks first whether it is spoken; and the user may cap connections. */
-function mayQueue(url: URL, { pool }: ServiceSettings): boolean {
-  return (pool.connections ?? null) !== null || (url.protocol === 'https:' && pool.allowH2 !== false)
+/** The service's options for connections, with those of the fallback instead where it has any. */
+function fallbackPoolOf({ pool, fallback }: ServiceSettings): ServiceSettings['pool'] {
+  return { ...pool, ...fallback?.pool }
+}
+
+/** To be called when none of its calls is under way. */
+async function end({ limits, pools }: KnownRoute): Promise<void> {
+  limits.queue.close()
+  limits.attempt.close()
+  await pools.close()
 }
 
 /** Waits for all, also where one fails; then fails with the first failure. */

@@ -1,4 +1,12 @@
-import { checkBoolean, checkKeys, checkMs, checkNumber, checkString, given, keyPath } from './core/check.ts'
+import {
+  checkBoolean,
+  checkHeaderName,
+  checkKeys,
+  checkMs,
+  checkNumber,
+  given,
+  keyPath,
+} from './core/check.ts'
 import { InvalidOptionsError } from './core/errors.ts'
 import type { HedgeOptions } from './dispatch/hedging.ts'
 import { budgetSettings } from './settings-retry.ts'
@@ -22,7 +30,7 @@ export function hedgeSettings(
   if (value === undefined) return defaults
   const base = defaults ?? DEFAULT_HEDGE
   if (typeof value === 'boolean') return checkBoolean(path, value) ? base : undefined
-  const hedge = checkKeys(path, value, ['percentile', 'minMs', 'budget'])
+  const hedge = checkKeys(path, value, ['percentile', 'minMs', 'budget'], 'true, false')
   const at = (key: string): string => keyPath(path, key)
   return {
     percentile: given(at('percentile'), hedge['percentile'], base.percentile, checkPercentile),
@@ -39,17 +47,12 @@ function checkTime(path: string, value: unknown): number {
   return checkMs(path, value, 1)
 }
 
-// RFC 9110 section 5.6.2.
-const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
-/** What undici writes itself, or refuses. */
+/** What undici writes itself or refuses, HTTP/2 forbids, or a request says something else by. */
 const TAKEN = new Set([
-  'host',
-  'connection',
-  'content-length',
-  'transfer-encoding',
-  'expect',
-  'keep-alive',
-  'upgrade',
+  ...['host', 'connection', 'content-length', 'transfer-encoding', 'expect', 'keep-alive', 'upgrade'],
+  ...['proxy-connection', 'http2-settings', 'te', 'trailer', 'range', 'date', 'cookie', 'user-agent'],
+  ...['accept', 'accept-encoding', 'accept-language', 'authorization', 'proxy-authorization'],
+  ...['content-type', 'content-encoding', 'cache-control', 'idempotency-key', 'retry-after'],
 ])
 
 /** @returns in lower case; undefined where deadlines are not told */
@@ -60,8 +63,8 @@ export function deadlineHeaderSettings(
 ): string | undefined {
   if (value === undefined) return defaults
   if (value === false) return undefined
-  const allowed = 'false, or a header name, e.g. "x-deadline-ms"'
-  const name = checkString(path, value, allowed).toLowerCase()
-  if (!TOKEN.test(name) || TAKEN.has(name)) throw new InvalidOptionsError(path, value, allowed)
+  const allowed = 'false, or a name for a header of its own, e.g. "x-deadline-ms"'
+  const name = checkHeaderName(path, value, allowed)
+  if (TAKEN.has(name)) throw new InvalidOptionsError(path, value, allowed)
   return name
 }

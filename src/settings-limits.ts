@@ -21,7 +21,7 @@ export function subsetSettings(
 ): SubsetOptions | undefined {
   if (value === undefined) return defaults.subset
   if (value === false) return undefined
-  const { size, clientId } = checkKeys(path, value, ['size', 'clientId'])
+  const { size, clientId } = checkKeys(path, value, ['size', 'clientId'], 'false')
   return {
     size: checkCount(keyPath(path, 'size'), size),
     clientId: given(keyPath(path, 'clientId'), clientId, defaults.clientId, checkString),

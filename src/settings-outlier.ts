@@ -11,7 +11,7 @@ export function outlierSettings(
 ): OutlierOptions | undefined {
   if (value === undefined) return defaults
   if (value === false) return undefined
-  const outlier = checkKeys(path, value, KEYS)
+  const outlier = checkKeys(path, value, KEYS, 'false')
   const base = defaults ?? DEFAULT_OUTLIER
   const read = (key: keyof OutlierOptions, check: (at: string, given: unknown) => number): number =>
     given(keyPath(path, key), outlier[key], base[key], check)

@@ -1,3 +1,4 @@
+import { types } from 'node:util'
 import { checkFunction, checkKeys, checkMs, checkNumber, given, keyPath } from './core/check.ts'
 import { InvalidOptionsError } from './core/errors.ts'
 import type { RetryBudgetOptions } from './dispatch/retry-budget.ts'
@@ -35,7 +36,7 @@ export function retrySettings(
 ): RetryOptions | undefined {
   if (value === undefined) return defaults
   if (value === false) return undefined
-  const retry = checkKeys(path, value, KEYS)
+  const retry = checkKeys(path, value, KEYS, 'false')
   const base = defaults ?? DEFAULT_RETRY
   const at = (key: string): string => keyPath(path, key)
   const baseMs = given(at('baseMs'), retry['baseMs'], base.baseMs, checkMs)
@@ -89,9 +90,7 @@ function checkWindow(path: string, value: unknown): number {
 }
 
 function checkRule(path: string, value: unknown): RetryOptions['on'] {
-  return checkFunction(
-    path,
-    value,
-    'a function (outcome, request) => boolean | undefined',
-  ) as RetryOptions['on']
+  const allowed = 'a function (outcome, request) => boolean | undefined, not an async one'
+  if (types.isAsyncFunction(value)) throw new InvalidOptionsError(path, value, allowed)
+  return checkFunction(path, value, allowed) as RetryOptions['on']
 }

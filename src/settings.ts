@@ -1,4 +1,4 @@
-import { Pool } from 'undici'
+import type { Dispatcher } from 'undici'
 import { p2c } from './balancer/p2c.ts'
 import type { Balancer } from './balancer/balancer.ts'
 import {
@@ -17,7 +17,7 @@ import {
 } from './core/check.ts'
 import { DEFAULT_OUTLIER } from './cluster/outlier.ts'
 import { systemClock, systemRandom, type Random } from './core/clock.ts'
-import { InvalidOptionsError, reasonOf } from './core/errors.ts'
+import { InvalidOptionsError } from './core/errors.ts'
 import type { Resolver } from './discovery/resolver.ts'
 import { canonicalHost, checkHost } from './discovery/service-name.ts'
 import type {
@@ -27,8 +27,10 @@ import type {
   ServiceOptions,
   ServiceSettings,
 } from './options.ts'
+import { checkServiceHost } from './settings-host.ts'
 import { maxPendingSettings, subsetSettings } from './settings-limits.ts'
 import { outlierSettings } from './settings-outlier.ts'
+import { poolSettings } from './settings-pool.ts'
 import { DEFAULT_RETRY, retrySettings } from './settings-retry.ts'
 import { deadlineHeaderSettings, hedgeSettings } from './settings-hedge.ts'
 import { zoneSettings } from './settings-zone.ts'
@@ -57,7 +59,7 @@ const DISCOVERY_KEYS = [
   'allowLoopback',
   'allowAddresses',
 ] as const
-const CLIENT_KEYS = [...DISCOVERY_KEYS, 'clock', 'random', ...SERVICE_KEYS] as const
+const CLIENT_KEYS = [...DISCOVERY_KEYS, 'passthrough', 'clock', 'random', ...SERVICE_KEYS] as const
 
 const LONGEST_MS = 86_400_000
 /**
@@ -77,6 +79,7 @@ export function settingsOf(options: ClientOptions): ClientSettings {
     hedge: undefined,
     deadlineHeader: undefined,
     connectMs: 1_000,
+    queueMs: 15_000,
     attemptMs: 15_000,
     deadlineMs: undefined,
     outlier: DEFAULT_OUTLIER,
@@ -87,36 +90,47 @@ export function settingsOf(options: ClientOptions): ClientSettings {
     zone: { zone: undefined, subnets: undefined, peers: undefined },
     pool: {},
   }
-  const defaults = serviceSettings('', options, base)
+  const namespaces = given('namespaces', options.namespaces, [], checkNamespaces)
+  const defaults = serviceSettings('', options, base, namespaces)
   return {
-    namespaces: given('namespaces', options.namespaces, [], checkNamespaces),
+    namespaces,
     defaults,
-    services: servicesOf(options.services, defaults),
+    services: servicesOf(options.services, defaults, namespaces),
     spellings: new Map(Object.keys(options.services ?? {}).map((host) => [canonicalHost(host), host])),
     discovery: given('discovery', options.discovery, 'auto', checkDiscovery),
     dns: options.dns ?? {},
     cloudMap: options.cloudMap ?? {},
     allowLoopback: given('allowLoopback', options.allowLoopback, false, checkBoolean),
     allowAddresses: options.allowAddresses,
+    passthrough: given('passthrough', options.passthrough, undefined, checkDispatcher),
     clock: given('clock', options.clock, systemClock, checkClock),
     random,
   }
 }
 
-function servicesOf(services: unknown, defaults: ServiceSettings): ReadonlyMap<string, ServiceSettings> {
+function servicesOf(
+  services: unknown,
+  defaults: ServiceSettings,
+  namespaces: readonly string[],
+): ReadonlyMap<string, ServiceSettings> {
   const settings = new Map<string, ServiceSettings>()
   if (services === undefined) return settings
   for (const [host, options] of Object.entries(checkRecord('services', services))) {
     const path = keyPath('services', host)
-    const name = checkHost(path, host)
+    const name = checkServiceHost(path, host, namespaces)
     if (settings.has(name))
       throw new InvalidOptionsError(path, options, `one entry for each host; "${name}" is there already`)
-    settings.set(name, serviceSettings(path, checkKeys(path, options, SERVICE_KEYS), defaults))
+    settings.set(name, serviceSettings(path, checkKeys(path, options, SERVICE_KEYS), defaults, namespaces))
   }
   return settings
 }
 
-function serviceSettings(path: string, options: ServiceOptions, defaults: ServiceSettings): ServiceSettings {
+function serviceSettings(
+  path: string,
+  options: ServiceOptions,
+  defaults: ServiceSettings,
+  namespaces: readonly string[],
+): ServiceSettings {
   const at = (key: string): string => keyPath(path, key)
   const retry = retrySettings(at('retry'), options.retry, defaults.retry)
   return {
@@ -135,23 +149,25 @@ function serviceSettings(path: string, options: ServiceOptions, defaults: Servic
     outlier: outlierSettings(at('outlier'), options.outlier, defaults.outlier),
     clientId: defaults.clientId,
     subset: subsetSettings(at('subset'), options.subset, defaults),
-    zone: zoneSettings(at('zone'), options.zone, defaults.zone),
+    zone: zoneSettings(at('zone'), options.zone, defaults.zone, namespaces),
     maxPending: maxPendingSettings(at('maxPending'), options.maxPending, defaults.maxPending),
     slowStartMs: given(at('slowStartMs'), options.slowStartMs, defaults.slowStartMs, checkMs),
-    pool: { ...defaults.pool, ...given(at('pool'), options.pool, {}, checkPool) },
+    pool: { ...defaults.pool, ...poolSettings(at('pool'), options.pool) },
   }
 }
 
-type TimeoutSettings = Pick<ServiceSettings, 'connectMs' | 'attemptMs' | 'deadlineMs'>
+type TimeoutSettings = Pick<ServiceSettings, 'connectMs' | 'queueMs' | 'attemptMs' | 'deadlineMs'>
 
 function timeoutSettings(path: string, timeouts: unknown, defaults: TimeoutSettings): TimeoutSettings {
-  const { connectMs, attemptMs, deadlineMs } = checkKeys(path, timeouts ?? {}, [
+  const { connectMs, queueMs, attemptMs, deadlineMs } = checkKeys(path, timeouts ?? {}, [
     'connectMs',
+    'queueMs',
     'attemptMs',
     'deadlineMs',
   ])
   return {
     connectMs: given(keyPath(path, 'connectMs'), connectMs, defaults.connectMs, checkTimeout),
+    queueMs: given(keyPath(path, 'queueMs'), queueMs, defaults.queueMs, checkTimeout),
     attemptMs: given(keyPath(path, 'attemptMs'), attemptMs, defaults.attemptMs, checkTimeout),
     deadlineMs: given(keyPath(path, 'deadlineMs'), deadlineMs, defaults.deadlineMs, checkTimeout),
   }
@@ -163,18 +179,22 @@ function checkTimeout(path: string, value: unknown): number {
 
 function checkFallback(path: string, value: unknown): FallbackSettings {
   if (typeof value === 'string' || value instanceof URL) {
-    return { url: checkFallbackUrl(path, value), preserveHost: false }
+    return { url: checkFallbackUrl(path, value), preserveHost: false, pool: {} }
   }
-  const { url, host } = checkKeys(path, value, ['url', 'host'])
+  const { url, host, pool } = checkKeys(path, value, ['url', 'host', 'pool'], 'the URL of a load balancer')
   const name = host === undefined ? 'own' : checkOneOf(keyPath(path, 'host'), host, ['own', 'preserve'])
-  return { url: checkFallbackUrl(keyPath(path, 'url'), url), preserveHost: name === 'preserve' }
+  return {
+    url: checkFallbackUrl(keyPath(path, 'url'), url),
+    preserveHost: name === 'preserve',
+    pool: poolSettings(keyPath(path, 'pool'), pool),
+  }
 }
 
 function checkFallbackUrl(path: string, value: unknown): URL {
   const allowed =
     'an http: or https: URL of scheme, host and port, e.g. "http://internal-orders-1.eu-west-1.elb.amazonaws.com"'
   const text = value instanceof URL ? value.href : value
-  const url = typeof text === 'string' && URL.canParse(text) ? new URL(text) : undefined
+  const url = typeof text === 'string' ? (URL.parse(text) ?? undefined) : undefined
   if (url?.protocol !== 'http:' && url?.protocol !== 'https:')
     throw new InvalidOptionsError(path, value, allowed)
   if (url.href !== `${url.origin}/`) {
@@ -196,32 +216,19 @@ function checkNamespaces(path: string, value: unknown): readonly string[] {
   })
 }
 
-function checkPool(path: string, value: unknown): NonNullable<ServiceOptions['pool']> {
-  const pool = checkRecord(path, value)
-  if (pool['factory'] !== undefined) {
-    throw new InvalidOptionsError(
-      keyPath(path, 'factory'),
-      pool['factory'],
-      'nothing: each task has an undici Pool',
-    )
-  }
-  try {
-    // undici checks its own options; nothing is opened.
-    void new Pool('http://localhost', pool).destroy()
-  } catch (error) {
-    throw new InvalidOptionsError(path, value, `undici's options for a Pool (${reasonOf(error)})`)
-  }
-  return pool
-}
-
 function checkDiscovery(path: string, value: unknown): ClientSettings['discovery'] {
-  if (typeof value === 'string') return checkOneOf(path, value, ['auto', 'dns', 'api'] as const)
+  if (typeof value === 'string')
+    return checkOneOf(path, value, ['auto', 'dns', 'api'] as const, 'a resolver with resolve()')
   return checkMethods<Resolver>(
     path,
     value,
     ['resolve'],
     '"auto", "dns", "api", or a resolver with resolve()',
   )
+}
+
+function checkDispatcher(path: string, value: unknown): Dispatcher {
+  return checkMethods(path, value, ['dispatch'], 'a dispatcher of undici, e.g. new ProxyAgent(url)')
 }
 
 function checkBalancer(path: string, value: unknown): Balancer {

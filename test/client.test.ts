@@ -206,6 +206,27 @@ describe('resolve and inspect', () => {
     )
   })
 
+  test.each([
+    'http://orders.shop.local',
+    'https://orders.shop.local/path',
+    'orders.shop.local:8080',
+    'orders.shop.local/',
+    'a b.shop.local',
+    '.shop.local',
+    '',
+    undefined,
+    new URL('http://orders.shop.local'),
+  ])('resolve takes no %j for a host, and asks for nothing', async (host) => {
+    const client = keep(clientOf(['127.0.1.1:80']))
+    await expect(client.resolve(host as string)).rejects.toThrow(
+      expect.objectContaining({
+        code: 'ONEHOP_INVALID_OPTIONS',
+        message: expect.stringContaining('allowed: a host under .shop.local') as string,
+      }),
+    )
+    expect(client.resolver.lookups).toEqual([])
+  })
+
   test('inspect is plain JSON that tells what is known and done', async () => {
     const [task] = await startServers(1)
     const client = keep(clientOf([keep(task as TestServer)], { fallback: 'http://balancer.internal' }))
@@ -244,12 +265,12 @@ describe('options', () => {
     [
       'an unknown option',
       { namespace: ['shop.local'] },
-      'namespace: got ["shop.local"]; allowed: no such option; known: namespaces',
+      'namespace: no such option; did you mean namespaces? known: namespaces',
     ],
     [
       'an unknown option of a service',
       { services: { 'a.b': { retries: 3 } } },
-      'services["a.b"].retries: got 3; allowed: no such option',
+      'services["a.b"].retries: no such option; did you mean retry? known: fallback',
     ],
     [
       'a fallback with a path',
@@ -285,6 +306,11 @@ describe('options', () => {
     ['no attempts', { retry: { attempts: 0 } }, 'retry.attempts: got 0; allowed: an integer from 1 to 10'],
     ['a retry rule that is no function', { retry: { on: 503 } }, 'retry.on: got 503; allowed: a function'],
     [
+      'a retry rule that is async',
+      { retry: { on: async () => true } },
+      'retry.on: got a function; allowed: a function (outcome, request) => boolean | undefined, not an async one',
+    ],
+    [
       'a namespace that is no name',
       { namespaces: ['http://shop.local'] },
       'namespaces[0]: got "http://shop.local"; allowed: a domain name',
@@ -305,7 +331,7 @@ describe('options', () => {
     [
       'connections that are none',
       { pool: { connections: -1 } },
-      'pool: got {"connections":-1}; allowed: undici\'s options for a Pool',
+      'pool.connections: got -1; allowed: an integer from 0',
     ],
     [
       'a zone that is none',
@@ -314,14 +340,14 @@ describe('options', () => {
     ],
     ['a subnet that is none', { zone: { subnets: ['10.0.0.0/33'] } }, 'zone.subnets[0]: got "10.0.0.0/33"'],
     ['peers that are none', { zone: { peers: 'a b' } }, 'zone.peers: got "a b"; allowed: a domain name'],
-    ['a zone by name', { zone: 'prefer' }, 'zone: got "prefer"; allowed: a plain object'],
+    ['a zone by name', { zone: 'prefer' }, 'zone: got "prefer"; allowed: false, or a plain object'],
     ['a slow start in words', { slowStartMs: '10s' }, 'slowStartMs: got "10s"; allowed: a number of ms'],
     ['a family that is none', { cloudMap: { family: 6 } }, 'cloudMap.family: got 6; allowed: "ipv4", "ipv6"'],
     ['reading never', { cloudMap: { fullReadMs: 0 } }, 'cloudMap.fullReadMs: got 0; allowed: '],
     [
       'discovery by nobody',
       { discovery: 'consul' },
-      'discovery: got "consul"; allowed: "auto", "dns", "api"',
+      'discovery: got "consul"; allowed: "auto", "dns", "api", or a resolver with resolve()',
     ],
     [
       'a resolver that cannot resolve',
@@ -331,7 +357,7 @@ describe('options', () => {
     ['a balancer by name', { balancer: 'p2c' }, 'balancer: got "p2c"; allowed: a balancer'],
     ['a wrong CIDR', { allowAddresses: ['10.0.0.0/99'] }, 'allowAddresses[0]: got "10.0.0.0/99"'],
     ['a wrong DNS server', { dns: { servers: ['nameserver'] } }, 'dns.servers[0]: got "nameserver"'],
-    ['a wrong DNS option', { dns: { timeout: 5 } }, 'dns.timeout: got 5; allowed: no such option'],
+    ['a wrong DNS option', { dns: { timeout: 5 } }, 'dns.timeout: no such option; did you mean timeoutMs?'],
     ['a wrong API option', { cloudMap: { revisionMs: 'soon' } }, 'cloudMap.revisionMs: got "soon"'],
   ]
   test.each(refused)(

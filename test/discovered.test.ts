@@ -11,6 +11,7 @@ import { createClient, roundRobin, type Client, type ClientOptions } from 'oneho
 import { startLocalAws, type LocalAws } from 'onehop/testing'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { apiServer, instances } from './discovery/cloud-map-server.ts'
+import { NXDOMAIN, response as dnsResponse, udpServer } from './discovery/dns-servers.ts'
 import { ORIGIN } from './support/clients.ts'
 import { startServers, type TestServer } from './support/servers.ts'
 
@@ -57,6 +58,33 @@ async function call(from: Client): Promise<string> {
   expect(response.status).toBe(200)
   return response.text()
 }
+
+describe('names that do not exist', () => {
+  test('in "auto": the error says what the API said of the name', async () => {
+    await expect(client({ discovery: 'auto' }).request('http://ordesr.shop.local/')).rejects.toThrow(
+      expect.objectContaining({
+        code: 'ONEHOP_NO_ENDPOINTS',
+        message: expect.stringContaining(
+          'Cloud Map knows no service "ordesr" in namespace "shop.local"',
+        ) as string,
+      }),
+    )
+  })
+
+  test('200 of them, each called once, cost a query each', async () => {
+    const dns = await udpServer((query, reply) => reply(dnsResponse(query, { rcode: NXDOMAIN })))
+    const caller = client({ discovery: 'dns', dns: { servers: [dns.server], timeoutMs: 10_000 } })
+    const calls = Array.from({ length: 200 }, (_, index) =>
+      caller.request(`http://none-${index}.shop.local/`),
+    )
+    const results = await Promise.allSettled(calls)
+    expect(results.every(({ status }) => status === 'rejected')).toBe(true)
+    expect(dns.asked).toHaveLength(200)
+    // Without an SOA their absence is believed for a second.
+    await new Promise((resolve) => setTimeout(resolve, 2_500))
+    expect(dns.asked).toHaveLength(200)
+  })
+})
 
 describe('1,000 cold concurrent calls', () => {
   test('make exactly one DNS query', async () => {

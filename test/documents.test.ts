@@ -1,43 +1,29 @@
 /**
- * What README.md and the docs show in TypeScript compiles, as a user's strict program would.
+ * What README.md and the docs show in TypeScript compiles as it stands, in a user's strict program.
  */
 import { execFile } from 'node:child_process'
 import { mkdtemp, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 
 const root = new URL('..', import.meta.url).pathname
 
-/** What the text around a snippet has introduced, for those that begin in the middle. */
-const INTRODUCED = `
-  declare global {
-    const { createClient, deadlineOf, staticResolver }: typeof import('onehop')
-    const { manualClock, scriptedResolver }: typeof import('onehop/testing')
-    const { createServer }: typeof import('node:http')
-    const client: import('onehop').Client
-    const aws: import('onehop/testing').LocalAws
-    const server: import('node:http').Server
-    /** URL of the ALB. */
-    const balancer: string
-    const log: { info(facts: object): void; warn(facts: object): void }
-    const sql: string
-    function query(text: string, options: { signal: AbortSignal | undefined }): Promise<readonly object[]>
-  }
-  export {}
-`
+/** Of a plain program for Node: the default libs of TypeScript, which have the DOM, and those without. */
+const LIBS: readonly { readonly lib?: readonly string[] }[] = [{}, { lib: ['es2024'] }]
 
-const COMPILER_OPTIONS = {
-  ...{ target: 'es2024', lib: ['es2024', 'esnext.disposable'], module: 'nodenext', types: ['node'] },
-  ...{ strict: true, exactOptionalPropertyTypes: true, noEmit: true, skipLibCheck: true },
-  // Sources import each other by the names that they have.
-  allowImportingTsExtensions: true,
-  paths: {
-    onehop: [`${root}src/index.ts`],
-    'onehop/ecs': [`${root}src/ecs/index.ts`],
-    'onehop/testing': [`${root}src/testing/index.ts`],
-  },
+function compilerOptions(types: string): object {
+  return {
+    ...{ target: 'es2024', module: 'nodenext', types: ['node'] },
+    ...{ strict: true, exactOptionalPropertyTypes: true, noEmit: true, skipLibCheck: true },
+    // What users have are the declarations.
+    paths: {
+      onehop: [`${types}/index.d.ts`],
+      'onehop/ecs': [`${types}/ecs/index.d.ts`],
+      'onehop/testing': [`${types}/testing/index.d.ts`],
+    },
+  }
 }
 
 interface Snippet {
@@ -54,32 +40,63 @@ async function snippetsOf(document: string): Promise<Snippet[]> {
   })
 }
 
-async function compile(snippets: readonly Snippet[]): Promise<string> {
+async function scratch(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'onehop-snippets-'))
-  onTestFinished(() => rm(folder, { recursive: true, force: true }))
-  const write = (file: string, content: string): Promise<void> => writeFile(join(folder, file), content)
   await symlink(join(root, 'node_modules'), join(folder, 'node_modules'))
-  await write('package.json', JSON.stringify({ type: 'module' }))
-  await write('tsconfig.json', JSON.stringify({ compilerOptions: COMPILER_OPTIONS, include: ['*.ts'] }))
-  await write('introduced.ts', INTRODUCED)
-  for (const { file, code } of snippets) await write(file, `${code}\nexport {}\n`)
-  return promisify(execFile)(process.execPath, [`${root}node_modules/.bin/tsc`, '-p', folder]).then(
+  await writeFile(join(folder, 'package.json'), JSON.stringify({ type: 'module' }))
+  return folder
+}
+
+async function tsc(...flags: readonly string[]): Promise<string> {
+  return promisify(execFile)(process.execPath, [`${root}node_modules/.bin/tsc`, ...flags]).then(
     ({ stdout }) => stdout,
     (error: { stdout: string }) => error.stdout,
   )
 }
 
-test('the snippets of README.md and the docs compile', async () => {
-  const docs = (await readdir(`${root}docs`)).filter((name) => name.endsWith('.md'))
-  const snippets = (
-    await Promise.all(['README.md', ...docs.map((name) => `docs/${name}`)].map(snippetsOf))
-  ).flat()
-  expect(snippets.length).toBeGreaterThan(10)
-  expect(await compile(snippets)).toBe('')
+/** The declarations of the package. */
+let types: string
+beforeAll(async () => {
+  types = await scratch()
+  const told = await tsc('-p', `${root}tsconfig.build.json`, '--emitDeclarationOnly', '--outDir', types)
+  expect(told).toBe('')
+})
+afterAll(() => rm(types, { recursive: true, force: true }))
+
+async function compile(snippets: readonly Snippet[], libs: (typeof LIBS)[number]): Promise<string> {
+  const folder = await scratch()
+  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  const config = { compilerOptions: { ...compilerOptions(types), ...libs }, include: ['*.ts'] }
+  await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(config))
+  for (const { file, code } of snippets) await writeFile(join(folder, file), `${code}\nexport {}\n`)
+  return tsc('-p', folder)
+}
+
+describe.each(LIBS)('with the libs %j', (libs) => {
+  test('the snippets of README.md and the docs compile as they stand', async () => {
+    const docs = (await readdir(`${root}docs`)).filter((name) => name.endsWith('.md'))
+    const snippets = (
+      await Promise.all(['README.md', ...docs.map((name) => `docs/${name}`)].map(snippetsOf))
+    ).flat()
+    expect(snippets.length).toBeGreaterThan(10)
+    expect(await compile(snippets, libs)).toBe('')
+  })
+
+  test('one that does not is told', async () => {
+    const code = "import { createClient } from 'onehop'\ncreateClient({ namespace: [] })"
+    expect(await compile([{ file: 'wrong.ts', code }], libs)).toContain(
+      "'namespace' does not exist in type 'ClientOptions'",
+    )
+    expect(await compile([{ file: 'global.ts', code: 'client.inspect()' }], libs)).toContain(
+      "Cannot find name 'client'",
+    )
+  })
 })
 
-test('one that does not is told', async () => {
-  expect(await compile([{ file: 'wrong.ts', code: 'createClient({ namespace: [] })' }])).toContain(
-    "'namespace' does not exist in type 'ClientOptions'",
-  )
+test('what shows `using` says what it needs', async () => {
+  for (const document of ['docs/requests.md', 'docs/testing.md']) {
+    const text = await readFile(root + document, 'utf8')
+    expect(text).toMatch(/using\b.*=/)
+    expect(text).toMatch(/`(await )?using` needs Node 24/)
+  }
 })

@@ -66,6 +66,7 @@ const client: Required<ClientOptions> = {
   cloudMap,
   allowLoopback: undefined,
   allowAddresses: undefined,
+  passthrough: undefined,
   clock: undefined,
   random: undefined,
 }

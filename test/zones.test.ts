@@ -71,6 +71,16 @@ async function untilKnown(from: Client): Promise<void> {
 }
 
 describe('in an ECS task', () => {
+  test.each(['/run/app.sock', 'http', '99999'])('a PORT that is none (%s) costs no zone', async (port) => {
+    const unknown = eventsOf('onehop:location.unknown')
+    onEcs()
+    vi.stubEnv('PORT', port)
+    const made = client()
+    await untilKnown(made)
+    expect(made.inspect().services[HOST]?.origins[ORIGIN]?.zones?.own).toBe('eu-west-1b')
+    expect(unknown).toEqual([])
+  })
+
   test('calls stay in its zone, and inspect() says so', async () => {
     onEcs()
     const made = client()

@@ -188,7 +188,7 @@ function answeredBy(route: Route, terminal: Dispatcher): Routes {
     }
   }
   const { clock } = route
-  const pools = new InstantPools({ origin: ORIGIN, connectMs: 1_000, attemptMs: 15_000, pool: {}, clock })
+  const pools = new InstantPools({ origin: ORIGIN, connectMs: 1_000, pool: {}, clock })
   const answered = { ...route, pools }
   const routes = new Map([[ORIGIN, answered]])
   const done = async (): Promise<void> => undefined

@@ -86,7 +86,6 @@ function over(routes: RouteTable, terminal: Dispatcher): Routes {
   const pools = new InstantPools({
     origin: ORIGIN,
     connectMs: 1_000,
-    attemptMs: 15_000,
     pool: {},
     clock: systemClock,
   })

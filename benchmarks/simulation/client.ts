@@ -8,6 +8,7 @@ import type { View } from '../../src/discovery/view.ts'
 import { Call } from '../../src/dispatch/call.ts'
 import { CallsUnderWay } from '../../src/dispatch/calls.ts'
 import { Hedging } from '../../src/dispatch/hedging.ts'
+import { TimeLimit } from '../../src/dispatch/time-limit.ts'
 import { RetryBudget } from '../../src/dispatch/retry-budget.ts'
 import type { Route, UpstreamDispatchers } from '../../src/dispatch/route.ts'
 import { DEFAULT_HEDGE } from '../../src/settings-hedge.ts'
@@ -82,7 +83,7 @@ export class SimulatedClient {
       hedging: hedging ? new Hedging(DEFAULT_HEDGE, time.now()) : undefined,
       deadlineHeader: undefined,
       connectMs: 1_000,
-      attemptMs: 15_000,
+      limits: { queue: new TimeLimit(time, 15_000), attempt: new TimeLimit(time, 15_000) },
       mayQueue: false,
       deadlineMs: timeoutMs,
       calls: new CallsUnderWay(),

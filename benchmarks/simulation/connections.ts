@@ -6,9 +6,6 @@ import type { VirtualTime } from './virtual-time.ts'
 
 /** As `timeouts.connectMs` has it by default. */
 const CONNECT_MS = 1_000
-/** As `timeouts.attemptMs`, which from 5 s on is left to undici. */
-const HEADERS_MS = 15_000
-const LOOK_EVERY_MS = 500
 const NO_HEADERS = {}
 
 export interface Distance {
@@ -27,9 +24,8 @@ export class Connections implements UpstreamDispatchers {
     distanceTo: (server: Server) => Distance,
     time: VirtualTime,
   ) {
-    const waiting = new Waiting(time)
     for (const [address, server] of servers)
-      this.#byAddress.set(address, new Line(server, distanceTo(server), waiting, time))
+      this.#byAddress.set(address, new Line(server, distanceTo(server), time))
   }
 
   get(upstream: Upstream): Dispatcher {
@@ -42,7 +38,21 @@ export class Connections implements UpstreamDispatchers {
     return this.get(upstream)
   }
 
+  readonly shortage = ''
+
+  slotsOf(): undefined {
+    return undefined
+  }
+
+  fellSilent(): void {}
+
+  retire(): void {}
+
   speaksHttp2(): boolean {
+    return false
+  }
+
+  hasConnectedSince(): boolean {
     return false
   }
 }
@@ -52,16 +62,14 @@ class Line extends Dispatcher {
   readonly #server: Server
   readonly #halfWayMs: number
   readonly #onSent: () => void
-  readonly #waiting: Waiting
   readonly #time: VirtualTime
   #idle = 0
 
-  constructor(server: Server, { roundTripMs, onSent }: Distance, waiting: Waiting, time: VirtualTime) {
+  constructor(server: Server, { roundTripMs, onSent }: Distance, time: VirtualTime) {
     super()
     this.#server = server
     this.#halfWayMs = roundTripMs / 2
     this.#onSent = onSent
-    this.#waiting = waiting
     this.#time = time
   }
 
@@ -79,7 +87,7 @@ class Line extends Dispatcher {
       this.#time.setTimer(() => handler.onResponseError?.(undefined as never, silent), CONNECT_MS)
     } else {
       this.#idle = Math.max(0, this.#idle - 1)
-      new Exchange(handler, this, this.#waiting).begin()
+      new Exchange(handler, this).begin()
     }
     return true
   }
@@ -111,16 +119,13 @@ class Exchange implements Dispatcher.DispatchController {
   readonly rawTrailers = []
   readonly #handler: Dispatcher.DispatchHandler
   readonly #line: Line
-  readonly #waiting: Waiting
 
-  constructor(handler: Dispatcher.DispatchHandler, line: Line, waiting: Waiting) {
+  constructor(handler: Dispatcher.DispatchHandler, line: Line) {
     this.#handler = handler
     this.#line = line
-    this.#waiting = waiting
   }
 
   begin(): void {
-    this.#waiting.add(this)
     this.#handler.onRequestStart?.(this, null)
     this.#line.exchange((status) => this.#answer(status))
   }
@@ -136,57 +141,12 @@ class Exchange implements Dispatcher.DispatchController {
   abort(reason: Error): void {
     this.aborted = true
     this.reason = reason
-    this.#waiting.delete(this)
-  }
-
-  /** undici's headers timeout. */
-  exceed(limitMs: number): void {
-    const error = new errors.HeadersTimeoutError(`no response headers in ${limitMs} ms`)
-    this.abort(error)
-    this.#handler.onResponseError?.(this, error)
   }
 
   #answer(status: number): void {
     if (this.aborted) return
-    this.#waiting.delete(this)
     this.#line.release()
     this.#handler.onResponseStart?.(this, status, NO_HEADERS, '')
     this.#handler.onResponseEnd?.(this, NO_HEADERS)
-  }
-}
-
-/** Exchanges without an answer, which undici looks through about twice a second for those that have waited too long. */
-class Waiting {
-  readonly #since = new Map<Exchange, number>()
-  readonly #time: VirtualTime
-  #isLooking = false
-
-  constructor(time: VirtualTime) {
-    this.#time = time
-  }
-
-  add(exchange: Exchange): void {
-    this.#since.set(exchange, this.#time.now())
-    if (!this.#isLooking) this.#lookLater()
-  }
-
-  delete(exchange: Exchange): void {
-    this.#since.delete(exchange)
-  }
-
-  #lookLater(): void {
-    this.#isLooking = true
-    this.#time.setTimer(() => this.#look(), LOOK_EVERY_MS)
-  }
-
-  #look(): void {
-    this.#isLooking = false
-    const now = this.#time.now()
-    for (const [exchange, since] of this.#since) {
-      // They are in the order in which they began.
-      if (now - since < HEADERS_MS) break
-      exchange.exceed(HEADERS_MS)
-    }
-    if (this.#since.size > 0 && !this.#isLooking) this.#lookLater()
   }
 }

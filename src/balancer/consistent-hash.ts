@@ -1,5 +1,12 @@
 import type { Upstream } from '../cluster/upstream.ts'
-import { checkFunction, checkNumber, checkRecord, checkString } from '../core/check.ts'
+import {
+  checkFunction,
+  checkHeaderName,
+  checkKeys,
+  checkMethods,
+  checkNumber,
+  checkString,
+} from '../core/check.ts'
 import { systemRandom, type Random } from '../core/clock.ts'
 import { InvalidOptionsError } from '../core/errors.ts'
 import type { Balancer, KeyedRequest } from './balancer.ts'
@@ -63,10 +70,13 @@ const NEVER_OVERLOADED = 4
  * @throws InvalidOptionsError unless there is either a header or a function for the key
  */
 export function consistentHash(options: ConsistentHashOptions): Balancer {
-  checkRecord('options', options, '{ header } or { key }')
+  checkKeys('', options, ['header', 'key', 'maxLoad', 'otherwise', 'random'])
   const keyOf = keyOfRequests(options)
   const maxLoad = maxLoadOf(options.maxLoad ?? DEFAULT_MAX_LOAD)
-  const otherwise = options.otherwise ?? p2c({ random: options.random ?? systemRandom })
+  const otherwise =
+    options.otherwise === undefined
+      ? p2c({ random: options.random ?? systemRandom })
+      : checkMethods<Balancer>('otherwise', options.otherwise, ['pick'], 'a balancer, e.g. p2c()')
   const hashes = new WeakMap<readonly Upstream[], Int32Array>()
   return {
     keyOf,
@@ -141,7 +151,7 @@ function keyOfRequests(options: ConsistentHashOptions): (request: KeyedRequest) 
   if ((header === undefined) === (key === undefined))
     throw new InvalidOptionsError('balancer', options, 'either header or key')
   if (header !== undefined) {
-    const name = checkString('header', header, 'a header name, e.g. "x-user-id"').toLowerCase()
+    const name = checkHeaderName('header', header, 'a header name, e.g. "x-user-id"')
     return (request) => keyFrom(request.header(name))
   }
   const make = checkFunction('key', key, 'a function (request) => string | undefined') as (
@@ -157,5 +167,8 @@ function keyFrom(key: unknown): string | undefined {
 }
 
 function maxLoadOf(maxLoad: number | false): number {
-  return maxLoad === false ? Number.POSITIVE_INFINITY : checkNumber('maxLoad', maxLoad, { min: 1 })
+  if (maxLoad === false) return Number.POSITIVE_INFINITY
+  if (typeof maxLoad !== 'number')
+    throw new InvalidOptionsError('maxLoad', maxLoad, 'false, or a number from 1')
+  return checkNumber('maxLoad', maxLoad, { min: 1 })
 }

@@ -1,6 +1,7 @@
 import type { Upstream } from '../cluster/upstream.ts'
-import { checkNumber } from '../core/check.ts'
+import { checkKeys, checkNumber } from '../core/check.ts'
 import { systemRandom, type Random } from '../core/clock.ts'
+import { InvalidOptionsError } from '../core/errors.ts'
 import type { Balancer } from './balancer.ts'
 import { WeightedDraw } from './weighted-draw.ts'
 
@@ -30,6 +31,7 @@ export interface LeastRequestOptions {
  * @throws InvalidOptionsError for choices that are no integer from 2
  */
 export function leastRequest(options: LeastRequestOptions = {}): Balancer {
+  checkKeys('', options, ['choices', 'random'])
   const chance = options.random ?? systemRandom
   const choices = choicesOf(options.choices ?? 2)
   const lots = new WeightedDraw(chance)
@@ -74,5 +76,7 @@ function loadOf(upstream: Upstream | undefined): number {
 
 function choicesOf(choices: number | 'all'): number {
   if (choices === 'all') return Number.POSITIVE_INFINITY
+  if (typeof choices !== 'number')
+    throw new InvalidOptionsError('choices', choices, '"all", or an integer from 2')
   return checkNumber('choices', choices, { min: 2, integer: true })
 }

@@ -249,12 +249,18 @@ export class Cluster implements Witness {
     const ejected = tasks.length - available.length
     const parts =
       tasks.length === 0
-        ? [`${this.#view.snapshot?.source ?? 'discovery'} names none`]
+        ? [`${this.#view.snapshot?.source ?? 'discovery'} names none`, ...this.#warning()]
         : [`${ejected} ejected`, `${tried.length} tried`]
     const able = available.filter((upstream) => !tried.includes(upstream)).length
     const fallback =
       this.#fallback === undefined ? 'no fallback configured' : `fallback ${this.#fallback.label}`
     return `${able} of ${tasks.length} endpoints can take the call (${parts.join(', ')}); ${fallback}`
+  }
+
+  /** Why discovery asked another source than it should, e.g. that the API knows no such service. */
+  #warning(): readonly string[] {
+    const warning = this.#view.snapshot?.warning
+    return warning === undefined ? [] : [warning]
   }
 
   #spills(tried: readonly Upstream[], preferFallback: boolean): boolean {

@@ -53,7 +53,11 @@ export function learn(
     case 'connect-error':
     case 'transport-error':
     case 'timeout':
+      if (outcome.kind === 'transport-error' && outcome.ownFault === true)
+        return learn(upstream, { kind: 'cancelled', latencyMs: 0 }, now, judge, startedAt, isProbe)
       return learnFromFailure(upstream, outcome, now, judge, isProbe)
+    case 'queue-timeout':
+      return NOTHING
     case 'cancelled':
       // It had this long and did not answer: worth knowing if it is more than was expected.
       if (outcome.latencyMs > upstream.latencyMs(now)) upstream.observe(outcome.latencyMs, now)

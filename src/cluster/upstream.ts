@@ -82,9 +82,19 @@ export class Upstream {
 
   /** An attempt begins. */
   began(now: number): void {
+    this.pending++
+    this.asked(now)
+  }
+
+  /** An attempt waits for an answer from now on. */
+  asked(now: number): void {
     if (this.waiting === 0) this.#silentSince = now
     this.waiting++
-    this.pending++
+  }
+
+  /** An attempt that began waits for a connection first, which others of this client hold: the task is not silent. */
+  queued(): void {
+    this.waiting--
   }
 
   /** Keeps a place for an attempt that is to begin after a wait. */

@@ -5,7 +5,7 @@
  * They take no defaults: `value === undefined ? fallback : checkNumber(path, value, range)`.
  */
 import type { Clock } from './clock.ts'
-import { InvalidOptionsError } from './errors.ts'
+import { InvalidOptionsError, NO_SUCH_OPTION } from './errors.ts'
 
 /** Options of which any may be left out, or be undefined. */
 export type Optional<Options> = { readonly [Key in keyof Options]?: Options[Key] | undefined }
@@ -23,6 +23,9 @@ export interface NumberRange {
 
 /** Times are at most one day: what is more was meant in another unit. */
 const LONGEST_MS = 86_400_000
+
+/** `eu-west-1`, `us-gov-east-1`, `eusc-de-east-1`; a zone has a letter at its end. */
+export const AWS_REGION: RegExp = /^[a-z]{2,}(-[a-z]+)+-\d+$/
 
 const IDENTIFIER = /^[A-Za-z_$][\w$]*$/
 
@@ -43,22 +46,80 @@ export function checkRecord(
   return value as Record<string, unknown>
 }
 
-/** A record that holds none but the allowed keys: a mistyped option must not be passed over in silence. */
+/**
+ * A record that holds none but the allowed keys: a mistyped option must not be passed over in silence.
+ * @param besides another allowed value, for the message, e.g. `false`
+ */
 export function checkKeys(
   path: string,
   value: unknown,
   allowed: readonly string[],
+  besides?: string,
 ): Readonly<Record<string, unknown>> {
-  const record = checkRecord(path, value, `a plain object of ${allowed.join(', ')}`)
-  for (const key of Object.keys(record)) {
-    if (!allowed.includes(key))
-      throw new InvalidOptionsError(
-        keyPath(path, key),
-        record[key],
-        `no such option; known: ${allowed.join(', ')}`,
-      )
-  }
+  const plain = `a plain object of ${allowed.join(', ')}`
+  const record = checkRecord(path, value, besides === undefined ? plain : `${besides}, or ${plain}`)
+  for (const key of Object.keys(record)) if (!allowed.includes(key)) throw noSuchOption(path, key, allowed)
   return record
+}
+
+/** @param path of the object that has the option */
+export function noSuchOption(path: string, key: string, known: readonly string[]): InvalidOptionsError {
+  const meant = closest(key, known)
+  const question = meant === undefined ? '' : `did you mean ${meant}? `
+  return new InvalidOptionsError(keyPath(path, key), NO_SUCH_OPTION, `${question}known: ${known.join(', ')}`)
+}
+
+const LONGEST_NAME = 40
+
+/** The one of `known` that `name` is most likely a slip of: another case, a letter or two that differ, an end left out. */
+export function closest(name: string, known: readonly string[]): string | undefined {
+  if (name.length > LONGEST_NAME) return undefined
+  const written = letters(name)
+  let best: string | undefined
+  let fewest = Number.POSITIVE_INFINITY
+  for (const candidate of known) {
+    const distance = slips(written, letters(candidate))
+    if (distance < fewest && distance <= Math.max(1, Math.floor(candidate.length / 4))) {
+      best = candidate
+      fewest = distance
+    }
+  }
+  return best ?? known.find((candidate) => beginsLike(written, letters(candidate)))
+}
+
+function letters(name: string): string {
+  return name.toLowerCase().replaceAll(/[^a-z\d]/g, '')
+}
+
+/** `deadline` for `deadlineMs`, `hedging` for `hedge`. */
+function beginsLike(written: string, candidate: string): boolean {
+  let common = 0
+  while (common < candidate.length && written[common] === candidate[common]) common++
+  return common >= 4 && (common === written.length || common >= 0.8 * candidate.length)
+}
+
+/** Letters to add, leave out, replace or exchange with the next (Damerau, CACM 7(3), 1964). Names of options are short. */
+function slips(one: string, other: string): number {
+  let before: number[] = []
+  let row = Array.from({ length: other.length + 1 }, (_, index) => index)
+  for (let i = 1; i <= one.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= other.length; j++) {
+      const replaced = (row[j - 1] ?? 0) + (one[i - 1] === other[j - 1] ? 0 : 1)
+      const exchanged = one[i - 1] === other[j - 2] && one[i - 2] === other[j - 1] ? before[j - 2] : undefined
+      next.push(
+        Math.min(
+          replaced,
+          (row[j] ?? 0) + 1,
+          (next[j - 1] ?? 0) + 1,
+          (exchanged ?? Number.POSITIVE_INFINITY) + 1,
+        ),
+      )
+    }
+    before = row
+    row = next
+  }
+  return row[other.length] ?? 0
 }
 
 export function checkNumber(path: string, value: unknown, range: NumberRange = {}): number {
@@ -83,6 +144,16 @@ export function checkPort(path: string, value: unknown): number {
   return checkNumber(path, value, { min: 1, max: 65_535, integer: true })
 }
 
+// RFC 9110 section 5.6.2.
+const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
+
+/** @returns in lower case */
+export function checkHeaderName(path: string, value: unknown, allowed: string): string {
+  const name = checkString(path, value, allowed)
+  if (!TOKEN.test(name)) throw new InvalidOptionsError(path, value, allowed)
+  return name.toLowerCase()
+}
+
 /** @param allowed for people; say what is special about the string, e.g. `a host name` */
 export function checkString(path: string, value: unknown, allowed = 'a non-empty string'): string {
   if (typeof value !== 'string' || value === '') throw new InvalidOptionsError(path, value, allowed)
@@ -94,14 +165,18 @@ export function checkBoolean(path: string, value: unknown): boolean {
   return value
 }
 
+/** @param besides another allowed value, for the message, e.g. `a resolver` */
 export function checkOneOf<Choice extends string | number | boolean>(
   path: string,
   value: unknown,
   choices: readonly Choice[],
+  besides?: string,
 ): Choice {
   const found = choices.find((choice) => choice === value)
-  if (found === undefined)
-    throw new InvalidOptionsError(path, value, choices.map((choice) => JSON.stringify(choice)).join(', '))
+  if (found === undefined) {
+    const listed = choices.map((choice) => JSON.stringify(choice)).join(', ')
+    throw new InvalidOptionsError(path, value, besides === undefined ? listed : `${listed}, or ${besides}`)
+  }
   return found
 }
 

@@ -62,6 +62,23 @@ export const systemRandom: Random = {
   next: () => Math.random(),
 }
 
+/**
+ * Keeps the process alive until it is cancelled: for those that wait for what does not do so itself, as the lookups of
+ * discovery do not.
+ */
+export function keepAlive(clock: Clock): Timer {
+  return clock.setTimer(() => undefined, LONGEST_TIMEOUT_MS, true)
+}
+
+/** The same clock for work in the background: none of its timers keeps the process alive. */
+export function unawaited(clock: Clock): Clock {
+  return {
+    now: () => clock.now(),
+    setTimer: (callback, delayMs) => clock.setTimer(callback, delayMs),
+    afterIo: (callback) => clock.afterIo(callback),
+  }
+}
+
 /** An integer in [0, max) that nobody can guess: DNS ids are the only guard against forged answers. */
 export function unguessableInt(max: number): number {
   return randomInt(max)
@@ -100,4 +117,10 @@ export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
 export function untilHttpDate(text: string): number | undefined {
   const date = Date.parse(text)
   return Number.isNaN(date) ? undefined : Math.max(0, date - Date.now())
+}
+
+/** @returns undefined for what is no date */
+export function dateOf(text: string): Date | undefined {
+  const date = new Date(text)
+  return Number.isNaN(date.getTime()) ? undefined : date
 }

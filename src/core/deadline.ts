@@ -1,13 +1,18 @@
+import { checkHeaderName } from './check.ts'
 import { systemClock, type Clock } from './clock.ts'
 
 /** A request as a server has it: Node's own, or a WHATWG one. */
 export interface DeadlinedRequest {
   readonly headers: { get(name: string): string | null } | Readonly<Record<string, unknown>>
-  /** Node's: a caller who leaves closes it. */
-  readonly socket?: {
-    once(event: 'close', listener: () => void): unknown
-    removeListener(event: 'close', listener: () => void): unknown
-  }
+  /** Of Node's requests: a caller that leaves closes it. */
+  readonly socket?: Connection<'close'> & { readonly destroyed?: boolean }
+  /** Of Node's HTTP/2 requests: many share a socket, and a caller that leaves aborts its stream. */
+  readonly stream?: Connection<'aborted'> & { readonly aborted?: boolean }
+}
+
+interface Connection<Event extends string> {
+  once(event: Event, listener: () => void): unknown
+  removeListener(event: Event, listener: () => void): unknown
 }
 
 /** Until when somebody waits for an answer. */
@@ -16,7 +21,8 @@ export interface Deadline extends Disposable {
   leftMs(): number
   /**
    * Aborts at the deadline (`TimeoutError`), and when the caller leaves before (`AbortError`; where the request tells its
-   * socket). A timer that does not keep the process alive; gone when it fires, and by `using` or `[Symbol.dispose]()`.
+   * socket or stream). One that is first read later has aborted already. A timer that does not keep the process alive; gone
+   * when it fires, and by `using` or `[Symbol.dispose]()`.
    */
   readonly signal: AbortSignal
 }
@@ -31,28 +37,31 @@ export interface Deadline extends Disposable {
  * Time is counted from this call on: the caller's and this machine's clock need not agree. The way that the request
  * took is not counted.
  * @returns undefined for a request that has no such header, or one that is no whole number of ms
+ * @throws InvalidOptionsError for a name that no header can have
  */
 export function deadlineOf(
   request: DeadlinedRequest,
   header: string,
   clock: Clock = systemClock,
 ): Deadline | undefined {
-  const text = valueOf(request.headers, header.toLowerCase())
+  const name = checkHeaderName('header', header, 'the name of a header, e.g. "x-deadline-ms"')
+  const text = valueOf(request.headers, name)
   // Up to a day, as the other side has it.
   if (typeof text !== 'string' || !/^\s*\d{1,8}\s*$/.test(text)) return undefined
-  return new RunningDeadline(clock.now() + Number(text), request.socket, clock)
+  return new RunningDeadline(clock.now() + Number(text), request, clock)
 }
 
 class RunningDeadline implements Deadline {
   readonly #endsAt: number
-  readonly #socket: DeadlinedRequest['socket']
+  readonly #request: DeadlinedRequest
   readonly #clock: Clock
   readonly #free: (() => void)[] = []
   #abort: AbortController | undefined
+  #isDisposed = false
 
-  constructor(endsAt: number, socket: DeadlinedRequest['socket'], clock: Clock) {
+  constructor(endsAt: number, request: DeadlinedRequest, clock: Clock) {
     this.#endsAt = endsAt
-    this.#socket = socket
+    this.#request = request
     this.#clock = clock
   }
 
@@ -66,25 +75,31 @@ class RunningDeadline implements Deadline {
   }
 
   [Symbol.dispose](): void {
+    this.#isDisposed = true
     for (const free of this.#free.splice(0)) free()
   }
 
   #watch(abort: AbortController): AbortController {
+    const { socket, stream } = this.#request
     const end = (message: string, name: string): void => {
       this[Symbol.dispose]()
       abort.abort(new DOMException(message, name))
     }
-    const timer = this.#clock.setTimer(
-      () => end('the deadline of the request is over', 'TimeoutError'),
-      this.leftMs(),
-    )
-    const onClose = (): void => end('the caller has left', 'AbortError')
-    const socket = this.#socket
-    socket?.once('close', onClose)
-    this.#free.push(
-      () => timer.cancel(),
-      () => socket?.removeListener('close', onClose),
-    )
+    const onLeft = (): void => end('the caller has left', 'AbortError')
+    const onOver = (): void => end('the deadline of the request is over', 'TimeoutError')
+    // An event that was before is not sent again.
+    if (stream?.aborted === true || socket?.destroyed === true) onLeft()
+    else if (this.leftMs() === 0) onOver()
+    if (this.#isDisposed) return abort
+    const timer = this.#clock.setTimer(onOver, this.leftMs())
+    this.#free.push(() => timer.cancel())
+    if (stream !== undefined) {
+      stream.once('aborted', onLeft)
+      this.#free.push(() => stream.removeListener('aborted', onLeft))
+    } else if (socket !== undefined) {
+      socket.once('close', onLeft)
+      this.#free.push(() => socket.removeListener('close', onLeft))
+    }
     return abort
   }
 }

@@ -1,4 +1,6 @@
+import { describeGiven, withoutSecrets, withoutUserInfo } from './given.ts'
 import type { Outcome } from './outcome.ts'
+import { tlsAdvice } from './tls-advice.ts'
 
 /** What every error of this library is: a literal `code` to switch on, the facts in the message, a `cause`. */
 export abstract class OnehopError extends Error {
@@ -13,16 +15,30 @@ export abstract class OnehopError extends Error {
   }
 }
 
-/** An option is unknown, of the wrong kind, or out of range. Thrown at once, by whatever takes the options. */
+/** Stands for the value of an unknown option, which can be anything, a secret too, and is not shown. */
+export const NO_SUCH_OPTION: unique symbol = Symbol('no such option')
+
+/**
+ * An option is unknown, of the wrong kind, or out of range. Thrown at once, by the function that takes the options. The
+ * message shows neither secrets nor the contents of objects.
+ */
 export class InvalidOptionsError extends OnehopError {
   readonly code = 'ONEHOP_INVALID_OPTIONS'
   /** Path of the option, e.g. `services["orders.shop.local"].retry.attempts`. */
   readonly option: string
 
-  /** @param allowed what would have been accepted, e.g. `an integer from 1 to 10` */
+  /**
+   * @param given the value, or `NO_SUCH_OPTION`
+   * @param allowed everything that is accepted, e.g. `an integer from 1 to 10`; for `NO_SUCH_OPTION` what to do instead
+   */
   constructor(option: string, given: unknown, allowed: string) {
-    super('ONEHOP_INVALID_OPTIONS', `${option}: got ${describe(given)}; allowed: ${allowed}`)
-    this.option = option
+    const path = withoutSecrets(option)
+    const problem =
+      given === NO_SUCH_OPTION
+        ? `no such option; ${allowed}`
+        : `got ${describeGiven(option, given)}; allowed: ${allowed}`
+    super('ONEHOP_INVALID_OPTIONS', `${path}: ${problem}`)
+    this.option = path
   }
 }
 
@@ -59,6 +75,24 @@ export class OverloadedError extends OnehopError {
   }
 }
 
+/** A call waited for a connection that other calls of this client held all the time. Nothing was sent. */
+export class QueueTimeoutError extends OnehopError {
+  readonly code = 'ONEHOP_QUEUE_TIMEOUT'
+  readonly host: string
+  /** `10.0.11.42:8080` */
+  readonly upstream: string
+
+  /** @param shortage what there was too little of, and which option has more */
+  constructor(host: string, upstream: string, waitedMs: number, shortage: string) {
+    super(
+      'ONEHOP_QUEUE_TIMEOUT',
+      `${host}: nothing was sent to ${upstream} within ${waitedMs} ms (timeouts.queueMs): ${shortage}`,
+    )
+    this.host = host
+    this.upstream = upstream
+  }
+}
+
 /** One try of a call, as it is told in errors and events. */
 export interface AttemptRecord {
   /** `10.0.11.42:8080` or `[2a05::1]:8080`. */
@@ -73,16 +107,51 @@ export class AttemptsExhaustedError extends OnehopError {
   readonly host: string
   readonly attempts: readonly AttemptRecord[]
 
-  constructor(host: string, why: string, attempts: readonly AttemptRecord[], cause: unknown) {
-    const told = attempts.map((attempt) => `${attempt.upstream} ${describeOutcome(attempt.outcome)}`)
+  /** @param assumedPort the scheme's default, which was tried since nothing names the port of the tasks */
+  constructor(
+    host: string,
+    why: string,
+    attempts: readonly AttemptRecord[],
+    cause: unknown,
+    assumedPort?: number,
+  ) {
+    const count = `${attempts.length} ${attempts.length === 1 ? 'attempt' : 'attempts'} failed, ${why}`
+    const advice = [portAdvice(assumedPort), tlsAdvice(attempts)].filter((text) => text !== undefined)
     super(
       'ONEHOP_ATTEMPTS_EXHAUSTED',
-      `${host}: ${attempts.length} ${attempts.length === 1 ? 'attempt' : 'attempts'} failed, ${why} (${told.join('; ')})`,
+      [`${host}: ${count} (${describeAttempts(attempts)})`, ...advice].join('. '),
       cause,
     )
     this.host = host
     this.attempts = attempts
   }
+}
+
+function portAdvice(assumedPort: number | undefined): string | undefined {
+  if (assumedPort === undefined) return undefined
+  return `Port ${assumedPort} is the default of the scheme, tried because neither discovery nor the URL names a port: set the option port to the port of the tasks`
+}
+
+/** Attempts in a row with the same outcome are one entry: `10.0.11.42:8080, 10.0.12.7:8080: connect ECONNREFUSED`. */
+function describeAttempts(attempts: readonly AttemptRecord[]): string {
+  const groups: { readonly places: Map<string, number>; readonly outcome: string }[] = []
+  for (const { upstream, tier, outcome } of attempts) {
+    const text = describeOutcome(outcome, upstream)
+    const place = tier === 1 ? `load balancer ${upstream}` : upstream
+    let group = groups.at(-1)
+    if (group?.outcome !== text) {
+      group = { places: new Map(), outcome: text }
+      groups.push(group)
+    }
+    group.places.set(place, (group.places.get(place) ?? 0) + 1)
+  }
+  return groups.map(({ places, outcome }) => `${describePlaces(places)}: ${outcome}`).join('; ')
+}
+
+function describePlaces(places: ReadonlyMap<string, number>): string {
+  return Array.from(places, ([place, times]) => (times === 1 ? place : `${place} (${times} times)`)).join(
+    ', ',
+  )
 }
 
 /** A call's deadline was over before its response was there to the last byte, whatever the number of attempts. */
@@ -112,41 +181,56 @@ export class ClosedError extends OnehopError {
   }
 }
 
-/** `connection refused`, `503 in 4 ms`, `no headers in 250 ms`: an outcome for people. */
-export function describeOutcome(outcome: Outcome): string {
+/**
+ * `connect ECONNREFUSED`, `503 in 4 ms`, `no headers in 250 ms`: an outcome for people.
+ * @param upstream its address is part of the message already, and is left out here
+ */
+function describeOutcome(outcome: Outcome, upstream: string): string {
   switch (outcome.kind) {
     case 'response':
       return `${outcome.status} in ${Math.round(outcome.latencyMs)} ms`
-    case 'connect-error':
-      return `connect: ${reasonOf(outcome.error)}`
-    case 'transport-error':
-      return `${outcome.sent ? 'broke off' : 'broke off before anything was sent'}: ${reasonOf(outcome.error)}`
+    case 'connect-error': {
+      const reason = reasonAt(outcome.error, upstream)
+      return reason.startsWith('connect ') ? reason : `connect: ${reason}`
+    }
+    case 'transport-error': {
+      const reason = reasonAt(outcome.error, upstream)
+      return `${outcome.sent ? 'broke off' : 'broke off before anything was processed'}: ${reason}`
+    }
     case 'timeout':
       return `no ${outcome.phase === 'connect' ? 'connection' : outcome.phase} in ${Math.round(outcome.latencyMs)} ms`
+    case 'queue-timeout':
+      return `waited ${Math.round(outcome.waitedMs)} ms behind other calls of this client`
     case 'cancelled':
       return 'cancelled'
   }
 }
 
-/** An error's code where it has one, since that is what operators search for; its message else. */
-export function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  const code = (error as NodeJS.ErrnoException).code
-  if (code !== undefined && !error.message.includes(code)) return `${code} ${error.message}`
-  return error.message === '' ? error.name : error.message
+/** Node ends the messages of connections with the address. */
+function reasonAt(error: Error, upstream: string): string {
+  return reasonOf(error).replace(` ${upstream}`, '')
 }
 
-function describe(value: unknown): string {
-  if (value === undefined) return 'undefined'
-  if (typeof value === 'function') return 'a function'
-  if (typeof value === 'bigint') return `${value}n`
-  if (typeof value === 'number') return String(value)
-  let text: string | undefined
+/** An error's code where it has one, since that is what operators search for; its message else. In one line. */
+export function reasonOf(error: unknown): string {
   try {
-    text = JSON.stringify(value)
+    if (!(error instanceof Error)) return withoutUserInfo(String(error))
+    const { code } = error as NodeJS.ErrnoException
+    const message = messageOf(error)
+    if (message === '') return code ?? error.name
+    return code !== undefined && !message.includes(code) ? `${code} ${message}` : message
   } catch {
-    text = undefined
+    // Anything can be thrown, also an object that has no text.
+    return 'an error without text'
   }
-  if (text === undefined) return Object.prototype.toString.call(value)
-  return text.length > 80 ? `${text.slice(0, 77)}...` : text
+}
+
+/** Node's advice on certificates is of no use here, where the connection has options of its own. */
+const NODES_ADVICE = /; if the root CA is installed locally, try running Node\.js with --use-system-ca$/
+
+function messageOf(error: Error): string {
+  // OpenSSL's own: file names, line numbers, and a line break.
+  const { reason } = error as { reason?: unknown }
+  if (typeof reason === 'string' && /error:[0-9A-F]{8}:/.test(error.message)) return reason
+  return withoutUserInfo(error.message.replaceAll(/\s+/g, ' ').trim().replace(NODES_ADVICE, ''))
 }

@@ -1,10 +1,14 @@
-import { BlockList, isIP, isIPv6 } from 'node:net'
+import { BlockList, isIP } from 'node:net'
 import { checkArray } from '../core/check.ts'
 import { checkCidr, familyOf, rangesOf } from '../core/cidr.ts'
+import { systemClock, type Clock } from '../core/clock.ts'
 import { InvalidOptionsError, ResolutionFailedError } from '../core/errors.ts'
 import { emit } from '../core/events.ts'
+import { checkedTasks } from './checked-snapshot.ts'
+import { embeddedIpv4 } from './embedded-ipv4.ts'
 import type { Endpoint, Snapshot } from './endpoint.ts'
 import type { Resolver } from './resolver.ts'
+import type { ServiceName } from './service-name.ts'
 
 export interface AddressGuardOptions {
   /** Whether 127.0.0.0/8 and ::1 may be connected to [false]. */
@@ -38,9 +42,8 @@ const REFUSED: readonly { readonly reason: string; readonly cidrs: readonly stri
   { reason: 'broadcast', cidrs: ['255.255.255.255/32'] },
 ]
 
-/** Addresses that a NAT64 gateway turns into the IPv4 address in their last 32 bits (RFC 6052). */
-const NAT64 = '64:ff9b::'
-const NAT64_PREFIX_BITS = 96
+/** Of which no operator's prefix is a part by accident: see `EmbeddedIpv4`. */
+const NEVER_BY_ACCIDENT: ReadonlySet<string> = new Set([LOOPBACK, 'link-local'])
 
 /**
  * @throws InvalidOptionsError for an entry of `allowAddresses` that is neither a CIDR nor an address
@@ -51,39 +54,49 @@ export function addressGuard(options: AddressGuardOptions = {}): AddressGuard {
     ({ reason, cidrs }) => ({ reason, list: blockList(cidrs) }),
   )
   const allowed = allowAddresses === undefined ? undefined : allowList(allowAddresses)
+  const reasonFor = (address: string, family: 'ipv4' | 'ipv6'): string | undefined =>
+    refused.find(({ list }) => list.check(address, family))?.reason
+  const reasonWithin = (address: string): string | undefined => {
+    for (const embedded of embeddedIpv4(address)) {
+      const reason = reasonFor(embedded.address, 'ipv4')
+      if (reason !== undefined && (embedded.isCertain || NEVER_BY_ACCIDENT.has(reason))) return reason
+    }
+    return undefined
+  }
   return {
     check(address) {
       // A zone id ("fe80::1%eth0") picks an interface of this machine: nothing that discovery could know.
       if (isIP(address) === 0 || address.includes('%')) return 'no IP address'
       const family = familyOf(address)
       // BlockList takes IPv4-mapped addresses (::ffff:a9fe:aa02) for the IPv4 addresses that they are.
-      const hit = refused.find(({ list }) => list.check(address, family))
-      if (hit !== undefined) return hit.reason
+      const reason = reasonFor(address, family) ?? (family === 'ipv6' ? reasonWithin(address) : undefined)
+      if (reason !== undefined) return reason
       return allowed === undefined || allowed.check(address, family) ? undefined : 'outside allowAddresses'
     },
   }
 }
 
 /**
- * A resolver whose endpoints have passed the guard; those refused are told by `onehop:endpoint.refused`.
- * Endpoints of tier 1 are the user's own choice, and pass. Rejects with a `ResolutionFailedError` when nothing
+ * A resolver whose snapshots are checked whole, and whose endpoints have passed the guard; those refused are told by
+ * `onehop:endpoint.refused`. All of them, whatever they say of themselves: the load balancer, which is the user's own
+ * choice, does not come by here. Rejects with a `ResolutionFailedError` for what is no snapshot, and when nothing
  * is left of an answer: "there are no tasks" would be a lie, and would be believed.
  */
-export function guarded(resolver: Resolver, guard: AddressGuard): Resolver {
+export function guarded(resolver: Resolver, guard: AddressGuard, clock: Clock = systemClock): Resolver {
   return {
     async resolve(service, signal) {
-      return withoutRefused(await resolver.resolve(service, signal), guard)
+      const snapshot = checkedTasks(await resolver.resolve(service, signal), service, clock.now())
+      return withoutRefused(snapshot, service, guard)
     },
     close: () => resolver.close?.(),
   }
 }
 
-function withoutRefused(snapshot: Snapshot, guard: AddressGuard): Snapshot {
-  const { host } = snapshot.service
+function withoutRefused(snapshot: Snapshot, { host }: ServiceName, guard: AddressGuard): Snapshot {
   const passed: Endpoint[] = []
   const told: string[] = []
   for (const endpoint of snapshot.endpoints) {
-    const reason = endpoint.tier === 0 ? guard.check(endpoint.address) : undefined
+    const reason = guard.check(endpoint.address)
     if (reason === undefined) {
       passed.push(endpoint)
       continue
@@ -106,12 +119,7 @@ function blockList(cidrs: readonly string[]): BlockList {
   const list = new BlockList()
   for (const cidr of cidrs) {
     const [network = '', bits = ''] = cidr.split('/')
-    if (isIPv6(network)) {
-      list.addSubnet(network, Number(bits), 'ipv6')
-    } else {
-      list.addSubnet(network, Number(bits), 'ipv4')
-      list.addSubnet(`${NAT64}${network}`, NAT64_PREFIX_BITS + Number(bits), 'ipv6')
-    }
+    list.addSubnet(network, Number(bits), familyOf(network))
   }
   return list
 }

@@ -1,10 +1,14 @@
 import { LRUCache } from 'lru-cache'
+import { keepAlive } from '../core/clock.ts'
 import { ClosedError } from '../core/errors.ts'
+import { inTime } from './in-time.ts'
 import type { ServiceName } from './service-name.ts'
 import { ServiceView, type Source } from './service-view.ts'
 
 /** Services that are known though nobody calls them; beyond that the least recently asked for is forgotten. */
 const MOST_SERVICES = 1_000
+/** A resolver may be the user's own: its `close` must not hold up that of the client for ever. */
+const CLOSE_LIMIT_MS = 5_000
 
 /**
  * The views of all services, one each.
@@ -18,7 +22,7 @@ export class SnapshotCache {
   readonly #source: Source
   readonly #held = new Map<string, { readonly view: ServiceView; holders: number }>()
   readonly #others: LRUCache<string, ServiceView>
-  #closed = false
+  #closing: Promise<void> | undefined
 
   constructor(source: Source) {
     this.#source = source
@@ -34,7 +38,7 @@ export class SnapshotCache {
   view(service: ServiceName): ServiceView {
     const known = this.#held.get(service.host)?.view ?? this.#others.get(service.host)
     if (known !== undefined) return known
-    if (this.#closed) throw new ClosedError('the client')
+    if (this.#closing !== undefined) throw new ClosedError('the client')
     const view = new ServiceView(service, this.#source)
     this.#others.set(service.host, view)
     return view
@@ -62,14 +66,21 @@ export class SnapshotCache {
   }
 
   /**
-   * Ends timers and lookups under way, then the resolver. Views refuse from now on.
-   * @throws what the resolver's own `close` throws
+   * Ends timers and lookups under way, then the resolver. Views refuse from now on. A second time it is the same close.
+   * @throws what the resolver's own `close` throws, and an Error when that takes too long
    */
-  async close(): Promise<void> {
-    this.#closed = true
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
     // They are still told of, as long as calls are under way with what they knew last.
     for (const view of this.views()) view.close()
-    await this.#source.resolver.close?.()
+    const { resolver, clock } = this.#source
+    const waiting = keepAlive(clock)
+    const limit = { clock, limitMs: CLOSE_LIMIT_MS, late: closesLate }
+    await inTime(limit, async () => resolver.close?.()).finally(() => waiting.cancel())
   }
 
   /** To be called when no call is under way any more. */
@@ -77,4 +88,8 @@ export class SnapshotCache {
     this.#held.clear()
     this.#others.clear()
   }
+}
+
+function closesLate(): Error {
+  return new Error(`close() of the resolver was not done in ${CLOSE_LIMIT_MS} ms`)
 }

@@ -6,7 +6,14 @@ import type {
   ServiceDiscoveryClientConfig,
 } from '@aws-sdk/client-servicediscovery'
 import { ClosedError, reasonOf } from '../core/errors.ts'
+import { containerCredentials } from './container-credentials.ts'
 import { CloudMapError, isExpired } from './cloud-map-error.ts'
+import { BackgroundHttp } from './cloud-map-http.ts'
+
+/** Within the task's host. */
+const CREDENTIALS_LIMIT_MS = 1_000
+/** It answers within some 20 ms, or something is wrong. */
+const TRY_LIMIT_MS = 3_000
 
 /** How the API names a service. */
 export interface ServiceInNamespace {
@@ -101,6 +108,10 @@ export class CloudMapApi {
 
   async #load(): Promise<Loaded> {
     const sdk = await import('@aws-sdk/client-servicediscovery')
-    return { sdk, client: new sdk.ServiceDiscoveryClient(this.#config) }
+    const requestHandler = new BackgroundHttp(TRY_LIMIT_MS)
+    const credentials =
+      this.#config.credentials ?? containerCredentials(new BackgroundHttp(CREDENTIALS_LIMIT_MS))
+    const config = { ...this.#config, requestHandler, ...(credentials !== undefined && { credentials }) }
+    return { sdk, client: new sdk.ServiceDiscoveryClient(config) }
   }
 }

@@ -2,7 +2,16 @@ import type {
   DiscoverInstancesCommandInput,
   ServiceDiscoveryClientConfig,
 } from '@aws-sdk/client-servicediscovery'
-import { checkKeys, checkMs, checkOneOf, checkRecord, checkString, given, keyPath } from '../core/check.ts'
+import {
+  AWS_REGION,
+  checkKeys,
+  checkMs,
+  checkOneOf,
+  checkRecord,
+  checkString,
+  given,
+  keyPath,
+} from '../core/check.ts'
 import { InvalidOptionsError } from '../core/errors.ts'
 
 export interface AwsCredentials {
@@ -37,14 +46,8 @@ export interface CloudMapOptions {
 /** The most that DiscoverInstances gives, and there are no further pages. Its own default is 100. */
 export const MOST_INSTANCES = 1000
 
-/**
- * The API is fast or broken; calls wait for it, so one retry and no more. No `connectionTimeout`: its timer
- * outlives a refused connection, and keeps the process alive; `requestTimeout` counts connecting too.
- */
-const SDK_LIMITS = {
-  maxAttempts: 2,
-  requestHandler: { requestTimeout: 3000, throwOnRequestTimeout: true },
-} satisfies ServiceDiscoveryClientConfig
+/** The API is fast or broken; calls wait for it, so one retry and no more. */
+const SDK_LIMITS = { maxAttempts: 2 } satisfies ServiceDiscoveryClientConfig
 
 const OPTIONS = [
   'region',
@@ -76,7 +79,7 @@ export function cloudMapSettings(options: CloudMapOptions): CloudMapSettings {
   return {
     sdkConfig: {
       ...SDK_LIMITS,
-      ...(region !== undefined && { region: checkString('cloudMap.region', region, 'a region') }),
+      ...(region !== undefined && { region: checkRegion(region, endpoint !== undefined) }),
       // The SDK would put "data-" before the host of DiscoverInstances, which a server of one's own has not.
       ...(endpoint !== undefined && { endpoint: checkUrl(endpoint), disableHostPrefix: true }),
       ...(credentials !== undefined && { credentials: checkCredentials(credentials) }),
@@ -104,28 +107,40 @@ function checkInterval(path: string, value: unknown): number {
   return checkMs(path, value, 1)
 }
 
+/** @param isElsewhere whether it is the region of a server of one's own, which may be called anything */
+function checkRegion(value: unknown, isElsewhere: boolean): string {
+  const path = 'cloudMap.region'
+  const allowed = 'a region, e.g. "eu-west-1"'
+  const region = checkString(path, value, allowed)
+  const pattern = isElsewhere ? /^[a-z\d-]+$/ : AWS_REGION
+  if (!pattern.test(region)) throw new InvalidOptionsError(path, value, allowed)
+  return region
+}
+
 function checkUrl(value: unknown): string {
   const text = value instanceof URL ? value.href : value
   const url = typeof text === 'string' ? URL.parse(text) : null
-  if (url === null || !/^https?:$/.test(url.protocol))
-    throw new InvalidOptionsError('cloudMap.endpoint', value, 'an http or https URL')
+  if (url === null || !/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '')
+    throw new InvalidOptionsError('cloudMap.endpoint', value, 'an http or https URL without credentials')
   return url.href
 }
 
 type SdkCredentials = NonNullable<ServiceDiscoveryClientConfig['credentials']>
 
+/** The last three are what the SDK's own providers give beside. */
+const CREDENTIAL_KEYS = [
+  ...['accessKeyId', 'secretAccessKey', 'sessionToken', 'expiration'],
+  ...['credentialScope', 'accountId', '$source'],
+]
+
 function checkCredentials(value: unknown): SdkCredentials {
   if (typeof value === 'function') return value as SdkCredentials
   const path = 'cloudMap.credentials'
-  const { accessKeyId, secretAccessKey } = checkRecord(path, value)
+  const besides = 'a function that gives them'
+  const { accessKeyId, secretAccessKey, sessionToken } = checkKeys(path, value, CREDENTIAL_KEYS, besides)
   checkString(keyPath(path, 'accessKeyId'), accessKeyId)
-  // Not checkString: an error message must not show a secret.
-  if (typeof secretAccessKey !== 'string' || secretAccessKey === '')
-    throw new InvalidOptionsError(
-      keyPath(path, 'secretAccessKey'),
-      typeof secretAccessKey,
-      'a non-empty string',
-    )
+  checkString(keyPath(path, 'secretAccessKey'), secretAccessKey)
+  if (sessionToken !== undefined) checkString(keyPath(path, 'sessionToken'), sessionToken)
   return value as SdkCredentials
 }
 

@@ -11,11 +11,16 @@ export type Ask = (name: string, type: DnsType) => Promise<DnsAnswer>
 
 export type AddressType = 'A' | 'AAAA'
 
+/** Lookups by name, and what came of each; undefined for one that is not waited for. */
+export type LookUpAll = (
+  lookUps: ReadonlyMap<string, (ask: Ask) => Promise<Found>>,
+) => Promise<ReadonlyMap<string, PromiseSettledResult<Found> | undefined>>
+
 export interface Found {
   readonly endpoints: readonly Endpoint[]
   /** Not clamped. */
   readonly ttlMs: number
-  /** false: part of the set is not known, because one of several questions failed. */
+  /** false: part of the set is not known, because one of several questions failed, or its answer is late. */
   readonly complete: boolean
   /** The name does not exist at all, so that asking for other types is of no use (RFC 8020). */
   readonly nonexistent: boolean
@@ -57,8 +62,14 @@ export async function lookUpAddresses(ask: Ask, name: string, type: AddressType)
 /**
  * The targets of a name's SRV records (RFC 2782), with their ports and weights. Only those of the best
  * priority: the others are spares, and would get calls as equals.
+ * @param lookUpAll decides for how long targets are waited for [for as long as it takes]
  */
-export async function lookUpServices(ask: Ask, name: string, types: readonly AddressType[]): Promise<Found> {
+export async function lookUpServices(
+  ask: Ask,
+  name: string,
+  types: readonly AddressType[],
+  lookUpAll: LookUpAll = (lookUps) => settleAll(ask, lookUps),
+): Promise<Found> {
   const answer = await ask(name, 'SRV')
   const alias = followAliases(answer.answers, name)
   const records = answer.answers
@@ -71,17 +82,16 @@ export async function lookUpServices(ask: Ask, name: string, types: readonly Add
   const mostEach = Math.ceil(MOST_ENDPOINTS / targets.length)
   const given = Map.groupBy(answer.additionals, (record) => record.name)
   // One target may have several ports, and is asked for once.
-  const lookUps = new Map<string, Promise<Found>>()
-  const told = await Promise.allSettled(
-    targets.map(({ target }) => {
-      const lookUp = lookUps.get(target) ?? targetAddresses(ask, target, types, given.get(target))
-      lookUps.set(target, lookUp)
-      return lookUp
-    }),
+  const lookUps = new Map(
+    targets.map(({ target }) => [
+      target,
+      (own: Ask): Promise<Found> => targetAddresses(own, target, types, given.get(target)),
+    ]),
   )
-  const endpoints = told.flatMap((result, index) => {
-    const record = targets[index]
-    if (result.status === 'rejected' || record === undefined) return []
+  const told = await lookUpAll(lookUps)
+  const endpoints = targets.flatMap((record) => {
+    const result = told.get(record.target)
+    if (result?.status !== 'fulfilled') return []
     return result.value.endpoints.slice(0, mostEach).map(({ address }) =>
       taskEndpoint(address, {
         port: record.port,
@@ -91,19 +101,30 @@ export async function lookUpServices(ask: Ask, name: string, types: readonly Add
       }),
     )
   })
-  const failed = told.find((result) => result.status === 'rejected')
+  const results = [...told.values()]
+  const failed = results.find((result) => result?.status === 'rejected')
   if (failed !== undefined && endpoints.length === 0) throw failed.reason
-  const ttls = told.map((result) =>
-    result.status === 'fulfilled' ? result.value.ttlMs : Number.POSITIVE_INFINITY,
-  )
   return {
     endpoints,
-    ttlMs: Math.min(alias.ttlMs, shortestTtlMs(targets), ...ttls),
-    complete:
-      records.length < SAMPLE_SIZE &&
-      told.every((result) => result.status === 'fulfilled' && result.value.complete),
+    ttlMs: Math.min(alias.ttlMs, shortestTtlMs(targets), ...results.map(ttlOf)),
+    complete: records.length < SAMPLE_SIZE && results.every(isComplete),
     nonexistent: false,
   }
+}
+
+async function settleAll(ask: Ask, lookUps: Parameters<LookUpAll>[0]): ReturnType<LookUpAll> {
+  const results = await Promise.allSettled(Array.from(lookUps.values(), (lookUp) => lookUp(ask)))
+  return new Map([...lookUps.keys()].map((name, index) => [name, results[index]]))
+}
+
+/** Of a part of a set: 0 while it is late, so that it joins as soon as may be. */
+export function ttlOf(result: PromiseSettledResult<Found> | undefined): number {
+  if (result === undefined) return 0
+  return result.status === 'fulfilled' ? result.value.ttlMs : Number.POSITIVE_INFINITY
+}
+
+export function isComplete(result: PromiseSettledResult<Found> | undefined): boolean {
+  return result?.status === 'fulfilled' && result.value.complete
 }
 
 async function targetAddresses(

@@ -67,21 +67,11 @@ export interface Edns {
 const RESPONSE_BIT = 0x8000
 const OPCODE_BITS = 0x7800
 const RCODE_BITS = 0xf
-const LONGEST_NAME_BYTES = 253
-const LONGEST_LABEL_BYTES = 63
 const LONGEST_TTL_SECONDS = 2 ** 31 - 1
 
 // RFC 1035 section 4.1.1, RFC 6891 section 9.
 const RCODES = ['NOERROR', 'FORMERR', 'SERVFAIL', 'NXDOMAIN', 'NOTIMP', 'REFUSED']
 const BADVERS = 16
-
-/** Whether a name can stand in a message at all (RFC 1035 section 2.3.4); `dns-packet` does not look. */
-export function isDnsName(name: string): boolean {
-  return (
-    Buffer.byteLength(name) <= LONGEST_NAME_BYTES &&
-    name.split('.').every((label) => label !== '' && Buffer.byteLength(label) <= LONGEST_LABEL_BYTES)
-  )
-}
 
 /** @param edns undefined: without, for servers that do not know it */
 export function encodeQuery({ id, name, type }: DnsQuestion, edns?: Edns): Buffer {

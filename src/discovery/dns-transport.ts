@@ -1,6 +1,9 @@
 /**
  * One message to one server and the answer back, over UDP or TCP. Every way out (answer, error, abort) closes
  * the socket, and takes the listener off the signal.
+ *
+ * Sockets do not keep the process alive: most lookups are refreshes, which nobody waits for. A call that waits keeps it
+ * alive by itself.
  */
 import { createSocket } from 'node:dgram'
 import { connect, isIPv6 } from 'node:net'
@@ -27,15 +30,17 @@ export function exchangeUdp<Answer>(
   signal: AbortSignal,
 ): Promise<Answer> {
   return exchange(read, signal, ({ take, fail, isOver }) => {
-    const socket = createSocket(isIPv6(server.address) ? 'udp6' : 'udp4')
+    const socket = createSocket(isIPv6(server.address) ? 'udp6' : 'udp4').unref()
     socket.on('error', fail)
     socket.on('message', take)
-    socket.connect(server.port, server.address, () => {
+    // An event and no callback of connect(): with a callback, Node gives it the error (no route, EACCES) and emits none.
+    socket.on('connect', () => {
       if (isOver()) return
       socket.send(query, (error) => {
         if (error !== null) fail(error)
       })
     })
+    socket.connect(server.port, server.address)
     // The listeners stay: a late message or error settles nothing any more, and must not be unhandled. Never
     // removeAllListeners() on a dgram socket: it waits for its own 'listening' to do a close() that came early.
     return () => socket.close()
@@ -52,7 +57,7 @@ export function exchangeTcp<Answer>(
   signal: AbortSignal,
 ): Promise<Answer> {
   return exchange(read, signal, ({ take, fail }) => {
-    const socket = connect(server.port, server.address)
+    const socket = connect(server.port, server.address).unref()
     const pieces: Buffer[] = []
     let bytes = 0
     let wanted = Number.POSITIVE_INFINITY

@@ -5,15 +5,9 @@
  */
 import { unguessableInt, type Clock } from '../core/clock.ts'
 import { reasonOf } from '../core/errors.ts'
-import {
-  decodeAnswer,
-  encodeQuery,
-  type DnsAnswer,
-  type DnsQuestion,
-  type DnsType,
-  type Edns,
-} from './dns-message.ts'
-import { exchangeTcp, exchangeUdp, type DnsServer } from './dns-transport.ts'
+import type * as Exchange from './dns-exchange.ts'
+import type { DnsAnswer, DnsQuestion, DnsType, Edns } from './dns-message.ts'
+import type { DnsServer } from './dns-transport.ts'
 import { inTime } from './in-time.ts'
 
 export interface AskOptions {
@@ -31,10 +25,16 @@ export class SilentError extends Error {}
 /** The server is there, and answered; only not this question. */
 export class AnsweredError extends Error {}
 
+/** It could not find out, and may at the next try: RFC 1035 section 4.1.1 calls SERVFAIL a failure of the server. */
+export class TemporaryError extends AnsweredError {}
+
 /** What we can take in one datagram without fragments (DNS Flag Day 2020). */
 const EDNS_BYTES = 1232
 /** RFC 1035 section 4.2.1. */
 const PLAIN_BYTES = 512
+
+/** Loaded with the first question: with `dns-packet` it is a fourth of what this library adds to an import of undici. */
+let loaded: typeof Exchange | undefined
 
 /** RFC 6891 section 7: what servers say that do not know EDNS, or not this version of it. */
 const NO_EDNS: ReadonlySet<string> = new Set(['FORMERR', 'NOTIMP', 'BADVERS'])
@@ -53,6 +53,7 @@ export async function askServer(
   let answer = await askWhole(server, name, type, { udpBytes: EDNS_BYTES }, options)
   // RFC 6891 section 6.2.2: once more, without.
   if (NO_EDNS.has(answer.rcode)) answer = await askWhole(server, name, type, undefined, options)
+  if (answer.rcode === 'SERVFAIL') throw new TemporaryError('answered SERVFAIL')
   if (answer.rcode !== 'NOERROR' && answer.rcode !== 'NXDOMAIN')
     throw new AnsweredError(`answered ${answer.rcode}`)
   if (isReferral(answer)) throw new AnsweredError('referred to other servers: it does not resolve this name')
@@ -72,6 +73,8 @@ async function askWhole(
 ): Promise<DnsAnswer> {
   const { timeoutMs } = options
   const question: DnsQuestion = { id: unguessableInt(2 ** 16), name, type }
+  const { decodeAnswer, encodeQuery, exchangeTcp, exchangeUdp } = (loaded ??=
+    await import('./dns-exchange.ts'))
   const message = encodeQuery(question, edns)
   const limit = {
     ...options,
@@ -82,11 +85,11 @@ async function askWhole(
   const mostBytes = edns?.udpBytes ?? PLAIN_BYTES
   const overUdp = (): Promise<DnsAnswer> =>
     inTime(limit, (signal) =>
-      exchangeUdp(server, message, (bytes) => readAnswer(bytes, question, mostBytes), signal),
+      exchangeUdp(server, message, (bytes) => readAnswer(decodeAnswer, bytes, question, mostBytes), signal),
     )
   const overTcp = async (): Promise<DnsAnswer> => {
     const answer = await inTime(limit, (signal) =>
-      exchangeTcp(server, message, (bytes) => readAnswer(bytes, question), signal),
+      exchangeTcp(server, message, (bytes) => readAnswer(decodeAnswer, bytes, question), signal),
     )
     if (answer.truncated) throw new AnsweredError('sent a truncated answer over TCP')
     return answer
@@ -110,7 +113,12 @@ async function unlessRefused(
   }
 }
 
-function readAnswer(bytes: Buffer, question: DnsQuestion, mostBytes?: number): DnsAnswer | undefined {
+function readAnswer(
+  decodeAnswer: typeof Exchange.decodeAnswer,
+  bytes: Buffer,
+  question: DnsQuestion,
+  mostBytes?: number,
+): DnsAnswer | undefined {
   try {
     return decodeAnswer(bytes, question, mostBytes)
   } catch (error) {

@@ -1,9 +1,17 @@
 import { LRUCache } from 'lru-cache'
 import { checkArray, checkKeys, checkMs, checkNumber, checkOneOf, checkString, given } from '../core/check.ts'
 import { systemClock, type Clock } from '../core/clock.ts'
-import { InvalidOptionsError, ResolutionFailedError } from '../core/errors.ts'
+import { ClosedError, InvalidOptionsError, ResolutionFailedError } from '../core/errors.ts'
 import { bareReason } from './bare-reason.ts'
-import { lookUpAddresses, lookUpServices, type AddressType, type Ask, type Found } from './dns-lookup.ts'
+import { LateLookups, RESOLUTION_DELAY_MS, settlesWithin } from './dns-late.ts'
+import {
+  isComplete,
+  lookUpAddresses,
+  lookUpServices,
+  type AddressType,
+  type Ask,
+  type Found,
+} from './dns-lookup.ts'
 import { parseDnsServer, StubResolver, type StubOptions } from './dns-stub.ts'
 import type { DnsServer } from './dns-transport.ts'
 import type { Snapshot } from './endpoint.ts'
@@ -54,35 +62,83 @@ const ADDRESS_TYPES: Readonly<Record<DnsSettings['family'], readonly AddressType
  * Finds endpoints by DNS: A, AAAA and SRV records with their TTLs.
  *
  * A name that does not exist, or has no such records, is an empty snapshot. An answer of 8 records or more is
- * taken for a sample (`complete: false`), since Route 53 gives 8 of a larger set.
+ * taken for a sample (`complete: false`), since Route 53 gives 8 of a larger set. So is one that is not whole yet: of
+ * both families, or of several SRV targets, what is there is not held up by what is late, which joins a second later.
+ *
+ * Lookups do not keep the process alive; a client's calls that wait for one do.
  *
  * @throws InvalidOptionsError for options that are unknown or not allowed
  */
 export function dnsResolver(options: DnsOptions & { readonly clock?: Clock | undefined } = {}): Resolver {
   const settings = dnsSettings(options)
+  const { clock } = settings
   const stub = new StubResolver(settings)
+  const late = new LateLookups(clock)
   const kindThatWorked = new LRUCache<string, Kind>({ max: MOST_NAMES })
+  const source: Source = {
+    asking: (signal) => (name, type) => stub.query(name, type, signal),
+    late,
+    settings,
+  }
+
+  const look = async (host: string, signal: AbortSignal): Promise<Found> => {
+    const kinds = kindsFor(host, settings, kindThatWorked.get(host))
+    let ttlMs = Number.POSITIVE_INFINITY
+    let aside: Promise<Found> | undefined
+    for (const kind of kinds) {
+      const lookUp = lookUpKind(kind, source, host, signal)
+      if (kind === 'AAAA' && kinds.length > 1 && !(await succeedsSoon(clock, lookUp))) {
+        // Servers that know nothing of IPv6 fail or keep silent: that must not hide what there is else.
+        aside = lookUp
+        continue
+      }
+      const found = await lookUp
+      if (found.endpoints.length > 0) {
+        kindThatWorked.set(host, kind)
+        return found
+      }
+      ttlMs = Math.min(ttlMs, found.ttlMs)
+      if (found.nonexistent) return { ...NOTHING, ttlMs }
+    }
+    if (aside === undefined) return { ...NOTHING, ttlMs }
+    const found = await aside
+    if (found.endpoints.length > 0) kindThatWorked.set(host, 'AAAA')
+    return { ...found, ttlMs: Math.min(ttlMs, found.ttlMs) }
+  }
+
   return {
     async resolve(service, signal): Promise<Snapshot> {
       const { host } = service
-      const ask: Ask = (name, type) => stub.query(name, type, signal)
-      let ttlMs = Number.POSITIVE_INFINITY
-      for (const kind of kindsFor(host, settings, kindThatWorked.get(host))) {
-        const found = await lookUp(kind, ask, host, settings).catch((error: unknown) => {
-          throw signal.aborted ? signal.reason : asFailureOf(host, error)
-        })
-        signal.throwIfAborted()
-        if (found.endpoints.length > 0) {
-          kindThatWorked.set(host, kind)
-          return snapshotOf(service, found, settings.clock.now(), LONGEST_TTL_MS)
-        }
-        ttlMs = Math.min(ttlMs, found.ttlMs)
-        if (found.nonexistent) break
+      const over = new AbortController()
+      try {
+        const found = await look(host, AbortSignal.any([signal, over.signal]))
+        return snapshotOf(service, found, clock.now())
+      } catch (error) {
+        throw signal.aborted ? signal.reason : asFailureOf(host, error)
+      } finally {
+        // Ends what was asked aside, and is not needed any more.
+        over.abort()
       }
-      const none: Found = { endpoints: [], ttlMs, complete: true, nonexistent: false }
-      return snapshotOf(service, none, settings.clock.now(), LONGEST_NEGATIVE_TTL_MS)
     },
+    close: () => late.close(new ClosedError('the resolver')),
   }
+}
+
+/** What lookups ask, and by which rules. */
+interface Source {
+  readonly asking: (signal: AbortSignal) => Ask
+  readonly late: LateLookups
+  readonly settings: DnsSettings
+}
+
+const NOTHING: Omit<Found, 'ttlMs'> = { endpoints: [], complete: true, nonexistent: false }
+
+async function succeedsSoon(clock: Clock, lookUp: Promise<Found>): Promise<boolean> {
+  if (!(await settlesWithin(clock, RESOLUTION_DELAY_MS, lookUp))) return false
+  return lookUp.then(
+    () => true,
+    () => false,
+  )
 }
 
 function kindsFor(host: string, { family, record }: DnsSettings, worked: Kind | undefined): readonly Kind[] {
@@ -94,37 +150,50 @@ function kindsFor(host: string, { family, record }: DnsSettings, worked: Kind | 
   return worked === undefined ? kinds : [worked, ...kinds.filter((kind) => kind !== worked)]
 }
 
-async function lookUp(kind: Kind, ask: Ask, host: string, { family }: DnsSettings): Promise<Found> {
+async function lookUpKind(kind: Kind, source: Source, host: string, signal: AbortSignal): Promise<Found> {
+  const { asking, late, settings } = source
   switch (kind) {
     case 'A':
     case 'AAAA':
-      return lookUpAddresses(ask, host, kind)
+      return lookUpAddresses(asking(signal), host, kind)
     case 'dual':
-      return lookUpBoth(ask, host)
+      return lookUpBoth(source, host, signal)
     case 'SRV':
-      return lookUpServices(ask, host, ADDRESS_TYPES[family])
+      return lookUpServices(asking(signal), host, ADDRESS_TYPES[settings.family], async (lookUps) => {
+        const parts = Array.from(lookUps, ([target, lookUp]) => ({
+          key: `${host} SRV ${target}`,
+          lookUp: (own: AbortSignal) => lookUp(asking(own)),
+        }))
+        const results = await late.gather(parts, signal)
+        return new Map([...lookUps.keys()].map((target, index) => [target, results[index]]))
+      })
   }
 }
 
-/** Both families at once; where one fails, the other's addresses are a part of the set. */
-async function lookUpBoth(ask: Ask, host: string): Promise<Found> {
-  const results = await Promise.allSettled([
-    lookUpAddresses(ask, host, 'A'),
-    lookUpAddresses(ask, host, 'AAAA'),
-  ])
-  const told = results.filter((result) => result.status === 'fulfilled').map((result) => result.value)
+/** Both families at once; where one fails or is late, the other's addresses are a part of the set. */
+async function lookUpBoth({ asking, late }: Source, host: string, signal: AbortSignal): Promise<Found> {
+  const results = await late.gather(
+    ADDRESS_TYPES.dual.map((type) => ({
+      key: `${host} ${type}`,
+      lookUp: (own) => lookUpAddresses(asking(own), host, type),
+    })),
+    signal,
+  )
+  const told = results.filter((result) => result?.status === 'fulfilled').map((result) => result.value)
   const filled = told.filter((found) => found.endpoints.length > 0)
-  const failed = results.find((result) => result.status === 'rejected')
+  const failed = results.find((result) => result?.status === 'rejected')
   if (failed !== undefined && filled.length === 0) throw failed.reason
+  const isLate = results.includes(undefined)
   return {
     endpoints: filled.flatMap((found) => found.endpoints),
-    ttlMs: Math.min(...(filled.length > 0 ? filled : told).map((found) => found.ttlMs)),
-    complete: failed === undefined && told.every((found) => found.complete),
+    ttlMs: isLate ? 0 : Math.min(...(filled.length > 0 ? filled : told).map((found) => found.ttlMs)),
+    complete: results.every(isComplete),
     nonexistent: told.some((found) => found.nonexistent),
   }
 }
 
-function snapshotOf(service: ServiceName, found: Found, now: number, longestTtlMs: number): Snapshot {
+function snapshotOf(service: ServiceName, found: Found, now: number): Snapshot {
+  const longestTtlMs = found.endpoints.length > 0 ? LONGEST_TTL_MS : LONGEST_NEGATIVE_TTL_MS
   return {
     service,
     endpoints: found.endpoints,

@@ -3,8 +3,8 @@ import type { Clock } from '../core/clock.ts'
 export interface TimeLimit {
   readonly clock: Clock
   readonly limitMs: number
-  /** The caller's: its reason is what the promise rejects with. */
-  readonly signal: AbortSignal
+  /** The caller's: its reason is what the promise rejects with [none]. */
+  readonly signal?: AbortSignal | undefined
   /** What the promise rejects with when the time is over. */
   readonly late: () => Error
 }
@@ -18,21 +18,21 @@ export function inTime<Result>(
   work: (signal: AbortSignal) => Promise<Result>,
 ): Promise<Result> {
   return new Promise((resolve, reject) => {
-    if (signal.aborted) return reject(signal.reason as Error)
+    if (signal?.aborted === true) return reject(signal.reason as Error)
     // Not AbortSignal.any: the caller's signal may live as long as the client, and would collect these.
     const own = new AbortController()
     const settle = (): void => {
       timer.cancel()
-      signal.removeEventListener('abort', onAbort)
+      signal?.removeEventListener('abort', onAbort)
     }
     const stop = (reason: unknown): void => {
       settle()
       own.abort(reason)
       reject(reason)
     }
-    const onAbort = (): void => stop(signal.reason)
+    const onAbort = (): void => stop(signal?.reason)
     const timer = clock.setTimer(() => stop(late()), limitMs)
-    signal.addEventListener('abort', onAbort, { once: true })
+    signal?.addEventListener('abort', onAbort, { once: true })
     work(own.signal).then(resolve, reject).finally(settle)
   })
 }

@@ -23,11 +23,16 @@ export function canonicalHost(host: string): string {
 const HOST_NAME =
   /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*$/
 
+/** Whether it is a domain name, with or without a dot at its end, and not a URL, an address or anything else. */
+export function isHost(value: unknown): value is string {
+  return typeof value === 'string' && HOST_NAME.test(canonicalHost(value))
+}
+
 /** @returns the host in its canonical form */
 export function checkHost(path: string, value: unknown): string {
   const allowed = 'a domain name, e.g. "shop.local"'
   const host = canonicalHost(checkString(path, value, allowed))
-  if (!HOST_NAME.test(host)) throw new InvalidOptionsError(path, value, allowed)
+  if (!isHost(host)) throw new InvalidOptionsError(path, value, allowed)
   return host
 }
 

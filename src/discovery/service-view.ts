@@ -10,8 +10,15 @@ import type { Resolver } from './resolver.ts'
 import type { ServiceName } from './service-name.ts'
 import type { View } from './view.ts'
 
-/** A name without calls for this long is left to expire. */
+/**
+ * A name without calls for this long is left to expire. One that never had endpoints is as soon as nobody has asked for it
+ * since its last lookup: names that do not exist may be many, and cost a lookup for each time that somebody uses them.
+ */
 const IDLE_AFTER_MS = 60_000
+/** Lookups that fail in a row, for a name that was asked for once. */
+const TRIES_UNUSED = 3
+/** Within this time of a lookup's end those that waited for it use what it brought. */
+const WAITERS_GO_ON_MS = 100
 /** How long the last good set serves while every refresh fails. */
 const STALE_LIMIT_MS = 3_600_000
 /** An empty answer after a non-empty one is not believed for this long: registries have hiccups. */
@@ -72,6 +79,7 @@ export class ServiceView implements View {
   #timer: Timer | undefined
   #lookedUpAt = Number.NEGATIVE_INFINITY
   #failuresInARow = 0
+  #everHadEndpoints = false
   /** Was left to expire. */
   #idle = false
   #state: 'live' | 'suspended' | 'closed' = 'live'
@@ -100,7 +108,7 @@ export class ServiceView implements View {
     const isSpared = this.#failuresInARow > 0 && !callsFail
     const everyMs = isSpared ? EARLY_RETRY_EVERY_MS : EARLY_REFRESH_EVERY_MS
     if (this.#state !== 'live' || now - this.#lookedUpAt < everyMs) return
-    void this.#refresh().catch(ignoreClosed)
+    void this.#refresh().catch(inBackground)
   }
 
   /** The cache has forgotten it: it stops refreshing. Who still has it may ask, and gets an answer each time. */
@@ -162,6 +170,7 @@ export class ServiceView implements View {
     const told = held ? [] : this.#known.take(fresh, now, this.#witnesses)
     const endpoints =
       previous !== undefined && (held || sameEndpoints(previous.endpoints, told)) ? previous.endpoints : told
+    this.#everHadEndpoints ||= endpoints.length > 0
     this.snapshot = endpoints === fresh.endpoints ? fresh : { ...fresh, endpoints }
     const expiresAt = Math.max(fresh.expiresAt, now + SHORTEST_TTL_MS)
     this.usableUntil = expiresAt + LATE_TIMER_MS
@@ -220,14 +229,24 @@ export class ServiceView implements View {
   #onDue(): void {
     const { clock } = this.#source
     this.dueAt = Number.POSITIVE_INFINITY
-    if (clock.now() - this.usedAt > IDLE_AFTER_MS) {
+    if (clock.now() - this.usedAt > IDLE_AFTER_MS || this.#isUnused()) {
       // Nobody waits for it: the next call asks, rather than be served what was true a while ago.
       this.usableUntil = Math.min(this.usableUntil, clock.now())
       this.#idle = true
       return
     }
     if (this.snapshot !== undefined) this.usableUntil = this.snapshot.expiresAt + STALE_LIMIT_MS
-    void this.#refresh().catch(ignoreClosed)
+    void this.#refresh().catch(inBackground)
+  }
+
+  /** Whether it never named anything, and nobody but those who waited has asked since. */
+  #isUnused(): boolean {
+    // A registry that counts the changes of a service without tasks knows that service.
+    if (this.#everHadEndpoints || this.snapshot?.revision !== undefined) return false
+    // What failed a moment ago may well be there the next.
+    if (this.snapshot === undefined && this.#failuresInARow < TRIES_UNUSED) return false
+    const toldAt = Math.max(this.refreshedAt ?? 0, this.failedAt ?? 0)
+    return this.usedAt < toldAt + WAITERS_GO_ON_MS
   }
 
   #announce(snapshot: Snapshot, previous: Snapshot | undefined): void {
@@ -241,7 +260,6 @@ export class ServiceView implements View {
   }
 }
 
-function ignoreClosed(error: unknown): void {
-  // Refreshing in the background can only be refused by close().
-  if (!(error instanceof ClosedError)) throw error
+function inBackground(): void {
+  // Nobody waits for it. `close()` refuses it; every other failure stands in `error`.
 }

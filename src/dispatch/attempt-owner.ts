@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
+import type { Upstream } from '../cluster/upstream.ts'
 import type { Outcome } from '../core/outcome.ts'
 import type { Attempt } from './attempt.ts'
 import type { Route } from './route.ts'
@@ -12,9 +13,19 @@ export interface AttemptOwner extends Dispatcher.DispatchController {
   readonly handler: Dispatcher.DispatchHandler
   /** Whether the request body reaches undici as a stream or an iterable. */
   readonly streamsBody: boolean
+  /** Whether it has a request body at all. */
+  readonly hasBody: boolean
   readonly maxDrainBytes: number
+  /** Whether it may be sent again though a task may have acted upon it. */
+  readonly idempotent: boolean
+  /** The limit to response headers that the request itself has; 0: none, undefined: the service's. */
+  readonly headersTimeout: number | undefined
+  /** What an attempt is sent with that had to wait for a connection. */
+  sentLater(options: Dispatcher.DispatchOptions): Dispatcher.DispatchOptions
+  /** Ends a request body that undici reads itself. */
+  dropBody(reason: Error): void
   /** Whether the request itself is to blame: it is not sent again, and its upstream not held to account. */
-  isCallersFault(error: Error): boolean
+  isCallersFault(error: Error, upstream: Upstream): boolean
   /** Takes a response for a failed attempt if the call goes on; if not, the response is the caller's. */
   retries(attempt: Attempt, outcome: Outcome): boolean
   /** The response of this attempt is the caller's. */

@@ -91,6 +91,14 @@ export function brokeOff(body: unknown, error: Error): boolean {
   return (body as { errored?: unknown } | null | undefined)?.errored === error
 }
 
+/** What reads a body for one attempt. */
+export interface BodyReader {
+  /** Whether what is thrown while reading may end its request; if not, reading stops for good. */
+  mayThrow(): boolean
+  /** The body itself failed, where that may not be thrown. */
+  failed(error: Error): void
+}
+
 /** A one-shot body, recorded while it is read. One attempt reads at a time: the one that asked last. */
 export class RecordedBody {
   readonly #body: AsyncIterable<Chunk> | Iterable<Chunk>
@@ -126,23 +134,26 @@ export class RecordedBody {
   }
 
   /** The body from its first byte, for one more attempt; an earlier attempt's reader fails from now on. */
-  read(): AsyncIterable<Chunk> {
+  read(attempt?: BodyReader): AsyncIterable<Chunk> {
     const reader = ++this.#readers
     this.#isDelivered = false
     let position = 0
     const next = async (): Promise<IteratorResult<Chunk>> => {
       for (;;) {
         // Not `done`: that would end the body of an attempt that may still be on the wire, and cut it short.
-        if (reader !== this.#readers) throw new Error('another attempt reads the body')
+        if (reader !== this.#readers) return stop(attempt, new Error('another attempt reads the body'))
         // Never a part of a body: its beginning is gone.
-        if (position < this.#dropped) throw new Error('the body was too long to be kept')
+        if (position < this.#dropped) return stop(attempt, new Error('the body was too long to be kept'))
         const chunk = this.#chunks[position - this.#dropped]
         if (chunk !== undefined) {
           position++
           if (!this.replayable) this.#dropBefore(position)
           return { done: false, value: chunk }
         }
-        if (this.error !== undefined) throw this.error
+        if (this.error !== undefined) {
+          if (attempt?.mayThrow() === false) attempt.failed(this.error)
+          return stop(attempt, this.error)
+        }
         if (this.#ended) {
           this.#isDelivered = true
           return { done: true, value: undefined }
@@ -213,6 +224,11 @@ export class RecordedBody {
       this.error ??= error instanceof Error ? error : new Error(String(error))
     }
   }
+}
+
+function stop(attempt: BodyReader | undefined, error: Error): Promise<never> {
+  if (attempt?.mayThrow() === false) return new Promise(() => undefined)
+  return Promise.reject(error)
 }
 
 /** Its producer may fill the same buffer anew for the next chunk. */

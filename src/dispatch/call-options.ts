@@ -1,5 +1,5 @@
 import type { Dispatcher } from 'undici'
-import { checkBoolean, checkMs } from '../core/check.ts'
+import { checkBoolean, checkMs, closest, noSuchOption } from '../core/check.ts'
 import { InvalidOptionsError } from '../core/errors.ts'
 
 /** What a single call may say of itself, beside undici's own options. Calls to hosts that are not discovered ignore it. */
@@ -19,6 +19,78 @@ export function checkCallOptions(options: Dispatcher.DispatchOptions): void {
   if (idempotent !== undefined) checkBoolean('idempotent', idempotent)
   if (hedge !== undefined && hedge !== false)
     throw new InvalidOptionsError('hedge', hedge, 'false, or nothing: hedging is an option of the service')
+}
+
+const OWN_KEYS: readonly (keyof CallOptions)[] = ['deadlineMs', 'idempotent', 'hedge']
+
+/** Options of undici's `request`. */
+const REQUEST_KEYS = [
+  ...['method', 'path', 'query', 'headers', 'body', 'signal', 'headersTimeout', 'bodyTimeout', 'reset'],
+  ...['upgrade', 'expectContinue', 'blocking', 'typeOfService', 'servername', 'allowH2', 'highWaterMark'],
+  ...['opaque', 'onInfo', 'responseHeaders', 'origin', ...OWN_KEYS],
+]
+/** undici refuses the last two itself, with the alternative. */
+const REQUEST_KEY_SET = new Set([...REQUEST_KEYS, 'throwOnError', 'maxRedirections'])
+
+/** The error for the first key that neither undici's `request` nor the library knows. */
+export function wrongRequestKey(init: object | null | undefined): InvalidOptionsError | undefined {
+  for (const key in init) {
+    if (REQUEST_KEY_SET.has(key)) continue
+    const value = (init as Record<string, unknown>)[key]
+    if (value === undefined) continue
+    if (key === 'dispatcher') return dispatcherGiven(value, "undici's request()")
+    return noSuchOption('', key, REQUEST_KEYS)
+  }
+  return undefined
+}
+
+/** Options of `fetch` by the standard, Node and undici. */
+const FETCH_KEYS = new Set<string>([
+  ...[
+    'method',
+    'headers',
+    'body',
+    'signal',
+    'redirect',
+    'duplex',
+    'mode',
+    'credentials',
+    'cache',
+    'referrer',
+  ],
+  ...['referrerPolicy', 'integrity', 'keepalive', 'priority', 'window', ...OWN_KEYS],
+])
+/** Keys of other implementations that were compared with ours once. */
+const foreign = new Set<string>()
+const MOST_FOREIGN = 1_000
+
+/**
+ * Unknown keys pass, as with every `fetch`: libraries add keys for other implementations (`agent`, `next`, `cf`). Refused are
+ * keys that were meant for this client and have no effect: a misspelt call option, undici's timeouts, another dispatcher.
+ */
+export function wrongFetchKey(
+  init: object | null | undefined,
+  own: Dispatcher,
+): InvalidOptionsError | undefined {
+  for (const key in init) {
+    if (FETCH_KEYS.has(key) || foreign.has(key)) continue
+    const value = (init as Record<string, unknown>)[key]
+    if (value === undefined) continue
+    if (key === 'dispatcher') {
+      if (value !== own) return dispatcherGiven(value, "undici's fetch()")
+      continue
+    }
+    if (key === 'headersTimeout' || key === 'bodyTimeout')
+      return new InvalidOptionsError(key, value, 'nothing: fetch ignores it; client.request() takes it')
+    if (closest(key, OWN_KEYS) !== undefined) return noSuchOption('', key, OWN_KEYS)
+    if (foreign.size < MOST_FOREIGN) foreign.add(key)
+  }
+  return undefined
+}
+
+function dispatcherGiven(value: unknown, instead: string): InvalidOptionsError {
+  const allowed = `nothing: calls go through this client; for another dispatcher there is ${instead}`
+  return new InvalidOptionsError('dispatcher', value, allowed)
 }
 
 /** `fetch` hands on nothing but what it knows: the rest goes past it. */

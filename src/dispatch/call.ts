@@ -3,13 +3,14 @@ import type { Duplex } from 'node:stream'
 import { errors, type Dispatcher } from 'undici'
 import type { PickHint } from '../cluster/cluster.ts'
 import type { Upstream } from '../cluster/upstream.ts'
-import type { Timer } from '../core/clock.ts'
+import { keepAlive, type Timer } from '../core/clock.ts'
 import { AttemptsExhaustedError, DeadlineExceededError, OverloadedError } from '../core/errors.ts'
 import { emit } from '../core/events.ts'
 import type { Outcome } from '../core/outcome.ts'
 import { attemptTracing, callTracing, traceBegin, traceOver, type CallTrace } from '../core/tracing.ts'
 import { Attempt } from './attempt.ts'
 import type { AttemptOwner } from './attempt-owner.ts'
+import type { BodyReader } from './body.ts'
 import { CallDeadline } from './call-deadline.ts'
 import { CallController } from './call-controller.ts'
 import type { CallOptions } from './call-options.ts'
@@ -21,12 +22,9 @@ import { noUpstream, tellFallback } from './no-upstream.ts'
 import { OutgoingRequest } from './outgoing-request.ts'
 import type { Route } from './route.ts'
 import { attemptTrace, callTrace } from './traces.ts'
+import { isHandshakeError, isHttp1Wanted, isOfferRefused } from './verdict.ts'
+import { withHeader } from './with-header.ts'
 
-/**
- * undici looks at its timeouts about twice a second, and fires no earlier than after 1 s (measured with 8.12: 250 ms
- * fire at 1,000, 1,000 ms at 1,500). Below this, where that would be felt, an attempt has a timer of its own.
- */
-const COARSE_FROM_MS = 5_000
 const NONE: readonly Upstream[] = []
 
 /**
@@ -38,7 +36,7 @@ export class Call extends CallController implements AttemptOwner, PickHint {
   readonly key: string | undefined
   now: number
   readonly #request: OutgoingRequest
-  readonly #http1Only: boolean
+  #http1Only: boolean
   #attempts: number
   #history: History | undefined
   /** Where the next attempt is to go: a place is kept for it. */
@@ -64,7 +62,7 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     this.key = route.keyOf === undefined ? undefined : route.keyOf(new KeyedRequest(request.options))
     this.now = 0
     this.#request = request
-    this.#http1Only = http1Only
+    this.#http1Only = http1Only || switchesToOther(options)
     this.#attempts = 0
     this.#history = undefined
     this.#placed = undefined
@@ -113,8 +111,11 @@ export class Call extends CallController implements AttemptOwner, PickHint {
       this.failed(error as Error)
     }
     if (this.isOver) return
-    if (this.#isCurrent(now)) this.#begin(now)
-    else if (!this.isOver) this.#beginWhenCurrent()
+    const isCurrent = this.#isCurrent(now)
+    // Listeners hear of a new set of endpoints, and may end the call.
+    if (this.isOver) return
+    if (isCurrent) this.#begin(now)
+    else this.#beginWhenCurrent()
   }
 
   /** For the cluster, which would rather not probe a failing task with a call that is then lost. */
@@ -137,12 +138,35 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     return this.#request.streamsBody
   }
 
+  get hasBody(): boolean {
+    return this.#request.hasBody
+  }
+
+  dropBody(reason: Error): void {
+    this.#request.dropBody(reason)
+  }
+
+  get headersTimeout(): number | undefined {
+    return this.#request.headersTimeout
+  }
+
+  sentLater(options: Dispatcher.DispatchOptions): Dispatcher.DispatchOptions {
+    const { deadlineHeader, clock } = this.route
+    if (deadlineHeader === undefined || this.#deadline === undefined) return options
+    const leftMs = String(this.#deadline.leftMs(clock.now()))
+    return { ...options, headers: withHeader(options.headers, deadlineHeader, leftMs) as never }
+  }
+
   get maxDrainBytes(): number {
     return this.route.retry?.maxDrainBytes ?? 0
   }
 
-  isCallersFault(error: Error): boolean {
-    return this.#request.isToBlameFor(error)
+  isCallersFault(error: Error, upstream: Upstream): boolean {
+    if (this.#request.isToBlameFor(error)) return true
+    // Others speak HTTP/2 with it.
+    if (this.#http1Only && isOfferRefused(error)) return true
+    if (!isHandshakeError(error)) return false
+    return this.#request.asksForAnotherName(upstream.endpoint.origin ?? String(this.#request.options.origin))
   }
 
   retries(attempt: Attempt, outcome: Outcome): boolean {
@@ -150,13 +174,22 @@ export class Call extends CallController implements AttemptOwner, PickHint {
   }
 
   takes(attempt: Attempt, latencyMs: number): void {
-    this.hedge?.settle(attempt, this.attempt, latencyMs)
+    const own = this.attempt
+    // Before the other is ended: listeners hear of that, and may end the call.
     this.attempt = attempt
+    this.hedge?.settle(attempt, own, latencyMs)
     if (this.#trace !== undefined) this.#trace.statusCode = attempt.statusCode
   }
 
   attemptFailed(attempt: Attempt, outcome: Outcome, error: Error): void {
+    // Listeners heard of its end, and one of them ended the call.
+    if (this.isOver) return
     if (outcome.kind === 'cancelled') {
+      if (!this.#http1Only && isHttp1Wanted(error)) {
+        this.#http1Only = true
+        this.#beginNow()
+        return
+      }
       this.failed(this.#request.bodyError ?? error)
       return
     }
@@ -164,9 +197,19 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     const decision = this.#next(attempt, outcome)
     if (decision?.kind !== 'give-up') return
     const { host, retry } = this.route
+    // Nothing happened to it that a list of attempts could tell.
+    if (outcome.kind === 'queue-timeout' && !outcome.sent) {
+      this.failed(error)
+      return
+    }
     // With retries off this is undici with discovery: its errors are the caller's to know.
     const records = this.#history?.records ?? []
-    this.failed(retry === undefined ? error : new AttemptsExhaustedError(host, decision.why, records, error))
+    const assumedPort = this.#history?.assumedPort
+    this.failed(
+      retry === undefined
+        ? error
+        : new AttemptsExhaustedError(host, decision.why, records, error, assumedPort),
+    )
   }
 
   succeeded(trailers: IncomingHttpHeaders): void {
@@ -190,6 +233,8 @@ export class Call extends CallController implements AttemptOwner, PickHint {
         socket.destroy()
         this.handler.onResponseError?.(this, error as Error)
       }
+    } else {
+      socket.destroy()
     }
   }
 
@@ -212,6 +257,7 @@ export class Call extends CallController implements AttemptOwner, PickHint {
 
   #beginWhenCurrent(): void {
     if (!this.route.calls.startsWaiting(this)) return
+    this.#wait = keepAlive(this.route.clock)
     this.route.cluster.whenCurrent().then(
       () => this.#beginNow(),
       (error: Error) => this.failed(error),
@@ -222,6 +268,7 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     if (this.isOver) return
     const { calls, clock } = this.route
     calls.stopsWaiting(this)
+    this.#wait?.cancel()
     const now = clock.now()
     this.#isCurrent(now)
     if (!this.isOver) this.#begin(now)
@@ -279,31 +326,40 @@ export class Call extends CallController implements AttemptOwner, PickHint {
   }
 
   #tryOn(upstream: Upstream, tried: readonly Upstream[], now: number): void {
-    const { cluster, attemptMs, mayQueue } = this.route
+    const { cluster, pools, mayQueue } = this.route
+    // The user's balancer has picked it, and may have ended the call.
+    if (this.isOver) {
+      cluster.notTried(upstream, this)
+      return
+    }
     let pool: Dispatcher
     let options: Dispatcher.DispatchOptions
     try {
       pool = this.#poolOf(upstream)
-      options = this.#optionsOfAttempt(now)
+      options = this.#optionsOfAttempt(upstream, now)
+      if (upstream === cluster.fallback) tellFallback(this.route, this.method, upstream, tried)
     } catch (error) {
       // It may have been meant as a probe, and was none.
       cluster.notTried(upstream, this)
       throw error
     }
+    // So may have a listener.
+    if (this.isOver) {
+      cluster.notTried(upstream, this)
+      return
+    }
     this.#attempts++
-    if (upstream === cluster.fallback) tellFallback(this.route, this.method, upstream, tried)
     const Kind = this.streamsBody || followsSending(this.handler) ? FollowedAttempt : Attempt
     const attempt = new Kind(this, upstream, now, this.#attempts)
     this.attempt = attempt
-    const limitMs = options.headersTimeout ?? attemptMs
-    if (limitMs > 0 && (limitMs < COARSE_FROM_MS || mayQueue)) attempt.limit(limitMs)
+    const slots = mayQueue ? pools.slotsOf(pool) : undefined
     this.hedge?.watch(now)
     if (attemptTracing.hasSubscribers) {
       const isHedge = this.hedge?.rival !== undefined
       const trace = attemptTrace(this.#trace, this.route.host, attempt, isHedge, now - this.#idleSince)
       attempt.trace = trace
-      traceBegin(attemptTracing, trace, () => attempt.dispatchOn(pool, options))
-    } else attempt.dispatchOn(pool, options)
+      traceBegin(attemptTracing, trace, () => attempt.dispatchOn(pool, options, slots))
+    } else attempt.dispatchOn(pool, options, slots)
   }
 
   /**
@@ -318,10 +374,23 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     return pools.get(upstream, this.#http1Only)
   }
 
-  #optionsOfAttempt(now: number): Dispatcher.DispatchOptions {
+  #optionsOfAttempt(upstream: Upstream, now: number): Dispatcher.DispatchOptions {
     const { deadlineHeader } = this.route
-    if (deadlineHeader === undefined || this.#deadline === undefined) return this.#request.forAttempt()
-    return this.#request.forAttemptWith(deadlineHeader, String(this.#deadline.leftMs(now)))
+    const reader = this.streamsBody ? this.#readerFor(upstream) : undefined
+    if (deadlineHeader === undefined || this.#deadline === undefined) return this.#request.forAttempt(reader)
+    return this.#request.forAttemptWith(reader, deadlineHeader, String(this.#deadline.leftMs(now)))
+  }
+
+  #readerFor(upstream: Upstream): BodyReader {
+    const { pools } = this.route
+    return {
+      // undici would reset the stream, as `Attempt` must not.
+      mayThrow: () => !pools.speaksHttp2(upstream),
+      failed: (error) => {
+        this.attempt?.abort(error)
+        this.failed(error)
+      },
+    }
   }
 
   /** Begins or arranges the next attempt, if there is one; undefined when the call ended over the question. */
@@ -340,6 +409,8 @@ export class Call extends CallController implements AttemptOwner, PickHint {
       this.failed(error as Error)
       return undefined
     }
+    // The user's rule may have ended the call.
+    if (this.isOver) return undefined
     if (decision.kind === 'give-up') return decision
     if (isOneOfTwo) this.attempt = this.hedge?.leave(attempt, this.attempt, this.route.clock.now())
     else {
@@ -354,13 +425,12 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     const { method } = this
     const { number } = failed
     const { label: upstream } = failed.upstream
-    // Whoever was asked for the retry has ended the call, or whoever is told of it does.
-    if (this.isOver) return
     this.#placed = placed
     placed?.reserve()
     this.hedge?.unwatch()
     this.#idleSince = clock.now()
     emit('onehop:call.retried', () => ({ host, method, attempt: number, upstream, outcome, waitMs }))
+    // A listener may have ended the call.
     if (this.isOver) return
     if (waitMs === 0) {
       this.#beginNow()
@@ -412,4 +482,9 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     this.attempt?.abort(over)
     rival.abort(over)
   }
+}
+
+/** Over HTTP/2 there is no other upgrade than to a WebSocket. */
+function switchesToOther({ upgrade }: Dispatcher.DispatchOptions): boolean {
+  return typeof upgrade === 'string' && upgrade !== '' && upgrade.toLowerCase() !== 'websocket'
 }

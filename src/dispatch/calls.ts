@@ -1,3 +1,5 @@
+import { throwLater } from '../core/throw-later.ts'
+
 /** A call that has nothing open. */
 interface Waiting {
   failed(error: Error): void
@@ -63,8 +65,6 @@ function fail(call: Waiting, error: Error): void {
   try {
     call.failed(error)
   } catch (thrown) {
-    queueMicrotask(() => {
-      throw thrown
-    })
+    throwLater(thrown)
   }
 }

@@ -2,6 +2,7 @@ import { Dispatcher, Dispatcher1Wrapper, errors } from 'undici'
 import { ClosedError } from '../core/errors.ts'
 import { Call } from './call.ts'
 import { checkHandler } from './handler.ts'
+import { withOneLength } from './one-length.ts'
 import type { Route } from './route.ts'
 
 /** Where a dispatcher finds what it needs for an origin. */
@@ -29,8 +30,10 @@ interface LegacyHandler {
  */
 export class DiscoveryDispatcher extends Dispatcher {
   private readonly routes: Routes
-  private readonly elsewhere: Dispatcher
+  /** Takes the requests of hosts that are not discovered. */
+  readonly elsewhere: Dispatcher
   private ending: Promise<void> | undefined = undefined
+  private readonly destruction: PromiseWithResolvers<void> = Promise.withResolvers()
   private isDestroyed = false
 
   /** @param elsewhere takes the requests of hosts that are not discovered; closed along with this */
@@ -38,6 +41,8 @@ export class DiscoveryDispatcher extends Dispatcher {
     super()
     this.routes = routes
     this.elsewhere = elsewhere
+    // Nobody may be waiting for it.
+    this.destruction.promise.catch(() => undefined)
   }
 
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
@@ -48,12 +53,13 @@ export class DiscoveryDispatcher extends Dispatcher {
     try {
       if (!isObject(options)) throw new errors.InvalidArgumentError('opts must be an object.')
       if (this.ending !== undefined) throw new ClosedError('the client')
-      const route = this.routes.find(options.origin)
-      if (route === undefined)
-        return this.elsewhere.dispatch(legacy ? withoutHttp2(options) : options, current)
       checkHandler(current, options)
       const http1Only = legacy || (options as { allowH2?: boolean }).allowH2 === false
-      call = new Call(route, options, current, http1Only)
+      // undici's wrapper around a global dispatcher makes a legacy handler a current one, and leaves the options.
+      const asked = http1Only ? withOneLength(options) : options
+      const route = this.routes.find(asked.origin)
+      if (route === undefined) return this.elsewhere.dispatch(legacy ? withoutHttp2(asked) : asked, current)
+      call = new Call(route, asked, current, http1Only)
     } catch (error) {
       if (typeof current.onResponseError !== 'function') throw error
       // The contract: failures reach the handler, also those from before there is a controller.
@@ -76,7 +82,11 @@ export class DiscoveryDispatcher extends Dispatcher {
   }
 
   override close(callback?: () => void): Promise<void> & void {
-    this.ending ??= both(this.routes.close(), this.elsewhere.close())
+    // What waits in undici for a connection or an end may never hear of either once it was destroyed.
+    this.ending ??= Promise.race([
+      both(this.routes.close(), this.elsewhere.close()),
+      this.destruction.promise,
+    ])
     return settle(this.ending, callback)
   }
 
@@ -85,6 +95,7 @@ export class DiscoveryDispatcher extends Dispatcher {
     const callback = typeof first === 'function' ? first : second
     this.isDestroyed = true
     this.ending = both(this.routes.destroy(error), this.elsewhere.destroy(error))
+    this.ending.then(this.destruction.resolve, this.destruction.reject)
     return settle(this.ending, callback)
   }
 }
@@ -113,7 +124,8 @@ function withoutHttp2(options: Dispatcher.DispatchOptions): Dispatcher.DispatchO
   return { ...options, allowH2: false } as Dispatcher.DispatchOptions
 }
 
-function settle(ending: Promise<void>, callback: (() => void) | undefined): Promise<void> & void {
+/** What `close` and `destroy` return, and their callback. */
+export function settle(ending: Promise<void>, callback: (() => void) | undefined): Promise<void> & void {
   if (callback !== undefined) void ending.then(callback, callback)
   return ending as Promise<void> & void
 }

@@ -81,8 +81,8 @@ export class Hedge {
     const { method, now } = call
     if (!cluster.hasUntried(tried)) return undefined
     const upstream = cluster.pick(call, tried, false)
-    // All others are full.
-    if (upstream === undefined || tried.includes(upstream)) return undefined
+    // All others are full; or the user's balancer has ended the call.
+    if (upstream === undefined || tried.includes(upstream) || !late.isWaiting) return undefined
     if (!this.#hedging.withdraw(budget, now)) return undefined
     this.rival = late
     const { label } = late.upstream

@@ -6,8 +6,9 @@ import { emit } from '../core/events.ts'
 import { isConnectFailure, type Outcome } from '../core/outcome.ts'
 import { fullJitter } from './backoff.ts'
 import { isRepeatable } from './idempotence.ts'
-import { mayRetry, type RetryOptions, type RetryRequest } from './retry-policy.ts'
+import { mayRetry, type NextPlace, type RetryOptions, type RetryRequest } from './retry-policy.ts'
 import type { Route } from './route.ts'
+import { isStreamReset, isTlsError } from './verdict.ts'
 
 /** Whether there is another attempt, or why not. */
 export type Decision = Retry | { readonly kind: 'give-up'; readonly why: string }
@@ -44,9 +45,25 @@ export class History {
     return this.records.some(({ outcome }) => isConnectFailure(outcome))
   }
 
-  /** Whether all attempts broke off, as requests do on idle connections that the other side has dropped meanwhile. */
+  /** The default port of the scheme, if a task was not reached on it and nothing names the port of the tasks. */
+  get assumedPort(): number | undefined {
+    const { assumedPort } = this.#route
+    const isGuess = this.tried.some(({ endpoint }, index) => {
+      const { tier, outcome } = this.records[index] as AttemptRecord
+      return tier === 0 && endpoint.port === undefined && isUnreached(outcome)
+    })
+    return isGuess ? assumedPort : undefined
+  }
+
+  /** Whether all connections broke, as idle ones do that the other side has dropped meanwhile. */
   get hasBrokenOffOnly(): boolean {
-    return this.records.length > 0 && this.records.every(({ outcome }) => outcome.kind === 'transport-error')
+    return this.records.length > 0 && this.records.every(({ outcome }) => hasBrokenOff(outcome))
+  }
+
+  /** Whether two tasks have failed with the same TLS error: a third would, too, and only the load balancer might not. */
+  get hasSameTlsError(): boolean {
+    const codes = this.records.filter(({ tier }) => tier === 0).map(({ outcome }) => tlsCodeOf(outcome))
+    return codes.some((code, index) => code !== undefined && codes.indexOf(code) < index)
   }
 
   /**
@@ -60,22 +77,22 @@ export class History {
     const { now } = call
     this.#add(upstream, outcome, now)
     if (retry === undefined) return giveUp('retries are off')
-    const elsewhere = cluster.hasUntried(this.tried)
-    if (!mayRetry(outcome, this.#request(0), elsewhere, retry.on))
-      return giveUp('this failure is not retried')
+    const place = this.#nextPlace(outcome)
+    if (!mayRetry(outcome, this.#request(0), place, retry.on)) return giveUp('this failure is not retried')
     if (this.records.length >= retry.attempts) return giveUp('no attempts left')
     if (!replayable) return giveUp('the request body was too long to keep')
     const isLast = this.records.length === retry.attempts - 1
+    const wantsFallback = (isLast && this.hasConnectFailure) || this.hasSameTlsError
     // A response holds the place of its attempt until it has been read.
     const leaving = outcome.kind === 'response' ? upstream : undefined
-    const next = cluster.pickAgain(call, this.tried, isLast && this.hasConnectFailure, leaving)
+    const next = cluster.pickAgain(call, this.tried, wantsFallback, leaving)
     if (next === undefined) return giveUp('no endpoint can take another attempt')
     const { method } = this.#options
     if (!budget.withdraw(now)) {
       emit('onehop:retry.over-budget', () => ({ host, method, outcome }))
       return giveUp('the retry budget is spent')
     }
-    return { kind: 'retry', waitMs: this.#waitMs(next, now, elsewhere, retry), upstream: next }
+    return { kind: 'retry', waitMs: this.#waitMs(next, now, place === 'elsewhere', retry), upstream: next }
   }
 
   /**
@@ -85,10 +102,22 @@ export class History {
    */
   decideBeside(upstream: Upstream, outcome: Outcome): Decision {
     const { retry } = this.#route
-    const waits = outcome.kind !== 'response' || mayRetry(outcome, this.#request(1), true, retry?.on)
+    const waits = outcome.kind !== 'response' || mayRetry(outcome, this.#request(1), 'elsewhere', retry?.on)
     if (!waits) return giveUp('it is an answer')
     this.#add(upstream, outcome, this.#route.clock.now())
     return { kind: 'retry', waitMs: 0, upstream: undefined }
+  }
+
+  /** Asked for again, a certificate is the same; asked of a third task, it is like those of the first two. */
+  #nextPlace(outcome: Outcome): NextPlace {
+    const { cluster } = this.#route
+    const { fallback, tasks } = cluster
+    const hasSame = this.hasSameTlsError
+    if (!hasSame && tlsCodeOf(outcome) === undefined)
+      return cluster.hasUntried(this.tried) ? 'elsewhere' : 'again'
+    if (fallback?.ejection.state === 'available' && !this.tried.includes(fallback)) return 'elsewhere'
+    // Tasks that are out, too: they may be so for another reason.
+    return !hasSame && tasks.some((task) => !this.tried.includes(task)) ? 'elsewhere' : 'nowhere'
   }
 
   #add(upstream: Upstream, outcome: Outcome, now: number): void {
@@ -122,6 +151,26 @@ export class History {
   }
 }
 
+/** Nothing listens on the port, or no packet arrives. A wrong certificate comes from a port that answers. */
+function isUnreached(outcome: Outcome): boolean {
+  if (outcome.kind === 'timeout') return outcome.phase === 'connect'
+  if (outcome.kind !== 'connect-error') return false
+  return ['ECONNREFUSED', 'EHOSTUNREACH', 'ETIMEDOUT'].includes(
+    (outcome.error as NodeJS.ErrnoException).code ?? '',
+  )
+}
+
 function giveUp(why: string): Decision {
   return { kind: 'give-up', why }
+}
+
+function hasBrokenOff(outcome: Outcome): boolean {
+  if (outcome.kind === 'response') return outcome.connectionExpired === true
+  if (outcome.kind !== 'transport-error' || outcome.ownFault === true) return false
+  return !isStreamReset(outcome.error)
+}
+
+function tlsCodeOf(outcome: Outcome): string | undefined {
+  if (outcome.kind !== 'connect-error' || !isTlsError(outcome.error)) return undefined
+  return (outcome.error as NodeJS.ErrnoException).code
 }

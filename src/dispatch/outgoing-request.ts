@@ -1,33 +1,41 @@
+import { isIP } from 'node:net'
 import type { Dispatcher } from 'undici'
-import { brokeOff, isOneShot, recorded, sendable, type RecordedBody } from './body.ts'
+import { brokeOff, isOneShot, recorded, sendable, type BodyReader, type RecordedBody } from './body.ts'
 import { checkCallOptions } from './call-options.ts'
 import { isRepeatable } from './idempotence.ts'
+import { KeyedRequest } from './keyed-request.ts'
 import type { RetryOptions } from './retry-policy.ts'
 import { withHeader } from './with-header.ts'
-
-/** undici refuses these requests before it sends anything: no other upstream would take them either. */
-const CALLERS_FAULTS = new Set([
-  'UND_ERR_INVALID_ARG',
-  'UND_ERR_NOT_SUPPORTED',
-  'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH',
-  // A stream for a body that was closed before its end.
-  'UND_ERR_ABORTED',
-])
 
 /** What a caller wants sent, in a form that can be sent more than once where that is possible. */
 export class OutgoingRequest {
   readonly options: Dispatcher.DispatchOptions
   /** Whether its body reaches undici as a stream or an iterable. */
   readonly streamsBody: boolean
+  /** The request's own limit to response headers; 0: none, undefined: it has none of its own. */
+  readonly headersTimeout: number | undefined
   readonly #body: RecordedBody | undefined
 
   /** @throws InvalidOptionsError for what it says of itself */
   constructor(options: Dispatcher.DispatchOptions, retry: RetryOptions | undefined) {
     checkCallOptions(options)
-    this.options = sendable(options)
+    this.headersTimeout = ownLimit(options.headersTimeout)
+    const sent = sendable(options)
+    // undici's timer would fire up to half a second early.
+    this.options = this.headersTimeout === undefined ? sent : { ...sent, headersTimeout: 0 }
     const { body } = this.options
     this.streamsBody = isOneShot(body)
     this.#body = recorded(body, retry?.maxReplayBytes)
+  }
+
+  get hasBody(): boolean {
+    return (this.options.body ?? null) !== null
+  }
+
+  /** Ends a body that undici reads itself. */
+  dropBody(reason: Error): void {
+    const { destroy } = (this.options.body ?? {}) as { destroy?: (error: Error) => void }
+    if (this.#body === undefined && typeof destroy === 'function') destroy.call(this.options.body, reason)
   }
 
   get isRepeatable(): boolean {
@@ -49,21 +57,32 @@ export class OutgoingRequest {
     return this.#body?.error
   }
 
-  /** Whether the request itself is to blame. */
+  /** Whether its body is to blame. */
   isToBlameFor(error: Error): boolean {
-    if (this.bodyError !== undefined || brokeOff(this.options.body, error)) return true
-    return CALLERS_FAULTS.has((error as NodeJS.ErrnoException).code ?? '')
+    return this.bodyError !== undefined || brokeOff(this.options.body, error)
+  }
+
+  /**
+   * Whether it wants TLS for another name than the other requests, by its own `Host` header or `servername`.
+   * @param origin by which its upstream is called
+   */
+  asksForAnotherName(origin: string): boolean {
+    const { servername } = this.options as { servername?: unknown }
+    const asked = servername ?? new KeyedRequest(this.options).header('host')
+    const name = typeof asked === 'string' ? hostnameOf(`https://${asked}`) : undefined
+    // undici takes no server name from an address.
+    return name !== undefined && isIP(name.replace(/^\[|\]$/g, '')) === 0 && name !== hostnameOf(origin)
   }
 
   /** As undici is to get it for one more attempt: nearly always the caller's own object. */
-  forAttempt(): Dispatcher.DispatchOptions {
+  forAttempt(reader?: BodyReader): Dispatcher.DispatchOptions {
     if (this.#body === undefined) return this.options
-    return { ...this.options, body: this.#body.read() as never }
+    return { ...this.options, body: this.#body.read(reader) as never }
   }
 
   /** The same, with a header that only this attempt has. */
-  forAttemptWith(name: string, value: string): Dispatcher.DispatchOptions {
-    const options = this.forAttempt()
+  forAttemptWith(reader: BodyReader | undefined, name: string, value: string): Dispatcher.DispatchOptions {
+    const options = this.forAttempt(reader)
     return { ...options, headers: withHeader(options.headers, name, value) as never }
   }
 
@@ -76,4 +95,13 @@ export class OutgoingRequest {
   close(): void {
     this.#body?.close()
   }
+}
+
+function hostnameOf(url: string): string | undefined {
+  return URL.canParse(url) ? new URL(url).hostname : undefined
+}
+
+/** @returns undefined also for what undici refuses: it has the words for that */
+function ownLimit(limitMs: unknown): number | undefined {
+  return typeof limitMs === 'number' && Number.isFinite(limitMs) && limitMs >= 0 ? limitMs : undefined
 }

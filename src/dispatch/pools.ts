@@ -1,23 +1,26 @@
-import { Socket } from 'node:net'
-import type { TLSSocket } from 'node:tls'
-import { buildConnector, errors, Pool } from 'undici'
+import { Pool, type Dispatcher } from 'undici'
 import type { Upstream } from '../cluster/upstream.ts'
-import { formatAddressPort } from '../core/address-port.ts'
 import type { Clock, Timer } from '../core/clock.ts'
 import { ClosedError } from '../core/errors.ts'
+import { throwLater } from '../core/throw-later.ts'
+import { connectorTo, pipeliningClient, wantsH2c, type Connecting } from './connector.ts'
 import type { UpstreamDispatchers } from './route.ts'
+import { Slots } from './slots.ts'
 
 /** How long a task that left may take to finish its calls before they are cut. */
 const LONGEST_DRAIN_MS = 30_000
+
+/** undici's default for `h2Options.maxConcurrentStreams`. */
+const DEFAULT_STREAMS = 100
 
 export interface PoolsOptions {
   /** What callers wrote: scheme, host and port. */
   readonly origin: string
   readonly connectMs: number
-  /** To response headers. */
-  readonly attemptMs: number
   /** undici's own options, for each task. */
   readonly pool: Pool.Options
+  /** For the load balancer [those of tasks]. */
+  readonly fallbackPool?: Pool.Options
   readonly clock: Clock
 }
 
@@ -36,6 +39,9 @@ export class Pools implements UpstreamDispatchers {
   readonly #draining = new Map<Pool, Timer | undefined>()
   readonly #speakHttp2 = new WeakSet<Upstream>()
   readonly #openedAt = new WeakMap<Pool, number>()
+  /** When the last connection was made, on the clock. */
+  readonly #connectedAt = new WeakMap<Upstream, number>()
+  readonly #slots = new WeakMap<Dispatcher, Slots>()
   /** Gives up a connection that is being made, each. */
   readonly #connecting: Connecting = new Set()
   #closed = false
@@ -47,7 +53,7 @@ export class Pools implements UpstreamDispatchers {
   /** @throws ClosedError after `close` or `destroy`: nothing may be opened that nobody would end */
   get(upstream: Upstream, http1Only: boolean): Pool {
     if (this.#closed) throw new ClosedError('the client')
-    const pools = http1Only ? this.#http1Pools : this.#pools
+    const pools = this.#poolsFor(http1Only)
     const known = pools.get(upstream)
     if (known !== undefined) return known
     const pool = this.#open(upstream, http1Only)
@@ -58,11 +64,24 @@ export class Pools implements UpstreamDispatchers {
   fresh(upstream: Upstream, http1Only: boolean, since: number): Pool {
     const pool = this.get(upstream, http1Only)
     if ((this.#openedAt.get(pool) ?? Number.NEGATIVE_INFINITY) >= since) return pool
-    const pools = http1Only ? this.#http1Pools : this.#pools
-    pools.delete(upstream)
+    // Others use its connections, and beside them there may be no more.
+    const isCapped = (this.#options.pool.connections ?? null) !== null
+    if (isCapped && this.#slots.get(pool)?.isIdle === false) return pool
+    this.#poolsFor(http1Only).delete(upstream)
     // Others' calls go on over it, however long their responses are.
-    void this.#closeWithin(Number.POSITIVE_INFINITY, pool)
+    if (isCapped) this.#cut(pool)
+    else this.#closeWithin(Number.POSITIVE_INFINITY, pool)
     return this.get(upstream, http1Only)
+  }
+
+  /** Where attempts wait for the connections of a pool; undefined where each gets one of its own. */
+  slotsOf(pool: Dispatcher): Slots | undefined {
+    return this.#slots.get(pool)
+  }
+
+  /** What there is too little of where attempts wait. */
+  get shortage(): string {
+    return shortageOf(this.#options.pool)
   }
 
   /** Whether a connection to it turned out to speak HTTP/2, which sends headers before the body is there. */
@@ -70,146 +89,154 @@ export class Pools implements UpstreamDispatchers {
     return this.#speakHttp2.has(upstream)
   }
 
-  /** The upstream has left: its calls end in peace, its connections then; at most 30 s. */
-  async drain(upstream: Upstream): Promise<void> {
-    const leaving: Promise<void>[] = []
-    for (const pools of [this.#pools, this.#http1Pools]) {
-      const pool = pools.get(upstream)
-      if (pool !== undefined) leaving.push(this.#closeWithin(LONGEST_DRAIN_MS, pool))
-      pools.delete(upstream)
-    }
-    await Promise.all(leaving)
+  hasConnectedSince(upstream: Upstream, since: number): boolean {
+    return (this.#connectedAt.get(upstream) ?? Number.NEGATIVE_INFINITY) >= since
   }
 
-  /** To be called when no call is under way: what is still being connected is nobody's. */
-  async close(): Promise<void> {
-    this.#closed = true
-    this.#giveUpConnecting(new ClosedError('the client'))
-    const draining = [...this.#draining.keys()].map((pool) => pool.close())
-    await Promise.all([...this.#all().map((pool) => pool.close()), ...draining])
-    for (const timer of this.#draining.values()) timer?.cancel()
-    this.#forget()
+  /**
+   * It did not answer in time. Over HTTP/1.1 that costs the connection; with HTTP/2 it would stay, though the host may be
+   * gone without a word. Where nothing else was answered over it either, the next requests get another.
+   * @param since when the request had its connection, on the clock
+   */
+  fellSilent(upstream: Upstream, since: number): void {
+    if (!this.speaksHttp2(upstream) || upstream.answeredAt >= since) return
+    // After the request has left.
+    this.#options.clock.afterIo(() => {
+      if (!this.#closed && this.#pools.has(upstream)) this.fresh(upstream, false, since)
+    })
+  }
+
+  /**
+   * The other calls over it end in peace, then it is destroyed with what was given up. Until then there is another one
+   * beside it, also where `connections` are limited: they may be long.
+   */
+  retire(upstream: Upstream, slots: Slots): void {
+    const pool = this.#pools.get(upstream)
+    if (pool === undefined || this.#slots.get(pool) !== slots) return
+    this.#pools.delete(upstream)
+    this.#draining.set(pool, undefined)
+    slots.whenIdle(() => this.#cut(pool))
+  }
+
+  /** The upstream has left: its calls end in peace, its connections then; at most 30 s. */
+  drain(upstream: Upstream): void {
+    for (const pools of [this.#pools, this.#http1Pools]) {
+      const pool = pools.get(upstream)
+      if (pool !== undefined) this.#closeWithin(LONGEST_DRAIN_MS, pool)
+      pools.delete(upstream)
+    }
+  }
+
+  /**
+   * To be called when no call is under way. What undici still has is nobody's: connections that are being made for calls
+   * that were aborted, and responses that are not handed on. Its `close()` would wait for them.
+   */
+  close(): Promise<void> {
+    return this.destroy(null)
   }
 
   /** Cuts the calls under way. */
   async destroy(error: Error | null): Promise<void> {
     this.#closed = true
-    this.#giveUpConnecting(error ?? new ClosedError('the client'))
-    const pools = [...this.#all(), ...this.#draining.keys()]
+    const reason = error ?? new ClosedError('the client')
+    const pools = [...this.#pools.values(), ...this.#http1Pools.values(), ...this.#draining.keys()]
     for (const timer of this.#draining.values()) timer?.cancel()
-    this.#forget()
-    await Promise.all(pools.map((pool) => pool.destroy(error)))
-  }
-
-  #all(): Pool[] {
-    return [...this.#pools.values(), ...this.#http1Pools.values()]
-  }
-
-  /** undici's pools do not: a socket that is being connected, and its timer, would outlive them. */
-  #giveUpConnecting(error: Error): void {
-    for (const giveUp of this.#connecting) giveUp(error)
-  }
-
-  #forget(): void {
     this.#pools.clear()
     this.#http1Pools.clear()
     this.#draining.clear()
+    for (const pool of pools) this.#slots.get(pool)?.destroy(reason)
+    // undici's pools do not: a socket that is being connected, and its timer, would outlive them.
+    for (const giveUp of this.#connecting) giveUp(reason)
+    await Promise.all(pools.map((pool) => pool.destroy(error)))
   }
 
-  async #closeWithin(limitMs: number, pool: Pool): Promise<void> {
+  /** Only where HTTP/2 is possible are there callers that must not have it. */
+  #poolsFor(http1Only: boolean): Map<Upstream, Pool> {
+    return http1Only && mayBeHttp2(this.#options.pool) ? this.#http1Pools : this.#pools
+  }
+
+  #closeWithin(limitMs: number, pool: Pool): void {
     const timer = Number.isFinite(limitMs)
-      ? this.#options.clock.setTimer(() => void pool.destroy(), limitMs)
+      ? this.#options.clock.setTimer(() => this.#cut(pool), limitMs)
       : undefined
     this.#draining.set(pool, timer)
-    await pool.close().catch(() => undefined)
-    timer?.cancel()
+    const done = (): void => {
+      timer?.cancel()
+      this.#draining.delete(pool)
+    }
+    // It says nothing more if it is destroyed meanwhile.
+    const close = (): void => void pool.close().then(done, done)
+    const slots = this.#slots.get(pool)
+    if (slots === undefined) close()
+    // Those that wait for its connections are still to come.
+    else slots.whenIdle(close)
+  }
+
+  #cut(pool: Pool): void {
     this.#draining.delete(pool)
+    this.#slots.get(pool)?.destroy(new ClosedError('the pool of a task that left'))
+    pool.destroy().catch(throwLater)
   }
 
   #open(upstream: Upstream, http1Only: boolean): Pool {
-    const { origin, connectMs, attemptMs, pool } = this.#options
+    const { origin, connectMs, pool: taskPool, fallbackPool = taskPool, clock } = this.#options
     const { endpoint, port } = upstream
-    const options = http1Only ? { ...pool, allowH2: false } : pool
+    const pool = endpoint.tier === 1 ? fallbackPool : taskPool
+    const allowH2 = mayBeHttp2(pool) && !http1Only
+    const pipelining = pool.pipelining ?? 1
+    const slots = slotsFor(pool, allowH2 && isSecure(endpoint.origin ?? origin))
+    const options: Pool.Options = { ...pool, allowH2 }
     const opened = new Pool(endpoint.origin ?? origin, {
-      headersTimeout: attemptMs,
+      // Ours is exact, and holds over HTTP/2, for uploads and behind 1xx.
+      headersTimeout: 0,
       ...options,
-      connect: connectorTo(
-        endpoint.address,
-        port,
-        options,
-        connectMs,
-        this.#options.clock,
-        this.#connecting,
-        () => this.#speakHttp2.add(upstream),
-      ),
+      ...(pipelining > 1 && !allowH2 ? { factory: pipeliningClient } : {}),
+      connect: connectorTo(endpoint.address, port, options, connectMs, clock, this.#connecting, {
+        speaksHttp2: () => this.#speakHttp2.add(upstream),
+        connected: (socket, isHttp2) => {
+          if (slots === undefined || socket.destroyed) return
+          socket.once('close', () => slots.disconnected())
+          slots.connected(isHttp2)
+        },
+        connectFailed: (error) => slots?.connectFailed(error),
+      }),
     })
-    this.#openedAt.set(opened, this.#options.clock.now())
+    this.#openedAt.set(opened, clock.now())
+    opened.on('connect', () => this.#connectedAt.set(upstream, clock.now()))
+    if (slots !== undefined) this.#slots.set(opened, slots)
     return opened
   }
 }
 
-type Connecting = Set<(error: Error) => void>
-
-/**
- * Connects to an address, whatever the pool's origin says, and within a time. The time is measured here, because
- * undici's own connect timeout fires up to half a second late, and never before 1 s.
- */
-function connectorTo(
-  address: string,
-  port: number,
-  options: Pool.Options,
-  connectMs: number,
-  clock: Clock,
-  connecting: Connecting,
-  onHttp2: () => void,
-): buildConnector.connector {
-  const connector = connectorOf(options)
-  const { connect } = options
-  const ownMs = typeof connect === 'object' ? connect.timeout : undefined
-  const limitMs = options.connectTimeout ?? ownMs ?? connectMs
-  return (target, callback) => {
-    let socket: unknown
-    let settled = false
-    const settle = (...result: Parameters<typeof callback>): void => {
-      // Given up already: what comes up now is nobody's.
-      if (settled) return void result[1]?.destroy()
-      settled = true
-      connecting.delete(giveUp)
-      timer?.cancel()
-      // With an error undici gives no socket at all, though its types say null.
-      if ((result[1] as TLSSocket | null | undefined)?.alpnProtocol === 'h2') onHttp2()
-      callback(...result)
-    }
-    const giveUp = (error: Error): void => {
-      if (settled) return
-      settle(error, null)
-      if (socket instanceof Socket) socket.destroy()
-    }
-    const exceed = (): void => {
-      const told = `no connection to ${formatAddressPort(address, port)} in ${limitMs} ms`
-      giveUp(new errors.ConnectTimeoutError(told))
-    }
-    const timer = limitMs > 0 ? clock.setTimer(() => clock.afterIo(exceed), limitMs, true) : undefined
-    connecting.add(giveUp)
-    try {
-      socket = connector({ ...target, hostname: address, port: String(port) }, settle)
-    } catch (error) {
-      // Not in this turn, in which undici takes errors for the request's own.
-      queueMicrotask(() => settle(error as Error, null))
-    }
-  }
+/** undici speaks HTTP/2 unless it is told not to; here it is told to. */
+function mayBeHttp2(pool: Pool.Options): boolean {
+  return pool.allowH2 === true || wantsH2c(pool)
 }
 
-/** The connector that undici would build from these options, since a pool with a connector builds none. */
-function connectorOf(options: Pool.Options): buildConnector.connector {
-  if (typeof options.connect === 'function') return options.connect
-  const { allowH2, maxCachedSessions, h2Options } = options
-  return buildConnector({
-    ...(allowH2 === undefined ? {} : { allowH2 }),
-    ...(maxCachedSessions === undefined ? {} : { maxCachedSessions }),
-    // HTTP/2 without TLS, by prior knowledge. undici reads it, its types do not tell.
-    ...(h2Options?.useH2c === true ? { useH2c: true } : {}),
-    ...options.connect,
-    timeout: 0,
-  })
+function isSecure(origin: string): boolean {
+  return origin.startsWith('https:')
+}
+
+/** Whether attempts may have to wait for connections that others use. */
+export function mayQueue(pool: Pool.Options): boolean {
+  return (pool.connections ?? null) !== null || mayBeHttp2(pool) || (pool.pipelining ?? 1) > 1
+}
+
+/** undefined where each attempt gets a connection of its own. */
+function slotsFor(pool: Pool.Options, asksForHttp2: boolean): Slots | undefined {
+  if (!mayQueue(pool)) return undefined
+  const { pipelining, h2Options } = pool
+  // undici reads the older option, too.
+  const streams = h2Options?.maxConcurrentStreams ?? pool.maxConcurrentStreams ?? DEFAULT_STREAMS
+  const perConnection = mayBeHttp2(pool) ? streams : Math.max(1, pipelining ?? 1)
+  return new Slots(pool.connections ?? Number.POSITIVE_INFINITY, perConnection, asksForHttp2)
+}
+
+/** What there is too little of where attempts wait, and which option has more. */
+function shortageOf(pool: Pool.Options): string {
+  const { connections, pipelining } = pool
+  if (mayBeHttp2(pool))
+    return 'no stream was free on its HTTP/2 connections (pool.h2Options, pool.connections)'
+  if ((pipelining ?? 1) > 1) return 'earlier requests on its connections were not answered (pool.pipelining)'
+  return `no connection was free of the ${connections} that pool.connections allows`
 }

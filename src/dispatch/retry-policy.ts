@@ -1,5 +1,6 @@
 import { untilHttpDate } from '../core/clock.ts'
-import { isConnectFailure, type Outcome } from '../core/outcome.ts'
+import { InvalidOptionsError } from '../core/errors.ts'
+import type { Outcome } from '../core/outcome.ts'
 import type { RetryBudgetOptions } from './retry-budget.ts'
 
 /** What a policy may know of the request. */
@@ -26,38 +27,64 @@ export interface RetryOptions {
   /** Bytes read from a response that is not handed on, so that its connection can be used again. */
   readonly maxDrainBytes: number
   readonly budget: RetryBudgetOptions
-  /** Overrides the rule: true to retry, false to give up, undefined for the rule as it stands. */
+  /**
+   * Overrides the rule: true to retry, false to give up, undefined for the rule as it stands. Asked about errors of
+   * attempts and responses from 400 on. Attempts, budget, deadline, and a body that is no longer whole, still end the call.
+   */
   readonly on: ((outcome: Outcome, request: RetryRequest) => boolean | undefined) | undefined
 }
 
 const RETRYABLE_STATUS = new Set([502, 503, 504])
 
 /**
+ * Where another attempt could go: to an upstream that the call has not been to; to one that it has been to; or nowhere,
+ * since all would end alike.
+ */
+export type NextPlace = 'elsewhere' | 'again' | 'nowhere'
+
+/**
  * Whether an attempt that ended so may be followed by another. Attempts, budget and body are the caller's to
  * look at.
- * @param elsewhere whether there is an upstream that the call has not been to
+ * @throws InvalidOptionsError when the user's rule returns something else, such as a promise
  */
 export function mayRetry(
   outcome: Outcome,
   request: RetryRequest,
-  elsewhere: boolean,
+  place: NextPlace,
   on: RetryOptions['on'],
 ): boolean {
-  return on?.(outcome, request) ?? standsToReason(outcome, request.idempotent, elsewhere)
+  const told: unknown = on?.(outcome, request)
+  if (typeof told === 'boolean') return told
+  if (told !== undefined && told !== null) throw notAnAnswer(told)
+  return place !== 'nowhere' && standsToReason(outcome, request.idempotent, place)
 }
 
-function standsToReason(outcome: Outcome, idempotent: boolean, elsewhere: boolean): boolean {
-  // Nothing was sent: no method can have had an effect.
-  if (isConnectFailure(outcome)) return true
+function notAnAnswer(told: unknown): InvalidOptionsError {
+  const isThenable = typeof (told as { then?: unknown }).then === 'function'
+  const given = isThenable ? Promise.resolve(told) : told
+  // Nobody else waits for it, and a rejection that nobody hears ends the process.
+  if (given instanceof Promise) given.catch(() => undefined)
+  return new InvalidOptionsError(
+    'retry.on',
+    given,
+    'a function that returns true, false or undefined at once',
+  )
+}
+
+function standsToReason(outcome: Outcome, idempotent: boolean, place: NextPlace): boolean {
   switch (outcome.kind) {
     case 'response':
       // The task refused to work for anybody who asks as often as we do: ask another, not the same.
-      if (outcome.status === 429) return elsewhere
-      return idempotent && RETRYABLE_STATUS.has(outcome.status)
+      if (outcome.status === 429) return place === 'elsewhere'
+      return idempotent && (RETRYABLE_STATUS.has(outcome.status) || outcome.connectionExpired === true)
     case 'transport-error':
       return idempotent || !outcome.sent
     case 'timeout':
-      return idempotent && outcome.phase === 'headers'
+      // Without a connection nothing was sent: no method can have had an effect.
+      return outcome.phase === 'connect' || (idempotent && outcome.phase === 'headers')
+    case 'queue-timeout':
+      // The same task has no more connections than before.
+      return place === 'elsewhere' && (idempotent || !outcome.sent)
     case 'connect-error':
       return true
     case 'cancelled':

@@ -8,6 +8,8 @@ import type { Hedging } from './hedging.ts'
 import type { KeyedRequest } from './keyed-request.ts'
 import type { RetryBudget } from './retry-budget.ts'
 import type { RetryOptions } from './retry-policy.ts'
+import type { Slots } from './slots.ts'
+import type { TimeLimit } from './time-limit.ts'
 
 /** What attempts are made with: undici's pools, one for each upstream. */
 export interface UpstreamDispatchers {
@@ -18,8 +20,21 @@ export interface UpstreamDispatchers {
   get(upstream: Upstream, http1Only: boolean): Dispatcher
   /** The same, but with connections that were made after `since`, on the clock. */
   fresh(upstream: Upstream, http1Only: boolean, since: number): Dispatcher
+  /** Where attempts wait for the connections of a pool; undefined where each gets one of its own. */
+  slotsOf(pool: Dispatcher): Slots | undefined
+  /** What there is too little of where attempts wait, for people. */
+  readonly shortage: string
+  /**
+   * A request is given up that cannot be taken off its connection (HTTP/2): no others are sent over it.
+   * @param slots those of the pool that it is on
+   */
+  retire(upstream: Upstream, slots: Slots): void
+  /** It did not answer a request in time that had its connection at `since`, on the clock. */
+  fellSilent(upstream: Upstream, since: number): void
   /** Whether its connections turned out to speak HTTP/2, which sends headers before the body is there. */
   speaksHttp2(upstream: Upstream): boolean
+  /** Whether a connection to it was made at `since`, on the clock, or later. */
+  hasConnectedSince(upstream: Upstream, since: number): boolean
 }
 
 /** How many calls may be under way. */
@@ -28,6 +43,14 @@ export interface MaxPending {
   readonly perTask: number
   /** To one origin (scheme, host and port) in all, those that wait for discovery or a retry among them. */
   readonly perOrigin: number
+}
+
+/** Two phases of an attempt; one timer each for all attempts of a route. */
+export interface AttemptLimits {
+  /** Until it has a connection, where it may have to wait for one. */
+  readonly queue: TimeLimit
+  /** From then on to its response headers. */
+  readonly attempt: TimeLimit
 }
 
 /** All that a call to one origin needs: found once by the origin, and shared by its calls. */
@@ -45,9 +68,11 @@ export interface Route {
   readonly connectMs: number
   /** undefined: calls have no second attempt beside a late one. */
   readonly hedging: Hedging | undefined
-  /** From the start of an attempt to its response headers. */
-  readonly attemptMs: number
-  /** Whether a request may wait for a connection that others use, where undici's own timeout does not run. */
+  /** The scheme's default, for tasks whose port nothing else names; undefined: the URL or `port` names it. */
+  readonly assumedPort?: number | undefined
+  /** What attempts may take. */
+  readonly limits: AttemptLimits
+  /** Whether a request may have to wait for a connection that others use. */
   readonly mayQueue: boolean
   /** Over all attempts and the response body; undefined: none. */
   readonly deadlineMs: number | undefined

@@ -1,11 +1,12 @@
 import type { Dispatcher } from 'undici'
+import { withoutSecrets } from '../core/given.ts'
 import type { AttemptTrace, CallTrace } from '../core/tracing.ts'
 import type { Attempt } from './attempt.ts'
 
 export function callTrace(host: string, { method, path, origin }: Dispatcher.DispatchOptions): CallTrace {
   return {
     host,
-    origin: String(origin),
+    origin: withoutSecrets(String(origin)),
     method,
     path,
     attempts: 0,

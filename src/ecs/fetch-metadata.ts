@@ -1,4 +1,5 @@
-import { Agent, request } from 'undici'
+import { Socket } from 'node:net'
+import { Agent, buildConnector, request } from 'undici'
 import { sleep } from '../core/clock.ts'
 import { reasonOf } from '../core/errors.ts'
 import { MetadataInvalidError, MetadataUnavailableError } from './errors.ts'
@@ -26,9 +27,8 @@ export async function fetchMetadata(
   const limit = sleep(clock, timeoutMs, end).then(() => {
     throw new MetadataUnavailableError(uri, `no answer in ${timeoutMs} ms`)
   })
-  // Of its own: not the process-wide dispatcher, which may be one that waits for what is asked for here. The
-  // signal ends connections in the making, which destroy() leaves alone.
-  const agent = new Agent({ connect: { signal: end } })
+  // Of its own: not the process-wide dispatcher, which may be one that waits for what is asked for here.
+  const agent = new Agent({ connect: connectorFor(end) })
   try {
     return await Promise.race([
       Promise.all([fetchDocument(uri, agent, end), fetchDocument(`${uri}/task`, agent, end)]),
@@ -37,6 +37,19 @@ export async function fetchMetadata(
   } finally {
     over.abort()
     await agent.destroy()
+  }
+}
+
+/**
+ * Its sockets do not keep the process alive: the timers of those who wait do.
+ * @param signal ends connections in the making, which `destroy()` of the agent leaves alone
+ */
+function connectorFor(signal: AbortSignal): buildConnector.connector {
+  // undici hands the options on to `net.connect`, of which its types do not tell all.
+  const connector = buildConnector({ signal } as buildConnector.BuildOptions)
+  return (target, callback) => {
+    const socket: unknown = connector(target, callback)
+    if (socket instanceof Socket) socket.unref()
   }
 }
 

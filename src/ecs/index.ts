@@ -1,3 +1,4 @@
+import '../core/global-dispatcher.ts'
 export { self } from './metadata.ts'
 export type { SelfOptions } from './options.ts'
 export type { Task, TaskContainer } from './task.ts'

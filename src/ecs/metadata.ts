@@ -1,4 +1,4 @@
-import pRetry from 'p-retry'
+import pRetry, { AbortError } from 'p-retry'
 import type { Optional } from '../core/check.ts'
 import { sleep } from '../core/clock.ts'
 import { MetadataUnavailableError } from './errors.ts'
@@ -25,19 +25,26 @@ export async function self(options: Optional<SelfOptions> = {}): Promise<Task> {
   const settings = readOptions(options)
   const { uri, version, port, attempts, signal, clock } = settings
   const fetchTask = async (): Promise<Task> => {
-    const [container, task] = await fetchMetadata(settings)
-    const found = readTask(container, task, version, port)
-    if (found === undefined) throw new MetadataUnavailableError(uri, 'the container has no address yet')
-    return found
+    try {
+      const [container, task] = await fetchMetadata(settings)
+      const found = readTask(container, task, version, port)
+      if (found === undefined) throw new MetadataUnavailableError(uri, 'the container has no address yet')
+      return found
+    } catch (error) {
+      // Asking again mends nothing else. p-retry throws what is in here.
+      throw error instanceof MetadataUnavailableError ? error : new AbortError(error as Error)
+    }
   }
   return pRetry(fetchTask, {
     retries: attempts - 1,
-    minTimeout: 0,
     ...(signal === undefined ? {} : { signal }),
-    async shouldRetry({ error, attemptNumber }) {
-      if (!(error instanceof MetadataUnavailableError)) return false
-      await sleep(clock, Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (attemptNumber - 1)), signal)
-      return true
-    },
+    // No waits by p-retry's own timers: they do not go by the clock that was given.
+    minTimeout: 0,
+    onFailedAttempt: ({ attemptNumber, retriesLeft }) =>
+      retriesLeft === 0 ? undefined : sleep(clock, waitMs(attemptNumber), signal),
   })
+}
+
+function waitMs(attempt: number): number {
+  return Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (attempt - 1))
 }

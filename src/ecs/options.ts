@@ -14,7 +14,7 @@ import { NotOnEcsError } from './errors.ts'
 export interface SelfOptions {
   /** Where the endpoint's address and `PORT` are [`process.env`]. */
   readonly env: Readonly<Record<string, string | undefined>>
-  /** What this container listens on [`PORT`, else unknown]. */
+  /** What this container listens on [`PORT` where it is a number, else unknown]. */
   readonly port: number
   /** For one try, from connecting to the last byte, in ms [1000]. */
   readonly timeoutMs: number
@@ -76,8 +76,10 @@ function checkUri(env: Environment, name: string): string | undefined {
 
 function portFrom(env: Environment): number | undefined {
   const text = variable(env, 'PORT')
-  if (text === undefined) return undefined
-  if (!/^\d+$/.test(text)) throw new InvalidOptionsError('PORT', text, 'an integer from 1 to 65535')
+  // A server may listen on a Unix socket or a pipe instead: then there is no port.
+  if (text === undefined || /[/\\]/.test(text)) return undefined
+  if (!/^\d+$/.test(text))
+    throw new InvalidOptionsError('PORT', text, 'an integer from 1 to 65535, or the path of a socket')
   return checkPort('PORT', Number(text))
 }
 

@@ -1,5 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import type { FleetTask, TaskPlace } from './fleet-task.ts'
+import { checkFault } from './fault.ts'
 import type { Numbered, Order, Reply } from './task-process.ts'
 import type { TaskServerOptions, TaskStats } from './task-server.ts'
 
@@ -32,7 +33,8 @@ export async function startTaskProcess(
       return remote.alive
     },
     stats: async () => (await remote.ask({ kind: 'stats' })) as TaskStats,
-    set: (fault) => order({ kind: 'set', fault }),
+    // Checked here: errors lose their class on their way from a process.
+    set: async (fault) => order({ kind: 'set', fault: checkFault(fault) }),
     cut: () => order({ kind: 'cut' }),
     restore: () => order({ kind: 'restore' }),
     kill: () => remote.end('SIGKILL'),

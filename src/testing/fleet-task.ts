@@ -1,4 +1,5 @@
-import { TaskServer, type Fault, type TaskServerOptions, type TaskStats } from './task-server.ts'
+import type { Fault } from './fault.ts'
+import { TaskServer, type TaskServerOptions, type TaskStats } from './task-server.ts'
 
 /** One task of a fleet. What is asked of a task that has ended is rejected, except for ending it again. */
 export interface FleetTask {
@@ -14,7 +15,10 @@ export interface FleetTask {
   /** Neither killed nor shut down. */
   readonly alive: boolean
   stats(): Promise<TaskStats>
-  /** From the next request on. `{ kind: 'none' }` ends a fault. */
+  /**
+   * From the next request on. `{ kind: 'none' }` ends a fault.
+   * @throws InvalidOptionsError for an unknown fault
+   */
   set(fault: Fault): Promise<void>
   /** Refuses new clients and sends those connected away with their next answer; the back side goes on. */
   cut(): Promise<void>

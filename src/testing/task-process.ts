@@ -2,7 +2,7 @@
  * A task in a process of its own, which can be killed and stopped as a whole. Takes orders over the channel of
  * `fork`, and ends with its parent.
  */
-import type { Fault } from './task-server.ts'
+import type { Fault } from './fault.ts'
 import { TaskServer } from './task-server.ts'
 
 /** What the parent asks for, and what comes back under the same number. */

@@ -8,25 +8,8 @@ import {
 import { createServer as createHttpsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import { sleep, systemClock, type Clock } from '../core/clock.ts'
+import { checkFault, type Fault } from './fault.ts'
 import { TaskSide } from './task-side.ts'
-
-/** What a task does instead of answering at once. */
-export type Fault =
-  | { readonly kind: 'none' }
-  /** Answers after `delayMs`. */
-  | { readonly kind: 'slow'; readonly delayMs: number }
-  /** Takes requests, and never answers. */
-  | { readonly kind: 'hang' }
-  /** Answers with this status, at once; `retryAfter` as the header has it. */
-  | { readonly kind: 'status'; readonly status: number; readonly retryAfter?: string }
-  /** Resets the connection instead of answering. */
-  | { readonly kind: 'reset' }
-  /** Resets connections as they come in; those that are open, at once. */
-  | { readonly kind: 'reset-on-accept' }
-  /** Sends the status line and the beginning of a header, then resets the connection. */
-  | { readonly kind: 'reset-mid-headers' }
-  /** Sends headers and a part of the body, then resets the connection. */
-  | { readonly kind: 'reset-mid-body' }
 
 /** What a task has been through since it started. */
 export interface TaskStats {
@@ -106,9 +89,10 @@ export class TaskServer {
     }
   }
 
+  /** @throws InvalidOptionsError for an unknown fault */
   set(fault: Fault): void {
     this.#checkRunning()
-    this.#fault = fault
+    this.#fault = checkFault(fault)
     if (fault.kind === 'reset-on-accept') this.#client.reset()
   }
 

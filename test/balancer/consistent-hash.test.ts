@@ -142,6 +142,6 @@ describe('the key of a call', () => {
 
 test('says what it lacks where nothing is given', () => {
   expect(() => consistentHash(undefined as never)).toThrow(
-    'options: got undefined; allowed: { header } or { key }',
+    'options: got undefined; allowed: a plain object of header, key',
   )
 })

@@ -10,6 +10,8 @@ interface Ending {
   readonly name: string
   readonly dispatcher: Dispatcher & { closed?: boolean; destroyed?: boolean }
   readonly origin: string
+  /** Belongs to the test: nothing that a client ends. */
+  readonly elsewhere: Agent
 }
 
 async function eachWay(act: (way: Ending, server: WireServer) => Promise<void>): Promise<void> {
@@ -19,11 +21,15 @@ async function eachWay(act: (way: Ending, server: WireServer) => Promise<void>):
       if (request.url === '/rest') setTimeout(() => response.end('done'), 50)
       if (request.url === '/') response.end('ok')
     })
+    const elsewhere = new Agent()
     const origin = name === 'discovered' ? ORIGIN : `http://${server.label}`
     const dispatcher =
-      name === 'a bare Agent' ? new Agent() : clientOf([server.label], { retry: false }).dispatcher
-    await act({ name, dispatcher, origin }, server)
+      name === 'a bare Agent'
+        ? new Agent()
+        : clientOf([server.label], { retry: false, passthrough: elsewhere }).dispatcher
+    await act({ name, dispatcher, origin, elsewhere }, server)
     await dispatcher.destroy()
+    await elsewhere.destroy()
   }
 }
 
@@ -39,6 +45,7 @@ describe('close', () => {
       ])
       await closing
       expect(way.dispatcher.closed).toBe(true)
+      await way.elsewhere.close()
       await expect.poll(() => server.sockets.size).toBe(0)
     })
   })

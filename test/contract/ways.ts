@@ -31,13 +31,16 @@ export function waysTo(label: string, pool?: Pool.Options): Way[] {
 }
 
 function over(name: string, origin: string, label: string, pool?: Pool.Options): Way {
-  const client = clientOf([label], { retry: false, ...(pool === undefined ? {} : { pool }) })
+  // That which is global would keep its connections.
+  const passthrough = new Agent()
+  const client = clientOf([label], { retry: false, passthrough, ...(pool === undefined ? {} : { pool }) })
   return {
     name,
     origin,
     dispatcher: client.dispatcher,
     async [Symbol.asyncDispose]() {
       await client.dispatcher.destroy()
+      await passthrough.destroy()
       expect(client.inspect().callsUnderWay).toBe(0)
     },
   }

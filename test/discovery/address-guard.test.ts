@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { createServer, type AddressInfo } from 'node:net'
 import { createClient } from 'onehop'
 import { describe, expect, test } from 'vitest'
 import { InvalidOptionsError, ResolutionFailedError } from '../../src/core/errors.ts'
@@ -46,6 +48,46 @@ describe('refused whatever the options', () => {
     ['', 'no IP address'],
   ])('%s: %s', (address, reason) => expect(guard.check(address)).toBe(reason))
 })
+
+const EMBEDDED: readonly (readonly [string, string])[] = [
+  ['6to4', '2002:a9fe:aa02::1'],
+  ['IPv4-compatible', '::169.254.170.2'],
+  ['IPv4-compatible', '::a9fe:aa02'],
+  ['IPv4-translated', '::ffff:0:a9fe:aa02'],
+  ['local-use NAT64, /96', '64:ff9b:1::a9fe:aa02'],
+  ['local-use NAT64, /96', '64:ff9b:1:ab:cd:ef:169.254.170.2'],
+  ['local-use NAT64, /64', '64:ff9b:1:abcd:a9:feaa:200::'],
+  ['local-use NAT64, /56', '64:ff9b:1:aba9:fe:aa02::'],
+  ['local-use NAT64, /48', '64:ff9b:1:a9fe:aa:200::'],
+  ['local-use NAT64, /48 with a suffix', '64:ff9b:1:a9fe:aa:200:1:2'],
+]
+
+test.each(EMBEDDED)('link-local within %s is refused: %s', (_, address) => {
+  expect(addressGuard({ allowLoopback: true }).check(address)).toBe('link-local')
+})
+
+test.each([
+  ['2002:7f00:1::', 'loopback'],
+  ['::127.0.0.1', 'loopback'],
+  ['64:ff9b:1::127.0.0.1', 'loopback'],
+  ['64:ff9b:1:7f00:0:100::', 'loopback'],
+  ['2002:e000:1::', 'multicast'],
+  ['::255.255.255.255', 'broadcast'],
+  ['::2', 'unspecified'],
+  ['64:ff9b:1::224.0.0.1', 'multicast'],
+])('%s is refused: %s', (address, reason) => expect(addressGuard().check(address)).toContain(reason))
+
+test.each([
+  '2002:a00:105::1',
+  '::10.0.1.5',
+  '64:ff9b::10.0.1.5',
+  '64:ff9b:1::10.0.1.5',
+  // An operator's prefix that looks like multicast where another prefix has the address.
+  '64:ff9b:1:e123::10.0.1.5',
+  '64:ff9b:1:abcd:a:1:500:0',
+])('%s, the form of an address that may be connected to, may be too', (address) =>
+  expect(addressGuard().check(address)).toBeUndefined(),
+)
 
 const LOOPBACKS = ['127.0.0.1', '127.255.1.2', '::1', '::ffff:127.0.0.1', '::ffff:7f00:1', '64:ff9b::7f00:1']
 
@@ -143,9 +185,64 @@ describe('a guarded resolver', () => {
     )
   })
 
-  test('lets the load balancer of the user pass', async () => {
-    const balancer = { ...taskEndpoint('127.0.0.1'), tier: 1 as const }
-    expect((await resolve([balancer])).endpoints).toEqual([balancer])
+  const sound: Snapshot = {
+    service,
+    endpoints: [taskEndpoint('127.0.0.1')],
+    complete: true,
+    expiresAt: 1,
+    source: 'mine',
+    revision: undefined,
+  }
+  const task = (more: object): object => ({
+    ...sound,
+    endpoints: [{ ...taskEndpoint('169.254.170.2'), ...more }],
+  })
+
+  test.each<[string, unknown, string]>([
+    ['nothing', undefined, 'undefined, and no object'],
+    ['null', null, 'null, and no object'],
+    ['no tier', task({ tier: undefined }), 'endpoints[0].tier is neither 0 (a task) nor 1'],
+    ['tier "0"', task({ tier: '0' }), 'endpoints[0].tier is neither 0 (a task) nor 1'],
+    [
+      'tier 1',
+      task({ tier: 1 }),
+      'endpoints[0].tier is 1, and must be 0: the load balancer is the option "fallback"',
+    ],
+    [
+      'an origin',
+      task({ origin: 'http://x' }),
+      "endpoints[0].origin must be undefined: tasks are called by the caller's",
+    ],
+    ['no address', task({ address: undefined }), 'endpoints[0].address is no string'],
+    ['a number as address', task({ address: 2_130_706_433 }), 'endpoints[0].address is no string'],
+    [
+      'a host name as address',
+      task({ address: 'localhost' }),
+      'never connected to: localhost (no IP address)',
+    ],
+    [
+      'no endpoint',
+      { ...sound, endpoints: [undefined] },
+      'endpoints[0] is undefined; make it with taskEndpoint',
+    ],
+    ['no service', { ...sound, service: undefined }, 'service is not what resolve() was given'],
+    ['null as service', { ...sound, service: null }, 'service is not what resolve() was given'],
+    ['a service without host', { ...sound, service: {} }, 'service is not what resolve() was given'],
+    ['no source', { ...sound, source: undefined }, 'source is no string'],
+    ['a revision that is none', { ...sound, revision: '7' }, 'revision is no number'],
+    ['a warning that is none', { ...sound, warning: 7 }, 'warning is no string'],
+    ['a zone that is none', task({ zone: 7 }), 'endpoints[0].zone is no string'],
+    ['an id that is none', task({ id: {} }), 'endpoints[0].id is no string'],
+    [
+      'attributes that are none',
+      task({ attributes: { a: 1 } }),
+      'endpoints[0].attributes is no object of strings',
+    ],
+  ])('refuses %s whole, before anything reads it', async (_, snapshot, message) => {
+    const resolver = guarded({ resolve: () => Promise.resolve(snapshot as Snapshot) }, addressGuard())
+    const failed = resolver.resolve(service, new AbortController().signal)
+    await expect(failed).rejects.toThrow(ResolutionFailedError)
+    await expect(failed).rejects.toThrow(message)
   })
 
   test('closes what it guards', async () => {
@@ -182,5 +279,37 @@ describe('a resolver that is handed to createClient', () => {
     })
     expect((await client.resolve('orders.shop.local')).endpoints).toHaveLength(1)
     await client.close()
+  })
+
+  test.each<[string, object]>([
+    ['no tier', { tier: undefined }],
+    ['tier 1', { tier: 1 }],
+    ['tier "0"', { tier: '0' }],
+    ['tier 1 and a host name', { tier: 1, address: 'localhost' }],
+    ['its IPv4-mapped form', { address: '::ffff:127.0.0.1' }],
+  ])('sends no call to loopback that it names with %s', async (_, more) => {
+    let connections = 0
+    const server = createServer((socket) => {
+      connections++
+      socket.destroy()
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    const endpoint = { ...taskEndpoint('127.0.0.1', { port }), ...more }
+    const resolve: Resolver['resolve'] = async (service) => ({
+      service,
+      endpoints: [endpoint],
+      complete: true,
+      expiresAt: Number.POSITIVE_INFINITY,
+      source: 'mine',
+      revision: undefined,
+    })
+    const client = createClient({ namespaces: ['shop.local'], discovery: { resolve } })
+    await expect(client.request('http://orders.shop.local/')).rejects.toMatchObject({
+      code: 'ONEHOP_RESOLUTION_FAILED',
+    })
+    await client.close()
+    await new Promise((closed) => server.close(closed))
+    expect(connections).toBe(0)
   })
 })

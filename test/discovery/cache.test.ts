@@ -115,6 +115,29 @@ describe('the snapshot cache', () => {
     expect(await use()).toEqual(TWO)
   })
 
+  test.each([
+    ['that does not exist', [], 1],
+    ['of which nothing can be found out', new Error('SERVFAIL'), 3],
+  ])('a name %s is looked up when somebody uses it, and not for long after', async (_, answer, lookups) => {
+    const { use, clock, resolver } = bench(answer, 1_000)
+    await use().catch(() => undefined)
+    await clock.advance(60_000)
+    expect(resolver.lookups).toHaveLength(lookups)
+    expect(clock.pendingTimers).toBe(0)
+    await use().catch(() => undefined)
+    expect(resolver.lookups).toHaveLength(lookups + 1)
+    // In use, it is asked for again before somebody has to wait.
+    for (let tenth = 0; tenth < 100; tenth++) {
+      await clock.advance(100)
+      await use().catch(() => undefined)
+    }
+    const inUse = resolver.lookups.length
+    expect(inUse).toBeGreaterThan(4)
+    resolver.answer(ONE)
+    await clock.advance(5_000)
+    expect(await use()).toEqual(ONE)
+  })
+
   test('a TTL of 0 does not mean a lookup per call', async () => {
     const { use, clock, resolver } = bench(ONE, 0)
     await use()

@@ -9,8 +9,7 @@ import type { Snapshot } from '../../src/discovery/endpoint.ts'
 import type { Resolver } from '../../src/discovery/resolver.ts'
 import { parseServiceName } from '../../src/discovery/service-name.ts'
 import { manualClock } from '../../src/testing/manual-clock.ts'
-import { apiError, apiServer, instances, type ApiServer, type Instance } from './cloud-map-server.ts'
-import { eventsOf } from './events.ts'
+import { apiError, apiServer, instances, type ApiServer } from './cloud-map-server.ts'
 
 const SERVICE = parseServiceName('orders.shop.local', ['shop.local'])
 const KEYS = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'secret' }
@@ -40,10 +39,6 @@ async function failure(promise: Promise<unknown>): Promise<CloudMapError> {
   expect(error).toBeInstanceOf(CloudMapError)
   expect(error).toBeInstanceOf(ResolutionFailedError)
   return error as CloudMapError
-}
-
-function task(id: string, attributes: Record<string, string>): Instance {
-  return { InstanceId: id, Attributes: attributes }
 }
 
 describe('what is asked', () => {
@@ -85,150 +80,6 @@ describe('what is asked', () => {
     await resolver.resolve(SERVICE, new AbortController().signal)
     expect(server.calls[1]?.headers['x-amz-security-token']).toBe('token')
     expect(credentials).toHaveBeenCalledTimes(1)
-  })
-})
-
-describe('what is answered', () => {
-  test('instances become endpoints, with port, zone, weight, id and all attributes', async () => {
-    const full = {
-      AWS_INSTANCE_IPV4: '10.0.1.5',
-      AWS_INSTANCE_IPV6: '2600:1f18::5',
-      AWS_INSTANCE_PORT: '8080',
-      AVAILABILITY_ZONE: 'eu-west-1a',
-      ECS_SERVICE_NAME: 'orders',
-      WEIGHT: '2.5',
-    }
-    const server = await apiServer(
-      instances(
-        [
-          task('t1', full),
-          task('t2', { AWS_INSTANCE_IPV6: '2600:1f18::6' }),
-          task('t3', { AWS_INSTANCE_IPV4: '10.0.1.7', WEIGHT: 'heavy' }),
-        ],
-        42,
-      ),
-    )
-    const snapshot = await resolveBy(server)
-    expect(snapshot).toEqual({
-      service: SERVICE,
-      complete: true,
-      expiresAt: START_MS + 5000,
-      source: 'cloud-map',
-      revision: 42,
-      endpoints: [
-        {
-          address: '10.0.1.5',
-          port: 8080,
-          zone: 'eu-west-1a',
-          weight: 2.5,
-          id: 't1',
-          attributes: full,
-          tier: 0,
-          origin: undefined,
-        },
-        {
-          address: '2600:1f18::6',
-          port: undefined,
-          zone: undefined,
-          weight: 1,
-          id: 't2',
-          attributes: { AWS_INSTANCE_IPV6: '2600:1f18::6' },
-          tier: 0,
-          origin: undefined,
-        },
-        {
-          address: '10.0.1.7',
-          port: undefined,
-          zone: undefined,
-          weight: 1,
-          id: 't3',
-          attributes: { AWS_INSTANCE_IPV4: '10.0.1.7', WEIGHT: 'heavy' },
-          tier: 0,
-          origin: undefined,
-        },
-      ],
-    })
-  })
-
-  test('of two addresses, the one of the wished family; of one, that one', async () => {
-    const list = [
-      task('t1', { AWS_INSTANCE_IPV4: '10.0.1.5', AWS_INSTANCE_IPV6: '2600:1f18::5' }),
-      task('t2', { AWS_INSTANCE_IPV4: '10.0.1.6' }),
-      task('t3', { AWS_INSTANCE_IPV4: 'nonsense', AWS_INSTANCE_IPV6: '2600:1f18::7' }),
-    ]
-    const addresses = async (family?: 'ipv4' | 'ipv6'): Promise<readonly string[]> => {
-      const { endpoints } = await resolveBy(await apiServer(instances(list)), family && { family })
-      return endpoints.map(({ address }) => address)
-    }
-    expect(await addresses()).toEqual(['10.0.1.5', '10.0.1.6', '2600:1f18::7'])
-    expect(await addresses('ipv4')).toEqual(['10.0.1.5', '10.0.1.6', '2600:1f18::7'])
-    expect(await addresses('ipv6')).toEqual(['2600:1f18::5', '10.0.1.6', '2600:1f18::7'])
-  })
-
-  test.each(['0x50', '1e3', ' 80', '80 ', '', '0', '65536', '-1', '8080a'])(
-    'a port that is written "%s" is none',
-    async (port) => {
-      const place = { AWS_INSTANCE_IPV4: '10.0.1.5', AWS_INSTANCE_PORT: port }
-      expect((await resolveBy(await apiServer(instances([task('t1', place)])))).endpoints).toEqual([])
-    },
-  )
-
-  test('instances of no use are left out, with an event each', async () => {
-    const events = eventsOf('onehop:endpoint.refused')
-    const server = await apiServer(
-      instances([
-        task('t1', { AWS_INSTANCE_CNAME: 'db.example' }),
-        task('t2', { AWS_INSTANCE_IPV4: '10.0.1.5', AWS_INSTANCE_PORT: '70000' }),
-        task('t3', { AWS_INSTANCE_IPV4: '10.0.1.6', WEIGHT: '0' }),
-        task('t4', { AWS_INSTANCE_IPV4: 'localhost' }),
-        { InstanceId: 't5' },
-        { InstanceId: 't7', Attributes: null as never },
-        task('t6', { AWS_INSTANCE_IPV4: '10.0.1.7' }),
-      ]),
-    )
-    const snapshot = await resolveBy(server)
-    expect(snapshot.endpoints.map(({ id }) => id)).toEqual(['t6'])
-    const { host } = SERVICE
-    const noAddress = 'has no usable AWS_INSTANCE_IPV4 or AWS_INSTANCE_IPV6'
-    expect(events).toEqual([
-      { host, address: 't1', reason: `instance t1 ${noAddress}` },
-      { host, address: '10.0.1.5', reason: 'instance t2 has AWS_INSTANCE_PORT "70000"' },
-      { host, address: '10.0.1.6', reason: 'instance t3 has WEIGHT 0' },
-      { host, address: 'localhost', reason: `instance t4 ${noAddress}` },
-      { host, address: 't5', reason: `instance t5 ${noAddress}` },
-      { host, address: 't7', reason: `instance t7 ${noAddress}` },
-    ])
-  })
-
-  test('one address and port registered twice is one endpoint', async () => {
-    const place = { AWS_INSTANCE_IPV4: '10.0.1.5', AWS_INSTANCE_PORT: '80' }
-    const server = await apiServer(
-      instances([task('t1', place), task('t2', place), task('t3', { ...place, AWS_INSTANCE_PORT: '81' })]),
-    )
-    expect((await resolveBy(server)).endpoints.map(({ id }) => id)).toEqual(['t1', 't3'])
-    const reversed = await apiServer(instances([task('t2', place), task('t1', place)]))
-    expect((await resolveBy(reversed)).endpoints.map(({ id }) => id)).toEqual(['t1'])
-  })
-
-  test('a full page may be a part of the set', async () => {
-    const list = Array.from({ length: 1000 }, (_, index) =>
-      task(`t${index}`, { AWS_INSTANCE_IPV4: `10.0.${Math.floor(index / 250)}.${index % 250}` }),
-    )
-    expect(await resolveBy(await apiServer(instances(list)))).toMatchObject({ complete: false })
-    expect(await resolveBy(await apiServer(instances(list.slice(1))))).toMatchObject({ complete: true })
-  })
-
-  test.each([
-    [0, 4500],
-    [0.5, 5000],
-    [1, 5500],
-  ])('is fresh for 5 s, 10 %% more or less (%d: %d ms)', async (chance, ms) => {
-    expect((await resolveBy(await apiServer(instances([])), {}, chance)).expiresAt).toBe(START_MS + ms)
-  })
-
-  test('is fresh for revisionMs', async () => {
-    const snapshot = await resolveBy(await apiServer(instances([])), { revisionMs: 200 })
-    expect(snapshot.expiresAt).toBe(START_MS + 200)
   })
 })
 
@@ -428,14 +279,18 @@ test('importing the resolvers does not load the SDK', async () => {
 test.each([
   [{ regoin: 'eu-west-1' }, 'cloudMap.regoin', 'known: region'],
   [{ region: '' }, 'cloudMap.region', 'a region'],
+  [{ region: 'eu-west-1b' }, 'cloudMap.region', 'a region, e.g. "eu-west-1"'],
+  [{ region: 'EU-WEST-1' }, 'cloudMap.region', 'a region'],
+  [{ region: 'Ireland' }, 'cloudMap.region', 'a region'],
   [{ endpoint: 'cloudmap' }, 'cloudMap.endpoint', 'an http or https URL'],
   [{ endpoint: 'ftp://x' }, 'cloudMap.endpoint', 'an http or https URL'],
-  [{ credentials: 'x' }, 'cloudMap.credentials', 'a plain object'],
+  [{ endpoint: 'http://me:hush@127.0.0.1:1' }, 'cloudMap.endpoint', 'without credentials'],
+  [{ credentials: 'x' }, 'cloudMap.credentials', 'a function that gives them, or a plain object'],
   [{ credentials: { secretAccessKey: 'hush' } }, 'cloudMap.credentials.accessKeyId', 'a non-empty string'],
   [
     { credentials: { accessKeyId: 'x', secretAccessKey: 5 } },
     'cloudMap.credentials.secretAccessKey',
-    '"number"',
+    'a number that is not shown; allowed: a non-empty string',
   ],
   [{ revisionMs: -5 }, 'cloudMap.revisionMs', 'a number of ms from 1'],
   [{ queryParameters: { a: 1 } }, 'cloudMap.queryParameters.a', 'a non-empty string'],
@@ -445,4 +300,15 @@ test.each([
   const make = (): unknown => cloudMapResolver(options as unknown as CloudMapOptions)
   expect(make).toThrow(InvalidOptionsError)
   expect(make).toThrow(expect.objectContaining({ option, message: expect.stringContaining(told) as string }))
+})
+
+test.each(['eu-west-1', 'us-gov-east-1', 'us-isob-east-1', 'eusc-de-east-1', 'cn-north-1', 'ap-southeast-7'])(
+  '%s is a region',
+  (region) => {
+    expect(cloudMapResolver({ region })).toHaveProperty('resolve')
+  },
+)
+
+test("a server of one's own has regions of its own", () => {
+  expect(cloudMapResolver({ region: 'local', endpoint: 'http://127.0.0.1:1' })).toHaveProperty('resolve')
 })

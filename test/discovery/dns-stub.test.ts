@@ -82,10 +82,38 @@ describe('servers in their order', () => {
   })
 
   test('a server that answered badly is not asked again in the second round', async () => {
-    const broken = await udpServer((asked, reply) => reply(response(asked, { rcode: SERVFAIL })))
+    const broken = await udpServer((asked, reply) => reply(response(asked, { rcode: REFUSED })))
     const { message } = await failure(query(NAME, 'A', optionsFor([broken])))
-    expect(message).toContain(`A query failed: ${broken.server} answered SERVFAIL`)
+    expect(message).toContain(`A query failed: ${broken.server} answered REFUSED`)
     expect(broken.asked).toHaveLength(1)
+  })
+
+  test.each([1, 3])('after %i times SERVFAIL the next answer counts, some 50 ms later', async (times) => {
+    const server = await udpServer((asked, reply) =>
+      reply(response(asked, server.asked.length <= times ? { rcode: SERVFAIL } : { answers: [ADDRESS] })),
+    )
+    const clock = manualClock()
+    const answer = query(NAME, 'A', optionsFor([server], { clock }))
+    for (let failed = 1; failed <= times; failed++) {
+      // The query has had its answer and closed its socket, and the pause has begun.
+      await until(
+        () => server.asked.length === failed && openSockets().length === 1 && clock.pendingTimers === 1,
+      )
+      await clock.advance(50 * 2 ** (failed - 1))
+    }
+    expect((await answer).answers).toHaveLength(1)
+    expect(clock.now()).toBe(50 * (2 ** times - 1))
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  test('SERVFAIL for ever is told when silence would be', async () => {
+    const broken = await udpServer((asked, reply) => reply(response(asked, { rcode: SERVFAIL })))
+    const startedAt = performance.now()
+    const { message } = await failure(query(NAME, 'A', optionsFor([broken], { timeoutMs: 400 })))
+    expect(message).toContain(`A query failed: ${broken.server} answered SERVFAIL`)
+    // 50, 100, 200 and 400 ms apart.
+    expect(broken.asked).toHaveLength(5)
+    expect(performance.now() - startedAt).toBeGreaterThan(700)
   })
 
   test('a closed port is noticed at once', async () => {
@@ -214,7 +242,7 @@ describe('a server with a back-off', () => {
 describe('queries in flight', () => {
   const never = new AbortController().signal
 
-  test('are 64 at most; the others wait in order, and their time begins when they are sent', async () => {
+  test('are 64 at most that began within 100 ms; the time of the others begins when they are sent', async () => {
     const waiting: (() => void)[] = []
     const server = await udpServer((asked, reply) =>
       waiting.push(() => reply(response(asked, { answers: [ADDRESS] }))),
@@ -223,8 +251,8 @@ describe('queries in flight', () => {
     const stub = new StubResolver({ ...optionsFor([server]), clock })
     const answers = Array.from({ length: 100 }, (_, index) => stub.query(`n${index}.shop.local`, 'A', never))
     await until(() => waiting.length === 64)
-    expect(clock.pendingTimers).toBe(64)
-    await clock.advance(999)
+    await clock.advance(99)
+    expect(waiting).toHaveLength(64)
     for (const answer of waiting.splice(0)) answer()
     await until(() => waiting.length === 36)
     expect(new Set(server.asked.slice(64))).toEqual(
@@ -233,6 +261,46 @@ describe('queries in flight', () => {
     await clock.advance(999)
     for (const answer of waiting.splice(0)) answer()
     await Promise.all(answers)
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  test('to names of which servers are silent hold up no other, be it known or new', async () => {
+    const silent = (name: string): boolean => name.startsWith('r')
+    const server = await udpServer((asked, reply) => {
+      if (!silent(asked.questions?.[0]?.name ?? '')) reply(response(asked, { answers: [] }))
+    })
+    const clock = manualClock()
+    const stub = new StubResolver({ ...optionsFor([server]), clock })
+    await stub.query(NAME, 'A', never)
+    const abort = new AbortController()
+    const crowd = Array.from({ length: 1_000 }, (_, index) =>
+      failure(stub.query(`r${index}.shop.local`, 'A', abort.signal)),
+    )
+    await until(() => server.asked.length === 65)
+    const fine = [NAME, 'payments.shop.local'].map((name) => stub.query(name, 'A', never))
+    await clock.advance(100)
+    await Promise.all(fine)
+    expect(clock.now()).toBe(100)
+    abort.abort(new Error('the callers went away'))
+    await Promise.all(crowd)
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  test('a crowd beyond 1,000 that wait is refused, the oldest first, with an error that says so', async () => {
+    const server = await udpServer(() => undefined)
+    const clock = manualClock()
+    const stub = new StubResolver({ ...optionsFor([server]), clock })
+    const abort = new AbortController()
+    const crowd = Array.from({ length: 1_065 }, (_, index) =>
+      failure(stub.query(`r${index}.shop.local`, 'A', abort.signal)),
+    )
+    const { message } = (await crowd[64]) ?? {}
+    expect(message).toBe(
+      '[ONEHOP_RESOLUTION_FAILED] r64.shop.local: A query failed: too many names are asked for at once: 1001 queries wait',
+    )
+    const told = Promise.all(crowd)
+    abort.abort(new Error('the callers went away'))
+    expect((await told).filter((error) => error.message.includes('at once'))).toHaveLength(1)
     expect(clock.pendingTimers).toBe(0)
   })
 

@@ -6,6 +6,7 @@ import type { DnsAnswer } from '../../src/discovery/dns-message.ts'
 import type { Snapshot } from '../../src/discovery/endpoint.ts'
 import { parseServiceName } from '../../src/discovery/service-name.ts'
 import { manualClock } from '../../src/testing/manual-clock.ts'
+import { NAME, openSockets, until } from './dns-queries.ts'
 import {
   a,
   aaaa,
@@ -17,10 +18,12 @@ import {
   srv,
   udpServer,
   zoneServer,
+  type Query,
+  type Reply,
+  type Sections,
   type UdpServer,
 } from './dns-servers.ts'
 
-const NAME = 'orders.shop.local'
 const START_MS = 5000
 
 function resolveBy(server: UdpServer, options: DnsOptions = {}, name = NAME): Promise<Snapshot> {
@@ -28,6 +31,8 @@ function resolveBy(server: UdpServer, options: DnsOptions = {}, name = NAME): Pr
   return resolver.resolve(parseServiceName(name, ['shop.local']), new AbortController().signal)
 }
 
+/** No time to ask again where a server cannot find out at the moment. */
+const ONCE: DnsOptions = { timeoutMs: 10, rounds: 1 }
 const ttlOf = (snapshot: Snapshot): number => snapshot.expiresAt - START_MS
 const addresses = (snapshot: Snapshot): string[] => snapshot.endpoints.map(({ address }) => address)
 
@@ -157,9 +162,144 @@ describe('addresses', () => {
 
   test('dual: what one family answers is a part of the set when the other fails', async () => {
     const server = await zoneServer({ ...both, [`${NAME} AAAA`]: { rcode: SERVFAIL } })
-    const snapshot = await resolveBy(server, { family: 'dual' })
+    const snapshot = await resolveBy(server, { ...ONCE, family: 'dual' })
     expect(addresses(snapshot)).toEqual(['10.0.1.5'])
     expect(snapshot.complete).toBe(false)
+  })
+})
+
+describe('AAAA that nobody answers for', () => {
+  const silentOrFailing = [
+    ['SERVFAIL', (reply: Reply, query: Query) => reply(response(query, { rcode: SERVFAIL }))],
+    ['silence', () => undefined],
+  ] as const
+  const serverOf = (
+    onAaaa: (reply: Reply, query: Query) => void,
+    zone: Record<string, Sections>,
+  ): Promise<UdpServer> =>
+    udpServer((query, reply) => {
+      const { name = '', type = '' } = query.questions?.[0] ?? {}
+      if (type === 'AAAA') onAaaa(reply, query)
+      else reply(response(query, zone[`${name} ${type}`] ?? {}))
+    })
+  const resolveNow = (server: UdpServer, options: DnsOptions = {}): Promise<Snapshot> =>
+    dnsResolver({ ...options, servers: [server.server] }).resolve(
+      parseServiceName(NAME, ['shop.local']),
+      new AbortController().signal,
+    )
+
+  test.each(silentOrFailing)('(%s) hides no SRV records', async (_, onAaaa) => {
+    const server = await serverOf(onAaaa, {
+      [`${NAME} SRV`]: {
+        answers: [srv(NAME, 'x.example', 8080)],
+        additionals: [a('x.example', '10.0.1.5')],
+      },
+    })
+    expect((await resolveNow(server)).endpoints).toMatchObject([{ address: '10.0.1.5', port: 8080 }])
+  })
+
+  test.each(silentOrFailing)('(%s) hides no A records of a name that had AAAA before', async (_, onAaaa) => {
+    let had = true
+    const server = await serverOf(
+      (reply, query) => {
+        if (had) reply(response(query, { answers: [aaaa(NAME, '2600:1f18::5')] }))
+        else onAaaa(reply, query)
+      },
+      {
+        get [`${NAME} A`]() {
+          return had ? {} : { answers: [a(NAME, '10.0.1.5')] }
+        },
+      },
+    )
+    const resolver = dnsResolver({ servers: [server.server] })
+    const ask = (): Promise<Snapshot> =>
+      resolver.resolve(parseServiceName(NAME, []), new AbortController().signal)
+    expect(addresses(await ask())).toEqual(['2600:1f18::5'])
+    had = false
+    expect(addresses(await ask())).toEqual(['10.0.1.5'])
+  })
+
+  test.each(silentOrFailing)('(%s) is an error where there is nothing else', async (_, onAaaa) => {
+    const server = await serverOf(onAaaa, {})
+    const failed = resolveNow(server, { timeoutMs: 100 })
+    await expect(failed).rejects.toThrow(`${NAME}: AAAA query failed: ${server.server}`)
+    expect(server.asked).toContain(`${NAME} SRV`)
+  })
+})
+
+describe('what is late', () => {
+  test('family "dual": the family that is there is served after 50 ms, the other joins when it has come', async () => {
+    const late: (() => void)[] = []
+    const server = await udpServer((query, reply) => {
+      const isA = query.questions?.[0]?.type === 'A'
+      const answers = [isA ? a(NAME, '10.0.1.5') : aaaa(NAME, '2600:1f18::5')]
+      if (isA) reply(response(query, { answers }))
+      else late.push(() => reply(response(query, { answers })))
+    })
+    const clock = manualClock()
+    const resolver = dnsResolver({ family: 'dual', servers: [server.server], clock })
+    const service = parseServiceName(NAME, [])
+    const { signal } = new AbortController()
+    const first = resolver.resolve(service, signal)
+    await until(() => late.length === 1 && clock.pendingTimers === 2)
+    await clock.advance(49)
+    expect(clock.pendingTimers).toBe(2)
+    await clock.advance(1)
+    const half = await first
+    expect(addresses(half)).toEqual(['10.0.1.5'])
+    expect(half).toMatchObject({ complete: false, expiresAt: clock.now() + 1_000 })
+
+    late[0]?.()
+    await until(() => clock.pendingTimers === 0)
+    await clock.advance(1_000)
+    const whole = await resolver.resolve(service, signal)
+    expect(addresses(whole)).toEqual(['10.0.1.5', '2600:1f18::5'])
+    expect(whole.complete).toBe(true)
+    // The TTL of what came in the meantime has run since.
+    expect(whole.expiresAt).toBe(clock.now() + 29_000)
+    expect(server.asked.filter((asked) => asked.endsWith('AAAA'))).toHaveLength(1)
+  })
+
+  test('family "dual": a family that has none is not served before the other has answered', async () => {
+    let answer: (() => void) | undefined
+    const server = await udpServer((query, reply) => {
+      if (query.questions?.[0]?.type === 'A') reply(response(query))
+      else answer = () => reply(response(query, { answers: [aaaa(NAME, '2600:1f18::5')] }))
+    })
+    const clock = manualClock()
+    const resolver = dnsResolver({ family: 'dual', servers: [server.server], clock })
+    const found = resolver.resolve(parseServiceName(NAME, []), new AbortController().signal)
+    await until(() => answer !== undefined)
+    await clock.advance(900)
+    answer?.()
+    expect(addresses(await found)).toEqual(['2600:1f18::5'])
+  })
+
+  test('a silent SRV target holds up no other', async () => {
+    const [one, two] = [`i-1.${NAME}`, `i-2.${NAME}`]
+    const server = await udpServer((query, reply) => {
+      const { name, type } = query.questions?.[0] ?? {}
+      if (type === 'SRV') reply(response(query, { answers: [srv(NAME, one, 80), srv(NAME, two, 80)] }))
+      else if (name === one) reply(response(query, { answers: [a(one, '10.0.1.5')] }))
+    })
+    const resolver = dnsResolver({ record: 'srv', servers: [server.server] })
+    const snapshot = await resolver.resolve(parseServiceName(NAME, []), new AbortController().signal)
+    expect(addresses(snapshot)).toEqual(['10.0.1.5'])
+    expect(snapshot.complete).toBe(false)
+    await resolver.close?.()
+    await until(() => openSockets().length === 1)
+  })
+
+  test('an abort ends both families at once, and leaves no socket', async () => {
+    const server = await udpServer(() => undefined)
+    const resolver = dnsResolver({ family: 'dual', servers: [server.server] })
+    const abort = new AbortController()
+    const found = resolver.resolve(parseServiceName(NAME, []), abort.signal)
+    await until(() => server.asked.length === 2)
+    const reason = new Error('the caller went away')
+    abort.abort(reason)
+    await expect(found).rejects.toBe(reason)
+    await until(() => openSockets().length === 1)
   })
 })
 
@@ -204,7 +344,7 @@ describe('no addresses', () => {
 
   test('a failure is not taken for an empty set', async () => {
     const server = await zoneServer({ [`${NAME} AAAA`]: { rcode: SERVFAIL } })
-    const failed = resolveBy(server)
+    const failed = resolveBy(server, ONCE)
     await expect(failed).rejects.toThrow(ResolutionFailedError)
     await expect(failed).rejects.toThrow(`${NAME}: AAAA query failed: ${server.server} answered SERVFAIL`)
   })
@@ -260,11 +400,13 @@ describe('SRV', () => {
       [`${one} A`]: { answers: [a(one, '10.0.1.5', 5)] },
       [`${two} A`]: { rcode: SERVFAIL },
     }
-    const snapshot = await resolveBy(await zoneServer(zone), { record: 'srv' })
+    const snapshot = await resolveBy(await zoneServer(zone), { ...ONCE, record: 'srv' })
     expect(addresses(snapshot)).toEqual(['10.0.1.5'])
     expect(snapshot.complete).toBe(false)
     const broken = await zoneServer({ ...zone, [`${one} A`]: { rcode: SERVFAIL } })
-    await expect(resolveBy(broken, { record: 'srv' })).rejects.toThrow(`${NAME}: ${one}: A query failed`)
+    await expect(resolveBy(broken, { ...ONCE, record: 'srv' })).rejects.toThrow(
+      `${NAME}: ${one}: A query failed`,
+    )
   })
 
   test('only the best priority counts, and the root as a target is no endpoint', async () => {

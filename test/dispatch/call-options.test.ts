@@ -1,4 +1,5 @@
 import { createServer } from 'node:http'
+import { connect, constants, createServer as createHttp2Server, type ServerHttp2Stream } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { createClient, deadlineOf, InvalidOptionsError, type CallOptions, type Deadline } from 'onehop'
 import { request as undiciRequest } from 'undici'
@@ -88,6 +89,83 @@ describe('a call says of itself', () => {
     }
     expect(tasks[0]?.seen).toHaveLength(0)
     expect(client.inspect().callsUnderWay).toBe(0)
+  })
+})
+
+describe('options of a call that do not exist', () => {
+  test.each(['deadlineMS', 'deadlinems', 'deadline', 'deadline_ms', 'idempotant', 'hedging', 'hedg'])(
+    '%s is refused by fetch and by request, and nothing is sent',
+    async (name) => {
+      const tasks = await servers(1)
+      const client = keep(clientOf(tasks))
+      const init = { [name]: 50 }
+      for (const call of [() => client.fetch(ORIGIN, init), () => client.request(ORIGIN, init)]) {
+        const error: unknown = await call().catch((reason: unknown) => reason)
+        expect(error).toBeInstanceOf(InvalidOptionsError)
+        expect(error).toMatchObject({
+          option: name,
+          message: expect.stringMatching(
+            /no such option; did you mean (deadlineMs|idempotent|hedge)\? known: /,
+          ) as string,
+        })
+      }
+      expect(tasks[0]?.seen).toHaveLength(0)
+    },
+  )
+
+  test.each(['timeout', 'retry', 'redirect', 'agent', 'header', 'x'.repeat(50)])(
+    '%s is refused by request, which takes what undici does',
+    async (name) => {
+      const client = keep(clientOf(await servers(1)))
+      await expect(client.request(ORIGIN, { [name]: 'x' })).rejects.toMatchObject({
+        code: 'ONEHOP_INVALID_OPTIONS',
+        message: expect.stringContaining('known: method, path, query') as string,
+      })
+    },
+  )
+
+  test('fetch lets pass what libraries hand to any fetch, each time', async () => {
+    const client = keep(clientOf(await servers(1)))
+    const foreign = {
+      agent: {},
+      next: { revalidate: 5 },
+      cf: {},
+      timeout: 5,
+      compress: true,
+      priority: 'low',
+    }
+    for (let call = 0; call < 2; call++)
+      expect((await client.fetch(ORIGIN, foreign as never)).status).toBe(200)
+  })
+
+  test('fetch refuses the time limits that it would ignore', async () => {
+    const client = keep(clientOf(await servers(1)))
+    for (const name of ['headersTimeout', 'bodyTimeout'])
+      await expect(client.fetch(ORIGIN, { [name]: 5 })).rejects.toThrow('client.request() takes it')
+    expect((await client.request(ORIGIN, { headersTimeout: 5_000, bodyTimeout: 5_000 })).statusCode).toBe(200)
+  })
+
+  test('another dispatcher is refused: it would not be used', async () => {
+    const client = keep(clientOf(await servers(1)))
+    const other = keep(clientOf([]))
+    const given = { dispatcher: other.dispatcher } as never
+    await expect(client.request(ORIGIN, given)).rejects.toThrow('calls go through this client')
+    await expect(client.fetch(ORIGIN, given)).rejects.toThrow('calls go through this client')
+    expect((await client.fetch(ORIGIN, { dispatcher: client.dispatcher } as never)).status).toBe(200)
+  })
+
+  test('one that is undefined is as if it were not there', async () => {
+    const client = keep(clientOf(await servers(1)))
+    const nothing = { deadlineMS: undefined, agent: undefined, dispatcher: undefined } as never
+    expect((await client.fetch(ORIGIN, nothing)).status).toBe(200)
+    expect((await client.request(ORIGIN, nothing)).statusCode).toBe(200)
+  })
+
+  test('undici says itself what it no longer takes', async () => {
+    const client = keep(clientOf(await servers(1)))
+    await expect(client.request(ORIGIN, { maxRedirections: 5 } as never)).rejects.toThrow(
+      'redirect interceptor',
+    )
   })
 })
 
@@ -181,6 +259,69 @@ describe('deadlineOf', () => {
     expect(clock.pendingTimers).toBe(1)
     deadline?.[Symbol.dispose]()
     expect(clock.pendingTimers).toBe(0)
+  })
+
+  test('aborts at once where the caller has left before the signal is read', async () => {
+    const left = Promise.withResolvers<Deadline | undefined>()
+    const server = createServer((request) => {
+      const deadline = deadlineOf(request, HEADER)
+      request.socket.once('close', () => left.resolve(deadline))
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.1.1', resolve))
+    keep({ [Symbol.asyncDispose]: () => new Promise((resolve) => server.close(() => resolve())) })
+    const { port } = server.address() as AddressInfo
+    const signal = AbortSignal.timeout(50)
+    await undiciRequest(`http://127.0.1.1:${port}`, { headers: { [HEADER]: '60000' }, signal }).catch(
+      () => undefined,
+    )
+    const deadline = await left.promise
+    expect(deadline?.signal.aborted).toBe(true)
+    expect(deadline?.signal.reason).toMatchObject({ name: 'AbortError', message: 'the caller has left' })
+  })
+
+  test.each(['before', 'after'])(
+    'over HTTP/2, aborts for a caller that leaves %s the signal is read',
+    async (when) => {
+      const asked = Promise.withResolvers<{ deadline: Deadline | undefined; stream: ServerHttp2Stream }>()
+      const server = createHttp2Server((request) => {
+        const deadline = deadlineOf(request, HEADER)
+        if (when === 'after') void deadline?.signal
+        asked.resolve({ deadline, stream: request.stream })
+      })
+      await new Promise<void>((resolve) => server.listen(0, '127.0.1.1', resolve))
+      const session = connect(`http://127.0.1.1:${(server.address() as AddressInfo).port}`)
+      keep({
+        async [Symbol.asyncDispose]() {
+          session.destroy()
+          await new Promise<void>((resolve) => server.close(() => resolve()))
+        },
+      })
+      const call = session.request({ [HEADER]: '60000' })
+      call.on('error', () => undefined)
+      const { deadline, stream } = await asked.promise
+      const aborted = new Promise((resolve) => stream.once('aborted', resolve))
+      call.close(constants.NGHTTP2_CANCEL)
+      await aborted
+      expect(deadline?.signal.reason).toMatchObject({ name: 'AbortError' })
+      // The connection stays, for others.
+      expect(session.destroyed).toBe(false)
+    },
+  )
+
+  test('is over at once where its time is, and sets no timer once it is disposed of', async () => {
+    const clock = manualClock()
+    const late = deadlineOf({ headers }, HEADER, clock)
+    await clock.advance(100)
+    expect(late?.signal.reason).toMatchObject({ name: 'TimeoutError' })
+    const disposed = deadlineOf({ headers }, HEADER, clock)
+    disposed?.[Symbol.dispose]()
+    expect(disposed?.signal.aborted).toBe(false)
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  test('refuses the name of no header', () => {
+    for (const name of ['', 'x deadline', undefined, 5])
+      expect(() => deadlineOf({ headers }, name as never)).toThrow('allowed: the name of a header')
   })
 
   test('knows none where the header is missing, or says nothing', () => {

@@ -12,6 +12,7 @@ import { Hedging } from '../../src/dispatch/hedging.ts'
 import type { Pools } from '../../src/dispatch/pools.ts'
 import { RetryBudget } from '../../src/dispatch/retry-budget.ts'
 import type { Route } from '../../src/dispatch/route.ts'
+import { TimeLimit } from '../../src/dispatch/time-limit.ts'
 import { DEFAULT_RETRY } from '../../src/settings-retry.ts'
 import { seededRandom } from '../../src/testing/seeded-random.ts'
 import { FALLBACK, testCluster } from '../support/clusters.ts'
@@ -68,7 +69,12 @@ class ScriptedAttempt {
     if (this.phase === 'queued') {
       if (move.kind !== 'start') return
       this.phase = 'started'
-      this.handler.onRequestStart?.(this.controller, null)
+      try {
+        this.handler.onRequestStart?.(this.controller, null)
+      } catch (error) {
+        // It takes such a request out of its queue.
+        this.fail(error as Error)
+      }
     } else if (this.phase === 'started') {
       if (move.kind === 'info') this.handler.onResponseStart?.(this.controller, 103, {}, '')
       if (move.kind === 'upgrade') {
@@ -121,13 +127,13 @@ async function routeOf(
     host: 'orders.shop.local',
     cluster,
     keyOf: undefined,
-    pools: { get: () => pool, speaksHttp2: () => false } as unknown as Pools,
+    pools: { get: () => pool, speaksHttp2: () => false, fellSilent: () => undefined } as unknown as Pools,
     retry: DEFAULT_RETRY,
     budget: new RetryBudget(DEFAULT_RETRY.budget, clock.now()),
     connectMs: 1_000,
     hedging: isHedged ? hedgingOf(clock) : undefined,
     deadlineHeader: undefined,
-    attemptMs: 15_000,
+    limits: { queue: new TimeLimit(clock, 15_000), attempt: new TimeLimit(clock, 15_000) },
     mayQueue: false,
     deadlineMs: undefined,
     calls: new CallsUnderWay(),
@@ -177,6 +183,8 @@ test('a call ends once, and leaves nothing behind, whatever undici tells and whe
         call.abort(new Error('the test is over'))
         // Responses that nobody wants are read for a second, and no longer.
         await clock.advance(1_000)
+        // One for all attempts, and whichever is under way.
+        route.limits.attempt.close()
         expect(clock.pendingTimers).toBe(timers)
         const { cluster } = route
         for (const upstream of [...cluster.tasks, cluster.fallback]) expect(upstream?.pending).toBe(0)

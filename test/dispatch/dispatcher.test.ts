@@ -315,7 +315,7 @@ describe('retries', () => {
     await client.close()
     const upstreams = client.inspect().services['orders.shop.local']
     expect(upstreams).toBeUndefined()
-    expect(endless.sockets.size + long.sockets.size).toBe(0)
+    await expect.poll(() => endless.sockets.size + long.sockets.size).toBe(0)
   })
 
   test('with retries off, one attempt is made and its error handed on untouched', async () => {

@@ -1,8 +1,9 @@
+import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
 import type { Outcome } from '../../src/core/outcome.ts'
 import { fullJitter } from '../../src/dispatch/backoff.ts'
 import { isIdempotent } from '../../src/dispatch/idempotence.ts'
-import { mayRetry, retryAfterMs } from '../../src/dispatch/retry-policy.ts'
+import { mayRetry, retryAfterMs, type NextPlace } from '../../src/dispatch/retry-policy.ts'
 
 const error = new Error('broken')
 const outcomes = {
@@ -11,6 +12,7 @@ const outcomes = {
   headersTimeout: { kind: 'timeout', phase: 'headers', latencyMs: 1_000, error },
   bodyTimeout: { kind: 'timeout', phase: 'body', latencyMs: 1_000, error },
   reset: { kind: 'transport-error', error, sent: true },
+  ownReset: { kind: 'transport-error', error, sent: true, ownFault: true },
   unsent: { kind: 'transport-error', error, sent: false },
   cancelled: { kind: 'cancelled', latencyMs: 5 },
   ok: { kind: 'response', status: 200, latencyMs: 5, retryAfterMs: undefined },
@@ -19,6 +21,8 @@ const outcomes = {
   badGateway: { kind: 'response', status: 502, latencyMs: 5, retryAfterMs: undefined },
   unavailable: { kind: 'response', status: 503, latencyMs: 5, retryAfterMs: undefined },
   gatewayTimeout: { kind: 'response', status: 504, latencyMs: 5, retryAfterMs: undefined },
+  requestTimeout: { kind: 'response', status: 408, latencyMs: 5, retryAfterMs: undefined },
+  expired: { kind: 'response', status: 408, latencyMs: 5, retryAfterMs: undefined, connectionExpired: true },
   tooMany: { kind: 'response', status: 429, latencyMs: 5, retryAfterMs: undefined },
 } satisfies Record<string, Outcome>
 
@@ -31,9 +35,9 @@ function request(idempotent: boolean): {
   return { method: idempotent ? 'GET' : 'POST', path: '/', idempotent, attempts: 1 }
 }
 
-function retried(idempotent: boolean, elsewhere = true): string[] {
+function retried(idempotent: boolean, place: NextPlace = 'elsewhere'): string[] {
   return Object.entries(outcomes)
-    .filter(([, outcome]) => mayRetry(outcome, request(idempotent), elsewhere, undefined))
+    .filter(([, outcome]) => mayRetry(outcome, request(idempotent), place, undefined))
     .map(([name]) => name)
 }
 
@@ -42,23 +46,46 @@ describe('the retry policy', () => {
     expect(retried(false)).toEqual(['refused', 'connectTimeout', 'unsent', 'tooMany'])
   })
 
-  test('idempotent calls are also retried after resets, header timeouts and 502, 503, 504', () => {
+  test('idempotent calls are also retried after resets, header timeouts, 502, 503, 504, and 408 of old connections', () => {
     expect(retried(true)).toEqual([
-      ...['refused', 'connectTimeout', 'headersTimeout', 'reset', 'unsent'],
-      ...['badGateway', 'unavailable', 'gatewayTimeout', 'tooMany'],
+      ...['refused', 'connectTimeout', 'headersTimeout', 'reset', 'ownReset', 'unsent'],
+      ...['badGateway', 'unavailable', 'gatewayTimeout', 'expired', 'tooMany'],
     ])
   })
 
+  test('nothing is retried where all would end alike', () => {
+    expect(retried(true, 'nowhere')).toEqual([])
+  })
+
   test('429 is not asked again of the same task', () => {
-    expect(retried(true, false)).not.toContain('tooMany')
+    expect(retried(true, 'again')).not.toContain('tooMany')
   })
 
   test('the user has the last word, or leaves it', () => {
     const on = (outcome: Outcome): boolean | undefined =>
       outcome.kind === 'response' ? outcome.status === 500 : undefined
-    expect(mayRetry(outcomes.failed, request(false), true, on)).toBe(true)
-    expect(mayRetry(outcomes.unavailable, request(true), true, on)).toBe(false)
-    expect(mayRetry(outcomes.refused, request(false), true, on)).toBe(true)
+    expect(mayRetry(outcomes.failed, request(false), 'elsewhere', on)).toBe(true)
+    expect(mayRetry(outcomes.unavailable, request(true), 'elsewhere', on)).toBe(false)
+    expect(mayRetry(outcomes.refused, request(false), 'elsewhere', on)).toBe(true)
+  })
+
+  test.each([
+    ['a promise', () => Promise.resolve(true), 'a promise'],
+    ['a promise that rejects', () => Promise.reject(new Error('nobody hears this')), 'a promise'],
+    ['a promise of another realm', () => runInNewContext('Promise.resolve(true)'), 'a promise'],
+    ['a number', () => 1, '1'],
+    ['a string', () => 'yes', '"yes"'],
+    ['an empty string', () => '', '""'],
+    ['an object', () => ({}), '{}'],
+  ])('a rule that returns %s is refused', (_name, on, given) => {
+    expect(() => mayRetry(outcomes.refused, request(true), 'elsewhere', on as never)).toThrow(
+      `[ONEHOP_INVALID_OPTIONS] retry.on: got ${given}; allowed: a function that returns true, false or undefined at once`,
+    )
+  })
+
+  test('a rule that returns null leaves it', () => {
+    expect(mayRetry(outcomes.refused, request(false), 'elsewhere', () => null as never)).toBe(true)
+    expect(mayRetry(outcomes.reset, request(false), 'elsewhere', () => null as never)).toBe(false)
   })
 
   test('idempotent methods are those of RFC 9110, and QUERY', () => {

@@ -33,6 +33,17 @@ describe('https', () => {
     await client.close()
   })
 
+  test('names the server without the dot that the caller wrote at the end of the host (RFC 6066)', async () => {
+    const servernames: unknown[] = []
+    const server = createServer({ key, cert }, (_request, response) => void response.end('ok'))
+    server.on('secureConnection', ({ servername }) => servernames.push(servername))
+    const port = await listen(server)
+    const client = clientOf(['127.0.1.1'], trusting)
+    expect(await (await client.fetch(`https://orders.shop.local.:${port}/`)).text()).toBe('ok')
+    expect(servernames).toEqual(['orders.shop.local'])
+    await client.close()
+  })
+
   test('refuses a certificate for another name, and one that nobody trusts', async () => {
     const port = await listen(createServer({ key, cert }, (_request, response) => void response.end()))
     const other = clientOf(['127.0.1.1'], { ...trusting, retry: false })

@@ -114,6 +114,19 @@ test('a call that fails is told with its error, an aborted attempt as cancelled'
   ])
 })
 
+test('credentials in an origin are not told', async () => {
+  const [task] = await servers(1)
+  const client = keep(clientOf([task?.label ?? '']))
+  const heard = listen()
+  const origin = 'http://me:hush@orders.shop.local'
+  const { body } = await client.dispatcher.request({ origin, path: '/', method: 'GET' })
+  await body.text()
+  expect(heard[0]?.trace).toMatchObject({ origin: 'http://***@orders.shop.local' })
+  expect(
+    JSON.stringify([heard.map(({ trace }) => ({ ...trace, call: undefined })), client.inspect()]),
+  ).not.toContain('hush')
+})
+
 test('a store bound to the start holds for what an attempt begins', async () => {
   const [task] = await servers(1)
   const client = keep(clientOf([task?.label ?? '']))

@@ -406,7 +406,7 @@ describe('bad input', () => {
   })
 
   test.each([
-    [{ retries: 3 }, 'retries: got 3; allowed: no such option'],
+    [{ retries: 3 }, 'retries: no such option; known: env'],
     [{ timeoutMs: -1 }, 'timeoutMs: got -1'],
     [{ attempts: 0 }, 'attempts: got 0; allowed: an integer from 1 to 1000'],
     [{ port: 70_000 }, 'port: got 70000'],
@@ -432,6 +432,15 @@ describe('bad input', () => {
     const env = { ECS_CONTAINER_METADATA_URI_V4: 'http://127.0.0.1:1/v4/x' }
     await expect(self({ env, signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
   })
+
+  test.each(['/run/app.sock', './app.sock', '\\\\.\\pipe\\app'])(
+    'a PORT that is the path of a socket (%s) tells no port, and is no mistake',
+    async (PORT) => {
+      await using aws = await startLocalAws()
+      const task = await self({ env: { ...aws.metadata.env, PORT } })
+      expect(task).toMatchObject({ port: undefined, zone: 'eu-west-1b' })
+    },
+  )
 
   test('PORT is not looked at where the port is given', async () => {
     await using aws = await startLocalAws()

@@ -7,6 +7,8 @@ import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { build, type BuildOptions } from 'esbuild'
+import { startFleet, startLocalAws } from 'onehop/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
 const run = promisify(execFile)
@@ -28,9 +30,9 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
-async function node(file: string, source: string): Promise<unknown> {
+async function node(file: string, source: string, flags: readonly string[] = []): Promise<unknown> {
   await writeFile(join(folder, file), source)
-  const { stdout } = await run(process.execPath, [file], { cwd: folder })
+  const { stdout } = await run(process.execPath, [...flags, file], { cwd: folder })
   return JSON.parse(stdout)
 }
 
@@ -66,29 +68,194 @@ test('is required from CommonJS', async () => {
   expect(told).toBe('function')
 })
 
-test('loads nothing of the AWS SDK until the Cloud Map API is asked', async () => {
+test('loads few files, and what only some need with its first use', async () => {
   const loaded = await node(
     'lazy.js',
     `import { registerHooks } from 'node:module'
+     import 'undici'
      const loaded = []
      registerHooks({
        load(url, context, next) {
-         if (/@aws-sdk|@smithy/.test(url)) loaded.push(url)
+         if (url.startsWith('file:')) loaded.push(url)
          return next(url, context)
        },
      })
+     const count = (pattern) => loaded.filter((url) => pattern.test(url)).length
      const { createClient } = await import('onehop')
-     const client = createClient({
-       namespaces: ['shop.local'],
+     const atImport = { files: loaded.length, dns: count(/dns-packet/), retry: count(/p-retry/), aws: count(/@aws-sdk|@smithy/) }
+     const options = { namespaces: ['shop.local'], timeouts: { deadlineMs: 1_000 } }
+     const dns = createClient({ ...options, discovery: 'dns', dns: { servers: ['127.0.0.1:9'] } })
+     await dns.resolve('orders.shop.local').catch(() => undefined)
+     await dns.close()
+     const withDns = count(/dns-packet/) > 0
+     const api = createClient({
+       ...options,
        discovery: 'api',
        cloudMap: { region: 'eu-west-1', endpoint: 'http://127.0.0.1:9', credentials: { accessKeyId: 'x', secretAccessKey: 'y' } },
      })
-     const before = loaded.length
-     await client.resolve('orders.shop.local').catch(() => undefined)
-     await client.close()
-     console.log(JSON.stringify({ before, after: loaded.length > 0 }))`,
+     const withoutApi = count(/@aws-sdk|@smithy/)
+     await api.resolve('orders.shop.local').catch(() => undefined)
+     await api.close()
+     console.log(JSON.stringify({ atImport, withDns, withoutApi, withApi: count(/@aws-sdk/) > 0 }))`,
   )
-  expect(loaded).toEqual({ before: 0, after: true })
+  // Its own are the entry, the two around undici, and the shared one; lru-cache is the other.
+  expect(loaded).toEqual({
+    atImport: { files: 5, dns: 0, retry: 0, aws: 0 },
+    withDns: true,
+    withoutApi: 0,
+    withApi: true,
+  })
+})
+
+test('has one file for each entry, with the sources in its map, and traces that name them', async () => {
+  const told = await node(
+    'trace.js',
+    `import { createRequire } from 'node:module'
+     import { readFileSync } from 'node:fs'
+     import { createClient } from 'onehop'
+     const file = createRequire(import.meta.url).resolve('onehop')
+     const map = JSON.parse(readFileSync(file + '.map', 'utf8'))
+     let stack
+     try { createClient({ namespace: 1 }) } catch (error) { stack = error.stack }
+     console.log(JSON.stringify({
+       client: map.sourcesContent[map.sources.findIndex((source) => source.endsWith('src/client.ts'))],
+       lines: readFileSync(file, 'utf8').split('\\n').length,
+       stack,
+     }))`,
+    ['--enable-source-maps'],
+  )
+  const { client, lines, stack } = told as { client: string; lines: number; stack: string }
+  expect(client).toContain('export function createClient(')
+  // Readable without its map, too.
+  expect(lines).toBeGreaterThan(1_000)
+  expect(stack).toMatch(/settingsOf \(.*src\/settings\.ts:\d+/)
+})
+
+test('classes are the same by every door', async () => {
+  const told = await node(
+    'same.js',
+    `import { InvalidOptionsError, OnehopError } from 'onehop'
+     import { NotOnEcsError, self } from 'onehop/ecs'
+     import { startFleet } from 'onehop/testing'
+     const told = [
+       await self({ env: {} }).catch((error) => error instanceof NotOnEcsError && error instanceof OnehopError),
+       await self({ attempts: -1 }).catch((error) => error instanceof InvalidOptionsError),
+       await Promise.resolve().then(() => startFleet({ tasks: -1 })).catch((error) => error instanceof InvalidOptionsError),
+     ]
+     console.log(JSON.stringify(told))`,
+  )
+  expect(told).toEqual([true, true, true])
+})
+
+test('starts fleets of tasks in processes of their own', async () => {
+  const told = await node(
+    'fleet.js',
+    `import { createClient } from 'onehop'
+     import { startFleet, startLocalAws } from 'onehop/testing'
+     const aws = await startLocalAws()
+     const fleet = await startFleet({ tasks: 1, processes: true })
+     const [{ id, address, port, pid }] = fleet.tasks
+     aws.addService('orders.shop.local')
+     aws.register('orders.shop.local', id, { ipv4: address, port })
+     const client = createClient({
+       namespaces: ['shop.local'],
+       cloudMap: aws.cloudMap,
+       dns: { servers: [aws.dns.server] },
+       allowLoopback: true,
+     })
+     const { status } = await client.fetch('http://orders.shop.local/')
+     await client.close()
+     await fleet.close()
+     await aws.close()
+     console.log(JSON.stringify([status, pid !== process.pid]))`,
+  )
+  expect(told).toEqual([200, true])
+})
+
+test.each(['22', '24', '26'])(
+  'the imports of onehop and onehop/ecs leave the global dispatcher, on Node %s',
+  async (major) => {
+    for (const name of ['onehop', 'onehop/ecs']) {
+      for (const load of [`await import('${name}')`, `createRequire(import.meta.url)('${name}')`]) {
+        await writeFile(
+          join(folder, 'dispatcher.js'),
+          `import { createRequire } from 'node:module'
+         const legacy = Symbol.for('undici.globalDispatcher.1')
+         const before = globalThis[legacy]
+         ${load}
+         console.log(JSON.stringify([process.versions.node.split('.')[0], before === undefined, globalThis[legacy] === before]))`,
+        )
+        const { stdout } = await run('npx', ['-y', `node@${major}`, 'dispatcher.js'], { cwd: folder })
+        expect([name, load, JSON.parse(stdout)]).toEqual([name, load, [major, true, true]])
+      }
+    }
+  },
+)
+
+/** An application as its author writes it. It calls one service by the API and by DNS, and asks for its own task. */
+const APP = `
+  import { createClient, InvalidOptionsError } from 'onehop'
+  import { NotOnEcsError, self } from 'onehop/ecs'
+
+  const legacy = Symbol.for('undici.globalDispatcher.1')
+  async function main() {
+    const { cloudMap, dns, env, port } = JSON.parse(process.argv[2])
+    const told = { legacy: globalThis[legacy] === undefined }
+    for (const discovery of ['api', 'dns']) {
+      const client = createClient({ namespaces: ['shop.local'], discovery, cloudMap, dns, allowLoopback: true, port })
+      const response = await client.fetch('http://orders.shop.local/', { method: 'POST', body: 'hello' })
+      told[discovery] = [response.status, (await client.resolve('orders.shop.local')).source]
+      await client.close()
+    }
+    const task = await self({ env })
+    told.family = task.family
+    told.offEcs = await self({ env: {} }).catch((error) => error instanceof NotOnEcsError)
+    told.refused = await self({ attempts: 0 }).catch((error) => error instanceof InvalidOptionsError)
+    console.log(JSON.stringify(told))
+  }
+  main()`
+
+// What the README says it takes.
+const REQUIRE = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url)"
+const BUNDLES: [string, BuildOptions & { outfile: string }][] = [
+  ['ESM', { format: 'esm', outfile: 'app.mjs', banner: { js: REQUIRE } }],
+  ['ESM, minified', { format: 'esm', outfile: 'app.min.mjs', banner: { js: REQUIRE }, minify: true }],
+  ['CommonJS', { format: 'cjs', outfile: 'app.cjs' }],
+  ['ESM with its packages left out', { format: 'esm', outfile: 'app.external.mjs', packages: 'external' }],
+]
+test.each(BUNDLES)('runs in an application that esbuild bundles to %s', async (_name, options) => {
+  await using aws = await startLocalAws()
+  await using fleet = await startFleet({ tasks: 1 })
+  const [task] = fleet.tasks
+  aws.addService('orders.shop.local')
+  aws.register('orders.shop.local', 'one', { ipv4: task?.address ?? '', port: task?.port ?? 0 })
+  await writeFile(join(folder, 'app.js'), APP)
+  const outfile = join(folder, options.outfile)
+  const { warnings } = await build({
+    ...options,
+    outfile,
+    absWorkingDir: folder,
+    entryPoints: ['app.js'],
+    bundle: true,
+    platform: 'node',
+    logLevel: 'silent',
+  })
+  expect(warnings.map(({ text }) => text)).toEqual([])
+  const input = {
+    cloudMap: aws.cloudMap,
+    dns: { servers: [aws.dns.server] },
+    env: aws.metadata.env,
+    port: task?.port,
+  }
+  const { stdout } = await run(process.execPath, [outfile, JSON.stringify(input)], { cwd: folder })
+  expect(JSON.parse(stdout)).toEqual({
+    legacy: true,
+    api: [200, 'cloud-map'],
+    dns: [200, 'dns'],
+    family: 'orders',
+    offEcs: true,
+    refused: true,
+  })
 })
 
 test('type-checks in a strict consumer, with its dependencies', async () => {

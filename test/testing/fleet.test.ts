@@ -396,7 +396,7 @@ test('tasks speak HTTPS with the key and certificate that they are given', async
 
 test.each([
   [{ tasks: 0 }, 'tasks: got 0; allowed: an integer from 1 to 200'],
-  [{ tasks: 1, process: true }, 'process: got true; allowed: no such option'],
+  [{ tasks: 1, process: true }, 'process: no such option; did you mean processes?'],
   [{ tasks: 1, processes: 'yes' }, 'processes: got "yes"'],
   [{ tasks: 1, zones: ['eu-west-1a', 2] }, 'zones[1]: got 2'],
   [{ tasks: 1, tls: { key: 'k' } }, 'tls.cert: got undefined; allowed: a certificate in PEM'],

@@ -1,3 +1,4 @@
+import { checkKeys } from '../../core/check.ts'
 import { canonicalHost, parseServiceName } from '../../discovery/service-name.ts'
 import { AwsError } from './aws-error.ts'
 import {
@@ -56,6 +57,7 @@ export class Account {
   }
 
   addNamespace(name: string, options: LocalNamespaceOptions = {}): Namespace {
+    checkKeys('addNamespace', options, ['type', 'soaTtlSeconds'])
     const { type = 'private-dns', soaTtlSeconds = DEFAULT_SOA_TTL_SECONDS } = options
     return this.#registry.addNamespace(
       canonicalHost(name),
@@ -65,6 +67,7 @@ export class Account {
   }
 
   addService(host: string, options: LocalServiceOptions = {}): LocalService {
+    checkKeys('addService', options, ['ttlSeconds', 'records', 'routing', 'customHealth'])
     const { service: name, namespace } = this.#namespaceOf(host)
     const { ttlSeconds = 10, records = namespace.type === 'HTTP' ? [] : ['A'] } = options
     const cname = records.includes('CNAME')
@@ -79,6 +82,7 @@ export class Account {
   }
 
   register(host: string, instanceId: string, instance: LocalInstance): void {
+    checkKeys('register', instance, ['ipv4', 'ipv6', 'port', 'zone', 'health', 'attributes'])
     const { ipv4, ipv6, port, zone, health, attributes } = instance
     this.#registry.register(this.#service(host), instanceId, {
       ...(ipv4 !== undefined && { AWS_INSTANCE_IPV4: ipv4 }),

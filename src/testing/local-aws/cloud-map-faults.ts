@@ -1,4 +1,6 @@
+import { checkBoolean, checkMs, checkOneOf } from '../../core/check.ts'
 import { AwsError } from './aws-error.ts'
+import { checkedFaults, checkOnly } from './checked-faults.ts'
 
 /**
  * What the API does instead of answering. Set the fields at any time; they hold for requests that come from
@@ -32,6 +34,17 @@ export class CloudMapFaults {
     this.only = undefined
     this.failOperations = false
   }
+}
+
+const ANSWERS = ['normal', 'throttle', 'deny', 'unavailable', 'hang', 'garbage'] as const
+
+export function cloudMapFaults(): CloudMapFaults {
+  return checkedFaults(new CloudMapFaults(), {
+    answer: (path, value) => checkOneOf(path, value, ANSWERS),
+    delayMs: checkMs,
+    only: checkOnly,
+    failOperations: checkBoolean,
+  })
 }
 
 /** The error that a fault answers with; undefined for those that answer otherwise. */

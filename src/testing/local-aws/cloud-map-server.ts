@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { sleep, type Clock } from '../../core/clock.ts'
 import { AwsError } from './aws-error.ts'
 import { randomId } from './chance.ts'
-import { CloudMapFaults, faultError } from './cloud-map-faults.ts'
+import { cloudMapFaults, faultError, type CloudMapFaults } from './cloud-map-faults.ts'
 import { discoverOperations } from './discover-operations.ts'
 import type { Handler } from './handler.ts'
 import { parseInput } from './input.ts'
@@ -28,7 +28,7 @@ const CONTENT_TYPE = 'application/x-amz-json-1.1'
  * Signatures are not checked; any credentials will do.
  */
 export class CloudMapServer {
-  readonly faults: CloudMapFaults = new CloudMapFaults()
+  readonly faults: CloudMapFaults = cloudMapFaults()
 
   readonly #registry: Registry
   readonly #clock: Clock

@@ -1,3 +1,6 @@
+import { checkMs, checkOneOf } from '../../core/check.ts'
+import { checkedFaults, checkOnly } from './checked-faults.ts'
+
 /**
  * What the DNS server does instead of answering. Set the fields at any time; they hold for queries that come
  * from then on.
@@ -41,4 +44,17 @@ export class DnsFaults {
     this.delayMs = 0
     this.only = undefined
   }
+}
+
+const ANSWERS = [
+  ...['normal', 'servfail', 'refused', 'drop', 'truncate', 'garbage', 'wrong-id', 'wrong-port', 'twice'],
+] as const
+
+export function dnsFaults(): DnsFaults {
+  return checkedFaults(new DnsFaults(), {
+    answer: (path, value) => checkOneOf(path, value, ANSWERS),
+    transport: (path, value) => checkOneOf(path, value, ['udp', 'tcp', 'both']),
+    delayMs: checkMs,
+    only: checkOnly,
+  })
 }

@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../../core/clock.ts'
 import { canonicalHost } from '../../discovery/service-name.ts'
-import { DnsFaults } from './dns-faults.ts'
+import { dnsFaults, type DnsFaults } from './dns-faults.ts'
 import { encodeRefusal, encodeReply, parseMessage, type DnsQuery, type DnsReply } from './dns-message.ts'
 import { DnsSockets, type Reply, type Transport } from './dns-sockets.ts'
 import { LOOPBACK } from './loopback-http.ts'
@@ -24,7 +24,7 @@ const EMPTY = { answers: [], authorities: [], additionals: [] } as const
 
 /** Authoritative for `zones`, over UDP and TCP. It does not cache, so TTLs do not fall. */
 export class DnsServer {
-  readonly faults: DnsFaults = new DnsFaults()
+  readonly faults: DnsFaults = dnsFaults()
 
   readonly #zones: Zones
   readonly #clock: Clock

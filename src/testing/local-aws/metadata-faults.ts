@@ -1,3 +1,6 @@
+import { checkMs, checkNumber, checkOneOf } from '../../core/check.ts'
+import { checkedFaults } from './checked-faults.ts'
+
 /**
  * What the metadata server does instead of answering. Set the fields at any time; they hold for requests that
  * come from then on. Refusing connections is `LocalMetadata.refuseConnections`, because it takes a moment.
@@ -25,4 +28,14 @@ export class MetadataFaults {
     this.delayMs = 0
     this.resets = 0
   }
+}
+
+const ANSWERS = ['normal', 'error', 'unknown-task', 'not-json', 'hang'] as const
+
+export function metadataFaults(): MetadataFaults {
+  return checkedFaults(new MetadataFaults(), {
+    answer: (path, value) => checkOneOf(path, value, ANSWERS),
+    delayMs: checkMs,
+    resets: (path, value) => checkNumber(path, value, { min: 0, integer: true }),
+  })
 }

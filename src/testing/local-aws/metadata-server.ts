@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { sleep, unguessableInt, type Clock, type Timer } from '../../core/clock.ts'
 import { LOOPBACK, LoopbackHttp, readBody, sendJson } from './loopback-http.ts'
-import { MetadataFaults } from './metadata-faults.ts'
+import { metadataFaults, type MetadataFaults } from './metadata-faults.ts'
 import { containerV3, containerV4, statsOf, taskV3, taskV4 } from './task-metadata.ts'
 import { TaskProtection } from './task-protection.ts'
 import type { LocalContainer, LocalTask } from './task.ts'
@@ -18,7 +18,7 @@ const MOST_TRIES = 20
 /** The task metadata endpoints of version 4 and 3, and the agent's task protection. */
 export class MetadataServer {
   readonly task: LocalTask
-  readonly faults: MetadataFaults = new MetadataFaults()
+  readonly faults: MetadataFaults = metadataFaults()
   readonly protection: TaskProtection
 
   readonly #clock: Clock

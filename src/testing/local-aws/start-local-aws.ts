@@ -1,3 +1,4 @@
+import { checkKeys } from '../../core/check.ts'
 import { systemClock, systemRandom } from '../../core/clock.ts'
 import { Account } from './account.ts'
 import { CloudMapServer } from './cloud-map-server.ts'
@@ -8,6 +9,8 @@ import { Registry } from './registry.ts'
 import { localTask } from './task.ts'
 import { Zones } from './zones.ts'
 
+const OPTIONS = [...['region', 'accountId', 'operationStepMs', 'clock', 'random', 'task', 'metadataRefuseMs']]
+
 /**
  * Starts a local AWS on free ports of 127.0.0.1.
  *
@@ -17,6 +20,7 @@ import { Zones } from './zones.ts'
  *     const client = createClient({ namespaces: ['shop.local'], dns: { servers: [aws.dns.server] }, … })
  */
 export async function startLocalAws(options: LocalAwsOptions = {}): Promise<LocalAws> {
+  checkKeys('', options, OPTIONS)
   const { clock = systemClock, random = systemRandom } = options
   const registry = new Registry(options)
   const zones = new Zones(registry, random)
@@ -46,8 +50,11 @@ export async function startLocalAws(options: LocalAwsOptions = {}): Promise<Loca
     register: (host, id, instance) => account.register(host, id, instance),
     deregister: (host, id) => account.deregister(host, id),
     setHealth: (host, id, status) => account.setHealth(host, id, status),
-    addRecords: (name, { type = 'A', addresses, ttlSeconds = 60 }) =>
-      zones.set(name, type, addresses, ttlSeconds),
+    addRecords(name, records) {
+      checkKeys('addRecords', records, ['type', 'addresses', 'ttlSeconds'])
+      const { type = 'A', addresses, ttlSeconds = 60 } = records
+      zones.set(name, type, addresses, ttlSeconds)
+    },
     close,
     [Symbol.asyncDispose]: close,
   }

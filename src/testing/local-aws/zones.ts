@@ -1,6 +1,6 @@
 import { isIPv4, isIPv6 } from 'node:net'
 import type { Random } from '../../core/clock.ts'
-import { isDnsName } from '../../discovery/dns-message.ts'
+import { isDnsName } from '../../discovery/dns-name.ts'
 import { canonicalHost } from '../../discovery/service-name.ts'
 import { invalidInput } from './aws-error.ts'
 import { shuffled } from './chance.ts'

@@ -1,0 +1,75 @@
+/**
+ * Each import happens in a process of its own, and processes take turns: undici, each entry of the package, undici again,
+ * and so on. A round is a process of each. An entry is compared with undici within each round.
+ */
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import { median } from '../discovery/statistics.ts'
+import type { Effort, Report } from '../discovery/report.ts'
+
+const root = new URL('../../', import.meta.url)
+
+/** By what they are compared with. The package is imported as users do it, from `dist`. */
+const BASE = 'undici'
+/** The base again: what the machine makes of one and the same thing. */
+const AGAIN = 'undici, again'
+const SUBJECTS = [BASE, AGAIN, 'onehop', 'onehop/ecs', 'onehop/testing']
+
+const PROGRAM = `
+  const cpu = process.cpuUsage()
+  const start = performance.now()
+  await import(process.argv[1])
+  const wall = performance.now() - start
+  const { user, system } = process.cpuUsage(cpu)
+  console.log(JSON.stringify({ wall, cpu: (user + system) / 1000 }))`
+
+/** In ms. */
+interface Sample {
+  readonly wall: number
+  readonly cpu: number
+}
+
+export async function imports({ quick }: Effort): Promise<Report> {
+  const rounds = quick ? 2 : 40
+  const samples = new Map(SUBJECTS.map((name) => [name, [] as Sample[]]))
+  // The first round brings files into the cache of the operating system, and does not count.
+  for (let round = 0; round <= rounds; round++) {
+    for (const [name, taken] of samples) {
+      const sample = await timeImport(name === AGAIN ? BASE : name)
+      if (round > 0) taken.push(sample)
+    }
+  }
+  const undici = samples.get(BASE) ?? []
+  const beyond = (name: string, how: keyof Sample): number =>
+    median(
+      (samples.get(name) ?? []).map((sample, round) => sample[how] - (undici[round]?.[how] ?? Number.NaN)),
+    )
+  return {
+    name: 'imports',
+    title: `ms per import, in processes of their own; medians of ${rounds} rounds`,
+    columns: {
+      what: 'import of',
+      wall: 'ms',
+      wallBeyond: 'more than undici',
+      cpu: 'ms of CPU',
+      cpuBeyond: 'more than undici',
+    },
+    rows: SUBJECTS.map((name) => ({
+      what: name,
+      wall: median((samples.get(name) ?? []).map(({ wall }) => wall)),
+      wallBeyond: beyond(name, 'wall'),
+      cpu: median((samples.get(name) ?? []).map(({ cpu }) => cpu)),
+      cpuBeyond: beyond(name, 'cpu'),
+    })),
+    notes: [
+      'more than undici: the median of the differences within each round. Its second row is the noise.',
+      'Wall time is what a start waits. CPU time says more where other processes want the same cores.',
+    ],
+  }
+}
+
+async function timeImport(name: string): Promise<Sample> {
+  const flags = ['--input-type=module', '--eval', PROGRAM, name]
+  const { stdout } = await promisify(execFile)(process.execPath, flags, { cwd: root })
+  return JSON.parse(stdout) as Sample
+}

@@ -1,0 +1,37 @@
+/**
+ * The process's global dispatcher stays what it was when this library is imported. undici 8, when it is loaded and
+ * finds no dispatcher of its own version, makes itself the global one for both versions of the contract. The
+ * `fetch` of Node 22 and 24 would then go through npm's undici, and a proxy agent that Node made for
+ * `NODE_USE_ENV_PROXY` would be lost.
+ */
+import { CURRENT_GLOBAL, currentBefore, LEGACY_GLOBAL, legacyBefore } from './before-undici.ts'
+import { Dispatcher1Wrapper, type Dispatcher } from 'undici'
+
+// undefined is a value to restore, too: Node then makes its own dispatcher with the first `fetch`. The property itself
+// cannot be deleted. `set` returns false, and does not throw, where globalThis is frozen.
+if (Reflect.get(globalThis, LEGACY_GLOBAL) !== legacyBefore)
+  Reflect.set(globalThis, LEGACY_GLOBAL, legacyBefore)
+
+/**
+ * What undici has made the current one, where there was none. It stays: npm's undici cannot do without. Nobody has
+ * chosen it, so it says nothing about where requests should go.
+ */
+const undicisOwn: unknown = currentBefore === undefined ? Reflect.get(globalThis, CURRENT_GLOBAL) : undefined
+
+/** Where requests go in this process, by what somebody has set, at this moment. */
+export interface GlobalDispatchers {
+  /** Of requests by the `fetch` of Node 22 and 24. It may know only the handlers of undici 6. */
+  readonly legacy: Dispatcher | undefined
+  /** Of all other requests. */
+  readonly current: Dispatcher | undefined
+}
+
+export function globalDispatchers(): GlobalDispatchers {
+  const legacy = Reflect.get(globalThis, LEGACY_GLOBAL) as Dispatcher | undefined
+  const current = Reflect.get(globalThis, CURRENT_GLOBAL) as Dispatcher | undefined
+  // Node 22 sets only the legacy one, also to its proxy agent.
+  const chosen = current === undicisOwn ? legacy : current
+  // The wrapper stands for the current one, which `setGlobalDispatcher` sets along with it.
+  const isChosen = legacy !== undefined && !(legacy instanceof Dispatcher1Wrapper)
+  return { legacy: isChosen ? legacy : chosen, current: chosen }
+}

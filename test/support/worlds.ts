@@ -1,0 +1,92 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createSecureServer } from 'node:http2'
+import { createServer as createTlsServer } from 'node:https'
+import type { AddressInfo, Server, Socket } from 'node:net'
+import type { Pool } from 'undici'
+import { ca, cert, key } from './tls.ts'
+
+/** How tasks are spoken to. */
+export type World = 'http' | 'https' | 'h2'
+export const WORLDS: readonly World[] = ['http', 'https', 'h2']
+
+export type WorldAnswer = (request: IncomingMessage, response: ServerResponse) => void
+
+/** One task on 127.0.1.x, in one of the worlds; what tests want to know of its connections. */
+export class WorldServer implements AsyncDisposable {
+  readonly sockets: Set<Socket> = new Set()
+  /** Most connections at once. */
+  peak = 0
+  /** Connections ever. */
+  connections = 0
+  /** Requests that came in, in order: the method and the path. */
+  readonly seen: string[] = []
+  readonly #server: Server
+  readonly #address: string
+
+  private constructor(world: World, answer: WorldAnswer, address: string) {
+    const listener: WorldAnswer = (request, response) => {
+      request.on('error', () => undefined)
+      response.on('error', () => undefined)
+      this.seen.push(`${request.method} ${request.url}`)
+      answer(request, response)
+    }
+    this.#address = address
+    this.#server = serverOf(world, listener)
+    this.#server.on('connection', (socket: Socket) => {
+      socket.on('error', () => undefined)
+      this.sockets.add(socket)
+      this.connections++
+      this.peak = Math.max(this.peak, this.sockets.size)
+      socket.once('close', () => this.sockets.delete(socket))
+    })
+  }
+
+  static async start(
+    world: World,
+    answer: WorldAnswer,
+    address = '127.0.1.1',
+    port = 0,
+  ): Promise<WorldServer> {
+    const server = new WorldServer(world, answer, address)
+    await new Promise<void>((resolve, reject) => {
+      server.#server.once('error', reject)
+      server.#server.listen(port, address, resolve)
+    })
+    return server
+  }
+
+  /** `127.0.1.1:41234` */
+  get label(): string {
+    return `${this.#address}:${(this.#server.address() as AddressInfo).port}`
+  }
+
+  /** Takes no more connections, and breaks those that are open unless they are to be left. */
+  stop(breaks = true): void {
+    this.#server.close()
+    if (breaks) for (const socket of this.sockets) socket.destroy()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#server.listening) return
+    const closed = new Promise((resolve) => this.#server.close(resolve))
+    for (const socket of this.sockets) socket.destroy()
+    await closed
+  }
+}
+
+function serverOf(world: World, listener: WorldAnswer): Server {
+  if (world === 'http') return createServer(listener)
+  if (world === 'https') return createTlsServer({ key, cert }, listener)
+  const server = createSecureServer({ key, cert }, listener as never)
+  server.on('sessionError', () => undefined)
+  return server as unknown as Server
+}
+
+export function originIn(world: World): string {
+  return `${world === 'http' ? 'http' : 'https'}://orders.shop.local`
+}
+
+export function poolIn(world: World, pool: Pool.Options = {}): Pool.Options {
+  if (world === 'http') return pool
+  return { connect: { ca }, ...(world === 'h2' ? { allowH2: true } : {}), ...pool }
+}
