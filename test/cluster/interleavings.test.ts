@@ -147,8 +147,8 @@ test('property: a pick is a candidate, the best tier that can takes the call, su
         const all = fallback === undefined ? tasks : [...tasks, fallback]
         const dueBefore = all.filter(({ ejection }) => ejection.probeAt <= now)
         const tried = isRetry ? tasks.slice(0, 1) : []
-        const call = hint(now)
-        const picked = cluster.pick(call, tried, false)
+        const hinted = hint(now)
+        const picked = cluster.pick(hinted, tried, false)
         if (picked === undefined) {
           // Nothing there, or all full.
           expect(fallback).toBeUndefined()
@@ -176,17 +176,17 @@ test('property: a pick is a candidate, the best tier that can takes the call, su
         // Never two at once, whichever of the calls that went there before end meanwhile.
         if (isProbe) expect(others.map((other) => other.probesSince)).not.toContain(probesSince)
         picked.began(now)
-        underWay.push({ upstream: picked, call, probesSince })
+        underWay.push({ upstream: picked, call: hinted, probesSince })
         seen.add(picked)
       }
 
       const end = (which: number, how: keyof typeof ENDS): void => {
         const [ending] = underWay.splice(which % underWay.length, 1)
         if (ending === undefined) return
-        const { upstream, call } = ending
+        const { upstream, call: ended } = ending
         const outcome = ENDS[how]()
         upstream.waited(outcome.kind !== 'timeout' && outcome.kind !== 'cancelled', now)
-        cluster.report(upstream, outcome, now, undefined, call)
+        cluster.report(upstream, outcome, now, undefined, ended)
         upstream.pending--
       }
 
