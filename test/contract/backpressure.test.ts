@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises'
 import type { Dispatcher } from 'undici'
 import { describe, expect, test } from 'vitest'
 import { clientOf, ORIGIN } from '../support/clients.ts'
+import { TRANSPORTS } from '../support/transports.ts'
 import { waysTo, type Way } from './ways.ts'
 import { WireServer } from './wire-server.ts'
 
@@ -39,15 +40,15 @@ async function standstill(count: () => number): Promise<number> {
 }
 
 /** The ways of the contract, and this library with retries, which keeps what it has sent. */
-function everyWayTo(label: string): Way[] {
-  const { dispatcher } = clientOf([label])
+function everyWayTo(server: WireServer): Way[] {
+  const { dispatcher } = clientOf([server.label])
   const retrying: Way = {
     name: 'discovered, with retries',
     origin: ORIGIN,
     dispatcher,
     [Symbol.asyncDispose]: () => dispatcher.destroy(),
   }
-  return [...waysTo(label), retrying]
+  return [...waysTo(server), retrying]
 }
 const NAMES = ['a bare Agent', 'passed on', 'discovered', 'discovered, with retries']
 
@@ -56,8 +57,8 @@ async function withWay(
   answer: RequestListener,
   act: (way: Way) => Promise<void>,
 ): Promise<void> {
-  await using server = await WireServer.http(answer, false)
-  for (const way of everyWayTo(server.label)) {
+  await using server = await WireServer.http(answer, TRANSPORTS.http, false)
+  for (const way of everyWayTo(server)) {
     await using used = way
     if (way.name === name) await act(used)
   }

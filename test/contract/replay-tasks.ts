@@ -1,6 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import type { ClientOptions } from 'onehop'
-import { clientOf } from '../support/clients.ts'
+import { clientOf, originOver } from '../support/clients.ts'
+import { TRANSPORTS, type Transport } from '../support/transports.ts'
 import { echo } from './echo.ts'
 import { WireServer } from './wire-server.ts'
 
@@ -37,16 +38,23 @@ function unavailable(_request: IncomingMessage, response: ServerResponse): void 
 
 /** A client with two tasks: the first fails as it is told, the second answers with what it got. */
 export interface Pair extends AsyncDisposable {
+  readonly origin: string
   readonly client: ReturnType<typeof clientOf>
   readonly first: WireServer
   readonly second: WireServer
 }
 
-export async function pair(fail: RequestListener, options: ClientOptions = {}): Promise<Pair> {
-  const first = await WireServer.http(fail)
-  const second = await WireServer.http(echo)
-  const client = clientOf([first.label, second.label], options)
+export async function pair(
+  fail: RequestListener,
+  options: ClientOptions = {},
+  transport: Transport = TRANSPORTS.http,
+): Promise<Pair> {
+  const first = await WireServer.http(fail, transport)
+  const second = await WireServer.http(echo, transport)
+  const pool = transport.pool === undefined ? {} : { pool: transport.pool }
+  const client = clientOf([first.label, second.label], { ...pool, ...options })
   return {
+    origin: originOver(transport),
     client,
     first,
     second,

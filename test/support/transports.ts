@@ -1,7 +1,7 @@
 /** What there may be between a client and its tasks. The suites that open sockets run over each of these. */
 import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http'
-import { createSecureServer, type Http2SecureServer } from 'node:http2'
-import { Socket } from 'node:net'
+import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } from 'node:http2'
+import type { Socket } from 'node:net'
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls'
 import type { Pool } from 'undici'
 import { ca, cert, key } from './tls.ts'
@@ -27,8 +27,6 @@ export const TRANSPORTS: Readonly<Record<TransportName, Transport>> = {
   capped: { name: 'capped', scheme: 'http', protocol: 'HTTP/1.1', pool: { connections: 2 } },
 }
 
-export const ALL_TRANSPORTS: readonly Transport[] = Object.values(TRANSPORTS)
-
 /** Hands plain connections to whatever speaks the transport on them. */
 export type Accept = (plain: Socket) => void
 
@@ -46,16 +44,39 @@ export function overTls({ scheme }: Transport, onConnection: (socket: Socket) =>
   }
 }
 
+/** Sees connections before they are served. */
+export interface Watch {
+  onSocket(socket: Socket): void
+  onSession(session: ServerHttp2Session): void
+}
+
 /** An HTTP server of the transport's protocol, which listens nowhere itself. */
 export function httpServer(
-  { scheme, protocol }: Transport,
+  transport: Transport,
   listener: RequestListener,
+  watch?: Watch,
 ): { readonly accept: Accept; readonly server: Server | Http2SecureServer } {
-  if (protocol === 'HTTP/1.1') {
-    const server = createHttpServer({ keepAliveTimeout: 0 }, listener)
-    const accept = overTls({ scheme } as Transport, (socket) => server.emit('connection', socket))
-    return { accept, server }
-  }
+  return transport.protocol === 'HTTP/2'
+    ? http2Server(listener, watch)
+    : http1Server(transport, listener, watch)
+}
+
+function http1Server(
+  transport: Transport,
+  listener: RequestListener,
+  watch: Watch | undefined,
+): ReturnType<typeof httpServer> {
+  const server = createHttpServer({ keepAliveTimeout: 0 }, listener)
+  const accept = overTls(transport, (socket) => {
+    watch?.onSocket(socket)
+    server.emit('connection', socket)
+    // A parser that reads from the socket's handle would leave nothing for the listeners of 'data'.
+    if (watch !== undefined) socket.on('data', () => undefined)
+  })
+  return { accept, server }
+}
+
+function http2Server(listener: RequestListener, watch: Watch | undefined): ReturnType<typeof httpServer> {
   const plainSockets = new Map<number, Socket>()
   const server = createSecureServer({ key, cert }, (request, response) => {
     // Those that are reset on purpose.
@@ -66,6 +87,7 @@ export function httpServer(
   })
   server.on('secureConnection', (socket) => resettable(socket, plainSockets))
   server.on('sessionError', () => undefined)
+  if (watch !== undefined) server.on('session', (session) => watch.onSession(session))
   return {
     server,
     accept(plain) {
