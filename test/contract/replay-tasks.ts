@@ -67,6 +67,24 @@ export async function pair(
 }
 
 /** The bytes of requests, where forms are told by their fields and not by their boundary. */
-export function framed(bytes: readonly string[]): string[] {
-  return bytes.map((text) => text.replaceAll(/-+(formdata-[a-z]+-\w+)/g, 'BOUNDARY'))
+export function framed(server: WireServer): string[] {
+  const forms = server.take().map((text) => text.replaceAll(/-+(formdata-[a-z]+-\w+)/g, 'BOUNDARY'))
+  // What a stream makes while there is a handshake goes out as one chunk.
+  return server.transport.name === 'https' ? forms.map(withoutChunks) : forms
+}
+
+/** @returns the text without the chunks' sizes, as far as it goes */
+function withoutChunks(text: string): string {
+  const [head = '', ...rest] = text.split('\r\n\r\n')
+  if (!/^transfer-encoding: chunked$/m.test(head.replaceAll('\r', ''))) return text
+  let chunks = rest.join('\r\n\r\n')
+  let body = ''
+  for (;;) {
+    const size = /^([0-9a-f]+)\r\n/.exec(chunks)
+    if (size === null) return `${head}\r\n\r\n${body}`
+    const length = Number.parseInt(size[1] ?? '0', 16)
+    if (length === 0) return `${head}\r\n\r\n${body}(end)`
+    body += chunks.slice(size[0].length, size[0].length + length)
+    chunks = chunks.slice(size[0].length + length + 2)
+  }
 }

@@ -79,8 +79,7 @@ interface Result {
 export function sameAsUndici(name: string, scenario: Scenario): void {
   for (const transport of Object.values(TRANSPORTS)) {
     const reason = scenario.notOver?.[transport.name]
-    if (reason === undefined)
-      test(`${name} [${transport.name}]`, () => expectTheSame(scenario, transport))
+    if (reason === undefined) test(`${name} [${transport.name}]`, () => expectTheSame(scenario, transport))
     else test.skip(`${name} [not over ${transport.name}: ${reason}]`)
   }
 }

@@ -68,10 +68,7 @@ export class WireServer implements AsyncDisposable {
     )
   }
 
-  static async #listen(
-    transport: Transport,
-    acceptFor: (server: WireServer) => Accept,
-  ): Promise<WireServer> {
+  static async #listen(transport: Transport, acceptFor: (server: WireServer) => Accept): Promise<WireServer> {
     const server = new WireServer(transport, acceptFor)
     await new Promise<void>((resolve) => server.#server.listen(0, '127.0.1.1', resolve))
     server.#label = `127.0.1.1:${(server.#server.address() as AddressInfo).port}`
