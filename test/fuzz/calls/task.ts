@@ -206,7 +206,7 @@ export class FuzzTask {
     }
     const whenRead = (act: () => void): void => this.#read(request, id, act)
     // Of HTTP/2's request, the socket is there as long as the stream is.
-    const reset = socket.resetAndDestroy.bind(socket)
+    const reset: () => void = socket.resetAndDestroy?.bind(socket) ?? (() => undefined)
     const part = (): void => {
       head(200, { 'content-length': String(length + 10) })
       if (method !== 'HEAD' && stream?.destroyed !== true)
