@@ -98,7 +98,14 @@ describe.concurrent.each(Object.keys(FUZZED))('calls over %s', (transport) => {
     expect(faults.length === 0 ? '' : told(transport, faults)).toBe('')
     // Worlds in which nothing happens would show nothing.
     expect(counts['status 200']).toBeGreaterThan(10 * WORLDS)
-    for (const what of ['ONEHOP_ATTEMPTS_EXHAUSTED', 'later', 'at once', 'in an event', 'a task hangs'])
+    for (const what of [
+      'ONEHOP_ATTEMPTS_EXHAUSTED',
+      'in a callback',
+      'a task hangs',
+      'a task resets when it has read',
+    ])
       expect(counts[what], what).toBeGreaterThan(0)
+    if (transport !== 'h2')
+      for (const what of ['later', 'at once', 'in an event']) expect(counts[what], what).toBeGreaterThan(0)
   })
 })

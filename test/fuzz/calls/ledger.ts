@@ -17,6 +17,8 @@ export class Ledger {
   readonly calls: Map<string, CallRecord> = new Map()
   /** Tasks that began to act on a request, by its id. */
   readonly acted: Map<string, string[]> = new Map()
+  /** What each task made of a request, by its id. */
+  readonly #manners = new Map<string, string[]>()
   /** How often each thing happened. */
   readonly counts: Record<string, number> = {}
   /** Texts that say what was wrong with what. */
@@ -29,9 +31,9 @@ export class Ledger {
 
   fault(text: string, id?: string): void {
     const call = id === undefined ? undefined : this.calls.get(id)
-    this.faults.add(
-      call === undefined ? text : `${text}: call ${call.id}, ${call.what}, ${call.outcome ?? 'not over'}`,
-    )
+    const told = call === undefined ? [] : [`call ${call.id}`, call.what, call.outcome ?? 'not over']
+    const manners = this.#manners.get(id ?? '') ?? []
+    this.faults.add(told.length === 0 ? text : `${text}: ${[...told, ...manners].join(', ')}`)
   }
 
   count(what: string): void {
@@ -55,8 +57,10 @@ export class Ledger {
   }
 
   /** A task has the headers of a request. @param acts false: it refuses to, and says so */
-  reached(id: string, task: string, acts: boolean): void {
+  reached(id: string, task: string, manner: string, acts: boolean): void {
     const call = this.calls.get(id)
+    this.count(`a task ${manner}`)
+    this.#manners.set(id, [...(this.#manners.get(id) ?? []), `${task} ${manner}`])
     if (call === undefined) return this.fault(`a request of nobody's: ${id}`)
     const sinceEnd = this.#awake.now() - (call.endedAt ?? Number.POSITIVE_INFINITY)
     if (sinceEnd > STILL_ON_ITS_WAY_MS) this.fault(`sent ${sinceEnd} ms after its end`, id)
