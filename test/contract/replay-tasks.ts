@@ -1,6 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import type { ClientOptions } from 'onehop'
-import { clientOf } from '../support/clients.ts'
+import { clientOf, originOver } from '../support/clients.ts'
+import { TRANSPORTS, type Transport } from '../support/transports.ts'
 import { echo } from './echo.ts'
 import { WireServer } from './wire-server.ts'
 
@@ -37,16 +38,23 @@ function unavailable(_request: IncomingMessage, response: ServerResponse): void 
 
 /** A client with two tasks: the first fails as it is told, the second answers with what it got. */
 export interface Pair extends AsyncDisposable {
+  readonly origin: string
   readonly client: ReturnType<typeof clientOf>
   readonly first: WireServer
   readonly second: WireServer
 }
 
-export async function pair(fail: RequestListener, options: ClientOptions = {}): Promise<Pair> {
-  const first = await WireServer.http(fail)
-  const second = await WireServer.http(echo)
-  const client = clientOf([first.label, second.label], options)
+export async function pair(
+  fail: RequestListener,
+  options: ClientOptions = {},
+  transport: Transport = TRANSPORTS.http,
+): Promise<Pair> {
+  const first = await WireServer.http(fail, transport)
+  const second = await WireServer.http(echo, transport)
+  const pool = transport.pool === undefined ? {} : { pool: transport.pool }
+  const client = clientOf([first.label, second.label], { ...pool, ...options })
   return {
+    origin: originOver(transport),
     client,
     first,
     second,
@@ -59,6 +67,24 @@ export async function pair(fail: RequestListener, options: ClientOptions = {}): 
 }
 
 /** The bytes of requests, where forms are told by their fields and not by their boundary. */
-export function framed(bytes: readonly string[]): string[] {
-  return bytes.map((text) => text.replaceAll(/-+(formdata-[a-z]+-\w+)/g, 'BOUNDARY'))
+export function framed(server: WireServer): string[] {
+  const forms = server.take().map((text) => text.replaceAll(/-+(formdata-[a-z]+-\w+)/g, 'BOUNDARY'))
+  // What a stream makes while there is a handshake goes out as one chunk.
+  return server.transport.name === 'https' ? forms.map(withoutChunks) : forms
+}
+
+/** @returns the text without the chunks' sizes, as far as it goes */
+function withoutChunks(text: string): string {
+  const [head = '', ...rest] = text.split('\r\n\r\n')
+  if (!/^transfer-encoding: chunked$/m.test(head.replaceAll('\r', ''))) return text
+  let chunks = rest.join('\r\n\r\n')
+  let body = ''
+  for (;;) {
+    const size = /^([0-9a-f]+)\r\n/.exec(chunks)
+    if (size === null) return `${head}\r\n\r\n${body}`
+    const length = Number.parseInt(size[1] ?? '0', 16)
+    if (length === 0) return `${head}\r\n\r\n${body}(end)`
+    body += chunks.slice(size[0].length, size[0].length + length)
+    chunks = chunks.slice(size[0].length + length + 2)
+  }
 }

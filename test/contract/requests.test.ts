@@ -2,13 +2,16 @@ import { Readable } from 'node:stream'
 import { FormData, Headers } from 'undici'
 import { describe, expect } from 'vitest'
 import { asked, echo, type RequestOptions } from './echo.ts'
-import { sameAsUndici } from './ways.ts'
+import { sameAsUndici, type Scenario, type Serving } from './ways.ts'
 import { WireServer } from './wire-server.ts'
 
-const server = (): Promise<WireServer> => WireServer.http(echo)
-const answered = (text: unknown): unknown =>
-  expect.objectContaining({ statusCode: 200, statusText: 'OK', text })
-const refused = (code: string): unknown => expect.objectContaining({ code })
+const server: Serving = (transport) => WireServer.http(echo, transport)
+/** HTTP/2 has no words beside its status. */
+const answered = (text: unknown): Pick<Scenario, 'sees' | 'seesOver'> => ({
+  sees: expect.objectContaining({ statusCode: 200, statusText: 'OK', text }),
+  seesOver: { h2: expect.objectContaining({ statusCode: 200, statusText: '', text }) },
+})
+const refused = (code: unknown): unknown => expect.objectContaining({ code })
 
 async function* generated(...parts: (string | Uint8Array)[]): AsyncGenerator<string | Uint8Array> {
   yield* parts
@@ -39,20 +42,20 @@ describe('methods', () => {
     sameAsUndici(`${method} without a body`, {
       server,
       call: (way) => asked(way, { method, path: '/a/b?c=d%20e' }),
-      sees: answered(''),
+      ...answered(''),
     })
   }
   for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'GET', 'OPTIONS']) {
     sameAsUndici(`${method} with a body`, {
       server,
       call: (way) => asked(way, { method, body: 'body' }),
-      sees: answered('body'),
+      ...answered('body'),
     })
   }
   sameAsUndici('an empty body', {
     server,
     call: (way) => asked(way, { method: 'POST', body: '' }),
-    sees: answered(''),
+    ...answered(''),
   })
 })
 
@@ -88,7 +91,7 @@ describe('bodies', () => {
       sameAsUndici(`${method} of ${kind}`, {
         server,
         call: (way) => asked(way, { method, body: body() as never }),
-        sees: answered(expect.any(String)),
+        ...answered(expect.any(String)),
       })
     }
   }
@@ -97,7 +100,7 @@ describe('bodies', () => {
       server,
       call: (way) =>
         asked(way, { method: 'PUT', headers: { 'content-type': 'x/y' }, body: bodies[kind]?.() as never }),
-      sees: answered(expect.any(String)),
+      ...answered(expect.any(String)),
     })
   }
   for (const kind of ['a Readable of strings', 'a generator', 'a Blob', 'a web stream']) {
@@ -105,10 +108,11 @@ describe('bodies', () => {
       server,
       call: (way) =>
         asked(way, { method: 'PUT', headers: { 'content-length': '4' }, body: bodies[kind]?.() as never }),
-      sees: answered('body'),
+      ...answered('body'),
     })
   }
 
+  const OTHER_WORDS = 'this library counts the bytes of pieces there, and says it in other words'
   const wrong: Record<string, [RequestOptions['body'] | object, string, string]> = {
     'a string that is longer than announced': ['body', '3', 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH'],
     'a string that is shorter than announced': ['body', '5', 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH'],
@@ -124,6 +128,9 @@ describe('bodies', () => {
       call: (way) =>
         asked(way, { method: 'PUT', headers: { 'content-length': length }, body: body as never }),
       sees: refused(code),
+      ...(kind.startsWith('numbers') ? { notOver: { h2: OTHER_WORDS } } : {}),
+      // The server counts, too, and ends the stream.
+      ...(kind.startsWith('a generator') ? { seesOver: { h2: refused(expect.any(String)) } } : {}),
       anyBytes: true,
     })
   }
@@ -228,6 +235,9 @@ describe('bodies', () => {
 })
 
 describe('headers', () => {
+  // undici takes it for the name that the certificate has to have.
+  const wrongName = refused('ERR_TLS_CERT_ALTNAME_INVALID')
+  const WRONG_NAME = { https: wrongName, h2: wrongName }
   const kinds: Record<string, () => unknown> = {
     'as an object': () => ({ 'X-One': '1', two: ['a', 'b'], none: undefined, empty: null, number: 5 }),
     'as a flat array': () => ['X-One', '1', 'two', 'a', 'two', 'b'],
@@ -244,7 +254,8 @@ describe('headers', () => {
     sameAsUndici(kind, {
       server,
       call: (way) => asked(way, { headers: headers() as never }),
-      sees: answered(''),
+      ...answered(''),
+      ...(kind.startsWith('with a host') ? { seesOver: WRONG_NAME } : {}),
     })
   }
   const wrong: Record<string, [() => unknown, string]> = {
@@ -340,7 +351,7 @@ describe('options', () => {
     sameAsUndici(`${name} that is wrong`, {
       server,
       call: (way) => asked(way, options),
-      sees: name === 'opaque' ? answered('') : refused('UND_ERR_INVALID_ARG'),
+      ...(name === 'opaque' ? answered('') : { sees: refused('UND_ERR_INVALID_ARG') }),
     })
   }
   sameAsUndici('a protocol that is wrong', {
@@ -351,19 +362,19 @@ describe('options', () => {
   sameAsUndici('a query', {
     server,
     call: (way) => asked(way, { query: { a: 'b c', d: [1, 2] } }),
-    sees: answered(''),
+    ...answered(''),
   })
   sameAsUndici('raw response headers', {
     server,
     call: (way) => asked(way, { responseHeaders: 'raw' }),
-    sees: answered(''),
+    ...answered(''),
   })
   for (const upgrade of ['', null, false, undefined]) {
     sameAsUndici(`an upgrade to nothing: ${JSON.stringify(upgrade)}`, {
       server,
       call: (way) => asked(way, { upgrade } as never),
-      sees: answered(''),
+      ...answered(''),
     })
   }
-  sameAsUndici('reset', { server, call: (way) => asked(way, { reset: true }), sees: answered('') })
+  sameAsUndici('reset', { server, call: (way) => asked(way, { reset: true }), ...answered('') })
 })
