@@ -84,6 +84,7 @@ export class OverloadedError extends OnehopError {
 /** A call waited for a connection that other calls of this client held all the time. Nothing was sent. */
 export class QueueTimeoutError extends OnehopError {
   readonly code = 'ONEHOP_QUEUE_TIMEOUT'
+  /** Host of the service. */
   readonly host: string
   /** `10.0.11.42:8080` */
   readonly upstream: string
