@@ -64,6 +64,7 @@ export interface Client extends AsyncDisposable {
 }
 
 /**
+ * Makes a client. It opens nothing until the first call; close it when the process stops.
  * @throws InvalidOptionsError at once, for the first option that is unknown or not allowed
  */
 export function createClient(options: ClientOptions = {}): Client {

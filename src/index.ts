@@ -1,3 +1,7 @@
+/**
+ * The client: `createClient`, its options, resolvers, balancers, errors, events and tracing channels.
+ * @module onehop
+ */
 import './core/global-dispatcher.ts'
 export { createClient, type Client } from './client.ts'
 export type {

@@ -11,9 +11,11 @@ import type { KnownRoute } from './routes.ts'
 export interface Inspection {
   /** Calls that have begun and not ended. */
   readonly callsUnderWay: number
+  /** By host: every service that a call or `resolve()` has asked for. */
   readonly services: Readonly<Record<string, ServiceInspection>>
 }
 
+/** One service: its last answer from discovery, its lookups, and its origins. */
 export interface ServiceInspection {
   /** What answered last: `dns`, `cloud-map`, `static`; undefined before the first answer. */
   readonly source: string | undefined
@@ -39,14 +41,17 @@ export interface ServiceInspection {
   readonly lookups: number
   /** Lookups that succeeded. */
   readonly refreshes: number
+  /** Lookups that failed. */
   readonly failedLookups: number
   /** Why the last lookup failed; undefined when it succeeded. */
   readonly lastError: string | undefined
   /** Since the last lookup that failed, also when others have succeeded after it. */
   readonly lastFailureMs: number | undefined
+  /** By origin, e.g. `http://orders.shop.local:8080`. */
   readonly origins: Readonly<Record<string, OriginInspection>>
 }
 
+/** The source says that a service has no endpoints. */
 export interface NegativeInspection {
   /** `held`: not believed yet, calls go on with `endpoints`. `believed`: there are none. */
   readonly state: 'held' | 'believed'
@@ -54,6 +59,7 @@ export interface NegativeInspection {
   readonly forMs: number
 }
 
+/** One origin of a service (scheme, host and port), with its tasks. */
 export interface OriginInspection {
   /** Those that wait for discovery or a retry among them; `maxPending.perOrigin` bounds it. */
   readonly callsUnderWay: number
@@ -65,9 +71,11 @@ export interface OriginInspection {
   readonly retryBudget: number
   /** undefined where calls are not hedged. */
   readonly hedging: HedgingInspection | undefined
+  /** The tasks, and last the load balancer if there is one. */
   readonly upstreams: readonly UpstreamInspection[]
 }
 
+/** Second attempts of one origin. */
 export interface HedgingInspection {
   /** After how long a second attempt begins now; undefined while fewer than 100 calls are known. */
   readonly delayMs: number | undefined
@@ -75,9 +83,11 @@ export interface HedgingInspection {
   readonly share: number
   /** Second attempts since the start, and those of them that answered first. */
   readonly begun: number
+  /** Second attempts since the start that answered first. */
   readonly won: number
 }
 
+/** How calls are divided between the caller's zone and the others. */
 export interface ZonesInspection {
   /** `own subnet` where its name is unknown. */
   readonly own: string
@@ -90,17 +100,25 @@ export interface ZonesInspection {
   readonly shares: Readonly<Record<string, number>>
 }
 
+/** One task, or the load balancer, as one origin uses it. */
 export interface UpstreamInspection {
+  /** `10.0.11.42:8080` or `[2a05::1]:8080`. */
   readonly upstream: string
+  /** 0: a task. 1: the load balancer. */
   readonly tier: 0 | 1
+  /** Availability zone, e.g. `eu-west-1b`; undefined where discovery does not report it. */
   readonly zone: string | undefined
   /** Whether it is in the own zone; undefined where that is unknown, or does not matter. */
   readonly isLocal: boolean | undefined
+  /** Share of traffic relative to its peers, as discovery reports it. */
   readonly weight: number
+  /** `available`: gets calls. `ejected`: gets none. `probing`: one call tests whether it works again. */
   readonly state: 'available' | 'ejected' | 'probing'
   /** Why it is out: `refuses` connections, `fails` more than its peers, or `drains` because it is about to end. */
   readonly cause: EjectionCause | undefined
+  /** The failure that led to the ejection, in words; undefined while it is available. */
   readonly reason: string | undefined
+  /** How long it has been ejected; undefined while it is available. */
   readonly ejectedForMs: number | undefined
   /** Since when it starts slowly, as a new task and one that is back do; undefined when it does not. */
   readonly slowStartMs: number | undefined
@@ -108,9 +126,11 @@ export interface UpstreamInspection {
   readonly slowStartShare: number
   /** Expected to response headers; undefined before it has answered. */
   readonly latencyMs: number | undefined
+  /** Attempts begun and not over, response bodies included. */
   readonly pending: number
   /** Attempts that ended. */
   readonly requests: number
+  /** Attempts that failed. */
   readonly failures: number
 }
 

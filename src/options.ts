@@ -24,7 +24,9 @@ export interface ClientOptions extends ServiceOptions {
   readonly services?: Readonly<Record<string, ServiceOptions>> | undefined
   /** Where endpoints come from ['auto': the Cloud Map API with credentials and a region, DNS without]. */
   readonly discovery?: 'auto' | 'dns' | 'api' | Resolver | undefined
+  /** DNS servers, timeouts and record types, for discovery by DNS. */
   readonly dns?: DnsOptions | undefined
+  /** Region, credentials and polling, for discovery by the Cloud Map API. */
   readonly cloudMap?: CloudMapOptions | undefined
   /** Connect to loopback addresses that discovery names [false]: for tests. */
   readonly allowLoopback?: boolean | undefined
@@ -56,6 +58,7 @@ export interface ServiceOptions {
    * Only for calls that may be sent again.
    */
   readonly hedge?: HedgeInput | boolean | undefined
+  /** Time limits of a call and of its attempts, in ms. */
   readonly timeouts?: Timeouts | undefined
   /** Name of a request header that tells tasks how many ms a call has left; read it by `deadlineOf` [none]. */
   readonly deadlineHeader?: string | false | undefined
@@ -79,6 +82,7 @@ export interface ServiceOptions {
   readonly pool?: Pool.Options | undefined
 }
 
+/** A load balancer with options of its own. A plain URL is the same as `{ url }`. */
 export interface FallbackOptions {
   /** Scheme, host and port; a path is refused. */
   readonly url: string | URL
@@ -109,6 +113,7 @@ export interface Timeouts {
   readonly deadlineMs?: number | undefined
 }
 
+/** Where this process runs. Each field replaces what the task metadata reports. */
 export interface ZoneOptions {
   /** The own zone, as Cloud Map's `AVAILABILITY_ZONE` has it: `eu-west-1b` [the task metadata's]. */
   readonly own?: string | undefined

@@ -1,4 +1,4 @@
-/** What a call on a service that is known already pays for discovery. */
+/** The cost of discovery for a call on a cached service. */
 import { createClient } from 'onehop'
 import { startLocalAws } from 'onehop/testing'
 import { interceptors, type Dispatcher, type Pool } from 'undici'
@@ -23,11 +23,11 @@ import type { Effort, Report, Row } from './report.ts'
 
 const HOST = 'orders.shop.local'
 const ORIGIN = `http://${HOST}`
-/** Fargate services have a handful. */
+/** Typical of Fargate services. */
 const TASKS = 4
 const SYNC_CALLS = 1_000
 const ASYNC_CALLS = 200
-/** Many and short: what slows the machine down for a moment then meets few. */
+/** Many and short, so that a slow moment of the machine affects few of them. */
 const ROUNDS = 25
 
 export async function cachedResolve({ quick }: Effort): Promise<Report> {
@@ -97,7 +97,7 @@ export async function cachedResolve({ quick }: Effort): Promise<Report> {
   const whole = 'DiscoveryDispatcher, whole call'
   return {
     name: 'cached',
-    title: `1. A service that is known already: ns per call, ${TASKS} tasks`,
+    title: `1. A cached service: ns per call, ${TASKS} tasks`,
     columns: { what: 'what', from: 'whose', ns: 'ns', lowest: 'lowest', highest: 'highest', ratio: 'ratio' },
     rows: [
       rowOf(IS_CURRENT, 'onehop', resolved),
@@ -111,11 +111,11 @@ export async function cachedResolve({ quick }: Effort): Promise<Report> {
       rowOf('undici interceptors.dns + retry, whole call', 'peer', whole, 'instant terminal'),
     ],
     notes: [
-      `ratio: to client.resolve (rows 1-3), to the route lookup with a pick (4-6), to DiscoveryDispatcher (7-9), taken round by round.`,
-      `lowest, highest: of ${quick ? 2 : ROUNDS} rounds, in each of which all had a slice of time in turn.`,
-      'isCurrent is all that a call on a known service asks of discovery; resolve() is for people and tools. It promises, as lookupAsync does: both include an await.',
-      'cacheable-lookup maps a name to addresses and no more. The interceptor also picks an address and rewrites the request. Row 4 finds the route, reads the clock, asks isCurrent and picks (p2c by latency and pending calls), but makes no request.',
-      'Rows 5 and 6 are what a dispatcher costs beyond a terminal that does nothing; rows 7-9 beyond one that answers at once, with all that follows: row 7 holds retries, latencies, health and budgets, row 8 none of it, row 9 retries.',
+      `ratio: to client.resolve (rows 1-3), to the route lookup with a pick (4-6), to DiscoveryDispatcher (7-9); computed within each round.`,
+      `lowest, highest: of ${quick ? 2 : ROUNDS} rounds. In each round every subject gets one slice of time.`,
+      'A call on a cached service needs only isCurrent. resolve() is for people and tools. It returns a promise, as lookupAsync does, so both include an await.',
+      'cacheable-lookup only maps a name to addresses. The interceptor also picks an address and rewrites the request. Row 4 finds the route, reads the clock, calls isCurrent and picks (p2c by latency and pending calls), but makes no request.',
+      'Rows 5 and 6: the cost of a dispatcher above a terminal that does nothing. Rows 7-9: above a terminal that answers at once. Row 7 includes retries, latencies, health and budgets; row 8 none of these; row 9 retries.',
     ],
   }
 }
@@ -123,7 +123,7 @@ export async function cachedResolve({ quick }: Effort): Promise<Report> {
 const IS_CURRENT = 'cluster.isCurrent(now) and its upstreams'
 const PICK = 'route lookup, isCurrent and pick'
 
-/** Kept where V8 cannot see that nobody reads it. */
+/** Stored where V8 cannot prove that it is unused. */
 export const sink: { value: unknown } = { value: undefined }
 
 function isCurrentSubject({ cluster }: Route): Subject {
@@ -135,7 +135,7 @@ function isCurrentSubject({ cluster }: Route): Subject {
       let seen = 0
       for (let index = 0; index < SYNC_CALLS; index++)
         if (cluster.isCurrent(now)) seen += cluster.tasks.length
-      if (seen !== SYNC_CALLS * TASKS) throw new Error('the service was not known')
+      if (seen !== SYNC_CALLS * TASKS) throw new Error('the service was not cached')
     },
   }
 }
@@ -158,7 +158,7 @@ function pickSubject(routes: RouteTable): Subject {
       for (let index = 0; index < SYNC_CALLS; index++) {
         const route = routes.find(ORIGIN)
         const now = systemClock.now()
-        if (route?.cluster.isCurrent(now) !== true) throw new Error('the service was not known')
+        if (route?.cluster.isCurrent(now) !== true) throw new Error('the service was not cached')
         sink.value = route.cluster.pick({ now, key: undefined }, NONE_TRIED, false)
       }
     },
@@ -180,7 +180,7 @@ function dispatchSubject(name: string, dispatcher: Dispatcher): Subject {
   }
 }
 
-/** The route, with a terminal where its connections would be. */
+/** The route, with a terminal instead of connections. */
 function answeredBy(route: Route, terminal: Dispatcher): Routes {
   class InstantPools extends Pools {
     override get(): Pool {
@@ -195,7 +195,7 @@ function answeredBy(route: Route, terminal: Dispatcher): Routes {
   return { find: (origin) => routes.get(String(origin)), close: done, destroy: done }
 }
 
-/** A silent terminal tells nobody that the first lookup is over; the server does, and then a moment. */
+/** A silent terminal does not show when the first lookup is over. The server's counter does, and then a moment. */
 async function warmSilently(dispatcher: Dispatcher, dns: { readonly queries: number }): Promise<void> {
   const before = dns.queries
   dispatcher.dispatch({ origin: ORIGIN, path: '/', method: 'GET' }, new IgnoringHandler())

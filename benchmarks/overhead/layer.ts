@@ -1,4 +1,4 @@
-/** What a call costs beyond the request itself: the layer alone, over a terminal that answers before it returns. */
+/** The cost of a call without the request: the layer alone, above a terminal that answers before it returns. */
 import { startLocalAws } from 'onehop/testing'
 import { interceptors, type Dispatcher, type Pool } from 'undici'
 import { systemClock, systemRandom } from '../../src/core/clock.ts'
@@ -52,12 +52,12 @@ export async function layer({ quick }: Effort): Promise<Report> {
   })
   return {
     name: 'layer',
-    title: `2. The layer alone, ${TASKS} tasks: µs per call beyond a terminal that answers at once`,
+    title: `2. The layer alone, ${TASKS} tasks: µs per call above a terminal that answers at once`,
     columns: { what: 'what', us: 'µs', lowest: 'lowest', highest: 'highest', ratio: 'ratio' },
     rows,
     notes: [
-      'onehop: route, pick, attempt, latencies, health, budget, timeouts; all that is on by default. The other: discovery by a lookup with TTLs, and retries.',
-      `lowest, highest: of ${plan.rounds} rounds, in each of which all had a slice of time in turn.`,
+      'onehop: route, pick, attempt, latencies, health, budget and timeouts, the defaults. interceptors: discovery by a lookup with TTLs, and retries.',
+      `lowest, highest: of ${plan.rounds} rounds. In each round every subject gets one slice of time.`,
     ],
   }
 }
@@ -74,7 +74,7 @@ function subjectOf(name: string, dispatcher: Dispatcher): Subject {
   }
 }
 
-/** The routes, with a terminal where their connections would be. */
+/** The routes, with a terminal instead of connections. */
 function over(routes: RouteTable, terminal: Dispatcher): Routes {
   const route = routes.find(ORIGIN)
   if (route === undefined) throw new Error(`${ORIGIN} is not discovered`)

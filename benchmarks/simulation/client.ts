@@ -20,18 +20,18 @@ import type { VirtualTime } from './virtual-time.ts'
 export interface ClientPlan {
   readonly policy: Policy
   readonly retries: boolean
-  /** The caller gives up after this; undefined: never. */
+  /** The caller aborts after this; undefined: never. */
   readonly timeoutMs: number | undefined
   readonly fallback: boolean
-  /** A second attempt beside a late one. */
+  /** A second attempt beside a slow one. */
   readonly hedging: boolean
-  /** Calls so many of the tasks; undefined: all. */
+  /** How many of the tasks each client calls; undefined: all. */
   readonly subset: number | undefined
-  /** Calls with POST: sent once, unless nothing was sent. */
+  /** Calls with POST, which are repeated only if nothing was sent. */
   readonly method: 'GET' | 'POST'
 }
 
-/** Told once, when the call is over. `status` 0: there was no answer, or none in time. */
+/** Called once, when the call is over. `status` 0: no response, or none in time. */
 export type OnEnd = (status: number) => void
 
 const OPTIONS = {
@@ -41,7 +41,7 @@ const OPTIONS = {
 const HOST = 'orders.shop.local'
 const UNLIMITED = { perTask: Number.POSITIVE_INFINITY, perOrigin: Number.POSITIVE_INFINITY }
 
-/** One process that calls a service: the real cluster, calls and budget, over lines that are not. */
+/** One process that calls a service: the real cluster, calls and budget, over simulated connections. */
 export class SimulatedClient {
   readonly cluster: Cluster
   readonly #route: Route

@@ -4,18 +4,18 @@ import type { UpstreamDispatchers } from '../../src/dispatch/route.ts'
 import { isMute, type Server } from './task.ts'
 import type { VirtualTime } from './virtual-time.ts'
 
-/** As `timeouts.connectMs` has it by default. */
+/** The default of `timeouts.connectMs`. */
 const CONNECT_MS = 1_000
 const NO_HEADERS = {}
 
 export interface Distance {
-  /** There and back. */
+  /** Round trip. */
   readonly roundTripMs: number
-  /** Told of each attempt. */
+  /** Called for each attempt. */
   readonly onSent: () => void
 }
 
-/** What one client has where its undici pools would be: a line to each task, with the time that packets take. */
+/** Stands in for one client's undici pools: a line to each task, with the time that packets take. */
 export class Connections implements UpstreamDispatchers {
   readonly #byAddress = new Map<string, Line>()
 
@@ -30,7 +30,7 @@ export class Connections implements UpstreamDispatchers {
 
   get(upstream: Upstream): Dispatcher {
     const line = this.#byAddress.get(upstream.endpoint.address)
-    if (line === undefined) throw new Error(`there is no ${upstream.label}`)
+    if (line === undefined) throw new Error(`unknown upstream: ${upstream.label}`)
     return line
   }
 
@@ -62,7 +62,7 @@ export class Connections implements UpstreamDispatchers {
   }
 }
 
-/** Connections to one server, of which any number may stand; as in a pool, one that is idle is used before a new one. */
+/** Connections to one server, without a limit. As in a pool, an idle connection is used before a new one. */
 class Line extends Dispatcher {
   readonly #server: Server
   readonly #halfWayMs: number
@@ -97,7 +97,7 @@ class Line extends Dispatcher {
     return true
   }
 
-  /** There, through the server, and back, unless nothing comes back any more. */
+  /** To the server, through it, and back, unless the server is silent. */
   exchange(onAnswer: (status: number) => void): void {
     const server = this.#server
     const answer = (status: number): void => {
@@ -109,13 +109,13 @@ class Line extends Dispatcher {
     }, this.#halfWayMs)
   }
 
-  /** A connection whose answer was read can be used again; one that was aborted is closed. */
+  /** A connection whose response was read is used again; an aborted one is closed. */
   release(): void {
     this.#idle++
   }
 }
 
-/** One request and its response; the controller that undici would give to its handler. */
+/** One request and its response, with the controller that undici would pass to its handler. */
 class Exchange implements Dispatcher.DispatchController {
   aborted = false
   paused = false

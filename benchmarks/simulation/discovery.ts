@@ -5,12 +5,12 @@ import type { VirtualTime } from './virtual-time.ts'
 
 const SERVICE = { host: 'orders.shop.local', service: 'orders', namespace: 'shop.local' }
 
-/** Which tasks are registered: what discovery would say at this moment. */
+/** The tasks that are registered now. */
 export class Registry {
   endpoints: readonly Endpoint[] = []
 }
 
-/** What one client knows of a registry: what was true at some moment within the last TTL, as caches have it. */
+/** One client's view of a registry: the state at some moment within the last TTL, as caches return it. */
 export class CachedView implements View {
   snapshot: Snapshot
   readonly error: undefined
@@ -25,13 +25,13 @@ export class CachedView implements View {
     this.#time = time
     this.#ttlMs = ttlMs
     this.snapshot = this.#look()
-    // Clients started at different moments.
+    // Clients start at different moments.
     time.setTimer(() => this.#refresh(), ttlMs * random.next())
   }
 
-  /** Never waited for: it is usable from the start. */
+  /** Usable from the start, so calls never wait for it. */
   async whenUsable(): Promise<void> {}
-  /** Caches between a client and the registry say the same until the TTL is over. */
+  /** Caches between a client and the registry return the same answer until the TTL ends. */
   refreshEarly(): void {}
   addWitness(): void {}
   removeWitness(): void {}

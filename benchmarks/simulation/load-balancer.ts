@@ -13,7 +13,7 @@ export const LOAD_BALANCER: Endpoint = {
   origin: 'http://balancer.internal',
 }
 
-/** Sends each call to the healthy task with the fewest calls of its own under way, as an ALB set to least outstanding requests. */
+/** Sends each call to the healthy task with the fewest pending calls, as an ALB with least outstanding requests does. */
 export class SimulatedLoadBalancer implements Server {
   readonly endpoint: Endpoint = LOAD_BALANCER
   readonly fault: Fault = HEALTHY

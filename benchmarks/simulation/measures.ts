@@ -1,26 +1,26 @@
-/** What happened in a run. */
+/** The results of a run. */
 import type { Server } from './task.ts'
 
 export interface Totals {
   readonly calls: number
   /** Share of the calls that were answered in time with a status below 500. */
   readonly success: number
-  /** From the moment the call was made, in ms; of those that failed, until that was known. */
+  /** From the start of the call to its result, in ms; failed calls included. */
   readonly p50: number
   readonly p99: number
   readonly p999: number
-  /** Attempts for each call. */
+  /** Attempts per call. */
   readonly attempts: number
-  /** Smallest and largest share of the attempts that a task got, as a multiple of its fair share. */
+  /** Smallest and largest share of attempts of a task, as a multiple of its fair share. */
   readonly least: number
   readonly most: number
   /** Standard deviation of the tasks' attempts ÷ their mean. */
   readonly deviation: number
-  /** Share of the attempts that stayed in the zone of the client. */
+  /** Share of the attempts that stayed in the client's zone. */
   readonly local: number
 }
 
-/** One second of it. */
+/** One second of a run. */
 export interface Second {
   readonly at: number
   readonly calls: number
@@ -28,14 +28,14 @@ export interface Second {
   readonly p99: number
   /** Attempts by address. */
   readonly attempts: ReadonlyMap<string, number>
-  /** Mean share of calls that clients mean to send to tasks directly. */
+  /** Mean of the share of calls that clients send to tasks directly. */
   readonly directShare: number
 }
 
 export interface Outcome {
   /** Without the warm-up. */
   readonly totals: Totals
-  /** From the first second of all. */
+  /** From the start of the warm-up. */
   readonly seconds: readonly Second[]
 }
 
@@ -43,7 +43,7 @@ export interface Outcome {
 export class Measures {
   readonly #servers: readonly Server[]
   readonly #seconds: Second[] = []
-  /** Of calls that are over, in that order. */
+  /** Of finished calls, in the order of their end. */
   readonly #begunAt: number[] = []
   readonly #latencies: number[] = []
   readonly #failures: boolean[] = []
@@ -59,7 +59,7 @@ export class Measures {
     this.#servers = servers
   }
 
-  /** Calls that are not over. */
+  /** Calls that have not ended. */
   get underWay(): number {
     return this.#begun - this.#latencies.length
   }
@@ -74,13 +74,13 @@ export class Measures {
     this.#failures.push(status === 0 || status >= 500)
   }
 
-  /** An attempt goes out. */
+  /** An attempt begins. */
   sent(isLocal: boolean): void {
     this.#attempts++
     if (isLocal) this.#local++
   }
 
-  /** Calls from before do not count for the totals. */
+  /** Earlier calls do not count for the totals. */
   warm(now: number): void {
     this.#attempts = 0
     this.#local = 0
@@ -115,7 +115,7 @@ export class Measures {
       count: count - (this.#countedAtWarm.get(address) ?? 0),
     }))
     const all = counts.reduce((sum, { count }) => sum + count, 0)
-    // The load balancer's calls are among the attempts, but it has no fair share.
+    // Attempts include those to the load balancer, which has no fair share.
     const tasks = counts.filter(({ address }) => /^\d/.test(address)).map(({ count }) => count)
     const mean = tasks.reduce((sum, count) => sum + count, 0) / tasks.length
     const squares = tasks.reduce((sum, count) => sum + (count - mean) ** 2, 0) / tasks.length

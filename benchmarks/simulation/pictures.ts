@@ -90,7 +90,7 @@ function axes(seconds: readonly Second[]): Pick<Chart, 'x' | 'xTitle'> {
 
 function policy(name: string): Policy {
   const found = POLICIES.find((one) => one.name === name)
-  if (found === undefined) throw new Error(`there is no policy ${name}`)
+  if (found === undefined) throw new Error(`unknown policy: ${name}`)
   return found
 }
 

@@ -1,11 +1,11 @@
-/** What is compared: onehop's balancers with all of its health rules, and what others do, without. */
+/** The subjects: onehop's balancers with all health rules, and the balancers of others without them. */
 import { leastRequest, p2c, random as byLot, roundRobin, type Balancer, type Random } from 'onehop'
 import type { Upstream } from '../../src/cluster/upstream.ts'
 
 export interface Policy {
   readonly name: string
   readonly balancer: (random: Random) => Balancer
-  /** Whether tasks that fail are put out, and new ones start slowly. Those that refuse connections are avoided by all. */
+  /** Whether failing tasks are ejected and new ones start slowly. All policies avoid tasks that refuse connections. */
   readonly health: boolean
   /** Whether it knows zones. */
   readonly zones: boolean
@@ -38,8 +38,8 @@ export const POLICIES: readonly Policy[] = [
 ]
 
 /**
- * Envoy's LEAST_REQUEST where all weights are the same: of two drawn by lot, which may be one and the same, that with
- * fewer active requests. ("Supported load balancers", Envoy's documentation.)
+ * Envoy's LEAST_REQUEST with equal weights: of two random tasks, which may be the same one, the one with fewer active
+ * requests. ("Supported load balancers", Envoy's documentation.)
  */
 function envoyLeastRequest(random: Random): Balancer {
   const draw = (candidates: readonly Upstream[]): Upstream | undefined =>

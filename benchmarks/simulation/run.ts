@@ -10,14 +10,14 @@ import type { Policy } from './policies.ts'
 import { SimulatedTask, type Fault, type Server, type TaskPlan } from './task.ts'
 import { VirtualTime } from './virtual-time.ts'
 
-/** What is simulated: who calls whom how often, and what happens meanwhile. */
+/** A simulation: the fleet, its callers, their load, and the events. */
 export interface Scenario {
   readonly name: string
   readonly title: string
   readonly tasks: readonly Partial<TaskPlan>[]
-  /** Which of the tasks discovery names at first [all]. */
+  /** The tasks that discovery lists at first [all]. */
   readonly registered?: readonly number[]
-  /** Zones of the clients, one each; undefined: they do not know theirs. */
+  /** The zone of each client; undefined: unknown to them. */
   readonly clients: readonly (string | undefined)[]
   /** Of all clients together. */
   readonly callsPerSecond: number
@@ -25,20 +25,20 @@ export interface Scenario {
   /** After the warm-up. */
   readonly seconds: number
   readonly client?: Partial<Omit<ClientPlan, 'policy'>>
-  /** Whether clients know of each other's zones. */
+  /** Whether clients know each other's zones. */
   readonly peers?: boolean
   readonly ttlMs?: number
-  /** What happens, as moments after the warm-up. */
+  /** Events, as moments after the warm-up. */
   readonly events?: (world: World) => void
 }
 
-/** What events can do. */
+/** What an event can change. */
 export interface World {
   readonly tasks: readonly SimulatedTask[]
   /** @param second after the warm-up */
   at(second: number, action: () => void): void
   fault(task: number, fault: Partial<Fault>): void
-  /** Which of the tasks discovery names from now on. */
+  /** Sets the tasks that discovery lists from now on. */
   register(tasks: readonly number[]): void
 }
 
@@ -60,13 +60,13 @@ const DEFAULT_CLIENT: Omit<ClientPlan, 'policy'> = {
   method: 'GET',
 }
 
-/** Between tasks of one zone, and of two. */
+/** Round trips within a zone, and between zones. */
 const ROUND_TRIP_MS = 0.5
 const ROUND_TRIP_FAR_MS = 1.5
-/** What a load balancer adds in itself, and on the way. */
+/** What a load balancer adds: its work, and the network. */
 const BALANCER_HOP_MS = 2
-/** Three attempts of 15 s each, and what may lie between them. */
-const LONGEST_CALL_MS = 60_000
+/** Three attempts of 15 s each, and the waits between them. */
+const MAX_CALL_MS = 60_000
 
 export interface Run {
   readonly outcome: Outcome
@@ -74,7 +74,7 @@ export interface Run {
   readonly tasks: readonly SimulatedTask[]
 }
 
-/** The same outcome for the same scenario, policy and seed, always. */
+/** Deterministic for a scenario, a policy and a seed. */
 export function simulate(scenario: Scenario, policy: Policy, seed = 1): Run {
   const time = new VirtualTime()
   const random = seededRandom(seed)
@@ -114,7 +114,7 @@ export function simulate(scenario: Scenario, policy: Policy, seed = 1): Run {
     at: (second, action) => void time.setTimer(action, warmMs + second * 1_000),
     fault(index, fault) {
       const task = tasks[index]
-      if (task === undefined) throw new Error(`there is no task ${index}`)
+      if (task === undefined) throw new Error(`no task with index ${index}`)
       task.fault = { ...task.fault, ...fault }
     },
     register,
@@ -129,13 +129,13 @@ export function simulate(scenario: Scenario, policy: Policy, seed = 1): Run {
 }
 
 /**
- * No more calls begin, and those under way count, too: the slowest are among them.
- * @throws Error when one never ends
+ * Waits for the pending calls without new ones. They count too, because the slowest are among them.
+ * @throws Error if a call never ends
  */
 function endCalls(measures: Measures, time: VirtualTime): void {
-  const latestMs = time.now() + LONGEST_CALL_MS
+  const latestMs = time.now() + MAX_CALL_MS
   while (measures.underWay > 0 && time.now() < latestMs) time.runUntil(time.now() + 1_000)
-  if (measures.underWay > 0) throw new Error(`${measures.underWay} calls never end`)
+  if (measures.underWay > 0) throw new Error(`${measures.underWay} calls never ended`)
 }
 
 function startClients(
@@ -178,7 +178,7 @@ function startClients(
   })
 }
 
-/** Calls that come when they come, whatever became of those before: a Poisson process. */
+/** Calls arrive independently of earlier ones: a Poisson process. */
 function callUntilEnd(
   client: SimulatedClient,
   callsPerSecond: number,

@@ -1,13 +1,13 @@
 /**
- * What happens to fleets. A task works on 4 calls at once for 10 ms each (median; lognormal, 99th percentile 32 ms), so
- * that it can take some 350 calls a second; fleets run at half of that unless said otherwise.
+ * The scenarios. A task works on 4 calls at once for 10 ms each (median; lognormal, 99th percentile 32 ms), about 350
+ * calls a second. Fleets run at half of that unless the title says otherwise.
  */
 import type { Scenario } from './run.ts'
 import { lognormal } from './service-time.ts'
 import type { TaskPlan } from './task.ts'
 
 const SERVICE_TIME = lognormal(10, 0.5)
-/** 50 % of what a task can take. */
+/** Half the capacity of a task. */
 const HALF_LOAD = 176
 
 function fleet(size: number, plan: Partial<TaskPlan> = {}): readonly Partial<TaskPlan>[] {
@@ -30,7 +30,7 @@ function range(from: number, to: number): readonly number[] {
   return Array.from({ length: to - from }, (_, index) => from + index)
 }
 
-/** A task answers 503 at once from the 20th second on, and is well again from the 80th. */
+/** A task answers 503 at once from the 20th second to the 80th, then it recovers. */
 export function blackHole(size: number): Scenario {
   return {
     name: `black-hole-${size}`,
@@ -47,7 +47,7 @@ export function blackHole(size: number): Scenario {
   }
 }
 
-/** `GET`s that are not retried: what a client can do by its choice of a task alone. */
+/** GETs without retries: only the choice of the task can help. */
 export const TWO_SECONDS_SLOW: Scenario = {
   name: 'two-seconds-slow',
   title: '1 of 11 answers 2 s later, callers wait for 1 s, no retries',
@@ -256,7 +256,7 @@ export const ROLLING: Scenario = {
   events({ at, fault, register }) {
     for (const task of range(6, 12)) fault(task, { connections: 'refused' })
     for (let step = 0; step < 3; step++) {
-      // New ones first, as with minimumHealthyPercent 100; the old ones are gone 5 s after discovery was told.
+      // New tasks first, as with minimumHealthyPercent 100. The old ones stop 5 s after their deregistration.
       const from = 2 * (step + 1)
       at(10 + step * 15, () => {
         fault(2 * step + 6, { connections: 'accepted' })

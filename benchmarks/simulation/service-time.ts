@@ -3,7 +3,7 @@ import type { Random } from '../../src/core/clock.ts'
 /** How long a task works on a call, in ms. */
 export type ServiceTime = (random: Random) => number
 
-/** Most calls near the median, a few far above: as services are. `sigma` 0.5: the 99th percentile is 3.2 times the median. */
+/** Most calls near the median, a few far above, as in real services. `sigma` 0.5: p99 is 3.2 times the median. */
 export function lognormal(medianMs: number, sigma: number): ServiceTime {
   return (random) => medianMs * Math.exp(sigma * normal(random))
 }

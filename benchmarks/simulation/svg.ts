@@ -2,7 +2,7 @@
 
 export interface Line {
   readonly name: string
-  /** One for each x. */
+  /** One value for each x. */
   readonly values: readonly number[]
 }
 
@@ -12,9 +12,9 @@ export interface Chart {
   readonly yTitle: string
   readonly x: readonly number[]
   readonly lines: readonly Line[]
-  /** Of the y axis; values above are drawn at the upper edge. */
+  /** Top of the y axis. Higher values are drawn at the upper edge. */
   readonly most: number
-  /** Spans of x in which something is wrong, told under the title. */
+  /** Spans of x with a fault, explained below the title. */
   readonly shaded?: readonly (readonly [from: number, to: number])[]
 }
 
@@ -24,7 +24,7 @@ const LEFT = 56
 const RIGHT = 16
 const TOP = 58
 const BOTTOM = 44
-// Told apart by those who do not see all colours, too: M. Okabe, K. Ito, "Color Universal Design", 2008.
+// Distinct for colour-blind readers, too: M. Okabe, K. Ito, "Color Universal Design", 2008.
 const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9']
 const GREY = '#808080'
 
@@ -75,7 +75,7 @@ function legend(lines: readonly Line[]): readonly string[] {
   })
 }
 
-/** Some five round numbers. */
+/** About five round numbers. */
 function ticks(from: number, to: number): readonly number[] {
   const rough = (to - from) / 5
   const power = 10 ** Math.floor(Math.log10(rough))

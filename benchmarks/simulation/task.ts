@@ -7,51 +7,51 @@ export interface TaskPlan {
   readonly address: string
   readonly zone: string | undefined
   readonly weight: number
-  /** Calls that it works on side by side; the others queue. */
+  /** Calls that it works on at the same time; the others wait. */
   readonly workers: number
   readonly serviceTime: ServiceTime
-  /** Calls that may wait; more are answered 503 at once. */
+  /** Calls that may wait. Further ones get 503 at once. */
   readonly longestQueue: number
 }
 
-/** What is wrong with a task; may change at any moment, for calls that come from then on. */
+/** Faults of a task. A change holds for calls that arrive after it. */
 export interface Fault {
-  /** Times as long. */
+  /** Factor on the service time. */
   readonly slowBy: number
-  /** Longer by so much, without work: it waits for somebody else. */
+  /** Added to the service time without work: the task waits for another service, in ms. */
   readonly waitMs: number
-  /** Answers this at once, instead of working. */
+  /** Status that it answers at once, without work. */
   readonly status: number
-  /** Share of the calls that are answered 500, whatever the task. */
+  /** Share of the calls that get 500. */
   readonly badInput: number
   /**
-   * `refused`: by clients; a load balancer reaches it. `silent`: nothing comes from there any more, neither to new
-   * connections nor over those that stand, as when a zone is cut off. `hung`: new connections are taken, too, and then
-   * nothing, as when a process is stopped.
+   * `refused`: it refuses clients; a load balancer still reaches it. `silent`: no packet comes back, neither for new
+   * connections nor for open ones, as from a lost zone. `hung`: it accepts connections and never answers, as a stopped
+   * process.
    */
   readonly connections: 'accepted' | 'refused' | 'silent' | 'hung'
 }
 
 export const HEALTHY: Fault = { slowBy: 1, waitMs: 0, status: 200, badInput: 0, connections: 'accepted' }
 
-/** Whether nothing comes from it, whatever it is sent. */
+/** Whether it never answers. */
 export function isMute({ connections }: Fault): boolean {
   return connections === 'silent' || connections === 'hung'
 }
 
 const AT_ONCE_MS = 0.2
 
-/** What takes calls: a task, or a load balancer. */
+/** A task or a load balancer. */
 export interface Server {
   readonly endpoint: Endpoint
   readonly fault: Fault
   /** Attempts that reached it, or would have. */
   received: number
-  /** @param onAnswer called with the status; also for a caller who has left meanwhile: the work is done all the same */
+  /** @param onAnswer called with the status, also after the caller has aborted: the task does the work anyway */
   serve(onAnswer: (status: number) => void): void
 }
 
-/** A task: some workers, and a queue. */
+/** A task: workers and a queue. */
 export class SimulatedTask implements Server {
   readonly endpoint: Endpoint
   fault: Fault = HEALTHY

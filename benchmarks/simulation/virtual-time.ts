@@ -6,11 +6,11 @@ interface Event extends Timer {
   callback: (() => void) | undefined
 }
 
-/** Time that passes only from event to event, so that minutes of a fleet take a second, and the same each time. */
+/** Time that jumps from event to event: minutes of a fleet take a second, and every run is the same. */
 export class VirtualTime implements Clock {
   #now = 0
   #order = 0
-  /** A binary heap: the earliest first, and of those at one moment the one that was set first. */
+  /** A binary heap: the earliest event first; at the same moment, the one that was set first. */
   readonly #events: Event[] = []
 
   now(): number {
@@ -30,7 +30,7 @@ export class VirtualTime implements Clock {
     return event
   }
 
-  /** Nothing is ever late here. */
+  /** Events are never late here. */
   afterIo(callback: () => void): void {
     this.setTimer(callback, 0)
   }

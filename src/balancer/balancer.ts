@@ -14,6 +14,7 @@ export interface PickHint {
 
 /** What a balancer may read of a request to find its key. */
 export interface KeyedRequest {
+  /** As the caller wrote it, e.g. `GET`. */
   readonly method: string
   /** With the query, as far as it stands in the path. */
   readonly path: string
@@ -29,6 +30,7 @@ export interface KeyedRequest {
  * theirs. It must not allocate: it runs for every attempt of every call.
  */
 export interface Balancer {
+  /** Returns one of `candidates`; undefined only if there are none. */
   pick(candidates: readonly Upstream[], hint: PickHint): Upstream | undefined
   /**
    * What places a call, for balancers that send calls of one kind to one place. Asked once per call, before its

@@ -13,6 +13,10 @@ import type { Balancer, KeyedRequest } from './balancer.ts'
 import { hashOf, hashOfBoth } from './hash.ts'
 import { p2c } from './p2c.ts'
 
+/**
+ * Options of `consistentHash`: `header` names the request header whose value is the key, or `key` computes it
+ * from the request.
+ */
 export type ConsistentHashOptions = KeySource & {
   /**
    * How many times the average of pending calls by weight a task may have before its keys go to the next of their
@@ -21,6 +25,7 @@ export type ConsistentHashOptions = KeySource & {
   readonly maxLoad?: number | false | undefined
   /** Picks for calls without a key [`p2c()`]. */
   readonly otherwise?: Balancer | undefined
+  /** Source of randomness, for tests [the system's]. */
   readonly random?: Random | undefined
 }
 
@@ -32,6 +37,7 @@ type KeySource =
       readonly key?: undefined
     }
   | {
+      /** Computes the key from the request. */
       readonly key: (request: KeyedRequest) => string | undefined
       readonly header?: undefined
     }

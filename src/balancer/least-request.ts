@@ -5,6 +5,7 @@ import { InvalidOptionsError } from '../core/errors.ts'
 import type { Balancer } from './balancer.ts'
 import { WeightedDraw } from './weighted-draw.ts'
 
+/** Options of `leastRequest`. */
 export interface LeastRequestOptions {
   /**
    * How many are drawn and compared, from 2 [2]; `'all'`: every candidate.
@@ -13,6 +14,7 @@ export interface LeastRequestOptions {
    * they agree on the one that looks idle to each of them, and crowd it.
    */
   readonly choices?: number | 'all' | undefined
+  /** Source of randomness, for tests [the system's]. */
   readonly random?: Random | undefined
 }
 

@@ -9,6 +9,7 @@
  */
 import { RateWindow } from './rate-window.ts'
 
+/** When a task that answers, but fails, is ejected. Defaults in brackets; times in ms. */
 export interface OutlierOptions {
   /** So many failures in a row are enough, if its peers do not fail like that [5]. */
   readonly consecutiveFailures: number

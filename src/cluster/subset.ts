@@ -16,6 +16,7 @@
 import { hashOf, hashOfBoth } from '../balancer/hash.ts'
 import type { Endpoint } from '../discovery/endpoint.ts'
 
+/** Each client calls a stable subset of a large service's tasks. */
 export interface SubsetOptions {
   /** How many endpoints each client calls. */
   readonly size: number

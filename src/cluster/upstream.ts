@@ -26,9 +26,11 @@ const SAME_FOR_ALL_MS = 1
 export class Upstream {
   /** Replaced when a snapshot brings another zone or weight for the same place. */
   endpoint: Endpoint
+  /** The port that calls to it use. */
   readonly port: number
   /** `10.0.11.42:8080`, `[2a05::1]:8080`: what it is called in errors, events and `inspect()`. */
   readonly label: string
+  /** Whether it is ejected, and why. */
   readonly ejection: Ejection
   /** Good and bad answers, while it is in the rotation. */
   readonly answers: AnswerRecord
@@ -44,6 +46,7 @@ export class Upstream {
   hasSamples: boolean
   /** Attempts that ended. */
   requests: number
+  /** Attempts that failed. */
   failures: number
   /** When it last answered, on the clock; never again, once it let a connection fail. */
   answeredAt: number
@@ -121,6 +124,7 @@ export class Upstream {
     return this.#latency.estimate(now, this.peersMs, this.#tauMs)
   }
 
+  /** An attempt took `sampleMs` to its response headers. */
   observe(sampleMs: number, now: number): void {
     this.hasSamples = true
     this.#latency.observe(sampleMs, now, this.peersMs, this.#tauMs)

@@ -11,9 +11,11 @@ import { performance } from 'node:perf_hooks'
 
 /** A timer that can be taken back. Cancelling twice, or after it has fired, does nothing. */
 export interface Timer {
+  /** Takes the timer back. */
   cancel(): void
 }
 
+/** Time as an argument, so that tests run on virtual time (`manualClock` of `onehop/testing`). */
 export interface Clock {
   /** Milliseconds on a monotonic scale: never jumps when the wall clock is set. Its zero means nothing. */
   now(): number
@@ -30,6 +32,7 @@ export interface Clock {
   afterIo(callback: () => void): void
 }
 
+/** Randomness as an argument, so that tests are seeded (`seededRandom` of `onehop/testing`). */
 export interface Random {
   /** Uniform in [0, 1). */
   next(): number

@@ -3,6 +3,7 @@ import { systemClock, type Clock } from './clock.ts'
 
 /** A request as a server has it: Node's own, or a WHATWG one. */
 export interface DeadlinedRequest {
+  /** Node's object of headers, or WHATWG `Headers`. */
   readonly headers: { get(name: string): string | null } | Readonly<Record<string, unknown>>
   /** Of Node's requests: a caller that leaves closes it. */
   readonly socket?: Connection<'close'> & { readonly destroyed?: boolean }

@@ -14,14 +14,19 @@ import {
 } from '../core/check.ts'
 import { InvalidOptionsError } from '../core/errors.ts'
 
+/** Credentials as the AWS SDK has them. */
 export interface AwsCredentials {
+  /** Access key id. */
   readonly accessKeyId: string
+  /** Secret access key. */
   readonly secretAccessKey: string
+  /** Session token of temporary credentials [none]. */
   readonly sessionToken?: string | undefined
   /** When a function that gives them is asked again [when AWS says that they have expired]. */
   readonly expiration?: Date | undefined
 }
 
+/** Discovery by the Cloud Map API. Defaults in brackets. */
 export interface CloudMapOptions {
   /** [What the AWS SDK finds: `AWS_REGION`, which ECS sets, or the profile.] */
   readonly region?: string | undefined

@@ -18,6 +18,7 @@ import type { Snapshot } from './endpoint.ts'
 import type { Resolver } from './resolver.ts'
 import type { ServiceName } from './service-name.ts'
 
+/** Discovery by DNS. Defaults in brackets; times in ms. */
 export interface DnsOptions {
   /** Asked in this order: `10.0.0.2`, `127.0.0.1:5353`, `[::1]:53` [those of the machine]. */
   readonly servers?: readonly string[] | undefined

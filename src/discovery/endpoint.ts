@@ -49,7 +49,9 @@ export function taskEndpoint(
  * Immutable; a new object means a change, so `snapshot !== previous` is the test for one.
  */
 export interface Snapshot {
+  /** The name that was looked up. */
   readonly service: ServiceName
+  /** All of them; empty when the source says that there are none. */
   readonly endpoints: readonly Endpoint[]
   /** false: a sample of a larger set, as a DNS answer with 8 records is. */
   readonly complete: boolean

@@ -9,6 +9,7 @@ import type { ServiceName } from './service-name.ts'
  * - Rejects with the signal's reason as soon as it aborts, leaving no socket or timer.
  */
 export interface Resolver {
+  /** Looks `service` up once. `signal` ends the lookup. */
   resolve(service: ServiceName, signal: AbortSignal): Promise<Snapshot>
   /**
    * Whether its endpoints are the user's own words, and not what somebody else may have registered: the address guard

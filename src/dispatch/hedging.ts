@@ -8,6 +8,7 @@
 import { LatencyWindow } from './latency-window.ts'
 import { RetryBudget, type RetryBudgetOptions } from './retry-budget.ts'
 
+/** When a second attempt begins beside a slow one. */
 export interface HedgeOptions {
   /** A second attempt begins once a call takes longer than this percentage of recent ones, from 50 to 99.9. */
   readonly percentile: number

@@ -5,7 +5,9 @@ import type { RetryBudgetOptions } from './retry-budget.ts'
 
 /** What a policy may know of the request. */
 export interface RetryRequest {
+  /** As the caller wrote it, e.g. `GET`. */
   readonly method: string
+  /** With the query, unless the caller gave it as the `query` option. */
   readonly path: string
   /** By its method, an `Idempotency-Key` header, or `idempotent: true`. */
   readonly idempotent: boolean
@@ -13,6 +15,7 @@ export interface RetryRequest {
   readonly attempts: number
 }
 
+/** When a failed attempt is followed by another, and how many retries are allowed. */
 export interface RetryOptions {
   /** Attempts in all, the first included, from 1 to 10. */
   readonly attempts: number
@@ -26,6 +29,7 @@ export interface RetryOptions {
   readonly maxReplayBytes: number
   /** Bytes read from a response that is not handed on, so that its connection can be used again. */
   readonly maxDrainBytes: number
+  /** Limits retries to a fraction of the calls. Hedges draw on it too. */
   readonly budget: RetryBudgetOptions
   /**
    * Overrides the rule: true to retry, false to give up, undefined for the rule as it stands. Asked about errors of

@@ -1,3 +1,7 @@
+/**
+ * What ECS reports about the task that this process runs in.
+ * @module onehop/ecs
+ */
 import '../core/global-dispatcher.ts'
 export { self } from './metadata.ts'
 export type { SelfOptions } from './options.ts'

@@ -11,6 +11,7 @@ import { systemClock, type Clock } from '../core/clock.ts'
 import { InvalidOptionsError } from '../core/errors.ts'
 import { NotOnEcsError } from './errors.ts'
 
+/** Options of `self`. Defaults in brackets. */
 export interface SelfOptions {
   /** Where the endpoint's address and `PORT` are [`process.env`]. */
   readonly env: Readonly<Record<string, string | undefined>>

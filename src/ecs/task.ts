@@ -6,25 +6,31 @@ import { Fields } from './fields.ts'
 export interface Task {
   /** The last part of the ARN, which is also the id of its Cloud Map instance where ECS registers it. */
   readonly id: string
+  /** ARN of the task. */
   readonly arn: string
   /** Short name: `shop`. */
   readonly cluster: string
+  /** ARN of the cluster; undefined where ECS reports only its name. */
   readonly clusterArn: string | undefined
   /** Family and revision of the task definition. */
   readonly family: string
+  /** Revision of the task definition, e.g. `7`. */
   readonly revision: string
   /** undefined for tasks that no service started (RunTask), and on metadata version 3. */
   readonly service: string | undefined
   /** `eu-west-1b` */
   readonly zone: string | undefined
+  /** AWS region, e.g. `eu-west-1`. */
   readonly region: string
   /** Twelve digits. */
   readonly account: string
   /** Private address of the task's network interface; undefined for an IPv6-only task. */
   readonly ipv4: string | undefined
+  /** IPv6 address of the network interface; undefined if it has none. */
   readonly ipv6: string | undefined
   /** The subnet, e.g. `10.0.11.0/24`: it lies in one zone. */
   readonly ipv4Cidr: string | undefined
+  /** IPv6 block of the subnet; undefined if it has none. */
   readonly ipv6Cidr: string | undefined
   /** `FARGATE`, `EC2`, `EXTERNAL` */
   readonly launchType: string | undefined
@@ -34,12 +40,17 @@ export interface Task {
   readonly container: TaskContainer
   /** All containers of the task, this one included. */
   readonly containers: readonly TaskContainer[]
+  /** Version of the metadata endpoint that answered. */
   readonly metadataVersion: 3 | 4
 }
 
+/** One container of the task. */
 export interface TaskContainer {
+  /** Docker id. */
   readonly id: string
+  /** Name in the task definition. */
   readonly name: string
+  /** Image with its tag, as the task definition has it. */
   readonly image: string | undefined
   /** `PULLED`, `RUNNING`, ...: as far as the agent knows, which is late at start-up. */
   readonly status: string | undefined

@@ -5,15 +5,19 @@ import { TaskServer, type TaskServerOptions, type TaskStats } from './task-serve
 export interface FleetTask {
   /** `task-1`, as in the `task` field and the `x-task` header of its answers. */
   readonly id: string
+  /** The loopback address that clients call. */
   readonly address: string
   /** Where a load balancer reaches it, whatever `cut` does; the same as `address` where there is but one. */
   readonly backAddress: string
+  /** The port on both addresses. */
   readonly port: number
+  /** Availability zone; undefined without `zones`. */
   readonly zone: string | undefined
   /** undefined for a task within this process. */
   readonly pid: number | undefined
   /** Neither killed nor shut down. */
   readonly alive: boolean
+  /** Counts requests and connections. */
   stats(): Promise<TaskStats>
   /**
    * From the next request on. `{ kind: 'none' }` ends a fault.

@@ -13,6 +13,7 @@ import { ClosedError, InvalidOptionsError } from '../core/errors.ts'
 import { startTaskProcess } from './fleet-process.ts'
 import { startLocalTask, type FleetTask, type TaskPlace } from './fleet-task.ts'
 
+/** Options of `startFleet`. Defaults in brackets. */
 export interface FleetOptions {
   /** How many at first, from 1 to 200. */
   readonly tasks: number

@@ -1,3 +1,7 @@
+/**
+ * For tests: a local Cloud Map, DNS server and task metadata, fleets of tasks, and fakes of time and randomness.
+ * @module onehop/testing
+ */
 export * from './local-aws/index.ts'
 export { manualClock, type ManualClock } from './manual-clock.ts'
 export { seededRandom } from './seeded-random.ts'

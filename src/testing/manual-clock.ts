@@ -17,7 +17,10 @@ interface Waiting {
   readonly callback: () => void
 }
 
-/** @param startMs what `now()` says at first */
+/**
+ * A clock for tests of code that waits, expires or decays.
+ * @param startMs what `now()` returns at first
+ */
 export function manualClock(startMs = 0): ManualClock {
   let now = startMs
   let order = 0

@@ -15,7 +15,10 @@ export interface ScriptedResolver extends Resolver {
   readonly lookups: readonly ServiceName[]
 }
 
-/** @param ttlMs how long its answers are fresh */
+/**
+ * A resolver for tests: each lookup gets the answer that the test has set.
+ * @param ttlMs how long its answers are fresh
+ */
 export function scriptedResolver(
   clock: Clock,
   first: ScriptedAnswer | Promise<ScriptedAnswer>,

@@ -13,7 +13,9 @@ import { TaskSide } from './task-side.ts'
 
 /** What a task has been through since it started. */
 export interface TaskStats {
+  /** Requests received. */
   readonly requests: number
+  /** Requests received, by method. */
   readonly byMethod: Readonly<Record<string, number>>
   /** Taken and not answered yet. */
   readonly inFlight: number

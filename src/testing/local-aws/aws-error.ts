@@ -3,11 +3,14 @@
  * (`DuplicateOperationId`, `NamespaceId`, …).
  */
 export class AwsError extends Error {
+  /** AWS's name of the error, e.g. `ServiceNotFound`. */
   readonly code: string
   /** 400 for what the caller can mend, 5xx for what it cannot. */
   readonly status: number
+  /** Further fields of the error, by name. */
   readonly fields: Readonly<Record<string, string>>
 
+  /** The defaults are for an error that the caller can correct. */
   constructor(code: string, message: string, status = 400, fields: Readonly<Record<string, string>> = {}) {
     super(message)
     this.code = code
@@ -15,6 +18,7 @@ export class AwsError extends Error {
     this.fields = fields
   }
 
+  /** The same as `code`. */
   override get name(): string {
     return this.code
   }

@@ -6,10 +6,13 @@ import { DnsSockets, type Reply, type Transport } from './dns-sockets.ts'
 import { LOOPBACK } from './loopback-http.ts'
 import type { Zones } from './zones.ts'
 
+/** Which queries to count. A field that is missing matches all. */
 export interface QueryFilter {
+  /** Name in the question, in any case. */
   readonly name?: string
   /** `A`, `AAAA`, `SRV`, … */
   readonly type?: string
+  /** How the query came. */
   readonly transport?: 'udp' | 'tcp'
 }
 

@@ -2,39 +2,51 @@
 export interface LocalTask {
   /** 32 hexadecimal digits. */
   taskId: string
+  /** Twelve digits. */
   accountId: string
+  /** AWS region, e.g. `eu-west-1`. */
   region: string
   /** Name of the cluster [`shop`]. */
   cluster: string
   /** Family of the task definition [`orders`]. */
   family: string
+  /** Revision of the task definition [7]. */
   revision: number
   /** undefined: started by RunTask, in no service. */
   serviceName: string | undefined
   /** Availability zone. */
   zone: string
+  /** Launch type [`FARGATE`]. */
   launchType: 'FARGATE' | 'EC2'
   /** Of the task's network interface; undefined in an IPv6-only subnet, and until ECS knows it. */
   ipv4: string | undefined
+  /** The same, for IPv6. */
   ipv6: string | undefined
   /** CIDR blocks of the subnet, told beside an address of their kind. */
   ipv4Subnet: string
+  /** The same, for IPv6. */
   ipv6Subnet: string
   /** `NONE` until all containers run, which is how a task sees itself at start-up. */
   knownStatus: string
+  /** What ECS wants the task to be [`RUNNING`]. */
   desiredStatus: string
   /** vCPUs, and MiB. */
   cpu: number
+  /** MiB. */
   memory: number
+  /** All containers of the task; the first is the one that asks. */
   containers: LocalContainer[]
   /** What `/taskWithTags` adds. */
   tags: Record<string, string>
 }
 
+/** One container of the task. */
 export interface LocalContainer {
   /** Docker id, by which the container's metadata URI names it. */
   id: string
+  /** Name in the task definition. */
   name: string
+  /** Image with its tag. */
   image: string
   /** `RUNNING` and `STOPPED` come with the times of creation and start. */
   knownStatus: string
