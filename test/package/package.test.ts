@@ -10,6 +10,7 @@ import { promisify } from 'node:util'
 import { build, type BuildOptions } from 'esbuild'
 import { startFleet, startLocalAws } from 'onehop/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Report } from '../../benchmarks/discovery/report.ts'
 
 const run = promisify(execFile)
 const root = new URL('../..', import.meta.url).pathname
@@ -314,4 +315,19 @@ test('its types resolve in every mode that ESM-only packages can serve', async (
   // Exits non-zero for any problem outside the profile's two: node10, and types for require() of ESM.
   const { stdout } = await run(join(root, 'node_modules/.bin/attw'), [tarball, '--profile', 'esm-only'])
   expect(stdout).toContain('onehop/testing')
+})
+
+test('the benchmark of imports runs, and ends by itself', async () => {
+  const { stdout } = await run(process.execPath, ['benchmarks/import/main.ts', '--quick', '--json'], {
+    cwd: root,
+  })
+  const { reports } = JSON.parse(stdout) as { reports: readonly Report[] }
+  expect(reports[0]?.rows.map((row) => row['what'])).toEqual([
+    'undici',
+    'undici, again',
+    'onehop',
+    'onehop/ecs',
+    'onehop/testing',
+  ])
+  for (const row of reports[0]?.rows ?? []) expect(row['wall']).toBeGreaterThan(1)
 })
