@@ -1,4 +1,4 @@
-import { fetch as undiciFetch, FormData, Request, request, type Dispatcher } from 'undici'
+import { Dispatcher1Wrapper, fetch as undiciFetch, FormData, Request, request, type Dispatcher } from 'undici'
 import { checkKeys, checkMs } from './core/check.ts'
 import { globalDispatchers } from './core/global-dispatcher.ts'
 import { ClosedError, InvalidOptionsError, ResolutionFailedError } from './core/errors.ts'
@@ -119,7 +119,9 @@ export function createClient(options: ClientOptions = {}): Client {
 
 function passThroughOf({ passthrough }: ClientSettings): PassThrough {
   return new PassThrough(
-    passthrough === undefined ? globalDispatchers() : { legacy: passthrough, current: passthrough },
+    passthrough === undefined
+      ? globalDispatchers(Dispatcher1Wrapper)
+      : { legacy: passthrough, current: passthrough },
   )
 }
 

@@ -1,4 +1,5 @@
-import './core/global-dispatcher.ts'
+import './core/before-undici.ts'
+import { keepGlobalDispatcher } from './core/global-dispatcher.ts'
 export { createClient, type Client } from './client.ts'
 export type {
   ClientOptions,
@@ -67,3 +68,5 @@ export {
   ResolutionFailedError,
   type AttemptRecord,
 } from './core/errors.ts'
+
+keepGlobalDispatcher()
