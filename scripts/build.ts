@@ -11,7 +11,7 @@ import { rolldown } from 'rolldown'
 const FIRST = 'core/before-undici'
 
 const SHARED =
-  /\/src\/(?:core\/(?!before-undici|global-dispatcher)|ecs\/errors|discovery\/(?:dns-name|endpoint|service-name)\.)/
+  /\/src\/(?:core\/(?!before-undici)|ecs\/errors|discovery\/(?:dns-name|endpoint|service-name)\.)/
 
 rmSync('dist', { recursive: true, force: true })
 execFileSync('tsc', ['-p', 'tsconfig.build.json'], { stdio: 'inherit' })

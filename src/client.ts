@@ -1,4 +1,4 @@
-import type { request } from 'undici'
+import { Dispatcher1Wrapper, type request } from 'undici'
 import { checkKeys, checkMs } from './core/check.ts'
 import { keepAlive, type Clock } from './core/clock.ts'
 import { globalDispatchers } from './core/global-dispatcher.ts'
@@ -148,7 +148,9 @@ export function createClient(options: ClientOptions = {}): Client {
 
 function passThroughOf({ passthrough }: ClientSettings): PassThrough {
   return new PassThrough(
-    passthrough === undefined ? globalDispatchers() : { legacy: passthrough, current: passthrough },
+    passthrough === undefined
+      ? globalDispatchers(Dispatcher1Wrapper)
+      : { legacy: passthrough, current: passthrough },
   )
 }
 

@@ -2,7 +2,8 @@
  * The client: `createClient`, its options, resolvers, balancers, errors, events and tracing channels.
  * @module onehop
  */
-import './core/global-dispatcher.ts'
+import './core/before-undici.ts'
+import { keepGlobalDispatcher } from './core/global-dispatcher.ts'
 export { createClient, type Client } from './client.ts'
 export type {
   ClientOptions,
@@ -72,3 +73,5 @@ export {
   ResolutionFailedError,
   type AttemptRecord,
 } from './core/errors.ts'
+
+keepGlobalDispatcher()

@@ -96,6 +96,19 @@ describe.each(['onehop', 'onehop/ecs'])('the import of %s', (name) => {
   })
 })
 
+test('a later import of another entry leaves what was set meanwhile', async () => {
+  const told = await run(`
+    await import('onehop')
+    const { Agent, setGlobalDispatcher } = await import('undici')
+    class Own extends Agent {}
+    setGlobalDispatcher(new Own())
+    const symbols = ['undici.globalDispatcher.1', 'undici.globalDispatcher.2'].map((name) => Symbol.for(name))
+    const set = symbols.map((symbol) => globalThis[symbol])
+    await import('onehop/ecs')
+    console.log(JSON.stringify(symbols.map((symbol, index) => globalThis[symbol] === set[index])))`)
+  expect(told).toEqual([true, true])
+})
+
 const WAYS = {
   'the built-in fetch with client.dispatcher': `
     const call = async (url, init) => (await fetch(url, { ...init, dispatcher: client.dispatcher })).text()`,
