@@ -5,8 +5,13 @@
  * "[object FormData]". And its `fetch` hands on every body as a generator, which can be read once.
  */
 import { fetch as undiciFetch, FormData, Request, request as undiciRequest, type Dispatcher } from 'undici'
-import { BlobBody } from './dispatch/body.ts'
-import { withCallOptions, wrongFetchKey, wrongRequestKey, type CallOptions } from './dispatch/call-options.ts'
+import { BlobBody } from './dispatch/request/replay-body.ts'
+import {
+  withCallOptions,
+  wrongFetchKey,
+  wrongRequestKey,
+  type CallOptions,
+} from './dispatch/request/call-options.ts'
 
 type GlobalRequest = globalThis.Request
 

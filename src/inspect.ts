@@ -1,11 +1,11 @@
 import type { Cluster } from './cluster/cluster.ts'
-import type { EjectionCause } from './cluster/ejection.ts'
+import type { EjectionCause } from './cluster/health/ejection.ts'
 import type { Upstream } from './cluster/upstream.ts'
-import type { Zones } from './cluster/zones.ts'
+import type { Zones } from './cluster/locality/zone-router.ts'
 import type { ServiceView } from './discovery/service-view.ts'
 import { placeOf } from './discovery/endpoint-set.ts'
-import type { Hedging } from './dispatch/hedging.ts'
-import type { KnownRoute } from './routes.ts'
+import type { Hedging } from './dispatch/hedge/hedge-policy.ts'
+import type { KnownRoute } from './dispatch/router.ts'
 
 /** What `client.inspect()` returns: plain JSON, for a debug endpoint or a log line. Times in ms. */
 export interface Inspection {

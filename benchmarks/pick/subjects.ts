@@ -10,7 +10,7 @@ import { roundRobin } from '../../src/balancer/round-robin.ts'
 import { Upstream } from '../../src/cluster/upstream.ts'
 import type { Random } from '../../src/core/clock.ts'
 import { taskEndpoint } from '../../src/discovery/endpoint.ts'
-import { seededRandom } from '../../src/testing/seeded-random.ts'
+import { seededRandom } from '../../src/testing/fakes/seeded-random.ts'
 
 /** Picks `times` times, in a separate loop. */
 export type Picks = (times: number) => void

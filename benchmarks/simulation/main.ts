@@ -6,11 +6,11 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { table, type Row } from '../discovery/report.ts'
-import type { Totals } from './measures.ts'
-import { PICTURES } from './pictures.ts'
-import { POLICIES } from './policies.ts'
-import { simulate, type Scenario } from './run.ts'
-import { SCENARIOS } from './scenarios.ts'
+import type { Totals } from '../../simulation/measures.ts'
+import { PICTURES } from '../../simulation/pictures.ts'
+import { POLICIES } from '../../simulation/policies.ts'
+import { simulate, type Scenario } from '../../simulation/run.ts'
+import { SCENARIOS } from '../../simulation/scenarios.ts'
 
 const COLUMNS = {
   policy: 'policy',

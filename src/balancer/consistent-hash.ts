@@ -6,7 +6,7 @@ import {
   checkMethods,
   checkNumber,
   checkString,
-} from '../core/check.ts'
+} from '../core/check/check.ts'
 import { systemRandom, type Random } from '../core/clock.ts'
 import { InvalidOptionsError } from '../core/errors.ts'
 import type { Balancer, KeyedRequest } from './balancer.ts'

@@ -1,5 +1,5 @@
 import type { Upstream } from '../cluster/upstream.ts'
-import { checkKeys, checkNumber } from '../core/check.ts'
+import { checkKeys, checkNumber } from '../core/check/check.ts'
 import { systemRandom, type Random } from '../core/clock.ts'
 import { InvalidOptionsError } from '../core/errors.ts'
 import type { Balancer } from './balancer.ts'

@@ -1,7 +1,7 @@
 import type { Endpoint } from '../discovery/endpoint.ts'
-import type { Locality } from './locality.ts'
+import type { Locality } from './locality/locality.ts'
 import { placeOf } from '../discovery/endpoint-set.ts'
-import type { Standpoint } from './standpoint.ts'
+import type { Standpoint } from './locality/caller-locality.ts'
 import { aperture, rendezvousSubset, type SubsetOptions } from './subset.ts'
 
 /**

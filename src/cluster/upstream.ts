@@ -1,8 +1,8 @@
-import { formatAddressPort } from '../core/address-port.ts'
+import { formatAddressPort } from '../core/ip.ts'
 import type { Endpoint } from '../discovery/endpoint.ts'
-import { Ejection } from './ejection.ts'
-import { PeakEwma } from './ewma.ts'
-import { AnswerRecord, DEFAULT_OUTLIER } from './outlier.ts'
+import { Ejection } from './health/ejection.ts'
+import { PeakEwma } from './peak-ewma.ts'
+import { AnswerRecord, DEFAULT_OUTLIER } from './health/outlier.ts'
 
 /** Time constant of the latency estimate: Finagle's and linkerd's default. */
 export const LATENCY_TAU_MS = 10_000

@@ -1,5 +1,5 @@
 import { BlockList, isIP, isIPv6, SocketAddress } from 'node:net'
-import { checkString } from './check.ts'
+import { checkString } from './check/check.ts'
 import { InvalidOptionsError } from './errors.ts'
 
 /** A range of addresses: all that share its first `bits` bits. */

@@ -1,4 +1,4 @@
-import { describeGiven, withoutSecrets, withoutUserInfo } from './given.ts'
+import { describeGiven, withoutSecrets, withoutUserInfo } from './check/given.ts'
 import type { Outcome } from './outcome.ts'
 import { tlsAdvice } from './tls-advice.ts'
 

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { keepAlive } from '../core/clock.ts'
 import { ClosedError } from '../core/errors.ts'
-import { inTime } from './in-time.ts'
+import { inTime } from '../core/async/with-timeout.ts'
 import type { ServiceName } from './service-name.ts'
 import { ServiceView, type Source } from './service-view.ts'
 

@@ -1,4 +1,4 @@
-import type { Optional } from '../core/check.ts'
+import type { Optional } from '../core/check/check.ts'
 import type { ServiceName } from './service-name.ts'
 
 /** One place where a service can be called. Plain data, never changed after it is made. */

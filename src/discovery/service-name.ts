@@ -1,4 +1,4 @@
-import { checkString } from '../core/check.ts'
+import { checkString } from '../core/check/check.ts'
 import { InvalidOptionsError } from '../core/errors.ts'
 
 /** A discovered host, taken apart once: `orders.shop.local` is service `orders` in namespace `shop.local`. */

@@ -1,6 +1,6 @@
-import { checkArray, checkRecord, checkString, keyPath } from '../core/check.ts'
+import { checkArray, checkRecord, checkString, keyPath } from '../core/check/check.ts'
 import { InvalidOptionsError, ResolutionFailedError } from '../core/errors.ts'
-import { parseAddressPort } from '../core/address-port.ts'
+import { parseAddressPort } from '../core/ip.ts'
 import { taskEndpoint, type Endpoint } from './endpoint.ts'
 import type { Resolver } from './resolver.ts'
 import { canonicalHost } from './service-name.ts'

@@ -1,8 +1,8 @@
 import { Dispatcher, Dispatcher1Wrapper, errors } from 'undici'
 import { ClosedError } from '../core/errors.ts'
-import { Call } from './call.ts'
-import { checkHandler } from './handler.ts'
-import { withOneLength } from './one-length.ts'
+import { Call } from './call/call.ts'
+import { checkHandler } from './request/handler.ts'
+import { withOneLength } from './passthrough/one-length.ts'
 import type { Route } from './route.ts'
 
 /** Where a dispatcher finds what it needs for an origin. */

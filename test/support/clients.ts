@@ -5,7 +5,7 @@ import {
   scriptedResolver,
   type ScriptedAnswer,
   type ScriptedResolver,
-} from '../../src/testing/scripted-resolver.ts'
+} from '../../src/testing/fakes/scripted-resolver.ts'
 import type { TestServer } from './servers.ts'
 import type { Transport } from './transports.ts'
 

@@ -1,6 +1,6 @@
-import { checkKeys } from '../../core/check.ts'
+import { checkKeys } from '../../core/check/check.ts'
 import { canonicalHost, parseServiceName } from '../../discovery/service-name.ts'
-import { AwsError } from './aws-error.ts'
+import { AwsError } from './cloud-map/aws-error.ts'
 import {
   DEFAULT_SOA_TTL_SECONDS,
   type CustomHealthStatus,

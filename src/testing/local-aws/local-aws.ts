@@ -1,11 +1,11 @@
 import type { Clock, Random } from '../../core/clock.ts'
 import type { LocalInstance, LocalNamespaceOptions, LocalService, LocalServiceOptions } from './account.ts'
-import type { CloudMapFaults } from './cloud-map-faults.ts'
-import type { DnsFaults } from './dns-faults.ts'
-import type { QueryFilter } from './dns-server.ts'
-import type { MetadataFaults } from './metadata-faults.ts'
+import type { CloudMapFaults } from './cloud-map/faults.ts'
+import type { DnsFaults } from './dns/faults.ts'
+import type { QueryFilter } from './dns/server.ts'
+import type { MetadataFaults } from './metadata/faults.ts'
 import type { CustomHealthStatus } from './model.ts'
-import type { LocalTask } from './task.ts'
+import type { LocalTask } from './ecs/task.ts'
 
 /** Options of `startLocalAws`. Defaults in brackets. */
 export interface LocalAwsOptions {

@@ -1,6 +1,6 @@
 import { systemClock, systemRandom, type Clock, type Random } from '../../core/clock.ts'
-import { checkInstance, MOST_INSTANCES } from './attributes.ts'
-import { AwsError, invalidInput } from './aws-error.ts'
+import { checkInstance, MOST_INSTANCES } from './cloud-map/attributes.ts'
+import { AwsError, invalidInput } from './cloud-map/aws-error.ts'
 import { randomId } from './chance.ts'
 import type {
   CustomHealthStatus,
@@ -12,7 +12,7 @@ import type {
   RoutingPolicy,
   Service,
 } from './model.ts'
-import { Operations } from './operations.ts'
+import { Operations } from './cloud-map/operations.ts'
 
 export interface RegistryOptions {
   readonly region?: string | undefined

@@ -1,4 +1,4 @@
-import { seededRandom } from '../../../src/testing/seeded-random.ts'
+import { seededRandom } from '../../../src/testing/fakes/seeded-random.ts'
 
 /** Decisions by chance: the same ones for the same seeds, whatever else was drawn meanwhile. */
 export class Draw {

@@ -12,7 +12,7 @@ import {
   type Resolver,
 } from 'onehop'
 import { systemClock } from '../../../src/core/clock.ts'
-import { seededRandom } from '../../../src/testing/seeded-random.ts'
+import { seededRandom } from '../../../src/testing/fakes/seeded-random.ts'
 import { TRANSPORTS, type Transport } from '../../support/transports.ts'
 import { Awake } from './awake.ts'
 import { makeCall, type MadeCall } from './call.ts'

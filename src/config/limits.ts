@@ -1,0 +1,33 @@
+import type { SubsetOptions } from '../cluster/subset.ts'
+import { checkKeys, checkNumber, checkString, given, keyPath } from '../core/check/check.ts'
+import type { MaxPending } from '../dispatch/route.ts'
+import type { ServiceSettings } from './options.ts'
+
+const MOST = 1_000_000
+
+export function maxPendingSettings(path: string, value: unknown, defaults: MaxPending): MaxPending {
+  const { perTask, perOrigin } = checkKeys(path, value ?? {}, ['perTask', 'perOrigin'])
+  return {
+    perTask: given(keyPath(path, 'perTask'), perTask, defaults.perTask, checkCount),
+    perOrigin: given(keyPath(path, 'perOrigin'), perOrigin, defaults.perOrigin, checkCount),
+  }
+}
+
+/** @returns undefined where all endpoints are called */
+export function subsetSettings(
+  path: string,
+  value: unknown,
+  defaults: Pick<ServiceSettings, 'subset' | 'clientId'>,
+): SubsetOptions | undefined {
+  if (value === undefined) return defaults.subset
+  if (value === false) return undefined
+  const { size, clientId } = checkKeys(path, value, ['size', 'clientId'], 'false')
+  return {
+    size: checkCount(keyPath(path, 'size'), size),
+    clientId: given(keyPath(path, 'clientId'), clientId, defaults.clientId, checkString),
+  }
+}
+
+function checkCount(path: string, value: unknown): number {
+  return checkNumber(path, value, { min: 1, max: MOST, integer: true })
+}

@@ -1,0 +1,96 @@
+import { types } from 'node:util'
+import { checkFunction, checkKeys, checkMs, checkNumber, given, keyPath } from '../core/check/check.ts'
+import { InvalidOptionsError } from '../core/errors.ts'
+import type { RetryBudgetOptions } from '../dispatch/retry/budget.ts'
+import type { RetryOptions } from '../dispatch/retry/policy.ts'
+
+/** Where each number comes from is told in docs/architecture.md. */
+export const DEFAULT_RETRY: RetryOptions = {
+  attempts: 3,
+  baseMs: 25,
+  capMs: 250,
+  maxRetryAfterMs: 5_000,
+  maxReplayBytes: 65_536,
+  maxDrainBytes: 65_536,
+  budget: { ratio: 0.2, minPerSecond: 10, windowMs: 10_000 },
+  on: undefined,
+}
+
+const KEYS = [
+  'attempts',
+  'baseMs',
+  'capMs',
+  'maxRetryAfterMs',
+  'maxReplayBytes',
+  'maxDrainBytes',
+  'budget',
+  'on',
+] as const
+const MOST_BYTES = 1_073_741_824
+
+/** @returns undefined where retries are off */
+export function retrySettings(
+  path: string,
+  value: unknown,
+  defaults: RetryOptions | undefined,
+): RetryOptions | undefined {
+  if (value === undefined) return defaults
+  if (value === false) return undefined
+  const retry = checkKeys(path, value, KEYS, 'false')
+  const base = defaults ?? DEFAULT_RETRY
+  const at = (key: string): string => keyPath(path, key)
+  const baseMs = given(at('baseMs'), retry['baseMs'], base.baseMs, checkMs)
+  const capMs = given(at('capMs'), retry['capMs'], base.capMs, checkMs)
+  if (capMs < baseMs)
+    throw new InvalidOptionsError(at('capMs'), capMs, `a number of ms from baseMs, which is ${baseMs}`)
+  return {
+    baseMs,
+    capMs,
+    attempts: given(at('attempts'), retry['attempts'], base.attempts, checkAttempts),
+    maxRetryAfterMs: given(at('maxRetryAfterMs'), retry['maxRetryAfterMs'], base.maxRetryAfterMs, checkMs),
+    maxReplayBytes: given(at('maxReplayBytes'), retry['maxReplayBytes'], base.maxReplayBytes, checkBytes),
+    maxDrainBytes: given(at('maxDrainBytes'), retry['maxDrainBytes'], base.maxDrainBytes, checkBytes),
+    budget: budgetSettings(at('budget'), retry['budget'], base.budget),
+    on: given(at('on'), retry['on'], base.on, checkRule),
+  }
+}
+
+/** @param mostRatio that may be allowed for each call */
+export function budgetSettings(
+  path: string,
+  value: unknown,
+  base: RetryBudgetOptions,
+  mostRatio = 10,
+): RetryBudgetOptions {
+  const budget = checkKeys(path, value ?? {}, ['ratio', 'minPerSecond', 'windowMs'])
+  const at = (key: string): string => keyPath(path, key)
+  return {
+    ratio: given(at('ratio'), budget['ratio'], base.ratio, (ratioPath, ratio) =>
+      checkNumber(ratioPath, ratio, { min: 0, max: mostRatio }),
+    ),
+    minPerSecond: given(at('minPerSecond'), budget['minPerSecond'], base.minPerSecond, checkRate),
+    windowMs: given(at('windowMs'), budget['windowMs'], base.windowMs, checkWindow),
+  }
+}
+
+function checkAttempts(path: string, value: unknown): number {
+  return checkNumber(path, value, { min: 1, max: 10, integer: true })
+}
+
+function checkBytes(path: string, value: unknown): number {
+  return checkNumber(path, value, { min: 0, max: MOST_BYTES, integer: true, unit: 'bytes' })
+}
+
+function checkRate(path: string, value: unknown): number {
+  return checkNumber(path, value, { min: 0, max: 100_000 })
+}
+
+function checkWindow(path: string, value: unknown): number {
+  return checkMs(path, value, 100)
+}
+
+function checkRule(path: string, value: unknown): RetryOptions['on'] {
+  const allowed = 'a function (outcome, request) => boolean | undefined, not an async one'
+  if (types.isAsyncFunction(value)) throw new InvalidOptionsError(path, value, allowed)
+  return checkFunction(path, value, allowed) as RetryOptions['on']
+}
