@@ -67,7 +67,7 @@ function sum(counts: readonly number[]): number {
 test.each(PICTURES.map(({ name, draw }) => ({ name, draw })))(
   'the picture $name of the documentation is what comes out now (npm run simulate -- --pictures docs/pictures)',
   async ({ name, draw }) => {
-    const url = new URL(`../../docs/pictures/${name}.svg`, import.meta.url)
+    const url = new URL(`../../../docs/pictures/${name}.svg`, import.meta.url)
     expect(draw()).toBe(await readFile(url, 'utf8'))
   },
 )
