@@ -4,7 +4,6 @@ import { checkCidr } from './core/cidr.ts'
 import { unawaited, type Clock, type Timer } from './core/clock.ts'
 import { emit } from './core/events.ts'
 import { NotOnEcsError } from './ecs/metadata/errors.ts'
-import type { ZoneSettings } from './config/options.ts'
 
 /** After `self()` has tried for some ten seconds. */
 const AGAIN_AFTER_MS = 60_000
@@ -59,38 +58,6 @@ export class OwnLocation implements LocationSource {
       if (error instanceof NotOnEcsError || this.#closed.signal.aborted) return
       emit('onehop:location.unknown', () => ({ error: error as Error }))
       this.#again = this.#clock.setTimer(() => void this.#ask(), AGAIN_AFTER_MS)
-    }
-  }
-}
-
-/** What the user says, and the rest as the task metadata has it. */
-export class ToldLocation implements LocationSource {
-  readonly #own: LocationSource
-  readonly #zone: string | undefined
-  readonly #subnets: TaskLocation['subnets'] | undefined
-  #from: TaskLocation | undefined
-  #location: TaskLocation | undefined
-
-  constructor(own: LocationSource, { zone, subnets }: Pick<ZoneSettings, 'zone' | 'subnets'>) {
-    this.#own = own
-    this.#zone = zone
-    this.#subnets = subnets
-    this.#location = zone === undefined && subnets === undefined ? undefined : this.#merge(undefined)
-  }
-
-  get location(): TaskLocation | undefined {
-    const { location } = this.#own
-    if (location !== this.#from) this.#location = this.#merge(location)
-    return this.#location
-  }
-
-  #merge(location: TaskLocation | undefined): TaskLocation {
-    this.#from = location
-    return {
-      zone: this.#zone ?? location?.zone,
-      subnets: this.#subnets ?? location?.subnets ?? [],
-      instanceId: location?.instanceId,
-      addresses: location?.addresses ?? [],
     }
   }
 }

@@ -1,4 +1,5 @@
 import { Dispatcher1Wrapper, type request } from 'undici'
+import { OwnLocation } from './caller-location.ts'
 import { checkKeys, checkMs } from './core/check/check.ts'
 import { keepAlive, type Clock } from './core/clock.ts'
 import { globalDispatchers } from './core/global-dispatcher.ts'
@@ -71,7 +72,7 @@ export function createClient(options: ClientOptions = {}): Client {
   const settings = settingsOf(options)
   const { clock, random } = settings
   const cache = new SnapshotCache({ resolver: resolverOf(settings), clock, random })
-  const routes = new RouteTable(settings, cache)
+  const routes = new RouteTable(settings, cache, new OwnLocation(clock))
   const dispatcher = new DiscoveryDispatcher(routes, passThroughOf(settings))
   let closing: Promise<void> | undefined
 

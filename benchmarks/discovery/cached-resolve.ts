@@ -1,4 +1,5 @@
 /** The cost of discovery for a call on a cached service. */
+import { OwnLocation } from '../../src/caller-location.ts'
 import { createClient } from 'onehop'
 import { startLocalAws } from 'onehop/testing'
 import { interceptors, type Dispatcher, type Pool } from 'undici'
@@ -43,7 +44,11 @@ export async function cachedResolve({ quick }: Effort): Promise<Report> {
   await cacheable.lookupAsync(HOST, { all: true })
 
   const cache = new SnapshotCache({ resolver: dnsResolver(dns), clock: systemClock, random: systemRandom })
-  const routes = new RouteTable(settingsOf({ namespaces: ['shop.local'] }), cache)
+  const routes = new RouteTable(
+    settingsOf({ namespaces: ['shop.local'] }),
+    cache,
+    new OwnLocation(systemClock),
+  )
   const route = routes.find(ORIGIN)
   if (route === undefined) throw new Error(`${ORIGIN} is not discovered`)
   await route.cluster.whenCurrent()

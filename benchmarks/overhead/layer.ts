@@ -1,4 +1,5 @@
 /** The cost of a call without the request: the layer alone, above a terminal that answers before it returns. */
+import { OwnLocation } from '../../src/caller-location.ts'
 import { startLocalAws } from 'onehop/testing'
 import { interceptors, type Dispatcher, type Pool } from 'undici'
 import { systemClock, systemRandom } from '../../src/core/clock.ts'
@@ -29,7 +30,11 @@ export async function layer({ quick }: Effort): Promise<Report> {
   const terminal = new InstantTerminal()
   const dns = dnsResolver({ servers: [server] })
   const cache = new SnapshotCache({ resolver: dns, clock: systemClock, random: systemRandom })
-  const routes = new RouteTable(settingsOf({ namespaces: ['shop.local'] }), cache)
+  const routes = new RouteTable(
+    settingsOf({ namespaces: ['shop.local'] }),
+    cache,
+    new OwnLocation(systemClock),
+  )
   const dispatchers: Readonly<Record<string, Dispatcher>> = {
     [TERMINAL]: terminal,
     [ONEHOP]: new DiscoveryDispatcher(over(routes, terminal), terminal),

@@ -1,7 +1,7 @@
 import type { SubsetOptions } from '../cluster/subset.ts'
 import { checkKeys, checkNumber, checkString, given, keyPath } from '../core/check/check.ts'
 import type { MaxPending } from '../dispatch/route.ts'
-import type { ServiceSettings } from './options.ts'
+import type { ServiceSettings } from '../dispatch/settings.ts'
 
 const MOST = 1_000_000
 

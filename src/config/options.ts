@@ -1,8 +1,6 @@
 import type { Dispatcher, Pool } from 'undici'
 import type { Balancer } from '../balancer/balancer.ts'
 import type { OutlierOptions } from '../cluster/health/outlier.ts'
-import type { TaskLocation } from '../cluster/locality/locality.ts'
-import type { SubsetOptions } from '../cluster/subset.ts'
 import type { Optional } from '../core/check/check.ts'
 import type { Clock, Random } from '../core/clock.ts'
 import type { CloudMapOptions } from '../discovery/cloud-map/options.ts'
@@ -12,6 +10,7 @@ import type { HedgeOptions } from '../dispatch/hedge/hedge-policy.ts'
 import type { RetryBudgetOptions } from '../dispatch/retry/budget.ts'
 import type { RetryOptions } from '../dispatch/retry/policy.ts'
 import type { MaxPending } from '../dispatch/route.ts'
+import type { RouterSettings } from '../dispatch/settings.ts'
 
 /** Options of `createClient`. What stands beside `services` is the default for every service. */
 export interface ClientOptions extends ServiceOptions {
@@ -136,61 +135,13 @@ export type HedgeInput = Optional<Omit<HedgeOptions, 'budget'>> & {
   readonly budget?: Optional<RetryBudgetOptions> | undefined
 }
 
-/** Options of a service as the library works with them: complete, checked, never changed. */
-export interface ServiceSettings {
-  readonly fallback: FallbackSettings | undefined
-  readonly port: number | undefined
-  readonly balancer: Balancer
-  readonly retry: RetryOptions | undefined
-  /** Holds also where retries are off: fallback attempts draw on it. */
-  readonly budget: RetryBudgetOptions
-  readonly hedge: HedgeOptions | undefined
-  readonly deadlineHeader: string | undefined
-  readonly connectMs: number
-  readonly queueMs: number
-  readonly attemptMs: number
-  readonly deadlineMs: number | undefined
-  readonly outlier: OutlierOptions | undefined
-  readonly slowStartMs: number
-  readonly maxPending: MaxPending
-  /** Tells this client from others; a random one. */
-  readonly clientId: string
-  readonly subset: SubsetOptions | undefined
-  /** undefined: all zones alike. */
-  readonly zone: ZoneSettings | undefined
-  readonly pool: Pool.Options
-}
-
-export interface FallbackSettings {
-  readonly url: URL
-  readonly preserveHost: boolean
-  /** Instead of the service's, option by option. */
-  readonly pool: Pool.Options
-}
-
-/** What is undefined is as the task metadata has it. */
-export interface ZoneSettings {
-  readonly zone: string | undefined
-  readonly subnets: TaskLocation['subnets'] | undefined
-  /** Canonical host. */
-  readonly peers: string | undefined
-}
-
-export interface ClientSettings {
-  /** As the user wrote them. */
-  readonly namespaces: readonly string[]
-  readonly defaults: ServiceSettings
-  /** By canonical host. */
-  readonly services: ReadonlyMap<string, ServiceSettings>
-  /** By canonical host: what the user wrote. */
-  readonly spellings: ReadonlyMap<string, string>
+/** Options of a client, resolved from {@link ClientOptions}: complete, validated, read-only. */
+export interface ClientSettings extends RouterSettings {
   readonly discovery: 'auto' | 'dns' | 'api' | Resolver
   readonly dns: DnsOptions
   readonly cloudMap: CloudMapOptions
   readonly allowLoopback: boolean
   readonly allowAddresses: readonly string[] | undefined
-  /** undefined: the global one. */
+  /** undefined: the dispatcher that is global when the client is made. */
   readonly passthrough: Dispatcher | undefined
-  readonly clock: Clock
-  readonly random: Random
 }

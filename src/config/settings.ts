@@ -20,13 +20,8 @@ import { systemClock, systemRandom, type Random } from '../core/clock.ts'
 import { InvalidOptionsError } from '../core/errors.ts'
 import type { Resolver } from '../discovery/resolver.ts'
 import { canonicalHost, checkHost } from '../discovery/service-name.ts'
-import type {
-  ClientOptions,
-  ClientSettings,
-  FallbackSettings,
-  ServiceOptions,
-  ServiceSettings,
-} from './options.ts'
+import type { FallbackSettings, ServiceSettings } from '../dispatch/settings.ts'
+import type { ClientOptions, ClientSettings, ServiceOptions } from './options.ts'
 import { checkServiceHost } from './hosts.ts'
 import { maxPendingSettings, subsetSettings } from './limits.ts'
 import { outlierSettings } from './outlier.ts'

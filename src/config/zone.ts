@@ -2,7 +2,7 @@ import { AWS_REGION, checkArray, checkKeys, checkString, given, keyPath } from '
 import { checkCidr } from '../core/cidr.ts'
 import { InvalidOptionsError } from '../core/errors.ts'
 import { checkServiceHost } from './hosts.ts'
-import type { ZoneSettings } from './options.ts'
+import type { ZoneSettings } from '../dispatch/settings.ts'
 
 /** @returns undefined where zones do not matter */
 export function zoneSettings(

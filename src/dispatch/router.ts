@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { Cluster } from '../cluster/cluster.ts'
-import type { StandpointOptions } from '../cluster/locality/caller-locality.ts'
+import type { LocationSource, StandpointOptions } from '../cluster/locality/caller-locality.ts'
 import type { SnapshotCache } from '../discovery/cache.ts'
 import type { Endpoint } from '../discovery/endpoint.ts'
 import { canonicalHost, parseServiceName, type ServiceName } from '../discovery/service-name.ts'
@@ -11,15 +11,22 @@ import { mayQueue, Pools } from './connections/pools.ts'
 import { RetryBudget } from './retry/budget.ts'
 import type { Route } from './route.ts'
 import { TimeLimit } from './call/time-limit.ts'
-import { OwnLocation, ToldLocation } from '../caller-location.ts'
+import { ConfiguredLocation } from '../cluster/locality/configured-location.ts'
 import { ClosedError } from '../core/errors.ts'
 import { LoopLag } from '../core/loop-lag.ts'
-import type { ClientSettings, FallbackSettings, ServiceSettings } from '../config/options.ts'
+import type { FallbackSettings, RouterSettings, ServiceSettings } from './settings.ts'
 
 const MOST_ORIGINS = 1_000
 const DEFAULT_PORT: Readonly<Record<string, number>> = { 'http:': 80, 'https:': 443 }
 
-/** A route, with what `inspect()` tells of it. */
+/** Finds out where this process runs. */
+export interface CallerLocation extends LocationSource {
+  /** Starts looking, once. */
+  find(): void
+  close(): void
+}
+
+/** A route, with what `inspect()` reports of it. */
 export interface KnownRoute extends Route {
   readonly pools: Pools
   readonly origin: string
@@ -36,10 +43,10 @@ export interface KnownRoute extends Route {
  * share is the view of the service that discovery keeps.
  */
 export class RouteTable implements Routes {
-  readonly #settings: ClientSettings
+  readonly #settings: RouterSettings
   readonly #cache: SnapshotCache
   readonly #lag: LoopLag
-  readonly #location: OwnLocation
+  readonly #location: CallerLocation
   readonly #routes: LRUCache<string, KnownRoute>
   /** Origins that are not discovered, so that a process-wide dispatcher parses each but once. */
   readonly #elsewhere = new LRUCache<string, true>({ max: MOST_ORIGINS })
@@ -49,11 +56,11 @@ export class RouteTable implements Routes {
   #lastKey: string | undefined = undefined
   #last: KnownRoute | undefined = undefined
 
-  constructor(settings: ClientSettings, cache: SnapshotCache) {
+  constructor(settings: RouterSettings, cache: SnapshotCache, location: CallerLocation) {
     this.#settings = settings
     this.#cache = cache
     this.#lag = new LoopLag(settings.clock)
-    this.#location = new OwnLocation(settings.clock)
+    this.#location = location
     this.#routes = new LRUCache({
       max: MOST_ORIGINS,
       // The least used origin makes room; its calls end in peace.
@@ -213,7 +220,7 @@ export class RouteTable implements Routes {
     if (zone === undefined) return undefined
     this.#location.find()
     return {
-      source: new ToldLocation(this.#location, zone),
+      source: new ConfiguredLocation(this.#location, zone),
       peers: peers === undefined ? undefined : this.#cache.hold(peers),
     }
   }
