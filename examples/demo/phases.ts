@@ -87,8 +87,8 @@ async function discover({ clients, host }: DemoWorld): Promise<PhaseReport> {
     const found = snapshot.endpoints.map(({ address, zone }) =>
       zone === undefined ? address : `${address} (${zone})`,
     )
-    const seconds = round(freshMs / 1_000, 1)
-    notes.push(`${snapshot.source}: ${found.toSorted().join(', ')}; looked up again in ${seconds} s`)
+    const expiresInSeconds = round(freshMs / 1_000, 1)
+    notes.push(`${snapshot.source}: ${found.toSorted().join(', ')}; looked up again in ${expiresInSeconds} s`)
     endpoints.push(...found)
     if (found.length !== 3) problems.push(`${snapshot.source} found ${found.length} of 3 tasks`)
   }
