@@ -1,4 +1,6 @@
 import { startFleet, startLocalAws, type Fleet, type FleetTask, type LocalAws } from 'onehop/testing'
+import { cert, key } from '../support/tls.ts'
+import { TRANSPORTS, type Transport } from '../support/transports.ts'
 import { CachingResolver } from './caching-resolver.ts'
 import { hasEnded, killOnInterruption } from './interruption.ts'
 import type { Scenario } from './scenario.ts'
@@ -50,12 +52,19 @@ export class Stage implements AsyncDisposable {
     const count = scenario.tasks + (scenario.control === true ? 1 : 0)
     const aws = starting.use(await startLocalAws())
     const resolver = starting.use(await CachingResolver.start(aws.dns.server))
-    const fleet = starting.use(await startFleet({ tasks: count, processes: true, graceMs: GRACE_MS }))
+    const { scheme, protocol } = scenario.transport ?? TRANSPORTS.http
+    const tls = scheme === 'https' ? { key, cert, http2: protocol === 'HTTP/2' } : undefined
+    const fleet = starting.use(await startFleet({ tasks: count, processes: true, graceMs: GRACE_MS, tls }))
     const balancer =
       scenario.fallback === true ? starting.use(await startFleet({ tasks: 1, processes: true })) : undefined
     const stage = new Stage(scenario, starting.move(), aws, resolver, fleet, balancer)
     await stage.#open()
     return stage
+  }
+
+  /** `127.0.0.1:PORT` of the resolver, after those that the scenario puts before it. */
+  get dnsServers(): readonly string[] {
+    return [...(this.scenario.dnsBefore ?? []), this.dns]
   }
 
   /** `127.0.0.1:PORT` of the resolver. */
@@ -86,8 +95,12 @@ export class Stage implements AsyncDisposable {
     return this.#fleet.tasks.filter((task) => task !== this.victim)
   }
 
+  get transport(): Transport {
+    return this.scenario.transport ?? TRANSPORTS.http
+  }
+
   originOf(host: string): string {
-    return `http://${host}:${this.port}`
+    return `${this.transport.scheme}://${host}:${this.port}`
   }
 
   /** Tells the calls of one service from those of the other. */

@@ -12,6 +12,7 @@ import {
 import { ClosedError, InvalidOptionsError } from '../../core/errors.ts'
 import { startTaskProcess } from './fleet-process.ts'
 import { startLocalTask, type FleetTask, type TaskPlace } from './fleet-task.ts'
+import type { TaskTls } from './task-server.ts'
 
 /** Options of `startFleet`. Defaults in brackets. */
 export interface FleetOptions {
@@ -21,8 +22,8 @@ export interface FleetOptions {
   readonly processes?: boolean | undefined
   /** Availability zones, taken in turn [none]. */
   readonly zones?: readonly string[] | undefined
-  /** HTTPS with this key and certificate, in PEM [HTTP]. */
-  readonly tls?: { readonly key: string; readonly cert: string } | undefined
+  /** HTTPS with this key and certificate, in PEM [HTTP]; with `http2`, HTTP/2 for clients that offer it. */
+  readonly tls?: TaskTls | undefined
   /**
    * On `shutdown`, how long clients may go on asking on connections that are open, in ms [0: a connection on which
    * nothing is under way is closed at once, under a request that is on its way, too].
@@ -124,9 +125,10 @@ function readOptions(options: FleetOptions): Settings {
   checkKeys('', options, ['tasks', 'processes', 'zones', 'tls', 'graceMs', 'handler'])
   const { tls, handler } = options
   if (tls !== undefined) {
-    checkKeys('tls', tls, ['key', 'cert'])
+    checkKeys('tls', tls, ['key', 'cert', 'http2'])
     checkString('tls.key', tls.key, 'a key in PEM')
     checkString('tls.cert', tls.cert, 'a certificate in PEM')
+    given('tls.http2', tls.http2, false, checkBoolean)
   }
   const processes = given('processes', options.processes, false, checkBoolean)
   if (handler !== undefined) {

@@ -3,7 +3,7 @@
  * `fork`, and ends with its parent.
  */
 import type { Fault } from '../fault.ts'
-import { TaskServer } from './task-server.ts'
+import { TaskServer, type TaskTls } from './task-server.ts'
 
 /** What the parent asks for, and what comes back under the same number. */
 export type Order =
@@ -11,7 +11,7 @@ export type Order =
       readonly kind: 'listen'
       readonly id: string
       readonly zone: string | undefined
-      readonly tls: { readonly key: string; readonly cert: string } | undefined
+      readonly tls: TaskTls | undefined
       readonly address: string
       readonly backAddress: string
       readonly port: number

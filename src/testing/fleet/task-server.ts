@@ -5,6 +5,12 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http'
+import {
+  createSecureServer,
+  type Http2SecureServer,
+  type Http2ServerRequest,
+  type ServerHttp2Session,
+} from 'node:http2'
 import { createServer as createHttpsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import { sleep, systemClock, type Clock } from '../../core/clock.ts'
@@ -23,12 +29,20 @@ export interface TaskStats {
   readonly connections: number
 }
 
+/** In PEM. */
+export interface TaskTls {
+  readonly key: string
+  readonly cert: string
+  /** HTTP/2 for clients that offer it, HTTP/1.1 for the others [false]. */
+  readonly http2?: boolean | undefined
+}
+
 export interface TaskServerOptions {
   readonly id: string
   readonly zone: string | undefined
   /** Answers requests that no fault takes; undefined: JSON that tells what came in. */
   readonly handler: RequestListener | undefined
-  readonly tls: { readonly key: string; readonly cert: string } | undefined
+  readonly tls: TaskTls | undefined
   /** How long `shutdown` lets clients ask on connections that they keep alive, in ms [0]. */
   readonly graceMs?: number
   readonly clock?: Clock
@@ -47,7 +61,9 @@ export interface TaskAddresses {
 export class TaskServer {
   readonly #options: TaskServerOptions
   readonly #clock: Clock
-  readonly #http: Server
+  readonly #http: Server | Http2SecureServer
+  /** Of HTTP/2, those that are open. */
+  readonly #sessions = new Set<ServerHttp2Session>()
   readonly #client: TaskSide
   readonly #back: TaskSide | undefined
   #port = 0
@@ -65,10 +81,12 @@ export class TaskServer {
     this.#options = options
     this.#clock = options.clock ?? systemClock
     const listener: RequestListener = (request, response) => this.#take(request, response)
-    const http =
-      options.tls === undefined ? createHttpServer(listener) : createHttpsServer(options.tls, listener)
     const side = (at: string): TaskSide => new TaskSide(at, (socket) => this.#accept(socket))
-    this.#http = http
+    this.#http = serverOf(options.tls, listener)
+    this.#http.on('session', (session: ServerHttp2Session) => {
+      this.#sessions.add(session)
+      session.once('close', () => this.#sessions.delete(session))
+    })
     this.#client = side(address)
     this.#back = backAddress === address ? undefined : side(backAddress)
   }
@@ -130,14 +148,21 @@ export class TaskServer {
     this.#draining = true
     this.#client.stopListening()
     this.#back?.stopListening()
+    this.#closeSessions()
     await this.#grace()
-    this.#http.closeIdleConnections()
+    if ('closeIdleConnections' in this.#http) this.#http.closeIdleConnections()
+    this.#closeSessions()
     // What the kernel has received by now counts as taken: two turns of the event loop read it.
     for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve))
     this.#client.endSilent()
     this.#back?.endSilent()
     await Promise.all([this.#client.drained(), this.#back?.drained()])
     this.kill()
+  }
+
+  /** GOAWAY: what a client has asked is answered, what it asks next goes elsewhere. */
+  #closeSessions(): void {
+    for (const session of this.#sessions) if (!session.closed) session.close()
   }
 
   async #grace(): Promise<void> {
@@ -209,7 +234,9 @@ export class TaskServer {
         this.#reset(request)
         break
       case 'reset-mid-headers':
-        request.socket.write('HTTP/1.1 200 OK\r\ncontent-ty', () => this.#reset(request))
+        // Frames of HTTP/2 are not cut: it is a reset there.
+        if (isHttp2(request)) this.#reset(request)
+        else request.socket.write('HTTP/1.1 200 OK\r\ncontent-ty', () => this.#reset(request))
         break
       case 'reset-mid-body':
         response.writeHead(200, { 'content-length': 1_000, 'x-task': this.#options.id })
@@ -242,8 +269,22 @@ export class TaskServer {
   }
 
   /** At the moment of the answer, for requests that were taken before it was decided that clients leave. */
-  #sendAway({ socket }: IncomingMessage, response: ServerResponse): void {
-    const leaves = this.#draining || (this.#cut && this.#client.socketOf(socket) !== undefined)
-    if (leaves) response.shouldKeepAlive = false
+  #sendAway(request: IncomingMessage, response: ServerResponse): void {
+    const leaves = this.#draining || (this.#cut && this.#client.socketOf(request.socket) !== undefined)
+    if (!leaves) return
+    if (!isHttp2(request)) response.shouldKeepAlive = false
+    else if (request.stream.session?.closed === false) request.stream.session.close()
   }
+}
+
+function serverOf(tls: TaskTls | undefined, listener: RequestListener): Server | Http2SecureServer {
+  if (tls === undefined) return createHttpServer(listener)
+  const { key, cert, http2 = false } = tls
+  if (!http2) return createHttpsServer({ key, cert }, listener)
+  // Requests and responses of Node's HTTP/2 have what a listener of HTTP/1.1 uses.
+  return createSecureServer({ key, cert, allowHTTP1: true }, listener as never)
+}
+
+function isHttp2(request: IncomingMessage): request is IncomingMessage & Pick<Http2ServerRequest, 'stream'> {
+  return request.httpVersionMajor === 2
 }

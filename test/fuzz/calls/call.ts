@@ -34,12 +34,6 @@ const CALLBACKS = [
   'onResponseStart',
   'onResponseData',
 ] as const
-/**
- * Over HTTP/2 callers leave once a response is there. Before it, undici 8.12 may reset a stream in the turn in which it was
- * opened, upon which Node's HTTP/2 (22, 24 and 26) writes for ever; or end the process (test/contract/handlers.test.ts).
- */
-const HTTP2_CALLBACKS = ['onResponseStart', 'onResponseData'] as const
-const HTTP2_ABORTS = { ...ABORTS, later: 0, 'at once': 0, 'in an event': 0, 'in a callback': 4 } as const
 
 interface Plan {
   readonly id: string
@@ -79,9 +73,9 @@ function planOf({ seed, maxReplayBytes, http2 }: CallWorld, number: number): Pla
       ...(way === 'upgrade' ? { upgrade: 'echo' } : {}),
     },
     body,
-    abort: draw.weighted(http2 ? HTTP2_ABORTS : ABORTS),
+    abort: draw.weighted(ABORTS),
     abortAfterMs: draw.integer(0, 150),
-    callback: draw.of(http2 ? HTTP2_CALLBACKS : CALLBACKS),
+    callback: draw.of(CALLBACKS),
     throws: draw.chance(0.3),
     pauses: draw.chance(0.1),
     reads: draw.weighted({ all: 8, late: 1, dump: 1, leave: 1 }),

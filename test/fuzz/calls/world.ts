@@ -275,9 +275,7 @@ class World {
   async #expectNothingLeft(): Promise<void> {
     const { ledger } = this
     const open = (): FuzzTask[] => this.#tasks.filter(({ sockets }) => sockets.size > 0)
-    // undici 8.12 leaves a session of HTTP/2 open, now and then, when its pool is closed. It keeps no process alive.
-    const isJudged = this.#transport.protocol === 'HTTP/1.1'
-    if (isJudged && !(await this.#awake.eventually(SLACK_MS, () => open().length === 0)))
+    if (!(await this.#awake.eventually(SLACK_MS, () => open().length === 0)))
       for (const { label, sockets } of open())
         ledger.fault(`${sockets.size} connections to ${label} are left`)
     if (!(await this.#awake.eventually(SLACK_MS, () => this.#clock.timers.size === 0)))
