@@ -24,7 +24,7 @@ export type ConsistentHashOptions = KeySource & {
    */
   readonly maxLoad?: number | false | undefined
   /** Picks for calls without a key [`p2c()`]. */
-  readonly otherwise?: Balancer | undefined
+  readonly fallback?: Balancer | undefined
   /** Source of randomness, for tests [the system's]. */
   readonly random?: Random | undefined
 }
@@ -76,18 +76,18 @@ const NEVER_OVERLOADED = 4
  * @throws InvalidOptionsError unless there is either a header or a function for the key
  */
 export function consistentHash(options: ConsistentHashOptions): Balancer {
-  checkKeys('', options, ['header', 'key', 'maxLoad', 'otherwise', 'random'])
+  checkKeys('', options, ['header', 'key', 'maxLoad', 'fallback', 'random'])
   const keyOf = keyOfRequests(options)
   const maxLoad = maxLoadOf(options.maxLoad ?? DEFAULT_MAX_LOAD)
-  const otherwise =
-    options.otherwise === undefined
+  const fallback =
+    options.fallback === undefined
       ? p2c({ random: options.random ?? systemRandom })
-      : checkMethods<Balancer>('otherwise', options.otherwise, ['pick'], 'a balancer, e.g. p2c()')
+      : checkMethods<Balancer>('fallback', options.fallback, ['pick'], 'a balancer, e.g. p2c()')
   const hashes = new WeakMap<readonly Upstream[], Int32Array>()
   return {
     keyOf,
     pick(candidates, hint) {
-      if (hint.key === undefined) return otherwise.pick(candidates, hint)
+      if (hint.key === undefined) return fallback.pick(candidates, hint)
       if (candidates.length < 2) return candidates[0]
       let known = hashes.get(candidates)
       if (known === undefined) {
@@ -96,7 +96,7 @@ export function consistentHash(options: ConsistentHashOptions): Balancer {
       }
       const allowed = pendingAllowed(candidates, maxLoad)
       // Only rounding could leave nobody.
-      return highest(candidates, known, hashOf(hint.key), allowed) ?? otherwise.pick(candidates, hint)
+      return highest(candidates, known, hashOf(hint.key), allowed) ?? fallback.pick(candidates, hint)
     },
   }
 }

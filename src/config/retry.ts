@@ -8,7 +8,7 @@ import type { RetryOptions } from '../dispatch/retry/policy.ts'
 export const DEFAULT_RETRY: RetryOptions = {
   attempts: 3,
   baseMs: 25,
-  capMs: 250,
+  maxDelayMs: 250,
   maxRetryAfterMs: 5_000,
   maxReplayBytes: 65_536,
   maxDrainBytes: 65_536,
@@ -19,7 +19,7 @@ export const DEFAULT_RETRY: RetryOptions = {
 const KEYS = [
   'attempts',
   'baseMs',
-  'capMs',
+  'maxDelayMs',
   'maxRetryAfterMs',
   'maxReplayBytes',
   'maxDrainBytes',
@@ -40,12 +40,16 @@ export function retrySettings(
   const base = defaults ?? DEFAULT_RETRY
   const at = (key: string): string => keyPath(path, key)
   const baseMs = given(at('baseMs'), retry['baseMs'], base.baseMs, checkMs)
-  const capMs = given(at('capMs'), retry['capMs'], base.capMs, checkMs)
-  if (capMs < baseMs)
-    throw new InvalidOptionsError(at('capMs'), capMs, `a number of ms from baseMs, which is ${baseMs}`)
+  const maxDelayMs = given(at('maxDelayMs'), retry['maxDelayMs'], base.maxDelayMs, checkMs)
+  if (maxDelayMs < baseMs)
+    throw new InvalidOptionsError(
+      at('maxDelayMs'),
+      maxDelayMs,
+      `a number of ms from baseMs, which is ${baseMs}`,
+    )
   return {
     baseMs,
-    capMs,
+    maxDelayMs,
     attempts: given(at('attempts'), retry['attempts'], base.attempts, checkAttempts),
     maxRetryAfterMs: given(at('maxRetryAfterMs'), retry['maxRetryAfterMs'], base.maxRetryAfterMs, checkMs),
     maxReplayBytes: given(at('maxReplayBytes'), retry['maxReplayBytes'], base.maxReplayBytes, checkBytes),

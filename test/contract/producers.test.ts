@@ -78,7 +78,7 @@ describe.each(Object.values(TRANSPORTS))('over $name', (transport) => {
       const random = { next: () => 0.999 }
       await using tasks = await pair(
         (request, response) => (requests++ === 0 ? lingering : echo)(request, response),
-        { random, retry: { baseMs: 300, capMs: 300 }, allowLoopback: true },
+        { random, retry: { baseMs: 300, maxDelayMs: 300 }, allowLoopback: true },
       )
       // One task only: the second attempt goes to it again, and not at once.
       tasks.client.resolver.answer([tasks.first.label])

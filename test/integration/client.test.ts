@@ -290,8 +290,8 @@ describe('options', () => {
     ],
     [
       'a cap below the base',
-      { retry: { baseMs: 500, capMs: 100 } },
-      'retry.capMs: got 100; allowed: a number of ms from baseMs, which is 500',
+      { retry: { baseMs: 500, maxDelayMs: 100 } },
+      'retry.maxDelayMs: got 100; allowed: a number of ms from baseMs, which is 500',
     ],
     [
       'more hedges than calls',

@@ -31,7 +31,7 @@ const service: Required<ServiceOptions> = {
   port: undefined,
   balancer: undefined,
   retry: {
-    ...{ attempts: undefined, baseMs: undefined, capMs: undefined, maxRetryAfterMs: undefined },
+    ...{ attempts: undefined, baseMs: undefined, maxDelayMs: undefined, maxRetryAfterMs: undefined },
     ...{ maxReplayBytes: undefined, maxDrainBytes: undefined, budget, on: undefined },
   },
   hedge: undefined,
@@ -54,7 +54,7 @@ const cloudMap = {
   ownerAccount: undefined,
 }
 const dns = {
-  ...{ servers: undefined, timeoutMs: undefined, rounds: undefined, family: undefined, record: undefined },
+  ...{ servers: undefined, timeoutMs: undefined, tries: undefined, family: undefined, record: undefined },
 }
 
 const client: Required<ClientOptions> = {
@@ -86,7 +86,7 @@ test('those of balancers, resolvers and endpoints', () => {
   for (const balancer of [p2c(chance), random(chance), roundRobin(chance)])
     expect(balancer).toHaveProperty('pick')
   leastRequest({ ...chance, choices: undefined })
-  consistentHash({ ...chance, header: 'x', key: undefined, maxLoad: undefined, otherwise: undefined })
+  consistentHash({ ...chance, header: 'x', key: undefined, maxLoad: undefined, fallback: undefined })
   dnsResolver({ ...dns, clock: undefined })
   cloudMapResolver({ ...cloudMap, clock: undefined, random: undefined })
   const unknown = {

@@ -13,7 +13,7 @@ export function optionsFor(servers: readonly UdpServer[], more: Partial<QueryOpt
   return {
     servers: servers.map(({ port }) => ({ address: '127.0.0.1', port })),
     timeoutMs: 1000,
-    rounds: 2,
+    tries: 2,
     clock: systemClock,
     signal: new AbortController().signal,
     ...more,

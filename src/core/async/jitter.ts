@@ -5,6 +5,6 @@ import type { Random } from '../clock.ts'
  * together. AWS Architecture Blog, "Exponential Backoff and Jitter" (Marc Brooker, 2015).
  * @param retry 1 for the first retry
  */
-export function fullJitter(retry: number, baseMs: number, capMs: number, random: Random): number {
-  return random.next() * Math.min(capMs, baseMs * 2 ** Math.min(retry - 1, 30))
+export function fullJitter(retry: number, baseMs: number, maxDelayMs: number, random: Random): number {
+  return random.next() * Math.min(maxDelayMs, baseMs * 2 ** Math.min(retry - 1, 30))
 }

@@ -33,7 +33,7 @@ export interface DnsOptions {
   /** How long a server may take for one try [1000]. */
   readonly timeoutMs?: number | undefined
   /** How often a silent server is asked, the others in between [2]. */
-  readonly rounds?: number | undefined
+  readonly tries?: number | undefined
   /** [IPv4, and IPv6 for names that have no IPv4 address.] `dual`: all addresses of both. */
   readonly family?: 'ipv4' | 'ipv6' | 'dual' | undefined
   /**
@@ -219,14 +219,14 @@ function asFailureOf(host: string, error: unknown): unknown {
   return new ResolutionFailedError(host, bareReason(host, error), error)
 }
 
-const OPTIONS = ['servers', 'timeoutMs', 'rounds', 'family', 'record', 'clock']
+const OPTIONS = ['servers', 'timeoutMs', 'tries', 'family', 'record', 'clock']
 
 function dnsSettings(options: DnsOptions & { readonly clock?: Clock | undefined }): DnsSettings {
-  const { servers, timeoutMs, rounds, family, record } = checkKeys('dns', options, OPTIONS)
+  const { servers, timeoutMs, tries, family, record } = checkKeys('dns', options, OPTIONS)
   return {
     servers: given('dns.servers', servers, [], checkServers),
     timeoutMs: given('dns.timeoutMs', timeoutMs, 1000, (path, value) => checkMs(path, value, 1)),
-    rounds: given('dns.rounds', rounds, 2, (path, value) =>
+    tries: given('dns.tries', tries, 2, (path, value) =>
       checkNumber(path, value, { min: 1, max: 10, integer: true }),
     ),
     family: given<DnsSettings['family']>('dns.family', family, 'auto', (path, value) =>

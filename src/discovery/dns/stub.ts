@@ -17,7 +17,7 @@ export interface StubOptions {
   /** For each try of each server. */
   readonly timeoutMs: number
   /** How often a silent server is asked. What cannot find out at the moment is asked for as long as that takes. */
-  readonly rounds: number
+  readonly tries: number
   readonly clock: Clock
 }
 
@@ -80,10 +80,10 @@ export class StubResolver {
    */
   async query(name: string, type: DnsType, signal: AbortSignal): Promise<DnsAnswer> {
     if (!isDnsName(name)) throw new ResolutionFailedError(name, 'is no name that DNS could know')
-    const { clock, rounds, timeoutMs } = this.#options
+    const { clock, tries, timeoutMs } = this.#options
     const failures = new Map<DnsServer, unknown>()
     const silences = new Map<DnsServer, number>()
-    const endsAt = clock.now() + rounds * timeoutMs
+    const endsAt = clock.now() + tries * timeoutMs
     let left = this.#servers()
     for (let pauseMs = FIRST_PAUSE_MS; left.length > 0;) {
       for (const server of left) {
@@ -102,7 +102,7 @@ export class StubResolver {
       const isSilent = (server: DnsServer): boolean => failures.get(server) instanceof SilentError
       left = left.filter((server) =>
         isSilent(server)
-          ? (silences.get(server) ?? 0) < rounds
+          ? (silences.get(server) ?? 0) < tries
           : failures.get(server) instanceof TemporaryError,
       )
       // Silence has taken its time already.

@@ -22,7 +22,7 @@ export interface RetryOptions {
   /** First step of the backoff. The first retry to another task waits nothing. */
   readonly baseMs: number
   /** Longest wait between two attempts. */
-  readonly capMs: number
+  readonly maxDelayMs: number
   /** `Retry-After` is waited for up to this, and only when it is the same upstream again. */
   readonly maxRetryAfterMs: number
   /** Bytes of a streamed request body that are kept for another attempt; a longer one is not sent again. */

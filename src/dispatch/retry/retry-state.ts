@@ -130,7 +130,7 @@ export class History {
   #waitMs(next: Upstream, now: number, elsewhere: boolean, retry: RetryOptions): number {
     const retries = this.records.length
     if (retries === 1 && elsewhere) return 0
-    let waitMs = fullJitter(retries, retry.baseMs, retry.capMs, this.#route.random)
+    let waitMs = fullJitter(retries, retry.baseMs, retry.maxDelayMs, this.#route.random)
     // `Retry-After` of whichever attempt of the call it answered, not of the last alone.
     for (const [index, upstream] of this.tried.entries()) {
       if (upstream !== next) continue

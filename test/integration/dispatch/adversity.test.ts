@@ -276,7 +276,7 @@ test('a response that breaks off counts as one request', async () => {
 test('destroy also ends a call that fails on the wire and would wait for its next attempt', async () => {
   const [silent] = await servers(1, () => undefined)
   const client = clientOf([silent as TestServer], {
-    retry: { baseMs: 60_000, capMs: 60_000, on: () => true },
+    retry: { baseMs: 60_000, maxDelayMs: 60_000, on: () => true },
   })
   const call = client.request(ORIGIN)
   const ended = expect(call).rejects.toThrow()

@@ -195,7 +195,7 @@ describe('a retry has a place before the response at hand is given away', () => 
     second.answer = (_request, response) => void response.writeHead(503).end()
     const client = keep(
       clientOf([first, second], {
-        retry: { ...RETRY, baseMs: 1, capMs: 1 },
+        retry: { ...RETRY, baseMs: 1, maxDelayMs: 1 },
         balancer: { pick: (tasks) => tasks.find(({ label }) => label === first.label) ?? tasks[0] },
       }),
     )

@@ -102,8 +102,8 @@ describe('consistent hash', () => {
   })
 
   test('calls without a key go by another balancer', () => {
-    const otherwise = roundRobin({ random: { next: () => 0 } })
-    const mixed = consistentHash({ header: 'x-user-id', otherwise })
+    const fallback = roundRobin({ random: { next: () => 0 } })
+    const mixed = consistentHash({ header: 'x-user-id', fallback })
     expect(counts(mixed, upstreams(4), 8)).toEqual([2, 2, 2, 2])
   })
 })

@@ -225,7 +225,7 @@ describe('truncated answers', () => {
     const udp = await truncating()
     const tcp = await tcpServer(udp.port, () => {})
     const clock = manualClock()
-    const failed = failure(query(NAME, 'A', optionsFor([udp], { clock, rounds: 1 })))
+    const failed = failure(query(NAME, 'A', optionsFor([udp], { clock, tries: 1 })))
     await timeOut(clock, () => tcp.connections === 1)
     expect((await failed).message).toContain('gave no answer in 1000 ms')
   })

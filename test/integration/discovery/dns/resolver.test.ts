@@ -32,7 +32,7 @@ function resolveBy(server: UdpServer, options: DnsOptions = {}, name = NAME): Pr
 }
 
 /** No time to ask again where a server cannot find out at the moment. */
-const ONCE: DnsOptions = { timeoutMs: 10, rounds: 1 }
+const ONCE: DnsOptions = { timeoutMs: 10, tries: 1 }
 const ttlOf = (snapshot: Snapshot): number => snapshot.expiresAt - START_MS
 const addresses = (snapshot: Snapshot): string[] => snapshot.endpoints.map(({ address }) => address)
 
@@ -494,7 +494,7 @@ test.each([
   [{ servers: [] }, 'dns.servers', 'at least one'],
   [{ servers: ['10.0.0.2', 'ns.example'] }, 'dns.servers[1]', 'an IP address'],
   [{ timeoutMs: -1 }, 'dns.timeoutMs', 'got -1; allowed: a number of ms from 1'],
-  [{ rounds: 0 }, 'dns.rounds', 'an integer from 1'],
+  [{ tries: 0 }, 'dns.tries', 'an integer from 1'],
   [{ family: 'ipv5' }, 'dns.family', '"ipv4", "ipv6", "dual"'],
   [{ record: 'mx' }, 'dns.record', '"a", "srv"'],
   [null, 'dns', 'a plain object'],

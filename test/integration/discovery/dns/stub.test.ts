@@ -223,7 +223,7 @@ describe('a server with a back-off', () => {
   test('is asked all the same when there is no other', async () => {
     const silent = await udpServer(() => {})
     const clock = manualClock()
-    const stub = new StubResolver({ ...optionsFor([silent]), rounds: 1, clock })
+    const stub = new StubResolver({ ...optionsFor([silent]), tries: 1, clock })
     for (let i = 1; i <= 3; i++) {
       const failed = failure(stub.query(NAME, 'A', never))
       await timeOut(clock, () => silent.asked.length === i)

@@ -92,7 +92,7 @@ test('an answer from another port than the one asked; TCP answers as ever', asyn
   await expect.poll(() => sources).toHaveLength(1)
   expect(sources[0]).not.toBe(portOf(aws.dns.server))
   // The resolver does not hear it.
-  const resolver = dnsResolver({ servers: [aws.dns.server], rounds: 1, clock })
+  const resolver = dnsResolver({ servers: [aws.dns.server], tries: 1, clock })
   const failed = expect(
     resolver.resolve(parseServiceName(HOST, []), new AbortController().signal),
   ).rejects.toThrow('gave no answer in 1000 ms')
