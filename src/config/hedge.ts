@@ -19,7 +19,7 @@ export const DEFAULT_HEDGE: HedgeOptions = {
 }
 
 /** For each call: a second one beside each would be no hedge. */
-const MOST_HEDGES = 1
+const MAX_HEDGES = 1
 
 /** @returns undefined where calls are not hedged */
 export function hedgeSettings(
@@ -35,7 +35,7 @@ export function hedgeSettings(
   return {
     percentile: given(at('percentile'), hedge['percentile'], base.percentile, checkPercentile),
     minMs: given(at('minMs'), hedge['minMs'], base.minMs, checkTime),
-    budget: budgetSettings(at('budget'), hedge['budget'], base.budget, MOST_HEDGES),
+    budget: budgetSettings(at('budget'), hedge['budget'], base.budget, MAX_HEDGES),
   }
 }
 

@@ -3,7 +3,7 @@ import { checkKeys, checkNumber, checkString, given, keyPath } from '../core/che
 import type { MaxPending } from '../dispatch/route.ts'
 import type { ServiceSettings } from '../dispatch/settings.ts'
 
-const MOST = 1_000_000
+const MAX_COUNT = 1_000_000
 
 export function maxPendingSettings(path: string, value: unknown, defaults: MaxPending): MaxPending {
   const { perTask, perOrigin } = checkKeys(path, value ?? {}, ['perTask', 'perOrigin'])
@@ -29,5 +29,5 @@ export function subsetSettings(
 }
 
 function checkCount(path: string, value: unknown): number {
-  return checkNumber(path, value, { min: 1, max: MOST, integer: true })
+  return checkNumber(path, value, { min: 1, max: MAX_COUNT, integer: true })
 }

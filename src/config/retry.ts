@@ -26,7 +26,7 @@ const KEYS = [
   'budget',
   'on',
 ] as const
-const MOST_BYTES = 1_073_741_824
+const MAX_BYTES = 1_073_741_824
 
 /** @returns undefined where retries are off */
 export function retrySettings(
@@ -82,7 +82,7 @@ function checkAttempts(path: string, value: unknown): number {
 }
 
 function checkBytes(path: string, value: unknown): number {
-  return checkNumber(path, value, { min: 0, max: MOST_BYTES, integer: true, unit: 'bytes' })
+  return checkNumber(path, value, { min: 0, max: MAX_BYTES, integer: true, unit: 'bytes' })
 }
 
 function checkRate(path: string, value: unknown): number {

@@ -56,7 +56,7 @@ const DISCOVERY_KEYS = [
 ] as const
 const CLIENT_KEYS = [...DISCOVERY_KEYS, 'passthrough', 'clock', 'random', ...SERVICE_KEYS] as const
 
-const LONGEST_MS = 86_400_000
+const MAX_MS = 86_400_000
 /**
  * Turns what a user wrote into one complete, checked object: past this, no option is missing or in doubt.
  * What is in `dns`, `cloudMap` and `allowAddresses` is checked by those who read it.
@@ -169,7 +169,7 @@ function timeoutSettings(path: string, timeouts: unknown, defaults: TimeoutSetti
 }
 
 function checkTimeout(path: string, value: unknown): number {
-  return checkNumber(path, value, { min: 1, max: LONGEST_MS, integer: true, unit: 'ms' })
+  return checkNumber(path, value, { min: 1, max: MAX_MS, integer: true, unit: 'ms' })
 }
 
 function checkFallback(path: string, value: unknown): FallbackSettings {

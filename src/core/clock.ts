@@ -39,14 +39,14 @@ export interface Random {
 }
 
 // setTimeout takes 1 for anything above 2^31 - 1 ms: a wait of a month would fire at once.
-const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
+const MAX_TIMEOUT_MS = 2 ** 31 - 1
 
 class SystemTimer implements Timer {
   readonly #timeout: NodeJS.Timeout
 
   constructor(callback: () => void, delayMs: number, awaited: boolean) {
     // Whole ms, and rather late than early.
-    this.#timeout = setTimeout(callback, Math.min(Math.ceil(delayMs), LONGEST_TIMEOUT_MS))
+    this.#timeout = setTimeout(callback, Math.min(Math.ceil(delayMs), MAX_TIMEOUT_MS))
     if (!awaited) this.#timeout.unref()
   }
 
@@ -70,7 +70,7 @@ export const systemRandom: Random = {
  * discovery do not.
  */
 export function keepAlive(clock: Clock): Timer {
-  return clock.setTimer(() => undefined, LONGEST_TIMEOUT_MS, true)
+  return clock.setTimer(() => undefined, MAX_TIMEOUT_MS, true)
 }
 
 /** The same clock for work in the background: none of its timers keeps the process alive. */

@@ -23,7 +23,7 @@ export interface AutoOptions {
   readonly headStartMs?: number
 }
 
-const MOST_NAMES = 1000
+const MAX_NAMES = 1000
 
 /**
  * The Cloud Map API where it can be used (it tells zones and ports, and changes show at once), DNS otherwise.
@@ -43,7 +43,7 @@ const MOST_NAMES = 1000
 export function autoResolver(options: AutoOptions): Resolver {
   const { api, dns, clock, retryApiMs = 60_000, outageMs = 60_000, headStartMs = 1_000 } = options
   const standings = new LRUCache<string, ApiStanding>({
-    max: MOST_NAMES,
+    max: MAX_NAMES,
     memoMethod: () => new ApiStanding({ retryApiMs, outageMs }),
   })
   const closing = new AbortController()

@@ -6,7 +6,7 @@ import type { ServiceName } from './service-name.ts'
 import { ServiceView, type Source } from './service-view.ts'
 
 /** Services that are known though nobody calls them; beyond that the least recently asked for is forgotten. */
-const MOST_SERVICES = 1_000
+const MAX_SERVICES = 1_000
 /** A resolver may be the user's own: its `close` must not hold up that of the client for ever. */
 const CLOSE_LIMIT_MS = 5_000
 
@@ -27,7 +27,7 @@ export class SnapshotCache {
   constructor(source: Source) {
     this.#source = source
     this.#others = new LRUCache({
-      max: MOST_SERVICES,
+      max: MAX_SERVICES,
       dispose: (view, _host, reason) => {
         if (reason === 'evict') view.suspend()
       },

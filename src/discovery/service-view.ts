@@ -36,9 +36,9 @@ const SHORTEST_TTL_MS = 1_000
  */
 const LATE_TIMER_MS = 1_000
 const FIRST_BACKOFF_MS = 1_000
-const LONGEST_BACKOFF_MS = 60_000
+const MAX_BACKOFF_MS = 60_000
 /** With nothing to serve, callers are waiting: ask again soon. */
-const LONGEST_BACKOFF_WITHOUT_SNAPSHOT_MS = 5_000
+const MAX_BACKOFF_WITHOUT_SNAPSHOT_MS = 5_000
 
 /** What a view asks, and the time and chance it goes by. */
 export interface Source {
@@ -203,7 +203,7 @@ export class ServiceView implements View {
     this.#failuresInARow++
     if (this.snapshot !== undefined && now >= this.snapshot.expiresAt + STALE_LIMIT_MS)
       this.snapshot = undefined
-    const cap = this.snapshot === undefined ? LONGEST_BACKOFF_WITHOUT_SNAPSHOT_MS : LONGEST_BACKOFF_MS
+    const cap = this.snapshot === undefined ? MAX_BACKOFF_WITHOUT_SNAPSHOT_MS : MAX_BACKOFF_MS
     const ceiling = Math.min(cap, FIRST_BACKOFF_MS * 2 ** Math.min(this.#failuresInARow - 1, 10))
     // Full jitter (AWS Architecture Blog, "Exponential Backoff and Jitter"), but never at once.
     const retryInMs = ceiling * (0.1 + 0.9 * this.#source.random.next())

@@ -22,7 +22,7 @@ export interface NumberRange {
 }
 
 /** Times are at most one day: what is more was meant in another unit. */
-const LONGEST_MS = 86_400_000
+const MAX_MS = 86_400_000
 
 /** `eu-west-1`, `us-gov-east-1`, `eusc-de-east-1`; a zone has a letter at its end. */
 export const AWS_REGION: RegExp = /^[a-z]{2,}(-[a-z]+)+-\d+$/
@@ -69,11 +69,11 @@ export function noSuchOption(path: string, key: string, known: readonly string[]
   return new InvalidOptionsError(keyPath(path, key), NO_SUCH_OPTION, `${question}known: ${known.join(', ')}`)
 }
 
-const LONGEST_NAME = 40
+const MAX_NAME = 40
 
 /** The one of `known` that `name` is most likely a slip of: another case, a letter or two that differ, an end left out. */
 export function closest(name: string, known: readonly string[]): string | undefined {
-  if (name.length > LONGEST_NAME) return undefined
+  if (name.length > MAX_NAME) return undefined
   const written = letters(name)
   let best: string | undefined
   let fewest = Number.POSITIVE_INFINITY
@@ -136,7 +136,7 @@ export function checkNumber(path: string, value: unknown, range: NumberRange = {
 
 /** A time in ms, from `min` [0] to a day. */
 export function checkMs(path: string, value: unknown, min = 0): number {
-  return checkNumber(path, value, { min, max: LONGEST_MS, unit: 'ms' })
+  return checkNumber(path, value, { min, max: MAX_MS, unit: 'ms' })
 }
 
 /** A TCP or UDP port, 1 to 65535. */

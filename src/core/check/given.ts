@@ -11,9 +11,9 @@ const SECRET_VALUE = /-----BEGIN|\b(AKIA|ASIA)[A-Z0-9]{12}|\b(Bearer|Basic)\s|\b
 /** The part before the last `@` of a URL, or of a text that was meant as one. */
 const USER_INFO = /((?:[a-z][a-z\d+.-]*:)?\/\/)?[^\s"]*@/gi
 const QUERY = /(:\/\/[^\s"?#]*)[?#][^\s"]*/g
-const MOST_SHOWN = 80
+const MAX_SHOWN = 80
 /** Longer texts are not searched for secrets, and not shown. */
-const MOST_READ = 1_000
+const MAX_READ = 1_000
 
 /** Removes the credentials of URLs from a text of others, such as an error's message. */
 export function withoutUserInfo(text: string): string {
@@ -22,7 +22,7 @@ export function withoutUserInfo(text: string): string {
 
 /** Removes credentials and queries of URLs, and of texts that were meant as one. */
 export function withoutSecrets(text: string): string {
-  if (text.length > MOST_READ) return `a text of ${text.length} characters`
+  if (text.length > MAX_READ) return `a text of ${text.length} characters`
   return text.replaceAll(USER_INFO, '$1***@').replaceAll(QUERY, '$1?***')
 }
 
@@ -39,7 +39,7 @@ export function describeGiven(path: string, value: unknown): string {
 }
 
 function describeText(text: string): string {
-  if (text.length > MOST_READ || SECRET_VALUE.test(text)) return 'a string that is not shown'
+  if (text.length > MAX_READ || SECRET_VALUE.test(text)) return 'a string that is not shown'
   return shortened(JSON.stringify(withoutSecrets(text)))
 }
 
@@ -55,5 +55,5 @@ function describeObject(value: object): string {
 }
 
 function shortened(text: string): string {
-  return text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN - 3)}...` : text
+  return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN - 3)}...` : text
 }

@@ -35,7 +35,7 @@ interface HandlerOptions {
 }
 
 /** Of the SDK's own handler. */
-const MOST_SOCKETS = 50
+const MAX_SOCKETS = 50
 
 /** Codes that the SDK takes for a reason to try again under this name. */
 const TIMEOUT_CODES: ReadonlySet<unknown> = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT'])
@@ -44,8 +44,8 @@ const TIMEOUT_CODES: ReadonlySet<unknown> = new Set(['ECONNRESET', 'EPIPE', 'ETI
 export class BackgroundHttp {
   readonly metadata = { handlerProtocol: 'http/1.1' }
   readonly #limitMs: number
-  readonly #http = unreferenced(new HttpAgent({ keepAlive: true, maxSockets: MOST_SOCKETS }))
-  readonly #https = unreferenced(new HttpsAgent({ keepAlive: true, maxSockets: MOST_SOCKETS }))
+  readonly #http = unreferenced(new HttpAgent({ keepAlive: true, maxSockets: MAX_SOCKETS }))
+  readonly #https = unreferenced(new HttpsAgent({ keepAlive: true, maxSockets: MAX_SOCKETS }))
 
   /** @param limitMs how long a try may be without a byte: while it connects, before its response, and within it */
   constructor(limitMs: number) {

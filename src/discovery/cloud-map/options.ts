@@ -49,7 +49,7 @@ export interface CloudMapOptions {
 }
 
 /** The most that DiscoverInstances gives, and there are no further pages. Its own default is 100. */
-export const MOST_INSTANCES = 1000
+export const MAX_INSTANCES = 1000
 
 /** The API is fast or broken; calls wait for it, so one retry and no more. */
 const SDK_LIMITS = { maxAttempts: 2 } satisfies ServiceDiscoveryClientConfig
@@ -90,7 +90,7 @@ export function cloudMapSettings(options: CloudMapOptions): CloudMapSettings {
       ...(credentials !== undefined && { credentials: checkCredentials(credentials) }),
     },
     request: {
-      MaxResults: MOST_INSTANCES,
+      MaxResults: MAX_INSTANCES,
       HealthStatus: 'HEALTHY_OR_ELSE_ALL',
       ...(queryParameters !== undefined && {
         QueryParameters: checkStrings('cloudMap.queryParameters', queryParameters),

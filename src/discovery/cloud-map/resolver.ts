@@ -5,7 +5,7 @@ import { emit } from '../../core/events.ts'
 import { CloudMapApi, type ServiceInNamespace } from './api.ts'
 import { endpointsOf } from './endpoint.ts'
 import { cloudMapError, CloudMapError } from './error.ts'
-import { cloudMapSettings, MOST_INSTANCES, type CloudMapOptions } from './options.ts'
+import { cloudMapSettings, MAX_INSTANCES, type CloudMapOptions } from './options.ts'
 import type { Endpoint, Snapshot } from '../endpoint.ts'
 import { inTime } from '../../core/async/with-timeout.ts'
 import type { Resolver } from '../resolver.ts'
@@ -26,7 +26,7 @@ const LOOKUP_LIMIT_MS = 10_000
 const REVISION_DENIED_FOR_MS = 300_000
 
 /** Services whose last read is remembered; others are read anew. */
-const MOST_SERVICES = 1_000
+const MAX_SERVICES = 1_000
 
 /** The last whole read of a service. */
 interface Reading {
@@ -62,7 +62,7 @@ export function cloudMapResolver(options: CloudMapOptions & Injected = {}): Reso
   const { clock = systemClock, random = systemRandom, ...written } = options
   const settings = cloudMapSettings(written)
   const api = new CloudMapApi(settings.sdkConfig)
-  const services = new LRUCache<string, Known>({ max: MOST_SERVICES })
+  const services = new LRUCache<string, Known>({ max: MAX_SERVICES })
 
   const knownOf = (host: string): Known => {
     const known = services.get(host) ?? { reading: undefined, revisionAgainAt: Number.NEGATIVE_INFINITY }
@@ -100,7 +100,7 @@ export function cloudMapResolver(options: CloudMapOptions & Injected = {}): Reso
     const { Instances = [], InstancesRevision: revision } = answer
     return {
       endpoints: endpointsOf(service.host, Instances, settings.family),
-      complete: Instances.length < MOST_INSTANCES,
+      complete: Instances.length < MAX_INSTANCES,
       revision,
       readAt: clock.now(),
     }

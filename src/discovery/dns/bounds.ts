@@ -7,11 +7,11 @@
 export const HEADER_BYTES = 12
 
 /** Cloud Map's 1,000 instances as SRV records with an address each, and some. */
-const MOST_RECORDS = 2048
+const MAX_RECORDS = 2048
 /** RFC 1035 section 3.1, without the root's byte. */
-const LONGEST_NAME_BYTES = 254
+const MAX_NAME_BYTES = 254
 /** As many as a name can have labels: each of them may be followed by a pointer. */
-const MOST_POINTERS = 127
+const MAX_POINTERS = 127
 
 const POINTER = 0xc0
 const POINTER_BYTES = 2
@@ -41,7 +41,7 @@ export function frame(original: Buffer, withRecords: boolean): FramedMessage {
   const [questions, ...sections] = [0, 2, 4, 6].map((at) => message.readUInt16BE(COUNTS_AT + at))
   const records = sections.reduce((sum, count) => sum + count, 0)
   if (questions !== 1) throw new Error('it repeats no question')
-  if (records > MOST_RECORDS) throw new Error(`it has ${records} records`)
+  if (records > MAX_RECORDS) throw new Error(`it has ${records} records`)
   let at = endOfName(message, HEADER_BYTES) + QUESTION_BYTES
   let extendedRcode = 0
   for (let record = 0; record < records; record++) {
@@ -84,7 +84,7 @@ function endOfName(message: Buffer, start: number): number {
   let at = start
   let end: number | undefined
   let bytes = 0
-  for (let pointers = 0; pointers <= MOST_POINTERS;) {
+  for (let pointers = 0; pointers <= MAX_POINTERS;) {
     need(message, at + 1)
     const length = message.readUInt8(at)
     if (length === 0) return end ?? at + 1
@@ -97,7 +97,7 @@ function endOfName(message: Buffer, start: number): number {
       // What is between a label and a pointer (RFC 6891 section 5 took 01 back) falls to `dns-packet`.
       at += 1 + length
       bytes += 1 + length
-      if (bytes > LONGEST_NAME_BYTES) throw new Error('a name is too long')
+      if (bytes > MAX_NAME_BYTES) throw new Error('a name is too long')
     }
   }
   throw new Error('a name points in circles')

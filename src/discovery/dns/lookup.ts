@@ -33,10 +33,10 @@ const SAMPLE_SIZE = 8
  * Twice as many as Cloud Map has instances in a service. One message can name a thousand ports of one target
  * with a thousand addresses: a million endpoints, if nobody counted.
  */
-const MOST_ENDPOINTS = 2000
+const MAX_ENDPOINTS = 2000
 
 /** Longer chains of aliases are loops or mistakes (resolvers draw the line between 8 and 16). */
-const MOST_ALIASES = 8
+const MAX_ALIASES = 8
 
 /** RFC 2308 section 5: a negative answer without an SOA is not to be kept. The floor of TTLs applies. */
 const NEGATIVE_WITHOUT_SOA_MS = 0
@@ -45,7 +45,7 @@ const NEGATIVE_WITHOUT_SOA_MS = 0
 export async function lookUpAddresses(ask: Ask, name: string, type: AddressType): Promise<Found> {
   let current = name
   let ttlMs = Number.POSITIVE_INFINITY
-  for (let asked = 0; asked < MOST_ALIASES; asked++) {
+  for (let asked = 0; asked < MAX_ALIASES; asked++) {
     const answer = await ask(current, type)
     const alias = followAliases(answer.answers, current)
     ttlMs = Math.min(ttlMs, alias.ttlMs)
@@ -56,7 +56,7 @@ export async function lookUpAddresses(ask: Ask, name: string, type: AddressType)
     // An alias whose target this server did not look up for us.
     current = alias.name
   }
-  throw new Error(`more than ${MOST_ALIASES} aliases`)
+  throw new Error(`more than ${MAX_ALIASES} aliases`)
 }
 
 /**
@@ -79,7 +79,7 @@ export async function lookUpServices(
   if (records.length === 0) return nothing(Math.min(alias.ttlMs, negativeTtlMs(answer)), answer)
   const best = Math.min(...records.map((record) => record.priority))
   const targets = records.filter((record) => record.priority === best)
-  const mostEach = Math.ceil(MOST_ENDPOINTS / targets.length)
+  const mostEach = Math.ceil(MAX_ENDPOINTS / targets.length)
   const given = Map.groupBy(answer.additionals, (record) => record.name)
   // One target may have several ports, and is asked for once.
   const lookUps = new Map(
@@ -159,7 +159,7 @@ function followAliases(
 ): { readonly name: string; readonly ttlMs: number } {
   let end = name
   let ttlMs = Number.POSITIVE_INFINITY
-  for (let followed = 0; followed < MOST_ALIASES; followed++) {
+  for (let followed = 0; followed < MAX_ALIASES; followed++) {
     const alias = records.find((record) => record.type === 'CNAME' && record.name === end)
     if (alias?.type !== 'CNAME') return { name: end, ttlMs }
     end = alias.target
@@ -169,7 +169,7 @@ function followAliases(
 }
 
 function tooManyAliases(name: string): ResolutionFailedError {
-  return new ResolutionFailedError(name, `DNS leads from alias to alias, ${MOST_ALIASES} times and more`)
+  return new ResolutionFailedError(name, `DNS leads from alias to alias, ${MAX_ALIASES} times and more`)
 }
 
 function addressesOf(records: readonly DnsRecord[]): readonly Endpoint[] {

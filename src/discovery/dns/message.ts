@@ -67,7 +67,7 @@ export interface Edns {
 const RESPONSE_BIT = 0x8000
 const OPCODE_BITS = 0x7800
 const RCODE_BITS = 0xf
-const LONGEST_TTL_SECONDS = 2 ** 31 - 1
+const MAX_TTL_SECONDS = 2 ** 31 - 1
 
 // RFC 1035 section 4.1.1, RFC 6891 section 9.
 const RCODES = ['NOERROR', 'FORMERR', 'SERVFAIL', 'NXDOMAIN', 'NOTIMP', 'REFUSED']
@@ -192,5 +192,5 @@ function readRecord(record: Exclude<Answer, { type: 'OPT' }>): DnsRecord | undef
 
 /** A TTL with the top bit set means 0 (RFC 2181 section 8). */
 function readTtl(seconds = 0): number {
-  return seconds > LONGEST_TTL_SECONDS ? 0 : seconds
+  return seconds > MAX_TTL_SECONDS ? 0 : seconds
 }

@@ -54,11 +54,11 @@ interface DnsSettings extends StubOptions {
 /** A TTL of 0 must not mean a query for each request. */
 const SHORTEST_TTL_MS = 1000
 /** Task sets change within minutes, whatever a zone's TTLs say. */
-const LONGEST_TTL_MS = 60_000
+const MAX_TTL_MS = 60_000
 /** A service without tasks may get some at any moment. */
-const LONGEST_NEGATIVE_TTL_MS = 10_000
+const MAX_NEGATIVE_TTL_MS = 10_000
 /** Names whose kind of record is remembered; others are found out anew. */
-const MOST_NAMES = 1000
+const MAX_NAMES = 1000
 
 const ADDRESS_TYPES: Readonly<Record<DnsSettings['family'], readonly AddressType[]>> = {
   auto: ['A', 'AAAA'],
@@ -83,7 +83,7 @@ export function dnsResolver(options: DnsOptions & { readonly clock?: Clock | und
   const { clock } = settings
   const stub = new StubResolver(settings)
   const late = new LateLookups(clock)
-  const kindThatWorked = new LRUCache<string, Kind>({ max: MOST_NAMES })
+  const kindThatWorked = new LRUCache<string, Kind>({ max: MAX_NAMES })
   const source: Source = {
     asking: (signal) => (name, type) => stub.query(name, type, signal),
     late,
@@ -202,7 +202,7 @@ async function lookUpBoth({ asking, late }: Source, host: string, signal: AbortS
 }
 
 function snapshotOf(service: ServiceName, found: Found, now: number): Snapshot {
-  const longestTtlMs = found.endpoints.length > 0 ? LONGEST_TTL_MS : LONGEST_NEGATIVE_TTL_MS
+  const longestTtlMs = found.endpoints.length > 0 ? MAX_TTL_MS : MAX_NEGATIVE_TTL_MS
   return {
     service,
     endpoints: found.endpoints,

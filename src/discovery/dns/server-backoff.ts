@@ -8,7 +8,7 @@ interface Failing {
 }
 
 const SHORTEST_MS = 1000
-const LONGEST_MS = 30_000
+const MAX_MS = 30_000
 
 /**
  * Which servers are asked last for a while, because they were silent, out of reach or not to be understood:
@@ -37,7 +37,7 @@ export class ServerBackoff {
     const key = keyOf(server)
     const before = this.#failing.get(key)
     if (before !== undefined && askedAt < before.since) return
-    const backoffMs = before === undefined ? SHORTEST_MS : Math.min(LONGEST_MS, before.backoffMs * 2)
+    const backoffMs = before === undefined ? SHORTEST_MS : Math.min(MAX_MS, before.backoffMs * 2)
     this.#failing.set(key, { backoffMs, since: now, until: now + backoffMs })
   }
 

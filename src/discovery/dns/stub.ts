@@ -30,17 +30,17 @@ const DNS_PORT = 53
  * while packets that are dropped hold places, so that the rate falls when the resolver is not keeping up, and nowhere
  * else: to 640 a second, and 256 once as many are overdue.
  */
-const MOST_IN_FLIGHT = 64
+const MAX_IN_FLIGHT = 64
 /** A recursive answer takes some tens of ms. */
 const OVERDUE_MS = 100
 /** A socket each, of the 1,024 files that a process may have open where nobody raised the limit. */
-const MOST_OVERDUE = 192
-const MOST_WAITING = 1_000
+const MAX_OVERDUE = 192
+const MAX_WAITING = 1_000
 /** Whoever waits for longer has most often given up. */
-const LONGEST_WAIT_MS = 5_000
+const MAX_WAIT_MS = 5_000
 
 /** Names of which it is known that servers answer for them; as many as there are services in the cache. */
-const MOST_KNOWN = 1_000
+const MAX_KNOWN = 1_000
 
 /** After all servers have said that they cannot find out at the moment; doubled each time. */
 const FIRST_PAUSE_MS = 50
@@ -56,17 +56,17 @@ export class StubResolver {
   readonly #options: StubOptions
   readonly #backoff = new ServerBackoff()
   readonly #window: QueryWindow
-  readonly #known = new LRUCache<string, true>({ max: MOST_KNOWN })
+  readonly #known = new LRUCache<string, true>({ max: MAX_KNOWN })
 
   constructor(options: StubOptions) {
     this.#options = options
     this.#window = new QueryWindow({
       clock: options.clock,
-      places: MOST_IN_FLIGHT,
+      places: MAX_IN_FLIGHT,
       overdueMs: OVERDUE_MS,
-      overduePlaces: MOST_OVERDUE,
-      mostWaiting: MOST_WAITING,
-      longestWaitMs: LONGEST_WAIT_MS,
+      overduePlaces: MAX_OVERDUE,
+      mostWaiting: MAX_WAITING,
+      longestWaitMs: MAX_WAIT_MS,
     })
   }
 

@@ -8,7 +8,7 @@ import { readTask, type Task } from './task.ts'
 
 /** Waits 100, 200, 400, 800, 1,000, 1,000 ... ms between tries: the agent is up within seconds, or not at all. */
 const FIRST_WAIT_MS = 100
-const LONGEST_WAIT_MS = 1_000
+const MAX_WAIT_MS = 1_000
 
 /**
  * Who and where this task is, from the task metadata endpoint (version 4, or 3 where there is no 4).
@@ -46,5 +46,5 @@ export async function self(options: Optional<SelfOptions> = {}): Promise<Task> {
 }
 
 function waitMs(attempt: number): number {
-  return Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (attempt - 1))
+  return Math.min(MAX_WAIT_MS, FIRST_WAIT_MS * 2 ** (attempt - 1))
 }

@@ -45,10 +45,10 @@ export interface Fleet extends AsyncDisposable {
   close(): Promise<void>
 }
 
-const MOST_TASKS = 200
+const MAX_TASKS = 200
 // ECS kills a task two minutes after SIGTERM at the latest.
-const LONGEST_GRACE_MS = 120_000
-const MOST_TRIES = 10
+const MAX_GRACE_MS = 120_000
+const MAX_TRIES = 10
 
 /**
  * Starts a fleet. Where the OS has no 127.0.1.x (macOS without aliases), all tasks are on 127.0.0.1 with a port
@@ -88,7 +88,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
   /** One at a time: each takes the next address. */
   let lastAdded: Promise<unknown> = Promise.resolve()
   const addNext = async (): Promise<FleetTask> => {
-    if (tasks.length === MOST_TASKS) throw new RangeError(`a fleet has at most ${MOST_TASKS} tasks`)
+    if (tasks.length === MAX_TASKS) throw new RangeError(`a fleet has at most ${MAX_TASKS} tasks`)
     const task = await start(tasks.length, manyAddresses ? port : 0)
     tasks.push(task)
     return task
@@ -137,14 +137,14 @@ function readOptions(options: FleetOptions): Settings {
       throw new InvalidOptionsError('handler', handler, 'none where tasks are processes of their own')
   }
   return {
-    count: checkNumber('tasks', options.tasks, { min: 1, max: MOST_TASKS, integer: true }),
+    count: checkNumber('tasks', options.tasks, { min: 1, max: MAX_TASKS, integer: true }),
     processes,
     zones: given('zones', options.zones, [], (path, value) =>
       checkArray(path, value, 'an array of zone names', (at, zone) => checkString(at, zone)),
     ),
     tls,
     graceMs: given('graceMs', options.graceMs, 0, (path, value) =>
-      checkNumber(path, value, { min: 0, max: LONGEST_GRACE_MS, integer: true }),
+      checkNumber(path, value, { min: 0, max: MAX_GRACE_MS, integer: true }),
     ),
     handler,
   }
@@ -156,7 +156,7 @@ async function onFreePort<Result>(start: () => Promise<Result>): Promise<Result>
     try {
       return await start()
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || attempt >= MOST_TRIES) throw error
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || attempt >= MAX_TRIES) throw error
     }
   }
 }

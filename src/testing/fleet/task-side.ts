@@ -1,7 +1,7 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 
 /** Node's 511 is less than a test opens at once; the kernel has the last word (Linux: 4,096). */
-const LONGEST_BACKLOG = 4_096
+const MAX_BACKLOG = 4_096
 
 /**
  * One address that a task listens on, and the connections that came in there.
@@ -40,7 +40,7 @@ export class TaskSide {
         listener.once('error', reject)
         // Stopped again before it began: no other event comes.
         listener.once('close', () => reject(new Error(`no longer to listen on ${this.address}`)))
-        listener.listen({ port, host: this.address, backlog: LONGEST_BACKLOG }, resolve)
+        listener.listen({ port, host: this.address, backlog: MAX_BACKLOG }, resolve)
       })
     } catch (error) {
       if (this.#listener === listener) this.#listener = undefined

@@ -1,5 +1,5 @@
 import { systemClock, systemRandom, type Clock, type Random } from '../../core/clock.ts'
-import { checkInstance, MOST_INSTANCES } from './cloud-map/attributes.ts'
+import { checkInstance, MAX_INSTANCES } from './cloud-map/attributes.ts'
 import { AwsError, invalidInput } from './cloud-map/aws-error.ts'
 import { randomId } from './chance.ts'
 import type {
@@ -161,8 +161,8 @@ export class Registry {
   ): void {
     const stored = this.#stored(service.id)
     checkInstance(instanceId, attributes)
-    if (stored.instances.size >= MOST_INSTANCES && !stored.instances.has(instanceId))
-      throw new AwsError('ResourceLimitExceeded', `service ${service.name} has ${MOST_INSTANCES} instances`)
+    if (stored.instances.size >= MAX_INSTANCES && !stored.instances.has(instanceId))
+      throw new AwsError('ResourceLimitExceeded', `service ${service.name} has ${MAX_INSTANCES} instances`)
     const initial: HealthStatus =
       attributes['AWS_INIT_HEALTH_STATUS'] === 'UNHEALTHY' ? 'UNHEALTHY' : 'HEALTHY'
     stored.instances.set(instanceId, {

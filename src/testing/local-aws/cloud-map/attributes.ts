@@ -6,13 +6,13 @@ import { isIPv4, isIPv6 } from 'node:net'
 import { invalidInput } from './aws-error.ts'
 import type { Service } from '../model.ts'
 
-export const MOST_INSTANCES = 1000
+export const MAX_INSTANCES = 1000
 
 const INSTANCE_ID = /^[0-9a-zA-Z_/:.@-]{1,64}$/
-const MOST_ATTRIBUTES = 30
-const LONGEST_KEY = 255
-const LONGEST_VALUE = 1024
-const LONGEST_IN_ALL = 5000
+const MAX_ATTRIBUTES = 30
+const MAX_KEY = 255
+const MAX_VALUE = 1024
+const MAX_IN_ALL = 5000
 const AWS_KEYS: ReadonlySet<string> = new Set([
   'AWS_ALIAS_DNS_NAME',
   'AWS_EC2_INSTANCE_ID',
@@ -64,20 +64,20 @@ function checkSizes(attributes: Readonly<Record<string, string>>): void {
   let custom = 0
   let characters = 0
   for (const [key, value] of Object.entries(attributes)) {
-    if (key.length > LONGEST_KEY || !KEY.test(key))
+    if (key.length > MAX_KEY || !KEY.test(key))
       throw invalidInput(
-        `attribute key "${key.slice(0, 40)}" must be 1 to ${LONGEST_KEY} printable characters`,
+        `attribute key "${key.slice(0, 40)}" must be 1 to ${MAX_KEY} printable characters`,
       )
-    if (value.length > LONGEST_VALUE)
-      throw invalidInput(`value of attribute ${key} has ${value.length} characters, at most ${LONGEST_VALUE}`)
+    if (value.length > MAX_VALUE)
+      throw invalidInput(`value of attribute ${key} has ${value.length} characters, at most ${MAX_VALUE}`)
     if (key.startsWith('AWS_') && !AWS_KEYS.has(key))
       throw invalidInput(`attribute ${key}: keys that begin with AWS_ are reserved`)
     if (!AWS_KEYS.has(key)) custom++
     characters += key.length + value.length
   }
-  if (custom > MOST_ATTRIBUTES) throw invalidInput(`${custom} custom attributes, at most ${MOST_ATTRIBUTES}`)
-  if (characters > LONGEST_IN_ALL)
-    throw invalidInput(`attributes have ${characters} characters in all, at most ${LONGEST_IN_ALL}`)
+  if (custom > MAX_ATTRIBUTES) throw invalidInput(`${custom} custom attributes, at most ${MAX_ATTRIBUTES}`)
+  if (characters > MAX_IN_ALL)
+    throw invalidInput(`attributes have ${characters} characters in all, at most ${MAX_IN_ALL}`)
 }
 
 function missing(service: Service, type: string, keys: string) {

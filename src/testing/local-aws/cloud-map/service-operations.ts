@@ -3,7 +3,7 @@ import type { Handler } from './handler.ts'
 import { integer, oneOf, optionalText, page, part, parts, passesFilters, text, type Input } from './input.ts'
 import type { DnsRecordConfig, Service } from '../model.ts'
 
-const LONGEST_TTL_SECONDS = 2 ** 31 - 1
+const MAX_TTL_SECONDS = 2 ** 31 - 1
 
 export const serviceOperations: Readonly<Record<string, Handler>> = {
   CreateService(registry, input) {
@@ -45,7 +45,7 @@ export const serviceOperations: Readonly<Record<string, Handler>> = {
 function records(dns: Input): readonly DnsRecordConfig[] {
   return parts(dns, 'DnsRecords').map((record) => ({
     type: oneOf(record, 'Type', ['A', 'AAAA', 'SRV', 'CNAME']),
-    ttlSeconds: integer(record, 'TTL', { min: 0, max: LONGEST_TTL_SECONDS }),
+    ttlSeconds: integer(record, 'TTL', { min: 0, max: MAX_TTL_SECONDS }),
   }))
 }
 

@@ -6,7 +6,7 @@ import type { Instance, RecordType, Service } from '../model.ts'
 import type { Lookup, ResourceRecord } from './resource-record.ts'
 
 /** Route 53, multivalue answer routing: "up to eight healthy records, selected at random". */
-const MOST_ANSWERS = 8
+const MAX_ANSWERS = 8
 
 const ADDRESS_KEYS = { A: 'AWS_INSTANCE_IPV4', AAAA: 'AWS_INSTANCE_IPV6' } as const
 
@@ -49,7 +49,7 @@ function answersOf(
     (entry) => dataOf(entry, config.type, host) !== undefined,
   )
   const healthy = able.filter(({ health }) => health !== 'UNHEALTHY')
-  const most = service.routing === 'WEIGHTED' ? 1 : MOST_ANSWERS
+  const most = service.routing === 'WEIGHTED' ? 1 : MAX_ANSWERS
   const chosen = shuffled(random, healthy.length > 0 ? healthy : able).slice(0, most)
   const answers = chosen.flatMap((instance) => dataOf(instance, config.type, host, config.ttlSeconds) ?? [])
   const additionals =

@@ -14,7 +14,7 @@ export type Reply = (message: Buffer, from?: 'here' | 'another-port') => void
 export type OnMessage = (message: Buffer, transport: Transport, reply: Reply) => void
 
 const LENGTH_BYTES = 2
-const MOST_TRIES = 20
+const MAX_TRIES = 20
 
 /** A UDP and a TCP socket on one port of 127.0.0.1, and the framing of messages on both. */
 export class DnsSockets {
@@ -40,7 +40,7 @@ export class DnsSockets {
         return
       } catch (error) {
         await this.close()
-        if (tries === MOST_TRIES || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+        if (tries === MAX_TRIES || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
       }
     }
   }

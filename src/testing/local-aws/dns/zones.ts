@@ -18,7 +18,7 @@ interface Zone {
 const NAME_SERVER = 'ns-1536.awsdns-00.co.uk'
 const NS_TTL_SECONDS = 172_800
 // A chain longer than that is a circle.
-const MOST_CNAMES = 8
+const MAX_CNAMES = 8
 
 /** What the DNS server knows: the private namespaces of a registry, and names that were added by hand. */
 export class Zones {
@@ -66,7 +66,7 @@ export class Zones {
   #follow(key: string, type: string, zone: Zone): Pick<Lookup, 'answers' | 'additionals'> {
     const answers: ResourceRecord[] = []
     let owner = key
-    for (let links = 0; links < MOST_CNAMES; links++) {
+    for (let links = 0; links < MAX_CNAMES; links++) {
       const found = this.#at(owner, type, zone)
       if (found.answers.length > 0)
         return { answers: [...answers, ...found.answers], additionals: found.additionals }

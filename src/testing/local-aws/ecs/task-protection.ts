@@ -3,7 +3,7 @@ import { untilHttpDate, type Clock } from '../../../core/clock.ts'
 import { taskArn, type LocalTask } from './task.ts'
 
 const MS_PER_MINUTE = 60_000
-const LONGEST_MINUTES = 2880
+const MAX_MINUTES = 2880
 const DEFAULT_MINUTES = 120
 
 export interface ProtectionAnswer {
@@ -36,8 +36,8 @@ export class TaskProtection {
     const enabled = request?.['ProtectionEnabled']
     const minutes = request?.['ExpiresInMinutes'] ?? DEFAULT_MINUTES
     if (typeof enabled !== 'boolean') return this.#invalid('ProtectionEnabled must be true or false')
-    if (typeof minutes !== 'number' || !(minutes >= 1 && minutes <= LONGEST_MINUTES))
-      return this.#invalid(`ExpiresInMinutes must be from 1 to ${LONGEST_MINUTES}`)
+    if (typeof minutes !== 'number' || !(minutes >= 1 && minutes <= MAX_MINUTES))
+      return this.#invalid(`ExpiresInMinutes must be from 1 to ${MAX_MINUTES}`)
     if (this.#task.serviceName === undefined) {
       const failure = { Arn: taskArn(this.#task), Detail: null, Reason: 'TASK_NOT_VALID' }
       return { status: 200, body: { failure } }

@@ -13,7 +13,7 @@ const PATH = /^\/(?<api>v3|v4|api)\/(?<id>[^/]+)(?<rest>\/.*)?$/
 // while it refuses.
 const FIRST_PORT = 20_000
 const PORTS = 12_000
-const MOST_TRIES = 20
+const MAX_TRIES = 20
 
 /** The task metadata endpoints of version 4 and 3, and the agent's task protection. */
 export class MetadataServer {
@@ -51,7 +51,7 @@ export class MetadataServer {
         await this.#http.listen(FIRST_PORT + unguessableInt(PORTS))
         return
       } catch (error) {
-        if (tries === MOST_TRIES || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+        if (tries === MAX_TRIES || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
       }
     }
   }
