@@ -9,6 +9,8 @@ import '../../examples/own-service.test.ts'
 
 const root = new URL('../..', import.meta.url).pathname
 
+const isMarkdown = (name: string): boolean => name.endsWith('.md')
+
 /** What each example has to print, besides ending by itself with status 0. */
 const PRINTS: Record<string, readonly string[]> = {
   'api.ts': ['cloud-map', "zone: 'eu-west-1a'"],
@@ -36,7 +38,12 @@ describe('examples', () => {
 })
 
 describe('documents', () => {
-  const shown = ['README.md', 'docs/testing.md'].flatMap((document) => {
+  const shown = [
+    'README.md',
+    ...readdirSync(`${root}docs`)
+      .map((name) => `docs/${name}`)
+      .filter(isMarkdown),
+  ].flatMap((document) => {
     const text = readFileSync(root + document, 'utf8')
     return [...text.matchAll(/<!-- (examples\/\S+) -->\n```ts\n([^]*?)```/g)].map(
       ([, file = '', code = '']) => [document, file, code] as const,
