@@ -9,7 +9,7 @@ import { NotOnEcsError } from './ecs/metadata/errors.ts'
 const AGAIN_AFTER_MS = 60_000
 
 /**
- * Where this process runs, from the task metadata: looked up once, in the background, when somebody needs it. It
+ * Where this process runs, from the task metadata: looked up once, in the background, when a call needs it. It
  * keeps no process alive. Off ECS it stays unknown, in silence.
  */
 export class OwnLocation implements LocationSource {

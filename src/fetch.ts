@@ -37,7 +37,7 @@ export function fetchOver(
     const options = { ...init } as { body?: unknown; dispatcher?: unknown }
     if (isForm(options.body)) options.body = ownForm(options.body)
     options.dispatcher = withCallOptions(dispatcher, init, sourceOf(options.body))
-    // How long the body of such a request is, only the fetch that it belongs to can tell.
+    // How long the body of such a request is, only the fetch that it belongs to knows.
     if (isForBuiltin(input, options.body)) return builtinFetch(input, options as RequestInit)
     return undiciFetch(isForeignRequest(input) ? ownRequest(input) : (input as string), options as never)
   }

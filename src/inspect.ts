@@ -25,13 +25,13 @@ export interface ServiceInspection {
   readonly revision: number | undefined
   /** Since the last lookup that succeeded. */
   readonly ageMs: number | undefined
-  /** Negative: how long it has been out of date. Infinity is told as undefined. */
+  /** Negative: how long it has been out of date. Infinity is reported as undefined. */
   readonly expiresInMs: number | undefined
-  /** Until the next lookup; undefined when none is planned, as for a name that nobody calls. */
+  /** Until the next lookup; undefined when none is planned, as for a name without calls. */
   readonly nextLookupInMs: number | undefined
   /** Since the last call, or `resolve()`. */
   readonly idleMs: number | undefined
-  /** `address` or `address:port`, as discovery told them. */
+  /** `address` or `address:port`, as discovery reported them. */
   readonly endpoints: readonly string[]
   /** Whether that is all there is; false where answers are samples, as those of DNS with 8 records and more. */
   readonly complete: boolean | undefined
@@ -65,7 +65,7 @@ export interface OriginInspection {
   readonly callsUnderWay: number
   /** Share of the calls that goes straight to tasks, from 0 to 1. */
   readonly directShare: number
-  /** How calls are divided between zones; undefined where the own zone is unknown, or does not matter. */
+  /** How calls are divided between zones; undefined where the caller's zone is unknown, or does not matter. */
   readonly zones: ZonesInspection | undefined
   /** Retries that the budget allows now. */
   readonly retryBudget: number
@@ -91,10 +91,10 @@ export interface HedgingInspection {
 export interface ZonesInspection {
   /** `own subnet` where its name is unknown. */
   readonly own: string
-  /** Of the calls to tasks, the share that stays in the own zone now, from 0 to 1. */
+  /** Of the calls to tasks, the share that stays in the caller's zone now, from 0 to 1. */
   readonly localShare: number
   /**
-   * What the zones should get by their capacity, and that of their callers where `zone.peers` tells them. The own
+   * What the zones should get by their capacity, and that of their callers where `zone.peers` reports them. The own
    * zone gets less while it answers slower than the others; `""` are endpoints whose zone is not known.
    */
   readonly shares: Readonly<Record<string, number>>
@@ -108,7 +108,7 @@ export interface UpstreamInspection {
   readonly tier: 0 | 1
   /** Availability zone, e.g. `eu-west-1b`; undefined where discovery does not report it. */
   readonly zone: string | undefined
-  /** Whether it is in the own zone; undefined where that is unknown, or does not matter. */
+  /** Whether it is in the caller's zone; undefined where that is unknown, or does not matter. */
   readonly isLocal: boolean | undefined
   /** Share of traffic relative to its peers, as discovery reports it. */
   readonly weight: number
@@ -166,7 +166,7 @@ function inspectNegative({ emptySince, snapshot }: ServiceView, now: number): Ne
   return { state: isHeld ? 'held' : 'believed', forMs: now - emptySince }
 }
 
-/** JSON has no Infinity, and "never" is better told by absence. */
+/** JSON has no Infinity, and an absent field says "never". */
 function finite(ms: number): number | undefined {
   return Number.isFinite(ms) ? ms : undefined
 }

@@ -14,7 +14,7 @@ import { budgetSettings } from './retry.ts'
 export const DEFAULT_HEDGE: HedgeOptions = {
   percentile: 95,
   minMs: 1,
-  // No reserve: what is more than this share of the calls is no tail.
+  // No reserve: more than this share of the calls is not a tail.
   budget: { ratio: 0.05, minPerSecond: 0, windowMs: 10_000 },
 }
 
@@ -55,7 +55,7 @@ const TAKEN = new Set([
   ...['content-type', 'content-encoding', 'cache-control', 'idempotency-key', 'retry-after'],
 ])
 
-/** @returns in lower case; undefined where deadlines are not told */
+/** @returns in lower case; undefined where no header is sent */
 export function deadlineHeaderSettings(
   path: string,
   value: unknown,

@@ -12,7 +12,7 @@ import type { RetryOptions } from '../dispatch/retry/policy.ts'
 import type { MaxPending } from '../dispatch/route.ts'
 import type { RouterSettings } from '../dispatch/settings.ts'
 
-/** Options of `createClient`. What stands beside `services` is the default for every service. */
+/** Options of `createClient`. Options beside `services` are defaults for every service. */
 export interface ClientOptions extends ServiceOptions {
   /**
    * Cloud Map namespaces: hosts under these are discovered, every other host passes straight through. Hosts are
@@ -50,7 +50,7 @@ export interface ServiceOptions {
   readonly port?: number | undefined
   /** [`p2c()`] */
   readonly balancer?: Balancer | undefined
-  /** `false`: one attempt, and failures are handed on as undici tells them. */
+  /** `false`: one attempt, and failures are returned as undici reports them. */
   readonly retry?: RetryInput | false | undefined
   /**
    * A second attempt on another task, beside one that takes longer than most calls do; the first to answer wins [false].
@@ -59,7 +59,7 @@ export interface ServiceOptions {
   readonly hedge?: HedgeInput | boolean | undefined
   /** Time limits of a call and of its attempts, in ms. */
   readonly timeouts?: Timeouts | undefined
-  /** Name of a request header that tells tasks how many ms a call has left; read it by `deadlineOf` [none]. */
+  /** Name of a request header that says how many ms a call has left; read it by `deadlineOf` [none]. */
   readonly deadlineHeader?: string | false | undefined
   /** When a task that answers, but fails, is put out. `false`: only those that refuse connections are. */
   readonly outlier?: Optional<OutlierOptions> | false | undefined
@@ -71,7 +71,7 @@ export interface ServiceOptions {
    */
   readonly subset?: { readonly size: number; readonly clientId?: string | undefined } | false | undefined
   /**
-   * Calls stay in the own zone as long as its tasks can take them [where the own zone is known, from the task's
+   * Calls stay in the caller's zone as long as its tasks can take them [where the caller's zone is known, from the task's
    * metadata]. `false`: all zones alike.
    */
   readonly zone?: ZoneOptions | false | undefined
@@ -114,9 +114,9 @@ export interface Timeouts {
 
 /** Where this process runs. Each field replaces what the task metadata reports. */
 export interface ZoneOptions {
-  /** The own zone, as Cloud Map's `AVAILABILITY_ZONE` has it: `eu-west-1b` [the task metadata's]. */
+  /** The caller's zone, as Cloud Map's `AVAILABILITY_ZONE` has it: `eu-west-1b` [the task metadata's]. */
   readonly own?: string | undefined
-  /** CIDRs of the own zone, for endpoints whose zone discovery does not tell, as DNS does not [the task's own]. */
+  /** CIDRs of the caller's zone, for endpoints whose zone discovery does not report (DNS) [the task's]. */
   readonly subnets?: readonly string[] | undefined
   /**
    * The service that this process is a task of, as host name: the zones of its tasks tell how many callers each zone
@@ -125,12 +125,12 @@ export interface ZoneOptions {
   readonly peers?: string | undefined
 }
 
-/** {@link RetryOptions}, of which any may be left out. */
+/** {@link RetryOptions}, each optional. */
 export type RetryInput = Optional<Omit<RetryOptions, 'budget'>> & {
   readonly budget?: Optional<RetryBudgetOptions> | undefined
 }
 
-/** {@link HedgeOptions}, of which any may be left out. */
+/** {@link HedgeOptions}, each optional. */
 export type HedgeInput = Optional<Omit<HedgeOptions, 'budget'>> & {
   readonly budget?: Optional<RetryBudgetOptions> | undefined
 }

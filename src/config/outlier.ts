@@ -3,7 +3,7 @@ import { checkKeys, checkMs, checkNumber, given, keyPath } from '../core/check/c
 
 const KEYS = Object.keys(DEFAULT_OUTLIER)
 
-/** @returns undefined where failures put nobody out */
+/** @returns undefined where failures eject no task */
 export function outlierSettings(
   path: string,
   value: unknown,

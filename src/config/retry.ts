@@ -4,7 +4,7 @@ import { InvalidOptionsError } from '../core/errors.ts'
 import type { RetryBudgetOptions } from '../dispatch/retry/budget.ts'
 import type { RetryOptions } from '../dispatch/retry/policy.ts'
 
-/** Where each number comes from is told in docs/architecture.md. */
+/** docs/requests.md explains the numbers. */
 export const DEFAULT_RETRY: RetryOptions = {
   attempts: 3,
   baseMs: 25,

@@ -202,7 +202,7 @@ function checkFallbackUrl(path: string, value: unknown): URL {
   return url
 }
 
-/** As they are written: the API tells cases apart. */
+/** Kept as written: the API is case-sensitive. */
 function checkNamespaces(path: string, value: unknown): readonly string[] {
   const allowed = 'an array of domain names, e.g. ["shop.local"]'
   return checkArray(path, value, allowed, (entryPath, entry) => {

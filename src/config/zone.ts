@@ -25,7 +25,7 @@ export function zoneSettings(
   }
 }
 
-/** `euw1-az1`, which is what subnets are told by, is the same in all accounts; Cloud Map and ECS tell names. */
+/** `euw1-az1`, the zone id, is the same in all accounts; Cloud Map and ECS use zone names. */
 const ZONE_ID = /^[a-z]+\d+-az\d+$/i
 /** Zones in capitals, or with spaces around, are equal to no endpoint's. */
 const AWS_ZONE = /^\s*[a-z]{2,}(-[a-z]+)+-\d+(-[a-z]+-\d+)?[a-z]\s*$/i

@@ -21,7 +21,7 @@ export function checkCidr(path: string, value: unknown): Cidr {
   return { network, bits }
 }
 
-/** What tells whether an address is in one of the ranges. */
+/** Whether an address is in one of the ranges. */
 export function rangesOf(cidrs: readonly Cidr[]): BlockList {
   const ranges = new BlockList()
   for (const { network, bits } of cidrs) ranges.addSubnet(network, bits, familyOf(network))

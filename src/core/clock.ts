@@ -21,7 +21,7 @@ export interface Clock {
   now(): number
   /**
    * Calls back once after `delayMs`.
-   * @param awaited whether somebody waits for it, so that it keeps the process alive as a socket would; without
+   * @param awaited whether a caller waits for it, so that it keeps the process alive as a socket would; without
    *   it a process whose last call is between two attempts would end in the middle of it [false]
    */
   setTimer(callback: () => void, delayMs: number, awaited?: boolean): Timer
@@ -82,7 +82,7 @@ export function unawaited(clock: Clock): Clock {
   }
 }
 
-/** An integer in [0, max) that nobody can guess: DNS ids are the only guard against forged answers. */
+/** An unpredictable integer in [0, max): DNS ids are the only guard against forged answers. */
 export function unguessableInt(max: number): number {
   return randomInt(max)
 }
@@ -115,14 +115,14 @@ export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
 
 /**
  * Milliseconds from now, on the wall clock, to an HTTP date (RFC 9110 section 5.6.7); 0 for one that is past.
- * @returns undefined for what is no date
+ * @returns undefined if it is not a date
  */
 export function untilHttpDate(text: string): number | undefined {
   const date = Date.parse(text)
   return Number.isNaN(date) ? undefined : Math.max(0, date - Date.now())
 }
 
-/** @returns undefined for what is no date */
+/** @returns undefined if it is not a date */
 export function dateOf(text: string): Date | undefined {
   const date = new Date(text)
   return Number.isNaN(date.getTime()) ? undefined : date

@@ -45,7 +45,7 @@ export class InvalidOptionsError extends OnehopError {
   }
 }
 
-/** Discovery could not tell where a service is: timeouts, SERVFAIL, denied API calls, unreadable answers. */
+/** Discovery could not find the endpoints of a service: timeouts, SERVFAIL, denied API calls, unreadable answers. */
 export class ResolutionFailedError extends OnehopError {
   readonly code = 'ONEHOP_RESOLUTION_FAILED'
   /** Host of the service. */
@@ -100,7 +100,7 @@ export class QueueTimeoutError extends OnehopError {
   }
 }
 
-/** One try of a call, as it is told in errors and events. */
+/** One try of a call, as errors and events report it. */
 export interface AttemptRecord {
   /** `10.0.11.42:8080` or `[2a05::1]:8080`. */
   readonly upstream: string

@@ -1,6 +1,6 @@
 /**
- * What the library tells the outside: `node:diagnostics_channel` events, one channel for each name, typed
- * payloads. Nothing is built or published unless somebody listens, and there is no logger to configure.
+ * What the library reports: `node:diagnostics_channel` events, one channel for each name, typed
+ * payloads. Nothing is built or published unless there is a listener, and there is no logger to configure.
  *
  *     import { onEvent } from 'onehop'
  *     onEvent('onehop:upstream.ejected', ({ upstream, reason }) => log.warn({ upstream, reason }))
@@ -52,7 +52,7 @@ export interface EventPayloads {
    * and quota, and works as well. `error` names the IAM action.
    */
   'onehop:revision.denied': { readonly host: string; readonly error: Error }
-  /** The task metadata does not tell where this process runs: calls go to all zones alike. Asked again in a minute. */
+  /** The task metadata does not say where this process runs: calls go to all zones alike. Asked again in a minute. */
   'onehop:location.unknown': { readonly error: Error }
   /** An answer held something that is never connected to or cannot be used. */
   'onehop:endpoint.refused': { readonly host: string; readonly address: string; readonly reason: string }
@@ -122,7 +122,7 @@ export const eventNames: readonly EventName[] = [
 
 const channels = new Map<EventName, Channel>(eventNames.map((name) => [name, channel(name)]))
 
-/** Publishes what `payload` builds, which is called only when somebody listens. */
+/** Publishes what `payload` builds, which is called only when there is a listener. */
 export function emit<Name extends EventName>(name: Name, payload: () => EventPayloads[Name]): void {
   const target = channels.get(name)
   if (target?.hasSubscribers) target.publish(payload())

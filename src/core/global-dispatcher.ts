@@ -10,7 +10,7 @@ import type { Dispatcher } from 'undici'
 import { CURRENT_GLOBAL, currentBefore, LEGACY_GLOBAL, legacyBefore } from './before-undici.ts'
 
 /**
- * What undici has made the current one, where there was none. It stays: npm's undici cannot do without. Nobody has
+ * The dispatcher that undici made current, if there was none. It stays: npm's undici cannot do without. No caller has
  * chosen it, so it says nothing about where requests should go.
  */
 let undicisOwn: unknown
@@ -27,7 +27,7 @@ export function keepGlobalDispatcher(): void {
     Reflect.set(globalThis, LEGACY_GLOBAL, legacyBefore)
 }
 
-/** Where requests go in this process, by what somebody has set, at this moment. */
+/** Where requests go in this process, as set at this moment. */
 export interface GlobalDispatchers {
   /** Of requests by the `fetch` of Node 22 and 24. It may know only the handlers of undici 6. */
   readonly legacy: Dispatcher | undefined

@@ -10,7 +10,7 @@ const WITH_PORT = /^(?:\[(?<v6>[^\]]+)\]|(?<v4>[^:[\]]+))(?::(?<port>\d{1,5}))?$
 
 /**
  * Reads `10.0.0.2`, `10.0.0.2:5353`, `::1`, `[::1]` and `[::1]:5353`.
- * @returns undefined for what is no IP literal, and for ports outside 1 to 65535
+ * @returns undefined if it is not an IP literal, or if the port is outside 1 to 65535
  */
 export function parseAddressPort(text: string): AddressPort | undefined {
   if (isIP(text) !== 0) return { address: text, port: undefined }
@@ -27,6 +27,6 @@ export function parseAddressPort(text: string): AddressPort | undefined {
 /** The way back: `10.0.0.2:53`, `[::1]:53`; without a port the bare literal. */
 export function formatAddressPort(address: string, port: number | undefined): string {
   if (port === undefined) return address
-  // Not isIPv6(): a thousand endpoints are told apart by this with each answer, and nothing else has a colon.
+  // Not isIPv6(): a thousand endpoints are distinguished by this with each answer, and nothing else has a colon.
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
 }

@@ -7,7 +7,7 @@
  *     tracing.attempt.subscribe({ asyncEnd: ({ upstream, outcome }) => ... })
  *
  * An `AsyncLocalStorage` bound to `start` holds for all that undici begins within the call or the attempt. Nothing is
- * built unless somebody listens.
+ * built unless there is a listener.
  */
 import {
   tracingChannel,
@@ -63,7 +63,7 @@ export interface AttemptTrace {
   error: Error | undefined
 }
 
-/** Those of the five that somebody wants to hear. */
+/** Those of the five that have a subscriber. */
 export type TraceListeners<Trace extends object> = Partial<TracingChannelSubscribers<Trace>>
 
 /** Node's `TracingChannel`, whose types ask for a listener to each of the five. */

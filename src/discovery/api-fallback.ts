@@ -11,7 +11,7 @@ export interface StandingOptions {
 /** How one name stands with the Cloud Map API: what it said last, and whom to ask now. */
 export class ApiStanding {
   readonly #options: StandingOptions
-  /** What the API answered last: more than DNS can tell, and as long as there is no better, still true. */
+  /** The API's last answer. It has more than DNS, and holds until there is a newer one. */
   answer: Snapshot | undefined
   /** Why it does not answer now; undefined while it does. */
   error: Error | undefined
@@ -31,7 +31,7 @@ export class ApiStanding {
     this.#failingSince = undefined
   }
 
-  /** Takes in a failure, and tells whether this lookup is left to DNS. */
+  /** Records a failure. @returns whether DNS takes this lookup */
   failed(error: Error, now: number): boolean {
     this.error = error
     this.#failingSince ??= now
@@ -55,7 +55,7 @@ export class ApiStanding {
   }
 
   /**
-   * Endpoints out of DNS with what the API told of them: port, zone, weight. Where it told one port for all, a
+   * Endpoints from DNS with what the API reported of them: port, zone, weight. Where it reported one port for all, a
    * new address has that port, too: tasks of one service listen on the same.
    */
   completed(endpoints: readonly Endpoint[]): readonly Endpoint[] {

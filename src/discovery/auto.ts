@@ -11,7 +11,7 @@ import type { Resolver } from './resolver.ts'
 import type { ServiceName } from './service-name.ts'
 
 export interface AutoOptions {
-  /** The Cloud Map API: rejects with a `CloudMapError` where it can tell why. Closed with this resolver. */
+  /** The Cloud Map API: rejects with a `CloudMapError` where it knows why. Closed with this resolver. */
   readonly api: Resolver
   readonly dns: Resolver
   readonly clock: Clock
@@ -26,7 +26,7 @@ export interface AutoOptions {
 const MAX_NAMES = 1000
 
 /**
- * The Cloud Map API where it can be used (it tells zones and ports, and changes show at once), DNS otherwise.
+ * The Cloud Map API where it can be used (it reports zones and ports, and changes show at once), DNS otherwise.
  *
  * - No credentials or region: DNS for all names. Denied, or a name that the API does not know: DNS for that
  *   name. Both are tried again after a minute.
@@ -36,7 +36,7 @@ const MAX_NAMES = 1000
  * - Slow with a name that it never answered for: after a second DNS is asked beside it, and the first to answer
  *   is believed.
  *
- * What the API told of an address (port, zone, weight) holds for the same address out of DNS, so that no
+ * What the API reported of an address (port, zone, weight) holds for the same address out of DNS, so that no
  * connection is dropped on the way there or back. `onehop:discovery.fell-back` and `onehop:discovery.recovered`
  * tell of both, and the snapshot's `warning` why.
  */
@@ -63,7 +63,7 @@ export function autoResolver(options: AutoOptions): Resolver {
     return snapshot
   }
 
-  /** Takes in a failure of the API, and tells whether the lookup is left to DNS. */
+  /** Records a failure of the API. @returns whether DNS takes the lookup */
   const isLeftToDns = (host: string, error: Error): boolean => {
     const standing = standings.memo(host)
     const now = clock.now()
@@ -145,5 +145,5 @@ function asError(cause: unknown): Error {
 function neitherTells(host: string, apiError: Error, dnsError: unknown): ResolutionFailedError {
   const told = `${bareReason(host, apiError)}; DNS: ${bareReason(host, dnsError)}`
   const both = new AggregateError([apiError, dnsError], 'neither the API nor DNS')
-  return new ResolutionFailedError(host, `neither the Cloud Map API nor DNS can tell: ${told}`, both)
+  return new ResolutionFailedError(host, `neither the Cloud Map API nor DNS knows: ${told}`, both)
 }

@@ -33,7 +33,7 @@ interface Sighting {
  */
 export class KnownEndpoints {
   readonly #sightings = new Map<string, Sighting>()
-  /** The last answer, if it was the whole set: sightings that nobody has needed yet. */
+  /** The last answer, if it was the whole set: sightings that were not needed yet. */
   #whole: readonly Endpoint[] | undefined
   /** Time for which there was a fresh answer, in ms, over all answers. */
   #coveredMs = 0
@@ -55,7 +55,7 @@ export class KnownEndpoints {
     return Array.from(this.#sightings.values(), ({ endpoint }) => endpoint)
   }
 
-  /** Nobody has looked for a while: what was known is not known any more. */
+  /** No caller has looked for a while: what was known is not known any more. */
   forget(): void {
     this.#sightings.clear()
     this.#whole = undefined
@@ -67,7 +67,7 @@ export class KnownEndpoints {
   }
 
   #dropUnseen(now: number, witnesses: Iterable<Witness>): void {
-    // The longest, because an answer out of a cache tells what is left of its TTL.
+    // The longest, because a cached answer has the rest of its TTL.
     let ttlMs = 0
     for (const sighting of this.#sightings.values()) ttlMs = Math.max(ttlMs, sighting.ttlMs)
     const seenSince = this.#coveredMs - UNSEEN_TTLS * ttlMs

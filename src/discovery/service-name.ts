@@ -6,7 +6,7 @@ export interface ServiceName {
   /** Lower case, no trailing dot. The key of every cache. */
   readonly host: string
   /**
-   * What stands before the namespace; may hold dots and underscores. The whole host without a namespace. In the
+   * The part before the namespace; may hold dots and underscores. The whole host without a namespace. In the
    * case in which the options have it, since the Cloud Map API takes names of HTTP namespaces as they are.
    */
   readonly service: string

@@ -11,8 +11,8 @@ import type { ServiceName } from './service-name.ts'
 import type { View } from './view.ts'
 
 /**
- * A name without calls for this long is left to expire. One that never had endpoints is as soon as nobody has asked for it
- * since its last lookup: names that do not exist may be many, and cost a lookup for each time that somebody uses them.
+ * A name without calls for this long is left to expire. One that never had endpoints is as soon as no call asks for it
+ * since its last lookup: names that do not exist may be many, and cost a lookup for each use.
  */
 const IDLE_AFTER_MS = 60_000
 /** Lookups that fail in a row, for a name that was asked for once. */
@@ -163,7 +163,7 @@ export class ServiceView implements View {
     this.#failuresInARow = 0
     this.refreshedAt = now
     this.refreshes++
-    // After a pause, what was true before may be somebody else's address by now.
+    // After a pause, what was true before may be another task's address by now.
     if (this.#idle) this.#known.forget()
     const held = this.#holds(fresh, now) && !this.#idle
     this.#idle = false
@@ -230,7 +230,7 @@ export class ServiceView implements View {
     const { clock } = this.#source
     this.dueAt = Number.POSITIVE_INFINITY
     if (clock.now() - this.usedAt > IDLE_AFTER_MS || this.#isUnused()) {
-      // Nobody waits for it: the next call asks, rather than be served what was true a while ago.
+      // No caller waits for it: the next call asks instead of being served what was true a while ago.
       this.usableUntil = Math.min(this.usableUntil, clock.now())
       this.#idle = true
       return
@@ -239,7 +239,7 @@ export class ServiceView implements View {
     void this.#refresh().catch(inBackground)
   }
 
-  /** Whether it never named anything, and nobody but those who waited has asked since. */
+  /** Whether it never named anything, and only callers that waited have asked since. */
   #isUnused(): boolean {
     // A registry that counts the changes of a service without tasks knows that service.
     if (this.#everHadEndpoints || this.snapshot?.revision !== undefined) return false
@@ -261,5 +261,5 @@ export class ServiceView implements View {
 }
 
 function inBackground(): void {
-  // Nobody waits for it. `close()` refuses it; every other failure stands in `error`.
+  // No caller waits for it. `close()` refuses it; every other failure stands in `error`.
 }

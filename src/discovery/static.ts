@@ -12,7 +12,7 @@ import { canonicalHost } from './service-name.ts'
  *     staticResolver({ 'orders.shop.local': ['10.0.1.5:8080', '[2600:1f18::5]:8080', '10.0.1.7'] })
  *
  * @param services by host name; an address without a port is called on the port of the URL
- * @throws InvalidOptionsError for what is no IP address with or without a port
+ * @throws InvalidOptionsError if an entry is not an IP address with or without a port
  */
 export function staticResolver(services: Readonly<Record<string, readonly string[]>>): Resolver {
   const byHost = new Map<string, readonly Endpoint[]>()

@@ -16,12 +16,12 @@ interface Connection<Event extends string> {
   removeListener(event: Event, listener: () => void): unknown
 }
 
-/** Until when somebody waits for an answer. */
+/** The caller's deadline. */
 export interface Deadline extends Disposable {
   /** Whole ms, 0 when it is over: what calls made for this request may take, as their `deadlineMs`. */
   leftMs(): number
   /**
-   * Aborts at the deadline (`TimeoutError`), and when the caller leaves before (`AbortError`; where the request tells its
+   * Aborts at the deadline (`TimeoutError`), and when the caller leaves before (`AbortError`; where the request exposes its
    * socket or stream). One that is first read later has aborted already. A timer that does not keep the process alive; gone
    * when it fires, and by `using` or `[Symbol.dispose]()`.
    */
@@ -37,7 +37,7 @@ export interface Deadline extends Disposable {
  *
  * Time is counted from this call on: the caller's and this machine's clock need not agree. The way that the request
  * took is not counted.
- * @returns undefined for a request that has no such header, or one that is no whole number of ms
+ * @returns undefined for a request that has no such header, or whose value is not a whole number of ms
  * @throws InvalidOptionsError for a name that no header can have
  */
 export function deadlineOf(

@@ -1,13 +1,13 @@
 /**
  * Checks for what users write: each takes the option's path and its value, returns the value with its type,
- * or throws an `InvalidOptionsError` that tells the path, what was given, and what is allowed.
+ * or throws an `InvalidOptionsError` with the path, the given value and the allowed values.
  *
  * They take no defaults: `value === undefined ? fallback : checkNumber(path, value, range)`.
  */
 import type { Clock } from '../clock.ts'
 import { InvalidOptionsError, NO_SUCH_OPTION } from '../errors.ts'
 
-/** Options of which any may be left out, or be undefined. */
+/** Options, each of which may be missing or undefined. */
 export type Optional<Options> = { readonly [Key in keyof Options]?: Options[Key] | undefined }
 
 export interface NumberRange {

@@ -31,7 +31,7 @@ export function describeGiven(path: string, value: unknown): string {
   if (value === undefined || value === null || typeof value === 'boolean') return String(value)
   if (typeof value === 'function') return 'a function'
   if (typeof value === 'object') return describeObject(value)
-  // The names of services are no names of options.
+  // Names of services are not option names.
   if (SECRET_NAME.test(path.replaceAll(/\["[^"]*"\]/g, ''))) return `a ${typeof value} that is not shown`
   if (typeof value === 'string') return describeText(value)
   if (typeof value === 'number') return String(value)

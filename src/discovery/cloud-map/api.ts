@@ -77,13 +77,13 @@ export class CloudMapApi {
       return await send(loaded)
     } catch (error) {
       if (!isExpired(error)) throw error
-      // The SDK keeps credentials without an expiration for ever, and others until the time that they tell.
+      // The SDK keeps credentials without an expiration for ever, and others until their expiration.
       await this.#checkConfig(host, loaded.client, { forceRefresh: true })
       return await send(loaded)
     }
   }
 
-  /** Asked for one by one (the SDK keeps them): in send() their errors are hard to tell from others. */
+  /** Asked for one by one (the SDK keeps them): in send() their errors are hard to distinguish. */
   async #checkConfig(
     host: string,
     { config }: ServiceDiscoveryClient,

@@ -83,7 +83,7 @@ function credentialsOf(body: string, url: URL): TemporaryCredentials {
   try {
     read = JSON.parse(body) as typeof read
   } catch {
-    // What cannot be read may hold a secret all the same.
+    // Text that cannot be parsed may still hold a secret.
     throw new Error(`${url.origin} did not answer with JSON`)
   }
   const { AccessKeyId, SecretAccessKey, Token, Expiration } = read ?? {}

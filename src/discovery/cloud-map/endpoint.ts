@@ -57,13 +57,13 @@ function valid(address: string | undefined, isOfFamily: (text: string) => boolea
   return address !== undefined && isOfFamily(address) ? address : undefined
 }
 
-/** 0 for what is no port. In decimal digits only: "0x50" and "1e3" are somebody's mistake. */
+/** 0 if it is not a port. In decimal digits only: "0x50" and "1e3" are mistakes. */
 function portOf(text: string): number {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : 0
   return port > 65_535 ? 0 : port
 }
 
-/** `WEIGHT` is a custom attribute, and may be somebody else's: what is no number of ours counts as 1. */
+/** `WEIGHT` is a custom attribute, and may be another user's: anything but a number counts as 1. */
 function weightOf(text = ''): number {
   const weight = text.trim() === '' ? 1 : Number(text)
   return weight >= 0 && weight <= HEAVIEST ? weight : 1

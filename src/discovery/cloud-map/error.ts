@@ -10,7 +10,7 @@ import type { ServiceName } from '../service-name.ts'
  */
 export type CloudMapFailure = 'denied' | 'no-credentials' | 'unknown-name' | 'invalid-request' | 'outage'
 
-/** A `ResolutionFailedError` that tells why, for `auto` to choose by. */
+/** A `ResolutionFailedError` with the reason, which `auto` decides by. */
 export class CloudMapError extends ResolutionFailedError {
   readonly failure: CloudMapFailure
 

@@ -10,7 +10,7 @@ import { Socket } from 'node:net'
 const { Agent: HttpAgent, request: httpRequest } = process.getBuiltinModule('node:http')
 const { Agent: HttpsAgent, request: httpsRequest } = process.getBuiltinModule('node:https')
 
-/** What the SDK asks for, of which these parts are read. */
+/** The SDK's request; these parts are read. */
 export interface SdkRequest {
   readonly protocol: string
   readonly hostname: string
@@ -63,7 +63,7 @@ export class BackgroundHttp {
       }
       signal?.addEventListener('abort', onAbort, { once: true })
       request.once('close', () => signal?.removeEventListener('abort', onAbort))
-      // Stays on the request, which may fail again when nobody listens any more.
+      // Stays on the request, which may fail again when there is no listener any more.
       request.on('error', (error: NodeJS.ErrnoException) => {
         reject(TIMEOUT_CODES.has(error.code) ? Object.assign(error, { name: 'TimeoutError' }) : error)
       })

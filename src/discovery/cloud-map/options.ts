@@ -68,9 +68,9 @@ const OPTIONS = [
 
 export interface CloudMapSettings {
   readonly sdkConfig: ServiceDiscoveryClientConfig
-  /** What stands in every call. */
+  /** Part of every call. */
   readonly common: { readonly OwnerAccount?: string }
-  /** What stands in every `DiscoverInstances`, beside that. */
+  /** Also part of every `DiscoverInstances`. */
   readonly request: Omit<DiscoverInstancesCommandInput, 'NamespaceName' | 'ServiceName' | 'OwnerAccount'>
   readonly revisionMs: number
   readonly fullReadMs: number

@@ -49,11 +49,11 @@ interface Known {
  * namespaces without DNS.
  *
  * Each lookup asks for the revision of the service's instances (`DiscoverInstancesRevision`), and reads them
- * (`DiscoverInstances`) if it is another, or if 30 s have passed: a change of health is no new revision. Needs
- * the IAM actions of both names; without the first, each lookup is a read, which `onehop:revision.denied` tells.
+ * (`DiscoverInstances`) if it is another, or if 30 s have passed: a change of health does not change the revision. Needs
+ * the IAM actions of both names; without the first, each lookup is a read, reported by `onehop:revision.denied`.
  *
  * Asks for healthy instances, or all when none is (`HEALTHY_OR_ELSE_ALL`), as Cloud Map's DNS does. Instances
- * without a usable address are left out and told by `onehop:endpoint.refused`. The AWS SDK is loaded with the
+ * without a usable address are skipped with the event `onehop:endpoint.refused`. The AWS SDK is loaded with the
  * first lookup; all services share one SDK client and its connections.
  *
  * @throws InvalidOptionsError for options that are unknown or not allowed
@@ -85,7 +85,7 @@ export function cloudMapResolver(options: CloudMapOptions & Injected = {}): Reso
     } catch (cause) {
       if (cause instanceof ClosedError) throw cause
       const error = cloudMapError(service, 'DiscoverInstancesRevision', cause)
-      // Not allowed, or not known to a server that is not AWS: reading works, or tells the true cause.
+      // Not allowed, or unknown to a server other than AWS: a read works, or reports the true cause.
       if (error.failure === 'denied' || error.failure === 'invalid-request') return error
       throw error
     }

@@ -1,6 +1,6 @@
 /**
  * What `dns-packet` takes on trust: counts, lengths, and how often a name jumps. Looked at before it reads a
- * message, so that one message costs a bounded amount of work, whatever it says (RFC 9267 tells what happened to
+ * message, so that one message costs a bounded amount of work, whatever it says (RFC 9267 describes what happened to
  * those who did not look).
  */
 

@@ -1,7 +1,7 @@
 /**
  * One DNS question to one server: over UDP with EDNS, and over whatever else it takes to get a whole answer.
  *
- * Node's own resolver tells no TTL for SRV, no SOA for negative answers, and sends no EDNS; hence this.
+ * Node's own resolver reports no TTL for SRV and no SOA for negative answers, and sends no EDNS; hence this.
  */
 import { unguessableInt, type Clock } from '../../core/clock.ts'
 import { reasonOf } from '../../core/errors.ts'
@@ -80,7 +80,7 @@ async function askWhole(
     limitMs: timeoutMs,
     late: () => new SilentError(`gave no answer in ${timeoutMs} ms`),
   }
-  // More than was offered came in fragments, of which all but the first are easily forged: not taken.
+  // A larger message came in fragments. All but the first are easily forged, so it is refused.
   const mostBytes = edns?.udpBytes ?? PLAIN_BYTES
   const overUdp = (): Promise<DnsAnswer> =>
     inTime(limit, (signal) =>

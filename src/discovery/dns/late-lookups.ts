@@ -9,7 +9,7 @@ const KEPT_MS = 2_000
 
 /** One of several lookups that make up an answer together. */
 export interface Part {
-  /** What tells it from others, of other names too. */
+  /** Distinguishes it from others, of other names too. */
   readonly key: string
   readonly lookUp: (signal: AbortSignal) => Promise<Found>
 }
@@ -74,7 +74,7 @@ export class LateLookups {
 
   #begin({ key, lookUp }: Part): UnderWay {
     const now = this.#clock.now()
-    // What nobody came for: few, since parts are late seldom, and the names that are asked for are few.
+    // Results that were never fetched: few, since parts are late seldom, and the names that are asked for are few.
     for (const [other, { settledAt }] of this.#underWay)
       if (now - settledAt > KEPT_MS) this.#underWay.delete(other)
     const known = this.#underWay.get(key)

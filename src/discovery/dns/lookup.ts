@@ -31,7 +31,7 @@ const SAMPLE_SIZE = 8
 
 /**
  * Twice as many as Cloud Map has instances in a service. One message can name a thousand ports of one target
- * with a thousand addresses: a million endpoints, if nobody counted.
+ * with a thousand addresses: a million endpoints without a bound.
  */
 const MAX_ENDPOINTS = 2000
 

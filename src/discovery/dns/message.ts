@@ -58,7 +58,7 @@ export interface DnsAnswer {
   readonly additionals: readonly DnsRecord[]
 }
 
-/** Extension mechanisms (RFC 6891), of which this library uses one. */
+/** Extension mechanisms (RFC 6891); this library uses one. */
 export interface Edns {
   /** What we take in one datagram. */
   readonly udpBytes: number
@@ -100,7 +100,7 @@ function optRecord({ udpBytes }: Edns): Answer {
 /**
  * Reads the answer to a question.
  * @param mostBytes a longer one counts as truncated, and its records are not read
- * @returns undefined for what is no answer to it: another id, another question, a query
+ * @returns undefined if it is not an answer to it: another id, another question, a query
  * @throws Error when it bears the question's id and cannot be read
  */
 export function decodeAnswer(

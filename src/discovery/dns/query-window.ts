@@ -34,10 +34,10 @@ interface Running {
 }
 
 /**
- * Bounds the queries under way, so that names of which servers are silent hold up no others: whoever may choose names (a
+ * Bounds the queries under way, so that names whose servers are silent delay no others: a caller that chooses names (a
  * proxy's callers, say) could otherwise take all places for seconds.
  *
- * New names are served newest first: of a crowd that comes at once most have nobody waiting for them any more by the
+ * New names are served newest first: of a crowd that comes at once most have no waiting caller any more by the
  * time they would be served, and a name that comes after the crowd must not wait behind it. Where more wait than may,
  * the one that has waited longest is refused.
  */

@@ -38,7 +38,7 @@ export interface DnsOptions {
   readonly family?: 'ipv4' | 'ipv6' | 'dual' | undefined
   /**
    * [Addresses, and SRV records for names that have none or begin with `_`.] `a`: addresses only;
-   * `srv`: SRV records only, which tell ports.
+   * `srv`: SRV records only, which have ports.
    */
   readonly record?: 'a' | 'srv' | undefined
 }

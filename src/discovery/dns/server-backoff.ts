@@ -11,7 +11,7 @@ const SHORTEST_MS = 1000
 const MAX_MS = 30_000
 
 /**
- * Which servers are asked last for a while, because they were silent, out of reach or not to be understood:
+ * Servers that are asked last for a while because they were silent, out of reach or not to be understood:
  * 1 s, doubled with each failure in a row up to 30 s. Kept by address and port, since the list of servers may be
  * made anew for each query. Nothing is ever refused: the last of a list is asked, too.
  */
@@ -32,7 +32,7 @@ export class ServerBackoff {
     this.#failing.delete(keyOf(server))
   }
 
-  /** @param askedAt queries that were on their way when the back-off began tell nothing new, and do not count */
+  /** @param askedAt queries that were on their way when the back-off began say nothing new and do not count */
   failed(server: DnsServer, askedAt: number, now: number): void {
     const key = keyOf(server)
     const before = this.#failing.get(key)

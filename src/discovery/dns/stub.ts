@@ -33,13 +33,13 @@ const DNS_PORT = 53
 const MAX_IN_FLIGHT = 64
 /** A recursive answer takes some tens of ms. */
 const OVERDUE_MS = 100
-/** A socket each, of the 1,024 files that a process may have open where nobody raised the limit. */
+/** A socket each, of the 1,024 files that a process may have open unless the limit was raised. */
 const MAX_OVERDUE = 192
 const MAX_WAITING = 1_000
-/** Whoever waits for longer has most often given up. */
+/** A caller that waits longer has usually given up. */
 const MAX_WAIT_MS = 5_000
 
-/** Names of which it is known that servers answer for them; as many as there are services in the cache. */
+/** Names for which servers are known to answer; as many as there are services in the cache. */
 const MAX_KNOWN = 1_000
 
 /** After all servers have said that they cannot find out at the moment; doubled each time. */
@@ -76,10 +76,10 @@ export class StubResolver {
    * that is silent is, once a round. One that says SERVFAIL is, after 50 ms and then twice as long each time, for as long
    * as it might have been silent.
    *
-   * @throws ResolutionFailedError that tells what each server did; the signal's reason as soon as it aborts
+   * @throws ResolutionFailedError with what each server did; the signal's reason as soon as it aborts
    */
   async query(name: string, type: DnsType, signal: AbortSignal): Promise<DnsAnswer> {
-    if (!isDnsName(name)) throw new ResolutionFailedError(name, 'is no name that DNS could know')
+    if (!isDnsName(name)) throw new ResolutionFailedError(name, 'is not a valid DNS name')
     const { clock, tries, timeoutMs } = this.#options
     const failures = new Map<DnsServer, unknown>()
     const silences = new Map<DnsServer, number>()

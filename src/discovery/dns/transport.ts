@@ -2,7 +2,7 @@
  * One message to one server and the answer back, over UDP or TCP. Every way out (answer, error, abort) closes
  * the socket, and takes the listener off the signal.
  *
- * Sockets do not keep the process alive: most lookups are refreshes, which nobody waits for. A call that waits keeps it
+ * Sockets do not keep the process alive: most lookups are refreshes, which no caller waits for. A call that waits keeps it
  * alive by itself.
  */
 import { createSocket } from 'node:dgram'

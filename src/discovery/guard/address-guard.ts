@@ -42,7 +42,7 @@ const REFUSED: readonly { readonly reason: string; readonly cidrs: readonly stri
   { reason: 'broadcast', cidrs: ['255.255.255.255/32'] },
 ]
 
-/** Of which no operator's prefix is a part by accident: see `EmbeddedIpv4`. */
+/** No operator's prefix is part of these by accident: see `EmbeddedIpv4`. */
 const NEVER_BY_ACCIDENT: ReadonlySet<string> = new Set([LOOPBACK, 'link-local'])
 
 /**
@@ -77,9 +77,9 @@ export function addressGuard(options: AddressGuardOptions = {}): AddressGuard {
 }
 
 /**
- * A resolver whose snapshots are checked whole, and whose endpoints have passed the guard; those refused are told by
+ * A resolver whose snapshots are checked whole, and whose endpoints have passed the guard; refused endpoints are reported by
  * `onehop:endpoint.refused`. All of them, whatever they say of themselves: the load balancer, which is the user's own
- * choice, does not come by here. Rejects with a `ResolutionFailedError` for what is no snapshot, and when nothing
+ * choice, does not come by here. Rejects with a `ResolutionFailedError` if the answer is not a snapshot, and when nothing
  * is left of an answer: "there are no tasks" would be a lie, and would be believed.
  */
 export function guarded(resolver: Resolver, guard: AddressGuard, clock: Clock = systemClock): Resolver {
@@ -127,7 +127,7 @@ function blockList(cidrs: readonly string[]): BlockList {
 function allowList(value: unknown): BlockList {
   const path = 'allowAddresses'
   const cidrs = checkArray(path, value, 'an array of CIDRs', checkCidr)
-  // An empty list would refuse everything: never what somebody means who writes, or computes, one.
+  // An empty list would refuse everything: never what a user means.
   if (cidrs.length === 0) throw new InvalidOptionsError(path, value, 'at least one CIDR')
   return rangesOf(cidrs)
 }

@@ -7,7 +7,7 @@ interface Form {
   readonly at: readonly [number, number, number, number]
   /**
    * Whether all of the address follows from the prefix. Else an operator chooses what else it holds, and only addresses
-   * that nobody would choose by accident tell that it is this form.
+   * that are not chosen by accident show that it is this form.
    */
   readonly isCertain: boolean
 }

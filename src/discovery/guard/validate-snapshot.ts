@@ -17,7 +17,7 @@ export function checkedSnapshot(snapshot: Snapshot, { host }: ServiceName, now: 
 }
 
 /**
- * The same for a resolver that is not trusted, of which nothing is believed that has not been looked at. It names tasks:
+ * The same for a resolver that is not trusted: every field is checked before use. It names tasks:
  * which endpoint is the load balancer, and by which name one is called, is for the user to say.
  * @throws ResolutionFailedError saying what is wrong with it
  */
@@ -29,10 +29,10 @@ export function checkedTasks(snapshot: Snapshot, service: ServiceName, now: numb
 }
 
 function faultOf(snapshot: Snapshot | undefined | null, now: number): string | undefined {
-  if (typeof snapshot !== 'object' || snapshot === null) return `${String(snapshot)}, and no object`
+  if (typeof snapshot !== 'object' || snapshot === null) return `${String(snapshot)}, not an object`
   const { endpoints, expiresAt, complete } = snapshot
-  if (!Array.isArray(endpoints)) return 'endpoints is no array'
-  if (typeof expiresAt !== 'number' || Number.isNaN(expiresAt)) return 'expiresAt is no number'
+  if (!Array.isArray(endpoints)) return 'endpoints must be an array'
+  if (typeof expiresAt !== 'number' || Number.isNaN(expiresAt)) return 'expiresAt must be a number'
   if (expiresAt !== Number.POSITIVE_INFINITY && expiresAt > now + A_DAY_MS) {
     return `expiresAt is ${Math.round((expiresAt - now) / A_DAY_MS)} days ahead: it counts on the client's clock, performance.now(), and not from 1970`
   }
@@ -48,9 +48,9 @@ function faultOf(snapshot: Snapshot | undefined | null, now: number): string | u
 function restFaultOf({ service, endpoints, source, revision, warning }: Snapshot): string | undefined {
   const { host } = (service as Partial<ServiceName> | undefined | null) ?? {}
   if (!isText(host)) return 'service is not what resolve() was given'
-  if (!isText(source)) return 'source is no string'
-  if (revision !== undefined && typeof revision !== 'number') return 'revision is no number'
-  if (!isUnknownOrText(warning)) return 'warning is no string'
+  if (!isText(source)) return 'source must be a string'
+  if (revision !== undefined && typeof revision !== 'number') return 'revision must be a number'
+  if (!isUnknownOrText(warning)) return 'warning must be a string'
   for (const [index, endpoint] of endpoints.entries()) {
     const fault = taskFault(endpoint)
     if (fault !== undefined) return `endpoints[${index}]${fault}`
@@ -61,11 +61,11 @@ function restFaultOf({ service, endpoints, source, revision, warning }: Snapshot
 function taskFault({ tier, zone, id, origin, attributes }: Endpoint): string | undefined {
   if (tier !== 0) return '.tier is 1, and must be 0: the load balancer is the option "fallback"'
   if (origin !== undefined) return ".origin must be undefined: tasks are called by the caller's"
-  if (!isUnknownOrText(zone)) return '.zone is no string'
-  if (!isUnknownOrText(id)) return '.id is no string'
+  if (!isUnknownOrText(zone)) return '.zone must be a string'
+  if (!isUnknownOrText(id)) return '.id must be a string'
   return attributes === undefined || isRecordOfText(attributes)
     ? undefined
-    : '.attributes is no object of strings'
+    : '.attributes must be an object of strings'
 }
 
 function isText(value: unknown): value is string {
@@ -82,10 +82,11 @@ function endpointFault(endpoint: Partial<Endpoint> | string | undefined | null):
     return ` is ${told}; make it with taskEndpoint(address, { port })`
   }
   const { address, port, weight, tier } = endpoint
-  if (typeof address !== 'string' || address === '') return '.address is no string'
-  if (port !== undefined && !(Number.isInteger(port) && port > 0 && port < 65_536)) return '.port is no port'
+  if (typeof address !== 'string' || address === '') return '.address must be a string'
+  if (port !== undefined && !(Number.isInteger(port) && port > 0 && port < 65_536))
+    return '.port must be an integer from 1 to 65535'
   if (typeof weight !== 'number' || !(weight > 0 && weight <= HEAVIEST)) {
-    return `.weight is no number above 0, up to ${HEAVIEST}`
+    return `.weight must be a number above 0 and at most ${HEAVIEST}`
   }
   return tier === 0 || tier === 1 ? undefined : '.tier is neither 0 (a task) nor 1 (the load balancer)'
 }

@@ -1,6 +1,6 @@
 import { OnehopError } from '../../core/errors.ts'
 
-/** This process does not run in an ECS task, or not with a platform that tells tasks who they are. */
+/** This process does not run in an ECS task, or not with a platform that has task metadata. */
 export class NotOnEcsError extends OnehopError {
   readonly code = 'ONEHOP_NOT_ON_ECS'
 

@@ -45,7 +45,7 @@ export async function fetchMetadata(
  * @param signal ends connections in the making, which `destroy()` of the agent leaves alone
  */
 function connectorFor(signal: AbortSignal): buildConnector.connector {
-  // undici hands the options on to `net.connect`, of which its types do not tell all.
+  // undici hands the options on to `net.connect`, whose types do not list all of them.
   const connector = buildConnector({ signal } as buildConnector.BuildOptions)
   return (target, callback) => {
     const socket: unknown = connector(target, callback)

@@ -14,7 +14,7 @@ export class Fields {
     if (typeof body !== 'object' || body === null || Array.isArray(body)) {
       throw new MetadataInvalidError(
         uri,
-        `${path === '' ? 'the answer' : path} is ${told(body)}, and no object`,
+        `${path === '' ? 'the answer' : path} is ${told(body)}, not an object`,
       )
     }
     this.#values = body as Record<string, unknown>

@@ -92,7 +92,7 @@ function variable(env: Environment, name: string): string | undefined {
   return value
 }
 
-/** No `checkRecord`: `process.env` is no plain object. */
+/** No `checkRecord`: `process.env` is not a plain object. */
 function checkEnv(path: string, value: unknown): Environment {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new InvalidOptionsError(path, value, 'an object such as process.env')

@@ -17,8 +17,8 @@ const MAX_WAIT_MS = 1_000
  * task counts as known when its container has an address; its status says RUNNING only later.
  *
  * @throws NotOnEcsError at once, where there is no such endpoint
- * @throws MetadataUnavailableError when it still does not tell after all tries
- * @throws MetadataInvalidError at once, when what it tells is not metadata
+ * @throws MetadataUnavailableError when all tries failed
+ * @throws MetadataInvalidError at once, when the answer is not metadata
  * @throws InvalidOptionsError for options, or variables, that are not allowed
  */
 export async function self(options: Optional<SelfOptions> = {}): Promise<Task> {

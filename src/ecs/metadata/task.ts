@@ -2,7 +2,7 @@ import { isIPv4, isIPv6 } from 'node:net'
 import type { Document } from './fetch-metadata.ts'
 import { Fields } from './fields.ts'
 
-/** Who and where this task is, as ECS tells it. What the platform does not tell is undefined. */
+/** This task and its place, as ECS reports it. Fields that the platform does not report are undefined. */
 export interface Task {
   /** The last part of the ARN, which is also the id of its Cloud Map instance where ECS registers it. */
   readonly id: string

@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../../core/clock.ts'
 
-/** A clock that stands still until it is told to go on. */
+/** A clock that moves only by its methods. */
 export interface ManualClock extends Clock {
   /**
    * Moves time on, firing the timers that fall due in their order, each at its own time. Between two timers

@@ -40,7 +40,7 @@ export interface TaskTls {
 export interface TaskServerOptions {
   readonly id: string
   readonly zone: string | undefined
-  /** Answers requests that no fault takes; undefined: JSON that tells what came in. */
+  /** Answers requests that no fault takes; undefined: JSON that describes the request. */
   readonly handler: RequestListener | undefined
   readonly tls: TaskTls | undefined
   /** How long `shutdown` lets clients ask on connections that they keep alive, in ms [0]. */
@@ -216,7 +216,7 @@ export class TaskServer {
         break
       case 'slow': {
         const timer = this.#clock.setTimer(() => this.#serve(request, response), fault.delayMs)
-        // Nobody is there to be answered: a task that was killed does no work.
+        // There is no caller to answer: a task that was killed does no work.
         response.once('close', () => timer.cancel())
         break
       }

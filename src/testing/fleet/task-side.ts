@@ -7,7 +7,7 @@ const MAX_BACKLOG = 4_096
  * One address that a task listens on, and the connections that came in there.
  *
  * A plain listener that hands its sockets on: closing an HTTP server would also close its idle connections, under
- * requests that are on their way, which is a fault that nobody asked for.
+ * requests that are on their way, which is an unintended fault.
  */
 export class TaskSide {
   readonly address: string
@@ -65,7 +65,7 @@ export class TaskSide {
     for (const socket of this.#sockets.values()) socket.resetAndDestroy()
   }
 
-  /** Ends connections on which nothing was ever asked: nobody else would, for a minute. */
+  /** Ends connections without a request: Node would take a minute. */
   endSilent(): void {
     for (const socket of this.#sockets.values()) if (socket.bytesRead === 0) socket.destroy()
   }

@@ -126,7 +126,7 @@ export class Account {
     if (known !== undefined) return { service, namespace: known }
     const [label = '', ...rest] = canonicalHost(host).split('.')
     if (label === '' || rest.length === 0)
-      throw new AwsError('InvalidInput', `"${host}" is no host name of a service in a namespace`)
+      throw new AwsError('InvalidInput', `"${host}" is not the host name of a service in a namespace`)
     return { service: label, namespace: this.addNamespace(rest.join('.')) }
   }
 

@@ -134,7 +134,7 @@ export class Registry {
     if (cname && (records.length > 1 || options.routing !== 'WEIGHTED' || options.customHealth))
       throw invalidInput('CNAME stands alone, with WEIGHTED routing and without a health check')
     const id = this.newId('srv')
-    // Revisions of AWS are large numbers, of which only the order means something.
+    // Revisions of AWS are large numbers, only their order has a meaning.
     const revision = 1 + Math.floor(this.random.next() * 1_000_000_000)
     const service = { ...options, id, arn: this.#arn('service', id), instances: new Map(), revision }
     this.#services.set(id, service)

@@ -214,7 +214,7 @@ describe('an outage that lasts', () => {
     auto.dns.answer([])
     await failing(auto, 60_000)
     await expect(auto.ask()).rejects.toThrow(
-      'neither the Cloud Map API nor DNS can tell: as the test says: outage; DNS: knows no endpoints',
+      'neither the Cloud Map API nor DNS knows: as the test says: outage; DNS: knows no endpoints',
     )
   })
 })
@@ -364,7 +364,7 @@ test('if both fail, the error tells both', async () => {
   expect(error).toMatchObject({
     host: ORDERS.host,
     message:
-      '[ONEHOP_RESOLUTION_FAILED] orders.shop.local: neither the Cloud Map API nor DNS can tell: as the test says: denied; DNS: A query failed: 10.0.0.2:53 answered SERVFAIL',
+      '[ONEHOP_RESOLUTION_FAILED] orders.shop.local: neither the Cloud Map API nor DNS knows: as the test says: denied; DNS: A query failed: 10.0.0.2:53 answered SERVFAIL',
     cause: expect.objectContaining({ errors: [apiError, dnsError] }) as unknown,
   })
 })

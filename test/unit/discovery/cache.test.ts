@@ -338,9 +338,9 @@ describe('the snapshot cache', () => {
   })
 
   test.each([
-    ['no object', undefined, 'undefined, and no object'],
-    ['no endpoints', {}, 'endpoints is no array'],
-    ['no expiry', { endpoints: [] }, 'expiresAt is no number'],
+    ['no object', undefined, 'undefined, not an object'],
+    ['no endpoints', {}, 'endpoints must be an array'],
+    ['no expiry', { endpoints: [] }, 'expiresAt must be a number'],
     [
       'the wall clock',
       { endpoints: [], expiresAt: Date.now() },
@@ -354,20 +354,20 @@ describe('the snapshot cache', () => {
     [
       'no address',
       { endpoints: [{ port: 80, weight: 1 }], expiresAt: 1 },
-      'endpoints[0].address is no string',
+      'endpoints[0].address must be a string',
     ],
     [
       'a port that is none',
       { endpoints: [{ address: '10.0.0.1', port: 0, weight: 1 }], expiresAt: 1 },
-      '.port is no port',
+      '.port must be an integer from 1 to 65535',
     ],
     ['a bigint', { endpoints: [1n], expiresAt: 1 }, 'endpoints[0] is 1; make it with taskEndpoint'],
     ['no word on completeness', { endpoints: [], expiresAt: 1 }, 'complete is neither true nor false'],
-    ['no weight', { endpoints: [{ address: '10.0.0.1' }], expiresAt: 1 }, '.weight is no number above 0'],
+    ['no weight', { endpoints: [{ address: '10.0.0.1' }], expiresAt: 1 }, '.weight must be a number above 0'],
     [
       'a weight of which sums are no numbers',
       { endpoints: [taskEndpoint('10.0.0.1', { weight: 1.7e308 })], expiresAt: 1 },
-      '.weight is no number above 0',
+      '.weight must be a number above 0',
     ],
   ])('a resolver that returns %s is told what is wrong', async (_what, snapshot, message) => {
     const resolver = { resolve: () => Promise.resolve(snapshot as never) }

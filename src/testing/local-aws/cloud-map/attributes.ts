@@ -31,13 +31,13 @@ export function checkInstance(id: string, attributes: Readonly<Record<string, st
   checkSizes(attributes)
   const ipv4 = attributes['AWS_INSTANCE_IPV4']
   if (ipv4 !== undefined && !isIPv4(ipv4))
-    throw invalidInput(`AWS_INSTANCE_IPV4 "${ipv4}" is no IPv4 address`)
+    throw invalidInput(`AWS_INSTANCE_IPV4 "${ipv4}" is not an IPv4 address`)
   const ipv6 = attributes['AWS_INSTANCE_IPV6']
   if (ipv6 !== undefined && !isIPv6(ipv6))
-    throw invalidInput(`AWS_INSTANCE_IPV6 "${ipv6}" is no IPv6 address`)
+    throw invalidInput(`AWS_INSTANCE_IPV6 "${ipv6}" is not an IPv6 address`)
   const port = attributes['AWS_INSTANCE_PORT']
   if (port !== undefined && !(/^\d{1,5}$/.test(port) && Number(port) >= 1 && Number(port) <= 65_535))
-    throw invalidInput(`AWS_INSTANCE_PORT "${port}" is no port from 1 to 65535`)
+    throw invalidInput(`AWS_INSTANCE_PORT "${port}" is not a port from 1 to 65535`)
   const health = attributes['AWS_INIT_HEALTH_STATUS']
   if (health !== undefined && health !== 'HEALTHY' && health !== 'UNHEALTHY')
     throw invalidInput(`AWS_INIT_HEALTH_STATUS "${health}" must be HEALTHY or UNHEALTHY`)
@@ -65,9 +65,7 @@ function checkSizes(attributes: Readonly<Record<string, string>>): void {
   let characters = 0
   for (const [key, value] of Object.entries(attributes)) {
     if (key.length > MAX_KEY || !KEY.test(key))
-      throw invalidInput(
-        `attribute key "${key.slice(0, 40)}" must be 1 to ${MAX_KEY} printable characters`,
-      )
+      throw invalidInput(`attribute key "${key.slice(0, 40)}" must be 1 to ${MAX_KEY} printable characters`)
     if (value.length > MAX_VALUE)
       throw invalidInput(`value of attribute ${key} has ${value.length} characters, at most ${MAX_VALUE}`)
     if (key.startsWith('AWS_') && !AWS_KEYS.has(key))

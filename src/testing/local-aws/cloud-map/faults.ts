@@ -17,7 +17,7 @@ export class CloudMapFaults {
    * - `deny`: `AccessDeniedException`
    * - `unavailable`: HTTP 503
    * - `hang`: the request is taken, and never answered
-   * - `garbage`: HTTP 200 with a body that is no JSON
+   * - `garbage`: HTTP 200 with a body that is not JSON
    */
   answer: 'normal' | 'throttle' | 'deny' | 'unavailable' | 'hang' | 'garbage' = 'normal'
   /** Time before any answer, faulty or not, in ms [0]. */

@@ -8,9 +8,9 @@ export function parseInput(body: string): Input {
   try {
     value = JSON.parse(body === '' ? '{}' : body)
   } catch {
-    throw invalidInput('the body is no JSON')
+    throw invalidInput('the body must be JSON')
   }
-  if (!isObject(value)) throw invalidInput('the body is no JSON object')
+  if (!isObject(value)) throw invalidInput('the body must be a JSON object')
   return value
 }
 
@@ -50,27 +50,27 @@ export function integer(
 /** An object within the request; empty when it is not there. */
 export function part(input: Input, name: string): Input {
   const value = input[name] ?? {}
-  if (!isObject(value)) throw invalidInput(`${name} is no object`)
+  if (!isObject(value)) throw invalidInput(`${name} must be an object`)
   return value
 }
 
 export function parts(input: Input, name: string): readonly Input[] {
   const value = input[name] ?? []
-  if (!Array.isArray(value) || !value.every(isObject)) throw invalidInput(`${name} is no list of objects`)
+  if (!Array.isArray(value) || !value.every(isObject)) throw invalidInput(`${name} must be a list of objects`)
   return value
 }
 
 export function texts(input: Input, name: string): readonly string[] {
   const value = input[name] ?? []
   if (!Array.isArray(value) || !value.every((entry) => typeof entry === 'string'))
-    throw invalidInput(`${name} is no list of strings`)
+    throw invalidInput(`${name} must be a list of strings`)
   return value
 }
 
 export function textMap(input: Input, name: string): Readonly<Record<string, string>> {
   const value = part(input, name)
   if (!Object.values(value).every((entry) => typeof entry === 'string'))
-    throw invalidInput(`${name} is no map of strings`)
+    throw invalidInput(`${name} must be a map of strings`)
   return value as Record<string, string>
 }
 

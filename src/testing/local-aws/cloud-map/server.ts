@@ -41,7 +41,7 @@ export class CloudMapServer {
     this.#clock = clock
     registry.operations.fault = () =>
       this.faults.failOperations
-        ? new AwsError('INTERNAL_FAILURE', 'the operation failed, as it was told to')
+        ? new AwsError('INTERNAL_FAILURE', 'the operation failed as scripted')
         : undefined
   }
 
@@ -80,7 +80,7 @@ export class CloudMapServer {
       }
       this.#answer(operation, body, faulty ? answer : 'normal', response)
     } catch {
-      // The client went away, or this server closes: nobody waits for an answer.
+      // The client went away, or this server closes: no caller waits for an answer.
       response.destroy()
     }
   }

@@ -7,7 +7,7 @@ export type Transport = 'udp' | 'tcp'
 
 /**
  * Sends a message back, and does nothing once the asker has gone.
- * @param from `another-port`: as if it came from somebody else (UDP; a TCP connection knows no other) [`here`]
+ * @param from `another-port`: as if it came from another server (UDP; a TCP connection knows no other) [`here`]
  */
 export type Reply = (message: Buffer, from?: 'here' | 'another-port') => void
 

@@ -38,7 +38,7 @@ export class Zones {
    */
   set(name: string, type: 'A' | 'AAAA' | 'CNAME', data: readonly string[], ttlSeconds: number): void {
     const isOfType = { A: isIPv4, AAAA: isIPv6, CNAME: isDnsName }[type]
-    if (!isDnsName(canonicalHost(name))) throw invalidInput(`"${name}" is no name for DNS`)
+    if (!isDnsName(canonicalHost(name))) throw invalidInput(`"${name}" is not a valid DNS name`)
     for (const entry of data)
       if (!isOfType(entry)) throw invalidInput(`"${entry}" cannot stand in ${type} records of ${name}`)
     const key = canonicalHost(name)

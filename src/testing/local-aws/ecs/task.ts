@@ -22,7 +22,7 @@ export interface LocalTask {
   ipv4: string | undefined
   /** The same, for IPv6. */
   ipv6: string | undefined
-  /** CIDR blocks of the subnet, told beside an address of their kind. */
+  /** CIDR blocks of the subnet, reported beside an address of their kind. */
   ipv4Subnet: string
   /** The same, for IPv6. */
   ipv6Subnet: string

@@ -13,7 +13,7 @@ export class MetadataFaults {
    * - `normal`: none
    * - `error`: 500 with a JSON string
    * - `unknown-task`: 404 with a JSON string, as long as the agent has not heard of the task
-   * - `not-json`: 200 with a body that is no JSON
+   * - `not-json`: 200 with a body that is not JSON
    * - `hang`: the request is taken, and never answered
    */
   answer: 'normal' | 'error' | 'unknown-task' | 'not-json' | 'hang' = 'normal'

@@ -9,7 +9,7 @@ import type { LocalContainer, LocalTask } from '../ecs/task.ts'
 const CONTENT_TYPE = 'application/json'
 const PATH = /^\/(?<api>v3|v4|api)\/(?<id>[^/]+)(?<rest>\/.*)?$/
 
-// Below the ports that kernels lend to outgoing connections (Linux: from 32768), so that nobody is lent ours
+// Below the ports that kernels lend to outgoing connections (Linux: from 32768), so that no connection takes ours
 // while it refuses.
 const FIRST_PORT = 20_000
 const PORTS = 12_000
@@ -95,7 +95,7 @@ export class MetadataServer {
       if (delayMs > 0) await sleep(this.#clock, delayMs, this.#closing.signal)
       this.#answer(request, body, answer, response)
     } catch {
-      // The client went away, or this server closes: nobody waits for an answer.
+      // The client went away, or this server closes: no caller waits for an answer.
       response.destroy()
     }
   }

@@ -21,7 +21,7 @@ export function taskV4(task: LocalTask): Record<string, unknown> {
   }
 }
 
-/** There are no `Ports`: Fargate does not tell them. */
+/** There are no `Ports`: Fargate does not report them. */
 export function containerV4(task: LocalTask, container: LocalContainer): Record<string, unknown> {
   const { region, accountId, cluster, family, taskId } = task
   return {

@@ -243,7 +243,7 @@ async function runScript(script: string): Promise<string[]> {
 test('neither a refused connection nor an abort leaves a timer or a socket in the SDK', async () => {
   const silent = await apiServer(() => {})
   const told = await runScript(`
-    const { cloudMapResolver } = await import('./src/discovery/cloud-map.ts')
+    const { cloudMapResolver } = await import('./src/discovery/cloud-map/resolver.ts')
     const service = { host: 'a.b', service: 'a', namespace: 'b' }
     const credentials = { accessKeyId: 'x', secretAccessKey: 'y' }
     const ask = async (endpoint, signal) => {
@@ -266,7 +266,7 @@ test('importing the resolvers does not load the SDK', async () => {
     import { registerHooks } from 'node:module'
     const loaded = []
     registerHooks({ resolve(name, context, next) { loaded.push(name); return next(name, context) } })
-    const { cloudMapResolver } = await import('./src/discovery/cloud-map.ts')
+    const { cloudMapResolver } = await import('./src/discovery/cloud-map/resolver.ts')
     await import('./src/discovery/auto.ts')
     const resolver = cloudMapResolver({ region: 'eu-west-1' })
     console.log(loaded.filter((name) => /aws-sdk|smithy/.test(name)).length)

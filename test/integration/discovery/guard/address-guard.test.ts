@@ -199,8 +199,8 @@ describe('a guarded resolver', () => {
   })
 
   test.each<[string, unknown, string]>([
-    ['nothing', undefined, 'undefined, and no object'],
-    ['null', null, 'null, and no object'],
+    ['nothing', undefined, 'undefined, not an object'],
+    ['null', null, 'null, not an object'],
     ['no tier', task({ tier: undefined }), 'endpoints[0].tier is neither 0 (a task) nor 1'],
     ['tier "0"', task({ tier: '0' }), 'endpoints[0].tier is neither 0 (a task) nor 1'],
     [
@@ -213,8 +213,8 @@ describe('a guarded resolver', () => {
       task({ origin: 'http://x' }),
       "endpoints[0].origin must be undefined: tasks are called by the caller's",
     ],
-    ['no address', task({ address: undefined }), 'endpoints[0].address is no string'],
-    ['a number as address', task({ address: 2_130_706_433 }), 'endpoints[0].address is no string'],
+    ['no address', task({ address: undefined }), 'endpoints[0].address must be a string'],
+    ['a number as address', task({ address: 2_130_706_433 }), 'endpoints[0].address must be a string'],
     [
       'a host name as address',
       task({ address: 'localhost' }),
@@ -228,15 +228,15 @@ describe('a guarded resolver', () => {
     ['no service', { ...sound, service: undefined }, 'service is not what resolve() was given'],
     ['null as service', { ...sound, service: null }, 'service is not what resolve() was given'],
     ['a service without host', { ...sound, service: {} }, 'service is not what resolve() was given'],
-    ['no source', { ...sound, source: undefined }, 'source is no string'],
-    ['a revision that is none', { ...sound, revision: '7' }, 'revision is no number'],
-    ['a warning that is none', { ...sound, warning: 7 }, 'warning is no string'],
-    ['a zone that is none', task({ zone: 7 }), 'endpoints[0].zone is no string'],
-    ['an id that is none', task({ id: {} }), 'endpoints[0].id is no string'],
+    ['no source', { ...sound, source: undefined }, 'source must be a string'],
+    ['a revision that is none', { ...sound, revision: '7' }, 'revision must be a number'],
+    ['a warning that is none', { ...sound, warning: 7 }, 'warning must be a string'],
+    ['a zone that is none', task({ zone: 7 }), 'endpoints[0].zone must be a string'],
+    ['an id that is none', task({ id: {} }), 'endpoints[0].id must be a string'],
     [
       'attributes that are none',
       task({ attributes: { a: 1 } }),
-      'endpoints[0].attributes is no object of strings',
+      'endpoints[0].attributes must be an object of strings',
     ],
   ])('refuses %s whole, before anything reads it', async (_, snapshot, message) => {
     const resolver = guarded({ resolve: () => Promise.resolve(snapshot as Snapshot) }, addressGuard())

@@ -202,7 +202,7 @@ describe('a metadata endpoint', () => {
   })
 
   const invalid: [string, unknown, unknown, string][] = [
-    ['an array', [], TASK, 'the answer is [], and no object'],
+    ['an array', [], TASK, 'the answer is [], not an object'],
     [
       'networks that are none',
       { ...CONTAINER, Networks: 'eth0' },
@@ -227,13 +227,13 @@ describe('a metadata endpoint', () => {
       TASK,
       'Networks[0].IPv4SubnetCIDRBlock is "10.0.0.0/33", and not a CIDR block',
     ],
-    ['an error with status 200', 'no such task', TASK, 'the answer is "no such task", and no object'],
+    ['an error with status 200', 'no such task', TASK, 'the answer is "no such task", not an object'],
     ['no family', CONTAINER, { ...TASK, Family: '' }, 'Family is "", and not a non-empty string'],
     [
       'containers that are none',
       CONTAINER,
       { ...TASK, Containers: [1] },
-      'Containers[0] is 1, and no object',
+      'Containers[0] is 1, not an object',
     ],
     ['no ARN', CONTAINER, { ...TASK, TaskARN: undefined }, 'TaskARN is missing, and not a non-empty string'],
     [

@@ -171,7 +171,7 @@ test('plain names have all their records in every answer, until they are replace
 test('what cannot stand in a message does not stop the server', async () => {
   expect(() => aws.addRecords('www.app.io', { addresses: ['nonsense'] })).toThrow('"nonsense"')
   expect(() => aws.addRecords('www.app.io', { type: 'AAAA', addresses: ['10.0.0.1'] })).toThrow('"10.0.0.1"')
-  expect(() => aws.addRecords('', { addresses: ['10.0.0.1'] })).toThrow('no name')
+  expect(() => aws.addRecords('', { addresses: ['10.0.0.1'] })).toThrow('not a valid DNS name')
   aws.addService('www.shop.local', { records: ['A'] })
   aws.register('www.shop.local', 'task-1', { ipv4: '10.0.0.1' })
   aws.addService(HOST, { records: ['CNAME'] })

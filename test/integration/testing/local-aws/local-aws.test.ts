@@ -61,7 +61,7 @@ test('what cannot be done is an error that says what would help', async () => {
   await using aws = await startLocalAws()
   const unknown = () => aws.register(HOST, 'a', { ipv4: '127.0.1.1' })
   expect(unknown).toThrow('addService("orders.shop.local")')
-  expect(() => aws.addService('orders')).toThrow('no host name')
+  expect(() => aws.addService('orders')).toThrow('not the host name')
   aws.addService(HOST)
   expect(() => aws.addService(HOST)).toThrow(
     expect.objectContaining({ code: 'ServiceAlreadyExists' }) as AwsError,
