@@ -62,13 +62,14 @@ export class ApiStanding {
     const known = this.answer?.endpoints ?? []
     const ports = new Set(known.map(({ port }) => port))
     const [port] = ports.size === 1 ? ports : []
-    return endpoints.flatMap((told) => {
+    return endpoints.flatMap((fromDns) => {
       const same = known.filter(
         (endpoint) =>
-          endpoint.address === told.address && (told.port === undefined || told.port === endpoint.port),
+          endpoint.address === fromDns.address &&
+          (fromDns.port === undefined || fromDns.port === endpoint.port),
       )
       if (same.length > 0) return same
-      return told.port === undefined && port !== undefined ? { ...told, port } : told
+      return fromDns.port === undefined && port !== undefined ? { ...fromDns, port } : fromDns
     })
   }
 }

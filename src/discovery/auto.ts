@@ -82,16 +82,16 @@ export function autoResolver(options: AutoOptions): Resolver {
     const { host } = service
     const standing = standings.memo(host)
     const why = standing.error ?? withoutCredentials?.error
-    const told = await dns.resolve(service, signal).catch((dnsError: unknown) => {
+    const fromDns = await dns.resolve(service, signal).catch((dnsError: unknown) => {
       if (signal.aborted || why === undefined) throw dnsError
       throw neitherTells(host, why, dnsError)
     })
-    if (why === undefined) return told
-    if (told.endpoints.length === 0 && !standing.believesNothing())
+    if (why === undefined) return fromDns
+    if (fromDns.endpoints.length === 0 && !standing.believesNothing())
       throw neitherTells(host, why, new Error('knows no endpoints'))
     return {
-      ...told,
-      endpoints: standing.completed(told.endpoints),
+      ...fromDns,
+      endpoints: standing.completed(fromDns.endpoints),
       warning: `DNS is asked instead: ${bareReason(host, why)}`,
     }
   }
@@ -143,7 +143,7 @@ function asError(cause: unknown): Error {
 }
 
 function neitherTells(host: string, apiError: Error, dnsError: unknown): ResolutionFailedError {
-  const told = `${bareReason(host, apiError)}; DNS: ${bareReason(host, dnsError)}`
+  const reasons = `${bareReason(host, apiError)}; DNS: ${bareReason(host, dnsError)}`
   const both = new AggregateError([apiError, dnsError], 'neither the API nor DNS')
-  return new ResolutionFailedError(host, `neither the Cloud Map API nor DNS knows: ${told}`, both)
+  return new ResolutionFailedError(host, `neither the Cloud Map API nor DNS knows: ${reasons}`, both)
 }

@@ -167,9 +167,11 @@ export class ServiceView implements View {
     if (this.#idle) this.#known.forget()
     const held = this.#holds(fresh, now) && !this.#idle
     this.#idle = false
-    const told = held ? [] : this.#known.take(fresh, now, this.#witnesses)
+    const merged = held ? [] : this.#known.take(fresh, now, this.#witnesses)
     const endpoints =
-      previous !== undefined && (held || sameEndpoints(previous.endpoints, told)) ? previous.endpoints : told
+      previous !== undefined && (held || sameEndpoints(previous.endpoints, merged))
+        ? previous.endpoints
+        : merged
     this.#everHadEndpoints ||= endpoints.length > 0
     this.snapshot = endpoints === fresh.endpoints ? fresh : { ...fresh, endpoints }
     const expiresAt = Math.max(fresh.expiresAt, now + SHORTEST_TTL_MS)

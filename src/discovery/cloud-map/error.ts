@@ -38,19 +38,19 @@ export function cloudMapError(service: ServiceName, operation: string, error: un
   const { host } = service
   if (error instanceof CloudMapError) return error
   const name = error instanceof Error ? error.name : ''
-  const told = name === '' || name === 'Error' ? reasonOf(error) : `${name}: ${reasonOf(error)}`
+  const detail = name === '' || name === 'Error' ? reasonOf(error) : `${name}: ${reasonOf(error)}`
   if (NOT_ALLOWED.test(name))
     return new CloudMapError(
       host,
       'denied',
-      `the Cloud Map API denies it (${told}); the role of this task needs servicediscovery:${operation}`,
+      `the Cloud Map API denies it (${detail}); the role of this task needs servicediscovery:${operation}`,
       error,
     )
   if (NOT_ACCEPTED.test(name))
     return new CloudMapError(
       host,
       'denied',
-      `the Cloud Map API does not accept the credentials (${told})`,
+      `the Cloud Map API does not accept the credentials (${detail})`,
       error,
     )
   if (name === 'NamespaceNotFound')
@@ -71,8 +71,8 @@ export function cloudMapError(service: ServiceName, operation: string, error: un
     return new CloudMapError(
       host,
       'invalid-request',
-      `the Cloud Map API does not take the request (${told})`,
+      `the Cloud Map API does not take the request (${detail})`,
       error,
     )
-  return new CloudMapError(host, 'outage', `the Cloud Map API fails (${told})`, error)
+  return new CloudMapError(host, 'outage', `the Cloud Map API fails (${detail})`, error)
 }

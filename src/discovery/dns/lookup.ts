@@ -88,9 +88,9 @@ export async function lookUpServices(
       (own: Ask): Promise<Found> => targetAddresses(own, target, types, given.get(target)),
     ]),
   )
-  const told = await lookUpAll(lookUps)
+  const byTarget = await lookUpAll(lookUps)
   const endpoints = targets.flatMap((record) => {
-    const result = told.get(record.target)
+    const result = byTarget.get(record.target)
     if (result?.status !== 'fulfilled') return []
     return result.value.endpoints.slice(0, mostEach).map(({ address }) =>
       taskEndpoint(address, {
@@ -101,7 +101,7 @@ export async function lookUpServices(
       }),
     )
   })
-  const results = [...told.values()]
+  const results = [...byTarget.values()]
   const failed = results.find((result) => result?.status === 'rejected')
   if (failed !== undefined && endpoints.length === 0) throw failed.reason
   return {

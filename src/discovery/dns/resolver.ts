@@ -188,16 +188,16 @@ async function lookUpBoth({ asking, late }: Source, host: string, signal: AbortS
     })),
     signal,
   )
-  const told = results.filter((result) => result?.status === 'fulfilled').map((result) => result.value)
-  const filled = told.filter((found) => found.endpoints.length > 0)
+  const answered = results.filter((result) => result?.status === 'fulfilled').map((result) => result.value)
+  const filled = answered.filter((found) => found.endpoints.length > 0)
   const failed = results.find((result) => result?.status === 'rejected')
   if (failed !== undefined && filled.length === 0) throw failed.reason
   const isLate = results.includes(undefined)
   return {
     endpoints: filled.flatMap((found) => found.endpoints),
-    ttlMs: isLate ? 0 : Math.min(...(filled.length > 0 ? filled : told).map((found) => found.ttlMs)),
+    ttlMs: isLate ? 0 : Math.min(...(filled.length > 0 ? filled : answered).map((found) => found.ttlMs)),
     complete: results.every(isComplete),
-    nonexistent: told.some((found) => found.nonexistent),
+    nonexistent: answered.some((found) => found.nonexistent),
   }
 }
 

@@ -157,11 +157,11 @@ function failureOf(
   failures: ReadonlyMap<DnsServer, unknown>,
   crowded?: CrowdedError,
 ): ResolutionFailedError {
-  const told = [...failures].map(
+  const reasons = [...failures].map(
     ([{ address, port }, error]) => `${formatAddressPort(address, port)} ${reasonOf(error)}`,
   )
-  if (crowded !== undefined) told.push(crowded.message)
-  const why = told.length > 0 ? told.join('; ') : 'there is no DNS server'
+  if (crowded !== undefined) reasons.push(crowded.message)
+  const why = reasons.length > 0 ? reasons.join('; ') : 'there is no DNS server'
   return new ResolutionFailedError(
     name,
     `${type} query failed: ${why}`,

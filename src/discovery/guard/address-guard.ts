@@ -94,7 +94,7 @@ export function guarded(resolver: Resolver, guard: AddressGuard, clock: Clock = 
 
 function withoutRefused(snapshot: Snapshot, { host }: ServiceName, guard: AddressGuard): Snapshot {
   const passed: Endpoint[] = []
-  const told: string[] = []
+  const refusals: string[] = []
   for (const endpoint of snapshot.endpoints) {
     const reason = guard.check(endpoint.address)
     if (reason === undefined) {
@@ -102,13 +102,13 @@ function withoutRefused(snapshot: Snapshot, { host }: ServiceName, guard: Addres
       continue
     }
     const { address } = endpoint
-    told.push(`${address} (${reason})`)
+    refusals.push(`${address} (${reason})`)
     emit('onehop:endpoint.refused', () => ({ host, address, reason }))
   }
-  if (told.length === 0) return snapshot
+  if (refusals.length === 0) return snapshot
   if (passed.length > 0) return { ...snapshot, endpoints: passed }
-  const [first] = told
-  const others = told.length === 1 ? '' : ` and ${told.length - 1} more`
+  const [first] = refusals
+  const others = refusals.length === 1 ? '' : ` and ${refusals.length - 1} more`
   throw new ResolutionFailedError(
     host,
     `discovery (${snapshot.source}) named only addresses that are never connected to: ${first}${others}`,

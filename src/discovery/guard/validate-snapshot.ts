@@ -78,8 +78,8 @@ function isUnknownOrText(value: unknown): boolean {
 
 function endpointFault(endpoint: Partial<Endpoint> | string | undefined | null): string | undefined {
   if (typeof endpoint !== 'object' || endpoint === null) {
-    const told = typeof endpoint === 'string' ? JSON.stringify(endpoint) : String(endpoint)
-    return ` is ${told}; make it with taskEndpoint(address, { port })`
+    const shown = typeof endpoint === 'string' ? JSON.stringify(endpoint) : String(endpoint)
+    return ` is ${shown}; make it with taskEndpoint(address, { port })`
   }
   const { address, port, weight, tier } = endpoint
   if (typeof address !== 'string' || address === '') return '.address must be a string'

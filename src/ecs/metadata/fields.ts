@@ -14,7 +14,7 @@ export class Fields {
     if (typeof body !== 'object' || body === null || Array.isArray(body)) {
       throw new MetadataInvalidError(
         uri,
-        `${path === '' ? 'the answer' : path} is ${told(body)}, not an object`,
+        `${path === '' ? 'the answer' : path} is ${describe(body)}, not an object`,
       )
     }
     this.#values = body as Record<string, unknown>
@@ -46,7 +46,7 @@ export class Fields {
   }
 
   invalid(name: string, expected: string): MetadataInvalidError {
-    const given = told(this.#values[name])
+    const given = describe(this.#values[name])
     return new MetadataInvalidError(this.#uri, `${this.#at(name)} is ${given}, and not ${expected}`)
   }
 
@@ -62,7 +62,7 @@ export class Fields {
   }
 }
 
-function told(value: unknown): string {
+function describe(value: unknown): string {
   if (value === undefined) return 'missing'
   const text = JSON.stringify(value)
   return text.length > 80 ? `${text.slice(0, 77)}...` : text
