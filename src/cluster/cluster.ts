@@ -133,7 +133,7 @@ export class Cluster implements Witness {
   }
 
   /** Waits for discovery. Resolves, also after a failure, as soon as `isCurrent` holds. */
-  async whenCurrent(): Promise<void> {
+  async ready(): Promise<void> {
     await this.#view.whenUsable()
   }
 
@@ -234,11 +234,11 @@ export class Cluster implements Witness {
   }
 
   /** It said with an answer that it is about to end: to be called before that answer is reported, and no failure. */
-  drains(upstream: Upstream, now: number): void {
+  markDraining(upstream: Upstream, now: number): void {
     // The load balancer passes on what one of the tasks behind it says of itself.
     if (upstream === this.#fallback) return
     const { cause } = upstream.ejection
-    const forMs = upstream.ejection.drains(now)
+    const forMs = upstream.ejection.markDraining(now)
     if (forMs !== undefined) this.#ejected(upstream, forMs, now)
     else if (cause !== 'drains') this.#recount()
   }

@@ -61,7 +61,7 @@ export async function testCluster(
     onDeparted: (upstream) => departed.push(upstream),
     ...options,
   })
-  await cluster.whenCurrent()
+  await cluster.ready()
   cluster.isCurrent(clock.now())
   return { clock, resolver, view, cluster, departed }
 }

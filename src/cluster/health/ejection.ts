@@ -117,7 +117,7 @@ export class Ejection {
    * It said that it is about to end, with an answer as good as any other.
    * @returns for how many ms it is now out, or undefined when nothing changed
    */
-  drains(now: number): number | undefined {
+  markDraining(now: number): number | undefined {
     const isKnown = this.state === 'ejected'
     const forMs = this.#eject('drains', DRAINING_EJECTION_MS, now, 'is draining')
     // Where all of them drain they are called all the same, and say so with each answer.

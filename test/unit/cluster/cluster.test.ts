@@ -332,7 +332,7 @@ describe('a cluster', () => {
       expect([three, four]).toContain(cluster.pick(hint(clock.now()), [three, four], false))
     cluster.report(one, refused(), clock.now(), clock.now())
     // One of those that fail says that it drains, and one of them refuses its probe: one is left.
-    cluster.drains(three, clock.now())
+    cluster.markDraining(three, clock.now())
     await clock.advance(12_000)
     for (;;) {
       const probe = hint(clock.now())
@@ -369,7 +369,7 @@ describe('a cluster', () => {
     const { cluster, clock } = await testCluster(FOUR.slice(0, 2), { fallback: FALLBACK })
     const { fallback } = cluster
     if (fallback === undefined) throw new Error('no fallback')
-    cluster.drains(fallback, clock.now())
+    cluster.markDraining(fallback, clock.now())
     cluster.report(fallback, answered(), clock.now())
     expect(fallback.ejection.state).toBe('available')
   })

@@ -59,7 +59,7 @@ function sampled(
   })
   const call = async (): Promise<void> => {
     if (!cluster.isCurrent(clock.now())) {
-      await cluster.whenCurrent()
+      await cluster.ready()
       cluster.isCurrent(clock.now())
     }
     const upstream = cluster.pick(hint(clock.now()), [], false)

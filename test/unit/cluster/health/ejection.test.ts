@@ -67,7 +67,7 @@ describe('ejection', () => {
     for (const other of [undefined, {}]) expect(ejection.endProbe(other)).toBe(false)
     expect(ejection.state).toBe('probing')
     expect(ejection.connectFailed(1_100, 'ECONNRESET', ejection.endProbe({}))).toBeUndefined()
-    ejection.drains(1_200)
+    ejection.markDraining(1_200)
     expect(ejection.state).toBe('probing')
     expect(ejection.endProbe(CALL)).toBe(false)
     expect(ejection).toMatchObject({ state: 'ejected', cause: 'drains', probeAt: 11_200 })
@@ -108,17 +108,17 @@ test('a probe that is outrun keeps the task out for as long again, and is forgot
 describe('a task that is about to end', () => {
   test('is out for 10 s, whatever it answers to requests from before, and then probed', () => {
     const ejection = new Ejection()
-    expect(ejection.drains(100)).toBe(10_000)
-    expect(ejection.drains(200)).toBeUndefined()
+    expect(ejection.markDraining(100)).toBe(10_000)
+    expect(ejection.markDraining(200)).toBeUndefined()
     expect(ejection.answered(50, true, 300)).toBe(false)
     expect(ejection).toMatchObject({ state: 'ejected', cause: 'drains', probeAt: 10_200 })
   })
 
   test('is out for another 10 s when its probe says so again, and back when it says nothing', () => {
     const ejection = new Ejection()
-    ejection.drains(0)
+    ejection.markDraining(0)
     ejection.startProbe(CALL)
-    expect(ejection.drains(10_005)).toBe(10_000)
+    expect(ejection.markDraining(10_005)).toBe(10_000)
     ejection.endProbe(CALL)
     expect(ejection.answered(10_001, true, 10_005)).toBe(false)
     ejection.startProbe(CALL)
@@ -127,9 +127,9 @@ describe('a task that is about to end', () => {
 
   test('for draining is not ended by the answers that say so, and told once', () => {
     const ejection = new Ejection()
-    expect(ejection.drains(100)).toBe(10_000)
+    expect(ejection.markDraining(100)).toBe(10_000)
     for (let now = 200; now < 1_000; now += 100) {
-      expect(ejection.drains(now)).toBeUndefined()
+      expect(ejection.markDraining(now)).toBeUndefined()
       expect(ejection.answered(now - 50, true, now)).toBe(false)
     }
     expect(ejection.state).toBe('ejected')

@@ -216,7 +216,7 @@ test('tasks that have left, and the load balancer, say nothing of the other zone
     endpoints.filter(({ address }) => !leaving.some(({ endpoint }) => endpoint.address === address)),
   )
   await clock.advance(60_000)
-  await cluster.whenCurrent()
+  await cluster.ready()
   cluster.isCurrent(clock.now())
   expect(cluster.tasks).toHaveLength(4)
   const share = cluster.zones?.localShare ?? Number.NaN
