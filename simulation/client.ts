@@ -6,8 +6,8 @@ import type { Upstream } from '../src/cluster/upstream.ts'
 import type { Random } from '../src/core/clock.ts'
 import type { View } from '../src/discovery/view.ts'
 import { Call } from '../src/dispatch/call/call.ts'
-import { CallsUnderWay } from '../src/dispatch/in-flight.ts'
-import { Hedging } from '../src/dispatch/hedge/hedge-policy.ts'
+import { InFlight } from '../src/dispatch/in-flight.ts'
+import { HedgePolicy } from '../src/dispatch/hedge/hedge-policy.ts'
 import { TimeLimit } from '../src/dispatch/call/time-limit.ts'
 import { RetryBudget } from '../src/dispatch/retry/budget.ts'
 import type { Route, UpstreamDispatchers } from '../src/dispatch/route.ts'
@@ -80,13 +80,13 @@ export class SimulatedClient {
       pools,
       retry: retries ? DEFAULT_RETRY : undefined,
       budget: new RetryBudget(DEFAULT_RETRY.budget, time.now()),
-      hedging: hedging ? new Hedging(DEFAULT_HEDGE, time.now()) : undefined,
+      hedging: hedging ? new HedgePolicy(DEFAULT_HEDGE, time.now()) : undefined,
       deadlineHeader: undefined,
       connectMs: 1_000,
       limits: { queue: new TimeLimit(time, 15_000), attempt: new TimeLimit(time, 15_000) },
       mayQueue: false,
       deadlineMs: timeoutMs,
-      calls: new CallsUnderWay(),
+      calls: new InFlight(),
       maxPending: UNLIMITED,
       clock: time,
       lag: { at: () => 0 },

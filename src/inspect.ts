@@ -4,7 +4,7 @@ import type { Upstream } from './cluster/upstream.ts'
 import type { ZoneRouter } from './cluster/locality/zone-router.ts'
 import type { ServiceView } from './discovery/service-view.ts'
 import { placeOf } from './discovery/endpoint-set.ts'
-import type { Hedging } from './dispatch/hedge/hedge-policy.ts'
+import type { HedgePolicy } from './dispatch/hedge/hedge-policy.ts'
 import type { KnownRoute } from './dispatch/router.ts'
 
 /** What `client.inspect()` returns: plain JSON, for a debug endpoint or a log line. Times in ms. */
@@ -185,7 +185,7 @@ function inspectRoute(route: KnownRoute, now: number): OriginInspection {
   }
 }
 
-function inspectHedging(hedging: Hedging | undefined, now: number): HedgingInspection | undefined {
+function inspectHedging(hedging: HedgePolicy | undefined, now: number): HedgingInspection | undefined {
   if (hedging === undefined) return undefined
   const { begun, won } = hedging
   return { delayMs: hedging.delayMs(now), share: hedging.share(now), begun, won }

@@ -117,7 +117,7 @@ const UPGRADE_TIMEOUT = 'HTTP/2: "stream timeout after'
 const HEADERS_NOT_SENT = 'HTTP/2: "frameError" received - type 1, code '
 
 /** What an error of undici's says of the upstream. */
-export function verdictOn(error: Error, facts: AttemptFacts): Outcome {
+export function classifyError(error: Error, facts: AttemptFacts): Outcome {
   const { latencyMs, isConnected, isSent } = facts
   const code = codeOf(error)
   const isOfAnother = isRefusedByHttp2(error) && wasToldBefore(error)
@@ -129,7 +129,7 @@ export function verdictOn(error: Error, facts: AttemptFacts): Outcome {
   if (code === 'UND_ERR_CONNECT_TIMEOUT') return { kind: 'timeout', phase: 'connect', latencyMs, error }
   if (code === 'UND_ERR_BODY_TIMEOUT') return { kind: 'timeout', phase: 'body', latencyMs, error }
   if (code === 'UND_ERR_HEADERS_TIMEOUT' || messageOf(error).startsWith(UPGRADE_TIMEOUT))
-    return verdictOnLateness(error, latencyMs, isConnected)
+    return classifyLateness(error, latencyMs, isConnected)
   // undici asks again over another connection what was not processed; that one may fail, too.
   const isConnecting = !isConnected || (error as NodeJS.ErrnoException).syscall === 'connect'
   return isConnecting ? { kind: 'connect-error', error } : { kind: 'transport-error', error, sent: isSent }
@@ -143,7 +143,7 @@ export function verdictOn(error: Error, facts: AttemptFacts): Outcome {
  * longer than `connectMs`.
  * @param connectMs how long the connection that it waits for may take; Infinity: it does not wait for one
  */
-export function verdictOnAbort(reason: Error, latencyMs: number, connectMs: number): Outcome {
+export function classifyAbort(reason: Error, latencyMs: number, connectMs: number): Outcome {
   if (latencyMs < LONG_CONNECT * connectMs) return { kind: 'cancelled', latencyMs }
   const told = `no connection in ${Math.round(latencyMs)} ms, when the caller left`
   const error = Object.assign(new errors.ConnectTimeoutError(told), { cause: reason })
@@ -154,7 +154,7 @@ export function verdictOnAbort(reason: Error, latencyMs: number, connectMs: numb
  * What it says of the upstream that there were no response headers in time.
  * @param isConnected without a connection it may as well have waited for one of a full pool: no reason to eject anybody
  */
-export function verdictOnLateness(error: Error, latencyMs: number, isConnected: boolean): Outcome {
+export function classifyLateness(error: Error, latencyMs: number, isConnected: boolean): Outcome {
   if (!isConnected) return { kind: 'transport-error', error, sent: false }
   return { kind: 'timeout', phase: 'headers', latencyMs, error }
 }

@@ -11,7 +11,7 @@ interface Waiting {
  * Those on the wire are undici's to end. Those that wait, for discovery or for their next attempt, have
  * nothing open that could be destroyed, and are kept by name.
  */
-export class CallsUnderWay {
+export class InFlight {
   #count = 0
   readonly #waiting = new Set<Waiting>()
   #onIdle: (() => void)[] = []

@@ -3,8 +3,8 @@ import type { Cluster } from '../cluster/cluster.ts'
 import type { Upstream } from '../cluster/upstream.ts'
 import type { Clock, Random } from '../core/clock.ts'
 import type { LoopLag } from '../core/loop-lag.ts'
-import type { CallsUnderWay } from './in-flight.ts'
-import type { Hedging } from './hedge/hedge-policy.ts'
+import type { InFlight } from './in-flight.ts'
+import type { HedgePolicy } from './hedge/hedge-policy.ts'
 import type { KeyedRequest } from './request/keyed-request.ts'
 import type { RetryBudget } from './retry/budget.ts'
 import type { RetryOptions } from './retry/policy.ts'
@@ -71,7 +71,7 @@ export interface Route {
   /** To a connection. */
   readonly connectMs: number
   /** undefined: calls have no second attempt beside a late one. */
-  readonly hedging: Hedging | undefined
+  readonly hedging: HedgePolicy | undefined
   /** The scheme's default, for tasks whose port nothing else names; undefined: the URL or `port` names it. */
   readonly assumedPort?: number | undefined
   /** What attempts may take. */
@@ -82,7 +82,7 @@ export interface Route {
   readonly deadlineMs: number | undefined
   /** In lower case: tells tasks how many ms a call has left; undefined: they are not told. */
   readonly deadlineHeader: string | undefined
-  readonly calls: CallsUnderWay
+  readonly calls: InFlight
   /** Beyond these, calls are refused at once; Infinity: never. */
   readonly maxPending: MaxPending
   readonly clock: Clock

@@ -4,9 +4,9 @@ import type { LocationSource, CallerLocalityOptions } from '../cluster/locality/
 import type { SnapshotCache } from '../discovery/cache.ts'
 import type { Endpoint } from '../discovery/endpoint.ts'
 import { canonicalHost, parseServiceName, type ServiceName } from '../discovery/service-name.ts'
-import { CallsUnderWay } from './in-flight.ts'
+import { InFlight } from './in-flight.ts'
 import type { Routes } from './dispatcher.ts'
-import { Hedging } from './hedge/hedge-policy.ts'
+import { HedgePolicy } from './hedge/hedge-policy.ts'
 import { mayQueue, Pools } from './connections/pools.ts'
 import { RetryBudget } from './retry/budget.ts'
 import type { Route } from './route.ts'
@@ -192,7 +192,7 @@ export class RouteTable implements Routes {
       retry: settings.retry,
       budget: new RetryBudget(settings.budget, clock.now()),
       connectMs: settings.connectMs,
-      hedging: settings.hedge === undefined ? undefined : new Hedging(settings.hedge, clock.now()),
+      hedging: settings.hedge === undefined ? undefined : new HedgePolicy(settings.hedge, clock.now()),
       deadlineHeader: settings.deadlineHeader,
       assumedPort: url.port === '' && settings.port === undefined ? DEFAULT_PORT[url.protocol] : undefined,
       limits: {
@@ -202,7 +202,7 @@ export class RouteTable implements Routes {
       mayQueue:
         mayQueue(settings.pool) || (settings.fallback !== undefined && mayQueue(fallbackPoolOf(settings))),
       deadlineMs: settings.deadlineMs,
-      calls: new CallsUnderWay(),
+      calls: new InFlight(),
       maxPending: settings.maxPending,
       clock,
       lag: this.#lag,

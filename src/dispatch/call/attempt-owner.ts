@@ -30,7 +30,7 @@ export interface AttemptOwner extends Dispatcher.DispatchController {
   /** Takes a response for a failed attempt if the call goes on; if not, the response is the caller's. */
   retries(attempt: Attempt, outcome: Outcome): boolean
   /** The response of this attempt is the caller's. */
-  takes(attempt: Attempt, latencyMs: number): void
+  acceptResponse(attempt: Attempt, latencyMs: number): void
   /** The attempt ended without a response. */
   attemptFailed(attempt: Attempt, outcome: Outcome, error: Error): void
   succeeded(trailers: IncomingHttpHeaders): void

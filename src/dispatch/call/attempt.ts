@@ -10,10 +10,10 @@ import type { AttemptOwner } from './attempt-owner.ts'
 import { isConnectError, type Line } from '../connections/connector.ts'
 import { InContext, type AttemptHandler } from './in-context.ts'
 import { retryAfterMs } from '../retry/policy.ts'
-import { ResponseRest } from '../connections/drain-response.ts'
+import { DrainResponse } from '../connections/drain-response.ts'
 import type { Slots, Waiter } from '../connections/slots.ts'
 import type { Limited, TimeLimit } from './time-limit.ts'
-import { explained, verdictOn, verdictOnAbort, verdictOnLateness } from '../classify-outcome.ts'
+import { explained, classifyError, classifyAbort, classifyLateness } from '../classify-outcome.ts'
 
 /** A task that is shutting down says so with its answers, whatever the value. */
 const DRAINING_HEADER = 'x-onehop-draining'
@@ -54,7 +54,7 @@ export class Attempt implements AttemptHandler, Waiter, Limited {
   protected headersSent: boolean
   /** Of this request alone: all others share one timer (`TimeLimit`). */
   #ownLimit: Timer | undefined
-  #rest: ResponseRest | undefined
+  #rest: DrainResponse | undefined
   #reported: boolean
   #dispatching: boolean
   /** Where it may have to wait for a connection that others use. */
@@ -211,7 +211,7 @@ export class Attempt implements AttemptHandler, Waiter, Limited {
   }
 
   /** Another attempt of the call, begun after this one, answered first. */
-  outrun(): void {
+  cancelAsLoser(): void {
     const reason = new Error('another attempt of the call answered first')
     const judged = this.#judgeAbort(reason)
     if (!this.#reported) this.#report(judged.kind === 'cancelled' ? { ...judged, outrun: true } : judged)
@@ -301,7 +301,7 @@ export class Attempt implements AttemptHandler, Waiter, Limited {
     // A listener may have ended the call: `upgraded` sees to the socket.
     if (!this.isOver) {
       this.#end()
-      this.call.takes(this, latencyMs)
+      this.call.acceptResponse(this, latencyMs)
     }
     this.call.upgraded(statusCode, headers, socket)
   }
@@ -337,7 +337,7 @@ export class Attempt implements AttemptHandler, Waiter, Limited {
       // Whoever was asked, or told, of the retry has ended the call.
       if (this.isOver) return
       this.#state = 'draining'
-      this.#rest = new ResponseRest(this.call.route.clock, this.call.maxDrainBytes, () =>
+      this.#rest = new DrainResponse(this.call.route.clock, this.call.maxDrainBytes, () =>
         this.#stopDraining(),
       )
       if (controller.paused) controller.resume()
@@ -346,7 +346,7 @@ export class Attempt implements AttemptHandler, Waiter, Limited {
     // The user's retry rule threw, and the call with it.
     if (this.isOver) return
     this.#state = 'forwarding'
-    this.call.takes(this, outcome.latencyMs)
+    this.call.acceptResponse(this, outcome.latencyMs)
     if (this.isOver) return
     this.#tellStart(statusCode, headers, statusMessage)
   }
@@ -425,7 +425,7 @@ export class Attempt implements AttemptHandler, Waiter, Limited {
     const error = new errors.HeadersTimeoutError(`no response headers in ${limitMs} ms${why}`)
     const outcome: Outcome = isBehind
       ? { kind: 'queue-timeout', waitedMs: limitMs, sent: true, error }
-      : verdictOnLateness(error, this.elapsedMs(), true)
+      : classifyLateness(error, this.elapsedMs(), true)
     this.#giveUp(outcome, error)
     this.call.route.pools.fellSilent(this.upstream, this.#slots, this.#takenUpAt)
     this.call.attemptFailed(this, outcome, error)
@@ -447,7 +447,7 @@ export class Attempt implements AttemptHandler, Waiter, Limited {
     } else {
       // A connection is open, and nobody else uses it: the task takes no requests.
       error = new errors.HeadersTimeoutError(`${label} took no request in ${limitMs} ms`)
-      outcome = verdictOnLateness(error, limitMs, false)
+      outcome = classifyLateness(error, limitMs, false)
     }
     this.#giveUp(outcome, error)
     this.call.attemptFailed(this, outcome, error)
@@ -463,7 +463,7 @@ export class Attempt implements AttemptHandler, Waiter, Limited {
     if (ownErrors.has(error)) return { kind: 'cancelled', latencyMs: 0 }
     // undici may have begun it before: then it was not processed, or it may be sent again.
     const isConnected = this.#controller !== undefined && !isConnectError(error)
-    return verdictOn(error, {
+    return classifyError(error, {
       latencyMs: this.elapsedMs(),
       isConnected,
       isSent: isConnected && this.headersSent,
@@ -477,7 +477,7 @@ export class Attempt implements AttemptHandler, Waiter, Limited {
     // In the queue, which counts for nothing.
     if (!isConnecting && this.#controller === undefined) return { kind: 'cancelled', latencyMs: 0 }
     const { connectMs } = this.call.route
-    return verdictOnAbort(reason, this.elapsedMs(), isConnecting ? connectMs : Number.POSITIVE_INFINITY)
+    return classifyAbort(reason, this.elapsedMs(), isConnecting ? connectMs : Number.POSITIVE_INFINITY)
   }
 
   /** What the upstream took: not the time for which this process was too busy to hear it. */

@@ -17,7 +17,7 @@ import { CallController } from './call-controller.ts'
 import type { CallOptions } from '../request/call-options.ts'
 import { FollowedAttempt, followsSending } from './followed-attempt.ts'
 import { Hedge, mayHedge } from '../hedge/hedge.ts'
-import { History, type Decision, type Retry } from '../retry/retry-state.ts'
+import { RetryState, type Decision, type Retry } from '../retry/retry-state.ts'
 import { KeyedRequest } from '../request/keyed-request.ts'
 import { noUpstream, tellFallback } from './no-upstream.ts'
 import { OutgoingRequest } from '../request/outgoing-request.ts'
@@ -42,7 +42,7 @@ export class Call extends CallController implements AttemptOwner, PickHint {
   readonly #request: OutgoingRequest
   #http1Only: boolean
   #attempts: number
-  #history: History | undefined
+  #history: RetryState | undefined
   /** Where the next attempt is to go: a place is kept for it. */
   #placed: Upstream | undefined
   #wait: Timer | undefined
@@ -179,7 +179,7 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     return this.#next(attempt, outcome)?.kind === 'retry'
   }
 
-  takes(attempt: Attempt, latencyMs: number): void {
+  acceptResponse(attempt: Attempt, latencyMs: number): void {
     const own = this.attempt
     // Before the other is ended: listeners hear of that, and may end the call.
     this.attempt = attempt
@@ -400,7 +400,7 @@ export class Call extends CallController implements AttemptOwner, PickHint {
 
   /** Begins or arranges the next attempt, if there is one; undefined when the call ended over the question. */
   #next(attempt: Attempt, outcome: Outcome): Decision | undefined {
-    const history = (this.#history ??= new History(this.route, this.#request.options))
+    const history = (this.#history ??= new RetryState(this.route, this.#request.options))
     const isOneOfTwo = this.hedge?.rival !== undefined
     this.now = this.route.clock.now()
     let decision: Decision

@@ -7,7 +7,7 @@ const LONGEST_MS = 1_000
  * What is left of a response that is not handed on: read so that its connection can be used again, up to where that
  * costs more than to open another.
  */
-export class ResponseRest {
+export class DrainResponse {
   readonly #maxBytes: number
   readonly #onTooMuch: () => void
   readonly #timer: Timer

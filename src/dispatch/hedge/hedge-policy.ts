@@ -5,7 +5,7 @@
  * after the time within which nearly all calls are answered costs a few calls in a hundred, and takes the tail that
  * single tasks make out of what callers see. Source: Dean and Barroso, "The Tail at Scale" (2013).
  */
-import { LatencyWindow } from './latency-histogram.ts'
+import { LatencyHistogram } from './latency-histogram.ts'
 import { RetryBudget, type RetryBudgetOptions } from '../retry/budget.ts'
 
 /** When a second attempt begins beside a slow one. */
@@ -24,9 +24,9 @@ const MIN_SAMPLES = 100
 const LEARN_EVERY_MS = 250
 
 /** What the calls of one route that may be hedged have in common. */
-export class Hedging {
+export class HedgePolicy {
   readonly #options: HedgeOptions
-  readonly #latencies: LatencyWindow
+  readonly #latencies: LatencyHistogram
   readonly #budget: RetryBudget
   #delayMs: number | undefined
   #learnedAt = Number.NEGATIVE_INFINITY
@@ -37,7 +37,7 @@ export class Hedging {
 
   constructor(options: HedgeOptions, now: number) {
     this.#options = options
-    this.#latencies = new LatencyWindow(now)
+    this.#latencies = new LatencyHistogram(now)
     this.#budget = new RetryBudget(options.budget, now)
   }
 
@@ -70,9 +70,9 @@ export class Hedging {
   }
 
   /** Takes one hedge out of both budgets; false when one of them has none left, and then nothing is taken. */
-  withdraw(retries: RetryBudget, now: number): boolean {
-    if (this.#budget.balance(now) < 1 || !retries.withdraw(now)) return false
+  tryWithdraw(retries: RetryBudget, now: number): boolean {
+    if (this.#budget.balance(now) < 1 || !retries.tryWithdraw(now)) return false
     this.begun++
-    return this.#budget.withdraw(now)
+    return this.#budget.tryWithdraw(now)
   }
 }

@@ -4,7 +4,7 @@ import type { Upstream } from '../../cluster/upstream.ts'
 import type { Timer } from '../../core/clock.ts'
 import { emit } from '../../core/events.ts'
 import type { Attempt } from '../call/attempt.ts'
-import type { Hedging } from './hedge-policy.ts'
+import type { HedgePolicy } from './hedge-policy.ts'
 import { isRepeatable } from '../request/idempotence.ts'
 import type { Route } from '../route.ts'
 
@@ -26,12 +26,12 @@ export class Hedge {
   /** While two attempts are under way, the earlier one; the other is the call's own. */
   rival: Attempt | undefined
   readonly #route: Route
-  readonly #hedging: Hedging
+  readonly #hedging: HedgePolicy
   readonly #onLate: (afterMs: number) => void
   #timer: Timer | undefined
 
   /** @param onLate called while one attempt is under way, and late; after how many ms */
-  constructor(route: Route, hedging: Hedging, onLate: (afterMs: number) => void) {
+  constructor(route: Route, hedging: HedgePolicy, onLate: (afterMs: number) => void) {
     this.rival = undefined
     this.#route = route
     this.#hedging = hedging
@@ -83,7 +83,7 @@ export class Hedge {
     const upstream = cluster.pick(call, tried, false)
     // All others are full; or the user's balancer has ended the call.
     if (upstream === undefined || tried.includes(upstream) || !late.isWaiting) return undefined
-    if (!this.#hedging.withdraw(budget, now)) return undefined
+    if (!this.#hedging.tryWithdraw(budget, now)) return undefined
     this.rival = late
     const { label } = late.upstream
     const attempt = late.number
@@ -112,7 +112,7 @@ export class Hedge {
     if (loser === undefined) return
     // It would have taken longer than that.
     this.#hedging.observe(loser.elapsedMs(), now)
-    if (loser === rival) loser.outrun()
+    if (loser === rival) loser.cancelAsLoser()
     else loser.abort(new Error('another attempt of the call answered first'))
   }
 

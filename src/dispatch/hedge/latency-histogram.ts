@@ -11,7 +11,7 @@ const SMALLEST_MS = 0.1
 /** Up to three minutes: nobody waits for more. */
 const BUCKETS = 1 + Math.ceil(Math.log(180_000 / SMALLEST_MS) / GROWTH)
 
-export class LatencyWindow {
+export class LatencyHistogram {
   readonly #slots: readonly Uint32Array[] = Array.from({ length: SLOTS }, () => new Uint32Array(BUCKETS))
   readonly #counts = new Uint32Array(SLOTS)
   #slot = 0

@@ -44,7 +44,7 @@ export class RetryBudget {
   }
 
   /** Takes one retry out; false when there is none left, and then nothing is taken. */
-  withdraw(now: number): boolean {
+  tryWithdraw(now: number): boolean {
     if (this.balance(now) < 1) return false
     this.#withdrawals[this.#slot]!++
     this.#withdrawn++

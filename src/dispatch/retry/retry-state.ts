@@ -23,7 +23,7 @@ export interface Retry {
 /**
  * The failed attempts of one call, and what they allow. Made at a call's first failure: most never have one.
  */
-export class History {
+export class RetryState {
   /** Upstreams that attempts went to, in order. */
   readonly tried: Upstream[]
   readonly records: AttemptRecord[]
@@ -88,7 +88,7 @@ export class History {
     const next = cluster.pickAgain(call, this.tried, wantsFallback, leaving)
     if (next === undefined) return giveUp('no endpoint can take another attempt')
     const { method } = this.#options
-    if (!budget.withdraw(now)) {
+    if (!budget.tryWithdraw(now)) {
       emit('onehop:retry.over-budget', () => ({ host, method, outcome }))
       return giveUp('the retry budget is spent')
     }

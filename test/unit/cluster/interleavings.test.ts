@@ -236,7 +236,7 @@ test('property: retries never exceed the reserve and the ratio of the calls of t
         if (isCall) {
           budget.deposit(now)
           calls.push(now)
-        } else if (budget.withdraw(now)) retries.push(now)
+        } else if (budget.tryWithdraw(now)) retries.push(now)
         const within = (times: readonly number[], ms: number): number =>
           times.filter((time) => time > now - ms).length
         // Windows are kept in tenths: what is forgotten may be a tenth older, or younger.

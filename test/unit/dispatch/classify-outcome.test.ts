@@ -6,7 +6,7 @@ import {
   asThrownByConnector,
   explained,
   isTlsError,
-  verdictOn,
+  classifyError,
 } from '../../../src/dispatch/classify-outcome.ts'
 
 type Verdict =
@@ -49,9 +49,9 @@ function verdicts(error: Error): {
 } {
   const facts = { latencyMs: 7, isRequestsFault: false }
   return {
-    sent: told(verdictOn(error, { ...facts, isConnected: true, isSent: true })),
-    unsent: told(verdictOn(error, { ...facts, isConnected: true, isSent: false })),
-    unconnected: told(verdictOn(error, { ...facts, isConnected: false, isSent: false })),
+    sent: told(classifyError(error, { ...facts, isConnected: true, isSent: true })),
+    unsent: told(classifyError(error, { ...facts, isConnected: true, isSent: false })),
+    unconnected: told(classifyError(error, { ...facts, isConnected: false, isSent: false })),
   }
 }
 
@@ -165,10 +165,10 @@ describe('errors of HTTP/2', () => {
   ])('a request that Node refuses with %s is at fault, the others of its session are not', (code) => {
     const facts = { latencyMs: 7, isConnected: true, isSent: true, isRequestsFault: false }
     const error = info('Headers are forbidden', of(code))
-    expect(told(verdictOn(error, facts))).toBe('nobody')
-    expect(told(verdictOn(error, facts))).toBe('own')
+    expect(told(classifyError(error, facts))).toBe('nobody')
+    expect(told(classifyError(error, facts))).toBe('own')
     expect(
-      told(verdictOn(info('Headers are forbidden', of(code)), { ...facts, isRequestsFault: true })),
+      told(classifyError(info('Headers are forbidden', of(code)), { ...facts, isRequestsFault: true })),
     ).toBe('nobody')
   })
 })
@@ -228,9 +228,9 @@ describe('errors of Node and OpenSSL', () => {
 
   test('what is told to be the fault of the request is nobody, whatever it is', () => {
     const facts = { latencyMs: 7, isConnected: false, isSent: false, isRequestsFault: true }
-    expect(told(verdictOn(of('ERR_TLS_CERT_ALTNAME_INVALID'), facts))).toBe('nobody')
+    expect(told(classifyError(of('ERR_TLS_CERT_ALTNAME_INVALID'), facts))).toBe('nobody')
     expect(
-      told(verdictOn('a body may fail with anything' as never, { ...facts, isRequestsFault: false })),
+      told(classifyError('a body may fail with anything' as never, { ...facts, isRequestsFault: false })),
     ).toBe('connect')
   })
 })

@@ -7,8 +7,8 @@ import type { Dispatcher } from 'undici'
 import { expect, test } from 'vitest'
 import type { Clock } from '../../../../src/core/clock.ts'
 import { Call } from '../../../../src/dispatch/call/call.ts'
-import { CallsUnderWay } from '../../../../src/dispatch/in-flight.ts'
-import { Hedging } from '../../../../src/dispatch/hedge/hedge-policy.ts'
+import { InFlight } from '../../../../src/dispatch/in-flight.ts'
+import { HedgePolicy } from '../../../../src/dispatch/hedge/hedge-policy.ts'
 import type { Pools } from '../../../../src/dispatch/connections/pools.ts'
 import { RetryBudget } from '../../../../src/dispatch/retry/budget.ts'
 import type { Route } from '../../../../src/dispatch/route.ts'
@@ -101,9 +101,9 @@ const TWO_UNDER_WAY: readonly [Step, null][] = [
 ]
 
 /** What knows that calls take 10 ms. */
-function hedgingOf(clock: Clock): Hedging {
+function hedgingOf(clock: Clock): HedgePolicy {
   const budget = { ratio: 1, minPerSecond: 100, windowMs: 10_000 }
-  const hedging = new Hedging({ percentile: 95, minMs: 1, budget }, clock.now())
+  const hedging = new HedgePolicy({ percentile: 95, minMs: 1, budget }, clock.now())
   for (let call = 0; call < 100; call++) hedging.observe(10, clock.now())
   return hedging
 }
@@ -141,7 +141,7 @@ async function routeOf(
     limits: { queue: new TimeLimit(clock, 15_000), attempt: new TimeLimit(clock, 15_000) },
     mayQueue: false,
     deadlineMs: undefined,
-    calls: new CallsUnderWay(),
+    calls: new InFlight(),
     maxPending: { perTask: Number.POSITIVE_INFINITY, perOrigin: Number.POSITIVE_INFINITY },
     clock,
     random: seededRandom(seed),

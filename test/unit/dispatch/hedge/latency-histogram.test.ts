@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
-import { LatencyWindow } from '../../../../src/dispatch/hedge/latency-histogram.ts'
+import { LatencyHistogram } from '../../../../src/dispatch/hedge/latency-histogram.ts'
 
 test('tells within which time a share of the calls was answered, to 5 %', () => {
-  const window = new LatencyWindow(0)
+  const window = new LatencyHistogram(0)
   for (let ms = 1; ms <= 1_000; ms++) window.observe(ms, 0)
   for (const share of [0.5, 0.9, 0.95, 0.99]) {
     const told = window.quantile(share, 0)
@@ -12,7 +12,7 @@ test('tells within which time a share of the calls was answered, to 5 %', () => 
 })
 
 test('forgets what is older than 30 s, and nothing that is younger than 20', () => {
-  const window = new LatencyWindow(0)
+  const window = new LatencyHistogram(0)
   window.observe(500, 9_999)
   window.observe(5, 15_000)
   expect(window.count(29_999)).toBe(2)
@@ -23,7 +23,7 @@ test('forgets what is older than 30 s, and nothing that is younger than 20', () 
 })
 
 test('is empty after any pause, and takes what is absurd', () => {
-  const window = new LatencyWindow(0)
+  const window = new LatencyHistogram(0)
   window.observe(1, 0)
   window.observe(0, 1_000_003)
   window.observe(-1, 1_000_003)

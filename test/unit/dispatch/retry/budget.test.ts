@@ -8,7 +8,7 @@ describe('the retry budget', () => {
   test('allows its reserve without any calls', () => {
     const budget = new RetryBudget(OPTIONS, 0)
     let granted = 0
-    while (budget.withdraw(0)) granted++
+    while (budget.tryWithdraw(0)) granted++
     expect(granted).toBe(100)
   })
 
@@ -16,15 +16,15 @@ describe('the retry budget', () => {
     const budget = new RetryBudget({ ...OPTIONS, minPerSecond: 0 }, 0)
     for (let call = 0; call < 50; call++) budget.deposit(0)
     let granted = 0
-    while (budget.withdraw(0)) granted++
+    while (budget.tryWithdraw(0)) granted++
     expect(granted).toBe(10)
   })
 
   test('forgets calls and retries after its window', () => {
     const budget = new RetryBudget(OPTIONS, 0)
     for (let call = 0; call < 500; call++) budget.deposit(0)
-    while (budget.withdraw(0));
-    expect(budget.withdraw(9_999)).toBe(false)
+    while (budget.tryWithdraw(0));
+    expect(budget.tryWithdraw(9_999)).toBe(false)
     expect(budget.balance(10_000)).toBe(100)
   })
 
@@ -41,7 +41,7 @@ describe('the retry budget', () => {
           if (call) {
             budget.deposit(now)
             calls.push(now)
-          } else if (budget.withdraw(now)) retries.push(now)
+          } else if (budget.tryWithdraw(now)) retries.push(now)
           // Slots are a tenth of the window: a retry may be forgotten one slot before the window is over.
           const since = now - 9_000
           const spent = retries.filter((at) => at > since).length
