@@ -39,7 +39,7 @@ export function table({ title, columns, rows, notes }: Report): string {
   return [title, '', head, rule, ...body, '', ...notes.map((note) => `* ${note}`)].join('\n')
 }
 
-/** Three significant digits: measurements are no more exact. */
+/** Three significant digits: measurements are not more exact. */
 function textOf(cell: Cell): string {
   if (cell === null) return '-'
   if (typeof cell === 'string') return cell

@@ -119,7 +119,7 @@ function inTurn(pools: readonly Pool[]): Send {
   let turn = 0
   return () => {
     const send = sends[turn++ % sends.length]
-    if (send === undefined) throw new Error('there are no pools')
+    if (send === undefined) throw new Error('the list of pools is empty')
     return send()
   }
 }

@@ -109,7 +109,7 @@ async function spread({ fetches, url, fleet }: DemoWorld): Promise<PhaseReport> 
 async function kill({ fetches, url, fleet, aws, host }: DemoWorld): Promise<PhaseReport> {
   const start = performance.now()
   const victim = fleet.tasks[0]
-  if (victim === undefined) throw new Error('there is no task to kill')
+  if (victim === undefined) throw new Error('the fleet has no tasks')
   let killed: Promise<void> | undefined
   let killedAt = Number.POSITIVE_INFINITY
   let deregisteredAt = Number.POSITIVE_INFINITY

@@ -9,4 +9,4 @@ export { scriptedResolver, type ScriptedAnswer, type ScriptedResolver } from './
 export { startFleet, type Fleet, type FleetOptions } from './fleet/fleet.ts'
 export type { FleetTask } from './fleet/fleet-task.ts'
 export type { Fault } from './fault.ts'
-export type { TaskStats } from './fleet/task-server.ts'
+export type { TaskStats, TaskTls } from './fleet/task-server.ts'

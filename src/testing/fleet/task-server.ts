@@ -29,9 +29,11 @@ export interface TaskStats {
   readonly connections: number
 }
 
-/** In PEM. */
+/** TLS of a fleet's tasks. */
 export interface TaskTls {
+  /** Private key, in PEM. */
   readonly key: string
+  /** Certificate, in PEM. */
   readonly cert: string
   /** HTTP/2 for clients that offer it, HTTP/1.1 for the others [false]. */
   readonly http2?: boolean | undefined
