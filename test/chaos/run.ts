@@ -3,7 +3,7 @@ import { monitorEventLoopDelay, type IntervalHistogram } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Client } from './clients/caller.ts'
 import { FailedEarlyError, startLoad, type Stream } from './load.ts'
-import type { Scenario } from './scenario.ts'
+import type { Scenario } from './stage.ts'
 import { CONTROL, ORDERS, Stage } from './stage.ts'
 import { Tally } from './tally.ts'
 

@@ -23,15 +23,15 @@ export interface Way extends AsyncDisposable {
 export function waysTo({ label, transport }: WireServer, pool?: Pool.Options): Way[] {
   const options =
     transport.pool === undefined && pool === undefined ? undefined : { ...transport.pool, ...pool }
-  const plain = transport.scheme === 'http'
-  const bare = new Agent(plain ? options : { ...options, connect: { ca, lookup: toServer } })
+  const isPlain = transport.scheme === 'http'
+  const bare = new Agent(isPlain ? options : { ...options, connect: { ca, lookup: toServer } })
   // With TLS, both are called by the name of the certificate.
-  const origin = plain ? `http://${label}` : `https://orders.shop.local:${new URL(`http://${label}`).port}`
+  const origin = isPlain ? `http://${label}` : `https://orders.shop.local:${new URL(`http://${label}`).port}`
   const ways: Way[] = [
     { name: 'a bare Agent', origin, dispatcher: bare, [Symbol.asyncDispose]: () => bare.destroy() },
   ]
   if (options === undefined) ways.push(over('passed on', origin, label))
-  ways.push(over('discovered', plain ? ORIGIN : origin, label, options))
+  ways.push(over('discovered', isPlain ? ORIGIN : origin, label, options))
   return ways
 }
 

@@ -32,13 +32,13 @@ async function runWorlds(transport: string): Promise<Result> {
   const end = baseSeed + WORLDS
   // A process that had to be ended leaves worlds to the next.
   while (seed < end) {
-    const told = await runInProcess(transport, seed, end - seed, (verdict) => {
+    const processFault = await runInProcess(transport, seed, end - seed, (verdict) => {
       for (const [what, count] of Object.entries(verdict.counts)) counts[what] = (counts[what] ?? 0) + count
       for (const fault of verdict.faults) faults.push(`seed ${verdict.seed}: ${fault}`)
       seed = verdict.seed + 1
     })
-    if (told === undefined) continue
-    faults.push(`seed ${seed}: ${told}`)
+    if (processFault === undefined) continue
+    faults.push(`seed ${seed}: ${processFault}`)
     seed++
   }
   return { faults, counts }

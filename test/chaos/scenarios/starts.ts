@@ -1,6 +1,6 @@
 /** The first calls of a client, and worlds of few parts. */
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Scenario } from '../scenario.ts'
+import type { Scenario } from '../stage.ts'
 import { refuse, terminate } from './crashes.ts'
 
 /** Nothing is known, and calls are there at once. */

@@ -1,6 +1,6 @@
 /** What befalls tasks, over each of the transports beside plain HTTP: a crash, a hang, resets, a deployment. */
 import type { Transport } from '../../support/transports.ts'
-import type { Scenario } from '../scenario.ts'
+import type { Scenario } from '../stage.ts'
 import { resetMidHeaders, resetOnAccept } from './breaks.ts'
 import { hangWithLimit, kill } from './crashes.ts'
 import { deployment } from './deployments.ts'

@@ -179,7 +179,7 @@ async function requested(
 ): Promise<void> {
   const { path, ...init } = options
   try {
-    const { statusCode, headers, body } = await client.request(origin + path, { ...init, signal } as object)
+    const { statusCode, headers, body } = await client.request(origin + path, { ...init, signal })
     if (reads === 'late') await delay(30)
     if (reads === 'dump') await body.dump()
     else if (reads === 'leave') {
