@@ -1,6 +1,13 @@
 /** The subjects: onehop's balancers with all health rules, and the balancers of others without them. */
-import { leastRequest, p2c, random as byLot, roundRobin, type Balancer, type Random } from 'onehop'
-import type { Upstream } from '../src/cluster/upstream.ts'
+import {
+  leastRequest,
+  p2c,
+  random as byLot,
+  roundRobin,
+  type Balancer,
+  type Candidate,
+  type Random,
+} from 'onehop'
 
 export interface Policy {
   readonly name: string
@@ -42,7 +49,7 @@ export const POLICIES: readonly Policy[] = [
  * requests. ("Supported load balancers", Envoy's documentation.)
  */
 function envoyLeastRequest(random: Random): Balancer {
-  const draw = (candidates: readonly Upstream[]): Upstream | undefined =>
+  const draw = (candidates: readonly Candidate[]): Candidate | undefined =>
     candidates[Math.floor(random.next() * candidates.length)]
   return {
     pick(candidates) {

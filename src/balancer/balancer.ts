@@ -1,4 +1,4 @@
-import type { Upstream } from '../cluster/upstream.ts'
+import type { Candidate } from './candidate.ts'
 
 /** What a balancer may know of the call that it picks for. */
 export interface PickHint {
@@ -31,7 +31,7 @@ export interface KeyedRequest {
  */
 export interface Balancer {
   /** Returns one of `candidates`; undefined only if there are none. */
-  pick(candidates: readonly Upstream[], hint: PickHint): Upstream | undefined
+  pick(candidates: readonly Candidate[], hint: PickHint): Candidate | undefined
   /**
    * What places a call, for balancers that send calls of one kind to one place. Asked once per call, before its
    * first attempt; all its attempts have the same key. What it throws fails the call.

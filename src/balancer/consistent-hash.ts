@@ -1,4 +1,3 @@
-import type { Upstream } from '../cluster/upstream.ts'
 import {
   checkFunction,
   checkHeaderName,
@@ -10,6 +9,7 @@ import {
 import { systemRandom, type Random } from '../core/clock.ts'
 import { InvalidOptionsError } from '../core/errors.ts'
 import type { Balancer, KeyedRequest } from './balancer.ts'
+import type { Candidate } from './candidate.ts'
 import { hashOf, hashOfBoth } from './hash.ts'
 import { p2c } from './p2c.ts'
 
@@ -83,7 +83,7 @@ export function consistentHash(options: ConsistentHashOptions): Balancer {
     options.fallback === undefined
       ? p2c({ random: options.random ?? systemRandom })
       : checkMethods<Balancer>('fallback', options.fallback, ['pick'], 'a balancer, e.g. p2c()')
-  const hashes = new WeakMap<readonly Upstream[], Int32Array>()
+  const hashes = new WeakMap<readonly Candidate[], Int32Array>()
   return {
     keyOf,
     pick(candidates, hint) {
@@ -103,20 +103,20 @@ export function consistentHash(options: ConsistentHashOptions): Balancer {
 
 /** Of those that can take one more call, the one with the highest number for the key. */
 function highest(
-  candidates: readonly Upstream[],
+  candidates: readonly Candidate[],
   hashes: Int32Array,
   key: number,
   allowedByWeight: number,
-): Upstream | undefined {
-  let best: Upstream | undefined
+): Candidate | undefined {
+  let best: Candidate | undefined
   let bestNumber = 0
   for (let i = 0; i < candidates.length; i++) {
-    const candidate = candidates[i] as Upstream
-    const { weight } = candidate.endpoint
+    const candidate = candidates[i] as Candidate
+    const { weight } = candidate
     if (candidate.pending >= NEVER_OVERLOADED && candidate.pending >= Math.ceil(allowedByWeight * weight))
       continue
     const number = hashOfBoth(hashes[i] ?? 0, key)
-    if (best === undefined || isHigher(number, weight, bestNumber, best.endpoint.weight)) {
+    if (best === undefined || isHigher(number, weight, bestNumber, best.weight)) {
       best = candidate
       bestNumber = number
     }
@@ -134,21 +134,21 @@ function isHigher(number: number, weight: number, otherNumber: number, otherWeig
  * How many calls a task may have under way, for each 1 of its weight, the one to be placed among them. The sum over
  * all is more than there are calls, so that there always is one that can take it.
  */
-function pendingAllowed(candidates: readonly Upstream[], maxLoad: number): number {
+function pendingAllowed(candidates: readonly Candidate[], maxLoad: number): number {
   if (maxLoad === Number.POSITIVE_INFINITY) return maxLoad
   let pending = 1
   let weight = 0
   for (let i = 0; i < candidates.length; i++) {
-    const candidate = candidates[i] as Upstream
+    const candidate = candidates[i] as Candidate
     pending += candidate.pending
-    weight += candidate.endpoint.weight
+    weight += candidate.weight
   }
   return (maxLoad * pending) / weight
 }
 
-function hashesOf(candidates: readonly Upstream[]): Int32Array {
+function hashesOf(candidates: readonly Candidate[]): Int32Array {
   const hashes = new Int32Array(candidates.length)
-  for (let i = 0; i < candidates.length; i++) hashes[i] = hashOf((candidates[i] as Upstream).label)
+  for (let i = 0; i < candidates.length; i++) hashes[i] = hashOf((candidates[i] as Candidate).label)
   return hashes
 }
 

@@ -1,8 +1,8 @@
-import type { Upstream } from '../cluster/upstream.ts'
 import { checkKeys, checkNumber } from '../core/check/check.ts'
 import { systemRandom, type Random } from '../core/clock.ts'
 import { InvalidOptionsError } from '../core/errors.ts'
 import type { Balancer } from './balancer.ts'
+import type { Candidate } from './candidate.ts'
 import { WeightedDraw } from './weighted-draw.ts'
 
 /** Options of `leastRequest`. */
@@ -46,7 +46,7 @@ export function leastRequest(options: LeastRequestOptions = {}): Balancer {
       let best = lots.draw(candidates)
       for (let choice = 1; choice < choices; choice++) {
         const other = lots.drawOther(candidates, best)
-        if (lots.isShorter(candidates, candidates[other] as Upstream, candidates[best] as Upstream))
+        if (lots.isShorter(candidates, candidates[other] as Candidate, candidates[best] as Candidate))
           best = other
       }
       return candidates[best]
@@ -55,16 +55,16 @@ export function leastRequest(options: LeastRequestOptions = {}): Balancer {
 }
 
 /** Ties by chance in proportion to weight, as in draws. */
-function leastOfAll(candidates: readonly Upstream[], chance: Random): Upstream | undefined {
+function leastOfAll(candidates: readonly Candidate[], chance: Random): Candidate | undefined {
   let best = candidates[0]
   if (best === undefined) return undefined
   let lowest = loadOf(best)
-  let tied = best.endpoint.weight
+  let tied = best.weight
   for (let i = 1; i < candidates.length; i++) {
-    const candidate = candidates[i] as Upstream
+    const candidate = candidates[i] as Candidate
     const load = loadOf(candidate)
     if (load > lowest) continue
-    const { weight } = candidate.endpoint
+    const { weight } = candidate
     tied = load < lowest ? weight : tied + weight
     if (load < lowest || chance.next() * tied < weight) best = candidate
     lowest = load
@@ -72,8 +72,8 @@ function leastOfAll(candidates: readonly Upstream[], chance: Random): Upstream |
   return best
 }
 
-function loadOf(upstream: Upstream | undefined): number {
-  return upstream === undefined ? Number.POSITIVE_INFINITY : upstream.pending / upstream.endpoint.weight
+function loadOf(candidate: Candidate): number {
+  return candidate.pending / candidate.weight
 }
 
 function choicesOf(choices: number | 'all'): number {

@@ -32,10 +32,12 @@ export function p2c(options: { readonly random?: Random | undefined } = {}): Bal
       if (one === undefined || other === undefined) return one ?? other
       const oneMs = one.expectedMs(now)
       const otherMs = other.expectedMs(now)
-      const same = aboutTheSame(one.endpoint.weight, other.endpoint.weight)
+      const same = aboutTheSame(one.weight, other.weight)
       if (oneMs < same * otherMs && otherMs < same * oneMs)
         return lots.isShorter(candidates, other, one) ? other : one
-      return otherMs * other.queue < oneMs * one.queue ? other : one
+      const otherQueue = 1 + other.pending / other.weight
+      const oneQueue = 1 + one.pending / one.weight
+      return otherMs * otherQueue < oneMs * oneQueue ? other : one
     },
   }
 }

@@ -1,6 +1,6 @@
 import { systemRandom, type Random } from '../core/clock.ts'
-import type { Upstream } from '../cluster/upstream.ts'
 import type { Balancer } from './balancer.ts'
+import type { Candidate } from './candidate.ts'
 
 /**
  * Each upstream in turn. Starts at a random one, so that a fleet of clients deployed together does not walk
@@ -10,7 +10,7 @@ export function roundRobin(options: { readonly random?: Random | undefined } = {
   const random = options.random ?? systemRandom
   // By the set of candidates, so that services which share a balancer, and retries among what is left, do not
   // move one another's turn.
-  const positions = new WeakMap<readonly Upstream[], number>()
+  const positions = new WeakMap<readonly Candidate[], number>()
   return {
     pick(candidates) {
       const count = candidates.length

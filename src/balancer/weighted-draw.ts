@@ -1,5 +1,5 @@
-import type { Upstream } from '../cluster/upstream.ts'
 import type { Random } from '../core/clock.ts'
+import type { Candidate } from './candidate.ts'
 
 /** With weights that lie within a factor of two, fewer than one draw in 60,000 is still without a result. */
 const MOST_TRIES = 16
@@ -21,9 +21,9 @@ interface Weights {
 export class WeightedDraw {
   readonly #random: Random
   /** Of each set, as far as it is known: weights may change while the set stays. */
-  readonly #weights = new WeakMap<readonly Upstream[], Weights>()
+  readonly #weights = new WeakMap<readonly Candidate[], Weights>()
   /** Of the set that was drawn from last, which is nearly always the next one too: a look into a map costs more. */
-  #last: readonly Upstream[] | undefined = undefined
+  #last: readonly Candidate[] | undefined = undefined
   #heaviestOfLast = 0
   #totalOfLast = 0
 
@@ -32,19 +32,19 @@ export class WeightedDraw {
   }
 
   /** @returns the index of one of the candidates; 0 where there are none */
-  draw(candidates: readonly Upstream[]): number {
+  draw(candidates: readonly Candidate[]): number {
     const count = candidates.length
     if (count < 2) return 0
     if (candidates !== this.#last) return this.#drawAnew(candidates)
     // One number for both: its whole part says which, and the rest of it whether that is kept.
     const drawn = this.#random.next() * count
     const index = Math.floor(drawn)
-    const { weight } = (candidates[index] as Upstream).endpoint
+    const { weight } = candidates[index] as Candidate
     return weight === this.#heaviestOfLast ? index : this.#keep(candidates, drawn)
   }
 
   /** The index of another one than `first`, of two or more. */
-  drawOther(candidates: readonly Upstream[], first: number): number {
+  drawOther(candidates: readonly Candidate[], first: number): number {
     for (let attempt = 0; attempt < MOST_TRIES; attempt++) {
       const index = this.draw(candidates)
       if (index !== first) return index
@@ -62,9 +62,9 @@ export class WeightedDraw {
    * part under way: drawn are the two in proportion to their weights, and what the shorter queue moves from one to the
    * other is as much as it moves back. Where weights are equal there is no such case.
    */
-  isShorter(candidates: readonly Upstream[], other: Upstream, one: Upstream): boolean {
-    const { weight } = one.endpoint
-    const { weight: otherWeight } = other.endpoint
+  isShorter(candidates: readonly Candidate[], other: Candidate, one: Candidate): boolean {
+    const { weight } = one
+    const { weight: otherWeight } = other
     if (weight === otherWeight) return other.pending < one.pending
     const load = one.pending * otherWeight
     if (other.pending * weight >= load) return false
@@ -78,7 +78,7 @@ export class WeightedDraw {
     return this.#random.next() * (1 - lack) < evenly * lack
   }
 
-  #drawAnew(candidates: readonly Upstream[]): number {
+  #drawAnew(candidates: readonly Candidate[]): number {
     const weights = this.#weights.get(candidates)
     if (weights === undefined) return this.#scan(candidates)
     this.#remember(candidates, weights.heaviest, weights.total)
@@ -86,13 +86,13 @@ export class WeightedDraw {
   }
 
   /** Where weights differ: what was drawn, or what is drawn instead. */
-  #keep(candidates: readonly Upstream[], first: number): number {
+  #keep(candidates: readonly Candidate[], first: number): number {
     const heaviest = this.#heaviestOfLast
     let drawn = first
     for (let attempt = 0; attempt < MOST_TRIES; attempt++) {
       if (attempt > 0) drawn = this.#random.next() * candidates.length
       const index = Math.floor(drawn)
-      const { weight } = (candidates[index] as Upstream).endpoint
+      const { weight } = candidates[index] as Candidate
       // It got heavier since: what is known now is right from the next draw on.
       if (weight > heaviest) {
         this.#remember(candidates, weight, this.#totalOfLast + weight - heaviest)
@@ -103,7 +103,7 @@ export class WeightedDraw {
     return this.#scan(candidates)
   }
 
-  #remember(candidates: readonly Upstream[], heaviest: number, total: number): void {
+  #remember(candidates: readonly Candidate[], heaviest: number, total: number): void {
     const known = this.#weights.get(candidates)
     if (known?.heaviest !== heaviest || known.total !== total)
       this.#weights.set(candidates, { heaviest, total })
@@ -112,18 +112,18 @@ export class WeightedDraw {
     this.#totalOfLast = total
   }
 
-  #scan(candidates: readonly Upstream[]): number {
+  #scan(candidates: readonly Candidate[]): number {
     let total = 0
     let heaviest = 0
     for (let i = 0; i < candidates.length; i++) {
-      const { weight } = (candidates[i] as Upstream).endpoint
+      const { weight } = candidates[i] as Candidate
       total += weight
       if (weight > heaviest) heaviest = weight
     }
     this.#remember(candidates, heaviest, total)
     let left = this.#random.next() * total
     for (let i = 0; i < candidates.length; i++) {
-      left -= (candidates[i] as Upstream).endpoint.weight
+      left -= (candidates[i] as Candidate).weight
       if (left < 0) return i
     }
     // What rounding left over.

@@ -40,11 +40,16 @@ export class Choice {
     hint: PickHint,
     instead: readonly Upstream[] = candidates,
   ): Upstream | undefined {
-    const picked = this.#balancer.pick(candidates, hint)
+    const picked = this.#pick(candidates, hint)
     if (picked === undefined) return undefined
     const isFull = picked.pending >= this.#maxPending
     if (!isFull && this.#slowStart.takes(picked, hint.now)) return picked
     const others = instead.filter((upstream) => upstream !== picked && upstream.pending < this.#maxPending)
-    return this.#balancer.pick(others, hint) ?? (isFull ? undefined : picked)
+    return this.#pick(others, hint) ?? (isFull ? undefined : picked)
+  }
+
+  /** A balancer returns one of its candidates, which are upstreams here. */
+  #pick(candidates: readonly Upstream[], hint: PickHint): Upstream | undefined {
+    return this.#balancer.pick(candidates, hint) as Upstream | undefined
   }
 }

@@ -1,3 +1,4 @@
+import type { Candidate } from '../balancer/candidate.ts'
 import { formatAddressPort } from '../core/ip.ts'
 import type { Endpoint } from '../discovery/endpoint.ts'
 import { Ejection } from './health/ejection.ts'
@@ -23,7 +24,7 @@ const SAME_FOR_ALL_MS = 1
  * An endpoint with the live state that calls gave it. The same object for as long as the endpoint stays, so
  * its connections, load and health outlive snapshots.
  */
-export class Upstream {
+export class Upstream implements Candidate {
   /** Replaced when a snapshot brings another zone or weight for the same place. */
   endpoint: Endpoint
   /** The port that calls to it use. */
@@ -81,6 +82,22 @@ export class Upstream {
     this.#latency = new PeakEwma(peersMs, now)
     this.#tauMs = LATENCY_TAU_MS
     this.#silentSince = now
+  }
+
+  get weight(): number {
+    return this.endpoint.weight
+  }
+
+  get zone(): string | undefined {
+    return this.endpoint.zone
+  }
+
+  get id(): string | undefined {
+    return this.endpoint.id
+  }
+
+  get attributes(): Endpoint['attributes'] {
+    return this.endpoint.attributes
   }
 
   /** An attempt begins. */
@@ -152,13 +169,8 @@ export class Upstream {
     return Math.max(this.latencyMs(now), silentMs) + SAME_FOR_ALL_MS
   }
 
-  /** Place of one more call in the queue here. */
-  get queue(): number {
-    return 1 + this.pending / this.endpoint.weight
-  }
-
   /** What one more call here costs, relative to its peers: the expected wait in a queue of `pending`. */
   cost(now: number): number {
-    return this.expectedMs(now) * this.queue
+    return this.expectedMs(now) * (1 + this.pending / this.endpoint.weight)
   }
 }
