@@ -68,7 +68,7 @@ export class SimulatedClient {
       slowStartMs: policy.health ? 10_000 : 0,
       maxPending: UNLIMITED.perTask,
       subset: subset === undefined ? undefined : { size: subset, clientId: id },
-      standpoint: location === undefined || !policy.zones ? undefined : { source: { location }, peers },
+      callerLocality: location === undefined || !policy.zones ? undefined : { source: { location }, peers },
       clock: time,
       random,
       onDeparted: (_upstream: Upstream) => undefined,

@@ -1,7 +1,7 @@
 import type { Cluster } from './cluster/cluster.ts'
 import type { EjectionCause } from './cluster/health/ejection.ts'
 import type { Upstream } from './cluster/upstream.ts'
-import type { Zones } from './cluster/locality/zone-router.ts'
+import type { ZoneRouter } from './cluster/locality/zone-router.ts'
 import type { ServiceView } from './discovery/service-view.ts'
 import { placeOf } from './discovery/endpoint-set.ts'
 import type { Hedging } from './dispatch/hedge/hedge-policy.ts'
@@ -191,7 +191,7 @@ function inspectHedging(hedging: Hedging | undefined, now: number): HedgingInspe
   return { delayMs: hedging.delayMs(now), share: hedging.share(now), begun, won }
 }
 
-function inspectZones(zones: Zones | undefined): ZonesInspection | undefined {
+function inspectZones(zones: ZoneRouter | undefined): ZonesInspection | undefined {
   if (zones === undefined) return undefined
   const { locality, localShare, shares } = zones
   return { own: locality.own, localShare, shares: Object.fromEntries(shares) }
@@ -210,7 +210,7 @@ function inspectUpstream(upstream: Upstream, cluster: Cluster, now: number): Ups
     cause: out ? ejection.cause : undefined,
     reason: out ? ejection.reason : undefined,
     ejectedForMs: out ? now - ejection.since : undefined,
-    slowStartMs: finite(now - upstream.startsSlowlyFrom),
+    slowStartMs: finite(now - upstream.slowStartSince),
     slowStartShare: cluster.slowStartShare(upstream, now),
     latencyMs: upstream.hasSamples ? upstream.latencyMs(now) : undefined,
     pending: upstream.pending,

@@ -51,7 +51,7 @@ export async function cachedResolve({ quick }: Effort): Promise<Report> {
   )
   const route = routes.find(ORIGIN)
   if (route === undefined) throw new Error(`${ORIGIN} is not discovered`)
-  await route.cluster.whenCurrent()
+  await route.cluster.ready()
 
   const silent = new SilentTerminal()
   const instant = new InstantTerminal()
@@ -125,7 +125,7 @@ export async function cachedResolve({ quick }: Effort): Promise<Report> {
   }
 }
 
-const IS_CURRENT = 'cluster.isCurrent(now) and its upstreams'
+const IS_CURRENT = 'cluster.reconcileIfChanged(now) and its upstreams'
 const PICK = 'route lookup, isCurrent and pick'
 
 /** Stored where V8 cannot prove that it is unused. */
@@ -139,7 +139,7 @@ function isCurrentSubject({ cluster }: Route): Subject {
       const now = systemClock.now()
       let seen = 0
       for (let index = 0; index < SYNC_CALLS; index++)
-        if (cluster.isCurrent(now)) seen += cluster.tasks.length
+        if (cluster.reconcileIfChanged(now)) seen += cluster.tasks.length
       if (seen !== SYNC_CALLS * TASKS) throw new Error('the service was not cached')
     },
   }
@@ -163,7 +163,7 @@ function pickSubject(routes: RouteTable): Subject {
       for (let index = 0; index < SYNC_CALLS; index++) {
         const route = routes.find(ORIGIN)
         const now = systemClock.now()
-        if (route?.cluster.isCurrent(now) !== true) throw new Error('the service was not cached')
+        if (route?.cluster.reconcileIfChanged(now) !== true) throw new Error('the service was not cached')
         sink.value = route.cluster.pick({ now, key: undefined }, NONE_TRIED, false)
       }
     },

@@ -53,7 +53,7 @@ export function clusterOver(view: ServiceView, clock: Clock): Cluster {
     slowStartMs: 0,
     maxPending: Number.POSITIVE_INFINITY,
     subset: undefined,
-    standpoint: undefined,
+    callerLocality: undefined,
     onDeparted: () => undefined,
   })
 }

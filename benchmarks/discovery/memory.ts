@@ -79,7 +79,7 @@ async function weigh(make: () => readonly Endpoint[], count: number, collect: ()
   await view.whenUsable()
   const withView = collect()
   const cluster = clusterOver(view, clock)
-  cluster.isCurrent(0)
+  cluster.reconcileIfChanged(0)
   const withCluster = collect()
   // Read after the last collection, so that everything is alive until then.
   if (cluster.tasks.length !== count || view.snapshot?.endpoints.length !== endpoints.length)

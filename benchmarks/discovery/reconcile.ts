@@ -54,7 +54,7 @@ export async function reconcile({ quick }: Effort): Promise<Report> {
     rows: cases.map(({ size, change }, index) => rowOf(size, change, rounds[index] ?? [])),
     notes: [
       'view: checks the answer and compares it with the last one. It costs some µs at any size (a promise, a signal and a timer for the lookup). The source answers at once, with new objects, as from the wire.',
-      'cluster: cluster.isCurrent(now). The first call after a change pays for it: upstreams that stay keep their state, others are created or removed (none has connections here).',
+      'cluster: cluster.reconcileIfChanged(now). The first call after a change pays for it: upstreams that stay keep their state, others are created or removed (none has connections here).',
       'The same set in another order does not change the cluster: the view keeps its array. Two sets without common endpoints differ at the first comparison, others only at the last.',
       `Medians of ${plan.rounds} rounds of ${plan.answers} answers, each case in turn. lowest, highest: of the rounds. A client does this once per service and TTL or poll.`,
     ],
@@ -74,7 +74,7 @@ async function takeIn(sets: Sets, answers: number): Promise<Taken> {
     const askedAt = performance.now()
     await view.whenUsable()
     const toldAt = performance.now()
-    const isCurrent = cluster.isCurrent(0)
+    const isCurrent = cluster.reconcileIfChanged(0)
     const doneAt = performance.now()
     if (!isCurrent || cluster.tasks.length !== endpoints.length)
       throw new Error('the cluster does not have the answer')

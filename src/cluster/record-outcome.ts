@@ -3,140 +3,118 @@ import { isConnectFailure, type Outcome } from '../core/outcome.ts'
 import { DEFAULT_OUTLIER, type OutlierDetector } from './health/outlier.ts'
 import type { Upstream } from './upstream.ts'
 
-/** What an outcome shows about whether an upstream should be in the rotation. */
-export type Change =
+/** What an outcome changes about an upstream's health. */
+export type HealthChange =
   | { readonly kind: 'none' | 'readmitted' }
-  /** It is out already: no connection, or a probe that failed. */
+  /** No connection, or a failed probe: it is ejected already. */
   | { readonly kind: 'ejected'; readonly forMs: number }
-  /** It answers markedly worse than its peers: to be put out if the cluster can bear it. */
+  /** It answers much worse than its peers: to be ejected if enough tasks are left. */
   | { readonly kind: 'outlier'; readonly reason: string }
 
 type Failure = Extract<Outcome, { kind: 'connect-error' | 'transport-error' | 'timeout' }>
 
-/** The judge of failures; undefined where failures put nobody out (a load balancer, `outlier: false`). */
-export type Judge = OutlierDetector | undefined
+/**
+ * An aborted probe that lasted less than this says nothing: it may have had no connection yet. Within a VPC a connection
+ * takes less than 2 ms.
+ */
+const MIN_PROBE_MS = 2
 
-// A failing task answers fast. Unless its failures count as slow, it draws traffic: the classic black hole.
-const FAILURE_COUNTS_AS_MS = 1_000
-const LONGEST_RETRY_AFTER_MS = 60_000
+const NONE: HealthChange = { kind: 'none' }
+const READMITTED: HealthChange = { kind: 'readmitted' }
 
 /**
- * A client's first calls to a task make its connections, and find its caches cold: that is not how long it takes. Were
- * it held against the task, a client that makes one call at a time would keep to the first task that it warmed.
+ * Applies the outcome of one attempt to the upstream: counts, latency estimate, ejection.
+ * @param detector judges failures; undefined: they eject nothing (load balancer, `outlier: false`)
+ * @param startedAt when the attempt began, on the clock [the outcome's latency before `now`]
+ * @param isProbe whether the attempt was the upstream's probe
  */
-const COLD_CALLS = 2
-
-/**
- * A probe that its caller gives up sooner than a connection is made says nothing of the task. Within a VPC that takes
- * less than 2 ms.
- */
-const CONNECTED_WITHIN_MS = 2
-
-const NOTHING: Change = { kind: 'none' }
-const READMITTED: Change = { kind: 'readmitted' }
-
-/**
- * Takes what became of one attempt into the upstream's estimate, counts and ejection.
- * @param isProbe whether the attempt was to show that the upstream is well again
- */
-export function learn(
+export function recordOutcome(
   upstream: Upstream,
   outcome: Outcome,
   now: number,
-  judge: Judge,
+  detector: OutlierDetector | undefined,
   startedAt?: number,
   isProbe = false,
-): Change {
+): HealthChange {
+  upstream.record(outcome, now)
   switch (outcome.kind) {
     case 'response':
-      return learnFromResponse(upstream, outcome, now, judge, isProbe, startedAt)
+      return afterResponse(upstream, outcome, now, detector, isProbe, startedAt)
     case 'connect-error':
     case 'transport-error':
     case 'timeout':
-      if (outcome.kind === 'transport-error' && outcome.ownFault === true)
-        return learn(upstream, { kind: 'cancelled', latencyMs: 0 }, now, judge, startedAt, isProbe)
-      return learnFromFailure(upstream, outcome, now, judge, isProbe)
+      return afterFailure(upstream, outcome, now, detector, isProbe)
     case 'queue-timeout':
-      return NOTHING
+      return NONE
     case 'cancelled':
-      // It had this long and did not answer: worth knowing if it is more than was expected.
-      if (outcome.latencyMs > upstream.latencyMs(now)) upstream.observe(outcome.latencyMs, now)
-      return isProbe ? learnFromLostProbe(upstream, outcome, now, judge) : NOTHING
+      return isProbe ? afterAbortedProbe(upstream, outcome, now, detector) : NONE
   }
 }
 
-function learnFromLostProbe(
+function afterAbortedProbe(
   { ejection }: Upstream,
   { latencyMs, outrun }: Outcome & { kind: 'cancelled' },
   now: number,
-  judge: Judge,
-): Change {
+  detector: OutlierDetector | undefined,
+): HealthChange {
   if (outrun === true) return ejected(ejection.probeOutrun(now))
-  if (latencyMs < CONNECTED_WITHIN_MS) return NOTHING
-  const told = `a probe had no answer in ${Math.round(latencyMs)} ms, when its caller left`
-  return ejected(ejection.probeGivenUp(now, told, baseMsOf(judge)))
+  if (latencyMs < MIN_PROBE_MS) return NONE
+  const reason = `a probe had no answer in ${Math.round(latencyMs)} ms, when its caller left`
+  return ejected(ejection.probeAborted(now, reason, baseMsOf(detector)))
 }
 
-function learnFromResponse(
-  upstream: Upstream,
-  outcome: Outcome & { kind: 'response' },
+function afterResponse(
+  { ejection, answers }: Upstream,
+  { status, latencyMs }: Outcome & { kind: 'response' },
   now: number,
-  judge: Judge,
+  detector: OutlierDetector | undefined,
   isProbe: boolean,
-  startedAt: number = now - outcome.latencyMs,
-): Change {
-  const { status, latencyMs, retryAfterMs } = outcome
+  startedAt: number = now - latencyMs,
+): HealthChange {
   const isGood = status < 500
-  upstream.answeredAt = now
-  if (status === 503 || status === 429) {
-    const penaltyMs = Math.min(retryAfterMs ?? FAILURE_COUNTS_AS_MS, LONGEST_RETRY_AFTER_MS)
-    upstream.penalise(Math.max(penaltyMs, latencyMs), now)
-  } else if (upstream.requests >= COLD_CALLS || latencyMs <= upstream.latencyMs(now)) {
-    upstream.observe(latencyMs, now)
-  }
-  if (!isGood || status === 429) upstream.failures++
-  if (upstream.ejection.answered(startedAt, isGood, now)) return READMITTED
-  if (!isGood) return judgeFailure(upstream, `status ${status}`, now, judge, isProbe)
-  if (upstream.ejection.state === 'available') judge?.succeeded(upstream.answers, now)
-  return NOTHING
+  if (ejection.answered(startedAt, isGood, now)) return READMITTED
+  if (!isGood) return judgeFailure(ejection, answers, `status ${status}`, now, detector, isProbe)
+  if (ejection.state === 'available') detector?.succeeded(answers, now)
+  return NONE
 }
 
-function learnFromFailure(
-  upstream: Upstream,
+function afterFailure(
+  { ejection, answers }: Upstream,
   outcome: Failure,
   now: number,
-  judge: Judge,
+  detector: OutlierDetector | undefined,
   isProbe: boolean,
-): Change {
-  upstream.failures++
-  if (isConnectFailure(outcome)) {
-    upstream.answeredAt = Number.NEGATIVE_INFINITY
-    // A connection that cannot be made says nothing about how long answers take; ejection takes care of it.
-    return ejected(upstream.ejection.connectFailed(now, reasonOf(outcome.error), isProbe))
-  }
-  const waitedMs = outcome.kind === 'timeout' ? outcome.latencyMs : 0
-  upstream.penalise(Math.max(FAILURE_COUNTS_AS_MS, waitedMs), now)
-  if (isProbe && outcome.kind === 'timeout' && upstream.ejection.cause === 'refuses')
-    return ejected(upstream.ejection.probeGivenUp(now, reasonOf(outcome.error), baseMsOf(judge)))
-  return judgeFailure(upstream, reasonOf(outcome.error), now, judge, isProbe)
+): HealthChange {
+  if (outcome.kind === 'transport-error' && outcome.ownFault === true) return NONE
+  const reason = reasonOf(outcome.error)
+  if (isConnectFailure(outcome)) return ejected(ejection.connectFailed(now, reason, isProbe))
+  if (isProbe && outcome.kind === 'timeout' && ejection.cause === 'refuses')
+    return ejected(ejection.probeAborted(now, reason, baseMsOf(detector)))
+  return judgeFailure(ejection, answers, reason, now, detector, isProbe)
 }
 
-function judgeFailure(upstream: Upstream, what: string, now: number, judge: Judge, isProbe: boolean): Change {
-  const { ejection } = upstream
+function judgeFailure(
+  ejection: Upstream['ejection'],
+  answers: Upstream['answers'],
+  what: string,
+  now: number,
+  detector: OutlierDetector | undefined,
+  isProbe: boolean,
+): HealthChange {
   if (isProbe) {
-    // A probe that fails in any way was not the success that re-admits.
-    if (ejection.cause === 'refuses' || judge === undefined) return ejected(ejection.probeBroke(now, what))
-    return ejected(ejection.failed(now, what, judge.options, 1, isProbe))
+    // Any failure of a probe means that it was not the success that readmits.
+    if (ejection.cause === 'refuses' || detector === undefined) return ejected(ejection.probeBroke(now, what))
+    return ejected(ejection.failed(now, what, detector.options.baseMs, 1, isProbe))
   }
-  if (ejection.state !== 'available') return NOTHING
-  const reason = judge?.failed(upstream.answers, now)
-  return reason === undefined ? NOTHING : { kind: 'outlier', reason: `${reason} (${what})` }
+  if (ejection.state !== 'available') return NONE
+  const reason = detector?.failed(answers, now)
+  return reason === undefined ? NONE : { kind: 'outlier', reason: `${reason} (${what})` }
 }
 
-function baseMsOf(judge: Judge): number {
-  return (judge?.options ?? DEFAULT_OUTLIER).baseMs
+function baseMsOf(detector: OutlierDetector | undefined): number {
+  return (detector?.options ?? DEFAULT_OUTLIER).baseMs
 }
 
-function ejected(forMs: number | undefined): Change {
-  return forMs === undefined ? NOTHING : { kind: 'ejected', forMs }
+function ejected(forMs: number | undefined): HealthChange {
+  return forMs === undefined ? NONE : { kind: 'ejected', forMs }
 }

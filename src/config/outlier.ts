@@ -3,7 +3,11 @@ import { checkKeys, checkMs, checkNumber, given, keyPath } from '../core/check/c
 
 const KEYS = Object.keys(DEFAULT_OUTLIER)
 
-/** @returns undefined where failures eject no task */
+/**
+ * The checked option `outlier`.
+ * @returns undefined if failures eject no task
+ * @throws InvalidOptionsError for unknown keys and values out of range
+ */
 export function outlierSettings(
   path: string,
   value: unknown,
@@ -15,22 +19,7 @@ export function outlierSettings(
   const base = defaults ?? DEFAULT_OUTLIER
   const read = (key: keyof OutlierOptions, check: (at: string, given: unknown) => number): number =>
     given(keyPath(path, key), outlier[key], base[key], check)
-  return {
-    consecutiveFailures: read('consecutiveFailures', checkCount),
-    windowMs: read('windowMs', checkWindow),
-    minSamples: read('minSamples', checkCount),
-    baseMs: read('baseMs', checkTime),
-    longestMs: read('longestMs', checkTime),
-    maxEjectedRatio: read('maxEjectedRatio', checkShare),
-  }
-}
-
-function checkCount(path: string, value: unknown): number {
-  return checkNumber(path, value, { min: 1, max: 100_000, integer: true })
-}
-
-function checkWindow(path: string, value: unknown): number {
-  return checkMs(path, value, 1_000)
+  return { baseMs: read('baseMs', checkTime), maxEjectedRatio: read('maxEjectedRatio', checkShare) }
 }
 
 function checkTime(path: string, value: unknown): number {

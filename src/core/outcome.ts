@@ -1,5 +1,6 @@
 /**
- * What became of one attempt on one upstream: the only thing that flows back from `dispatch/` to `cluster/`.
+ * What became of one attempt on one upstream. Beside the begin and end of attempts, which the upstream counts, it is the
+ * only thing that flows back from `dispatch/` to `cluster/`.
  */
 export type Outcome =
   | {
@@ -14,6 +15,8 @@ export type Outcome =
        * a request (408 with `connection: close`): as a rule it did so while this one was on its way.
        */
       readonly connectionExpired?: true
+      /** The task announced with this response that it is about to end. */
+      readonly draining?: true
     }
   /** No connection: nothing was sent, so any method may be tried elsewhere. */
   | { readonly kind: 'connect-error'; readonly error: Error }
@@ -57,4 +60,10 @@ export type Outcome =
 /** Whether the attempt never reached the upstream: connection refused, unreachable, or not made in time. */
 export function isConnectFailure(outcome: Outcome): boolean {
   return outcome.kind === 'connect-error' || (outcome.kind === 'timeout' && outcome.phase === 'connect')
+}
+
+/** Whether the upstream said something, even if it refused or broke the connection. */
+export function isAnswer(outcome: Outcome): boolean {
+  if (outcome.kind === 'transport-error') return outcome.ownFault !== true
+  return outcome.kind !== 'timeout' && outcome.kind !== 'cancelled' && outcome.kind !== 'queue-timeout'
 }

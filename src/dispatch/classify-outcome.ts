@@ -159,12 +159,6 @@ export function verdictOnLateness(error: Error, latencyMs: number, isConnected: 
   return { kind: 'timeout', phase: 'headers', latencyMs, error }
 }
 
-/** Whether the task said something, were it that it takes no connections. */
-export function isAnswer(outcome: Outcome): boolean {
-  if (outcome.kind === 'transport-error') return outcome.ownFault !== true
-  return outcome.kind !== 'timeout' && outcome.kind !== 'cancelled' && outcome.kind !== 'queue-timeout'
-}
-
 /** Whether the two sides did not agree on TLS: a certificate, a name, a version. Asking the same again changes nothing. */
 export function isTlsError(error: Error): boolean {
   const code = codeOf(error)

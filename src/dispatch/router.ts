@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { Cluster } from '../cluster/cluster.ts'
-import type { LocationSource, StandpointOptions } from '../cluster/locality/caller-locality.ts'
+import type { LocationSource, CallerLocalityOptions } from '../cluster/locality/caller-locality.ts'
 import type { SnapshotCache } from '../discovery/cache.ts'
 import type { Endpoint } from '../discovery/endpoint.ts'
 import { canonicalHost, parseServiceName, type ServiceName } from '../discovery/service-name.ts'
@@ -175,7 +175,7 @@ export class RouteTable implements Routes {
       slowStartMs: settings.slowStartMs,
       maxPending: settings.maxPending.perTask,
       subset: settings.subset,
-      standpoint: this.#standpoint(settings, peers),
+      callerLocality: this.#callerLocality(settings, peers),
       clock,
       random,
       onDeparted: (upstream) => pools.drain(upstream),
@@ -216,7 +216,10 @@ export class RouteTable implements Routes {
     return parseServiceName(spellings.get(host) ?? host, namespaces)
   }
 
-  #standpoint({ zone }: ServiceSettings, peers: ServiceName | undefined): StandpointOptions | undefined {
+  #callerLocality(
+    { zone }: ServiceSettings,
+    peers: ServiceName | undefined,
+  ): CallerLocalityOptions | undefined {
     if (zone === undefined) return undefined
     this.#location.find()
     return {

@@ -118,7 +118,7 @@ describe('allowed is everything that is allowed', () => {
   test.each<[object, string]>([
     [{ retry: true }, 'retry: got true; allowed: false, or a plain object of attempts, baseMs'],
     [{ hedge: 5 }, 'hedge: got 5; allowed: true, false, or a plain object of percentile'],
-    [{ outlier: true }, 'outlier: got true; allowed: false, or a plain object of consecutiveFailures'],
+    [{ outlier: true }, 'outlier: got true; allowed: false, or a plain object of baseMs'],
     [{ subset: 5 }, 'subset: got 5; allowed: false, or a plain object of size'],
     [{ zone: 'eu-west-1b' }, 'zone: got "eu-west-1b"; allowed: false, or a plain object of own'],
     [{ deadlineHeader: true }, 'deadlineHeader: got true; allowed: false, or a name'],

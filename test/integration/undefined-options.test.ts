@@ -38,8 +38,7 @@ const service: Required<ServiceOptions> = {
   timeouts: { connectMs: undefined, attemptMs: undefined, deadlineMs: undefined },
   deadlineHeader: undefined,
   outlier: {
-    ...{ consecutiveFailures: undefined, windowMs: undefined, minSamples: undefined },
-    ...{ baseMs: undefined, longestMs: undefined, maxEjectedRatio: undefined },
+    ...{ baseMs: undefined, maxEjectedRatio: undefined },
   },
   slowStartMs: undefined,
   subset: undefined,

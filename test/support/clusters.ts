@@ -55,14 +55,14 @@ export async function testCluster(
     slowStartMs: 0,
     maxPending: Number.POSITIVE_INFINITY,
     subset: undefined,
-    standpoint: undefined,
+    callerLocality: undefined,
     clock,
     random,
     onDeparted: (upstream) => departed.push(upstream),
     ...options,
   })
-  await cluster.whenCurrent()
-  cluster.isCurrent(clock.now())
+  await cluster.ready()
+  cluster.reconcileIfChanged(clock.now())
   return { clock, resolver, view, cluster, departed }
 }
 
@@ -74,6 +74,6 @@ export function refused(code = 'ECONNREFUSED'): Outcome {
   return { kind: 'connect-error', error: Object.assign(new Error(`connect ${code}`), { code }) }
 }
 
-export function answered(status = 200, latencyMs = 5): Outcome {
+export function answered(status = 200, latencyMs = 5): Outcome & { kind: 'response' } {
   return { kind: 'response', status, latencyMs, retryAfterMs: undefined }
 }

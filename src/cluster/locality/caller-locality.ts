@@ -2,51 +2,54 @@ import type { Endpoint } from '../../discovery/endpoint.ts'
 import type { View } from '../../discovery/view.ts'
 import { Locality, type TaskLocation } from './locality.ts'
 
-/** Where a client stands, as others tell it: at once, later, or never. */
+/** Reports where the caller runs: at once, later, or never. */
 export interface LocationSource {
-  /** undefined: not known, or not known yet. Another object whenever it changes. */
+  /** undefined: unknown so far. Another object whenever it changes. */
   readonly location: TaskLocation | undefined
 }
 
-export interface StandpointOptions {
+export interface CallerLocalityOptions {
   readonly source: LocationSource
-  /** The service that this process is a task of; undefined: not told. */
+  /** The service that this process is a task of; undefined: not configured. */
   readonly peers: View | undefined
 }
 
-/** From where a client calls, and who else does: what the choice of zones and of a subset goes by. */
-export class Standpoint {
+/** The caller's location and its peers: what zone routing and subsets depend on. */
+export class CallerLocality {
   readonly #source: LocationSource
   readonly #view: View | undefined
   #location: TaskLocation | undefined
   #locality: Locality | undefined
   #peers: readonly Endpoint[] | undefined
-  #asking = false
+  #isLookingUp = false
 
-  constructor({ source, peers }: StandpointOptions) {
+  constructor({ source, peers }: CallerLocalityOptions) {
     this.#source = source
     this.#view = peers
   }
 
-  /** undefined where nothing is known of the own location. */
+  /** undefined while the caller's location is unknown. */
   get locality(): Locality | undefined {
     return this.#locality
   }
 
-  /** All tasks of the own service, or a sample of them; undefined where they are not known. */
+  /** Tasks of the caller's service, or a sample of them; undefined while unknown. */
   get peers(): readonly Endpoint[] | undefined {
     return this.#peers
   }
 
-  /** All of them; undefined where some may be missing. */
+  /** All tasks of the caller's service; undefined if some may be missing. */
   get allPeers(): readonly Endpoint[] | undefined {
     return this.#view?.snapshot?.complete === true ? this.#peers : undefined
   }
 
-  /** Takes in what is new. Calls do not wait for it: until it is known they go anywhere. */
-  hasChanged(now: number): boolean {
+  /**
+   * Takes in the current location and peers, and looks up the peers if they are stale. Calls do not wait for that.
+   * @returns whether something has changed
+   */
+  refresh(now: number): boolean {
     const { location } = this.#source
-    const peers = this.#peersNow(now)
+    const peers = this.#refreshPeers(now)
     if (location === this.#location && peers === this.#peers) return false
     if (location !== this.#location)
       this.#locality = location === undefined ? undefined : new Locality(location)
@@ -55,23 +58,23 @@ export class Standpoint {
     return true
   }
 
-  #peersNow(now: number): readonly Endpoint[] | undefined {
+  #refreshPeers(now: number): readonly Endpoint[] | undefined {
     const view = this.#view
     if (view === undefined) return undefined
     view.usedAt = now
-    if (now >= view.usableUntil && !this.#asking) void this.#ask(view)
+    if (now >= view.usableUntil && !this.#isLookingUp) void this.#lookUp(view)
     const endpoints = view.snapshot?.endpoints
     return endpoints === undefined || endpoints.length === 0 ? undefined : endpoints
   }
 
-  async #ask(view: View): Promise<void> {
-    this.#asking = true
+  async #lookUp(view: View): Promise<void> {
+    this.#isLookingUp = true
     try {
       await view.whenUsable()
     } catch {
-      // Closed. Why a lookup failed stands in `view.error`, and in the event of it.
+      // The client is closed. A failed lookup does not throw: `view.error` and an event report it.
     } finally {
-      this.#asking = false
+      this.#isLookingUp = false
     }
   }
 }

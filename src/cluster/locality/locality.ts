@@ -2,23 +2,23 @@ import type { BlockList } from 'node:net'
 import { canonicalAddress, familyOf, rangesOf, type Cidr } from '../../core/cidr.ts'
 import type { Endpoint } from '../../discovery/endpoint.ts'
 
-/** Where this process runs, as far as it knows. */
+/** Where the caller runs, as far as it is known. */
 export interface TaskLocation {
-  /** `eu-west-1b` */
+  /** Availability zone, e.g. `eu-west-1b`. */
   readonly zone: string | undefined
-  /** That it is in: a subnet lies in one zone. */
+  /** The caller's subnets. A subnet lies in one zone. */
   readonly subnets: readonly Cidr[]
-  /** What it is known by in Cloud Map, where it is registered itself. */
+  /** The caller's id in Cloud Map, if it is registered. */
   readonly instanceId: string | undefined
   readonly addresses: readonly string[]
 }
 
-/** The zone of endpoints of which is known only that it is not one's own. No zone is called so. */
+/** Zone unknown, but not the caller's. No zone has this name. */
 export const ELSEWHERE = ''
 
-/** Tells in which zone endpoints are, as seen from one place. */
+/** Finds the zone of an endpoint, relative to one location. */
 export class Locality {
-  /** The own zone; `own subnet` where its name is unknown. */
+  /** The caller's zone; `own subnet` if its name is unknown. */
   readonly own: string
   readonly #zone: string | undefined
   readonly #subnets: BlockList
@@ -33,7 +33,7 @@ export class Locality {
     this.#subnets = rangesOf(location.subnets)
   }
 
-  /** What discovery says; where it says nothing, as DNS does, the address tells whether it is the own zone. */
+  /** As discovery reports it. DNS reports none: then the address shows whether it is the caller's zone. */
   zoneOf(endpoint: Endpoint): string {
     const { zone, address } = endpoint
     if (zone !== undefined && this.#zone !== undefined) return zone
@@ -41,7 +41,7 @@ export class Locality {
     return zone ?? ELSEWHERE
   }
 
-  /** Whether an endpoint is this process itself. */
+  /** Whether the endpoint is the caller itself. */
   isSelf({ address, id }: Endpoint): boolean {
     return this.#addresses.has(canonicalAddress(address)) || (id !== undefined && id === this.#instanceId)
   }

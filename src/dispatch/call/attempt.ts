@@ -13,7 +13,7 @@ import { retryAfterMs } from '../retry/policy.ts'
 import { ResponseRest } from '../connections/drain-response.ts'
 import type { Slots, Waiter } from '../connections/slots.ts'
 import type { Limited, TimeLimit } from './time-limit.ts'
-import { explained, isAnswer, verdictOn, verdictOnAbort, verdictOnLateness } from '../classify-outcome.ts'
+import { explained, verdictOn, verdictOnAbort, verdictOnLateness } from '../classify-outcome.ts'
 
 /** A task that is shutting down says so with its answers, whatever the value. */
 const DRAINING_HEADER = 'x-onehop-draining'
@@ -94,7 +94,7 @@ export class Attempt implements AttemptHandler, Waiter, Limited {
     this.#countedFrom = startedAt
     this.#takenUpAt = startedAt
     this.#lateMs = 0
-    upstream.began(startedAt)
+    upstream.begin(startedAt)
   }
 
   /** undici's controller of this attempt; undefined until there is a connection. */
@@ -120,7 +120,7 @@ export class Attempt implements AttemptHandler, Waiter, Limited {
       this.#slots = slots
       this.call.route.limits.queue.start(this, this.#startedAt)
       if (!slots.enter(this)) {
-        this.upstream.queued()
+        this.upstream.enqueue()
         this.#send = () => this.#dispatch(pool, this.call.sentLater(options))
         return
       }
@@ -146,7 +146,7 @@ export class Attempt implements AttemptHandler, Waiter, Limited {
     this.#send = undefined
     this.#countedFrom = now
     this.#takenUpAt = now
-    this.upstream.asked(now)
+    this.upstream.dequeue(now)
     if (send !== undefined) this.call.context.runInAsyncScope(send)
   }
 
@@ -327,11 +327,10 @@ export class Attempt implements AttemptHandler, Waiter, Limited {
       latencyMs: this.#elapsedMs(now),
       retryAfterMs: statusCode < 300 ? undefined : retryAfterMs(headers['retry-after']),
     }
-    const outcome = this.#isExpired(statusCode, headers)
-      ? { ...response, connectionExpired: true as const }
-      : response
-    if (headers[DRAINING_HEADER] !== undefined) this.#hearDraining(headers)
-    if (!this.isOver) this.#report(outcome, now)
+    let outcome = response
+    if (this.#isExpired(statusCode, headers)) outcome = { ...outcome, connectionExpired: true }
+    if (this.#isDraining(headers)) outcome = { ...outcome, draining: true }
+    this.#report(outcome, now)
     // Listeners hear of ejections, and may end the call: nothing is asked or told any more.
     if (this.isOver) return
     if (statusCode >= 400 && this.call.retries(this, outcome)) {
@@ -389,9 +388,9 @@ export class Attempt implements AttemptHandler, Waiter, Limited {
   }
 
   /** Over HTTP/1.1 a task that is about to end closes its connections, too; HTTP/2 has no such header. */
-  #hearDraining(headers: IncomingHttpHeaders): void {
-    const { cluster, clock, pools } = this.call.route
-    if (isClosing(headers) || pools.speaksHttp2(this.upstream)) cluster.drains(this.upstream, clock.now())
+  #isDraining(headers: IncomingHttpHeaders): boolean {
+    if (headers[DRAINING_HEADER] === undefined) return false
+    return isClosing(headers) || this.call.route.pools.speaksHttp2(this.upstream)
   }
 
   /** Whether the connection was there before, and the server had given it up when the request came. */
@@ -495,7 +494,7 @@ export class Attempt implements AttemptHandler, Waiter, Limited {
   #report(outcome: Outcome, now: number = this.call.route.clock.now()): void {
     if (this.trace !== undefined) this.#tellTrace(this.trace, outcome)
     const { cluster } = this.call.route
-    if (!this.#reported && this.#send === undefined) this.upstream.waited(isAnswer(outcome), now)
+    if (!this.#reported && this.#send === undefined) this.upstream.stopWaiting(outcome, now)
     this.#reported = true
     cluster.report(this.upstream, outcome, now, this.#startedAt, this.call)
   }
@@ -511,8 +510,7 @@ export class Attempt implements AttemptHandler, Waiter, Limited {
     this.#stopLimit()
     this.#rest?.end()
     if (this.#line !== undefined) this.#leaveLine(this.#line)
-    this.upstream.requests++
-    this.upstream.pending--
+    this.upstream.end()
     if (this.trace !== undefined) traceOver(attemptTracing, this.trace)
   }
 

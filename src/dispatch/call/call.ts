@@ -264,7 +264,7 @@ export class Call extends CallController implements AttemptOwner, PickHint {
   #beginWhenCurrent(): void {
     if (!this.route.calls.startsWaiting(this)) return
     this.#wait = keepAlive(this.route.clock)
-    this.route.cluster.whenCurrent().then(
+    this.route.cluster.ready().then(
       () => this.#beginNow(),
       (error: Error) => this.failed(error),
     )
@@ -283,7 +283,7 @@ export class Call extends CallController implements AttemptOwner, PickHint {
   /** Takes in a new snapshot too, which a resolver of the user's may have made badly: that ends the call. */
   #isCurrent(now: number): boolean {
     try {
-      return this.route.cluster.isCurrent(now)
+      return this.route.cluster.reconcileIfChanged(now)
     } catch (error) {
       this.failed(error as Error)
       return false

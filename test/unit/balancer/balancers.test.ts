@@ -10,7 +10,7 @@ import type { Upstream } from '../../../src/cluster/upstream.ts'
 import type { Random } from '../../../src/core/clock.ts'
 import { seededRandom } from '../../../src/testing/fakes/seeded-random.ts'
 import { hint } from '../../support/clusters.ts'
-import { upstreams } from '../../support/upstreams.ts'
+import { finish, occupy, upstreams } from '../../support/upstreams.ts'
 
 const balancers: readonly (readonly [string, (options: { random: Random }) => Balancer])[] = [
   ['p2c', p2c],
@@ -37,7 +37,7 @@ describe.each(balancers)('%s', (_name, make) => {
         const balancer = make({ random: seededRandom(seed) })
         for (const [i, pending] of loads.entries()) {
           const loaded = candidates[i % candidates.length]
-          if (loaded !== undefined) loaded.pending = pending
+          if (loaded !== undefined) occupy(loaded, pending)
           const picked = balancer.pick(candidates, { now: 0, key: i % 2 === 0 ? undefined : `user-${i}` })
           if (shares.length === 0 ? picked !== undefined : !candidates.includes(picked as Upstream))
             return false
@@ -65,7 +65,7 @@ describe('p2c', () => {
     const candidates = upstreams(2)
     const balancer = p2c({ random: seededRandom(1) })
     const [busy, idle] = candidates
-    if (busy) busy.pending = 5
+    if (busy) occupy(busy, 5)
     for (let i = 0; i < 100; i++) expect(balancer.pick(candidates, hint(0))).toBe(idle)
   })
 
@@ -86,8 +86,8 @@ describe('p2c', () => {
     const [fast, idler] = candidates as [Upstream, Upstream]
     fast.observe(10, 0)
     idler.observe(12, 0)
-    fast.pending = 14
-    idler.pending = 13
+    occupy(fast, 14)
+    occupy(idler, 13)
     const balancer = p2c({ random: seededRandom(1) })
     for (let i = 0; i < 100; i++) expect(balancer.pick(candidates, hint(0))).toBe(idler)
   })
@@ -95,7 +95,7 @@ describe('p2c', () => {
   test('compares two distinct upstreams: the worst of all is never picked', () => {
     const candidates = upstreams(8)
     const worst = candidates[3] as Upstream
-    worst.pending = 1
+    occupy(worst, 1)
     const balancer = p2c({ random: seededRandom(9) })
     for (let i = 0; i < 2_000; i++) expect(balancer.pick(candidates, hint(0))).not.toBe(worst)
   })
@@ -106,8 +106,8 @@ describe('p2c', () => {
     expect(one.cost(0)).toBeGreaterThan(9 * two.cost(0))
     const heavy = upstreams([2])[0] as Upstream
     expect(heavy.cost(0)).toBe(two.cost(0))
-    heavy.pending = 4
-    two.pending = 2
+    occupy(heavy, 4)
+    occupy(two, 2)
     expect(heavy.cost(0)).toBe(two.cost(0))
   })
 
@@ -124,9 +124,9 @@ describe('p2c', () => {
     for (let i = 0; i < 40_000; i++) {
       const upstream = balancer.pick(candidates, hint(0)) as Upstream
       if (upstream === light) picked++
-      upstream.pending++
+      upstream.begin(0)
       line.push(upstream)
-      if (line.length > waiting * candidates.length) (line.shift() as Upstream).pending--
+      if (line.length > waiting * candidates.length) finish(line.shift() as Upstream, 0)
     }
     const fair = 0.1 / 4.1
     expect(picked / 40_000).toBeGreaterThan(fair / most)

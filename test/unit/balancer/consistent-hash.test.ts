@@ -5,7 +5,7 @@ import { consistentHash } from '../../../src/balancer/consistent-hash.ts'
 import { roundRobin } from '../../../src/balancer/round-robin.ts'
 import type { Upstream } from '../../../src/cluster/upstream.ts'
 import { InvalidOptionsError } from '../../../src/core/errors.ts'
-import { chiSquare, counts, upstreams } from '../../support/upstreams.ts'
+import { chiSquare, counts, occupy, upstreams } from '../../support/upstreams.ts'
 
 const KEYS = Array.from({ length: 20_000 }, (_, i) => `user-${i}`)
 
@@ -74,7 +74,7 @@ describe('consistent hash', () => {
         fc.string({ minLength: 1 }),
         (tasks, key) => {
           const candidates = upstreams(tasks.map(({ weight }) => weight))
-          for (const [i, { pending }] of tasks.entries()) (candidates[i] as Upstream).pending = pending
+          for (const [i, { pending }] of tasks.entries()) occupy(candidates[i] as Upstream, pending)
           const { pending, endpoint } = placed(balancer, candidates, key)
           const calls = 1 + tasks.reduce((sum, one) => sum + one.pending, 0)
           const weight = tasks.reduce((sum, one) => sum + one.weight, 0)
@@ -88,16 +88,16 @@ describe('consistent hash', () => {
   test('one hot key fills its tasks in order, and comes home when they are free', () => {
     const candidates = upstreams(10)
     const home = placed(balancer, candidates, 'hot')
-    for (let i = 0; i < 200; i++) placed(balancer, candidates, 'hot').pending++
+    for (let i = 0; i < 200; i++) placed(balancer, candidates, 'hot').begin(0)
     expect(Math.max(...candidates.map(({ pending }) => pending))).toBe(40)
-    for (const candidate of candidates) candidate.pending = 0
+    for (const candidate of candidates) occupy(candidate, 0)
     expect(placed(balancer, candidates, 'hot')).toBe(home)
   })
 
   test('without a bound a key stays where it belongs', () => {
     const unbound = consistentHash({ header: 'x-user-id', maxLoad: false })
     const candidates = upstreams(10)
-    for (let i = 0; i < 200; i++) placed(unbound, candidates, 'hot').pending++
+    for (let i = 0; i < 200; i++) placed(unbound, candidates, 'hot').begin(0)
     expect(Math.max(...candidates.map(({ pending }) => pending))).toBe(200)
   })
 

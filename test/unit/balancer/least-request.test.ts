@@ -5,7 +5,7 @@ import type { Upstream } from '../../../src/cluster/upstream.ts'
 import { InvalidOptionsError } from '../../../src/core/errors.ts'
 import { seededRandom } from '../../../src/testing/fakes/seeded-random.ts'
 import { hint } from '../../support/clusters.ts'
-import { chiSquare, counts, upstreams } from '../../support/upstreams.ts'
+import { chiSquare, counts, factsOf, occupy, upstreams } from '../../support/upstreams.ts'
 
 describe('least requests', () => {
   test('of all: none of the others has fewer by weight', () => {
@@ -13,7 +13,7 @@ describe('least requests', () => {
     fc.assert(
       fc.property(fc.array(task, { minLength: 1, maxLength: 30 }), fc.integer(), (tasks, seed) => {
         const candidates = upstreams(tasks.map(({ weight }) => weight))
-        for (const [i, { pending }] of tasks.entries()) (candidates[i] as Upstream).pending = pending
+        for (const [i, { pending }] of tasks.entries()) occupy(candidates[i] as Upstream, pending)
         const picked = leastRequest({ choices: 'all', random: seededRandom(seed) }).pick(candidates, hint(0))
         const load = ({ pending, endpoint }: Upstream): number => pending / endpoint.weight
         expect(load(picked as Upstream)).toBe(Math.min(...candidates.map(load)))
@@ -24,7 +24,7 @@ describe('least requests', () => {
   test('of two: the busiest of all is never picked', () => {
     const candidates = upstreams(8)
     const busiest = candidates[3] as Upstream
-    busiest.pending = 1
+    occupy(busiest, 1)
     const balancer = leastRequest({ random: seededRandom(1) })
     expect(counts(balancer, candidates, 2_000)[3]).toBe(0)
   })
@@ -41,7 +41,7 @@ describe('least requests', () => {
     const idle = counts(balancer, upstreams([3, 1]), 100_000)
     expect((idle[0] as number) / 100_000).toBeCloseTo(0.75, 2)
     const busy = upstreams([3, 1]) as [Upstream, Upstream]
-    for (let i = 0; i < 400; i++) (balancer.pick(busy, hint(0)) as Upstream).pending++
+    for (let i = 0; i < 400; i++) (balancer.pick(busy, hint(0)) as Upstream).begin(0)
     expect(busy.map(({ pending }) => pending)).toEqual([300, 100])
   })
 
@@ -50,16 +50,16 @@ describe('least requests', () => {
     const most = fullest.map((choices) => {
       const candidates = upstreams(50)
       const balancer = leastRequest({ choices, random: seededRandom(4) })
-      for (let i = 0; i < 500; i++) (balancer.pick(candidates, hint(0)) as Upstream).pending++
+      for (let i = 0; i < 500; i++) (balancer.pick(candidates, hint(0)) as Upstream).begin(0)
       return Math.max(...candidates.map(({ pending }) => pending))
     })
     expect(most).toEqual([11, 11, 10])
   })
 
   test('a task that outweighs all others does not hold up the second draw', () => {
-    const candidates = upstreams([1e9, 1, 1])
-    ;(candidates[0] as Upstream).pending = 5e9
-    const picked = counts(leastRequest({ random: seededRandom(5) }), candidates, 1_000)
+    const [heavy, ...others] = upstreams([1e9, 1, 1]) as [Upstream, Upstream, Upstream]
+    const busy = { ...factsOf(heavy), pending: 5e9 }
+    const picked = counts(leastRequest({ random: seededRandom(5) }), [busy, ...others], 1_000)
     expect(picked[0]).toBe(0)
     expect(Math.min(...picked.slice(1))).toBeGreaterThan(400)
   })

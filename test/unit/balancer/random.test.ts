@@ -32,7 +32,7 @@ describe('random', () => {
     ]) {
       for (const [i, weight] of weights.entries()) {
         const upstream = candidates[i] as Upstream
-        upstream.endpoint = taskEndpoint(upstream.endpoint.address, { weight })
+        upstream.update(taskEndpoint(upstream.endpoint.address, { weight }))
       }
       expect(chiSquare(counts(balancer, candidates, 100_000), weights)).toBeLessThan(CHI_SQUARE_4)
     }

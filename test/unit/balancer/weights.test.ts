@@ -10,7 +10,7 @@ import type { Upstream } from '../../../src/cluster/upstream.ts'
 import type { Random } from '../../../src/core/clock.ts'
 import { seededRandom } from '../../../src/testing/fakes/seeded-random.ts'
 import { hint } from '../../support/clusters.ts'
-import { upstreams } from '../../support/upstreams.ts'
+import { finish, occupy, upstreams } from '../../support/upstreams.ts'
 
 type ServiceTime = (random: Random) => number
 
@@ -42,7 +42,7 @@ function shareOfLast(make: (random: Random) => Balancer, load: Load, seed: numbe
     const task = balancer.pick(tasks, hint(now)) as Upstream
     const index = tasks.indexOf(task)
     counts[index]!++
-    task.began(now)
+    task.begin(now)
     const ms = load.serviceTime(random) * (load.slower?.[index] ?? 1)
     underWay.push({ endsAt: now + ms, ms, task })
   }
@@ -51,9 +51,8 @@ function shareOfLast(make: (random: Random) => Balancer, load: Load, seed: numbe
     underWay.sort((one, other) => one.endsAt - other.endsAt)
     const { endsAt, ms, task } = underWay.shift() as (typeof underWay)[number]
     now = endsAt
-    task.waited(true, now)
     task.observe(ms, now)
-    task.pending--
+    finish(task, now)
     call()
   }
   return counts.at(-1)! / counts.reduce((sum, count) => sum + count, 0)
@@ -107,7 +106,7 @@ describe('p2c avoids a task that is slow or silent, whatever it weighs', () => {
 
   test('the heavy one of 99 and 1 has been silent for a second', () => {
     const tasks = upstreams([99, 1]) as [Upstream, Upstream]
-    tasks[0].began(0)
+    tasks[0].begin(0)
     const balancer = p2c({ random: seededRandom(1) })
     const picks = Array.from({ length: 200 }, () => balancer.pick(tasks, hint(1_000)))
     expect(picks.every((task) => task === tasks[1])).toBe(true)
@@ -118,7 +117,7 @@ test('beside a lighter task, the worst of equals is picked in one call of a hund
   const balancer = p2c({ random: seededRandom(1) })
   const tasks = upstreams([1, 1, 1, 1, 0.1])
   const worst = tasks[2] as Upstream
-  worst.pending = 1
+  occupy(worst, 1)
   const picks = Array.from({ length: 20_000 }, () => balancer.pick(tasks, hint(0)))
   // But for the few where it is compared with the light one: 0.1 of a call is too little to tell.
   expect(picks.filter((task) => task === worst).length / picks.length).toBeLessThan(0.01)

@@ -22,7 +22,7 @@ describe('a cluster', () => {
     before[0]?.observe(50, clock.now())
     resolver.answer(['10.0.0.1:80', '10.0.0.2:80', '10.0.0.9:80'])
     await clock.advance(10_000)
-    expect(cluster.isCurrent(clock.now())).toBe(true)
+    expect(cluster.reconcileIfChanged(clock.now())).toBe(true)
     expect(cluster.tasks[0]).toBe(before[0])
     expect(cluster.tasks[1]).toBe(before[1])
     expect(cluster.tasks.map((upstream) => upstream.label)).toEqual([
@@ -140,7 +140,7 @@ describe('a cluster', () => {
     expect(shareOf('10.0.0.1:80')).toBeGreaterThan(0.95)
     resolver.answer([...FOUR.slice(1), '10.0.0.9:80'])
     await clock.advance(10_000)
-    cluster.isCurrent(clock.now())
+    cluster.reconcileIfChanged(clock.now())
     const shares: number[] = []
     for (let second = 0; second <= 10; second += 2) {
       shares.push(shareOf('10.0.0.9:80'))
@@ -160,7 +160,7 @@ describe('a cluster', () => {
     const left = before[0] as string
     resolver.answer(fleet.filter((label) => label !== left))
     await clock.advance(10_000)
-    cluster.isCurrent(clock.now())
+    cluster.reconcileIfChanged(clock.now())
     expect(departed.map(({ label }) => label)).toEqual([left])
     expect(cluster.tasks).toHaveLength(10)
     expect(cluster.tasks.filter(({ label }) => before.includes(label))).toHaveLength(9)
@@ -267,7 +267,7 @@ describe('a cluster', () => {
     // Meanwhile its own backoff has come to a minute.
     for (let minute = 0; minute < 10; minute++) {
       await clock.advance(60_000)
-      cluster.isCurrent(clock.now())
+      cluster.reconcileIfChanged(clock.now())
     }
     for (const upstream of cluster.tasks) cluster.report(upstream, refused(), clock.now())
     const call = (): void => {
@@ -283,7 +283,7 @@ describe('a cluster', () => {
       call()
       await clock.advance(100)
     }
-    cluster.isCurrent(clock.now())
+    cluster.reconcileIfChanged(clock.now())
     expect(cluster.tasks.map(({ label }) => label)).toEqual(['10.0.0.9:80'])
   })
 
@@ -332,7 +332,7 @@ describe('a cluster', () => {
       expect([three, four]).toContain(cluster.pick(hint(clock.now()), [three, four], false))
     cluster.report(one, refused(), clock.now(), clock.now())
     // One of those that fail says that it drains, and one of them refuses its probe: one is left.
-    cluster.drains(three, clock.now())
+    cluster.report(three, { ...answered(), draining: true }, clock.now())
     await clock.advance(12_000)
     for (;;) {
       const probe = hint(clock.now())
@@ -359,7 +359,7 @@ describe('a cluster', () => {
     // Replaced by others.
     resolver.answer(FOUR.slice(2))
     await clock.advance(10_000)
-    cluster.isCurrent(clock.now())
+    cluster.reconcileIfChanged(clock.now())
     picks(cluster, clock.now(), 10)
     await panic()
     expect(events).toHaveLength(3)
@@ -369,8 +369,7 @@ describe('a cluster', () => {
     const { cluster, clock } = await testCluster(FOUR.slice(0, 2), { fallback: FALLBACK })
     const { fallback } = cluster
     if (fallback === undefined) throw new Error('no fallback')
-    cluster.drains(fallback, clock.now())
-    cluster.report(fallback, answered(), clock.now())
+    cluster.report(fallback, { ...answered(), draining: true }, clock.now())
     expect(fallback.ejection.state).toBe('available')
   })
 

@@ -126,7 +126,7 @@ test('property: a pick is a candidate, the best tier that can takes the call, su
         slowStartMs: 10_000,
         maxPending: given.maxPending,
         subset: given.subset === undefined ? undefined : { size: given.subset, clientId: 'me' },
-        standpoint: given.knowsZone ? { source: { location }, peers: undefined } : undefined,
+        callerLocality: given.knowsZone ? { source: { location }, peers: undefined } : undefined,
         clock,
         random: chance,
         onDeparted: (upstream) => departed.add(upstream),
@@ -141,7 +141,7 @@ test('property: a pick is a candidate, the best tier that can takes the call, su
       const seen = new Set<Upstream>()
 
       const call = (isRetry: boolean): void => {
-        cluster.isCurrent(now)
+        cluster.reconcileIfChanged(now)
         const { tasks, fallback } = cluster
         const availableBefore = tasks.filter(({ ejection }) => ejection.state === 'available')
         const all = fallback === undefined ? tasks : [...tasks, fallback]
@@ -175,7 +175,7 @@ test('property: a pick is a candidate, the best tier that can takes the call, su
         const others = underWay.filter(({ upstream }) => upstream === picked)
         // Never two at once, whichever of the calls that went there before end meanwhile.
         if (isProbe) expect(others.map((other) => other.probesSince)).not.toContain(probesSince)
-        picked.began(now)
+        picked.begin(now)
         underWay.push({ upstream: picked, call: hinted, probesSince })
         seen.add(picked)
       }
@@ -185,9 +185,9 @@ test('property: a pick is a candidate, the best tier that can takes the call, su
         if (ending === undefined) return
         const { upstream, call: ended } = ending
         const outcome = ENDS[how]()
-        upstream.waited(outcome.kind !== 'timeout' && outcome.kind !== 'cancelled', now)
+        upstream.stopWaiting(outcome, now)
         cluster.report(upstream, outcome, now, undefined, ended)
-        upstream.pending--
+        upstream.end()
       }
 
       for (const one of steps) {
@@ -197,7 +197,7 @@ test('property: a pick is a candidate, the best tier that can takes the call, su
         else if (one.kind === 'snapshot') {
           const before = new Map(cluster.tasks.map((upstream) => [upstream.label, upstream]))
           view.answer(ALL.filter((_, index) => one.tasks.includes(index)))
-          cluster.isCurrent(now)
+          cluster.reconcileIfChanged(now)
           for (const upstream of cluster.tasks) {
             const known = before.get(upstream.label)
             if (known !== undefined) expect(upstream).toBe(known)

@@ -1,12 +1,14 @@
 import { describe, expect, test } from 'vitest'
-import { learn } from '../../../src/cluster/record-outcome.ts'
+import { recordOutcome } from '../../../src/cluster/record-outcome.ts'
 import { Upstream } from '../../../src/cluster/upstream.ts'
 import { taskEndpoint } from '../../../src/discovery/endpoint.ts'
 import { answered } from '../../support/clusters.ts'
+import { finish } from '../../support/upstreams.ts'
 
 function call(upstream: Upstream, status: number, latencyMs: number, now: number): void {
-  learn(upstream, answered(status, latencyMs), now, undefined)
-  upstream.requests++
+  upstream.begin(now)
+  recordOutcome(upstream, answered(status, latencyMs), now, undefined)
+  finish(upstream, now)
 }
 
 describe('what is learned of latency', () => {

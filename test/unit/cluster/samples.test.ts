@@ -52,15 +52,15 @@ function sampled(
     slowStartMs: 0,
     maxPending: Number.POSITIVE_INFINITY,
     subset: undefined,
-    standpoint: undefined,
+    callerLocality: undefined,
     clock,
     random,
     onDeparted: ({ endpoint }: Upstream) => departed.push(endpoint.address),
   })
   const call = async (): Promise<void> => {
-    if (!cluster.isCurrent(clock.now())) {
-      await cluster.whenCurrent()
-      cluster.isCurrent(clock.now())
+    if (!cluster.reconcileIfChanged(clock.now())) {
+      await cluster.ready()
+      cluster.reconcileIfChanged(clock.now())
     }
     const upstream = cluster.pick(hint(clock.now()), [], false)
     if (upstream === undefined) throw new Error('nothing to pick')

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { Upstream } from '../../../src/cluster/upstream.ts'
 import { taskEndpoint } from '../../../src/discovery/endpoint.ts'
+import { answered } from '../../support/clusters.ts'
 
 function upstreamOf(latencyMs: number): Upstream {
   const upstream = new Upstream(taskEndpoint('10.0.0.1', { port: 80 }), 80, latencyMs, 0)
@@ -11,19 +12,19 @@ function upstreamOf(latencyMs: number): Upstream {
 describe('the cost of an upstream', () => {
   test('grows with its silence while calls wait, so that one that hangs is noticed before a call to it ends', () => {
     const hung = upstreamOf(10)
-    hung.began(0)
+    hung.begin(0)
     expect(hung.cost(5)).toBeCloseTo(2 * 11)
     expect(hung.cost(400)).toBeCloseTo(2 * 401)
   })
 
   test('counts silence from the last answer, and not where nothing waits for one', () => {
     const busy = upstreamOf(10)
-    busy.began(0)
-    busy.began(0)
-    busy.waited(true, 300)
+    busy.begin(0)
+    busy.begin(0)
+    busy.stopWaiting(answered(), 300)
     expect(busy.cost(305)).toBeLessThan(40)
     // The last one has its headers; its body goes on for a minute.
-    busy.waited(true, 310)
+    busy.stopWaiting(answered(), 310)
     expect(busy.waiting).toBe(0)
     expect(busy.pending).toBe(2)
     expect(busy.cost(60_000)).toBeCloseTo(3 * 11)
@@ -31,19 +32,19 @@ describe('the cost of an upstream', () => {
 
   test('hears no answer in a call that was given up', () => {
     const hung = upstreamOf(10)
-    hung.began(0)
-    hung.began(100)
-    hung.waited(false, 1_000)
+    hung.begin(0)
+    hung.begin(100)
+    hung.stopWaiting({ kind: 'cancelled', latencyMs: 1_000 }, 1_000)
     expect(hung.cost(1_000)).toBeGreaterThan(1_000)
   })
 
   test('after a failure fades to that of its peers within 20 s, and is forgotten when it is back', () => {
     const failed = upstreamOf(30)
-    failed.penalise(1_000, 0)
+    failed.record(answered(503), 0)
     expect(failed.latencyMs(0)).toBe(1_000)
     expect(failed.latencyMs(20_000)).toBeLessThan(60)
-    failed.penalise(1_000, 20_000)
-    failed.startAfresh(20_000)
+    failed.record(answered(503), 20_000)
+    failed.resetLatency(20_000)
     expect(failed.latencyMs(20_000)).toBe(30)
   })
 })

@@ -3,13 +3,12 @@ import { describe, expect, test } from 'vitest'
 import {
   AnswerRecord,
   DEFAULT_OUTLIER,
+  OUTLIER_WINDOW_MS,
   OutlierDetector,
   wilson,
 } from '../../../../src/cluster/health/outlier.ts'
-import { RateWindow } from '../../../../src/cluster/health/success-rate-window.ts'
+import { SuccessRateWindow } from '../../../../src/cluster/health/success-rate-window.ts'
 import { seededRandom } from '../../../../src/testing/fakes/seeded-random.ts'
-
-const WINDOW_MS = DEFAULT_OUTLIER.windowMs
 
 interface Fleet {
   readonly records: readonly AnswerRecord[]
@@ -20,14 +19,14 @@ interface Fleet {
   underWay: number
 }
 
-function fleetOf(count: number, options: Partial<typeof DEFAULT_OUTLIER> = {}): Fleet {
-  const detector = new OutlierDetector({ ...DEFAULT_OUTLIER, ...options }, 0, () => fleet.underWay)
-  const records = Array.from({ length: count }, () => new AnswerRecord(WINDOW_MS, 0))
+function fleetOf(count: number): Fleet {
+  const detector = new OutlierDetector(DEFAULT_OUTLIER, () => fleet.underWay)
+  const records = Array.from({ length: count }, () => new AnswerRecord())
   const fleet: Fleet = {
     records,
     underWay: 0,
     eject(upstream, now) {
-      detector.ejected(records[upstream] ?? new AnswerRecord(WINDOW_MS, 0), now)
+      detector.ejected(records[upstream] ?? new AnswerRecord(), now)
     },
     answer(upstream, isGood, now = 0) {
       const record = records[upstream]
@@ -156,8 +155,8 @@ describe('an outlier', () => {
   })
 
   test('whose record is cleared begins anew, and does not count among the others', () => {
-    const detector = new OutlierDetector(DEFAULT_OUTLIER, 0, () => 0)
-    const [one, other] = [new AnswerRecord(WINDOW_MS, 0), new AnswerRecord(WINDOW_MS, 0)]
+    const detector = new OutlierDetector(DEFAULT_OUTLIER, () => 0)
+    const [one, other] = [new AnswerRecord(), new AnswerRecord()]
     for (let i = 0; i < 30; i++) detector.failed(one, 0)
     detector.ejected(one, 0)
     expect(one.window.bad(0)).toBe(0)
@@ -177,7 +176,7 @@ describe('a rate window', () => {
     const step = fc.record({ afterMs: fc.integer({ min: 0, max: 9_000 }), isGood: fc.boolean() })
     fc.assert(
       fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
-        const window = new RateWindow(WINDOW_MS, 0)
+        const window = new SuccessRateWindow(OUTLIER_WINDOW_MS)
         const added: { at: number; isGood: boolean }[] = []
         let now = 0
         for (const { afterMs, isGood } of steps) {

@@ -67,7 +67,7 @@ describe('ejection', () => {
     for (const other of [undefined, {}]) expect(ejection.endProbe(other)).toBe(false)
     expect(ejection.state).toBe('probing')
     expect(ejection.connectFailed(1_100, 'ECONNRESET', ejection.endProbe({}))).toBeUndefined()
-    ejection.drains(1_200)
+    ejection.markDraining(1_200)
     expect(ejection.state).toBe('probing')
     expect(ejection.endProbe(CALL)).toBe(false)
     expect(ejection).toMatchObject({ state: 'ejected', cause: 'drains', probeAt: 11_200 })
@@ -76,12 +76,12 @@ describe('ejection', () => {
   test('probes that are given up keep the task out for 20 s, then 30 s, until it has answered', () => {
     const ejection = new Ejection()
     ejection.connectFailed(0, 'ECONNREFUSED')
-    const times = [1, 2, 3, 4].map(() => ejection.probeGivenUp(0, 'no answer in 500 ms', 10_000))
+    const times = [1, 2, 3, 4].map(() => ejection.probeAborted(0, 'no answer in 500 ms', 10_000))
     expect(times).toEqual([20_000, 30_000, 30_000, 30_000])
     expect(ejection).toMatchObject({ cause: 'fails', reason: 'no answer in 500 ms' })
     expect(ejection.answered(1, true, 1)).toBe(true)
     ejection.connectFailed(2, 'ECONNREFUSED')
-    expect(ejection.probeGivenUp(3, 'no answer in 500 ms', 10_000)).toBe(20_000)
+    expect(ejection.probeAborted(3, 'no answer in 500 ms', 10_000)).toBe(20_000)
   })
 
   test('a probe that got a connection and no answer doubles the time, as one that got none', () => {
@@ -96,7 +96,7 @@ describe('ejection', () => {
 
 test('a probe that is outrun keeps the task out for as long again, and is forgotten with the next success', () => {
   const ejection = new Ejection()
-  ejection.failed(0, 'slow', { baseMs: 10_000, longestMs: 300_000 }, 1)
+  ejection.failed(0, 'slow', 10_000, 1)
   ejection.startProbe(CALL)
   expect(ejection.endProbe(CALL)).toBe(true)
   expect(ejection.probeOutrun(10_050)).toBe(10_000)
@@ -108,17 +108,17 @@ test('a probe that is outrun keeps the task out for as long again, and is forgot
 describe('a task that is about to end', () => {
   test('is out for 10 s, whatever it answers to requests from before, and then probed', () => {
     const ejection = new Ejection()
-    expect(ejection.drains(100)).toBe(10_000)
-    expect(ejection.drains(200)).toBeUndefined()
+    expect(ejection.markDraining(100)).toBe(10_000)
+    expect(ejection.markDraining(200)).toBeUndefined()
     expect(ejection.answered(50, true, 300)).toBe(false)
     expect(ejection).toMatchObject({ state: 'ejected', cause: 'drains', probeAt: 10_200 })
   })
 
   test('is out for another 10 s when its probe says so again, and back when it says nothing', () => {
     const ejection = new Ejection()
-    ejection.drains(0)
+    ejection.markDraining(0)
     ejection.startProbe(CALL)
-    expect(ejection.drains(10_005)).toBe(10_000)
+    expect(ejection.markDraining(10_005)).toBe(10_000)
     ejection.endProbe(CALL)
     expect(ejection.answered(10_001, true, 10_005)).toBe(false)
     ejection.startProbe(CALL)
@@ -127,9 +127,9 @@ describe('a task that is about to end', () => {
 
   test('for draining is not ended by the answers that say so, and told once', () => {
     const ejection = new Ejection()
-    expect(ejection.drains(100)).toBe(10_000)
+    expect(ejection.markDraining(100)).toBe(10_000)
     for (let now = 200; now < 1_000; now += 100) {
-      expect(ejection.drains(now)).toBeUndefined()
+      expect(ejection.markDraining(now)).toBeUndefined()
       expect(ejection.answered(now - 50, true, now)).toBe(false)
     }
     expect(ejection.state).toBe('ejected')

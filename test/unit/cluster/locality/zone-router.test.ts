@@ -42,7 +42,7 @@ function standing(
   peers?: ServiceView,
 ): Promise<TestCluster> {
   const source = 'location' in at ? at : { location: at }
-  return testCluster(endpoints, { standpoint: { source, peers }, ...options })
+  return testCluster(endpoints, { callerLocality: { source, peers }, ...options })
 }
 
 /** Calls made one after the other: how many went to each zone, by the third number of the address. */
@@ -99,7 +99,7 @@ describe('in a zone of its own', () => {
     const set = await standing(tasksIn({ a: 3, b: 3, c: 3 }), IN_A)
     set.resolver.answer(tasksIn({ a: 1, b: 3, c: 3 }))
     await set.clock.advance(10_000)
-    set.cluster.isCurrent(set.clock.now())
+    set.cluster.reconcileIfChanged(set.clock.now())
     expect(set.cluster.zones?.localShare).toBeCloseTo(0.514)
   })
 
@@ -113,7 +113,7 @@ describe('in a zone of its own', () => {
       // Those elsewhere answer at once; the local one hangs.
       if (upstream.endpoint.zone !== 'a') set.cluster.report(upstream, answered(), set.clock.now())
       else {
-        upstream.pending++
+        upstream.begin(set.clock.now())
         stayed++
       }
     }
@@ -128,15 +128,14 @@ describe('in a zone of its own', () => {
     for (let now = 0; now < 60_000; now += 10) {
       while (line[0] !== undefined && line[0].until <= now) {
         const { upstream } = line.shift() as { upstream: Upstream; until: number }
-        upstream.waited(true, now)
+        upstream.stopWaiting(answered(), now)
         set.cluster.report(upstream, answered(200, 100), now)
-        upstream.pending--
+        upstream.end()
       }
       while (line.length < 60) {
         const upstream = set.cluster.pick(hint(now), [], false)
         if (upstream === undefined) throw new Error('nothing picked')
-        upstream.began(now)
-        upstream.requests++
+        upstream.begin(now)
         line.push({ upstream, until: now + 100 })
         if (now >= 50_000 && upstream.endpoint.zone === 'a') stayed++
       }
@@ -216,8 +215,8 @@ test('tasks that have left, and the load balancer, say nothing of the other zone
     endpoints.filter(({ address }) => !leaving.some(({ endpoint }) => endpoint.address === address)),
   )
   await clock.advance(60_000)
-  await cluster.whenCurrent()
-  cluster.isCurrent(clock.now())
+  await cluster.ready()
+  cluster.reconcileIfChanged(clock.now())
   expect(cluster.tasks).toHaveLength(4)
   const share = cluster.zones?.localShare ?? Number.NaN
   // Local calls take 100 ms, and what is not elsewhere takes 1: were it taken for it, calls would leave.
@@ -238,7 +237,7 @@ test('what is known later counts from then on', async () => {
   const before = [...set.cluster.tasks]
   expect(calls(set, 900)['a']).toBeLessThan(450)
   source.location = IN_A
-  set.cluster.isCurrent(0)
+  set.cluster.reconcileIfChanged(0)
   expect(calls(set, 900)['a']).toBeGreaterThan(850)
   expect(set.cluster.tasks).toEqual(before)
   expect(set.departed).toEqual([])
@@ -287,7 +286,7 @@ describe('with the peers of the caller known', () => {
     expect(set.cluster.zones?.localShare).toBeCloseTo(0.514)
     resolver.answer(tasksIn({ a: 1, b: 9, c: 9 }))
     await clock.advance(10_000)
-    set.cluster.isCurrent(set.clock.now())
+    set.cluster.reconcileIfChanged(set.clock.now())
     // 1 of 7 tasks for 1 of 19 callers.
     expect(set.cluster.zones?.localShare).toBeCloseTo(0.98)
   })
