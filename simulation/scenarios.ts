@@ -174,6 +174,36 @@ export const ZONES_UNEVEN: Scenario = {
   peers: true,
 }
 
+export const ZONE_OVERLOADED: Scenario = {
+  ...ZONES_EVEN,
+  name: 'zone-overloaded',
+  title: '7 of 9 clients are in zone a, with 3 of 9 tasks; clients do not know of each other',
+  clients: clientsIn({ a: 7, b: 1, c: 1 }),
+}
+
+export const ZONE_HANGS: Scenario = {
+  ...ZONES_EVEN,
+  name: 'zone-hangs',
+  title: 'All tasks of zone a hang for 20 s; callers wait for 1 s',
+  events({ at, fault }) {
+    at(10, () => range(0, 3).forEach((task) => fault(task, { connections: 'hung' })))
+    at(30, () => range(0, 3).forEach((task) => fault(task, { connections: 'accepted' })))
+  },
+}
+
+/** Clients need a location to find their place among their peers; one zone leaves routing without effect. */
+export const SUBSET_FEW: Scenario = {
+  name: 'subset-few',
+  title: '6 clients of 20 tasks in one zone, each client calls 5 of them; clients know of each other',
+  tasks: inZones({ a: 20 }),
+  clients: clientsIn({ a: 6 }),
+  callsPerSecond: 0.7 * 20 * HALF_LOAD,
+  warmUpSeconds: 10,
+  seconds: 30,
+  client: { subset: 5 },
+  peers: true,
+}
+
 export const HUNDREDS: Scenario = {
   name: 'hundreds',
   title: '100 clients of 100 tasks',
@@ -334,6 +364,9 @@ export const SCENARIOS: readonly Scenario[] = [
   ZONE_SHRINKS,
   ZONE_LOST,
   ZONES_UNEVEN,
+  ZONE_OVERLOADED,
+  ZONE_HANGS,
+  SUBSET_FEW,
   HUNDREDS,
   THOUSANDS,
   RETRY_STORM,

@@ -6,8 +6,8 @@
  * move; and by a factor, because other zones are farther by a millisecond and cost money. The share moves in steps, so
  * that a hundred clients that see the same do not leave and return together.
  *
- * Without it, 7 of 9 clients in a zone with 3 of 9 tasks at half load (`zone-overloaded`) fall from 100 to 69 %
- * success, and a zone whose tasks hang (`zone-hangs`) from 98.3 to 92.7 % (docs/decisions/016).
+ * Without it, success falls from 100 to 57 % when 7 of 9 clients are in a zone with 3 of 9 tasks (`zone-overloaded`), and
+ * from 99.03 to 96.77 % when the tasks of a zone hang (`zone-hangs`; docs/decisions/016).
  */
 
 /** How many times slower than the others the caller's zone may be. */
