@@ -11,7 +11,6 @@ export const DEFAULT_RETRY: RetryOptions = {
   maxDelayMs: 250,
   maxRetryAfterMs: 5_000,
   maxReplayBytes: 65_536,
-  maxDrainBytes: 65_536,
   budget: { ratio: 0.2, minPerSecond: 10, windowMs: 10_000 },
   on: undefined,
 }
@@ -22,7 +21,6 @@ const KEYS = [
   'maxDelayMs',
   'maxRetryAfterMs',
   'maxReplayBytes',
-  'maxDrainBytes',
   'budget',
   'on',
 ] as const
@@ -53,7 +51,6 @@ export function retrySettings(
     attempts: given(at('attempts'), retry['attempts'], base.attempts, checkAttempts),
     maxRetryAfterMs: given(at('maxRetryAfterMs'), retry['maxRetryAfterMs'], base.maxRetryAfterMs, checkMs),
     maxReplayBytes: given(at('maxReplayBytes'), retry['maxReplayBytes'], base.maxReplayBytes, checkBytes),
-    maxDrainBytes: given(at('maxDrainBytes'), retry['maxDrainBytes'], base.maxDrainBytes, checkBytes),
     budget: budgetSettings(at('budget'), retry['budget'], base.budget),
     on: given(at('on'), retry['on'], base.on, checkRule),
   }

@@ -32,7 +32,7 @@ const service: Required<ServiceOptions> = {
   balancer: undefined,
   retry: {
     ...{ attempts: undefined, baseMs: undefined, maxDelayMs: undefined, maxRetryAfterMs: undefined },
-    ...{ maxReplayBytes: undefined, maxDrainBytes: undefined, budget, on: undefined },
+    ...{ maxReplayBytes: undefined, budget, on: undefined },
   },
   hedge: undefined,
   timeouts: { connectMs: undefined, attemptMs: undefined, deadlineMs: undefined },
