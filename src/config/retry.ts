@@ -1,6 +1,7 @@
 import { types } from 'node:util'
 import { checkFunction, checkKeys, checkMs, checkNumber, given, keyPath } from '../core/check/check.ts'
 import { InvalidOptionsError } from '../core/errors.ts'
+import type { HedgeBudgetOptions } from '../dispatch/hedge/hedge-policy.ts'
 import type { RetryBudgetOptions } from '../dispatch/retry/budget.ts'
 import type { RetryOptions } from '../dispatch/retry/policy.ts'
 
@@ -24,6 +25,8 @@ const KEYS = [
   'budget',
   'on',
 ] as const
+/** For each call. */
+const MAX_RETRIES = 10
 const MAX_BYTES = 1_073_741_824
 
 /** @returns undefined where retries are off */
@@ -56,21 +59,31 @@ export function retrySettings(
   }
 }
 
-/** @param mostRatio that may be allowed for each call */
-export function budgetSettings(
-  path: string,
-  value: unknown,
-  base: RetryBudgetOptions,
-  mostRatio = 10,
-): RetryBudgetOptions {
+function budgetSettings(path: string, value: unknown, base: RetryBudgetOptions): RetryBudgetOptions {
   const budget = checkKeys(path, value ?? {}, ['ratio', 'minPerSecond', 'windowMs'])
+  const windowPath = keyPath(path, 'windowMs')
+  return {
+    ...rateSettings(path, budget, base, MAX_RETRIES),
+    windowMs: given(windowPath, budget['windowMs'], base.windowMs, checkWindow),
+  }
+}
+
+/**
+ * What the budgets of retries and hedges have in common.
+ * @param maxRatio the most that may be allowed for each call
+ */
+export function rateSettings(
+  path: string,
+  budget: Readonly<Record<string, unknown>>,
+  base: HedgeBudgetOptions,
+  maxRatio: number,
+): HedgeBudgetOptions {
   const at = (key: string): string => keyPath(path, key)
   return {
     ratio: given(at('ratio'), budget['ratio'], base.ratio, (ratioPath, ratio) =>
-      checkNumber(ratioPath, ratio, { min: 0, max: mostRatio }),
+      checkNumber(ratioPath, ratio, { min: 0, max: maxRatio }),
     ),
     minPerSecond: given(at('minPerSecond'), budget['minPerSecond'], base.minPerSecond, checkRate),
-    windowMs: given(at('windowMs'), budget['windowMs'], base.windowMs, checkWindow),
   }
 }
 
