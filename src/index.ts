@@ -27,7 +27,7 @@ export type {
 export { DiscoveryDispatcher, type Routes } from './dispatch/dispatcher.ts'
 export type { RetryOptions, RetryRequest } from './dispatch/retry/policy.ts'
 export type { CallOptions } from './dispatch/request/call-options.ts'
-export type { HedgeOptions } from './dispatch/hedge/hedge-policy.ts'
+export type { HedgeBudgetOptions, HedgeOptions } from './dispatch/hedge/hedge-policy.ts'
 export type { RetryBudgetOptions } from './dispatch/retry/budget.ts'
 export type { MaxPending } from './dispatch/route.ts'
 

@@ -9,16 +9,16 @@ import {
 } from '../core/check/check.ts'
 import { InvalidOptionsError } from '../core/errors.ts'
 import type { HedgeOptions } from '../dispatch/hedge/hedge-policy.ts'
-import { budgetSettings } from './retry.ts'
+import { rateSettings } from './retry.ts'
 
 export const DEFAULT_HEDGE: HedgeOptions = {
   percentile: 95,
   minMs: 1,
   // No reserve: more than this share of the calls is not a tail.
-  budget: { ratio: 0.05, minPerSecond: 0, windowMs: 10_000 },
+  budget: { ratio: 0.05, minPerSecond: 0 },
 }
 
-/** For each call: a second one beside each would be no hedge. */
+/** For each call. */
 const MAX_HEDGES = 1
 
 /** @returns undefined where calls are not hedged */
@@ -32,10 +32,11 @@ export function hedgeSettings(
   if (typeof value === 'boolean') return checkBoolean(path, value) ? base : undefined
   const hedge = checkKeys(path, value, ['percentile', 'minMs', 'budget'], 'true, false')
   const at = (key: string): string => keyPath(path, key)
+  const budget = checkKeys(at('budget'), hedge['budget'] ?? {}, ['ratio', 'minPerSecond'])
   return {
     percentile: given(at('percentile'), hedge['percentile'], base.percentile, checkPercentile),
     minMs: given(at('minMs'), hedge['minMs'], base.minMs, checkTime),
-    budget: budgetSettings(at('budget'), hedge['budget'], base.budget, MAX_HEDGES),
+    budget: rateSettings(at('budget'), budget, base.budget, MAX_HEDGES),
   }
 }
 
@@ -47,7 +48,7 @@ function checkTime(path: string, value: unknown): number {
   return checkMs(path, value, 1)
 }
 
-/** What undici writes itself or refuses, HTTP/2 forbids, or a request says something else by. */
+/** Headers that undici writes itself or refuses, that HTTP/2 forbids, or that have another meaning. */
 const TAKEN = new Set([
   ...['host', 'connection', 'content-length', 'transfer-encoding', 'expect', 'keep-alive', 'upgrade'],
   ...['proxy-connection', 'http2-settings', 'te', 'trailer', 'range', 'date', 'cookie', 'user-agent'],

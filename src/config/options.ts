@@ -6,7 +6,7 @@ import type { Clock, Random } from '../core/clock.ts'
 import type { CloudMapOptions } from '../discovery/cloud-map/options.ts'
 import type { DnsOptions } from '../discovery/dns/resolver.ts'
 import type { Resolver } from '../discovery/resolver.ts'
-import type { HedgeOptions } from '../dispatch/hedge/hedge-policy.ts'
+import type { HedgeBudgetOptions, HedgeOptions } from '../dispatch/hedge/hedge-policy.ts'
 import type { RetryBudgetOptions } from '../dispatch/retry/budget.ts'
 import type { RetryOptions } from '../dispatch/retry/policy.ts'
 import type { MaxPending } from '../dispatch/route.ts'
@@ -132,7 +132,7 @@ export type RetryInput = Optional<Omit<RetryOptions, 'budget'>> & {
 
 /** {@link HedgeOptions}, each optional. */
 export type HedgeInput = Optional<Omit<HedgeOptions, 'budget'>> & {
-  readonly budget?: Optional<RetryBudgetOptions> | undefined
+  readonly budget?: Optional<HedgeBudgetOptions> | undefined
 }
 
 /** Options of a client, resolved from {@link ClientOptions}: complete, validated, read-only. */

@@ -1,6 +1,7 @@
 import { types } from 'node:util'
 import { checkFunction, checkKeys, checkMs, checkNumber, given, keyPath } from '../core/check/check.ts'
 import { InvalidOptionsError } from '../core/errors.ts'
+import type { HedgeBudgetOptions } from '../dispatch/hedge/hedge-policy.ts'
 import type { RetryBudgetOptions } from '../dispatch/retry/budget.ts'
 import type { RetryOptions } from '../dispatch/retry/policy.ts'
 
@@ -11,7 +12,6 @@ export const DEFAULT_RETRY: RetryOptions = {
   maxDelayMs: 250,
   maxRetryAfterMs: 5_000,
   maxReplayBytes: 65_536,
-  maxDrainBytes: 65_536,
   budget: { ratio: 0.2, minPerSecond: 10, windowMs: 10_000 },
   on: undefined,
 }
@@ -22,10 +22,11 @@ const KEYS = [
   'maxDelayMs',
   'maxRetryAfterMs',
   'maxReplayBytes',
-  'maxDrainBytes',
   'budget',
   'on',
 ] as const
+/** For each call. */
+const MAX_RETRIES = 10
 const MAX_BYTES = 1_073_741_824
 
 /** @returns undefined where retries are off */
@@ -53,27 +54,36 @@ export function retrySettings(
     attempts: given(at('attempts'), retry['attempts'], base.attempts, checkAttempts),
     maxRetryAfterMs: given(at('maxRetryAfterMs'), retry['maxRetryAfterMs'], base.maxRetryAfterMs, checkMs),
     maxReplayBytes: given(at('maxReplayBytes'), retry['maxReplayBytes'], base.maxReplayBytes, checkBytes),
-    maxDrainBytes: given(at('maxDrainBytes'), retry['maxDrainBytes'], base.maxDrainBytes, checkBytes),
     budget: budgetSettings(at('budget'), retry['budget'], base.budget),
     on: given(at('on'), retry['on'], base.on, checkRule),
   }
 }
 
-/** @param mostRatio that may be allowed for each call */
-export function budgetSettings(
-  path: string,
-  value: unknown,
-  base: RetryBudgetOptions,
-  mostRatio = 10,
-): RetryBudgetOptions {
+function budgetSettings(path: string, value: unknown, base: RetryBudgetOptions): RetryBudgetOptions {
   const budget = checkKeys(path, value ?? {}, ['ratio', 'minPerSecond', 'windowMs'])
+  const windowPath = keyPath(path, 'windowMs')
+  return {
+    ...rateSettings(path, budget, base, MAX_RETRIES),
+    windowMs: given(windowPath, budget['windowMs'], base.windowMs, checkWindow),
+  }
+}
+
+/**
+ * What the budgets of retries and hedges have in common.
+ * @param maxRatio the most that may be allowed for each call
+ */
+export function rateSettings(
+  path: string,
+  budget: Readonly<Record<string, unknown>>,
+  base: HedgeBudgetOptions,
+  maxRatio: number,
+): HedgeBudgetOptions {
   const at = (key: string): string => keyPath(path, key)
   return {
     ratio: given(at('ratio'), budget['ratio'], base.ratio, (ratioPath, ratio) =>
-      checkNumber(ratioPath, ratio, { min: 0, max: mostRatio }),
+      checkNumber(ratioPath, ratio, { min: 0, max: maxRatio }),
     ),
     minPerSecond: given(at('minPerSecond'), budget['minPerSecond'], base.minPerSecond, checkRate),
-    windowMs: given(at('windowMs'), budget['windowMs'], base.windowMs, checkWindow),
   }
 }
 

@@ -24,7 +24,8 @@ import { resources } from '../support/resources.ts'
 
 const { keep, servers } = resources()
 
-const budget = { ratio: undefined, minPerSecond: undefined, windowMs: undefined }
+const rate = { ratio: undefined, minPerSecond: undefined }
+const budget = { ...rate, windowMs: undefined }
 
 const service: Required<ServiceOptions> = {
   fallback: undefined,
@@ -32,7 +33,7 @@ const service: Required<ServiceOptions> = {
   balancer: undefined,
   retry: {
     ...{ attempts: undefined, baseMs: undefined, maxDelayMs: undefined, maxRetryAfterMs: undefined },
-    ...{ maxReplayBytes: undefined, maxDrainBytes: undefined, budget, on: undefined },
+    ...{ maxReplayBytes: undefined, budget, on: undefined },
   },
   hedge: undefined,
   timeouts: { connectMs: undefined, attemptMs: undefined, deadlineMs: undefined },
@@ -74,9 +75,9 @@ test('undefined options of a client are those that are not there', async () => {
   const { balancer: _one, clientId: _id, ...settings } = settingsOf(client).defaults
   const { balancer: _other, clientId: _otherId, ...defaults } = settingsOf({}).defaults
   expect(settings).toEqual(defaults)
-  expect(settingsOf({ hedge: { percentile: undefined, minMs: undefined, budget } }).defaults.hedge).toEqual(
-    settingsOf({ hedge: true }).defaults.hedge,
-  )
+  expect(
+    settingsOf({ hedge: { percentile: undefined, minMs: undefined, budget: rate } }).defaults.hedge,
+  ).toEqual(settingsOf({ hedge: true }).defaults.hedge)
   await createClient(client).close()
 })
 

@@ -1,76 +1,112 @@
-import { errors, type Dispatcher } from 'undici'
-import type { Duplex } from 'node:stream'
+import type { AsyncResource } from 'node:async_hooks'
 import type { IncomingHttpHeaders } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { errors, type Dispatcher } from 'undici'
 import type { Upstream } from '../../cluster/upstream.ts'
 import type { Timer } from '../../core/clock.ts'
 import type { Outcome } from '../../core/outcome.ts'
-import { QueueTimeoutError } from '../../core/errors.ts'
 import { attemptTracing, traceOver, type AttemptTrace } from '../../core/tracing.ts'
-import type { AttemptOwner } from './attempt-owner.ts'
-import { isConnectError, type Line } from '../connections/connector.ts'
-import { InContext, type AttemptHandler } from './in-context.ts'
-import { retryAfterMs } from '../retry/policy.ts'
+import { classifyAbort, classifyError, explained } from '../classify-outcome.ts'
+import { isConnectError, type InLine, type Line } from '../connections/connector.ts'
 import { DrainResponse } from '../connections/drain-response.ts'
 import type { Slots, Waiter } from '../connections/slots.ts'
+import { retryAfterMs } from '../retry/policy.ts'
+import type { Decision, Retry } from '../retry/retry-state.ts'
+import type { Route } from '../route.ts'
+import { AttemptLatency } from './attempt-latency.ts'
+import { InContext } from './in-context.ts'
+import { connectionOverdue, headersOverdue, type Overdue } from './overdue.ts'
 import type { Limited, TimeLimit } from './time-limit.ts'
-import { explained, classifyError, classifyAbort, classifyLateness } from '../classify-outcome.ts'
 
-/** A task that is shutting down says so with its answers, whatever the value. */
+/** A task that shuts down sends this header with its responses. The value does not matter. */
 const DRAINING_HEADER = 'x-onehop-draining'
 
-/** Made here of what this process did, and nothing to hold against the upstream. */
+/** Errors that this process caused itself. They do not count against the upstream. */
 const ownErrors = new WeakSet<Error>()
+
+/** The call that an attempt belongs to. It is also the controller of the caller's handler. */
+export interface AttemptOwner extends Dispatcher.DispatchController {
+  readonly route: Route
+  /** The caller's async context. undici runs its callbacks in the context of the call that opened the connection. */
+  readonly context: AsyncResource
+  /** The caller's handler. */
+  readonly handler: Dispatcher.DispatchHandler
+  /** Whether undici reads the request body as a stream or an iterable. */
+  readonly streamsBody: boolean
+  /** Whether there is a request body. */
+  readonly hasBody: boolean
+  /** Whether it may be sent again after a task may have acted on it. */
+  readonly idempotent: boolean
+  /** The request's own limit to response headers, in ms. 0: none. undefined: the service's limit applies. */
+  readonly headersTimeout: number | undefined
+  /** The options of an attempt that had to wait for a connection. */
+  sentLater(options: Dispatcher.DispatchOptions): Dispatcher.DispatchOptions
+  /** Whether the request is at fault: it is not sent again, and its upstream is not blamed. */
+  isCallersFault(error: Error, upstream: Upstream): boolean
+  /** The request body failed where it must not throw: that ends the call. */
+  bodyFailed(error: Error): void
+  /** Decides what follows a failed attempt. undefined: the caller's retry rule has ended the call. */
+  decide(attempt: Attempt, outcome: Outcome): Decision | undefined
+  /** Begins the next attempt, as decided. The failed one is over, or only drains its response. */
+  proceed(decision: Retry, failed: Attempt, outcome: Outcome): void
+  /** The response of this attempt is the caller's. */
+  acceptResponse(attempt: Attempt, latencyMs: number): void
+  /** The attempt ended without a response. */
+  attemptFailed(attempt: Attempt, outcome: Outcome, error: Error): void
+  /** The response ended. */
+  succeeded(trailers: IncomingHttpHeaders): void
+  /** The connection is the caller's from now on. */
+  upgraded(statusCode: number, headers: IncomingHttpHeaders, socket: Duplex): void
+  /** The response broke off. */
+  failed(error: Error): void
+}
 
 /**
  * - `waiting`: no response yet
  * - `forwarding`: its response is the call's
- * - `draining`: its response is not handed on; what is left of it is read so that the connection can be used again
- * - `over`: nothing that comes matters any more
+ * - `draining`: the caller does not get its response; the rest is read so that the connection can be used again
+ * - `over`: it ignores whatever undici still calls
  */
 type State = 'waiting' | 'forwarding' | 'draining' | 'over'
 
 /**
- * One try of a call on one upstream: what undici talks to. Judges what happened, tells the cluster once, and
- * lets the call decide what follows. Has none of undici's callbacks of how far sending is (`FollowedAttempt` has).
+ * One try of a call on one upstream: the handler that undici calls. It classifies what happened, reports it once to the
+ * cluster, and asks the call what follows. `FollowedAttempt` adds the callbacks that follow sending.
  */
-export class Attempt implements AttemptHandler, Waiter, Limited {
+export class Attempt extends InContext implements InLine, Waiter, Limited {
   readonly upstream: Upstream
-  /** Of the call's attempts, from 1. */
+  /** Among the call's attempts, from 1. */
   readonly number: number
-  /** Of its response; 0: none yet. */
+  /** Status of its response; 0: none yet. */
   statusCode: number
-  /** What listeners are told of it; undefined where nobody listens. */
+  /** What listeners to `onehop:attempt` get; undefined without listeners. */
   trace: AttemptTrace | undefined
-  // Of its place among those with the same time limit.
+  // Its place among the attempts with the same time limit.
   limit: TimeLimit | undefined
   dueAt: number
   earlier: Limited | undefined
   later: Limited | undefined
   protected readonly call: AttemptOwner
-  readonly #startedAt: number
+  protected readonly context: AsyncResource
+  readonly #latency: AttemptLatency
   #state: State
   #controller: Dispatcher.DispatchController | undefined
   /** Whether the task may have seen the request. */
   protected headersSent: boolean
-  /** Of this request alone: all others share one timer (`TimeLimit`). */
+  /** For a request with a limit of its own. All others share one timer (`TimeLimit`). */
   #ownLimit: Timer | undefined
   #rest: DrainResponse | undefined
   #reported: boolean
   #dispatching: boolean
   /** Where it may have to wait for a connection that others use. */
   #slots: Slots | undefined
-  /** While it waits there: what sends it. */
+  /** Sends it; set while it waits there. */
   #send: (() => void) | undefined
   /** The attempts on its connection, where responses come one after the other. */
   #line: Line | undefined
-  /** Since when the upstream is waited for, on the clock: not while others of this client are. */
-  #countedFrom: number
-  /** When undici took it up, on the clock: as a rule at once. */
-  #takenUpAt: number
-  /** How much of the time before that was this process being busy. */
-  #lateMs: number
 
   constructor(call: AttemptOwner, upstream: Upstream, startedAt: number, number: number) {
+    super()
     this.upstream = upstream
     this.number = number
     this.statusCode = 0
@@ -80,7 +116,8 @@ export class Attempt implements AttemptHandler, Waiter, Limited {
     this.earlier = undefined
     this.later = undefined
     this.call = call
-    this.#startedAt = startedAt
+    this.context = call.context
+    this.#latency = new AttemptLatency(startedAt)
     this.#state = 'waiting'
     this.#controller = undefined
     this.headersSent = false
@@ -91,9 +128,6 @@ export class Attempt implements AttemptHandler, Waiter, Limited {
     this.#slots = undefined
     this.#send = undefined
     this.#line = undefined
-    this.#countedFrom = startedAt
-    this.#takenUpAt = startedAt
-    this.#lateMs = 0
     upstream.begin(startedAt)
   }
 
@@ -102,23 +136,27 @@ export class Attempt implements AttemptHandler, Waiter, Limited {
     return this.#controller
   }
 
-  /** Whether it has brought no response yet, and may still. */
+  /** Whether there is no response yet, and one may still come. */
   get isWaiting(): boolean {
     return this.#state === 'waiting'
   }
 
-  /** Whether nothing that comes matters any more. */
   protected get isOver(): boolean {
     return this.#state === 'over'
   }
 
+  /** Milliseconds that the upstream took so far, without the time for which this process was busy. */
+  elapsedMs(now: number = this.call.route.clock.now()): number {
+    return this.#latency.elapsedMs(now, this.call.route.lag)
+  }
+
   /** @param slots where it may have to wait for a connection that others use */
   dispatchOn(pool: Dispatcher, options: Dispatcher.DispatchOptions, slots?: Slots): void {
-    // A listener that was told of its beginning may have ended the call.
+    // A listener to its beginning may have ended the call.
     if (this.isOver) return
     if (slots !== undefined) {
       this.#slots = slots
-      this.call.route.limits.queue.start(this, this.#startedAt)
+      this.call.route.limits.queue.start(this, this.#latency.startedAt)
       if (!slots.enter(this)) {
         this.upstream.enqueue()
         this.#send = () => this.#dispatch(pool, this.call.sentLater(options))
@@ -130,70 +168,69 @@ export class Attempt implements AttemptHandler, Waiter, Limited {
 
   #dispatch(pool: Dispatcher, options: Dispatcher.DispatchOptions): void {
     this.#dispatching = true
-    pool.dispatch(options, this.handlerInContext())
+    pool.dispatch(options, this)
     this.#dispatching = false
   }
 
-  /** What undici calls back. */
-  protected handlerInContext(): Dispatcher.DispatchHandler {
-    return new InContext(this.call.context, this)
-  }
+  // What `Slots`, `TimeLimit` and `PipeliningClient` call.
 
-  /** There is a connection for it. */
   go(): void {
     const send = this.#send
     const now = this.call.route.clock.now()
     this.#send = undefined
-    this.#countedFrom = now
-    this.#takenUpAt = now
+    this.#latency.countFrom(now)
+    this.#latency.takenUpAt = now
     this.upstream.dequeue(now)
-    if (send !== undefined) this.call.context.runInAsyncScope(send)
+    if (send !== undefined) this.context.runInAsyncScope(send)
   }
 
-  /** The connection that it waited for could not be made. */
   connectFailed(error: Error): void {
-    this.call.context.runInAsyncScope(() => this.onResponseError(undefined, error))
+    this.onResponseError(undefined, error)
   }
 
-  /** The client was destroyed while it waited. */
   destroyed(error: Error): void {
     this.abort(error)
-    this.call.context.runInAsyncScope(() => this.call.failed(error))
+    this.context.runInAsyncScope(() => this.call.failed(error))
   }
 
-  /** It is sent over a connection on which responses come in the order of requests. */
   lineUp(line: Line): void {
     this.#line = line
     line.push(this)
   }
 
-  /** Its response is the next to come. */
   isFirstInLine(now: number): void {
-    this.#countedFrom = now
+    this.#latency.countFrom(now)
   }
 
-  /** Its time is over: to wait for a connection, or for the response headers. */
   exceed(): void {
     if (this.#state !== 'waiting') return
-    this.call.context.runInAsyncScope(() => {
+    this.context.runInAsyncScope(() => {
       if (this.#controller === undefined) this.#exceedQueue()
       else this.#exceedHeaders(this.call.route.limits.attempt.limitMs)
     })
   }
 
-  /** The caller is gone: ends whatever goes on, at once. */
+  /** Ends the attempt at once. */
   abort(reason: Error): void {
-    if (!this.#reported) this.#report(this.#judgeAbort(reason))
+    if (!this.#reported) this.#report(this.#classifyAbort(reason))
     this.#end()
     this.#cut(reason)
   }
 
+  /** An attempt that began later answered first. */
+  cancelAsLoser(): void {
+    const reason = new Error('another attempt of the call answered first')
+    const outcome = this.#classifyAbort(reason)
+    if (!this.#reported) this.#report(outcome.kind === 'cancelled' ? { ...outcome, outrun: true } : outcome)
+    this.abort(reason)
+  }
+
   /**
-   * Takes the request off the wire. Before undici has a connection for it nothing can be taken back: then it leaves when
-   * undici takes it up, in `onRequestStart`.
+   * Takes the request off the wire. undici takes nothing back before it has a connection: then the request leaves in
+   * `onRequestStart`.
    *
-   * A stream of HTTP/2 whose body is not sent to its end cannot be reset: undici does it with NO_ERROR, and Node's HTTP/2
-   * then writes empty DATA frames for ever (docs/decisions/015). It is left alone until its connection is closed.
+   * An HTTP/2 stream whose body is not sent completely must not be reset: undici resets with NO_ERROR, and Node then
+   * writes empty DATA frames for ever (docs/decisions/015). The stream stays until its connection is closed.
    */
   #cut(reason: Error): void {
     const slots = this.#slots
@@ -205,18 +242,12 @@ export class Attempt implements AttemptHandler, Waiter, Limited {
     const { pools, clock } = this.call.route
     if (slots === undefined || !pools.speaksHttp2(this.upstream)) controller.abort(reason)
     else if (this.call.hasBody) pools.retire(this.upstream, slots)
-    // Node's HTTP/2 must not be written to while it reads, and that is where many of the callbacks come from.
+    // Node's HTTP/2 must not be written to while it reads, and many of the callbacks come from there.
     else clock.afterIo(() => controller.abort(reason))
     slots?.leave(this)
   }
 
-  /** Another attempt of the call, begun after this one, answered first. */
-  cancelAsLoser(): void {
-    const reason = new Error('another attempt of the call answered first')
-    const judged = this.#judgeAbort(reason)
-    if (!this.#reported) this.#report(judged.kind === 'cancelled' ? { ...judged, outrun: true } : judged)
-    this.abort(reason)
-  }
+  // What undici calls.
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     const { streamsBody, route } = this.call
@@ -227,36 +258,29 @@ export class Attempt implements AttemptHandler, Waiter, Limited {
     }
     this.#controller = controller
     if (this.call.paused) controller.pause()
-    // As a rule there is an idle connection, and this is the turn of the dispatch: nothing has passed.
-    if (!this.#dispatching) {
-      this.#takenUpAt = route.clock.now()
-      this.#lateMs = Math.min(route.lag.at(this.#takenUpAt), this.#takenUpAt - this.#countedFrom)
+    // Usually a connection is idle, and this is still the turn of the dispatch: no time has passed.
+    if (!this.#dispatching) this.#latency.takenUp(route.clock.now(), route.lag)
+    if (this.#slots !== undefined) {
+      this.limit?.stop(this)
+      this.#latency.connected()
     }
-    if (this.#slots !== undefined) this.#hasConnection()
-    // HTTP/1.1 writes the headers of a streamed body with its first chunk, which `onBodySent` tells of.
+    // HTTP/1.1 writes the headers of a streamed body with its first chunk: see `onBodySent`.
     this.headersSent = !streamsBody || route.pools.speaksHttp2(this.upstream)
     this.#startLimit()
   }
 
-  /** Aborted while it waited for its connection: it leaves before a byte is written. */
+  /** It was aborted while it waited for its connection, and leaves before a byte is written. */
   #leave(controller: Dispatcher.DispatchController): void {
     const over = new Error('the call is over')
-    // undici ends the body with its own abort alone, which costs the connection.
+    // Only undici's own abort ends the body; it costs the connection.
     if (this.call.streamsBody) controller.abort(over)
-    // It takes out of its queue what throws here, and the connection is the next one's.
+    // undici drops a request that throws here, and the next request gets the connection.
     else throw over
   }
 
-  /** What it waited for was not the upstream. */
-  #hasConnection(): void {
-    this.limit?.stop(this)
-    this.#countedFrom = this.#takenUpAt
-    this.#lateMs = 0
-  }
-
   /**
-   * undici begins a request anew where its connection closed without an error: over HTTP/2 when the task did not process
-   * it, over HTTP/1.1 when another request on the connection was aborted. Its time runs on.
+   * undici restarts a request whose connection closed without an error: over HTTP/2 when the task did not process it,
+   * over HTTP/1.1 when another request on the connection was aborted. Its time limit goes on.
    */
   #startAgain(controller: Dispatcher.DispatchController): void {
     const isSent = this.headersSent && !this.call.route.pools.speaksHttp2(this.upstream)
@@ -273,7 +297,7 @@ export class Attempt implements AttemptHandler, Waiter, Limited {
   #startLimit(): void {
     const { limits, clock } = this.call.route
     const ownMs = this.call.headersTimeout
-    if (ownMs === undefined) limits.attempt.start(this, this.#takenUpAt)
+    if (ownMs === undefined) limits.attempt.start(this, this.#latency.takenUpAt)
     else if (ownMs > 0) {
       const exceed = (): void => {
         if (this.#state === 'waiting') this.#exceedHeaders(ownMs)
@@ -282,7 +306,7 @@ export class Attempt implements AttemptHandler, Waiter, Limited {
     }
   }
 
-  onRequestUpgrade(
+  protected upgraded(
     controller: Dispatcher.DispatchController,
     statusCode: number,
     headers: IncomingHttpHeaders,
@@ -295,10 +319,10 @@ export class Attempt implements AttemptHandler, Waiter, Limited {
     this.#controller = controller
     this.statusCode = statusCode
     const now = this.call.route.clock.now()
-    const latencyMs = this.#elapsedMs(now)
+    const latencyMs = this.elapsedMs(now)
     this.#report({ kind: 'response', status: statusCode, latencyMs, retryAfterMs: undefined }, now)
     this.#slots?.leave(this)
-    // A listener may have ended the call: `upgraded` sees to the socket.
+    // A listener may have ended the call. Then the call destroys the socket.
     if (!this.isOver) {
       this.#end()
       this.call.acceptResponse(this, latencyMs)
@@ -306,52 +330,44 @@ export class Attempt implements AttemptHandler, Waiter, Limited {
     this.call.upgraded(statusCode, headers, socket)
   }
 
-  onResponseStart(
+  protected responded(
     controller: Dispatcher.DispatchController,
     statusCode: number,
     headers: IncomingHttpHeaders,
     statusMessage?: string,
   ): void {
     if (this.#state !== 'waiting') return
-    // 1xx announces a response, and is none.
+    // 1xx announces a response.
     if (statusCode < 200) {
-      this.#tellStart(statusCode, headers, statusMessage)
+      this.#forwardStart(statusCode, headers, statusMessage)
       return
     }
     this.#stopLimit()
     this.statusCode = statusCode
     const now = this.call.route.clock.now()
-    const response: Outcome & { kind: 'response' } = {
-      kind: 'response',
-      status: statusCode,
-      latencyMs: this.#elapsedMs(now),
-      retryAfterMs: statusCode < 300 ? undefined : retryAfterMs(headers['retry-after']),
-    }
-    let outcome = response
-    if (this.#isExpired(statusCode, headers)) outcome = { ...outcome, connectionExpired: true }
-    if (this.#isDraining(headers)) outcome = { ...outcome, draining: true }
+    const latencyMs = this.elapsedMs(now)
+    const outcome = this.#outcomeOf(statusCode, headers, latencyMs)
     this.#report(outcome, now)
-    // Listeners hear of ejections, and may end the call: nothing is asked or told any more.
+    // Listeners to ejections may have ended the call.
     if (this.isOver) return
-    if (statusCode >= 400 && this.call.retries(this, outcome)) {
-      // Whoever was asked, or told, of the retry has ended the call.
+    if (statusCode >= 400) {
+      const decision = this.call.decide(this, outcome)
+      // The retry rule may have thrown, or ended the call.
       if (this.isOver) return
-      this.#state = 'draining'
-      this.#rest = new DrainResponse(this.call.route.clock, this.call.maxDrainBytes, () =>
-        this.#stopDraining(),
-      )
-      if (controller.paused) controller.resume()
-      return
+      if (decision?.kind === 'retry') {
+        this.#drain(controller)
+        this.call.proceed(decision, this, outcome)
+        return
+      }
     }
-    // The user's retry rule threw, and the call with it.
-    if (this.isOver) return
     this.#state = 'forwarding'
-    this.call.acceptResponse(this, outcome.latencyMs)
+    this.call.acceptResponse(this, latencyMs)
+    // A listener to the other attempt's end may have ended the call.
     if (this.isOver) return
-    this.#tellStart(statusCode, headers, statusMessage)
+    this.#forwardStart(statusCode, headers, statusMessage)
   }
 
-  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  protected received(chunk: Buffer): void {
     if (this.#state === 'forwarding') {
       try {
         this.call.handler.onResponseData?.(this.call, chunk)
@@ -363,14 +379,14 @@ export class Attempt implements AttemptHandler, Waiter, Limited {
     }
   }
 
-  onResponseEnd(_controller: Dispatcher.DispatchController, trailers: IncomingHttpHeaders): void {
+  protected ended(trailers: IncomingHttpHeaders): void {
     const forwarding = this.#state === 'forwarding'
     this.#end()
     this.#slots?.leave(this)
     if (forwarding) this.call.succeeded(trailers)
   }
 
-  onResponseError(_controller: Dispatcher.DispatchController | undefined, given: Error): void {
+  protected errored(given: Error): void {
     const state = this.#state
     this.#slots?.leave(this)
     if (state === 'over') return
@@ -378,28 +394,36 @@ export class Attempt implements AttemptHandler, Waiter, Limited {
       this.#end()
       return
     }
-    // With retries off this is undici with discovery: its errors are the caller's to know.
+    // With retries off this is undici with discovery: the caller gets undici's own error.
     const error = this.call.route.retry === undefined ? given : explained(given)
-    const outcome = this.#judge(error)
+    const outcome = this.#classify(error)
     this.#report(outcome)
     this.#end()
     if (state === 'forwarding') this.call.failed(error)
     else this.call.attemptFailed(this, outcome, error)
   }
 
-  /** Over HTTP/1.1 a task that is about to end closes its connections, too; HTTP/2 has no such header. */
+  #outcomeOf(status: number, headers: IncomingHttpHeaders, latencyMs: number): Outcome {
+    const retryAfter = status < 300 ? undefined : retryAfterMs(headers['retry-after'])
+    let outcome: Outcome = { kind: 'response', status, latencyMs, retryAfterMs: retryAfter }
+    if (this.#isExpired(status, headers)) outcome = { ...outcome, connectionExpired: true }
+    if (this.#isDraining(headers)) outcome = { ...outcome, draining: true }
+    return outcome
+  }
+
+  /** Over HTTP/1.1 a task that shuts down also closes its connections. HTTP/2 has no such header. */
   #isDraining(headers: IncomingHttpHeaders): boolean {
     if (headers[DRAINING_HEADER] === undefined) return false
     return isClosing(headers) || this.call.route.pools.speaksHttp2(this.upstream)
   }
 
-  /** Whether the connection was there before, and the server had given it up when the request came. */
-  #isExpired(statusCode: number, headers: IncomingHttpHeaders): boolean {
-    if (statusCode !== 408 || !isClosing(headers)) return false
-    return !this.call.route.pools.hasConnectedSince(this.upstream, this.#startedAt)
+  /** Whether the connection is older than the attempt, and the server was closing it when the request came. */
+  #isExpired(status: number, headers: IncomingHttpHeaders): boolean {
+    if (status !== 408 || !isClosing(headers)) return false
+    return !this.call.route.pools.hasConnectedSince(this.upstream, this.#latency.startedAt)
   }
 
-  #tellStart(statusCode: number, headers: IncomingHttpHeaders, statusMessage: string | undefined): void {
+  #forwardStart(statusCode: number, headers: IncomingHttpHeaders, statusMessage: string | undefined): void {
     try {
       this.call.handler.onResponseStart?.(this.call, statusCode, headers, statusMessage)
     } catch (error) {
@@ -407,101 +431,72 @@ export class Attempt implements AttemptHandler, Waiter, Limited {
     }
   }
 
-  /** The caller's handler failed: that ends the call, and is nothing to hold against the upstream. */
+  /** The caller's handler threw: that ends the call, and does not count against the upstream. */
   protected callerThrew(error: Error): void {
     this.abort(error)
     this.call.failed(error)
   }
 
-  /** A connection that costs more to save than to open is closed. */
-  #stopDraining(): void {
-    this.#end()
-    this.#cut(new Error('the rest of a response that is not handed on was not worth waiting for'))
+  /** Reads on, so that the connection can be used again, unless that costs more than a new connection. */
+  #drain(controller: Dispatcher.DispatchController): void {
+    this.#state = 'draining'
+    this.#rest = new DrainResponse(this.call.route.clock, () => {
+      this.#end()
+      this.#cut(new Error('the rest of a response that the caller does not get was too long or too slow'))
+    })
+    if (controller.paused) controller.resume()
   }
 
   #exceedHeaders(limitMs: number): void {
     const isBehind = this.#line !== undefined && this.#line[0] !== this
-    const why = isBehind ? ': another response was to come first on its connection (pool.pipelining)' : ''
-    const error = new errors.HeadersTimeoutError(`no response headers in ${limitMs} ms${why}`)
-    const outcome: Outcome = isBehind
-      ? { kind: 'queue-timeout', waitedMs: limitMs, sent: true, error }
-      : classifyLateness(error, this.elapsedMs(), true)
-    this.#giveUp(outcome, error)
-    this.call.route.pools.fellSilent(this.upstream, this.#slots, this.#takenUpAt)
-    this.call.attemptFailed(this, outcome, error)
+    const overdue = headersOverdue(limitMs, this.elapsedMs(), isBehind)
+    this.#giveUp(overdue)
+    this.call.route.pools.fellSilent(this.upstream, this.#slots, this.#latency.takenUpAt)
+    this.call.attemptFailed(this, overdue.outcome, overdue.error)
   }
 
-  /** No connection in time, or, over HTTP/2, no stream. */
   #exceedQueue(): void {
-    const { host, limits, pools } = this.call.route
-    const { limitMs } = limits.queue
-    const { label } = this.upstream
-    let error: Error
-    let outcome: Outcome
-    if (this.#slots?.isConnecting(this) === true) {
-      error = new errors.ConnectTimeoutError(`no connection to ${label} in ${limitMs} ms`)
-      outcome = { kind: 'timeout', phase: 'connect', latencyMs: limitMs, error }
-    } else if (this.#slots?.hasOthers(this) === true) {
-      error = new QueueTimeoutError(host, label, limitMs, pools.shortage)
-      outcome = { kind: 'queue-timeout', waitedMs: limitMs, sent: false, error }
-    } else {
-      // A connection is open, and nobody else uses it: the task takes no requests.
-      error = new errors.HeadersTimeoutError(`${label} took no request in ${limitMs} ms`)
-      outcome = classifyLateness(error, limitMs, false)
-    }
-    this.#giveUp(outcome, error)
-    this.call.attemptFailed(this, outcome, error)
+    const overdue = connectionOverdue(this.call.route, this.upstream, this.#slots, this)
+    this.#giveUp(overdue)
+    this.call.attemptFailed(this, overdue.outcome, overdue.error)
   }
 
-  #giveUp(outcome: Outcome, error: Error): void {
+  #giveUp({ outcome, error }: Overdue): void {
     this.#report(outcome)
     this.#end()
     this.#cut(error)
   }
 
-  #judge(error: Error): Outcome {
+  #classify(error: Error): Outcome {
     if (ownErrors.has(error)) return { kind: 'cancelled', latencyMs: 0 }
-    // undici may have begun it before: then it was not processed, or it may be sent again.
+    // undici may have begun it before. Then it was not processed, or it may be sent again.
     const isConnected = this.#controller !== undefined && !isConnectError(error)
     return classifyError(error, {
       latencyMs: this.elapsedMs(),
       isConnected,
       isSent: isConnected && this.headersSent,
-      // What undici finds in the turn of the dispatch itself, before any socket could speak, is the request's own.
+      // In the turn of the dispatch no socket has spoken yet: undici found the error in the request.
       isRequestsFault: this.#dispatching || this.call.isCallersFault(error, this.upstream),
     })
   }
 
-  #judgeAbort(reason: Error): Outcome {
+  #classifyAbort(reason: Error): Outcome {
     const isConnecting = this.#controller === undefined && (this.#slots?.isConnecting(this) ?? true)
-    // In the queue, which counts for nothing.
+    // Waiting in the queue says nothing about the upstream.
     if (!isConnecting && this.#controller === undefined) return { kind: 'cancelled', latencyMs: 0 }
     const { connectMs } = this.call.route
     return classifyAbort(reason, this.elapsedMs(), isConnecting ? connectMs : Number.POSITIVE_INFINITY)
   }
 
-  /** What the upstream took: not the time for which this process was too busy to hear it. */
-  elapsedMs(): number {
-    return this.#elapsedMs(this.call.route.clock.now())
-  }
-
-  #elapsedMs(now: number): number {
-    const { lag } = this.call.route
-    const lateMs = this.#lateMs + Math.min(lag.at(now), now - this.#takenUpAt)
-    return now - this.#countedFrom - lateMs
-  }
-
   #report(outcome: Outcome, now: number = this.call.route.clock.now()): void {
-    if (this.trace !== undefined) this.#tellTrace(this.trace, outcome)
+    if (this.trace !== undefined) {
+      this.trace.outcome = outcome
+      this.trace.error = 'error' in outcome ? outcome.error : undefined
+    }
     const { cluster } = this.call.route
     if (!this.#reported && this.#send === undefined) this.upstream.stopWaiting(outcome, now)
     this.#reported = true
-    cluster.report(this.upstream, outcome, now, this.#startedAt, this.call)
-  }
-
-  #tellTrace(trace: AttemptTrace, outcome: Outcome): void {
-    trace.outcome = outcome
-    trace.error = 'error' in outcome ? outcome.error : undefined
+    cluster.report(this.upstream, outcome, now, this.#latency.startedAt, this.call)
   }
 
   #end(): void {

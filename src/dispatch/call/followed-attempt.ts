@@ -1,8 +1,7 @@
 import type { Dispatcher } from 'undici'
 import { Attempt } from './attempt.ts'
-import { SendingInContext, type SendingHandler } from './in-context.ts'
 
-/** Whether the caller is told how far sending its request is. */
+/** Whether the caller's handler follows the sending of its request. */
 export function followsSending(handler: Dispatcher.DispatchHandler): boolean {
   return (
     handler.onRequestSent !== undefined ||
@@ -12,39 +11,37 @@ export function followsSending(handler: Dispatcher.DispatchHandler): boolean {
 }
 
 /**
- * An attempt that follows how far sending is, and tells the caller: for bodies that are streamed, of which the first
- * chunk takes the headers along, and for callers who want to know. undici calls nothing for the others, whose requests
- * leave in one piece.
+ * An attempt that follows how much of the request is sent: for streamed bodies, whose headers leave with the first chunk,
+ * and for handlers that follow it. All other requests leave in one piece; without these methods undici calls nothing.
  */
-export class FollowedAttempt extends Attempt implements SendingHandler {
-  protected override handlerInContext(): Dispatcher.DispatchHandler {
-    return new SendingInContext(this.call.context, this)
-  }
-
+export class FollowedAttempt extends Attempt {
   onBodySent(chunk: Buffer): void {
     this.headersSent = true
     const { handler } = this.call
-    if (handler.onBodySent !== undefined && !this.isOver) this.#tell(() => handler.onBodySent?.(chunk))
+    if (handler.onBodySent !== undefined && !this.isOver) this.#run(() => handler.onBodySent?.(chunk))
   }
 
   onRequestSent(): void {
     this.headersSent = true
     const { handler } = this.call
-    if (handler.onRequestSent !== undefined && !this.isOver) this.#tell(() => handler.onRequestSent?.())
+    if (handler.onRequestSent !== undefined && !this.isOver) this.#run(() => handler.onRequestSent?.())
   }
 
   onResponseStarted(): void {
     this.headersSent = true
     const { handler } = this.call
     if (handler.onResponseStarted !== undefined && this.isWaiting)
-      this.#tell(() => handler.onResponseStarted?.())
+      this.#run(() => handler.onResponseStarted?.())
   }
 
-  #tell(callback: () => void): void {
-    try {
-      callback()
-    } catch (error) {
-      this.callerThrew(error as Error)
-    }
+  /** Runs the caller's code. */
+  #run(callback: () => void): void {
+    this.context.runInAsyncScope(() => {
+      try {
+        callback()
+      } catch (error) {
+        this.callerThrew(error as Error)
+      }
+    })
   }
 }

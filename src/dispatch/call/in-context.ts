@@ -2,52 +2,40 @@ import type { AsyncResource } from 'node:async_hooks'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
-import type { InLine, Line } from '../connections/connector.ts'
 
 type Handler = Dispatcher.DispatchHandler
 type Controller = Dispatcher.DispatchController
 
-/** Those callbacks of undici's that are always there. */
-export type AttemptHandler = Required<
-  Pick<
-    Handler,
-    | 'onRequestStart'
-    | 'onRequestUpgrade'
-    | 'onResponseStart'
-    | 'onResponseData'
-    | 'onResponseEnd'
-    | 'onResponseError'
-  >
-> &
-  Pick<InLine, 'lineUp'>
-
-/** Those that tell how far sending is. */
-export type SendingHandler = AttemptHandler &
-  Required<Pick<Handler, 'onBodySent' | 'onRequestSent' | 'onResponseStarted'>>
-
 /**
- * A handler whose callbacks run in an async context of its own. undici calls back in that of whoever opened the
- * connection, which is another call's as a rule: what `AsyncLocalStorage` holds, a trace say, would be another's in
- * retries, in events, and in the caller's handler.
+ * undici's callbacks, run in the async context of their own call. undici runs them in the context of the call that
+ * opened the connection: `AsyncLocalStorage` would give retries, events and the caller's handler another call's store.
  */
-export class InContext<Inner extends AttemptHandler = AttemptHandler> implements AttemptHandler {
-  protected readonly context: AsyncResource
-  protected readonly inner: Inner
+export abstract class InContext implements Handler {
+  /** The caller's async context. */
+  protected abstract readonly context: AsyncResource
 
-  constructor(context: AsyncResource, inner: Inner) {
-    this.context = context
-    this.inner = inner
-  }
+  /** There is a connection. Runs none of the caller's code, and so needs no context. */
+  abstract onRequestStart(controller: Controller): void
 
-  /** For `PipeliningClient`, which sees the handler that undici gets. */
-  lineUp(line: Line): void {
-    this.inner.lineUp(line)
-  }
+  protected abstract upgraded(
+    controller: Controller,
+    statusCode: number,
+    headers: IncomingHttpHeaders,
+    socket: Duplex,
+  ): void
 
-  /** Runs nothing of the caller's. */
-  onRequestStart(controller: Controller, context: unknown): void {
-    this.inner.onRequestStart(controller, context)
-  }
+  protected abstract responded(
+    controller: Controller,
+    statusCode: number,
+    headers: IncomingHttpHeaders,
+    statusMessage?: string,
+  ): void
+
+  protected abstract received(chunk: Buffer): void
+
+  protected abstract ended(trailers: IncomingHttpHeaders): void
+
+  protected abstract errored(error: Error): void
 
   onRequestUpgrade(
     controller: Controller,
@@ -55,8 +43,7 @@ export class InContext<Inner extends AttemptHandler = AttemptHandler> implements
     headers: IncomingHttpHeaders,
     socket: Duplex,
   ): void {
-    const { context, inner } = this
-    context.runInAsyncScope(inner.onRequestUpgrade, inner, controller, statusCode, headers, socket)
+    this.context.runInAsyncScope(this.upgraded, this, controller, statusCode, headers, socket)
   }
 
   onResponseStart(
@@ -65,37 +52,18 @@ export class InContext<Inner extends AttemptHandler = AttemptHandler> implements
     headers: IncomingHttpHeaders,
     statusMessage?: string,
   ): void {
-    const { context, inner } = this
-    context.runInAsyncScope(inner.onResponseStart, inner, controller, statusCode, headers, statusMessage)
+    this.context.runInAsyncScope(this.responded, this, controller, statusCode, headers, statusMessage)
   }
 
-  onResponseData(controller: Controller, chunk: Buffer): void {
-    const { context, inner } = this
-    context.runInAsyncScope(inner.onResponseData, inner, controller, chunk)
+  onResponseData(_controller: Controller, chunk: Buffer): void {
+    this.context.runInAsyncScope(this.received, this, chunk)
   }
 
-  onResponseEnd(controller: Controller, trailers: IncomingHttpHeaders): void {
-    const { context, inner } = this
-    context.runInAsyncScope(inner.onResponseEnd, inner, controller, trailers)
+  onResponseEnd(_controller: Controller, trailers: IncomingHttpHeaders): void {
+    this.context.runInAsyncScope(this.ended, this, trailers)
   }
 
-  onResponseError(controller: Controller, error: Error): void {
-    const { context, inner } = this
-    context.runInAsyncScope(inner.onResponseError, inner, controller, error)
-  }
-}
-
-/** The same, for a handler that follows sending; undici calls nothing for the others. */
-export class SendingInContext extends InContext<SendingHandler> implements SendingHandler {
-  onBodySent(chunk: Buffer): void {
-    this.context.runInAsyncScope(this.inner.onBodySent, this.inner, chunk)
-  }
-
-  onRequestSent(): void {
-    this.context.runInAsyncScope(this.inner.onRequestSent, this.inner)
-  }
-
-  onResponseStarted(): void {
-    this.context.runInAsyncScope(this.inner.onResponseStarted, this.inner)
+  onResponseError(_controller: Controller | undefined, error: Error): void {
+    this.context.runInAsyncScope(this.errored, this, error)
   }
 }

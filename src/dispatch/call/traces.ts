@@ -3,6 +3,7 @@ import { withoutSecrets } from '../../core/check/given.ts'
 import type { AttemptTrace, CallTrace } from '../../core/tracing.ts'
 import type { Attempt } from './attempt.ts'
 
+/** What listeners to `onehop:call` get. */
 export function callTrace(host: string, { method, path, origin }: Dispatcher.DispatchOptions): CallTrace {
   return {
     host,
@@ -15,7 +16,7 @@ export function callTrace(host: string, { method, path, origin }: Dispatcher.Dis
   }
 }
 
-/** Counts it among the call's, too. */
+/** What listeners to `onehop:attempt` get. Sets the number of attempts of the call's trace, too. */
 export function attemptTrace(
   call: CallTrace | undefined,
   host: string,

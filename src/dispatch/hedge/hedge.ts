@@ -4,75 +4,91 @@ import type { Upstream } from '../../cluster/upstream.ts'
 import type { Timer } from '../../core/clock.ts'
 import { emit } from '../../core/events.ts'
 import type { Attempt } from '../call/attempt.ts'
-import type { HedgePolicy } from './hedge-policy.ts'
 import { isRepeatable } from '../request/idempotence.ts'
 import type { Route } from '../route.ts'
+import type { HedgePolicy } from './hedge-policy.ts'
 
 /**
- * Whether a call may have two attempts under way: it may be sent again, is answered by a response (and not by a
- * connection of its own), and has not been asked to be left alone.
+ * A hedge, for a call that may have two attempts under way; else undefined. It may if it can be sent again, gets a
+ * response (and not a connection of its own), and has no `hedge: false`.
+ * @param onSlow called after so many ms, while one attempt is under way and slow
  */
-export function mayHedge(options: Dispatcher.DispatchOptions): boolean {
+export function hedgeFor(
+  route: Route,
+  policy: HedgePolicy,
+  options: Dispatcher.DispatchOptions,
+  now: number,
+  onSlow: (afterMs: number) => void,
+): Hedge | undefined {
   const { upgrade, method } = options
   const isSwitch = Boolean(upgrade) || method === 'CONNECT'
-  return !isSwitch && (options as { hedge?: false }).hedge !== false && isRepeatable(options)
+  if (isSwitch || (options as { hedge?: false }).hedge === false || !isRepeatable(options)) return undefined
+  policy.deposit(now)
+  return new Hedge(route, policy, onSlow)
 }
 
 /**
- * What one call that may be hedged has beside its attempt: a timer, then perhaps a rival. Never more than two attempts
- * are under way; where one of them fails, the other may be late again.
+ * The attempts of one call that may be hedged: one, then perhaps a second beside it, after a time. If one of two fails,
+ * the other may get a new rival.
  */
 export class Hedge {
-  /** While two attempts are under way, the earlier one; the other is the call's own. */
+  /** The attempt that began last, or the one whose response the caller gets. */
+  attempt: Attempt | undefined
+  /** While two attempts are under way, the earlier one. */
   rival: Attempt | undefined
   readonly #route: Route
-  readonly #hedging: HedgePolicy
-  readonly #onLate: (afterMs: number) => void
+  readonly #policy: HedgePolicy
+  readonly #onSlow: (afterMs: number) => void
   #timer: Timer | undefined
 
-  /** @param onLate called while one attempt is under way, and late; after how many ms */
-  constructor(route: Route, hedging: HedgePolicy, onLate: (afterMs: number) => void) {
+  constructor(route: Route, policy: HedgePolicy, onSlow: (afterMs: number) => void) {
+    this.attempt = undefined
     this.rival = undefined
     this.#route = route
-    this.#hedging = hedging
-    this.#onLate = onLate
+    this.#policy = policy
+    this.#onSlow = onSlow
     this.#timer = undefined
   }
 
-  /** An attempt begins, or is the only one left of two. */
-  watch(now: number): void {
-    const delayMs = this.#hedging.delayMs(now)
+  /** An attempt begins. */
+  began(attempt: Attempt, now: number): void {
+    this.attempt = attempt
+    this.#watch(now)
+  }
+
+  #watch(now: number): void {
+    const delayMs = this.#policy.delayMs(now)
     if (delayMs !== undefined && this.rival === undefined) this.#wait(delayMs, delayMs)
   }
 
   /**
-   * A call that gets no second attempt when it is a little late, because the budget is spent on others that are, or its
-   * body is still being sent, may be one that hangs: it asks again, after 2, 4, 8 ... times as long.
+   * Asks again after 2, 4, 8 ... times the delay. The first time the budget may be spent on slower calls, or the body may
+   * still be on its way, and this call may hang.
    */
   #wait(delayMs: number, afterMs: number): void {
     const { clock } = this.#route
-    const onLate = (): void => {
+    const onSlow = (): void => {
       if (this.#timer !== timer) return
-      this.#onLate(afterMs)
+      this.#onSlow(afterMs)
       if (this.#timer === timer && this.rival === undefined) this.#wait(2 * delayMs, afterMs + 2 * delayMs)
     }
-    // What the sockets have brought is heard first: a process that was busy must not take itself for a slow task.
-    const timer = clock.setTimer(() => clock.afterIo(onLate), delayMs, true)
+    // After pending I/O callbacks: a process that was busy must not take itself for a slow task.
+    const timer = clock.setTimer(() => clock.afterIo(onSlow), delayMs, true)
     this.#timer = timer
   }
 
-  /** The attempt is over, or the call. */
+  /** No attempt is under way: none can be slow. */
   unwatch(): void {
     this.#timer?.cancel()
     this.#timer = undefined
   }
 
   /**
-   * The upstream for a second attempt beside one that is late; undefined where there is none, or no budget for it.
-   * @param tried those that attempts of the call went to, the late one included
+   * The upstream for a second attempt beside a slow one. undefined: there is none, or the budget is spent.
+   * @param tried upstreams of the call's attempts, the slow one included
    */
   pickBeside(
-    late: Attempt,
+    slow: Attempt,
     tried: readonly Upstream[],
     call: PickHint & { readonly method: string },
     afterMs: number,
@@ -82,11 +98,11 @@ export class Hedge {
     if (!cluster.hasUntried(tried)) return undefined
     const upstream = cluster.pick(call, tried, false)
     // All others are full; or the user's balancer has ended the call.
-    if (upstream === undefined || tried.includes(upstream) || !late.isWaiting) return undefined
-    if (!this.#hedging.tryWithdraw(budget, now)) return undefined
-    this.rival = late
-    const { label } = late.upstream
-    const attempt = late.number
+    if (upstream === undefined || tried.includes(upstream) || !slow.isWaiting) return undefined
+    if (!this.#policy.tryWithdraw(budget, now)) return undefined
+    this.rival = slow
+    const { label } = slow.upstream
+    const attempt = slow.number
     emit('onehop:call.hedged', () => ({
       host,
       method,
@@ -98,34 +114,47 @@ export class Hedge {
     return upstream
   }
 
-  /** The winner's response is the call's: the other attempt, if there are two, is not needed any more. */
-  settle(winner: Attempt, own: Attempt | undefined, latencyMs: number): void {
+  /** The caller gets the winner's response. Cancels the other attempt, if there are two. */
+  settle(winner: Attempt, latencyMs: number): void {
     const now = this.#route.clock.now()
+    const last = this.attempt
+    this.attempt = winner
     this.unwatch()
-    // An error page says nothing of how long answers take.
-    if (winner.statusCode < 500) this.#hedging.observe(latencyMs, now)
+    // An error page says nothing about how long responses take.
+    if (winner.statusCode < 500) this.#policy.observe(latencyMs, now)
     const { rival } = this
     if (rival === undefined) return
     this.rival = undefined
-    if (winner === own) this.#hedging.won++
-    const loser = winner === own ? rival : own
+    if (winner === last) this.#policy.won++
+    const loser = winner === last ? rival : last
     if (loser === undefined) return
-    // It would have taken longer than that.
-    this.#hedging.observe(loser.elapsedMs(), now)
+    // A lower bound: it would have taken longer.
+    this.#policy.observe(loser.elapsedMs(now), now)
     if (loser === rival) loser.cancelAsLoser()
     else loser.abort(new Error('another attempt of the call answered first'))
   }
 
-  /** An attempt failed without an answer: what it took is a lower bound, if it was given up. */
+  /** An attempt failed. After a timeout its time is a lower bound. */
   observeFailed(failed: Attempt, isTimeout: boolean): void {
-    if (isTimeout) this.#hedging.observe(failed.elapsedMs(), this.#route.clock.now())
+    const now = this.#route.clock.now()
+    if (isTimeout) this.#policy.observe(failed.elapsedMs(now), now)
   }
 
-  /** One of two attempts failed. @returns the other */
-  leave(failed: Attempt, own: Attempt | undefined, now: number): Attempt | undefined {
-    const other = failed === own ? this.rival : own
+  /** One of two attempts failed. The call waits for the other, which may become slow in turn. */
+  dropFailed(failed: Attempt): void {
+    if (failed === this.attempt) this.attempt = this.rival
     this.rival = undefined
-    this.watch(now)
-    return other
+    this.#watch(this.#route.clock.now())
+  }
+
+  /** The call is over. At most one of two attempts has ended with it. */
+  end(): void {
+    this.unwatch()
+    const { attempt, rival } = this
+    this.rival = undefined
+    if (rival === undefined) return
+    const over = new Error('the call is over')
+    attempt?.abort(over)
+    rival.abort(over)
   }
 }

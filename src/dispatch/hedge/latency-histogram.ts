@@ -1,62 +1,54 @@
-/**
- * How long calls take, of late: which share of them took how long.
- *
- * Three histograms of ten seconds each are filled in turn, so that what is told is of the last 20 to 30 seconds and
- * nothing is kept of single calls. Buckets grow by 5 %: that is how exact the answers are. Time is an argument.
- */
+import { RollingWindow } from '../../core/rolling-window.ts'
+
+/** The last 20 to 30 s count: three slots, of which one is being filled. */
 const SLOTS = 3
 const SLOT_MS = 10_000
+/** Each bucket is 5 % wider than the one before: so exact are the answers. */
 const GROWTH = Math.log(1.05)
-const SMALLEST_MS = 0.1
-/** Up to three minutes: nobody waits for more. */
-const BUCKETS = 1 + Math.ceil(Math.log(180_000 / SMALLEST_MS) / GROWTH)
+const MIN_LATENCY_MS = 0.1
+/** Longer latencies count as this. */
+const MAX_LATENCY_MS = 180_000
+const BUCKETS = 1 + Math.ceil(Math.log(MAX_LATENCY_MS / MIN_LATENCY_MS) / GROWTH)
+/** Counts all latencies; the buckets are the counters below. */
+const ALL = BUCKETS
 
+/**
+ * How long recent calls took, in buckets: no single latency is kept. Time is an argument and must not go back.
+ *
+ * Not `perf_hooks.createHistogram`, which forgets nothing unless it is reset as a whole.
+ */
 export class LatencyHistogram {
-  readonly #slots: readonly Uint32Array[] = Array.from({ length: SLOTS }, () => new Uint32Array(BUCKETS))
-  readonly #counts = new Uint32Array(SLOTS)
-  #slot = 0
-  #slotEndsAt: number
+  readonly #window: RollingWindow
 
   constructor(now: number) {
-    this.#slotEndsAt = now + SLOT_MS
+    this.#window = new RollingWindow(SLOTS, SLOT_MS, BUCKETS + 1, now)
   }
 
+  /** A call took this long. */
   observe(latencyMs: number, now: number): void {
-    this.#turn(now)
-    const bucket = Math.ceil(Math.log(Math.max(latencyMs, SMALLEST_MS) / SMALLEST_MS) / GROWTH)
-    this.#slots[this.#slot]![Math.min(bucket, BUCKETS - 1)]!++
-    this.#counts[this.#slot]!++
+    const bucket = Math.ceil(Math.log(Math.max(latencyMs, MIN_LATENCY_MS) / MIN_LATENCY_MS) / GROWTH)
+    this.#window.add(Math.min(bucket, BUCKETS - 1), now)
+    this.#window.add(ALL, now)
   }
 
-  /** How many there are. */
+  /** Latencies in the window. */
   count(now: number): number {
-    this.#turn(now)
-    return this.#counts.reduce((sum, count) => sum + count, 0)
+    return this.#window.total(ALL, now)
   }
 
   /**
-   * The time within which this share of the calls was answered, to 5 %.
+   * The latency, to 5 %, that a share of the calls did not exceed.
    * @param share from 0 to 1
-   * @returns 0 where there are none
+   * @returns 0 without calls
    */
   quantile(share: number, now: number): number {
-    const wanted = share * this.count(now)
+    const totals = this.#window.totals(now)
+    const rank = share * (totals[ALL] ?? 0)
     let seen = 0
     for (let bucket = 0; bucket < BUCKETS; bucket++) {
-      for (const slot of this.#slots) seen += slot[bucket]!
-      if (seen > 0 && seen >= wanted) return SMALLEST_MS * Math.exp(bucket * GROWTH)
+      seen += totals[bucket] ?? 0
+      if (seen > 0 && seen >= rank) return MIN_LATENCY_MS * Math.exp(bucket * GROWTH)
     }
     return 0
-  }
-
-  #turn(now: number): void {
-    if (now < this.#slotEndsAt) return
-    const passed = Math.min(SLOTS, 1 + Math.floor((now - this.#slotEndsAt) / SLOT_MS))
-    for (let step = 0; step < passed; step++) {
-      this.#slot = (this.#slot + 1) % SLOTS
-      this.#slots[this.#slot]!.fill(0)
-      this.#counts[this.#slot] = 0
-    }
-    this.#slotEndsAt = now + SLOT_MS - ((now - this.#slotEndsAt) % SLOT_MS)
   }
 }

@@ -1,14 +1,16 @@
 /**
- * The one walker over request headers. undici takes them as names and values in turn, as an iterable of pairs, or as an
- * object; here they become names and values in turn, once per call, and everything else reads that form.
+ * The one walker over request headers. undici accepts a flat list of names and values, an iterable of pairs, or an
+ * object. Here they become a flat list, once per call, and all other code reads that.
  *
- * The list is a copy: callers may reuse their headers as soon as the call has begun, and a retry still sends what was
- * given. It costs nothing on the whole, since undici reads lists faster than objects (measured with 8.12).
+ * The list is a copy: a caller may reuse its headers as soon as the call has begun, and a retry sends the original ones.
+ * The copy costs nothing overall, since undici reads lists faster than objects (measured with 8.12).
  */
+import type { Dispatcher } from 'undici'
+import type { KeyedRequest } from '../../balancer/balancer.ts'
 
 /**
- * Names and values in turn; a value may be an array of values.
- * @returns what is no headers as it is, for undici to refuse in its own words
+ * A flat list of names and values. A value may be an array of values.
+ * @returns the same value if it cannot be headers: undici refuses it with its own message
  */
 export function headerList(headers: unknown): unknown {
   if (typeof headers !== 'object' || headers === null) return headers
@@ -22,9 +24,9 @@ export function headerList(headers: unknown): unknown {
 }
 
 /**
- * The value of a header as the server gets it: the first that is not blank. undefined where the header is missing or
- * says nothing: undici leaves out a value that is undefined, and sends null and an empty array as nothing.
- * @param headers a list; anything else has none
+ * The value of a header as the server gets it: the first that is not blank. undefined if the header is missing or empty.
+ * undici leaves out a value that is undefined, and sends null and an empty array as an empty value.
+ * @param headers a flat list; anything else has no headers
  * @param name in lower case
  */
 export function headerValue(headers: unknown, name: string): string | undefined {
@@ -38,7 +40,7 @@ export function headerValue(headers: unknown, name: string): string | undefined 
 }
 
 /**
- * The same headers with this one, instead of those of that name.
+ * The same headers, with this one instead of all of its name.
  * @param name in lower case
  */
 export function withHeader(headers: unknown, name: string, value: string): unknown {
@@ -52,6 +54,24 @@ export function withHeader(headers: unknown, name: string, value: string): unkno
   return list
 }
 
+/** A request as a balancer's `keyOf` reads it. Made only for balancers that have one. */
+export class ReadableRequest implements KeyedRequest {
+  readonly method: string
+  readonly path: string
+  readonly #headers: unknown
+
+  /** @param options with headers as a flat list */
+  constructor({ method, path, headers }: Dispatcher.DispatchOptions) {
+    this.method = method
+    this.path = path
+    this.#headers = headers
+  }
+
+  header(name: string): string | undefined {
+    return headerValue(this.#headers, name.toLowerCase())
+  }
+}
+
 function copyOf(values: readonly unknown[]): unknown[] {
   const copy: unknown[] = []
   for (const value of values) copy.push(copyOfValue(value))
@@ -62,7 +82,7 @@ function copyOfValue(value: unknown): unknown {
   return typeof value === 'object' && Array.isArray(value) ? value.slice() : value
 }
 
-/** As undici has it: an iterator on `Object.prototype` is not the headers' own. */
+/** Like undici, ignores an iterator on `Object.prototype`. */
 function hasIterator(headers: object): headers is Iterable<unknown> {
   if (Object.hasOwn(headers, Symbol.iterator)) return true
   const prototype: unknown = Object.getPrototypeOf(headers)
@@ -73,20 +93,20 @@ function hasIterator(headers: object): headers is Iterable<unknown> {
 function listOfPairs(headers: Iterable<unknown>): unknown {
   const list: unknown[] = []
   for (const pair of headers) {
-    // A set of what cannot be headers is what undici refuses: the iterable itself may be spent.
+    // The iterable may be spent, so undici gets a set of the bad pair to refuse.
     if (!Array.isArray(pair) || pair.length !== 2) return new Set([pair])
     list.push(pair[0], copyOfValue(pair[1]))
   }
   return list
 }
 
-/** A proxy may hand names on as the buffers that they came in. */
+/** A proxy may pass names on as buffers, as it received them. */
 function isName(written: unknown, name: string): boolean {
   const text = typeof written === 'string' ? written : String(written)
   return text.length === name.length && text.toLowerCase() === name
 }
 
-/** Empty for what undici would refuse, too. */
+/** Also empty for values that undici refuses. */
 function textOf(value: unknown): string {
   if (typeof value === 'string') return value.trim()
   if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint')

@@ -1,92 +1,44 @@
 /**
  * Request bodies that can be sent again.
  *
- * Strings, buffers, blobs and forms are read anew by each attempt. A stream or an iterable can be read once
- * (`fetch` hands over all its bodies as one): what it yields is kept while it is sent, up to a limit, so that a
- * later attempt sends the same bytes; beyond the limit there is no later attempt. Never an empty or a partial
- * body.
+ * Each attempt reads strings, buffers, blobs and forms anew. A stream or an iterable can be read only once (`fetch` passes
+ * all its bodies as one). Its chunks are kept while they are sent, up to a limit, and a later attempt sends the same
+ * bytes. Beyond the limit no attempt follows: an empty or partial body is never sent.
  */
-import { PassThrough, type Readable } from 'node:stream'
-import type { Dispatcher } from 'undici'
-import { headerList, headerValue, withHeader } from './headers.ts'
-
-/** Streams from before there were iterators, such as npm's `form-data`. */
-interface OldStream {
-  pipe: (target: PassThrough) => unknown
-  on: (event: string, listener: (error: Error) => void) => unknown
-}
+import { PassThrough } from 'node:stream'
 
 type Chunk = string | Uint8Array
 
-/** Whether a body can be read but once. */
+/** Whether a body can be read only once. */
 export function isOneShot(body: unknown): body is AsyncIterable<Chunk> | Iterable<Chunk> {
   if (typeof body !== 'object' || body === null) return false
   if (ArrayBuffer.isView(body) || body instanceof ArrayBuffer) return false
-  // Blob, File and FormData: undici asks them for a new stream at each attempt.
+  // Blob, File and FormData: undici gets a new stream from them for each attempt.
   if (typeof (body as Blob).stream === 'function' || body[Symbol.toStringTag as never] === 'FormData')
     return false
   return Symbol.asyncIterator in body || Symbol.iterator in body
 }
 
 /**
- * The same request in a form that can be sent more than once, or at all: headers as a list, a stream from before there
- * were iterators as one that has one, and `URLSearchParams`, which undici's own `request` does not take, as a string. An
- * object of its own: callers may reuse theirs as soon as the call has begun.
- */
-export function sendable(options: Dispatcher.DispatchOptions): Dispatcher.DispatchOptions {
-  const own = { ...options, headers: headerList(options.headers) } as Dispatcher.DispatchOptions
-  const { body } = own as { body?: unknown }
-  if (typeof body !== 'object' || body === null) return own
-  if (body instanceof URLSearchParams) {
-    own.body = body.toString()
-    own.headers = withFormType(own.headers) as never
-  } else if (isOldStream(body)) {
-    own.body = piped(body)
-  }
-  return own
-}
-
-/** Piping is what sets such streams going; `Readable.wrap` would wait for them. */
-function piped(body: OldStream): Readable {
-  const stream = new PassThrough()
-  body.on('error', (error) => stream.destroy(error))
-  body.pipe(stream)
-  return stream
-}
-
-function isOldStream(body: object): body is OldStream {
-  if (Symbol.asyncIterator in body) return false
-  return typeof (body as OldStream).pipe === 'function' && typeof (body as OldStream).on === 'function'
-}
-
-const FORM_TYPE = 'application/x-www-form-urlencoded;charset=UTF-8'
-
-function withFormType(headers: unknown): unknown {
-  return headerValue(headers, 'content-type') === undefined
-    ? withHeader(headers, 'content-type', FORM_TYPE)
-    : headers
-}
-
-/**
- * What stands between a body and the attempts that read it; undefined for one that undici may read itself.
- * @param limit bytes that are kept for another attempt; undefined: there is never another
+ * The recorder of a body that is read only once; undefined for a body that undici may read itself.
+ * @param limit bytes that are kept for another attempt; undefined: no attempt follows
  * @param always also for streams that undici could read itself
  */
 export function recorded(body: unknown, limit: number | undefined, always = false): RecordedBody | undefined {
   if (!isOneShot(body)) return undefined
-  // undici asks a stream for its length; and what a stream failed with, `brokeOff` can tell.
+  // undici reads a stream's length, and `brokeOff` knows a stream's own error.
   if (limit === undefined && 'errored' in body && !always) return undefined
   return new RecordedBody(body, limit ?? 0)
 }
 
-/** Whether an error is the body's own: what its stream failed with, or a blob whose file is another than it was. */
+/** Whether an error is the body's own: its stream failed, or the file of its blob has changed. */
 export function brokeOff(body: unknown, error: Error): boolean {
   return (
     (body as { errored?: unknown } | null | undefined)?.errored === error || error.name === 'NotReadableError'
   )
 }
 
-/** A blob that is read anew by each attempt, piece by piece: undici itself takes it into memory as a whole. */
+/** A blob that each attempt reads anew, in chunks: undici itself would read it into memory as a whole. */
 export class BlobBody implements AsyncIterable<Uint8Array> {
   readonly #blob: Blob
 
@@ -103,20 +55,20 @@ export class BlobBody implements AsyncIterable<Uint8Array> {
   }
 }
 
-/** What reads a body for one attempt. */
+/** The attempt that reads a body. */
 export interface BodyReader {
-  /** Whether what is thrown while reading may end its request; if not, reading stops for good. */
+  /** Whether reading may throw, which ends the request. If not, reading stops for good. */
   mayThrow(): boolean
-  /** The body itself failed, where that may not be thrown. */
+  /** The body itself failed, where reading may not throw. */
   failed(error: Error): void
 }
 
-/** A one-shot body, recorded while it is read. One attempt reads at a time: the one that asked last. */
+/** A body that is read only once, recorded while it is read. One attempt reads at a time: the last one that asked. */
 export class RecordedBody {
   readonly #body: AsyncIterable<Chunk> | Iterable<Chunk>
   readonly #limit: number
   #source: AsyncIterator<Chunk> | undefined
-  /** What was read and may be wanted again: the chunks from number `#dropped` on. */
+  /** Chunks that were read and may be needed again, from number `#dropped` on. */
   #chunks: Chunk[] = []
   #dropped = 0
   #bytes = 0
@@ -124,14 +76,14 @@ export class RecordedBody {
   #pull: Promise<void> | undefined
   #readers = 0
   #isDelivered = false
-  /** What the body itself failed with: the caller's fault, not the upstream's. */
+  /** The body's own error: the caller's fault, not the upstream's. */
   error: Error | undefined
 
   constructor(body: AsyncIterable<Chunk> | Iterable<Chunk>, limit: number) {
     this.#body = body
     this.#limit = limit
-    // A stream may fail before anybody reads it, and an 'error' without a listener ends the process.
-    const { on } = body as unknown as OldStream
+    // A stream may fail before it is read, and an 'error' without a listener ends the process.
+    const { on } = body as unknown as Partial<Pick<NodeJS.ReadableStream, 'on'>>
     if (typeof on === 'function') on.call(body, 'error', (error) => (this.error ??= error))
   }
 
@@ -140,21 +92,21 @@ export class RecordedBody {
     return this.#bytes <= this.#limit && this.error === undefined
   }
 
-  /** Whether whoever reads it has read it to its end, and another could from its beginning. */
+  /** Whether its reader has read it to the end, and another attempt could read it from the beginning. */
   get isDelivered(): boolean {
     return this.#isDelivered && this.replayable
   }
 
-  /** The body from its first byte, for one more attempt; an earlier attempt's reader fails from now on. */
+  /** The body from its first byte, for one more attempt. Earlier readers fail from now on. */
   read(attempt?: BodyReader): AsyncIterable<Chunk> {
     const reader = ++this.#readers
     this.#isDelivered = false
     let position = 0
     const next = async (): Promise<IteratorResult<Chunk>> => {
       for (;;) {
-        // Not `done`: that would end the body of an attempt that may still be on the wire, and cut it short.
+        // Not `done`: that would end, and truncate, the body of an attempt that may still be on the wire.
         if (reader !== this.#readers) return stop(attempt, new Error('another attempt reads the body'))
-        // Never a part of a body: its beginning is gone.
+        // Its beginning is gone, and a partial body is never sent.
         if (position < this.#dropped) return stop(attempt, new Error('the body was too long to be kept'))
         const chunk = this.#chunks[position - this.#dropped]
         if (chunk !== undefined) {
@@ -176,18 +128,18 @@ export class RecordedBody {
     return {
       [Symbol.asyncIterator]: () => ({
         next,
-        // An attempt stops reading; the body stays for the next one, and `close` ends it.
+        // An attempt stops reading. The body stays for the next one, until `close`.
         return: () => Promise.resolve({ done: true, value: undefined }),
       }),
     }
   }
 
-  /** The attempt that read has failed. Nothing is read until the next one does, or what is kept might outgrow its limit. */
+  /** The attempt that read it failed. Nothing is read until the next one asks, so that the limit holds. */
   rest(): void {
     this.#readers++
   }
 
-  /** The call is over: lets go of what was recorded, and tells a source that was not read to its end. */
+  /** The call is over: frees the chunks, and closes a source that was not read to its end. */
   close(): void {
     this.#readers++
     this.#chunks = []
@@ -198,10 +150,10 @@ export class RecordedBody {
     else void this.#returnSource().catch(() => undefined)
   }
 
-  /** The caller's code, which may throw: nobody is left to be told. */
+  /** Runs the caller's code, which may throw after the call is over. */
   async #returnSource(): Promise<void> {
     const web = this.#body as unknown as Partial<ReadableStream>
-    // A web stream that nobody has read waits to be told.
+    // A web stream that was never read has to be cancelled.
     if (this.#source === undefined && typeof web.cancel === 'function') await web.cancel()
     else await this.#source?.return?.()
   }
@@ -211,7 +163,7 @@ export class RecordedBody {
     this.#dropped = position
   }
 
-  /** Reads one chunk of the source, once for all who wait for it. */
+  /** Reads one chunk of the source, once for all readers that wait for it. */
   #pullOnce(): Promise<void> {
     this.#pull ??= this.#read().finally(() => {
       this.#pull = undefined
@@ -234,7 +186,7 @@ export class RecordedBody {
     }
   }
 
-  /** As `for await` has it: an iterator that fails is over, one whose piece is no use is told to stop. */
+  /** Like `for await`: an iterator that throws is over; one with an invalid chunk has its `return` called. */
   #take(chunk: Chunk): void {
     try {
       checkChunk(chunk)
@@ -247,11 +199,11 @@ export class RecordedBody {
   }
 }
 
-/** @throws TypeError for what undici would not send, with what it would say of it */
+/** @throws TypeError for a chunk that undici would refuse, with its message */
 function checkChunk(chunk: unknown): void {
   if (typeof chunk === 'string' || ArrayBuffer.isView(chunk)) return
   Buffer.byteLength(chunk as string)
-  // It has a length, and yet no socket takes it: an ArrayBuffer.
+  // An ArrayBuffer has a length, but no socket takes it.
   new PassThrough().write(chunk)
 }
 
@@ -260,7 +212,7 @@ function stop(attempt: BodyReader | undefined, error: Error): Promise<never> {
   return Promise.reject(error)
 }
 
-/** Its producer may fill the same buffer anew for the next chunk. */
+/** The producer may reuse the buffer for its next chunk. */
 function copyOf(chunk: Chunk): Chunk {
   return ArrayBuffer.isView(chunk)
     ? Buffer.from(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength))
@@ -271,7 +223,7 @@ function iteratorOf(body: AsyncIterable<Chunk> | Iterable<Chunk>): AsyncIterator
   return Symbol.asyncIterator in body ? body[Symbol.asyncIterator]() : awaited(body)
 }
 
-/** Pieces of an iterable that is not async may be promises. */
+/** Chunks of a sync iterable may be promises. */
 async function* awaited(body: Iterable<Chunk>): AsyncGenerator<Chunk> {
   yield* body
 }

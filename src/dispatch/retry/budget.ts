@@ -1,9 +1,11 @@
+import { RollingWindow } from '../../core/rolling-window.ts'
+
 /**
- * Bounds what retries may add to a service's load.
+ * Bounds what retries add to a service's load.
  *
- * Each call deposits a fraction, each retry withdraws one; a reserve lets quiet clients retry too. When a
- * whole service fails, retries stop at a fifth of the calls instead of tripling them. Retry counts per call
- * cannot do that. Source: Finagle's `RetryBudget`, which forgets after a window as this does.
+ * Each call deposits a fraction of a retry, each retry withdraws one. A reserve lets clients with few calls retry, too.
+ * When a whole service fails, retries stop at a fifth of the calls, where retry counts per call would triple the load.
+ * Source: Finagle's `RetryBudget`, which also forgets after a window.
  */
 export interface RetryBudgetOptions {
   /** Retries allowed for each call, e.g. 0.2. */
@@ -14,65 +16,46 @@ export interface RetryBudgetOptions {
   readonly windowMs: number
 }
 
+/** The window forgets a tenth at a time. */
 const SLOTS = 10
+const DEPOSITS = 0
+const WITHDRAWALS = 1
+const COUNTERS = 2
 
-/** Time is an argument; it must not run backwards. */
+/** The retries that calls have deposited. Time is an argument and must not go back. */
 export class RetryBudget {
   readonly #ratio: number
   readonly #reserve: number
-  readonly #slotMs: number
-  /** Calls and retries of each tenth of the window. Counts, and no running balance that rounding could wear. */
-  readonly #deposits = new Uint32Array(SLOTS)
-  readonly #withdrawals = new Uint32Array(SLOTS)
-  #deposited = 0
-  #withdrawn = 0
-  #slot = 0
-  #slotEndsAt: number
+  /** Counts, not a running balance, in which rounding errors would add up. */
+  readonly #window: RollingWindow
 
-  constructor(options: RetryBudgetOptions, now: number) {
-    this.#ratio = options.ratio
-    this.#reserve = (options.minPerSecond * options.windowMs) / 1_000
-    this.#slotMs = options.windowMs / SLOTS
-    this.#slotEndsAt = now + this.#slotMs
+  constructor({ ratio, minPerSecond, windowMs }: RetryBudgetOptions, now: number) {
+    this.#ratio = ratio
+    this.#reserve = (minPerSecond * windowMs) / 1_000
+    this.#window = new RollingWindow(SLOTS, windowMs / SLOTS, COUNTERS, now)
   }
 
   /** A call begins. */
   deposit(now: number): void {
-    if (now >= this.#slotEndsAt) this.#turn(now)
-    this.#deposits[this.#slot]!++
-    this.#deposited++
+    this.#window.add(DEPOSITS, now)
   }
 
-  /** Takes one retry out; false when there is none left, and then nothing is taken. */
+  /** Takes one retry out. @returns false, and takes nothing, if none is left */
   tryWithdraw(now: number): boolean {
     if (this.balance(now) < 1) return false
-    this.#withdrawals[this.#slot]!++
-    this.#withdrawn++
+    this.#window.add(WITHDRAWALS, now)
     return true
   }
 
-  /** Retries that may be begun now. */
+  /** Retries that may begin now. */
   balance(now: number): number {
-    if (now >= this.#slotEndsAt) this.#turn(now)
-    return this.#reserve + this.#ratio * this.#deposited - this.#withdrawn
+    const deposits = this.#window.total(DEPOSITS, now)
+    return this.#reserve + this.#ratio * deposits - this.#window.total(WITHDRAWALS, now)
   }
 
   /** Withdrawals by deposits, within the window. */
   usedRatio(now: number): number {
-    if (now >= this.#slotEndsAt) this.#turn(now)
-    return this.#deposited === 0 ? 0 : this.#withdrawn / this.#deposited
-  }
-
-  /** To be called when a slot is full. */
-  #turn(now: number): void {
-    const passed = Math.min(SLOTS, 1 + Math.floor((now - this.#slotEndsAt) / this.#slotMs))
-    for (let step = 0; step < passed; step++) {
-      this.#slot = (this.#slot + 1) % SLOTS
-      this.#deposited -= this.#deposits[this.#slot] ?? 0
-      this.#withdrawn -= this.#withdrawals[this.#slot] ?? 0
-      this.#deposits[this.#slot] = 0
-      this.#withdrawals[this.#slot] = 0
-    }
-    this.#slotEndsAt = now + this.#slotMs - ((now - this.#slotEndsAt) % this.#slotMs)
+    const deposits = this.#window.total(DEPOSITS, now)
+    return deposits === 0 ? 0 : this.#window.total(WITHDRAWALS, now) / deposits
   }
 }

@@ -27,8 +27,6 @@ export interface RetryOptions {
   readonly maxRetryAfterMs: number
   /** Bytes of a streamed request body that are kept for another attempt; a longer one is not sent again. */
   readonly maxReplayBytes: number
-  /** Bytes read from a response that is not handed on, so that its connection can be used again. */
-  readonly maxDrainBytes: number
   /** Limits retries to a fraction of the calls. Hedges draw on it too. */
   readonly budget: RetryBudgetOptions
   /**

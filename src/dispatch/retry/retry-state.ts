@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici'
 import type { PickHint } from '../../cluster/cluster.ts'
 import type { Upstream } from '../../cluster/upstream.ts'
-import type { AttemptRecord } from '../../core/errors.ts'
+import { AttemptsExhaustedError, type AttemptRecord } from '../../core/errors.ts'
 import { emit } from '../../core/events.ts'
 import { isConnectFailure, type Outcome } from '../../core/outcome.ts'
 import { fullJitter } from '../../core/async/jitter.ts'
@@ -10,24 +10,24 @@ import { mayRetry, type NextPlace, type RetryOptions, type RetryRequest } from '
 import type { Route } from '../route.ts'
 import { isStreamReset, isTlsError } from '../classify-outcome.ts'
 
-/** Whether there is another attempt, or why not. */
+/** Another attempt, or why there is none. */
 export type Decision = Retry | { readonly kind: 'give-up'; readonly why: string }
 
+/** Another attempt. */
 export interface Retry {
   readonly kind: 'retry'
+  /** Wait before it begins. */
   readonly waitMs: number
   /** Where it goes; undefined: it is under way already. */
   readonly upstream: Upstream | undefined
 }
 
-/**
- * The failed attempts of one call, and what they allow. Made at a call's first failure: most never have one.
- */
+/** The failed attempts of one call, and what may follow. Made at a call's first failure: most calls have none. */
 export class RetryState {
   /** Upstreams that attempts went to, in order. */
   readonly tried: Upstream[]
   readonly records: AttemptRecord[]
-  /** Until when each of `tried` asked not to be called again, on the clock; -Infinity: it did not. */
+  /** Until when `Retry-After` of each of `tried` forbids another attempt, on the clock; -Infinity: no header. */
   readonly #notBefore: number[]
   readonly #route: Route
   readonly #options: Dispatcher.DispatchOptions
@@ -40,12 +40,12 @@ export class RetryState {
     this.#options = options
   }
 
-  /** Whether an attempt has reached no server: the load balancer may know better which are there. */
+  /** Whether an attempt got no connection: the load balancer may know better which tasks exist. */
   get hasConnectFailure(): boolean {
     return this.records.some(({ outcome }) => isConnectFailure(outcome))
   }
 
-  /** The default port of the scheme, if a task was not reached on it and nothing names the port of the tasks. */
+  /** The scheme's default port, if a task did not answer on it and nothing else names the tasks' port. */
   get assumedPort(): number | undefined {
     const { assumedPort } = this.#route
     const isGuess = this.tried.some(({ endpoint }, index) => {
@@ -55,22 +55,32 @@ export class RetryState {
     return isGuess ? assumedPort : undefined
   }
 
-  /** Whether all connections broke, as idle ones do that the other side has dropped meanwhile. */
+  /** Whether all connections broke, as idle connections do that the other side has dropped. */
   get hasBrokenOffOnly(): boolean {
     return this.records.length > 0 && this.records.every(({ outcome }) => hasBrokenOff(outcome))
   }
 
-  /** Whether two tasks have failed with the same TLS error: a third would, too, and only the load balancer might not. */
+  /** Whether two tasks failed with the same TLS error: so would a third, and only the load balancer may not. */
   get hasSameTlsError(): boolean {
     const codes = this.records.filter(({ tier }) => tier === 0).map(({ outcome }) => tlsCodeOf(outcome))
     return codes.some((code, index) => code !== undefined && codes.indexOf(code) < index)
   }
 
+  /** The caller's error where no attempt follows. */
+  errorFor(why: string, outcome: Outcome, error: Error): Error {
+    const { host, retry } = this.#route
+    // With retries off this is undici with discovery: the caller gets undici's own error.
+    if (retry === undefined) return error
+    // Nothing was sent, so a list of attempts would say nothing more.
+    if (outcome.kind === 'queue-timeout' && !outcome.sent) return error
+    return new AttemptsExhaustedError(host, why, this.records, error, this.assumedPort)
+  }
+
   /**
-   * Judges an attempt that failed, the only one under way. A retry that is granted has a place, so that a response at
-   * hand is not given away for none; it is taken out of the budget.
+   * Decides after the only attempt under way has failed. A retry has an upstream, so that no response is dropped for
+   * nothing, and is taken out of the budget.
    * @param replayable whether another attempt would send the same body
-   * @throws whatever the user's own rule, or balancer, throws
+   * @throws what the user's `retry.on` or balancer throws
    */
   decide(upstream: Upstream, outcome: Outcome, replayable: boolean, call: PickHint): Decision {
     const { retry, cluster, budget, host } = this.#route
@@ -83,7 +93,7 @@ export class RetryState {
     if (!replayable) return giveUp('the request body was too long to keep')
     const isLast = this.records.length === retry.attempts - 1
     const wantsFallback = (isLast && this.hasConnectFailure) || this.hasSameTlsError
-    // A response holds the place of its attempt until it has been read.
+    // A response counts as pending until it has been read.
     const leaving = outcome.kind === 'response' ? upstream : undefined
     const next = cluster.pickAgain(call, this.tried, wantsFallback, leaving)
     if (next === undefined) return giveUp('no endpoint can take another attempt')
@@ -96,19 +106,19 @@ export class RetryState {
   }
 
   /**
-   * Judges an attempt beside which another is under way: whether that one is waited for, which costs nothing. A failure
-   * always is; a response, if it is one that asks for another attempt.
-   * @throws whatever the user's own rule throws
+   * Decides whether the call waits for the other of two attempts, which costs nothing. After a failure it does; after a
+   * response, if that may be retried.
+   * @throws what the user's `retry.on` throws
    */
   decideBeside(upstream: Upstream, outcome: Outcome): Decision {
     const { retry } = this.#route
     const waits = outcome.kind !== 'response' || mayRetry(outcome, this.#request(1), 'elsewhere', retry?.on)
-    if (!waits) return giveUp('it is an answer')
+    if (!waits) return giveUp('this response is not retried')
     this.#add(upstream, outcome, this.#route.clock.now())
     return { kind: 'retry', waitMs: 0, upstream: undefined }
   }
 
-  /** Asked for again, a certificate is the same; asked of a third task, it is like those of the first two. */
+  /** The same task has the same certificate. If two tasks have a bad one, so has a third. */
   #nextPlace(outcome: Outcome): NextPlace {
     const { cluster } = this.#route
     const { fallback, tasks } = cluster
@@ -116,7 +126,7 @@ export class RetryState {
     if (!hasSame && tlsCodeOf(outcome) === undefined)
       return cluster.hasUntried(this.tried) ? 'elsewhere' : 'again'
     if (fallback?.ejection.state === 'available' && !this.tried.includes(fallback)) return 'elsewhere'
-    // Tasks that are out, too: they may be so for another reason.
+    // Ejected tasks count, too: the reason may be another one.
     return !hasSame && tasks.some((task) => !this.tried.includes(task)) ? 'elsewhere' : 'nowhere'
   }
 
@@ -131,7 +141,7 @@ export class RetryState {
     const retries = this.records.length
     if (retries === 1 && elsewhere) return 0
     let waitMs = fullJitter(retries, retry.baseMs, retry.maxDelayMs, this.#route.random)
-    // `Retry-After` of whichever attempt of the call it answered, not of the last alone.
+    // `Retry-After` of any attempt that it answered, not only of the last.
     for (const [index, upstream] of this.tried.entries()) {
       if (upstream !== next) continue
       waitMs = Math.max(waitMs, Math.min((this.#notBefore[index] ?? 0) - now, retry.maxRetryAfterMs))
@@ -139,7 +149,7 @@ export class RetryState {
     return waitMs
   }
 
-  /** @param more attempts that failed and are not among the records yet */
+  /** @param more failed attempts that are not among the records yet */
   #request(more: number): RetryRequest {
     const { method, path } = this.#options
     return {
@@ -149,6 +159,20 @@ export class RetryState {
       attempts: this.records.length + more,
     }
   }
+}
+
+/** Emits that an attempt follows a failed one. */
+export function emitRetried(
+  { host }: Route,
+  method: string,
+  {
+    number: attempt,
+    upstream: { label: upstream },
+  }: { readonly number: number; readonly upstream: Upstream },
+  outcome: Outcome,
+  waitMs: number,
+): void {
+  emit('onehop:call.retried', () => ({ host, method, attempt, upstream, outcome, waitMs }))
 }
 
 /** Nothing listens on the port, or no packet arrives. A wrong certificate comes from a port that answers. */

@@ -2,8 +2,7 @@ import fc from 'fast-check'
 import { consistentHash, type Balancer } from 'onehop'
 import type { Dispatcher } from 'undici'
 import { describe, expect, test } from 'vitest'
-import { headerList } from '../../../src/dispatch/request/headers.ts'
-import { KeyedRequest } from '../../../src/dispatch/request/keyed-request.ts'
+import { ReadableRequest, headerList } from '../../../src/dispatch/request/headers.ts'
 import { clientOf, ORIGIN } from '../../support/clients.ts'
 import { resources } from '../../support/resources.ts'
 
@@ -122,8 +121,8 @@ describe('calls by key', () => {
   })
 })
 
-function requestWith(headers: unknown): KeyedRequest {
-  return new KeyedRequest({
+function requestWith(headers: unknown): ReadableRequest {
+  return new ReadableRequest({
     method: 'GET',
     path: '/',
     headers: headerList(headers),

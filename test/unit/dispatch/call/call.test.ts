@@ -102,7 +102,7 @@ const TWO_UNDER_WAY: readonly [Step, null][] = [
 
 /** What knows that calls take 10 ms. */
 function hedgingOf(clock: Clock): HedgePolicy {
-  const budget = { ratio: 1, minPerSecond: 100, windowMs: 10_000 }
+  const budget = { ratio: 1, minPerSecond: 100 }
   const hedging = new HedgePolicy({ percentile: 95, minMs: 1, budget }, clock.now())
   for (let call = 0; call < 100; call++) hedging.observe(10, clock.now())
   return hedging
