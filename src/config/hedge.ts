@@ -1,42 +1,43 @@
-import {
-  checkBoolean,
-  checkHeaderName,
-  checkKeys,
-  checkMs,
-  checkNumber,
-  given,
-  keyPath,
-} from '../core/check/check.ts'
+import { checkHeaderName, checkMs, checkNumber } from '../core/check/check.ts'
 import { InvalidOptionsError } from '../core/errors.ts'
-import type { HedgeOptions } from '../dispatch/hedge/hedge-policy.ts'
-import { rateSettings } from './retry.ts'
-
-export const DEFAULT_HEDGE: HedgeOptions = {
-  percentile: 95,
-  minMs: 1,
-  // No reserve: more than this share of the calls is not a tail.
-  budget: { ratio: 0.05, minPerSecond: 0 },
-}
+import type { HedgeBudgetOptions, HedgeOptions } from '../dispatch/hedge/hedge-policy.ts'
+import { DEFAULT_HEDGE } from './defaults.ts'
+import { checkRate, checkRatioUpTo } from './retry.ts'
+import { optionalSection, Section } from './section.ts'
 
 /** For each call. */
 const MAX_HEDGES = 1
 
-/** @returns undefined where calls are not hedged */
+/**
+ * Resolves the option `hedge`.
+ * @returns undefined if calls are not hedged
+ * @throws InvalidOptionsError for unknown keys and values out of range
+ */
 export function hedgeSettings(
   path: string,
   value: unknown,
-  defaults: HedgeOptions | undefined,
+  inherited: HedgeOptions | undefined,
 ): HedgeOptions | undefined {
-  if (value === undefined) return defaults
-  const base = defaults ?? DEFAULT_HEDGE
-  if (typeof value === 'boolean') return checkBoolean(path, value) ? base : undefined
-  const hedge = checkKeys(path, value, ['percentile', 'minMs', 'budget'], 'true, false')
-  const at = (key: string): string => keyPath(path, key)
-  const budget = checkKeys(at('budget'), hedge['budget'] ?? {}, ['ratio', 'minPerSecond'])
+  if (value === true) return inherited ?? DEFAULT_HEDGE
+  const { budget: base } = inherited ?? DEFAULT_HEDGE
+  return optionalSection(
+    path,
+    value,
+    inherited,
+    DEFAULT_HEDGE,
+    (hedge) => ({
+      percentile: hedge.read('percentile', checkPercentile),
+      minMs: hedge.read('minMs', checkTime),
+      budget: hedge.read('budget', (at, budget) => hedgeBudgetSettings(new Section(at, budget, base))),
+    }),
+    'true, false',
+  )
+}
+
+function hedgeBudgetSettings(budget: Section<HedgeBudgetOptions>): HedgeBudgetOptions {
   return {
-    percentile: given(at('percentile'), hedge['percentile'], base.percentile, checkPercentile),
-    minMs: given(at('minMs'), hedge['minMs'], base.minMs, checkTime),
-    budget: rateSettings(at('budget'), budget, base.budget, MAX_HEDGES),
+    ratio: budget.read('ratio', checkRatioUpTo(MAX_HEDGES)),
+    minPerSecond: budget.read('minPerSecond', checkRate),
   }
 }
 

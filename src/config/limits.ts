@@ -2,14 +2,16 @@ import type { SubsetOptions } from '../cluster/subset.ts'
 import { checkKeys, checkNumber, checkString, given, keyPath } from '../core/check/check.ts'
 import type { MaxPending } from '../dispatch/route.ts'
 import type { ServiceSettings } from '../dispatch/settings.ts'
+import { Section } from './section.ts'
 
 const MAX_COUNT = 1_000_000
 
-export function maxPendingSettings(path: string, value: unknown, defaults: MaxPending): MaxPending {
-  const { perTask, perOrigin } = checkKeys(path, value ?? {}, ['perTask', 'perOrigin'])
+/** Resolves the option `maxPending`. */
+export function maxPendingSettings(path: string, value: unknown, inherited: MaxPending): MaxPending {
+  const maxPending = new Section(path, value, inherited)
   return {
-    perTask: given(keyPath(path, 'perTask'), perTask, defaults.perTask, checkCount),
-    perOrigin: given(keyPath(path, 'perOrigin'), perOrigin, defaults.perOrigin, checkCount),
+    perTask: maxPending.read('perTask', checkCount),
+    perOrigin: maxPending.read('perOrigin', checkCount),
   }
 }
 

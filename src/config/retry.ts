@@ -1,90 +1,56 @@
 import { types } from 'node:util'
-import { checkFunction, checkKeys, checkMs, checkNumber, given, keyPath } from '../core/check/check.ts'
+import { checkFunction, checkMs, checkNumber } from '../core/check/check.ts'
 import { InvalidOptionsError } from '../core/errors.ts'
-import type { HedgeBudgetOptions } from '../dispatch/hedge/hedge-policy.ts'
 import type { RetryBudgetOptions } from '../dispatch/retry/budget.ts'
 import type { RetryOptions } from '../dispatch/retry/policy.ts'
+import { DEFAULT_RETRY } from './defaults.ts'
+import { optionalSection, Section } from './section.ts'
 
-/** docs/requests.md explains the numbers. */
-export const DEFAULT_RETRY: RetryOptions = {
-  attempts: 3,
-  baseMs: 25,
-  maxDelayMs: 250,
-  maxRetryAfterMs: 5_000,
-  maxReplayBytes: 65_536,
-  budget: { ratio: 0.2, minPerSecond: 10, windowMs: 10_000 },
-  on: undefined,
-}
-
-const KEYS = [
-  'attempts',
-  'baseMs',
-  'maxDelayMs',
-  'maxRetryAfterMs',
-  'maxReplayBytes',
-  'budget',
-  'on',
-] as const
 /** For each call. */
 const MAX_RETRIES = 10
 const MAX_BYTES = 1_073_741_824
 
-/** @returns undefined where retries are off */
+/**
+ * Resolves the option `retry`.
+ * @returns undefined if calls have one attempt
+ * @throws InvalidOptionsError for unknown keys and values out of range
+ */
 export function retrySettings(
   path: string,
   value: unknown,
-  defaults: RetryOptions | undefined,
+  inherited: RetryOptions | undefined,
 ): RetryOptions | undefined {
-  if (value === undefined) return defaults
-  if (value === false) return undefined
-  const retry = checkKeys(path, value, KEYS, 'false')
-  const base = defaults ?? DEFAULT_RETRY
-  const at = (key: string): string => keyPath(path, key)
-  const baseMs = given(at('baseMs'), retry['baseMs'], base.baseMs, checkMs)
-  const maxDelayMs = given(at('maxDelayMs'), retry['maxDelayMs'], base.maxDelayMs, checkMs)
-  if (maxDelayMs < baseMs)
-    throw new InvalidOptionsError(
-      at('maxDelayMs'),
+  return optionalSection(path, value, inherited, DEFAULT_RETRY, (retry) => {
+    const baseMs = retry.read('baseMs', checkMs)
+    const maxDelayMs = retry.read('maxDelayMs', checkMs)
+    if (maxDelayMs < baseMs) {
+      const allowed = `a number of ms from baseMs, which is ${baseMs}`
+      throw new InvalidOptionsError(retry.pathOf('maxDelayMs'), maxDelayMs, allowed)
+    }
+    const { budget: base } = inherited ?? DEFAULT_RETRY
+    return {
+      baseMs,
       maxDelayMs,
-      `a number of ms from baseMs, which is ${baseMs}`,
-    )
+      attempts: retry.read('attempts', checkAttempts),
+      maxRetryAfterMs: retry.read('maxRetryAfterMs', checkMs),
+      maxReplayBytes: retry.read('maxReplayBytes', checkBytes),
+      budget: retry.read('budget', (at, budget) => retryBudgetSettings(new Section(at, budget, base))),
+      on: retry.read('on', checkRule),
+    }
+  })
+}
+
+function retryBudgetSettings(budget: Section<RetryBudgetOptions>): RetryBudgetOptions {
   return {
-    baseMs,
-    maxDelayMs,
-    attempts: given(at('attempts'), retry['attempts'], base.attempts, checkAttempts),
-    maxRetryAfterMs: given(at('maxRetryAfterMs'), retry['maxRetryAfterMs'], base.maxRetryAfterMs, checkMs),
-    maxReplayBytes: given(at('maxReplayBytes'), retry['maxReplayBytes'], base.maxReplayBytes, checkBytes),
-    budget: budgetSettings(at('budget'), retry['budget'], base.budget),
-    on: given(at('on'), retry['on'], base.on, checkRule),
+    ratio: budget.read('ratio', checkRatioUpTo(MAX_RETRIES)),
+    minPerSecond: budget.read('minPerSecond', checkRate),
+    windowMs: budget.read('windowMs', checkWindow),
   }
 }
 
-function budgetSettings(path: string, value: unknown, base: RetryBudgetOptions): RetryBudgetOptions {
-  const budget = checkKeys(path, value ?? {}, ['ratio', 'minPerSecond', 'windowMs'])
-  const windowPath = keyPath(path, 'windowMs')
-  return {
-    ...rateSettings(path, budget, base, MAX_RETRIES),
-    windowMs: given(windowPath, budget['windowMs'], base.windowMs, checkWindow),
-  }
-}
-
-/**
- * What the budgets of retries and hedges have in common.
- * @param maxRatio the most that may be allowed for each call
- */
-export function rateSettings(
-  path: string,
-  budget: Readonly<Record<string, unknown>>,
-  base: HedgeBudgetOptions,
-  maxRatio: number,
-): HedgeBudgetOptions {
-  const at = (key: string): string => keyPath(path, key)
-  return {
-    ratio: given(at('ratio'), budget['ratio'], base.ratio, (ratioPath, ratio) =>
-      checkNumber(ratioPath, ratio, { min: 0, max: maxRatio }),
-    ),
-    minPerSecond: given(at('minPerSecond'), budget['minPerSecond'], base.minPerSecond, checkRate),
-  }
+/** @param max the most that may be allowed for each call */
+export function checkRatioUpTo(max: number): (path: string, value: unknown) => number {
+  return (path, value) => checkNumber(path, value, { min: 0, max })
 }
 
 function checkAttempts(path: string, value: unknown): number {
@@ -95,7 +61,7 @@ function checkBytes(path: string, value: unknown): number {
   return checkNumber(path, value, { min: 0, max: MAX_BYTES, integer: true, unit: 'bytes' })
 }
 
-function checkRate(path: string, value: unknown): number {
+export function checkRate(path: string, value: unknown): number {
   return checkNumber(path, value, { min: 0, max: 100_000 })
 }
 

@@ -1,5 +1,4 @@
 import type { Dispatcher } from 'undici'
-import { p2c } from '../balancer/p2c.ts'
 import type { Balancer } from '../balancer/balancer.ts'
 import {
   checkArray,
@@ -15,19 +14,20 @@ import {
   given,
   keyPath,
 } from '../core/check/check.ts'
-import { DEFAULT_OUTLIER } from '../cluster/health/outlier.ts'
 import { systemClock, systemRandom, type Random } from '../core/clock.ts'
 import { InvalidOptionsError } from '../core/errors.ts'
 import type { Resolver } from '../discovery/resolver.ts'
 import { canonicalHost, checkHost } from '../discovery/service-name.ts'
 import type { FallbackSettings, ServiceSettings } from '../dispatch/settings.ts'
 import type { ClientOptions, ClientSettings, ServiceOptions } from './options.ts'
+import { defaultSettings } from './defaults.ts'
 import { checkServiceHost } from './hosts.ts'
 import { maxPendingSettings, subsetSettings } from './limits.ts'
 import { outlierSettings } from './outlier.ts'
 import { poolSettings } from './pool.ts'
-import { DEFAULT_RETRY, retrySettings } from './retry.ts'
+import { retrySettings } from './retry.ts'
 import { deadlineHeaderSettings, hedgeSettings } from './hedge.ts'
+import { Section } from './section.ts'
 import { zoneSettings } from './zone.ts'
 
 const SERVICE_KEYS = [
@@ -58,35 +58,15 @@ const CLIENT_KEYS = [...DISCOVERY_KEYS, 'passthrough', 'clock', 'random', ...SER
 
 const MAX_MS = 86_400_000
 /**
- * Turns what a user wrote into one complete, checked object: past this, no option is missing or in doubt.
- * What is in `dns`, `cloudMap` and `allowAddresses` is checked by those who read it.
+ * Resolves the user's options into one complete, validated object. `dns`, `cloudMap` and `allowAddresses` are validated
+ * by the resolvers and the guard that read them.
  * @throws InvalidOptionsError for the first option that is unknown or not allowed
  */
 export function settingsOf(options: ClientOptions): ClientSettings {
   checkKeys('', options, CLIENT_KEYS)
   const random = given('random', options.random, systemRandom, checkRandom)
-  const base: ServiceSettings = {
-    fallback: undefined,
-    port: undefined,
-    balancer: p2c({ random }),
-    retry: DEFAULT_RETRY,
-    budget: DEFAULT_RETRY.budget,
-    hedge: undefined,
-    deadlineHeader: undefined,
-    connectMs: 1_000,
-    queueMs: 15_000,
-    attemptMs: 15_000,
-    deadlineMs: undefined,
-    outlier: DEFAULT_OUTLIER,
-    slowStartMs: 10_000,
-    maxPending: { perTask: Number.POSITIVE_INFINITY, perOrigin: Number.POSITIVE_INFINITY },
-    clientId: String(random.next()),
-    subset: undefined,
-    zone: { zone: undefined, subnets: undefined, peers: undefined },
-    pool: {},
-  }
   const namespaces = given('namespaces', options.namespaces, [], checkNamespaces)
-  const defaults = serviceSettings('', options, base, namespaces)
+  const defaults = serviceSettings('', options, defaultSettings(random), namespaces)
   return {
     namespaces,
     defaults,
@@ -153,18 +133,14 @@ function serviceSettings(
 
 type TimeoutSettings = Pick<ServiceSettings, 'connectMs' | 'queueMs' | 'attemptMs' | 'deadlineMs'>
 
-function timeoutSettings(path: string, timeouts: unknown, defaults: TimeoutSettings): TimeoutSettings {
-  const { connectMs, queueMs, attemptMs, deadlineMs } = checkKeys(path, timeouts ?? {}, [
-    'connectMs',
-    'queueMs',
-    'attemptMs',
-    'deadlineMs',
-  ])
+function timeoutSettings(path: string, value: unknown, inherited: TimeoutSettings): TimeoutSettings {
+  const { connectMs, queueMs, attemptMs, deadlineMs } = inherited
+  const timeouts = new Section<TimeoutSettings>(path, value, { connectMs, queueMs, attemptMs, deadlineMs })
   return {
-    connectMs: given(keyPath(path, 'connectMs'), connectMs, defaults.connectMs, checkTimeout),
-    queueMs: given(keyPath(path, 'queueMs'), queueMs, defaults.queueMs, checkTimeout),
-    attemptMs: given(keyPath(path, 'attemptMs'), attemptMs, defaults.attemptMs, checkTimeout),
-    deadlineMs: given(keyPath(path, 'deadlineMs'), deadlineMs, defaults.deadlineMs, checkTimeout),
+    connectMs: timeouts.read('connectMs', checkTimeout),
+    queueMs: timeouts.read('queueMs', checkTimeout),
+    attemptMs: timeouts.read('attemptMs', checkTimeout),
+    deadlineMs: timeouts.read('deadlineMs', checkTimeout),
   }
 }
 

@@ -13,7 +13,7 @@ import type { Pools } from '../../../../src/dispatch/connections/pools.ts'
 import { RetryBudget } from '../../../../src/dispatch/retry/budget.ts'
 import type { Route } from '../../../../src/dispatch/route.ts'
 import { TimeLimit } from '../../../../src/dispatch/call/time-limit.ts'
-import { DEFAULT_RETRY } from '../../../../src/config/retry.ts'
+import { DEFAULT_RETRY } from '../../../../src/config/defaults.ts'
 import { seededRandom } from '../../../../src/testing/fakes/seeded-random.ts'
 import { FALLBACK, testCluster } from '../../../support/clusters.ts'
 
