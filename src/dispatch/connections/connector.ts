@@ -3,7 +3,7 @@ import type { TLSSocket } from 'node:tls'
 import { buildConnector, Client, errors, type Dispatcher, type Pool } from 'undici'
 import { formatAddressPort } from '../../core/ip.ts'
 import type { Clock } from '../../core/clock.ts'
-import { asThrownByConnector } from '../classify-outcome.ts'
+import { asThrownByConnector } from '../error-kinds.ts'
 
 /** Cancels one connection in progress each. */
 export type Connecting = Set<(error: Error) => void>

@@ -2,12 +2,8 @@
 import { errors } from 'undici'
 import { describe, expect, test } from 'vitest'
 import type { Outcome } from '../../../src/core/outcome.ts'
-import {
-  asThrownByConnector,
-  explained,
-  isTlsError,
-  classifyError,
-} from '../../../src/dispatch/classify-outcome.ts'
+import { explained, classifyError } from '../../../src/dispatch/classify-outcome.ts'
+import { asThrownByConnector, isTlsError } from '../../../src/dispatch/error-kinds.ts'
 
 type Verdict =
   /** One attempt, nobody blamed. */
