@@ -1,5 +1,5 @@
 /**
- * What an error means, by its code. Where undici has no code, its message is read. If undici changes the message one day,
+ * The meaning of an error, by its code. Where undici has no code, its message is read. If undici changes the message one day,
  * the error counts as the upstream's fault, and the request as sent: the careful reading.
  */
 

@@ -60,7 +60,7 @@ const FETCH_KEYS = new Set<string>([
   ],
   ...['referrerPolicy', 'integrity', 'keepalive', 'priority', 'window', ...OWN_KEYS],
 ])
-/** Keys that are no misspelt option: each is compared only once. */
+/** Unknown keys that resemble no option: each is compared only once. */
 const foreign = new Set<string>()
 const MAX_FOREIGN = 1_000
 
