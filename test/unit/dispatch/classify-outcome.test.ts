@@ -222,7 +222,7 @@ describe('errors of Node and OpenSSL', () => {
     expectRow(asThrownByConnector('not an error'), nobody)
   })
 
-  test('what is told to be the fault of the request is nobody, whatever it is', () => {
+  test('an error that is the fault of the request counts against no upstream', () => {
     const facts = { latencyMs: 7, isConnected: false, isSent: false, isRequestsFault: true }
     expect(told(classifyError(of('ERR_TLS_CERT_ALTNAME_INVALID'), facts))).toBe('nobody')
     expect(
@@ -231,7 +231,7 @@ describe('errors of Node and OpenSSL', () => {
   })
 })
 
-test('limits are told with the option that sets them', () => {
+test('an exceeded limit names the option that sets it', () => {
   const overflow = new errors.HeadersOverflowError()
   expect(explained(overflow)).toMatchObject({
     code: 'UND_ERR_HEADERS_OVERFLOW',
