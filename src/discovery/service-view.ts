@@ -4,6 +4,7 @@ import { emit } from '../core/events.ts'
 import { checkedSnapshot } from './guard/validate-snapshot.ts'
 import { differenceOf, sameEndpoints } from './endpoint-set.ts'
 import type { Snapshot } from './endpoint.ts'
+import { fullJitter } from '../core/async/jitter.ts'
 import { inTime } from '../core/async/with-timeout.ts'
 import { KnownEndpoints, type Witness } from './sample-merger.ts'
 import type { Resolver } from './resolver.ts'
@@ -36,6 +37,8 @@ const SHORTEST_TTL_MS = 1_000
  */
 const LATE_TIMER_MS = 1_000
 const FIRST_BACKOFF_MS = 1_000
+/** Of each backoff step: the shortest wait. */
+const MIN_BACKOFF_RATIO = 0.1
 const MAX_BACKOFF_MS = 60_000
 /** With nothing to serve, callers are waiting: ask again soon. */
 const MAX_BACKOFF_WITHOUT_SNAPSHOT_MS = 5_000
@@ -206,9 +209,8 @@ export class ServiceView implements View {
     if (this.snapshot !== undefined && now >= this.snapshot.expiresAt + STALE_LIMIT_MS)
       this.snapshot = undefined
     const cap = this.snapshot === undefined ? MAX_BACKOFF_WITHOUT_SNAPSHOT_MS : MAX_BACKOFF_MS
-    const ceiling = Math.min(cap, FIRST_BACKOFF_MS * 2 ** Math.min(this.#failuresInARow - 1, 10))
-    // Full jitter (AWS Architecture Blog, "Exponential Backoff and Jitter"), but never at once.
-    const retryInMs = ceiling * (0.1 + 0.9 * this.#source.random.next())
+    const { random } = this.#source
+    const retryInMs = fullJitter(this.#failuresInARow, FIRST_BACKOFF_MS, cap, random, MIN_BACKOFF_RATIO)
     this.usableUntil =
       this.snapshot === undefined ? now + retryInMs : this.snapshot.expiresAt + STALE_LIMIT_MS
     this.#refreshIn(retryInMs)

@@ -5,28 +5,28 @@ import { checkHandler } from './request/handler.ts'
 import { withOneLength } from './passthrough/one-length.ts'
 import type { Route } from './route.ts'
 
-/** Where a dispatcher finds what it needs for an origin. */
+/** The routes of a dispatcher, by origin. */
 export interface Routes {
-  /** The route of an origin, or undefined for one that is not discovered. Called for every request. */
+  /** The route of an origin; undefined if it is not discovered. Called for every request. */
   find(origin: string | URL | undefined): Route | undefined
-  /** Ends what all routes hold. Waits for the calls under way. */
+  /** Closes all routes, after the calls in flight. */
   close(): Promise<void>
-  /** The same, but cuts the calls under way. */
+  /** Closes all routes, and ends the calls in flight. */
   destroy(error: Error | null): Promise<void>
 }
 
-/** A handler of undici 6 or 7, as the built-in `fetch` of Node 22 and 24 has one. */
+/** A handler of undici 6 or 7, as the built-in `fetch` of Node 22 and 24 uses. */
 interface LegacyHandler {
   onConnect?: unknown
   onRequestStart?: unknown
 }
 
 /**
- * undici's dispatcher contract over discovered services; every other host passes straight through.
+ * undici's dispatcher for discovered services. Requests to other hosts pass through.
  *
- * One dispatcher and not a chain of interceptors: a retry has to pick again, skip what was tried, and report
- * each outcome. Users may still `compose()` interceptors around it. `compose` returns a proxy, through which
- * `#private` fields cannot be read, so this class alone has TypeScript's `private`.
+ * One dispatcher, not a chain of interceptors: a retry picks again, skips what was tried, and reports each outcome. Users
+ * may still `compose()` interceptors around it. `compose` returns a proxy, which cannot read `#private` fields: so this
+ * class alone uses TypeScript's `private`.
  */
 export class DiscoveryDispatcher extends Dispatcher {
   private readonly routes: Routes
@@ -41,7 +41,7 @@ export class DiscoveryDispatcher extends Dispatcher {
     super()
     this.routes = routes
     this.elsewhere = elsewhere
-    // Nobody may be waiting for it.
+    // A rejection without a listener would end the process.
     this.destruction.promise.catch(() => undefined)
   }
 
@@ -55,18 +55,18 @@ export class DiscoveryDispatcher extends Dispatcher {
       if (this.ending !== undefined) throw new ClosedError('the client')
       checkHandler(current, options)
       const http1Only = legacy || (options as { allowH2?: boolean }).allowH2 === false
-      // undici's wrapper around a global dispatcher makes a legacy handler a current one, and leaves the options.
+      // undici's wrapper of a global dispatcher converts a legacy handler, but not its options.
       const asked = http1Only ? withOneLength(options) : options
       const route = this.routes.find(asked.origin)
       if (route === undefined) return this.elsewhere.dispatch(legacy ? withoutHttp2(asked) : asked, current)
       call = new Call(route, asked, current, http1Only)
     } catch (error) {
       if (typeof current.onResponseError !== 'function') throw error
-      // The contract: failures reach the handler, also those from before there is a controller.
+      // undici's contract: the handler gets all failures, also those without a controller.
       current.onResponseError(null as never, error as Error)
       return false
     }
-    // From here on the call tells the handler, and what is thrown is the handler's own.
+    // From here on the call notifies the handler. An error thrown here is the handler's own.
     call.start()
     return true
   }
@@ -76,14 +76,14 @@ export class DiscoveryDispatcher extends Dispatcher {
     return this.ending !== undefined
   }
 
-  /** Whether the requests under way were cut. */
+  /** Whether requests in flight were ended. */
   get destroyed(): boolean {
     return this.isDestroyed
   }
 
   override close(callback?: () => void): Promise<void> & void {
     checkCallback(callback)
-    // What waits in undici for a connection or an end may never hear of either once it was destroyed.
+    // After `destroy`, requests that wait in undici may never end.
     this.ending ??= Promise.race([
       both(this.routes.close(), this.elsewhere.close()),
       this.destruction.promise,
@@ -103,7 +103,7 @@ export class DiscoveryDispatcher extends Dispatcher {
 }
 
 async function both(one: Promise<void>, other: Promise<void>): Promise<void> {
-  // The other is waited for also where the first fails.
+  // Waits for the second also if the first fails.
   await Promise.allSettled([one, other])
   await one
   await other
@@ -133,10 +133,10 @@ function checkCallback(callback: unknown): void {
 
 type Callback = (error: Error | null, nothing: null) => void
 
-/** As undici has it: a promise, or nothing where there is a callback. What that throws is an uncaught exception. */
+/** As in undici: returns a promise, or calls the callback. An error thrown by the callback is uncaught. */
 export function settle(ending: Promise<void>, callback: (() => void) | undefined): Promise<void> & void {
   if (callback === undefined) return ending as Promise<void> & void
-  const tell = (error: Error | null): void => queueMicrotask(() => (callback as Callback)(error, null))
-  void ending.then(() => tell(null), tell)
+  const notify = (error: Error | null): void => queueMicrotask(() => (callback as Callback)(error, null))
+  void ending.then(() => notify(null), notify)
   return undefined as unknown as Promise<void> & void
 }

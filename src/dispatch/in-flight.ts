@@ -1,15 +1,15 @@
 import { throwLater } from '../core/async/throw-later.ts'
 
-/** A call that has nothing open. */
+/** A call without an open request. */
 interface Waiting {
   failed(error: Error): void
 }
 
 /**
- * The calls of one route that are under way, so that `close()` can wait for them and `destroy()` can end them.
+ * The calls of one route that are in flight: `close()` waits for them, `destroy()` ends them.
  *
- * Those on the wire are undici's to end. Those that wait, for discovery or for their next attempt, have
- * nothing open that could be destroyed, and are kept by name.
+ * undici ends the requests on the wire. Calls that wait for discovery or for their next attempt have no request, and are
+ * kept here.
  */
 export class InFlight {
   #count = 0
@@ -17,14 +17,17 @@ export class InFlight {
   #onIdle: (() => void)[] = []
   #destroyed: Error | undefined
 
+  /** Calls in flight. */
   get count(): number {
     return this.#count
   }
 
+  /** A call begins. */
   begin(): void {
     this.#count++
   }
 
+  /** A call is over. */
   end(): void {
     this.#count--
     if (this.#count > 0 || this.#onIdle.length === 0) return
@@ -33,7 +36,7 @@ export class InFlight {
     for (const resolve of waiting) resolve()
   }
 
-  /** @returns false when the call was ended instead: its client has been destroyed */
+  /** The call waits. @returns false if the client is destroyed: then the call has failed */
   startsWaiting(call: Waiting): boolean {
     if (this.#destroyed !== undefined) {
       call.failed(this.#destroyed)
@@ -43,6 +46,7 @@ export class InFlight {
     return true
   }
 
+  /** The call waits no longer. */
   stopsWaiting(call: Waiting): void {
     this.#waiting.delete(call)
   }
@@ -53,14 +57,14 @@ export class InFlight {
     return new Promise((resolve) => this.#onIdle.push(resolve))
   }
 
-  /** Ends the calls that wait, and from now on each that would. */
+  /** Ends all calls that wait, now and later. */
   destroy(error: Error): void {
     this.#destroyed = error
     for (const call of this.#waiting) fail(call, error)
   }
 }
 
-/** A handler that throws when it is told of a failure must not keep the others from being told. */
+/** A handler that throws must not prevent the end of other calls. */
 function fail(call: Waiting, error: Error): void {
   try {
     call.failed(error)

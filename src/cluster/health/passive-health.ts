@@ -1,4 +1,5 @@
 import type { Random } from '../../core/clock.ts'
+import { spread } from '../../core/async/jitter.ts'
 import { emit } from '../../core/events.ts'
 import type { Outcome } from '../../core/outcome.ts'
 import type { View } from '../../discovery/view.ts'
@@ -111,7 +112,7 @@ export class PassiveHealth {
     const detector = this.#detector
     const { hostSet, random } = this.#options
     if (detector === undefined || !hostSet.mayEject(detector.options.maxEjectedRatio)) return
-    const jitter = 1 + EJECTION_JITTER * (2 * random.next() - 1)
+    const jitter = spread(1, EJECTION_JITTER, random)
     const forMs = upstream.ejection.failed(now, reason, detector.options.baseMs, jitter)
     detector.ejected(upstream.answers, now)
     if (forMs !== undefined) this.#ejected(upstream, forMs, now)

@@ -7,6 +7,7 @@ import { endpointsOf } from './endpoint.ts'
 import { cloudMapError, CloudMapError } from './error.ts'
 import { cloudMapSettings, MAX_INSTANCES, type CloudMapOptions } from './options.ts'
 import type { Endpoint, Snapshot } from '../endpoint.ts'
+import { spread } from '../../core/async/jitter.ts'
 import { inTime } from '../../core/async/with-timeout.ts'
 import type { Resolver } from '../resolver.ts'
 import type { ServiceName } from '../service-name.ts'
@@ -139,8 +140,7 @@ export function cloudMapResolver(options: CloudMapOptions & Injected = {}): Reso
       try {
         const limit = { clock, limitMs: LOOKUP_LIMIT_MS, signal, late }
         const { endpoints, complete, revision } = await inTime(limit, (own) => look(service, place, own))
-        const jitter = 1 + JITTER_RATIO * (2 * random.next() - 1)
-        const expiresAt = clock.now() + settings.revisionMs * jitter
+        const expiresAt = clock.now() + spread(settings.revisionMs, JITTER_RATIO, random)
         return { service, endpoints, complete, expiresAt, source: 'cloud-map', revision }
       } catch (error) {
         signal.throwIfAborted()

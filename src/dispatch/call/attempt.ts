@@ -136,7 +136,7 @@ export class Attempt extends InContext implements InLine, Waiter, Limited {
     return this.#controller
   }
 
-  /** Whether there is no response yet, and one may still come. */
+  /** Whether its response may still come. */
   get isWaiting(): boolean {
     return this.#state === 'waiting'
   }

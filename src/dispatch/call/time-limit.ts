@@ -1,13 +1,13 @@
 import type { Clock, Timer } from '../../core/clock.ts'
 import { throwLater } from '../../core/async/throw-later.ts'
 
-/** Something that may take so long. Its fields are `TimeLimit`'s alone to write, and `undefined` at first. */
+/** An entry of a `TimeLimit`, which alone writes these fields. All are `undefined` at first. */
 export interface Limited {
-  /** The line in which it stands; undefined: none. */
+  /** The limit that it is in; undefined: none. */
   limit: TimeLimit | undefined
   /** When its time is over, on the clock. */
   dueAt: number
-  /** Its neighbours in the line. */
+  /** Its neighbours in the list. */
   earlier: Limited | undefined
   later: Limited | undefined
   /** Its time is over. */
@@ -17,9 +17,9 @@ export interface Limited {
 /**
  * One time limit for many attempts, with one timer.
  *
- * All have the same limit, so they are due in the order in which they began: a line in which each attempt takes a place
- * at its end, and gives it up from wherever it stands, by a few assignments. The timer is set for the first in the line.
- * It is not moved when that one is done, and finds out when it fires. So a call sets no timer, and the limit is exact.
+ * All have the same limit, so they are due in the order in which they began: a linked list, where start and stop are a few
+ * assignments. The timer is set for the first entry, and stays when that one stops. So a call sets no timer, and the limit
+ * is exact.
  */
 export class TimeLimit {
   readonly limitMs: number
@@ -36,6 +36,7 @@ export class TimeLimit {
     this.#timer = undefined
   }
 
+  /** Its time begins. */
   start(limited: Limited, now: number): void {
     const last = this.#last
     limited.limit = this
@@ -47,7 +48,7 @@ export class TimeLimit {
     if (this.#timer === undefined) this.#setTimer(this.limitMs)
   }
 
-  /** It is done. */
+  /** It is done in time. Does nothing if it is not in this limit. */
   stop(limited: Limited): void {
     if (limited.limit !== this) return
     const { earlier, later } = limited
@@ -67,11 +68,11 @@ export class TimeLimit {
   }
 
   #setTimer(delayMs: number): void {
-    // It keeps no process alive: the connections that are waited for do.
+    // It need not keep the process alive: the open connections do.
     this.#timer = this.#clock.setTimer(() => this.#clock.afterIo(() => this.#exceed()), delayMs)
   }
 
-  /** After the sockets were heard: a process that was busy must not take its own lateness for that of others. */
+  /** Runs after pending I/O callbacks: a busy process must not take its own delay for a slow task. */
   #exceed(): void {
     const now = this.#clock.now()
     this.#timer = undefined

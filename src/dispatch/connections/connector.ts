@@ -3,31 +3,32 @@ import type { TLSSocket } from 'node:tls'
 import { buildConnector, Client, errors, type Dispatcher, type Pool } from 'undici'
 import { formatAddressPort } from '../../core/ip.ts'
 import type { Clock } from '../../core/clock.ts'
-import { asThrownByConnector } from '../classify-outcome.ts'
+import { asThrownByConnector } from '../error-kinds.ts'
 
-/** What is being connected: gives up one each. */
+/** Cancels one connection in progress each. */
 export type Connecting = Set<(error: Error) => void>
 
-/** Who wants to know of the connections that are made. */
+/** Gets notified of connections. */
 export interface ConnectionListener {
-  /** Before requests are sent over it. */
+  /** Called before requests are sent over it. */
   speaksHttp2(): void
-  /** After the request that asked for it was sent. */
+  /** Called after the request that needed it was sent. */
   connected(socket: Socket, isHttp2: boolean): void
-  /** Before those that wait for it are told. */
+  /** Called before the attempts that wait for it fail. */
   connectFailed(error: Error): void
 }
 
-/** What connecting failed with: undici tells it of a request that it had begun before, as any other failure. */
+/** Errors of connecting. undici reports them like any other also for a request that it had begun before. */
 const connectErrors = new WeakSet<Error>()
 
+/** Whether an error came from connecting. */
 export function isConnectError(error: Error): boolean {
   return connectErrors.has(error)
 }
 
 /**
- * Connects to an address, whatever the pool's origin says, and within a time. The time is measured here, because
- * undici's own connect timeout fires up to half a second late, and never before 1 s.
+ * Connects to an address instead of the pool's origin, within a time. The time is measured here: undici's own connect
+ * timeout fires up to half a second late, and never before 1 s.
  */
 export function connectorTo(
   address: string,
@@ -47,7 +48,7 @@ export function connectorTo(
     let settled = false
     const settle = (...result: Parameters<typeof callback>): void => {
       const [error, made] = result
-      // Given up already: what comes up now is nobody's.
+      // Cancelled before: a connection that is made now is not used.
       if (settled) return void made?.destroy()
       settled = true
       connecting.delete(giveUp)
@@ -68,21 +69,21 @@ export function connectorTo(
       if (socket instanceof Socket) socket.destroy()
     }
     const exceed = (): void => {
-      const told = `no connection to ${formatAddressPort(address, port)} in ${limitMs} ms`
-      giveUp(new errors.ConnectTimeoutError(told))
+      const message = `no connection to ${formatAddressPort(address, port)} in ${limitMs} ms`
+      giveUp(new errors.ConnectTimeoutError(message))
     }
     const timer = limitMs > 0 ? clock.setTimer(() => clock.afterIo(exceed), limitMs, true) : undefined
     connecting.add(giveUp)
     try {
       socket = connector({ ...withoutDot(target), hostname: address, port: String(port) }, settle)
     } catch (error) {
-      // Not in this turn, in which undici takes errors for the request's own.
+      // Not in this turn, where undici blames errors on the request.
       queueMicrotask(() => settle(asThrownByConnector(error), null))
     }
   }
 }
 
-/** RFC 6066 section 3: the server name of TLS has no trailing dot, whatever the caller wrote. undici takes it from both. */
+/** The server name of TLS has no trailing dot (RFC 6066 section 3). undici takes it from both fields. */
 function withoutDot(target: buildConnector.Options): buildConnector.Options {
   const { servername, host = '' } = target
   if (!target.hostname.endsWith('.') && servername?.endsWith('.') !== true) return target
@@ -90,14 +91,14 @@ function withoutDot(target: buildConnector.Options): buildConnector.Options {
   return servername?.endsWith('.') === true ? { ...undotted, servername: servername.slice(0, -1) } : undotted
 }
 
-/** The connector that undici would build from these options, since a pool with a connector builds none. */
+/** The connector that undici would build from these options. A pool with a connector builds none. */
 function connectorOf(options: Pool.Options): buildConnector.connector {
   if (typeof options.connect === 'function') return options.connect
   const { allowH2, maxCachedSessions, autoSelectFamily, autoSelectFamilyAttemptTimeout } = options
   return buildConnector({
     ...(allowH2 === undefined ? {} : { allowH2 }),
     ...(maxCachedSessions === undefined ? {} : { maxCachedSessions }),
-    // Has an effect on host names only: that of a load balancer.
+    // Matters for host names only: that of a load balancer.
     ...(autoSelectFamily === undefined ? {} : { autoSelectFamily }),
     ...(autoSelectFamilyAttemptTimeout === undefined ? {} : { autoSelectFamilyAttemptTimeout }),
     // HTTP/2 without TLS, by prior knowledge.
@@ -107,7 +108,7 @@ function connectorOf(options: Pool.Options): buildConnector.connector {
   })
 }
 
-/** undici reads both forms of the option, though its types lack the second. */
+/** Whether the options ask for HTTP/2 without TLS. undici reads both forms; its types lack the second. */
 export function wantsH2c(options: Pool.Options): boolean {
   return (options.h2Options?.useH2c ?? (options as { readonly useH2c?: boolean }).useH2c) === true
 }
@@ -115,10 +116,11 @@ export function wantsH2c(options: Pool.Options): boolean {
 /** The attempts on one connection, in the order in which their responses come. */
 export type Line = InLine[]
 
-/** An attempt that knows whether the next response is its own. */
+/** An attempt that knows whether the next response on its connection is its own. */
 export interface InLine {
+  /** It is sent over a connection on which responses come in the order of requests. */
   lineUp(line: Line): void
-  /** The next response is its own from now on. */
+  /** From now on the next response is its own. */
   isFirstInLine(now: number): void
 }
 
@@ -133,6 +135,7 @@ class PipeliningClient extends Client {
   }
 }
 
+/** The `factory` of a pool with pipelining. */
 export function pipeliningClient(origin: URL, options: object): Client {
   return new PipeliningClient(origin, options)
 }

@@ -7,19 +7,21 @@ import { connectorTo, pipeliningClient, wantsH2c, type Connecting } from './conn
 import type { UpstreamDispatchers } from '../route.ts'
 import { Slots } from './slots.ts'
 
-/** How long a task that left may take to finish its calls before they are cut. */
-const LONGEST_DRAIN_MS = 30_000
+/** How long the calls to a deregistered task may take before they are cut. */
+const MAX_DRAIN_MS = 30_000
 
 /** undici's default for `h2Options.maxConcurrentStreams`. */
 const DEFAULT_STREAMS = 100
 
+/** The pools of one origin. */
 export interface PoolsOptions {
-  /** What callers wrote: scheme, host and port. */
+  /** Scheme, host and port, as callers wrote them. */
   readonly origin: string
+  /** How long a connection may take. */
   readonly connectMs: number
   /** undici's own options, for each task. */
   readonly pool: Pool.Options
-  /** For the load balancer [those of tasks]. */
+  /** For the load balancer [`pool`]. */
   readonly fallbackPool?: Pool.Options
   readonly clock: Clock
 }
@@ -27,15 +29,14 @@ export interface PoolsOptions {
 /**
  * One undici `Pool` for each upstream of an origin.
  *
- * A pool is made for the name and connects to the address: its origin is what the caller wrote, and only its
- * connector knows where the socket goes. So `Host`, `:authority` and the TLS server name are the caller's
- * without a header being touched, and certificates are verified against the name (docs/decisions/001).
+ * A pool has the caller's origin, and only its connector knows the address. So `Host`, `:authority` and the TLS server name
+ * are the caller's without a change to a header, and certificates are verified against the name (docs/decisions/001).
  */
 export class Pools implements UpstreamDispatchers {
   readonly mayBeHttp2: boolean
   readonly #options: PoolsOptions
   readonly #pools = new Map<Upstream, Pool>()
-  /** For callers that cannot speak HTTP/2 (`fetch` of Node 22 and 24). Made only where they are asked for. */
+  /** For callers that cannot speak HTTP/2 (`fetch` of Node 22 and 24). */
   readonly #http1Pools = new Map<Upstream, Pool>()
   readonly #draining = new Map<Pool, Timer | undefined>()
   readonly #speakHttp2 = new WeakSet<Upstream>()
@@ -43,7 +44,7 @@ export class Pools implements UpstreamDispatchers {
   /** When the last connection was made, on the clock. */
   readonly #connectedAt = new WeakMap<Upstream, number>()
   readonly #slots = new WeakMap<Dispatcher, Slots>()
-  /** Gives up a connection that is being made, each. */
+  /** Connections in progress. */
   readonly #connecting: Connecting = new Set()
   #closed = false
 
@@ -52,7 +53,7 @@ export class Pools implements UpstreamDispatchers {
     this.mayBeHttp2 = mayBeHttp2(options.pool)
   }
 
-  /** @throws ClosedError after `close` or `destroy`: nothing may be opened that nobody would end */
+  /** @throws ClosedError after `close` or `destroy` */
   get(upstream: Upstream, http1Only: boolean): Pool {
     if (this.#closed) throw new ClosedError('the client')
     const pools = this.#poolsFor(http1Only)
@@ -70,27 +71,24 @@ export class Pools implements UpstreamDispatchers {
     return this.get(upstream, http1Only)
   }
 
-  /** The next calls get other connections; those under way go on over theirs, however long they are. */
+  /** The next calls get other connections; the calls in flight keep theirs. */
   #leave(pool: Pool, upstream: Upstream, pools: Map<Upstream, Pool>): void {
     const isCapped = (this.#options.pool.connections ?? null) !== null
-    // Others use its connections, and beside them there may be no more.
+    // Others use its connections, and the cap allows no more.
     if (isCapped && this.#slots.get(pool)?.isIdle === false) return
     pools.delete(upstream)
     if (isCapped) this.#cut(pool)
     else this.#closeWithin(Number.POSITIVE_INFINITY, pool)
   }
 
-  /** Where attempts wait for the connections of a pool; undefined where each gets one of its own. */
   slotsOf(pool: Dispatcher): Slots | undefined {
     return this.#slots.get(pool)
   }
 
-  /** What there is too little of where attempts wait. */
   get shortage(): string {
     return shortageOf(this.#options.pool)
   }
 
-  /** Whether a connection to it turned out to speak HTTP/2, which sends headers before the body is there. */
   speaksHttp2(upstream: Upstream): boolean {
     return this.#speakHttp2.has(upstream)
   }
@@ -100,18 +98,16 @@ export class Pools implements UpstreamDispatchers {
   }
 
   /**
-   * Whether a request body may throw while undici reads it. Over HTTP/2 undici would reset the stream, as `Attempt` must
-   * not; with pipelining it asserts that the connection has no other request.
+   * Not over HTTP/2, where undici would reset the stream (see `Attempt`). Not with pipelining, where undici asserts that the
+   * connection has no other request.
    */
   bodyMayThrow(upstream: Upstream): boolean {
     return !this.speaksHttp2(upstream) && (this.#options.pool.pipelining ?? 1) <= 1
   }
 
   /**
-   * It did not answer in time. Over HTTP/1.1 that costs the connection; with HTTP/2 it would stay, though the host may be
-   * gone without a word. Where nothing else was answered over it either, the next requests get another.
-   * @param slots those of the pool that the request is on
-   * @param since when it had its connection, on the clock
+   * Over HTTP/1.1 the timeout closes the connection. Over HTTP/2 it would stay, though the host may be gone. If no other
+   * request got a response either, the next ones get another connection.
    */
   fellSilent(upstream: Upstream, slots: Slots | undefined, since: number): void {
     if (!this.speaksHttp2(upstream) || upstream.answeredAt >= since) return
@@ -120,8 +116,8 @@ export class Pools implements UpstreamDispatchers {
   }
 
   /**
-   * The other calls over it end in peace, then it is destroyed with what was given up. Until then there is another one
-   * beside it, also where `connections` are limited: they may be long.
+   * The other calls over it go on, then it is destroyed. Until then there is a second pool beside it, even if `connections`
+   * are limited: the calls may be long.
    */
   retire(upstream: Upstream, slots: Slots): void {
     const pool = this.#pools.get(upstream)
@@ -131,24 +127,24 @@ export class Pools implements UpstreamDispatchers {
     slots.whenIdle(() => this.#cut(pool))
   }
 
-  /** The upstream has left: its calls end in peace, its connections then; at most 30 s. */
+  /** The task is deregistered: its connections close after its calls, which have 30 s. */
   drain(upstream: Upstream): void {
     for (const pools of [this.#pools, this.#http1Pools]) {
       const pool = pools.get(upstream)
-      if (pool !== undefined) this.#closeWithin(LONGEST_DRAIN_MS, pool)
+      if (pool !== undefined) this.#closeWithin(MAX_DRAIN_MS, pool)
       pools.delete(upstream)
     }
   }
 
   /**
-   * To be called when no call is under way. What undici still has is nobody's: connections that are being made for calls
-   * that were aborted, and responses that are not handed on. Its `close()` would wait for them.
+   * To be called when no call is in flight. undici may still have connections in progress for aborted calls, and responses
+   * that are drained. Its own `close()` would wait for them.
    */
   close(): Promise<void> {
     return this.destroy(null)
   }
 
-  /** Cuts the calls under way. */
+  /** Cuts the calls in flight. */
   async destroy(error: Error | null): Promise<void> {
     this.#closed = true
     const reason = error ?? new ClosedError('the client')
@@ -158,12 +154,12 @@ export class Pools implements UpstreamDispatchers {
     this.#http1Pools.clear()
     this.#draining.clear()
     for (const pool of pools) this.#slots.get(pool)?.destroy(reason)
-    // undici's pools do not: a socket that is being connected, and its timer, would outlive them.
+    // undici's pools leave a socket that is connecting, and its timer.
     for (const giveUp of this.#connecting) giveUp(reason)
     await Promise.all(pools.map((pool) => pool.destroy(error)))
   }
 
-  /** Only where HTTP/2 is possible are there callers that must not have it. */
+  /** Without HTTP/2 all callers share one pool. */
   #poolsFor(http1Only: boolean): Map<Upstream, Pool> {
     return http1Only && this.mayBeHttp2 ? this.#http1Pools : this.#pools
   }
@@ -177,17 +173,17 @@ export class Pools implements UpstreamDispatchers {
       timer?.cancel()
       this.#draining.delete(pool)
     }
-    // It says nothing more if it is destroyed meanwhile.
+    // The promise never settles if the pool is destroyed meanwhile.
     const close = (): void => void pool.close().then(done, done)
     const slots = this.#slots.get(pool)
     if (slots === undefined) close()
-    // Those that wait for its connections are still to come.
+    // First the attempts that wait for its connections.
     else slots.whenIdle(close)
   }
 
   #cut(pool: Pool): void {
     this.#draining.delete(pool)
-    this.#slots.get(pool)?.refuse(new ClosedError('the pool of a task that left'))
+    this.#slots.get(pool)?.refuse(new ClosedError('the pool of a deregistered task'))
     pool.destroy().catch(throwLater)
   }
 
@@ -200,7 +196,7 @@ export class Pools implements UpstreamDispatchers {
     const slots = slotsFor(pool, allowH2 && isSecure(endpoint.origin ?? origin))
     const options: Pool.Options = { ...pool, allowH2 }
     const opened = new Pool(endpoint.origin ?? origin, {
-      // Ours is exact, and holds over HTTP/2, for uploads and behind 1xx.
+      // onehop's own limit is exact, and holds over HTTP/2, for uploads and after 1xx.
       headersTimeout: 0,
       ...options,
       ...(pipelining > 1 && !allowH2 ? { factory: pipeliningClient } : {}),
@@ -221,7 +217,7 @@ export class Pools implements UpstreamDispatchers {
   }
 }
 
-/** undici speaks HTTP/2 unless it is told not to; here it is told to. */
+/** Whether connections may speak HTTP/2. Off by default, unlike in undici. */
 export function mayBeHttp2(pool: Pool.Options): boolean {
   return pool.allowH2 === true || wantsH2c(pool)
 }
@@ -235,7 +231,7 @@ export function mayQueue(pool: Pool.Options): boolean {
   return (pool.connections ?? null) !== null || mayBeHttp2(pool) || (pool.pipelining ?? 1) > 1
 }
 
-/** undefined where each attempt gets a connection of its own. */
+/** undefined if each attempt gets a connection of its own. */
 function slotsFor(pool: Pool.Options, asksForHttp2: boolean): Slots | undefined {
   if (!mayQueue(pool)) return undefined
   const { pipelining, h2Options } = pool
@@ -245,7 +241,7 @@ function slotsFor(pool: Pool.Options, asksForHttp2: boolean): Slots | undefined 
   return new Slots(pool.connections ?? Number.POSITIVE_INFINITY, perConnection, asksForHttp2)
 }
 
-/** What there is too little of where attempts wait, and which option has more. */
+/** What attempts in the queue wait for, and the option that sets it. */
 function shortageOf(pool: Pool.Options): string {
   const { connections, pipelining } = pool
   if (mayBeHttp2(pool))

@@ -3,38 +3,37 @@ import { throwLater } from '../../core/async/throw-later.ts'
 
 /** An attempt that waits for a connection. */
 export interface Waiter {
-  /** It has its slot: to be sent now. */
+  /** It has its slot, and is sent now. */
   go(): void
-  /** The connection that it waited for could not be made. */
+  /** The connection that it waited for failed. */
   connectFailed(error: Error): void
-  /** The client is destroyed. */
+  /** The client was destroyed while it waited. */
   destroyed(error: Error): void
 }
 
 /**
  * How many attempts may be on the connections to one task at once, and the queue of those that wait.
  *
- * undici has a queue, too, but nobody can leave it: a request that was aborted there is connected for all the same,
- * one after the other, and holds up the next ones and the pool's `close()`. So attempts are handed to undici only when
- * there is a connection for them. What waits here can leave at any moment, has its own time limit, and is told at once
- * when the task cannot be connected to.
+ * undici has a queue, too, but a request cannot leave it: undici makes a connection even for an aborted request, which
+ * delays the next ones and the pool's `close()`. So undici gets an attempt only when there is a connection for it. An
+ * attempt in this queue can leave at any time, has its own time limit, and fails at once if connecting fails.
  *
- * Where HTTP/2 is possible, one attempt goes ahead until its connection tells which protocol is spoken: with HTTP/2 the
- * others need no connections of their own.
+ * Where HTTP/2 is possible, one attempt goes first until its connection shows the protocol: with HTTP/2 the others need no
+ * connections of their own.
  */
 export class Slots {
   readonly #limit: number
   readonly #perConnection: number
   readonly #mayBeHttp2: boolean
-  /** In undici's hands. */
+  /** Attempts that undici has. */
   readonly #inUse = new Set<Waiter>()
-  /** In the order in which they came, each with the async context in which it is to be sent. */
+  /** Attempts in the queue, each with the async context in which it is sent. */
   readonly #waiting = new Map<Waiter, AsyncResource>()
   /** Connections that are open. */
   #open = 0
-  /** Whether the last connection speaks it; undefined before the first one. */
+  /** Whether the last connection speaks HTTP/2; undefined before the first one. */
   #speaksHttp2: boolean | undefined
-  /** Goes ahead to find out which protocol is spoken. */
+  /** The attempt that goes first to find out the protocol. */
   #ahead: Waiter | undefined
   #onIdle: (() => void) | undefined
 
@@ -48,7 +47,7 @@ export class Slots {
     this.#mayBeHttp2 = mayBeHttp2
   }
 
-  /** @returns whether it goes at once; else `go` is called when it may */
+  /** @returns true if it is sent at once; else `go` is called later */
   enter(waiter: Waiter): boolean {
     if (this.#waiting.size === 0 && this.#hasRoom()) {
       this.#take(waiter)
@@ -58,7 +57,7 @@ export class Slots {
     return false
   }
 
-  /** It is done, or does not want to wait any more. Calling this again does nothing. */
+  /** It is done, or leaves the queue. A second call does nothing. */
   leave(waiter: Waiter): void {
     if (this.#ahead === waiter) this.#ahead = undefined
     this.#waiting.delete(waiter)
@@ -66,12 +65,12 @@ export class Slots {
     this.#checkIdle()
   }
 
-  /** Whether it waits here, and is not in undici's hands. */
+  /** Whether it is in this queue, and undici does not have it. */
   isWaiting(waiter: Waiter): boolean {
     return this.#waiting.has(waiter)
   }
 
-  /** Whether one that has no connection yet waits for one that is being made, and not for one that others use. */
+  /** Whether an attempt without a connection waits for a new one, not for one that others use. */
   isConnecting(waiter: Waiter): boolean {
     const hasItsOwn = this.#perConnection === 1 && !this.#sharesConnections
     return this.#open === 0 || (hasItsOwn && this.#inUse.has(waiter))
@@ -82,16 +81,18 @@ export class Slots {
     return this.#inUse.size > (this.#inUse.has(waiter) ? 1 : 0)
   }
 
+  /** Whether no attempt uses or awaits the connections. */
   get isIdle(): boolean {
     return this.#inUse.size === 0 && this.#waiting.size === 0
   }
 
-  /** Calls back when nothing is under way any more; at once, if nothing is. */
+  /** Calls back when it is idle: at once, if it is now. */
   whenIdle(callback: () => void): void {
     this.#onIdle = callback
     this.#checkIdle()
   }
 
+  /** A connection was made. */
   connected(speaksHttp2: boolean): void {
     this.#open++
     this.#speaksHttp2 = speaksHttp2
@@ -99,21 +100,23 @@ export class Slots {
     this.#letIn()
   }
 
+  /** A connection was closed. */
   disconnected(): void {
     this.#open--
   }
 
-  /** A connection could not be made. Where none is open, those that wait would wait for the same. */
+  /** A connection failed. If none is open, the attempts in the queue fail, too. */
   connectFailed(error: Error): void {
     this.#ahead = undefined
     if (this.#open === 0) this.refuse(error)
   }
 
-  /** There are no connections for those that wait. */
+  /** Fails the attempts in the queue: they get no connection. */
   refuse(error: Error): void {
     this.#empty((waiter) => waiter.connectFailed(error))
   }
 
+  /** Ends the attempts in the queue: the client is destroyed. */
   destroy(error: Error): void {
     this.#empty((waiter) => waiter.destroyed(error))
   }
@@ -141,10 +144,10 @@ export class Slots {
     }
   }
 
-  #empty(tell: (waiter: Waiter) => void): void {
+  #empty(notify: (waiter: Waiter) => void): void {
     const waiting = [...this.#waiting]
     this.#waiting.clear()
-    for (const [waiter, context] of waiting) call(context, () => tell(waiter))
+    for (const [waiter, context] of waiting) call(context, () => notify(waiter))
     this.#checkIdle()
   }
 
@@ -156,7 +159,7 @@ export class Slots {
   }
 }
 
-/** In the context of its own caller, and whatever a handler throws there, the others are called. */
+/** Runs in the caller's context. A handler that throws does not prevent the other callbacks. */
 function call(context: AsyncResource, callback: () => void): void {
   try {
     context.runInAsyncScope(callback)

@@ -1,6 +1,6 @@
 import { RollingWindow } from '../../core/rolling-window.ts'
 
-/** The last 20 to 30 s count: three slots, of which one is being filled. */
+/** Counts the last 20 to 30 s: two full slots and the current one. */
 const SLOTS = 3
 const SLOT_MS = 10_000
 /** Each bucket is 5 % wider than the one before: so exact are the answers. */

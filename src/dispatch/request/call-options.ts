@@ -2,17 +2,17 @@ import type { Dispatcher } from 'undici'
 import { checkBoolean, checkMs, closest, noSuchOption } from '../../core/check/check.ts'
 import { InvalidOptionsError } from '../../core/errors.ts'
 
-/** What a single call may say of itself, beside undici's own options. Calls to hosts that are not discovered ignore it. */
+/** Options of a single call, beside undici's own. Calls to hosts that are not discovered ignore them. */
 export interface CallOptions {
-  /** Over all attempts and the response body, in ms, instead of `timeouts.deadlineMs`. 0: it is over already. */
+  /** Limit to all attempts and the response body, in ms, instead of `timeouts.deadlineMs`. 0: the call fails at once. */
   readonly deadlineMs?: number | undefined
   /** Whether it may be sent again [by its method, or an `Idempotency-Key` header]. */
   readonly idempotent?: boolean | undefined
-  /** `false`: no second attempt beside a late one. */
+  /** `false`: no second attempt beside a slow one. */
   readonly hedge?: false | undefined
 }
 
-/** @throws InvalidOptionsError for the first that is not allowed */
+/** @throws InvalidOptionsError for the first option that is not allowed */
 export function checkCallOptions(options: Dispatcher.DispatchOptions): void {
   const { deadlineMs, idempotent, hedge }: Readonly<Record<keyof CallOptions, unknown>> = options as never
   if (deadlineMs !== undefined) checkMs('deadlineMs', deadlineMs)
@@ -29,10 +29,10 @@ const REQUEST_KEYS = [
   ...['upgrade', 'expectContinue', 'blocking', 'typeOfService', 'servername', 'allowH2', 'highWaterMark'],
   ...['opaque', 'onInfo', 'responseHeaders', 'origin', ...OWN_KEYS],
 ]
-/** undici refuses the last two itself, with the alternative. */
+/** undici refuses the last two itself, and names the alternative. */
 const REQUEST_KEY_SET = new Set([...REQUEST_KEYS, 'throwOnError', 'maxRedirections'])
 
-/** The error for the first key that neither undici's `request` nor the library knows. */
+/** The error for the first key that neither undici's `request` nor onehop knows. */
 export function wrongRequestKey(init: object | null | undefined): InvalidOptionsError | undefined {
   for (const key in init) {
     if (REQUEST_KEY_SET.has(key)) continue
@@ -60,13 +60,14 @@ const FETCH_KEYS = new Set<string>([
   ],
   ...['referrerPolicy', 'integrity', 'keepalive', 'priority', 'window', ...OWN_KEYS],
 ])
-/** Keys of other implementations that were compared with ours once. */
+/** Unknown keys that resemble no option: each is compared only once. */
 const foreign = new Set<string>()
-const MOST_FOREIGN = 1_000
+const MAX_FOREIGN = 1_000
 
 /**
- * Unknown keys pass, as with every `fetch`: libraries add keys for other implementations (`agent`, `next`, `cf`). Refused are
- * keys that were meant for this client and have no effect: a misspelt call option, undici's timeouts, another dispatcher.
+ * The error for the first key of `fetch` options that was meant for this client and would have no effect: a misspelt call
+ * option, undici's timeouts, another dispatcher. Other unknown keys pass, as in every `fetch`: libraries add keys for other
+ * implementations (`agent`, `next`, `cf`).
  */
 export function wrongFetchKey(
   init: object | null | undefined,
@@ -83,7 +84,7 @@ export function wrongFetchKey(
     if (key === 'headersTimeout' || key === 'bodyTimeout')
       return new InvalidOptionsError(key, value, 'nothing: fetch ignores it; client.request() takes it')
     if (closest(key, OWN_KEYS) !== undefined) return noSuchOption('', key, OWN_KEYS)
-    if (foreign.size < MOST_FOREIGN) foreign.add(key)
+    if (foreign.size < MAX_FOREIGN) foreign.add(key)
   }
   return undefined
 }
@@ -94,8 +95,8 @@ function dispatcherGiven(value: unknown, instead: string): InvalidOptionsError {
 }
 
 /**
- * A dispatcher for one `fetch`, which hands on nothing but what it knows: the rest goes past it.
- * @param source what its body is made from, where that can be read anew by each attempt: `fetch` hands over a generator
+ * A dispatcher for one `fetch` call that adds its call options, which `fetch` does not pass on.
+ * @param source the body, if each attempt can read it anew: `fetch` would pass a generator
  */
 export function withCallOptions(
   dispatcher: Dispatcher,
@@ -111,7 +112,7 @@ export function withCallOptions(
       if (deadlineMs !== undefined) own['deadlineMs'] = deadlineMs
       if (idempotent !== undefined) own['idempotent'] = idempotent
       if (hedge !== undefined) own['hedge'] = hedge
-      // After some redirects there is no body any more.
+      // Some redirects drop the body.
       if (source !== undefined && (options.body ?? null) !== null) own['body'] = source
       return dispatcher.dispatch(own as never, handler)
     },

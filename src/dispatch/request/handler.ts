@@ -1,12 +1,12 @@
 import { errors, type Dispatcher } from 'undici'
 
 /**
- * undici's check of what a caller hands over, in undici's words; it exports none. An attempt has all callbacks, so
- * undici would take it for a caller who hears everything: a request would be sent, and its failure told to nobody.
+ * undici's check of a handler, with undici's messages; undici exports none. undici itself sees only the attempt, which has
+ * all callbacks: without this check a request would be sent whose failure the caller never gets.
  * @throws errors.InvalidArgumentError for a handler that lacks what this request needs
  */
 export function checkHandler(handler: Dispatcher.DispatchHandler, options: Dispatcher.DispatchOptions): void {
-  // Each by its name, and not in a loop: this runs for each request.
+  // No loop: this runs for each request.
   if (typeof handler.onRequestStart !== 'function') throw invalid('onRequestStart')
   if (typeof handler.onResponseError !== 'function') throw invalid('onResponseError')
   if (handler.onBodySent !== undefined && typeof handler.onBodySent !== 'function')

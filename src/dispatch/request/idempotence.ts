@@ -4,17 +4,18 @@ import { headerValue } from './headers.ts'
 // RFC 9110 section 9.2.2, and QUERY (draft-ietf-httpbis-safe-method-w-body).
 const IDEMPOTENT_METHODS = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE', 'QUERY'])
 
-/** What `Headers` makes of a value that is missing: no server can tell two requests apart by such a key. */
+/** `Headers` turns a missing value into these. Such a key does not identify a request. */
 const MISSING = new Set(['undefined', 'null'])
 
 /**
- * Whether a request may be sent again: as its caller says, else by its method or the value of an `Idempotency-Key` header.
- * @param options with headers as a list
+ * Whether a request may be sent again: by its `idempotent` option, else its method or its `Idempotency-Key` header.
+ * @param options with headers as a flat list
  */
 export function isRepeatable({ idempotent, method, headers }: Dispatcher.DispatchOptions): boolean {
   return idempotent ?? (isIdempotent(method) || hasIdempotencyKey(headers))
 }
 
+/** Whether a method is idempotent by its definition. */
 export function isIdempotent(method: string): boolean {
   return IDEMPOTENT_METHODS.has(method)
 }

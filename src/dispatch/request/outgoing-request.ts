@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import type { Dispatcher } from 'undici'
-import { isHandshakeError, isHttp1Wanted, isOfferRefused } from '../classify-outcome.ts'
+import { isHandshakeError, isHttp1Wanted, isOfferRefused } from '../error-kinds.ts'
 import type { RetryOptions } from '../retry/policy.ts'
 import { checkCallOptions, type CallOptions } from './call-options.ts'
 import { ReadableRequest, withHeader } from './headers.ts'

@@ -3,7 +3,7 @@ import { InvalidOptionsError } from '../../core/errors.ts'
 import type { Outcome } from '../../core/outcome.ts'
 import type { RetryBudgetOptions } from './budget.ts'
 
-/** What a policy may know of the request. */
+/** The request, as `retry.on` gets it. */
 export interface RetryRequest {
   /** As the caller wrote it, e.g. `GET`. */
   readonly method: string
@@ -19,19 +19,19 @@ export interface RetryRequest {
 export interface RetryOptions {
   /** Attempts in all, the first included, from 1 to 10. */
   readonly attempts: number
-  /** First step of the backoff. The first retry to another task waits nothing. */
+  /** First step of the backoff, in ms. The first retry on another task does not wait. */
   readonly baseMs: number
-  /** Longest wait between two attempts. */
+  /** Longest wait between two attempts, in ms. */
   readonly maxDelayMs: number
-  /** `Retry-After` is waited for up to this, and only when it is the same upstream again. */
+  /** `Retry-After` is respected up to this, in ms, when the same upstream is called again. */
   readonly maxRetryAfterMs: number
-  /** Bytes of a streamed request body that are kept for another attempt; a longer one is not sent again. */
+  /** Bytes of a streamed request body that are kept for another attempt. A longer body is not sent again. */
   readonly maxReplayBytes: number
   /** Limits retries to a fraction of the calls. Hedges draw on it too. */
   readonly budget: RetryBudgetOptions
   /**
-   * Overrides the rule: true to retry, false to give up, undefined for the rule as it stands. Asked about errors of
-   * attempts and responses from 400 on. Attempts, budget, deadline, and a body that is no longer whole, still end the call.
+   * Overrides the rule: true retries, false does not, undefined keeps the rule. Called for failed attempts and for
+   * responses from 400 on. Attempts, budget, deadline and a body beyond `maxReplayBytes` still end the call.
    */
   readonly on: ((outcome: Outcome, request: RetryRequest) => boolean | undefined) | undefined
 }
@@ -39,15 +39,14 @@ export interface RetryOptions {
 const RETRYABLE_STATUS = new Set([502, 503, 504])
 
 /**
- * Where another attempt could go: to an upstream that the call has not been to; to one that it has been to; or nowhere,
- * since all would end alike.
+ * Where another attempt could go: to an upstream that the call has not tried; to one that it has tried; or nowhere, since
+ * all attempts would fail alike.
  */
 export type NextPlace = 'elsewhere' | 'again' | 'nowhere'
 
 /**
- * Whether an attempt that ended so may be followed by another. Attempts, budget and body are the caller's to
- * look at.
- * @throws InvalidOptionsError when the user's rule returns something else, such as a promise
+ * Whether an outcome may be followed by another attempt. The caller checks attempts, budget and body.
+ * @throws InvalidOptionsError if the user's rule returns another type, such as a promise
  */
 export function mayRetry(
   outcome: Outcome,
@@ -55,16 +54,16 @@ export function mayRetry(
   place: NextPlace,
   on: RetryOptions['on'],
 ): boolean {
-  const told: unknown = on?.(outcome, request)
-  if (typeof told === 'boolean') return told
-  if (told !== undefined && told !== null) throw notAnAnswer(told)
-  return place !== 'nowhere' && standsToReason(outcome, request.idempotent, place)
+  const answer: unknown = on?.(outcome, request)
+  if (typeof answer === 'boolean') return answer
+  if (answer !== undefined && answer !== null) throw notAnAnswer(answer)
+  return place !== 'nowhere' && isRetryable(outcome, request.idempotent, place)
 }
 
-function notAnAnswer(told: unknown): InvalidOptionsError {
-  const isThenable = typeof (told as { then?: unknown }).then === 'function'
-  const given = isThenable ? Promise.resolve(told) : told
-  // Nobody else waits for it, and a rejection that nobody hears ends the process.
+function notAnAnswer(answer: unknown): InvalidOptionsError {
+  const isThenable = typeof (answer as { then?: unknown }).then === 'function'
+  const given = isThenable ? Promise.resolve(answer) : answer
+  // An unhandled rejection would end the process.
   if (given instanceof Promise) given.catch(() => undefined)
   return new InvalidOptionsError(
     'retry.on',
@@ -73,19 +72,19 @@ function notAnAnswer(told: unknown): InvalidOptionsError {
   )
 }
 
-function standsToReason(outcome: Outcome, idempotent: boolean, place: NextPlace): boolean {
+function isRetryable(outcome: Outcome, idempotent: boolean, place: NextPlace): boolean {
   switch (outcome.kind) {
     case 'response':
-      // The task refused to work for anybody who asks as often as we do: ask another, not the same.
+      // 429 is rate limiting, not a fault: another task may accept the call.
       if (outcome.status === 429) return place === 'elsewhere'
       return idempotent && (RETRYABLE_STATUS.has(outcome.status) || outcome.connectionExpired === true)
     case 'transport-error':
       return idempotent || !outcome.sent
     case 'timeout':
-      // Without a connection nothing was sent: no method can have had an effect.
+      // Nothing was sent without a connection, so any method may be retried.
       return outcome.phase === 'connect' || (idempotent && outcome.phase === 'headers')
     case 'queue-timeout':
-      // The same task has no more connections than before.
+      // The same task would have no more connections.
       return place === 'elsewhere' && (idempotent || !outcome.sent)
     case 'connect-error':
       return true
@@ -95,8 +94,8 @@ function standsToReason(outcome: Outcome, idempotent: boolean, place: NextPlace)
 }
 
 /**
- * The wait that a `Retry-After` header asks for, in ms: seconds or an HTTP date (RFC 9110 section 10.2.3).
- * @returns undefined when the header is missing or unreadable
+ * The wait of a `Retry-After` header, in ms: seconds or an HTTP date (RFC 9110 section 10.2.3).
+ * @returns undefined if the header is missing or invalid
  */
 export function retryAfterMs(header: string | string[] | undefined): number | undefined {
   const text = Array.isArray(header) ? header[0] : header

@@ -8,7 +8,7 @@ import { fullJitter } from '../../core/async/jitter.ts'
 import { isRepeatable } from '../request/idempotence.ts'
 import { mayRetry, type NextPlace, type RetryOptions, type RetryRequest } from './policy.ts'
 import type { Route } from '../route.ts'
-import { isStreamReset, isTlsError } from '../classify-outcome.ts'
+import { isStreamReset, isTlsError } from '../error-kinds.ts'
 
 /** Another attempt, or why there is none. */
 export type Decision = Retry | { readonly kind: 'give-up'; readonly why: string }

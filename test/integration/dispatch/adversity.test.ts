@@ -32,7 +32,7 @@ function expectNobodyBlamed(client: Client): void {
 }
 
 describe('a connector', () => {
-  test('that throws ends the call with what it threw: its options are wrong for every task, and nobody is blamed', async () => {
+  test('that throws ends the call with its error: its options are wrong for every task, and no task is blamed', async () => {
     const clock = manualClock()
     let calls = 0
     const connect = (): never => {
@@ -84,7 +84,7 @@ describe('a request that is itself at fault', () => {
     expectNobodyBlamed(client)
   })
 
-  test('a handler that throws fails its own call once, and blames nobody', async () => {
+  test('a handler that throws fails its own call once, and blames no task', async () => {
     const tasks = await servers(2)
     const client = keep(clientOf(tasks))
     const names = [
@@ -147,7 +147,7 @@ describe('a resolver', () => {
     await refused
   })
 
-  test('whose close fails is told, after everything else has been closed', async () => {
+  test('whose close fails rejects, after everything else has been closed', async () => {
     const [task] = await servers(1)
     const client = clientOf([task as TestServer])
     Object.assign(client.resolver, { close: () => Promise.reject(new Error('no goodbye')) })

@@ -102,7 +102,7 @@ describe('TLS', () => {
     expect(statusCode).toBe(200)
   })
 
-  test('an answer that is no TLS says so, in one line and without the files of OpenSSL', async () => {
+  test('a response without TLS gives one line, without the files of OpenSSL', async () => {
     const plain = createServer((socket) => {
       socket.on('error', () => undefined)
       socket.once('data', () => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'))

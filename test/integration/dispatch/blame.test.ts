@@ -98,7 +98,7 @@ describe('a limit of this process', () => {
     expectNobodyBlamed(client)
   })
 
-  test('a response body over it blames nobody, and the error names the option', async () => {
+  test('a response body over it blames no task, and the error names the option', async () => {
     const tasks = await servers(2, (_request, response) => void response.end('x'.repeat(2_000)))
     const client = keep(clientOf(tasks, { pool: { maxResponseSize: 1_000 } }))
     for (let call = 0; call < 20; call++) {
@@ -111,7 +111,7 @@ describe('a limit of this process', () => {
     expectNobodyBlamed(client)
   })
 
-  test('a body that cannot be decompressed is read once, and blames nobody', async () => {
+  test('a body that cannot be decompressed is read once, and blames no task', async () => {
     const broken = gzipSync('x'.repeat(5_000)).fill(255, 12)
     const tasks = await servers(2, (_request, response) => {
       response.writeHead(200, { 'content-encoding': 'gzip' }).end(broken)
@@ -125,7 +125,7 @@ describe('a limit of this process', () => {
     expectNobodyBlamed(client)
   })
 
-  test('more header fields than Node takes over HTTP/2 blame nobody', async () => {
+  test('more header fields than Node accepts over HTTP/2 blame no task', async () => {
     const many = Object.fromEntries(Array.from({ length: 200 }, (_, number) => [`x-${number}`, 'v']))
     const make = (): ReturnType<typeof http2> =>
       http2((stream) => {
@@ -417,7 +417,7 @@ describe('a certificate', () => {
     expect(connections).toEqual([1, 1, 0, 1])
   })
 
-  test('is not asked for with TLS options that leave no version: one attempt, and nobody is out', async () => {
+  test('has one attempt with TLS options that leave no version, and no task is ejected', async () => {
     const counter = { calls: 0 }
     const { client, origin, connections } = await clientOfTasks([well(counter), well(counter)], {
       pool: { connect: { ca, minVersion: 'TLSv1.3', maxVersion: 'TLSv1.2' } },

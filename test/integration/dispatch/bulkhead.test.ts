@@ -145,7 +145,7 @@ describe('a retry has a place before the response at hand is given away', () => 
       expect(time - (times[index] ?? 0)).toBeGreaterThanOrEqual(79)
   })
 
-  test('nobody else gets the place while the retry waits, and it is free when the caller leaves', async () => {
+  test('no other call gets the place while the retry waits, and an abort frees it', async () => {
     const { client, first, times } = await withOneFull(1, unavailable(503))
     const pending = (): number | undefined =>
       client
@@ -176,7 +176,7 @@ describe('a retry has a place before the response at hand is given away', () => 
     expect(await get(client)).toBe('ok')
   })
 
-  test('an error is told as what it is, not as being refused at once', async () => {
+  test('the caller gets the error itself, not a refusal', async () => {
     const { client, first } = await withOneFull(1, (request) => void request.socket.destroy())
     const error: unknown = await client
       .request(ORIGIN, { method: 'POST', body: 'x', idempotent: true })

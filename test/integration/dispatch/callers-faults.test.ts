@@ -47,7 +47,7 @@ describe('an abort from within the judgement of a failure', () => {
   )
 })
 
-test('an abort by whoever is told of a retry leaves no timer for it', async () => {
+test('an abort in a listener to a retry leaves no timer', async () => {
   const tasks = await servers(1, (_request, response) => {
     response.writeHead(503, { 'retry-after': '5' })
     response.end()
@@ -76,7 +76,7 @@ test('an abort by whoever is told of a retry leaves no timer for it', async () =
   expect([...waits].filter((ms) => ms >= 4_000 && ms < 9_000)).toEqual([])
 })
 
-test('a handler that throws when it is told of a failure is not told again', () => {
+test('a handler that throws in onResponseError is not called again', () => {
   const client = keep(clientOf([]))
   let told = 0
   const handler = {
@@ -95,7 +95,7 @@ test('a handler that throws when it is told of a failure is not told again', () 
   expect(client.inspect().callsUnderWay).toBe(0)
 })
 
-test('a call that cannot be sent is no probe: the task that it was meant for comes back with the next', async () => {
+test('a call that cannot be sent does not probe: the next call readmits the task', async () => {
   const [one, two] = await servers(2)
   if (one === undefined || two === undefined) throw new Error('no tasks')
   const client = keep(

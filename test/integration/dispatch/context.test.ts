@@ -232,7 +232,7 @@ describe("the caller's context is that of", () => {
     ).toEqual([])
   })
 
-  test('interceptors around it, and of whoever reads the body by events', async () => {
+  test('interceptors around it, and of event listeners to the body', async () => {
     const { client, tasks } = await opened(2)
     if (tasks[0] !== undefined) tasks[0].answer = failing['a 503'] ?? tasks[0].answer
     const contexts: unknown[] = []

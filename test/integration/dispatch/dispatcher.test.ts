@@ -204,7 +204,7 @@ describe('retries', () => {
     expect(good.seen).toHaveLength(0)
   })
 
-  test('a reset after the request was sent is retried for GET, and told for POST with its cause', async () => {
+  test('a reset after the request was sent is retried for GET, and fails POST with its cause', async () => {
     const [bad, good] = await servers(2)
     if (!bad || !good) throw new Error('no servers')
     bad.answer = (request) => void request.socket.resetAndDestroy()
@@ -364,7 +364,7 @@ describe('retries', () => {
     ])
   })
 
-  test('are told to whoever listens, with what happened and the wait', async () => {
+  test('are emitted with the outcome and the wait', async () => {
     const dead = await refusingAddress()
     const [good] = await servers(1)
     const retried: EventPayloads['onehop:call.retried'][] = []

@@ -60,7 +60,7 @@ test('a task that closes connections without that header, or sends the header al
   expect(tasks.map(({ seen }) => seen.length)).toEqual([3, 3])
 })
 
-test('a task that refuses to work because it drains is out, and the call goes elsewhere', async () => {
+test('a task that refuses calls because it drains is ejected, and the call goes elsewhere', async () => {
   const tasks = await servers(2)
   const [first] = tasks
   if (first !== undefined)
@@ -74,7 +74,7 @@ test('a task that refuses to work because it drains is out, and the call goes el
   expect(upstreamOf(client, first)).toMatchObject({ state: 'ejected', cause: 'drains' })
 })
 
-test('over HTTP/2, which has no header for connections that end, the header alone tells', async () => {
+test('over HTTP/2, which has no `connection: close`, the draining header is enough', async () => {
   const server = createSecureServer({ key, cert }, (_request, response) => {
     response.setHeader('x-onehop-draining', '1')
     response.end('bye')

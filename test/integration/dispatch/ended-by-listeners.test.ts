@@ -310,7 +310,7 @@ describe('a call that is ended', () => {
     if (attempts !== undefined) expect(upstreams.map(({ requests }) => requests)).toEqual([attempts])
   })
 
-  test('as it hears of the probe that brings a task back, hears no response', async () => {
+  test('in the event of a readmitted task gets no response', async () => {
     const [task] = await servers(1)
     const { port } = task as TestServer
     const client = keep(clientOf([(task as TestServer).label]))

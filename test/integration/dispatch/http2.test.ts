@@ -136,7 +136,7 @@ describe('an aborted upload', () => {
     },
   )
 
-  test('of which the body fails has that error, and costs its task nothing', async () => {
+  test('whose body fails has that error, and does not count against its task', async () => {
     const server = keep(await WorldServer.start('h2', () => undefined))
     const client = keep(clientOf([server.label], { pool: poolIn('h2') }))
     const body = new Readable({ read: () => undefined })

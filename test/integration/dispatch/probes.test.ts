@@ -30,7 +30,7 @@ async function backAgain(client: Client, label: string, answer: TestServer['answ
   return task
 }
 
-test('a task that refused and then hangs costs one call, and is out for 20 s after that', async () => {
+test('a task that refused and then hangs costs one call, and is ejected for 20 s after that', async () => {
   const bad = await refusingAddress()
   const [good] = await servers(1)
   const client = keep(clientOf([bad, good?.label ?? '']))
@@ -77,7 +77,7 @@ test('calls from before that their callers give up do not make room for more pro
   await Promise.all(calls)
 })
 
-test('a call with a streamed body is no probe', async () => {
+test('a call with a streamed body is not used as a probe', async () => {
   const bad = await refusingAddress()
   const [good] = await servers(1)
   const client = keep(clientOf([bad, good?.label ?? '']))

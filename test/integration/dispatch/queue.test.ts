@@ -130,7 +130,7 @@ describe.each(WORLDS)('over %s, one connection to a task', (world) => {
       expect(upstream).toMatchObject({ state: 'available', failures: 0 })
   })
 
-  test('response bodies that nobody reads make others wait, and blame nobody', async () => {
+  test('response bodies that are not read make others wait, and blame no task', async () => {
     let open: (() => void) | undefined
     const answer: WorldAnswer = (request, response) => {
       request.resume()
@@ -156,7 +156,7 @@ describe.each(WORLDS)('over %s, one connection to a task', (world) => {
     expect(server.peak).toBe(1)
   })
 
-  test('a call that is aborted while it waits is not sent, costs no connection, and tells nothing', async () => {
+  test('a call that is aborted while it waits is not sent, costs no connection, and counts against no task', async () => {
     const task = await Task.start(world)
     const [client, clock] = cappedClient([task], world)
     const first = textOf(client.request(originIn(world)))
@@ -180,7 +180,7 @@ describe.each(WORLDS)('over %s, one connection to a task', (world) => {
     expect(upstreams(client, world)[0]).toMatchObject({ state: 'available', failures: 0, pending: 0 })
   })
 
-  test('what a call has left when it is sent is what the task is told, not what it had when it began to wait', async () => {
+  test('the task gets the time that is left when the call is sent, not when it began to wait', async () => {
     const told: unknown[] = []
     const held: (() => void)[] = []
     const answer: WorldAnswer = (request, response) => {
@@ -259,7 +259,7 @@ describe.each([
   ['h2', {}],
   ['h2', { connections: 2 }],
 ] as const)('over %s, with %o, a task that makes no connection', (world, pool) => {
-  test('delays nobody by more than connectMs, however many calls wait for it', async () => {
+  test('delays no call by more than connectMs, however many calls wait for it', async () => {
     const silent = await silentTask('127.0.1.1')
     const good = keep(
       await WorldServer.start(world, (_request, response) => void response.end('ok'), '127.0.1.2'),
@@ -304,7 +304,7 @@ describe.each([
   })
 })
 
-test('an abort early in connecting tells nothing, however long the call waited in the queue before', async () => {
+test('an abort early in connecting counts against no task, however long the call waited in the queue', async () => {
   const held: (() => void)[] = []
   const answer: WorldAnswer = (_request, response) => {
     response.setHeader('connection', 'close')

@@ -52,7 +52,7 @@ describe('a rule that says true', () => {
     expect(await seenOf(status(503), always, {}, { budget: { ratio: 0, minPerSecond: 0 } })).toBe(1)
   })
 
-  test('does not override a body that is no longer whole', async () => {
+  test('does not override a body that is too long to send again', async () => {
     const body = Readable.from(Array.from({ length: 100 }, () => Buffer.alloc(2_000)))
     expect(await seenOf(status(503), always, { method: 'PUT', body })).toBe(1)
   })

@@ -44,7 +44,7 @@ describe('https', () => {
     await client.close()
   })
 
-  test('refuses a certificate for another name, and one that nobody trusts', async () => {
+  test('refuses a certificate for another name, and one that is not trusted', async () => {
     const port = await listen(createServer({ key, cert }, (_request, response) => void response.end()))
     const other = clientOf(['127.0.1.1'], { ...trusting, retry: false })
     await expect(other.request(`https://stock.shop.local:${port}/`)).rejects.toMatchObject({

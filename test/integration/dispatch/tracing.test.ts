@@ -39,7 +39,7 @@ function listen(): Heard[] {
   return heard
 }
 
-test('a call and each of its attempts are told from beginning to end', async () => {
+test('a call and each of its attempts are traced from beginning to end', async () => {
   const refusing = await refusingAddress()
   const [task] = await servers(1)
   const client = keep(clientOf([refusing, task?.label ?? '']))
@@ -94,7 +94,7 @@ test('a call and each of its attempts are told from beginning to end', async () 
   expect((second as AttemptTrace).waitMs).toBeGreaterThanOrEqual(0)
 })
 
-test('a call that fails is told with its error, an aborted attempt as cancelled', async () => {
+test('a call that fails is traced with its error, an aborted attempt as cancelled', async () => {
   const tasks = await servers(1, () => undefined)
   const client = keep(clientOf(tasks))
   const heard = listen()
@@ -114,7 +114,7 @@ test('a call that fails is told with its error, an aborted attempt as cancelled'
   ])
 })
 
-test('credentials in an origin are not told', async () => {
+test('credentials in an origin are left out', async () => {
   const [task] = await servers(1)
   const client = keep(clientOf([task?.label ?? '']))
   const heard = listen()
@@ -141,7 +141,7 @@ test('a store bound to the start holds for what an attempt begins', async () => 
   expect(created).toEqual(['attempt 1'])
 })
 
-test('a single one of the five may be heard, until it is not wanted any more', async () => {
+test('one of the five events can be subscribed to, and unsubscribed from', async () => {
   const [task] = await servers(1)
   const client = keep(clientOf([task?.label ?? '']))
   const heard: string[] = []

@@ -206,7 +206,7 @@ describe('a WebSocket to tasks that have HTTP/2 without RFC 8441', () => {
     })
   }
 
-  test('works, as with an Agent, and blames nobody', async () => {
+  test('works, as with an Agent, and counts against no task', async () => {
     const upgrades: string[] = []
     const tasks = await tasksOf(both(upgrades), both(upgrades))
     const client = keep(

@@ -45,7 +45,7 @@ test('where all tasks are such, the load balancer takes the calls', async () => 
   ])
 })
 
-test('where there is nothing else it is this host: none is out', async () => {
+test('without another address it is this host: none is ejected', async () => {
   const client = clientOf(UNREACHABLE)
   for (let call = 0; call < 5; call++)
     await expect(get(client)).rejects.toMatchObject({ code: 'ONEHOP_ATTEMPTS_EXHAUSTED' })

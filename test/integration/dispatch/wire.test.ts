@@ -75,7 +75,7 @@ describe('an upgrade', () => {
     socket.destroy()
   })
 
-  test('is never sent again after the switch, and its end is no failure of the task', async () => {
+  test('is never sent again after the switch, and its end does not count against the task', async () => {
     const tasks = [
       await switching('127.0.1.1', 'upgrade', (socket) => {
         socket.write(SWITCHES)
@@ -97,7 +97,7 @@ describe('an upgrade', () => {
     ])
   })
 
-  test('that a task declines for good is told to the caller, and not asked of others', async () => {
+  test('that a task declines for good fails, and is not sent to others', async () => {
     const tasks = [
       await switching('127.0.1.1', 'upgrade', (socket) => {
         socket.end('HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n')

@@ -71,7 +71,7 @@ describe.each(cases)('over %s, attemptMs: %d', (world, attemptMs) => {
     await expect.poll(() => cancelled).toBe(true)
   })
 
-  test('ends an attempt that hears of nothing but 1xx', async () => {
+  test('ends an attempt that gets only 1xx', async () => {
     let drip: (() => void) | undefined
     const begun = await begin(world, attemptMs, (_request, response) => {
       drip = () => response.writeEarlyHints({ link: '</a.css>; rel=preload' })

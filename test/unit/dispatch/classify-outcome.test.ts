@@ -2,12 +2,8 @@
 import { errors } from 'undici'
 import { describe, expect, test } from 'vitest'
 import type { Outcome } from '../../../src/core/outcome.ts'
-import {
-  asThrownByConnector,
-  explained,
-  isTlsError,
-  classifyError,
-} from '../../../src/dispatch/classify-outcome.ts'
+import { explained, classifyError } from '../../../src/dispatch/classify-outcome.ts'
+import { asThrownByConnector, isTlsError } from '../../../src/dispatch/error-kinds.ts'
 
 type Verdict =
   /** One attempt, nobody blamed. */
@@ -226,7 +222,7 @@ describe('errors of Node and OpenSSL', () => {
     expectRow(asThrownByConnector('not an error'), nobody)
   })
 
-  test('what is told to be the fault of the request is nobody, whatever it is', () => {
+  test('an error that is the fault of the request counts against no upstream', () => {
     const facts = { latencyMs: 7, isConnected: false, isSent: false, isRequestsFault: true }
     expect(told(classifyError(of('ERR_TLS_CERT_ALTNAME_INVALID'), facts))).toBe('nobody')
     expect(
@@ -235,7 +231,7 @@ describe('errors of Node and OpenSSL', () => {
   })
 })
 
-test('limits are told with the option that sets them', () => {
+test('an exceeded limit names the option that sets it', () => {
   const overflow = new errors.HeadersOverflowError()
   expect(explained(overflow)).toMatchObject({
     code: 'UND_ERR_HEADERS_OVERFLOW',

@@ -67,7 +67,7 @@ test('late calls for which all tasks are full use up no budget', async () => {
 })
 
 describe('a hedged call', () => {
-  test('is answered by another task while the first hangs, and the first one hears that it is over', async () => {
+  test('is answered by another task while the first hangs, and the first attempt is cancelled', async () => {
     const { client, tasks } = await warmedUp(3)
     const hedges = listen('onehop:call.hedged')
     const left = Promise.withResolvers<void>()
@@ -141,7 +141,7 @@ describe('a hedged call', () => {
     expect(await get(client)).toBe(third?.label)
   })
 
-  test('fails with both attempts told when no more are allowed', async () => {
+  test('fails with both attempts in its error when no more are allowed', async () => {
     const { client, tasks } = await warmedUp(2, { ...HEDGED, retry: { attempts: 2 } })
     const [first, second] = tasks
     const arrived = Promise.withResolvers<void>()
@@ -171,7 +171,7 @@ describe('a hedged call', () => {
     expect([statusCode, await body.text()]).toEqual([404, 'no such order'])
   })
 
-  test('with retries off has a second attempt all the same', async () => {
+  test('has a second attempt also with retries off', async () => {
     const { client, tasks } = await warmedUp(2, { ...HEDGED, retry: false })
     if (tasks[0] !== undefined) tasks[0].answer = hangs
     expect(await get(client)).toBe(tasks[1]?.label)
@@ -274,7 +274,7 @@ describe('a call is not hedged', () => {
     expect(inspected(client)?.hedging).toEqual({ delayMs: undefined, share: 0, begun: 0, won: 0 })
   })
 
-  test('where there is no other task', async () => {
+  test('without another task', async () => {
     const { client, tasks } = await warmedUp(1)
     const [only] = tasks
     if (only !== undefined)

@@ -29,7 +29,7 @@ describe('a call says of itself', () => {
     expect(client.inspect().callsUnderWay).toBe(0)
   })
 
-  test('by when it has to be complete: the error tells how far it came, and where', async () => {
+  test('its deadline: the error names the attempts and the task', async () => {
     const tasks = await servers(1, (_request, response) => void response.write('begun'))
     const client = keep(clientOf(tasks))
     const { body } = await client.request(ORIGIN, { deadlineMs: 100 })
@@ -188,7 +188,7 @@ describe('the options', () => {
 })
 
 describe('the deadline header', () => {
-  test('tells each attempt what is left, instead of what the caller wrote there', async () => {
+  test("sends each attempt the time that is left, instead of the caller's value", async () => {
     const tasks = await servers(2)
     const [bad, good] = tasks
     if (bad !== undefined)
@@ -237,7 +237,7 @@ describe('the deadline header', () => {
 describe('deadlineOf', () => {
   const headers = { [HEADER]: '100' }
 
-  test('tells what is left, and aborts when nothing is', async () => {
+  test('gives the time that is left, and aborts when none is', async () => {
     const clock = manualClock()
     const deadline = deadlineOf({ headers }, 'X-Deadline-Ms', clock)
     const signal = deadline?.signal

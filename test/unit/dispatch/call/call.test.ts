@@ -149,7 +149,7 @@ async function routeOf(
   return { route, clock }
 }
 
-test('a call ends once, and leaves nothing behind, whatever undici tells and whenever the caller aborts', async () => {
+test('a call ends once, and leaves nothing behind, whatever undici calls and whenever the caller aborts', async () => {
   await fc.assert(
     fc.asyncProperty(
       // To all attempts that are under way, or to one of them.
@@ -211,7 +211,7 @@ test('a call ends once, and leaves nothing behind, whatever undici tells and whe
   )
 })
 
-test('a handler that throws where it is told of the start fails the call, and does not hold up close', async () => {
+test('a handler that throws in onRequestStart fails the call, and does not delay close', async () => {
   const { route } = await routeOf([], 1)
   const errors: Error[] = []
   const handler: Dispatcher.DispatchHandler = {

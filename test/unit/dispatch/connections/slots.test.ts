@@ -47,7 +47,7 @@ test('as many attempts go as there are connections, the others in the order in w
   expect(slots.isIdle).toBe(true)
 })
 
-test('a failed connection is told to all that wait, unless another is open', () => {
+test('a failed connection fails all attempts that wait, unless another is open', () => {
   const slots = new Slots(1, 1, false)
   const [first, second, third] = attempts(3) as [Attempt, Attempt, Attempt]
   slots.enter(first)
@@ -89,7 +89,7 @@ test('the one that goes ahead makes room when it ends without a connection', () 
   expect(second.told).toEqual(['go'])
 })
 
-test('destroy() tells all that wait, and whenIdle() hears of the end', () => {
+test('destroy() ends all attempts that wait, and whenIdle() calls back', () => {
   const slots = new Slots(1, 1, false)
   const [first, second] = attempts(2) as [Attempt, Attempt]
   let idle = 0

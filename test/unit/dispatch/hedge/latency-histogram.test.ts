@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { LatencyHistogram } from '../../../../src/dispatch/hedge/latency-histogram.ts'
 
-test('tells within which time a share of the calls was answered, to 5 %', () => {
+test('gives the latency that a share of the calls did not exceed, to 5 %', () => {
   const window = new LatencyHistogram(0)
   for (let ms = 1; ms <= 1_000; ms++) window.observe(ms, 0)
   for (const share of [0.5, 0.9, 0.95, 0.99]) {

@@ -65,7 +65,7 @@ describe('a recorded body', () => {
     await expect(waiting).rejects.toThrow('another attempt')
   })
 
-  test('tells what the body itself failed with', async () => {
+  test("reports the body's own error", async () => {
     const source = Readable.from(
       (async function* () {
         yield 'one'
