@@ -68,7 +68,7 @@ export async function cachedResolve({ quick }: Effort): Promise<Report> {
   await warmSilently(dispatchers.dns, aws.dns)
 
   const subjects: Subject[] = [
-    isCurrentSubject(route),
+    reconcileSubject(route),
     resolveSubject('client.resolve(host)', () => client.resolve(HOST)),
     resolveSubject('cacheable-lookup lookupAsync(host, { all: true })', () =>
       cacheable.lookupAsync(HOST, { all: true }),
@@ -118,20 +118,20 @@ export async function cachedResolve({ quick }: Effort): Promise<Report> {
     notes: [
       `ratio: to client.resolve (rows 1-3), to the route lookup with a pick (4-6), to DiscoveryDispatcher (7-9); computed within each round.`,
       `lowest, highest: of ${quick ? 2 : ROUNDS} rounds. In each round every subject gets one slice of time.`,
-      'A call on a cached service needs only isCurrent. resolve() is for people and tools. It returns a promise, as lookupAsync does, so both include an await.',
-      'cacheable-lookup only maps a name to addresses. The interceptor also picks an address and rewrites the request. Row 4 finds the route, reads the clock, calls isCurrent and picks (p2c by latency and pending calls), but makes no request.',
+      'A call on a cached service needs only reconcileIfChanged. resolve() is for people and tools. It returns a promise, as lookupAsync does, so both include an await.',
+      'cacheable-lookup only maps a name to addresses. The interceptor also picks an address and rewrites the request. Row 4 finds the route, reads the clock, calls reconcileIfChanged and picks (p2c by latency and pending calls), but makes no request.',
       'Rows 5 and 6: the cost of a dispatcher above a terminal that does nothing. Rows 7-9: above a terminal that answers at once. Row 7 includes retries, latencies, health and budgets; row 8 none of these; row 9 retries.',
     ],
   }
 }
 
 const IS_CURRENT = 'cluster.reconcileIfChanged(now) and its upstreams'
-const PICK = 'route lookup, isCurrent and pick'
+const PICK = 'route lookup, reconcileIfChanged and pick'
 
 /** Stored where V8 cannot prove that it is unused. */
 export const sink: { value: unknown } = { value: undefined }
 
-function isCurrentSubject({ cluster }: Route): Subject {
+function reconcileSubject({ cluster }: Route): Subject {
   return {
     name: IS_CURRENT,
     calls: SYNC_CALLS,

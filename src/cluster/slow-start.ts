@@ -8,7 +8,7 @@ const MIN_SHARE = 0.1
  * Gives a task that joins a running service, or is readmitted, a growing share of its calls: its caches are cold, its
  * code is not compiled, and its peers' calls would all arrive at once.
  *
- * The share is drawn at random and is no weight in the cost. Where nothing waits, the cheapest upstream gets all calls:
+ * The share is drawn at random, not a weight in the cost. If nothing waits, the cheapest upstream gets all calls:
  * a tenth of the weight would mean no calls for ten seconds, and then all of them.
  */
 export class SlowStart {

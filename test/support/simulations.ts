@@ -1,4 +1,4 @@
-/** Reads what came out of simulations. */
+/** Evaluates simulations. */
 import type { Outcome, Second } from '../../simulation/measures.ts'
 import { POLICIES, type Policy } from '../../simulation/policies.ts'
 

@@ -19,7 +19,7 @@ export interface OutlierOptions {
 
 export const DEFAULT_OUTLIER: OutlierOptions = { baseMs: 10_000, maxEjectedRatio: 0.5 }
 
-// These three are no options: half or double the value of each changes the success of no scenario by more than 0.5
+// These three are constants, not options: half or double the value of each changes the success of no scenario by more than 0.5
 // percentage points (docs/decisions/016).
 /** Window of the rates. */
 export const OUTLIER_WINDOW_MS = 30_000
@@ -29,7 +29,7 @@ const MIN_SAMPLES = 20
 const MIN_RUN = 5
 
 /**
- * z of a 99 % interval. Every failure is a look at the numbers, and enough looks find a difference by chance. Measured
+ * z of a 99 % interval. Every failure is a look at the numbers, and enough looks find a random difference. Measured
  * with four tasks that all fail one call in ten, at 100 calls a second for 200 s: 0.1 false ejections, and 1.2 with 95 %.
  */
 const Z = 2.576
@@ -142,7 +142,7 @@ export class OutlierDetector {
   }
 
   #judgeRate({ own, atFirst }: AnswerRecord): string | undefined {
-    // The first failure caused the comparison: it is no sample.
+    // The first failure caused the comparison, so it is not a sample.
     const peers = this.#peersSince(atFirst, { good: own.good, bad: own.bad + 1 })
     if (own.good + own.bad < MIN_SAMPLES || peers.good + peers.bad < MIN_SAMPLES) return undefined
     const peersRate = peers.bad / (peers.good + peers.bad)

@@ -22,7 +22,7 @@ const balancers: readonly (readonly [string, (options: { random: Random }) => Ba
   ['consistent hash, calls without a key', (options) => consistentHash({ ...options, header: 'x-user' })],
 ]
 
-// Of all sizes, equal and unequal, and as extreme as a user may write them.
+// Any number of weights: equal, unequal, and extreme.
 const weights = fc.oneof(
   fc.array(fc.constant(1), { maxLength: 40 }),
   fc.array(fc.double({ min: 0.01, max: 100, noNaN: true }), { maxLength: 40 }),
@@ -30,7 +30,7 @@ const weights = fc.oneof(
 )
 
 describe.each(balancers)('%s', (_name, make) => {
-  test('picks a candidate whenever there is one, and nothing else', () => {
+  test('property: picks a candidate if there is one, and nothing else', () => {
     fc.assert(
       fc.property(weights, fc.integer(), fc.array(fc.nat({ max: 99 })), (shares, seed, loads) => {
         const candidates = upstreams(shares)
@@ -47,7 +47,7 @@ describe.each(balancers)('%s', (_name, make) => {
     )
   })
 
-  test('gives equals an equal share', () => {
+  test('gives equal candidates equal shares', () => {
     const candidates = upstreams(5)
     const balancer = make({ random: seededRandom(3) })
     const counts = new Map<Upstream, number>()
@@ -61,7 +61,7 @@ describe.each(balancers)('%s', (_name, make) => {
 })
 
 describe('p2c', () => {
-  test('always takes the cheaper of two', () => {
+  test('always picks the cheaper of two', () => {
     const candidates = upstreams(2)
     const balancer = p2c({ random: seededRandom(1) })
     const [busy, idle] = candidates
@@ -69,7 +69,7 @@ describe('p2c', () => {
     for (let i = 0; i < 100; i++) expect(balancer.pick(candidates, hint(0))).toBe(idle)
   })
 
-  test('lets the lot decide between estimates that are about the same, where nothing waits', () => {
+  test('picks at random between similar estimates if nothing is pending', () => {
     const candidates = upstreams(2)
     const [fast, slow] = candidates as [Upstream, Upstream]
     fast.observe(10, 0)
@@ -81,7 +81,7 @@ describe('p2c', () => {
     for (let i = 0; i < 100; i++) expect(balancer.pick(candidates, hint(0))).toBe(fast)
   })
 
-  test('takes the shorter queue, by however little, where answers take about the same', () => {
+  test('picks the shorter queue, by however little, between similar estimates', () => {
     const candidates = upstreams(2)
     const [fast, idler] = candidates as [Upstream, Upstream]
     fast.observe(10, 0)
@@ -92,7 +92,7 @@ describe('p2c', () => {
     for (let i = 0; i < 100; i++) expect(balancer.pick(candidates, hint(0))).toBe(idler)
   })
 
-  test('compares two distinct upstreams: the worst of all is never picked', () => {
+  test('compares two distinct candidates: the worst of all is never picked', () => {
     const candidates = upstreams(8)
     const worst = candidates[3] as Upstream
     occupy(worst, 1)
@@ -100,7 +100,7 @@ describe('p2c', () => {
     for (let i = 0; i < 2_000; i++) expect(balancer.pick(candidates, hint(0))).not.toBe(worst)
   })
 
-  test('a slow upstream costs more; what waits at one of double weight counts half, and idle it costs the same', () => {
+  test('a slow upstream costs more; with double weight a pending call counts half, and an idle one costs the same', () => {
     const [one, two] = upstreams(2) as [Upstream, Upstream]
     one.observe(100, 0)
     expect(one.cost(0)).toBeGreaterThan(9 * two.cost(0))
@@ -115,27 +115,30 @@ describe('p2c', () => {
     [0, 2.2],
     [5, 1.3],
     [20, 1.3],
-  ])('gives a task of a tenth of the weight its share of calls, with %i waiting at each', (waiting, most) => {
-    const candidates = upstreams([1, 1, 1, 1, 0.1])
-    const light = candidates[4] as Upstream
-    const balancer = p2c({ random: seededRandom(4) })
-    const line: Upstream[] = []
-    let picked = 0
-    for (let i = 0; i < 40_000; i++) {
-      const upstream = balancer.pick(candidates, hint(0)) as Upstream
-      if (upstream === light) picked++
-      upstream.begin(0)
-      line.push(upstream)
-      if (line.length > waiting * candidates.length) finish(line.shift() as Upstream, 0)
-    }
-    const fair = 0.1 / 4.1
-    expect(picked / 40_000).toBeGreaterThan(fair / most)
-    expect(picked / 40_000).toBeLessThan(fair * most)
-  })
+  ])(
+    'gives a task with a tenth of the weight its share of calls, with %i pending at each',
+    (waiting, most) => {
+      const candidates = upstreams([1, 1, 1, 1, 0.1])
+      const light = candidates[4] as Upstream
+      const balancer = p2c({ random: seededRandom(4) })
+      const line: Upstream[] = []
+      let picked = 0
+      for (let i = 0; i < 40_000; i++) {
+        const upstream = balancer.pick(candidates, hint(0)) as Upstream
+        if (upstream === light) picked++
+        upstream.begin(0)
+        line.push(upstream)
+        if (line.length > waiting * candidates.length) finish(line.shift() as Upstream, 0)
+      }
+      const fair = 0.1 / 4.1
+      expect(picked / 40_000).toBeGreaterThan(fair / most)
+      expect(picked / 40_000).toBeLessThan(fair * most)
+    },
+  )
 })
 
 describe('round robin', () => {
-  test('takes each in turn, from a random one', () => {
+  test('picks each in turn, from a random one', () => {
     const candidates = upstreams(4)
     const balancer = roundRobin({ random: { next: () => 0.6 } })
     const picked = Array.from({ length: 6 }, () =>

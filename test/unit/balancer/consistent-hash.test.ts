@@ -20,7 +20,7 @@ function request(headers: Record<string, string>): KeyedRequest {
 describe('consistent hash', () => {
   const balancer = consistentHash({ header: 'x-user-id' })
 
-  test('a key has its task, in whatever order the tasks come and whoever asks', () => {
+  test('a key has the same task for all clients, in any order of the tasks', () => {
     const order = fc.shuffledSubarray(upstreams(12), { minLength: 12 })
     fc.assert(
       fc.property(fc.string(), order, (key, shuffled) => {
@@ -30,7 +30,7 @@ describe('consistent hash', () => {
     )
   })
 
-  test('a task that leaves loses its keys to all others; no other key moves', () => {
+  test('the keys of a task that leaves spread over all others, and no other key moves', () => {
     const all = upstreams(10)
     const gone = all[4] as Upstream
     const left = all.filter((upstream) => upstream !== gone)
@@ -58,7 +58,7 @@ describe('consistent hash', () => {
     expect(chiSquare(even, [1, 1, 1, 1, 1])).toBeLessThan(18.5)
   })
 
-  test('a task that gets heavier takes keys, and none moves between others', () => {
+  test('a task with a higher weight takes keys, and none moves between others', () => {
     const [before, after] = [upstreams(5), upstreams([1, 1, 3, 1, 1])]
     for (const key of KEYS.slice(0, 2_000)) {
       const [was, is] = [placed(balancer, before, key), placed(balancer, after, key)]
@@ -66,7 +66,7 @@ describe('consistent hash', () => {
     }
   })
 
-  test('no task gets a call that lifts it above twice the average, but for the first four', () => {
+  test('property: no call lifts a task above twice the average, except its first four', () => {
     const task = fc.record({ weight: fc.constantFrom(0.5, 1, 3), pending: fc.nat({ max: 50 }) })
     fc.assert(
       fc.property(
@@ -85,7 +85,7 @@ describe('consistent hash', () => {
     )
   })
 
-  test('one hot key fills its tasks in order, and comes home when they are free', () => {
+  test('one hot key fills its tasks in order, and returns to the first when it is free', () => {
     const candidates = upstreams(10)
     const home = placed(balancer, candidates, 'hot')
     for (let i = 0; i < 200; i++) placed(balancer, candidates, 'hot').begin(0)
@@ -94,14 +94,14 @@ describe('consistent hash', () => {
     expect(placed(balancer, candidates, 'hot')).toBe(home)
   })
 
-  test('without a bound a key stays where it belongs', () => {
+  test('without a bound a key stays at its task', () => {
     const unbound = consistentHash({ header: 'x-user-id', maxLoad: false })
     const candidates = upstreams(10)
     for (let i = 0; i < 200; i++) placed(unbound, candidates, 'hot').begin(0)
     expect(Math.max(...candidates.map(({ pending }) => pending))).toBe(200)
   })
 
-  test('calls without a key go by another balancer', () => {
+  test('another balancer picks for calls without a key', () => {
     const fallback = roundRobin({ random: { next: () => 0 } })
     const mixed = consistentHash({ header: 'x-user-id', fallback })
     expect(counts(mixed, upstreams(4), 8)).toEqual([2, 2, 2, 2])
@@ -109,21 +109,21 @@ describe('consistent hash', () => {
 })
 
 describe('the key of a call', () => {
-  test('is what a header says', () => {
+  test('is the value of a header', () => {
     const { keyOf } = consistentHash({ header: 'X-User-Id' })
     expect(keyOf?.(request({ 'x-user-id': '42' }))).toBe('42')
     expect(keyOf?.(request({}))).toBeUndefined()
     expect(keyOf?.(request({ 'x-user-id': '' }))).toBeUndefined()
   })
 
-  test('is what a function makes of the request', () => {
+  test('is computed from the request', () => {
     const { keyOf } = consistentHash({ key: ({ method, path }) => `${method} ${path}` })
     expect(keyOf?.(request({}))).toBe('GET /v1/orders')
     const none = consistentHash({ key: () => undefined })
     expect(none.keyOf?.(request({}))).toBeUndefined()
   })
 
-  test('is a string: anything else is said at once, not hashed as if it were one', () => {
+  test('must be a string: anything else is an error', () => {
     const { keyOf } = consistentHash({ key: () => 42 as never })
     expect(() => keyOf?.(request({}))).toThrow(InvalidOptionsError)
   })
@@ -135,12 +135,12 @@ describe('the key of a call', () => {
     [{ key: 'x-user-id' }],
     [{ header: 'a', maxLoad: 0.9 }],
     [{ header: 'a', maxLoad: true }],
-  ])('options that make no sense are refused: %j', (options) => {
+  ])('refuses invalid options: %j', (options) => {
     expect(() => consistentHash(options as never)).toThrow(InvalidOptionsError)
   })
 })
 
-test('says what it lacks where nothing is given', () => {
+test('names the allowed options if none are given', () => {
   expect(() => consistentHash(undefined as never)).toThrow(
     'options: got undefined; allowed: a plain object of header, key',
   )

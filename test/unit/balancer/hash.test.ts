@@ -2,17 +2,17 @@ import { expect, test } from 'vitest'
 import { hashOf, hashOfBoth } from '../../../src/balancer/hash.ts'
 import { chiSquare } from '../../support/upstreams.ts'
 
-// As an implementation in Python of FNV-1a and fmix32 has them.
-test('is the same everywhere: clients have to agree', () => {
+// From an implementation of FNV-1a and fmix32 in Python.
+test('is the same in every process: clients must agree', () => {
   expect(['', 'a', '10.0.0.1:80', '10.0.0.2:80'].map(hashOf)).toEqual([
     -1421968373, 444641715, -665219753, 1161469831,
   ])
 })
 
-test('tells 200,000 names that differ in little apart, but for what chance brings together', () => {
+test('differs for 200,000 similar names, except for random collisions', () => {
   const names = Array.from({ length: 200_000 }, (_, i) => `user-${i}`)
   const different = new Set(names.map(hashOf)).size
-  // 4.7 pairs are expected to meet in 32 bits.
+  // 4.7 collisions are expected in 32 bits.
   expect(200_000 - different).toBeLessThan(15)
 })
 
@@ -34,7 +34,7 @@ test.each([
   expect(chiSquare(low, even)).toBeLessThan(104)
 })
 
-test('one bit of a name moves half of the bits of its hash', () => {
+test('one bit of a name changes half of the bits of its hash', () => {
   let moved = 0
   for (let i = 0; i < 10_000; i++) {
     let bits = hashOf(`k${i * 2}`) ^ hashOf(`k${i * 2 + 1}`)

@@ -8,7 +8,7 @@ import { hint } from '../../support/clusters.ts'
 import { chiSquare, counts, factsOf, occupy, upstreams } from '../../support/upstreams.ts'
 
 describe('least requests', () => {
-  test('of all: none of the others has fewer by weight', () => {
+  test('property: of all, no other candidate has fewer by weight', () => {
     const task = fc.record({ weight: fc.constantFrom(0.1, 1, 2), pending: fc.nat({ max: 20 }) })
     fc.assert(
       fc.property(fc.array(task, { minLength: 1, maxLength: 30 }), fc.integer(), (tasks, seed) => {
@@ -21,7 +21,7 @@ describe('least requests', () => {
     )
   })
 
-  test('of two: the busiest of all is never picked', () => {
+  test('of two, the busiest of all is never picked', () => {
     const candidates = upstreams(8)
     const busiest = candidates[3] as Upstream
     occupy(busiest, 1)
@@ -29,14 +29,14 @@ describe('least requests', () => {
     expect(counts(balancer, candidates, 2_000)[3]).toBe(0)
   })
 
-  test.each([2, 'all'] as const)('of %s: an idle fleet is used by weight', (choices) => {
+  test.each([2, 'all'] as const)('of %s, an idle fleet is used by weight', (choices) => {
     const weights = [2, 1, 1, 0.1, 0.5]
     const balancer = leastRequest({ choices, random: seededRandom(2) })
-    // 99.9 % of honest draws stay below.
+    // 99.9 % of correct draws stay below.
     expect(chiSquare(counts(balancer, upstreams(weights), 100_000), weights)).toBeLessThan(18.5)
   })
 
-  test('two tasks of unlike weight are used by weight, idle or busy', () => {
+  test('two tasks of different weight are used by weight, idle or busy', () => {
     const balancer = leastRequest({ random: seededRandom(3) })
     const idle = counts(balancer, upstreams([3, 1]), 100_000)
     expect((idle[0] as number) / 100_000).toBeCloseTo(0.75, 2)
@@ -45,7 +45,7 @@ describe('least requests', () => {
     expect(busy.map(({ pending }) => pending)).toEqual([300, 100])
   })
 
-  test('500 calls on 50 tasks: the fullest has 1 more than the mean of 10, or none with all choices', () => {
+  test('500 calls on 50 tasks: the busiest exceeds the mean of 10 by 1, or by 0 with all choices', () => {
     const fullest = [2, 3, 'all'] as const
     const most = fullest.map((choices) => {
       const candidates = upstreams(50)
@@ -56,7 +56,7 @@ describe('least requests', () => {
     expect(most).toEqual([11, 11, 10])
   })
 
-  test('a task that outweighs all others does not hold up the second draw', () => {
+  test('a task that outweighs all others does not block the second draw', () => {
     const [heavy, ...others] = upstreams([1e9, 1, 1]) as [Upstream, Upstream, Upstream]
     const busy = { ...factsOf(heavy), pending: 5e9 }
     const picked = counts(leastRequest({ random: seededRandom(5) }), [busy, ...others], 1_000)

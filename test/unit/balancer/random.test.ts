@@ -5,18 +5,18 @@ import { taskEndpoint } from '../../../src/discovery/endpoint.ts'
 import { seededRandom } from '../../../src/testing/fakes/seeded-random.ts'
 import { chiSquare, counts, upstreams } from '../../support/upstreams.ts'
 
-// 99.9 % of honest draws stay below these.
+// 99.9 % of correct draws stay below these.
 const CHI_SQUARE_4 = 18.5
 const CHI_SQUARE_99 = 149
 
 describe('random', () => {
-  test('gives each its weight', () => {
+  test('gives each candidate a share by weight', () => {
     const weights = [2, 1, 1, 0.1, 0.5]
     const picked = counts(random({ random: seededRandom(1) }), upstreams(weights), 100_000)
     expect(chiSquare(picked, weights)).toBeLessThan(CHI_SQUARE_4)
   })
 
-  test('gives each its weight also where one outweighs all others', () => {
+  test('also if one outweighs all others', () => {
     const weights = Array.from({ length: 100 }, (_, i) => (i === 42 ? 1_000 : 1))
     const picked = counts(random({ random: seededRandom(2) }), upstreams(weights), 200_000)
     expect(chiSquare(picked, weights)).toBeLessThan(CHI_SQUARE_99)
@@ -38,7 +38,7 @@ describe('random', () => {
     }
   })
 
-  test('takes one draw where weights are equal, whatever the number of candidates', () => {
+  test('takes one draw for equal weights, whatever the number of candidates', () => {
     let draws = 0
     const seeded = seededRandom(4)
     const balancer = random({ random: { next: () => (draws++, seeded.next()) } })

@@ -1,6 +1,6 @@
 /**
- * Weights of two tasks, which every pick compares: kept at one call at a time and at several, while a task that is slow
- * or silent is avoided whatever it weighs. On virtual time, over upstreams that learn from each answer.
+ * Every pick compares both of two tasks. Their weights hold at one call at a time and at several, while a slow or silent
+ * task is avoided whatever its weight. On virtual time, with the real latency estimates.
  */
 import { describe, expect, test } from 'vitest'
 import type { Balancer } from '../../../src/balancer/balancer.ts'
@@ -14,9 +14,9 @@ import { finish, occupy, upstreams } from '../../support/upstreams.ts'
 
 type ServiceTime = (random: Random) => number
 
-/** Ms, evenly from 2 to 8. */
+/** In ms, evenly from 2 to 8. */
 const even: ServiceTime = (random) => 2 + 6 * random.next()
-/** Ms; median 10, 99th percentile 32. */
+/** In ms; median 10, 99th percentile 32. */
 const lognormal: ServiceTime = (random) =>
   10 * Math.exp(0.5 * Math.sqrt(-2 * Math.log(1 - random.next())) * Math.cos(2 * Math.PI * random.next()))
 
@@ -93,7 +93,7 @@ describe.each(BALANCERS)('$name keeps the weights of two tasks', ({ make }) => {
   })
 })
 
-describe('p2c avoids a task that is slow or silent, whatever it weighs', () => {
+describe('p2c avoids a slow or silent task, whatever its weight', () => {
   test.each([1, 8, 40])('the heavy one of 9 and 1 is ten times slower, %i at once', (atOnce) => {
     const load = { weights: [9, 1], atOnce, calls: 3_000, serviceTime: lognormal, slower: [10, 1] }
     expect(shareOfLast((random) => p2c({ random }), load, 1)).toBeGreaterThan(0.75)
@@ -113,12 +113,12 @@ describe('p2c avoids a task that is slow or silent, whatever it weighs', () => {
   })
 })
 
-test('beside a lighter task, the worst of equals is picked in one call of a hundred at most', () => {
+test('with a lighter task in the set, the worst of equals gets at most one call of a hundred', () => {
   const balancer = p2c({ random: seededRandom(1) })
   const tasks = upstreams([1, 1, 1, 1, 0.1])
   const worst = tasks[2] as Upstream
   occupy(worst, 1)
   const picks = Array.from({ length: 20_000 }, () => balancer.pick(tasks, hint(0)))
-  // But for the few where it is compared with the light one: 0.1 of a call is too little to tell.
+  // Except when it is compared with the light one: 0.1 of a call is too small a difference.
   expect(picks.filter((task) => task === worst).length / picks.length).toBeLessThan(0.01)
 })

@@ -16,7 +16,7 @@ function picks(
 }
 
 describe('a cluster', () => {
-  test('keeps the upstreams that stay, by address and port, and tells of those that left', async () => {
+  test('keeps upstreams that stay, by address and port, and reports those that left', async () => {
     const { cluster, clock, resolver, departed } = await testCluster(FOUR)
     const before = [...cluster.tasks]
     before[0]?.observe(50, clock.now())
@@ -33,7 +33,7 @@ describe('a cluster', () => {
     expect(departed.map((upstream) => upstream.label)).toEqual(['10.0.0.3:80', '10.0.0.4:80'])
   })
 
-  test('ejects a task that refuses at once, and lets it back by one probe', async () => {
+  test('ejects a task at its first refused connection, and readmits it after one probe', async () => {
     const { cluster, clock } = await testCluster(FOUR)
     const bad = cluster.tasks[0]
     if (bad === undefined) throw new Error('no tasks')
@@ -49,7 +49,7 @@ describe('a cluster', () => {
     expect(picks(cluster, clock.now() + 5, 200)).toContain(bad.label)
   })
 
-  test('puts out a task that fails while the others answer, and says why', async () => {
+  test('ejects a task that fails while the others answer, and reports the reason', async () => {
     const events = eventsOf('onehop:upstream.ejected')
     const { cluster, clock } = await testCluster(FOUR, { random: { next: () => 0.5 } })
     const [bad, ...good] = cluster.tasks
@@ -68,7 +68,7 @@ describe('a cluster', () => {
     expect(picks(cluster, clock.now(), 200)).not.toContain(bad.label)
   })
 
-  test('is not brought back by an answer to a call from before, however late this process was to hear it', async () => {
+  test('does not readmit a task for the answer to an earlier call, however late this process handled it', async () => {
     const { cluster, clock } = await testCluster(FOUR)
     const bad = cluster.tasks[0]
     if (bad === undefined) throw new Error('no tasks')
@@ -76,12 +76,12 @@ describe('a cluster', () => {
     await clock.advance(20)
     cluster.report(bad, refused(), clock.now())
     await clock.advance(30)
-    // 50 ms, of which 45 were spent on something else.
+    // 50 ms, 45 of them this process's own delay.
     cluster.report(bad, answered(200, 5), clock.now(), startedAt)
     expect(bad.ejection.state).toBe('ejected')
   })
 
-  test('has its probe fail: the next one goes 10 s later; has it succeed: it is back, and nothing held against it', async () => {
+  test('probes again 10 s after a failed probe, and readmits with a clean record after a successful one', async () => {
     const { cluster, clock } = await testCluster(FOUR, { random: { next: () => 0.5 } })
     const [bad, ...good] = cluster.tasks
     if (bad === undefined) throw new Error('no tasks')
@@ -101,7 +101,7 @@ describe('a cluster', () => {
     expect(bad.latencyMs(clock.now())).toBeLessThan(10)
   })
 
-  test('never has more than half of its tasks out for failing, nor the last one', async () => {
+  test('never ejects more than half of the tasks for failures, nor the last one', async () => {
     for (const [count, most] of [
       [1, 0],
       [2, 1],
@@ -118,7 +118,7 @@ describe('a cluster', () => {
     }
   })
 
-  test('puts nobody out for failing with outlier: undefined, nor where all fail alike', async () => {
+  test('ejects no task for failures with outlier: undefined, or if all fail alike', async () => {
     for (const outlier of [undefined, DEFAULT_OUTLIER]) {
       const { cluster, clock } = await testCluster(FOUR, { outlier })
       for (let i = 0; i < 100; i++)
@@ -130,7 +130,7 @@ describe('a cluster', () => {
     }
   })
 
-  test('gives a task that joins a tenth of its share, growing to all of it within 10 s; not when all are new', async () => {
+  test('gives a joining task a tenth of its share, growing to all of it within 10 s, unless all are new', async () => {
     const { cluster, clock, resolver } = await testCluster(FOUR, {
       slowStartMs: 10_000,
       balancer: roundRobin({ random: { next: () => 0 } }),
@@ -150,7 +150,7 @@ describe('a cluster', () => {
       expect(Math.abs((shares[index] ?? 0) - share)).toBeLessThan(0.06)
   })
 
-  test('calls a subset of a large fleet: the same one, but for what joins and leaves', async () => {
+  test('calls a subset of a large fleet, which changes only by tasks that join or leave', async () => {
     const fleet = Array.from({ length: 100 }, (_, index) => `10.0.1.${index + 1}:80`)
     const { cluster, clock, resolver, departed } = await testCluster(fleet, {
       subset: { size: 10, clientId: 'checkout-1' },
@@ -168,7 +168,7 @@ describe('a cluster', () => {
     expect(other.cluster.tasks.map(({ label }) => label)).not.toEqual(before)
   })
 
-  test('sends no probe with a retry', async () => {
+  test('does not probe with a retry', async () => {
     const { cluster, clock } = await testCluster(FOUR)
     const [bad, other] = cluster.tasks
     if (bad === undefined || other === undefined) throw new Error('no tasks')
@@ -178,7 +178,7 @@ describe('a cluster', () => {
   })
 
   test.each(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM'])(
-    'ejects nobody for what this process lacks: %s',
+    'ejects no task for what this process lacks: %s',
     async (code) => {
       const { cluster, clock } = await testCluster(FOUR)
       for (const upstream of cluster.tasks) cluster.report(upstream, refused(code), clock.now())
@@ -188,9 +188,9 @@ describe('a cluster', () => {
   )
 
   describe.each(['EADDRNOTAVAIL', 'ENETUNREACH', 'ENETDOWN', 'EACCES', 'EPERM', 'EAFNOSUPPORT'])(
-    'where this host refuses to connect: %s',
+    'if this host refuses to connect: %s',
     (code) => {
-      test('to one address, that one is out, with a single task as with others', async () => {
+      test('to one address, that one is ejected, also if it is the only task', async () => {
         for (const addresses of [FOUR, FOUR.slice(0, 1)]) {
           const { cluster, clock } = await testCluster(addresses)
           const [bad, ...others] = cluster.tasks as [Upstream, ...Upstream[]]
@@ -201,7 +201,7 @@ describe('a cluster', () => {
         }
       })
 
-      test('to several addresses of one family, those are out while others can be reached', async () => {
+      test('to several addresses of one family, those are ejected while others can be reached', async () => {
         const { cluster, clock } = await testCluster(FOUR)
         const [one, two, three, four] = cluster.tasks as [Upstream, Upstream, Upstream, Upstream]
         for (let round = 0; round < 5; round++) {
@@ -213,7 +213,7 @@ describe('a cluster', () => {
         expect(new Set(picks(cluster, clock.now(), 50))).toEqual(new Set([four.label]))
       })
 
-      test('to all addresses, it is this process: none is out, nor those that were first', async () => {
+      test('to all addresses, none is ejected, and the first ones are readmitted', async () => {
         const events = eventsOf('onehop:upstream.readmitted')
         const { cluster, clock } = await testCluster(FOUR)
         for (let round = 0; round < 3; round++)
@@ -223,14 +223,14 @@ describe('a cluster', () => {
         expect(new Set(picks(cluster, clock.now(), 100)).size).toBe(4)
       })
 
-      test('to all tasks but not to the load balancer, the tasks are out and it takes the calls', async () => {
+      test('to all tasks but not to the load balancer, the tasks are ejected and it takes the calls', async () => {
         const { cluster, clock } = await testCluster(FOUR, { fallback: FALLBACK })
         for (const upstream of cluster.tasks) cluster.report(upstream, refused(code), clock.now())
         expect(cluster.directShare).toBe(0)
         expect(new Set(picks(cluster, clock.now(), 50))).toEqual(new Set(['balancer.internal:80']))
       })
 
-      test('to an address that answers over other connections, ports are what is lacking', async () => {
+      test('to an address that answers over other connections, it is not ejected: ports are missing', async () => {
         const { cluster, clock } = await testCluster(FOUR)
         const [busy] = cluster.tasks as [Upstream]
         cluster.report(busy, answered(), clock.now())
@@ -244,13 +244,13 @@ describe('a cluster', () => {
     },
   )
 
-  test('puts out tasks of which a router says that they cannot be reached, and all of them', async () => {
+  test('ejects all tasks that a router reports as unreachable', async () => {
     const { cluster, clock } = await testCluster(FOUR)
     for (const upstream of cluster.tasks) cluster.report(upstream, refused('EHOSTUNREACH'), clock.now())
     expect(cluster.tasks.every(({ ejection }) => ejection.state === 'ejected')).toBe(true)
   })
 
-  test('asks for an early refresh when a connection is refused, at most once a second', async () => {
+  test('requests an early refresh after a refused connection, at most once a second', async () => {
     const { cluster, clock, resolver } = await testCluster(FOUR)
     const [one, two] = cluster.tasks
     if (one === undefined || two === undefined) throw new Error('no tasks')
@@ -261,10 +261,10 @@ describe('a cluster', () => {
     expect(resolver.lookups).toHaveLength(2)
   })
 
-  test('asks every second while calls fail for want of a task, however long discovery has failed', async () => {
+  test('refreshes every second while calls fail without a task, however long discovery has failed', async () => {
     const { cluster, clock, resolver } = await testCluster(FOUR)
     resolver.answer(new Error('SERVFAIL'))
-    // Meanwhile its own backoff has come to a minute.
+    // Its backoff has reached a minute.
     for (let minute = 0; minute < 10; minute++) {
       await clock.advance(60_000)
       cluster.reconcileIfChanged(clock.now())
@@ -287,7 +287,7 @@ describe('a cluster', () => {
     expect(cluster.tasks.map(({ label }) => label)).toEqual(['10.0.0.9:80'])
   })
 
-  test('a service without tasks is asked for no more often than its answer says', async () => {
+  test('does not look up a service without tasks more often than its TTL', async () => {
     const { cluster, clock, resolver } = await testCluster([])
     const before = resolver.lookups.length
     for (let tenth = 0; tenth < 90; tenth++) {
@@ -297,7 +297,7 @@ describe('a cluster', () => {
     expect(resolver.lookups.length).toBe(before)
   })
 
-  test('tries no upstream twice while another is left', async () => {
+  test('does not try an upstream twice while another is left', async () => {
     const { cluster, clock } = await testCluster(FOUR)
     const [one, two, three, four] = cluster.tasks
     if (!one || !two || !three || !four) throw new Error('no tasks')
@@ -306,13 +306,13 @@ describe('a cluster', () => {
     expect(cluster.pick(hint(clock.now()), [one, two, three, four], false)).toBeDefined()
   })
 
-  test('picks among all when nothing is available and there is no fallback', async () => {
+  test('picks among all tasks if none is available and there is no fallback', async () => {
     const { cluster, clock } = await testCluster(['10.0.0.1:80', '10.0.0.2:80'])
     for (const upstream of cluster.tasks) cluster.report(upstream, refused(), clock.now())
     expect(new Set(picks(cluster, clock.now(), 50)).size).toBe(2)
   })
 
-  test('panic spares those that refuse connections, as long as there are others', async () => {
+  test('panic avoids tasks that refuse connections while there are others', async () => {
     const { cluster, clock } = await testCluster(FOUR)
     const [one, two, three, four] = cluster.tasks as [Upstream, Upstream, Upstream, Upstream]
     for (let call = 0; call < 50; call++) {
@@ -327,11 +327,11 @@ describe('a cluster', () => {
       'fails',
     ])
     expect(new Set(picks(cluster, clock.now(), 200))).toEqual(new Set([three.label, four.label]))
-    // Retries, too: a task that the call has been to is a better guess.
+    // Retries, too: a task that the call has tried is a better guess.
     for (let call = 0; call < 20; call++)
       expect([three, four]).toContain(cluster.pick(hint(clock.now()), [three, four], false))
     cluster.report(one, refused(), clock.now(), clock.now())
-    // One of those that fail says that it drains, and one of them refuses its probe: one is left.
+    // One of the failing tasks announces draining, and the other refuses its probe: one is left.
     cluster.report(three, { ...answered(), draining: true }, clock.now())
     await clock.advance(12_000)
     for (;;) {
@@ -343,7 +343,7 @@ describe('a cluster', () => {
     expect(new Set(picks(cluster, clock.now(), 200))).toEqual(new Set([three.label]))
   })
 
-  test('tells of every panic that begins, also of one after new tasks have come', async () => {
+  test('emits an event for each panic that begins, also after new tasks have joined', async () => {
     const events = eventsOf('onehop:cluster.panicked')
     const { cluster, clock, resolver } = await testCluster(FOUR.slice(0, 2))
     const panic = async (): Promise<void> => {
@@ -352,11 +352,11 @@ describe('a cluster', () => {
     }
     await panic()
     expect(events).toHaveLength(1)
-    // Back by themselves.
+    // Readmitted.
     for (const upstream of cluster.tasks) cluster.report(upstream, answered(), clock.now(), clock.now())
     await panic()
     expect(events).toHaveLength(2)
-    // Replaced by others.
+    // Replaced by other tasks.
     resolver.answer(FOUR.slice(2))
     await clock.advance(10_000)
     cluster.reconcileIfChanged(clock.now())
@@ -365,7 +365,7 @@ describe('a cluster', () => {
     expect(events).toHaveLength(3)
   })
 
-  test('a load balancer that passes on that a task behind it drains stays', async () => {
+  test('does not eject a load balancer that passes on a draining header', async () => {
     const { cluster, clock } = await testCluster(FOUR.slice(0, 2), { fallback: FALLBACK })
     const { fallback } = cluster
     if (fallback === undefined) throw new Error('no fallback')
@@ -373,7 +373,7 @@ describe('a cluster', () => {
     expect(fallback.ejection.state).toBe('available')
   })
 
-  test('says why there is nothing to pick', async () => {
+  test('describes why nothing can be picked', async () => {
     const { cluster, clock } = await testCluster([])
     expect(cluster.pick(hint(clock.now()), [], false)).toBeUndefined()
     expect(cluster.describe([])).toBe(
@@ -381,7 +381,7 @@ describe('a cluster', () => {
     )
   })
 
-  test('a task that fails fast with 503 looks slow, not fast', async () => {
+  test('counts a fast 503 as slow', async () => {
     const { cluster, clock } = await testCluster(FOUR)
     const [bad] = cluster.tasks
     if (bad === undefined) throw new Error('no tasks')
@@ -397,7 +397,7 @@ describe('tiers', () => {
     expect(picks(cluster, clock.now(), 200)).not.toContain('balancer.internal:80')
   })
 
-  test('what the tasks cannot take spills to it, in proportion', async () => {
+  test('the share that the tasks cannot take spills to the load balancer', async () => {
     const { cluster, clock } = await testCluster(FOUR, { fallback: FALLBACK, balancer: roundRobin() })
     const [one, two] = cluster.tasks
     if (!one || !two) throw new Error('no tasks')
@@ -412,7 +412,7 @@ describe('tiers', () => {
     expect(spilled / 2_000).toBeLessThan(0.33)
   })
 
-  test('everything ejected: all to the load balancer, and back by probes without a switch', async () => {
+  test('all tasks ejected: all calls go to the load balancer, and probes bring them back', async () => {
     const { cluster, clock } = await testCluster(FOUR, { fallback: FALLBACK })
     for (const upstream of cluster.tasks) cluster.report(upstream, refused(), clock.now())
     expect(new Set(picks(cluster, clock.now(), 100))).toEqual(new Set(['balancer.internal:80']))
@@ -424,12 +424,12 @@ describe('tiers', () => {
     expect(picks(cluster, clock.now() + 2, 100)).not.toContain('balancer.internal:80')
   })
 
-  test('discovery that failed: all to the load balancer', async () => {
+  test('failed discovery: all calls go to the load balancer', async () => {
     const { cluster, clock } = await testCluster(new Error('SERVFAIL'), { fallback: FALLBACK })
     expect(new Set(picks(cluster, clock.now(), 20))).toEqual(new Set(['balancer.internal:80']))
   })
 
-  test('a load balancer that refuses gets no spill while tasks are there', async () => {
+  test('a load balancer that refuses connections gets no spill while there are tasks', async () => {
     const { cluster, clock } = await testCluster(FOUR, { fallback: FALLBACK })
     const [one, two] = cluster.tasks
     if (!one || !two || cluster.fallback === undefined) throw new Error('no upstreams')
@@ -439,7 +439,7 @@ describe('tiers', () => {
     expect(picks(cluster, clock.now(), 100)).not.toContain('balancer.internal:80')
   })
 
-  test('so do all attempts of a call to one task that refused, and no panic begins', async () => {
+  test('all attempts go to the load balancer if the only task refuses, and no panic begins', async () => {
     const events = eventsOf('onehop:cluster.panicked')
     const { cluster, clock } = await testCluster(FOUR.slice(0, 1), { fallback: FALLBACK })
     const [task] = cluster.tasks as [Upstream]

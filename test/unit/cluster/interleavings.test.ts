@@ -1,5 +1,5 @@
 /**
- * What holds of a cluster whatever happens in whatever order: picks, outcomes, snapshots, and time that goes by.
+ * What holds for a cluster in any order of events: picks, outcomes, snapshots, and time that passes.
  */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -83,7 +83,7 @@ const ALL: readonly Endpoint[] = Array.from({ length: MOST_TASKS }, (_, index) =
   return taskEndpoint(`10.0.0.${index + 1}`, { port: 80, weight: 1 + (index % 3), ...(zone && { zone }) })
 })
 
-/** A view whose answers the test gives. */
+/** A view whose answers come from the test. */
 class TestView implements View {
   snapshot: View['snapshot']
   readonly error: undefined
@@ -108,7 +108,7 @@ class TestView implements View {
   removeWitness(): void {}
 }
 
-test('property: a pick is a candidate, the best tier that can takes the call, survivors stay, pending returns to 0', () => {
+test('property: a pick is a candidate of the best tier that can take the call; survivors stay; pending returns to 0', () => {
   fc.assert(
     fc.property(setting, fc.array(step, { minLength: 20, maxLength: 200 }), (given, steps) => {
       const clock = manualClock()
@@ -135,7 +135,7 @@ test('property: a pick is a candidate, the best tier that can takes the call, su
       const underWay: {
         readonly upstream: Upstream
         readonly call: PickHint
-        /** Of the ejection that it is to end; undefined: it is none. */
+        /** Start of the ejection that it probes; undefined: it is not a probe. */
         readonly probesSince: number | undefined
       }[] = []
       const seen = new Set<Upstream>()
@@ -150,7 +150,7 @@ test('property: a pick is a candidate, the best tier that can takes the call, su
         const hinted = hint(now)
         const picked = cluster.pick(hinted, tried, false)
         if (picked === undefined) {
-          // Nothing there, or all full.
+          // There are no tasks, or all are full.
           expect(fallback).toBeUndefined()
           const guesses = tasks.filter(({ ejection }) => ejection.cause !== 'refuses')
           const able = availableBefore.length > 0 ? availableBefore : guesses.length > 0 ? guesses : tasks
@@ -159,7 +159,7 @@ test('property: a pick is a candidate, the best tier that can takes the call, su
         }
         const isProbe = !isRetry && dueBefore.includes(picked)
         if (picked === fallback) {
-          // Only for what the tasks cannot take: too few of them, all of them full, or none but the one tried.
+          // Only if the tasks cannot take the call: too few, all full, or all tried.
           const others = availableBefore.filter((upstream) => !tried.includes(upstream))
           const canTake = others.some(({ pending }) => pending < given.maxPending)
           if (canTake && !isProbe) expect(cluster.directShare).toBeLessThan(1)
@@ -173,7 +173,7 @@ test('property: a pick is a candidate, the best tier that can takes the call, su
         }
         const probesSince = isProbe ? picked.ejection.since : undefined
         const others = underWay.filter(({ upstream }) => upstream === picked)
-        // Never two at once, whichever of the calls that went there before end meanwhile.
+        // Never two probes at once, whichever earlier calls end meanwhile.
         if (isProbe) expect(others.map((other) => other.probesSince)).not.toContain(probesSince)
         picked.begin(now)
         underWay.push({ upstream: picked, call: hinted, probesSince })
@@ -214,7 +214,7 @@ test('property: a pick is a candidate, the best tier that can takes the call, su
       for (const upstream of seen) {
         expect(upstream.pending).toBe(0)
         expect(upstream.waiting).toBe(0)
-        // A probe whose call is over leaves the next call to probe, or has told how it is.
+        // A probe whose call is over has a result, or leaves the next call to probe.
         expect(upstream.ejection.state).not.toBe('probing')
       }
     }),
@@ -222,7 +222,7 @@ test('property: a pick is a candidate, the best tier that can takes the call, su
   )
 })
 
-test('property: retries never exceed the reserve and the ratio of the calls of the last window', () => {
+test('property: retries never exceed the reserve plus the ratio of the calls in the window', () => {
   const event = fc.record({ isCall: fc.boolean(), afterMs: fc.integer({ min: 0, max: 1_500 }) })
   fc.assert(
     fc.property(fc.array(event, { maxLength: 400 }), (events) => {
@@ -239,7 +239,7 @@ test('property: retries never exceed the reserve and the ratio of the calls of t
         } else if (budget.tryWithdraw(now)) retries.push(now)
         const within = (times: readonly number[], ms: number): number =>
           times.filter((time) => time > now - ms).length
-        // Windows are kept in tenths: what is forgotten may be a tenth older, or younger.
+        // Windows forget a tenth at a time: they may be a tenth shorter or longer.
         expect(within(retries, 9_000)).toBeLessThanOrEqual(10 + 0.2 * within(calls, 11_000))
       }
     }),

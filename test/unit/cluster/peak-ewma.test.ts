@@ -4,7 +4,7 @@ import { PeakEwma } from '../../../src/cluster/peak-ewma.ts'
 const TAU = 10_000
 
 describe('peak EWMA', () => {
-  test('takes the first sample as it is, when nothing was known', () => {
+  test('takes the first sample as it is if nothing was known', () => {
     const latency = new PeakEwma(0, 0)
     latency.observe(5, 0, 0, TAU)
     expect(latency.estimate(0, 0, TAU)).toBe(5)
@@ -16,7 +16,7 @@ describe('peak EWMA', () => {
     expect(latency.estimate(100, 10, TAU)).toBe(500)
   })
 
-  test('comes down by e^(-dt/tau) for samples below', () => {
+  test('falls by e^(-dt/tau) for samples below', () => {
     const latency = new PeakEwma(0, 0)
     latency.observe(100, 0, 0, TAU)
     // One tau later, with peers at 100 too: 100 * e^-1 + 10 * (1 - e^-1).
@@ -24,14 +24,14 @@ describe('peak EWMA', () => {
     expect(latency.estimate(TAU, 100, TAU)).toBeCloseTo(100 * Math.exp(-1) + 10 * (1 - Math.exp(-1)), 9)
   })
 
-  test('without samples, a slow one drifts to what its peers take', () => {
+  test('without samples, a high estimate drifts down to that of its peers', () => {
     const latency = new PeakEwma(0, 0)
     latency.observe(2_000, 0, 20, TAU)
     expect(latency.estimate(TAU, 20, TAU)).toBeCloseTo(20 + 1_980 * Math.exp(-1), 9)
     expect(latency.estimate(20 * TAU, 20, TAU)).toBeCloseTo(20, 3)
   })
 
-  test('without samples, a fast one drifts up to its peers, not to zero', () => {
+  test('without samples, a low estimate drifts up to that of its peers, not to zero', () => {
     const latency = new PeakEwma(0, 0)
     latency.observe(1, 0, 20, TAU)
     expect(latency.estimate(20 * TAU, 20, TAU)).toBeCloseTo(20, 3)

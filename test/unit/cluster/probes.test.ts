@@ -4,7 +4,7 @@ import type { Upstream } from '../../../src/cluster/upstream.ts'
 import type { Outcome } from '../../../src/core/outcome.ts'
 import { answered, hint, refused, testCluster, type TestCluster } from '../../support/clusters.ts'
 
-/** Two tasks, of which the second is out for failing; and when its probe is due. */
+/** Two tasks, the second of which is ejected for failures; and when its probe is due. */
 async function withOneFailing(): Promise<TestCluster & { bad: Upstream; dueAt: number }> {
   const made = await testCluster(['10.0.0.1:80', '10.0.0.2:80'])
   const { cluster, clock } = made
@@ -27,14 +27,14 @@ describe('a probe of a task that fails', () => {
     expect(bad.ejection.state).toBe('probing')
   })
 
-  test('is any call, once it has been waited for long enough', async () => {
+  test('is any call after 2 s without such a call', async () => {
     const { cluster, bad, dueAt } = await withOneFailing()
     expect(cluster.pick({ ...hint(dueAt + 1_999), idempotent: false }, [], false)).not.toBe(bad)
     expect(cluster.pick({ ...hint(dueAt + 2_000), idempotent: false }, [], false)).toBe(bad)
   })
 })
 
-test('a probe that another attempt outran puts the task out again, so that the next call is none', async () => {
+test('a probe that lost to another attempt extends the ejection, so that the next call is not a probe', async () => {
   const { cluster, bad, dueAt } = await withOneFailing()
   const probe = hint(dueAt)
   expect(cluster.pick(probe, [], false)).toBe(bad)
@@ -65,7 +65,7 @@ describe('a probe belongs to its call', () => {
       expect(cluster.pick(hint(dueAt + 20 + call), [], false)).not.toBe(bad)
   })
 
-  test('it is over with the response headers: a body that breaks off later is no second one', async () => {
+  test('it ends with the response headers: a body that breaks off later is not a second probe', async () => {
     const { cluster, bad, dueAt } = await withOneFailing()
     const probe = hint(dueAt)
     cluster.pick(probe, [], false)
@@ -79,7 +79,7 @@ describe('a probe belongs to its call', () => {
     expect(bad.ejection.state).toBe('available')
   })
 
-  test('one that was sent nowhere leaves the next call to probe', async () => {
+  test('a probe that was not sent leaves the next call to probe', async () => {
     const { cluster, bad, dueAt } = await withOneFailing()
     const probe = hint(dueAt)
     cluster.pick(probe, [], false)
@@ -90,8 +90,8 @@ describe('a probe belongs to its call', () => {
   })
 })
 
-describe('a probe that its caller gives up', () => {
-  test('leaves the task out for 20 s and more, so that the next calls are not lost as well', async () => {
+describe('a probe that its caller aborts', () => {
+  test('extends the ejection by 20 s and more, so that the next calls are not lost, too', async () => {
     const { cluster, clock } = await testCluster(['10.0.0.1:80', '10.0.0.2:80', '10.0.0.3:80'])
     const [bad] = cluster.tasks as [Upstream]
     cluster.report(bad, refused(), clock.now())
@@ -117,7 +117,7 @@ describe('a probe that its caller gives up', () => {
     })
   })
 
-  test('before a connection could be made tells nothing: the next call probes', async () => {
+  test('before a connection exists says nothing: the next call probes', async () => {
     const { cluster, bad, dueAt } = await withOneFailing()
     const probe = hint(dueAt)
     cluster.pick(probe, [], false)
@@ -125,7 +125,7 @@ describe('a probe that its caller gives up', () => {
     expect(cluster.pick(hint(dueAt + 1), [], false)).toBe(bad)
   })
 
-  test('and one that is late, after refused connections, cost the same with outlier: undefined', async () => {
+  test('costs as much as one that times out after refused connections, with outlier: undefined', async () => {
     for (const outcome of [
       { kind: 'cancelled', latencyMs: 500 },
       { kind: 'timeout', phase: 'headers', latencyMs: 500, error: new Error('late') },
@@ -142,8 +142,8 @@ describe('a probe that its caller gives up', () => {
   })
 })
 
-describe('a call whose body can be sent but once is no probe', () => {
-  test.each(['refuses', 'fails'] as const)('of a task that %s, while others may come', async (cause) => {
+describe('a call whose body can be sent only once does not probe', () => {
+  test.each(['refuses', 'fails'] as const)('a task that %s, while other calls may come', async (cause) => {
     const { cluster, bad, dueAt } = await withOneFailing()
     if (cause === 'refuses') cluster.report(bad, refused(), dueAt, dueAt, probeOf(cluster, bad, dueAt))
     const { probeAt } = bad.ejection
@@ -155,20 +155,20 @@ describe('a call whose body can be sent but once is no probe', () => {
     expect(cluster.pick({ ...hint(probeAt + 1_999), replayable: true }, [], false)).toBe(bad)
   })
 
-  test('but for a service that has no others', async () => {
+  test('unless the service has no other calls', async () => {
     const { cluster, bad, dueAt } = await withOneFailing()
     expect(cluster.pick({ ...hint(dueAt + 2_000), replayable: false }, [], false)).toBe(bad)
   })
 })
 
-/** The call that probes it now. */
+/** The call that is its probe. */
 function probeOf(cluster: TestCluster['cluster'], upstream: Upstream, now: number): PickHint {
   const probe = hint(now)
   expect(cluster.pick(probe, [], false)).toBe(upstream)
   return probe
 }
 
-test('a task that refused connections is probed with any call: nothing of it is sent in vain', async () => {
+test('any call probes a task that refused connections: nothing of it is sent in vain', async () => {
   const { cluster, clock } = await testCluster(['10.0.0.1:80', '10.0.0.2:80'])
   const [, bad] = cluster.tasks as [Upstream, Upstream]
   cluster.report(bad, refused(), clock.now())

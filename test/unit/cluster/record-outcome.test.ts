@@ -11,8 +11,8 @@ function call(upstream: Upstream, status: number, latencyMs: number, now: number
   finish(upstream, now)
 }
 
-describe('what is learned of latency', () => {
-  test("a client's first two calls to a task may be slow: connections are made, caches are cold", () => {
+describe('the latency estimate', () => {
+  test("ignores slow latencies of a client's first two calls: connections are opened, caches are cold", () => {
     const upstream = new Upstream(taskEndpoint('10.0.0.1', { port: 80 }), 80, 5, 0)
     call(upstream, 200, 80, 100)
     call(upstream, 200, 60, 200)
@@ -21,7 +21,7 @@ describe('what is learned of latency', () => {
     expect(upstream.latencyMs(300)).toBe(80)
   })
 
-  test('they count if they are fast, or failures', () => {
+  test('counts the first two calls if they are fast or fail', () => {
     const upstream = new Upstream(taskEndpoint('10.0.0.1', { port: 80 }), 80, 50, 0)
     call(upstream, 200, 5, 10_000)
     expect(upstream.latencyMs(10_000)).toBeLessThan(50)

@@ -13,7 +13,7 @@ import { answered, hint, refused } from '../../support/clusters.ts'
 const HOST = 'orders.shop.local'
 const TTL_MS = 10_000
 
-/** A service whose source names 8 of its tasks at random, as Route 53 does, under 20 calls a second. */
+/** 20 calls a second to a service of which discovery names 8 tasks at random, as Route 53 does. */
 function sampled(
   tasks: number,
   seed: number,

@@ -12,13 +12,13 @@ function endpoints(count: number, weightOf: (i: number) => number = () => 1): En
   )
 }
 
-/** Members that were not there before: connections to open. */
+/** New members: connections to open. */
 function opened(before: readonly Endpoint[], after: readonly Endpoint[]): number {
   const known = new Set(before.map(({ address }) => address))
   return after.filter(({ address }) => !known.has(address)).length
 }
 
-/** What each endpoint gets when each client sends 1, shared by weight, relative to its own weight. */
+/** Load of each endpoint relative to its weight, if each client sends 1 and shares it by weight. */
 function loads(all: readonly Endpoint[], subsets: readonly (readonly Endpoint[])[]): number[] {
   const load = new Map<string, number>()
   for (const subset of subsets) {
@@ -35,7 +35,7 @@ function deviation(values: readonly number[]): number {
 }
 
 describe('a rendezvous subset', () => {
-  test('has as many as it should, of those that there are, the same for any order', () => {
+  test('has the given size, or all endpoints if there are no more, in any order', () => {
     fc.assert(
       fc.property(fleet, sizes, fc.string(), fc.infiniteStream(fc.nat()), (count, size, client, places) => {
         const all = endpoints(count)
@@ -51,7 +51,7 @@ describe('a rendezvous subset', () => {
     )
   })
 
-  test('an endpoint more or less moves at most one member', () => {
+  test('one endpoint more or less moves at most one member', () => {
     fc.assert(
       fc.property(fleet, sizes, fc.nat(), fc.string(), (count, size, which, client) => {
         const all = endpoints(count + 1)
@@ -75,7 +75,7 @@ describe('a rendezvous subset', () => {
       return subset
     })
     expect(deviation(loads(all, subsets))).toBeCloseTo(0.2224, 4)
-    // No more than the clients of the one that left.
+    // At most the clients of the one that left.
     expect(moved).toBe(24)
   })
 })
@@ -84,12 +84,12 @@ describe('an aperture', () => {
   const peers = fc.integer({ min: 1, max: 60 })
   const weights = fc.infiniteStream(fc.constantFrom(0.1, 0.5, 1, 2, 10))
 
-  test('all clients together load all endpoints by their weight, whatever the numbers', () => {
+  test('loads all endpoints in proportion to weight, for any number of clients', () => {
     fc.assert(
       fc.property(fleet, sizes, peers, weights, (count, size, peerCount, weightOf) => {
         const all = endpoints(count, () => weightOf.next().value as number)
         const subsets = Array.from({ length: peerCount }, (_, i) => aperture(all, size, i, peerCount))
-        // 1e-6 of an endpoint is left out where it is of rounding.
+        // Rounding errors of up to 1e-6 of an endpoint are left out.
         for (const load of loads(all, subsets)) {
           const total = all.reduce((sum, { weight }) => sum + weight, 0)
           expect(load / (peerCount / total)).toBeCloseTo(1, 4)
@@ -98,14 +98,14 @@ describe('an aperture', () => {
     )
   })
 
-  test('has as many as it should at least, in parts that add up to that, and leaves whole ones as they are', () => {
+  test('has at least the given size, in parts that add up to it, and keeps whole endpoints as they are', () => {
     fc.assert(
       fc.property(fleet, sizes, peers, fc.nat(), (count, size, peerCount, which) => {
         const all = endpoints(count)
         const subset = aperture(all, size, which % peerCount, peerCount)
         const parts = subset.reduce((sum, { weight }) => sum + weight, 0)
         expect(parts).toBeGreaterThan(Math.min(size, count) - 1e-4)
-        // Less than one arc more than it takes, and a part at each end.
+        // Less than one arc too many, and a part at each end.
         expect(parts).toBeLessThan(size + count / peerCount + 1e-4)
         expect(subset.filter((endpoint) => !all.includes(endpoint)).length).toBeLessThanOrEqual(2)
         expect(new Set(subset.map(({ address }) => address)).size).toBe(subset.length)
@@ -113,7 +113,7 @@ describe('an aperture', () => {
     )
   })
 
-  test('an endpoint more or less moves two members at most, while clients have as many arcs', () => {
+  test('one endpoint more or less moves two members at most, while the number of arcs stays', () => {
     fc.assert(
       fc.property(fleet, sizes, peers, fc.nat(), (count, size, peerCount, which) => {
         fc.pre(Math.ceil((size * peerCount) / count) === Math.ceil((size * peerCount) / (count + 1)))
@@ -140,7 +140,7 @@ describe('an aperture', () => {
     expect(new Set(clients.values())).toEqual(new Set([20]))
   })
 
-  test('three clients of 1,000 endpoints: even, where a rendezvous would leave most of them idle', () => {
+  test('three clients of 1,000 endpoints: even, while a rendezvous subset leaves most of them idle', () => {
     const all = endpoints(1_000)
     expect(
       deviation(

@@ -10,14 +10,14 @@ function upstreamOf(latencyMs: number): Upstream {
 }
 
 describe('the cost of an upstream', () => {
-  test('grows with its silence while calls wait, so that one that hangs is noticed before a call to it ends', () => {
+  test('grows with its silence while calls wait: a task that hangs is noticed before a call to it ends', () => {
     const hung = upstreamOf(10)
     hung.begin(0)
     expect(hung.cost(5)).toBeCloseTo(2 * 11)
     expect(hung.cost(400)).toBeCloseTo(2 * 401)
   })
 
-  test('counts silence from the last answer, and not where nothing waits for one', () => {
+  test('counts silence from the last answer, and only while a call waits', () => {
     const busy = upstreamOf(10)
     busy.begin(0)
     busy.begin(0)
@@ -30,7 +30,7 @@ describe('the cost of an upstream', () => {
     expect(busy.cost(60_000)).toBeCloseTo(3 * 11)
   })
 
-  test('hears no answer in a call that was given up', () => {
+  test('does not take an aborted call for an answer', () => {
     const hung = upstreamOf(10)
     hung.begin(0)
     hung.begin(100)
@@ -38,7 +38,7 @@ describe('the cost of an upstream', () => {
     expect(hung.cost(1_000)).toBeGreaterThan(1_000)
   })
 
-  test('after a failure fades to that of its peers within 20 s, and is forgotten when it is back', () => {
+  test('fades after a failure to that of its peers within 20 s, and is reset at readmission', () => {
     const failed = upstreamOf(30)
     failed.record(answered(503), 0)
     expect(failed.latencyMs(0)).toBe(1_000)

@@ -1,6 +1,6 @@
 /**
- * What happens to services every week: tasks start cold, stop without a word, stumble, die, are replaced. Simulated
- * with the real policies; `npm run simulate` prints all of it beside what others make of it.
+ * What happens to services every week: tasks start cold, hang, fail for seconds, die, are replaced. Simulated with the
+ * real policies. `npm run simulate` prints all results, with those of other balancers.
  */
 import { describe, expect, test } from 'vitest'
 import type { Outcome } from '../../../simulation/measures.ts'
@@ -20,26 +20,26 @@ function worstSecond({ seconds }: Outcome, from: number): number {
   return Math.max(...seconds.filter(({ at }) => at > from).map(({ p99 }) => p99))
 }
 
-test('a task that stops without a word costs a few calls in its first two seconds; by turns a quarter of all', () => {
+test('a task that hangs costs a few calls in its first two seconds, and a quarter of all with round robin', () => {
   const { outcome } = simulate(scenarios.HANGS, ONEHOP)
   expect(outcome.totals.success).toBeGreaterThan(0.9995)
-  // Probes, and the calls that found it better than its peers.
+  // Probes, and calls for which its cost was lower than that of its peers.
   expect(shareOfFirst(outcome, 6, 25)).toBeLessThan(0.001)
   expect(4 * shareOfFirst(outcome, 45, 55)).toBeGreaterThan(0.8)
   expect(simulate(scenarios.HANGS, ROUND_ROBIN).outcome.totals.success).toBeLessThan(0.92)
 })
 
-test('a task that starts five times slower is felt by few, and has its share when it is warm', () => {
+test('a task that starts five times slower affects few calls, and has its share when it is warm', () => {
   const { outcome } = simulate(scenarios.COLD_START, ONEHOP)
   expect(outcome.totals.success).toBe(1)
   expect(outcome.totals.p99).toBeLessThan(1.2 * healthy.p99)
   expect(worstSecond(outcome, 5)).toBeLessThan(100)
   expect(6 * shareOf(JOINING_TASK, outcome, 30, 40)).toBeGreaterThan(0.8)
-  // Without slow start and without latencies, calls pile up there until their callers leave.
+  // Without slow start and latencies, calls pile up there until their callers abort.
   expect(simulate(scenarios.COLD_START, ROUND_ROBIN).outcome.totals.success).toBeLessThan(0.9)
 })
 
-describe.each([ONEHOP, LEAST_REQUEST])('no call is lost, and hardly one is late, $name', (balancing) => {
+describe.each([ONEHOP, LEAST_REQUEST])('no call is lost, and hardly one is slow, $name', (balancing) => {
   test('when a task answers 503 for two seconds in every ten', () => {
     const { totals } = simulate(scenarios.FLAPPING, balancing).outcome
     expect(totals.success).toBe(1)
@@ -47,7 +47,7 @@ describe.each([ONEHOP, LEAST_REQUEST])('no call is lost, and hardly one is late,
     expect(totals.p99).toBeLessThan(1.1 * healthy.p99)
   })
 
-  test('when half of the fleet refuses connections and discovery names it for half a minute more', () => {
+  test('when half of the fleet refuses connections and discovery names it for 30 s more', () => {
     const { totals } = simulate(scenarios.HALF_DEAD, balancing).outcome
     expect(totals.success).toBeGreaterThan(0.9999)
     expect(totals.attempts).toBeLessThan(1.005)

@@ -16,7 +16,7 @@ import { policy } from '../../support/simulations.ts'
 
 const ROUND_ROBIN = policy('round robin')
 
-test('a simulation is exact from run to run, and differs by its seed', () => {
+test('a simulation has the same result in every run, and another one with another seed', () => {
   for (const each of POLICIES) {
     const once = simulate(TWO_TASKS, each).outcome
     expect(simulate(TWO_TASKS, each).outcome).toEqual(once)
@@ -24,8 +24,8 @@ test('a simulation is exact from run to run, and differs by its seed', () => {
   }
 })
 
-test('each call is counted, those that are under way at the end, too', () => {
-  // Nothing is retried, and by turns one call in ten goes to a task that falls ever further behind.
+test('each call is counted, also those that are pending at the end', () => {
+  // Nothing is retried, and round robin sends one call in ten to a task whose queue grows.
   const fromTheStart = { ...TEN_TIMES_SLOW, warmUpSeconds: 0 }
   const { outcome, tasks } = simulate(fromTheStart, ROUND_ROBIN)
   expect(outcome.totals.calls).toBe(sum(tasks.map(({ received }) => received)))
@@ -34,7 +34,7 @@ test('each call is counted, those that are under way at the end, too', () => {
   expect(outcome.totals.calls).toBeGreaterThan(endedInTime)
 })
 
-test('no attempt is waited for longer than undici waits for response headers', () => {
+test('no attempt takes longer than the limit to response headers', () => {
   const { outcome } = simulate(TEN_TIMES_SLOW, ROUND_ROBIN)
   expect(outcome.totals.p999).toBeGreaterThanOrEqual(15_000)
   expect(outcome.totals.p999).toBeLessThanOrEqual(15_500)
@@ -42,10 +42,10 @@ test('no attempt is waited for longer than undici waits for response headers', (
 })
 
 test.each([blackHole(2), HANGS, RETRY_STORM, TWO_SECONDS_SLOW_HEDGED, ZONE_LOST])(
-  'what clients know of their attempts is what tasks received, and nothing is left under way: $name',
+  'clients count the attempts that tasks received, and none is pending at the end: $name',
   (scenario) => {
-    // Tasks that leave discovery take what clients know of them along.
-    const { clients, tasks } = simulate({ ...scenario, ...everybodyStays(scenario) }, ONEHOP)
+    // The counts of deregistered tasks would be lost.
+    const { clients, tasks } = simulate({ ...scenario, ...allStay(scenario) }, ONEHOP)
     const upstreams = clients.flatMap(({ cluster }) => cluster.tasks)
     for (const { endpoint, received } of tasks) {
       const ofTask = upstreams.filter((upstream) => upstream.endpoint.address === endpoint.address)
@@ -56,7 +56,7 @@ test.each([blackHole(2), HANGS, RETRY_STORM, TWO_SECONDS_SLOW_HEDGED, ZONE_LOST]
   },
 )
 
-function everybodyStays({ events }: Scenario): Partial<Scenario> {
+function allStay({ events }: Scenario): Partial<Scenario> {
   return { events: (world) => events?.({ ...world, register: () => undefined }) }
 }
 

@@ -12,7 +12,7 @@ import { seededRandom } from '../../../../src/testing/fakes/seeded-random.ts'
 
 interface Fleet {
   readonly records: readonly AnswerRecord[]
-  /** Why it is an outlier now; undefined when it is none, or has succeeded. */
+  /** Why it is an outlier now; undefined if it is none or has succeeded. */
   answer(upstream: number, isGood: boolean, now?: number): string | undefined
   eject(upstream: number, now: number): void
   /** Calls without an answer. */
@@ -53,7 +53,7 @@ describe('the Wilson interval', () => {
 })
 
 describe('an outlier', () => {
-  test('is one of two that fails five times in a row, while the other answers', () => {
+  test('is one of two tasks that fails five times in a row while the other answers', () => {
     const { answer } = fleetOf(2)
     for (let i = 0; i < 20; i++) answer(0, true)
     for (let i = 0; i < 4; i++) {
@@ -63,11 +63,11 @@ describe('an outlier', () => {
     expect(answer(1, false)).toBe('5 failures in a row')
   })
 
-  test('is not found by a run of failures while nothing else is known of the same time', () => {
+  test('is not found by a run of failures without answers of others in the same time', () => {
     const fleet = fleetOf(2)
     const { answer } = fleet
     for (let i = 0; i < 100; i++) answer(0, true, 0)
-    // They began before the run does: whatever broke then may have broken for all.
+    // They began before the run: what broke then may have broken for all.
     fleet.underWay = 8
     for (let i = 0; i < 8; i++) {
       answer(0, true, 1_001)
@@ -75,13 +75,13 @@ describe('an outlier', () => {
     }
   })
 
-  test('is not found when all begin to fail at once, whoever is the first to have a run of failures', () => {
+  test('is not found if all begin to fail at once, whichever is the first with a run of failures', () => {
     for (let seed = 0; seed < 20; seed++) {
       const fleet = fleetOf(4)
       const { answer } = fleet
       const random = seededRandom(seed)
       for (let i = 0; i < 2_000; i++) answer(Math.floor(random.next() * 4), true, i * 10)
-      // Calls that were under way are still answered, while new ones fail at once.
+      // Pending calls are still answered, while new ones fail at once.
       fleet.underWay = 20
       for (let i = 0; i < 1_000; i++) {
         if (i < 20) answer(Math.floor(random.next() * 4), true, 20_000 + i)
@@ -92,8 +92,8 @@ describe('an outlier', () => {
 
   test.each([
     ['less than three times that of the others', 10, 5],
-    ['more by less than one in twenty', 1_000, 25],
-  ])('is nobody whose rate is %s: failures come in bursts', (_what, everyNth, everyNthOfIts) => {
+    ['higher by less than 5 percentage points', 1_000, 25],
+  ])('is not found if the rate is %s: failures come in bursts', (_what, everyNth, everyNthOfIts) => {
     const { answer } = fleetOf(2)
     for (let i = 1; i < 2_000; i++) {
       answer(0, i % everyNth !== 0)
@@ -101,12 +101,12 @@ describe('an outlier', () => {
     }
   })
 
-  test('is not found where nothing is known of the others', () => {
+  test('is not found without answers of others', () => {
     const { answer } = fleetOf(2)
     for (let i = 0; i < 9; i++) expect(answer(1, false)).toBeUndefined()
   })
 
-  test('is not found where all fail alike, in whatever order', () => {
+  test('is not found if all fail alike, in any order', () => {
     for (const count of [2, 3, 20]) {
       const { answer } = fleetOf(count)
       const random = seededRandom(count)
@@ -115,7 +115,7 @@ describe('an outlier', () => {
     }
   })
 
-  test.each([0.1, 0.5, 0.9])('is hardly ever found where all fail alike, by %d', (rate) => {
+  test.each([0.1, 0.5, 0.9])('is hardly ever found if all fail alike, with a rate of %d', (rate) => {
     let found = 0
     for (let seed = 0; seed < 10; seed++) {
       const { answer, eject } = fleetOf(4)
@@ -131,7 +131,7 @@ describe('an outlier', () => {
     expect(found).toBeLessThanOrEqual(10)
   })
 
-  test('is one that fails a third of its calls, while the others fail none', () => {
+  test('is a task that fails a third of its calls while the others fail none', () => {
     const { answer } = fleetOf(3)
     const random = seededRandom(5)
     let reason: string | undefined
@@ -146,7 +146,7 @@ describe('an outlier', () => {
     expect(seen).toBeLessThanOrEqual(40)
   })
 
-  test('is judged by the last half minute', () => {
+  test('is judged by the last 30 s', () => {
     const { answer } = fleetOf(2)
     for (let i = 0; i < 100; i++) answer(1, false, 0)
     for (let i = 0; i < 100; i++) answer(0, true, 100_000)
@@ -154,14 +154,14 @@ describe('an outlier', () => {
     expect(answer(1, false, 100_001)).toBeUndefined()
   })
 
-  test('whose record is cleared begins anew, and does not count among the others', () => {
+  test('that is ejected starts with an empty record, and does not count among the others', () => {
     const detector = new OutlierDetector(DEFAULT_OUTLIER, () => 0)
     const [one, other] = [new AnswerRecord(), new AnswerRecord()]
     for (let i = 0; i < 30; i++) detector.failed(one, 0)
     detector.ejected(one, 0)
     expect(one.window.bad(0)).toBe(0)
     for (let i = 0; i < 30; i++) detector.succeeded(one, 0)
-    // Had the 30 failures stayed, the other would look like the rest.
+    // If the 30 failures counted, the other would look like the rest.
     let reason: string | undefined
     for (let i = 0; i < 5; i++) {
       for (let good = 0; good < 3; good++) detector.succeeded(one, 0)
@@ -171,8 +171,8 @@ describe('an outlier', () => {
   })
 })
 
-describe('a rate window', () => {
-  test('property: counts what was added within its time, to the bucket', () => {
+describe('a success-rate window', () => {
+  test('property: counts the answers of its time, to the slot', () => {
     const step = fc.record({ afterMs: fc.integer({ min: 0, max: 9_000 }), isGood: fc.boolean() })
     fc.assert(
       fc.property(fc.array(step, { maxLength: 200 }), (steps) => {

@@ -4,8 +4,8 @@ import { Ejection } from '../../../../src/cluster/health/ejection.ts'
 /** The call that probes. */
 const CALL = {}
 
-describe('ejection', () => {
-  test('is for 1 s at first and doubles to 30 s while probes fail', () => {
+describe('an ejection', () => {
+  test('lasts 1 s at first and doubles up to 30 s while probes fail', () => {
     const ejection = new Ejection()
     const times: number[] = []
     let now = 0
@@ -18,7 +18,7 @@ describe('ejection', () => {
     expect(times).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000])
   })
 
-  test('is not prolonged by failures that come in while it lasts', () => {
+  test('is not extended by failures of other calls', () => {
     const ejection = new Ejection()
     ejection.connectFailed(0, 'ECONNREFUSED')
     expect(ejection.connectFailed(10, 'ECONNREFUSED')).toBeUndefined()
@@ -33,14 +33,14 @@ describe('ejection', () => {
     expect(ejection.state).toBe('available')
   })
 
-  test('does not end with an answer to a request from before it', () => {
+  test('does not end with the answer to an earlier request', () => {
     const ejection = new Ejection()
     ejection.connectFailed(100, 'ECONNREFUSED')
     expect(ejection.answered(50, true, 50)).toBe(false)
     expect(ejection.state).toBe('ejected')
   })
 
-  test('starts at 1 s again after a success', () => {
+  test('lasts 1 s again after a success', () => {
     const ejection = new Ejection()
     ejection.connectFailed(0, 'ECONNREFUSED')
     ejection.startProbe(CALL)
@@ -50,7 +50,7 @@ describe('ejection', () => {
     expect(ejection.connectFailed(4_000, 'ECONNREFUSED')).toBe(1_000)
   })
 
-  test('a probe that tells nothing leaves the next call to probe', () => {
+  test('an inconclusive probe leaves the next call to probe', () => {
     const ejection = new Ejection()
     ejection.connectFailed(0, 'ECONNREFUSED')
     ejection.startProbe(CALL)
@@ -60,7 +60,7 @@ describe('ejection', () => {
     expect(ejection.probeAt).toBe(1_000)
   })
 
-  test('a probe is ended by no other call, and tells nothing of what put the task out meanwhile', () => {
+  test('only its own call ends a probe, and it says nothing about a later ejection', () => {
     const ejection = new Ejection()
     ejection.connectFailed(0, 'ECONNREFUSED')
     ejection.startProbe(CALL)
@@ -73,7 +73,7 @@ describe('ejection', () => {
     expect(ejection).toMatchObject({ state: 'ejected', cause: 'drains', probeAt: 11_200 })
   })
 
-  test('probes that are given up keep the task out for 20 s, then 30 s, until it has answered', () => {
+  test('aborted probes extend it by 20 s, then 30 s, until the task has answered', () => {
     const ejection = new Ejection()
     ejection.connectFailed(0, 'ECONNREFUSED')
     const times = [1, 2, 3, 4].map(() => ejection.probeAborted(0, 'no answer in 500 ms', 10_000))
@@ -84,7 +84,7 @@ describe('ejection', () => {
     expect(ejection.probeAborted(3, 'no answer in 500 ms', 10_000)).toBe(20_000)
   })
 
-  test('a probe that got a connection and no answer doubles the time, as one that got none', () => {
+  test('a probe with a connection and no answer doubles it, like one without a connection', () => {
     const ejection = new Ejection()
     ejection.connectFailed(0, 'ECONNREFUSED')
     expect(ejection.probeBroke(1_000, 'ECONNRESET')).toBe(2_000)
@@ -94,7 +94,7 @@ describe('ejection', () => {
   })
 })
 
-test('a probe that is outrun keeps the task out for as long again, and is forgotten with the next success', () => {
+test('a probe that lost to another attempt repeats the ejection, and is forgotten with the next success', () => {
   const ejection = new Ejection()
   ejection.failed(0, 'slow', 10_000, 1)
   ejection.startProbe(CALL)
@@ -105,8 +105,8 @@ test('a probe that is outrun keeps the task out for as long again, and is forgot
   expect(ejection.answered(20_050, true, 20_060)).toBe(true)
 })
 
-describe('a task that is about to end', () => {
-  test('is out for 10 s, whatever it answers to requests from before, and then probed', () => {
+describe('a draining task', () => {
+  test('is ejected for 10 s, whatever it answers to earlier requests, and then probed', () => {
     const ejection = new Ejection()
     expect(ejection.markDraining(100)).toBe(10_000)
     expect(ejection.markDraining(200)).toBeUndefined()
@@ -114,7 +114,7 @@ describe('a task that is about to end', () => {
     expect(ejection).toMatchObject({ state: 'ejected', cause: 'drains', probeAt: 10_200 })
   })
 
-  test('is out for another 10 s when its probe says so again, and back when it says nothing', () => {
+  test('is ejected for another 10 s if its probe announces draining again, and readmitted if not', () => {
     const ejection = new Ejection()
     ejection.markDraining(0)
     ejection.startProbe(CALL)
@@ -125,7 +125,7 @@ describe('a task that is about to end', () => {
     expect(ejection.answered(20_006, true, 20_010)).toBe(true)
   })
 
-  test('for draining is not ended by the answers that say so, and told once', () => {
+  test('stays ejected when further answers announce draining, and is reported once', () => {
     const ejection = new Ejection()
     expect(ejection.markDraining(100)).toBe(10_000)
     for (let now = 200; now < 1_000; now += 100) {

@@ -45,7 +45,7 @@ function standing(
   return testCluster(endpoints, { callerLocality: { source, peers }, ...options })
 }
 
-/** Calls made one after the other: how many went to each zone, by the third number of the address. */
+/** Calls by zone, of calls made one after the other; the third number of an address is its zone. */
 function calls({ cluster, clock }: TestCluster, count: number): Record<string, number> {
   const seen: Record<string, number> = { a: 0, b: 0, c: 0 }
   for (let call = 0; call < count; call++) {
@@ -58,15 +58,15 @@ function calls({ cluster, clock }: TestCluster, count: number): Record<string, n
   return seen
 }
 
-describe('in a zone of its own', () => {
-  test('a client calls the tasks there, but for the few calls that tell how the others are', async () => {
+describe('in a known zone', () => {
+  test('a client calls the tasks of its zone, except for a few calls that keep the estimates of others fresh', async () => {
     const seen = calls(await standing(tasksIn({ a: 3, b: 3, c: 3 }), IN_A), 2_000)
     expect(seen['a']).toBeGreaterThan(0.96 * 2_000)
     expect(seen['b']).toBeGreaterThan(5)
     expect(seen['c']).toBeGreaterThan(5)
   })
 
-  test('DNS tells no zones: addresses in the own subnet are near', async () => {
+  test('DNS reports no zones: addresses in the subnet of the caller are local', async () => {
     const own = location({ subnets: [{ network: '10.0.1.0', bits: 24 }] })
     const seen = calls(await standing(tasksIn({ a: 3, b: 3, c: 3 }, false), own), 2_000)
     expect(seen['a']).toBeGreaterThan(0.96 * 2_000)
@@ -80,13 +80,13 @@ describe('in a zone of its own', () => {
     expect(retries.filter((upstream) => upstream?.endpoint.zone !== 'a').length).toBeGreaterThan(150)
   })
 
-  test('tasks that refuse leave as many calls as those that stay can take', async () => {
+  test('as many calls stay as the available tasks of the zone can take', async () => {
     const set = await standing(tasksIn({ a: 3, b: 3, c: 3 }), IN_A)
     const [one, other] = set.cluster.tasks
     if (one === undefined || other === undefined) throw new Error('no tasks')
     set.cluster.report(one, refused(), 0)
     set.cluster.report(other, refused(), 0)
-    // 1 of 7 tasks: 1.2 of the 3/7 that one of three zones with even callers would need.
+    // 1 of 7 tasks: 1.2 × 3/7 of what a third of the callers needs.
     expect(calls(set, 5_000)['a']).toBeGreaterThan(5_000 * 0.48)
     expect(set.cluster.zones?.localShare).toBeCloseTo(0.514)
     const [, , last] = set.cluster.tasks
@@ -95,7 +95,7 @@ describe('in a zone of its own', () => {
     expect(calls(set, 300)['a']).toBe(0)
   })
 
-  test('tasks that leave discovery count the same', async () => {
+  test('tasks that are deregistered count like ejected ones', async () => {
     const set = await standing(tasksIn({ a: 3, b: 3, c: 3 }), IN_A)
     set.resolver.answer(tasksIn({ a: 1, b: 3, c: 3 }))
     await set.clock.advance(10_000)
@@ -110,7 +110,7 @@ describe('in a zone of its own', () => {
     for (let call = 0; call < 500; call++) {
       const upstream = set.cluster.pick(hint(set.clock.now()), [], false)
       if (upstream === undefined) throw new Error('nothing picked')
-      // Those elsewhere answer at once; the local one hangs.
+      // Tasks elsewhere answer at once; the local one hangs.
       if (upstream.endpoint.zone !== 'a') set.cluster.report(upstream, answered(), set.clock.now())
       else {
         upstream.begin(set.clock.now())
@@ -120,7 +120,7 @@ describe('in a zone of its own', () => {
     expect(stayed).toBeLessThan(10)
   })
 
-  test('a crowd that was there from the beginning becomes usual: calls stay', async () => {
+  test('a crowd that exists from the start becomes usual: calls stay', async () => {
     const set = await standing(tasksIn({ a: 2, b: 2, c: 2 }), IN_A)
     const line: { upstream: Upstream; until: number }[] = []
     let stayed = 0
@@ -197,7 +197,7 @@ describe('zones do not matter', () => {
     for (const zone of inZones) expect(seen[zone]).toBeGreaterThan(900 / inZones.length / 1.3)
   })
 
-  test('to a balancer that places calls by key: one key has one place, for clients in all zones', async () => {
+  test('to a balancer that places calls by key: a key has one task for clients in all zones', async () => {
     const random = seededRandom(1)
     const set = await standing(tasksIn({ a: 3, b: 3, c: 3 }), IN_A, {
       balancer: consistentHash({ header: 'x-user', random }),
@@ -206,7 +206,7 @@ describe('zones do not matter', () => {
   })
 })
 
-test('tasks that have left, and the load balancer, say nothing of the other zones', async () => {
+test('tasks that left and the load balancer say nothing about other zones', async () => {
   const endpoints = tasksIn({ a: 3, b: 3 })
   const set = await standing(endpoints, IN_A, { fallback: FALLBACK })
   const { cluster, clock, resolver } = set
@@ -219,7 +219,7 @@ test('tasks that have left, and the load balancer, say nothing of the other zone
   cluster.reconcileIfChanged(clock.now())
   expect(cluster.tasks).toHaveLength(4)
   const share = cluster.zones?.localShare ?? Number.NaN
-  // Local calls take 100 ms, and what is not elsewhere takes 1: were it taken for it, calls would leave.
+  // Local calls take 100 ms, those of the others 1 ms: if they counted as another zone, calls would leave.
   const local = cluster.tasks.find(({ endpoint }) => endpoint.zone === 'a') as Upstream
   for (let call = 0; call < 200; call++) {
     await clock.advance(50)
@@ -231,7 +231,7 @@ test('tasks that have left, and the load balancer, say nothing of the other zone
   expect(cluster.zones?.localShare).toBeCloseTo(share, 5)
 })
 
-test('what is known later counts from then on', async () => {
+test('a location that becomes known later counts from then on', async () => {
   const source: { location: TaskLocation | undefined } = { location: undefined }
   const set = await standing(tasksIn({ a: 3, b: 3, c: 3 }), source)
   const before = [...set.cluster.tasks]
@@ -256,7 +256,7 @@ describe('with the peers of the caller known', () => {
     return view
   }
 
-  test('calls leave in the proportion in which callers exceed tasks, to zones with room', async () => {
+  test('calls leave in proportion to the excess of callers over tasks, to zones with spare capacity', async () => {
     const peers = await peersIn({ a: 4, b: 4, c: 2 })
     const set = await standing(tasksIn({ a: 2, b: 2, c: 6 }), IN_A, {}, peers)
     const seen = calls(set, 4_000)
@@ -272,7 +272,7 @@ describe('with the peers of the caller known', () => {
     )
   })
 
-  test('a client that never heard of its peers goes by an even spread, and asks again', async () => {
+  test('a client whose peers are unknown assumes an even spread, and looks them up again', async () => {
     const clock = manualClock()
     const resolver = scriptedResolver(clock, new Error('no such service'))
     const peers = new SnapshotCache({ resolver, clock, random: seededRandom(2) }).view({
@@ -293,18 +293,18 @@ describe('with the peers of the caller known', () => {
 })
 
 describe('a subset', () => {
-  test('is one of the own zone, and one of the others for what spills', async () => {
+  test('is one of the local zone, and one of the others for what spills', async () => {
     const set = await standing(tasksIn({ a: 20, b: 20, c: 20 }), IN_A, {
       subset: { size: 5, clientId: 'client-1' },
     })
     const zones = set.cluster.tasks.map(({ endpoint }) => endpoint.zone)
     expect(zones.filter((zone) => zone === 'a')).toHaveLength(5)
     expect(zones).toHaveLength(10)
-    // By the capacity of all tasks, and not of those that are called.
+    // By the capacity of all tasks, not only of those that are called.
     expect(set.cluster.zones?.shares.get('a')).toBe(1)
   })
 
-  test('is an equal part for each of the peers that share a zone, where they are known', async () => {
+  test('is an equal part for each peer in the zone if the peers are known', async () => {
     const peers = tasksIn({ a: 4, b: 4 })
     const load = new Map<string, number>()
     for (const peer of peers.slice(0, 4)) {
@@ -320,7 +320,7 @@ describe('a subset', () => {
       for (const { endpoint, label } of set.cluster.tasks)
         if (endpoint.zone === 'a') load.set(label, (load.get(label) ?? 0) + endpoint.weight)
     }
-    // Four clients with four tasks each make two for each of the eight.
+    // Four clients with four tasks each are two clients for each of the eight tasks.
     expect([...load.values()]).toEqual(Array.from({ length: 8 }, () => expect.closeTo(2, 6) as number))
   })
 })
