@@ -134,7 +134,9 @@ describe.each(transports)('destroy [$name]', (transport) => {
       await expect.poll(() => server.connections.flat().length).toBe(2)
       const reason = new RangeError('enough')
       await way.dispatcher.destroy(reason)
-      expect([await reading, await waiting]).toEqual([reason, reason])
+      // Of HTTP/2 undici says first that the body is too short.
+      const cut = expect.objectContaining({ code: 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH' }) as unknown
+      expect([await reading, await waiting]).toEqual([transport.protocol === 'HTTP/2' ? cut : reason, reason])
       expect([way.dispatcher.closed, way.dispatcher.destroyed]).toEqual([expect.any(Boolean), true])
       await expect.poll(() => server.sockets.size).toBe(0)
     })

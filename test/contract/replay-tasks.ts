@@ -21,13 +21,18 @@ export const failures: Record<string, RequestListener> = {
   },
   'a reset when all of it was read': (request) => {
     request.resume()
-    request.on('end', () => request.socket.resetAndDestroy())
+    request.on('end', () => reset(request))
   },
-  'a reset when nothing was read': (request) => void request.socket.resetAndDestroy(),
+  'a reset when nothing was read': (request) => reset(request),
   'a reset when a part was read': (request) => {
-    request.once('data', () => request.socket.resetAndDestroy())
-    request.once('end', () => request.socket.resetAndDestroy())
+    request.once('data', () => reset(request))
+    request.once('end', () => reset(request))
   },
+}
+
+function reset({ socket }: IncomingMessage): void {
+  // Of HTTP/2's request, it is there as long as the stream is.
+  if ('resetAndDestroy' in socket) socket.resetAndDestroy()
 }
 
 function unavailable(_request: IncomingMessage, response: ServerResponse): void {
@@ -69,22 +74,22 @@ export async function pair(
 /** The bytes of requests, where forms are told by their fields and not by their boundary. */
 export function framed(server: WireServer): string[] {
   const forms = server.take().map((text) => text.replaceAll(/-+(formdata-[a-z]+-\w+)/g, 'BOUNDARY'))
-  // What a stream makes while there is a handshake goes out as one chunk.
-  return server.transport.name === 'https' ? forms.map(withoutChunks) : forms
+  // What a stream has made by the end of a handshake goes out as one chunk, or, when it has ended, with its length.
+  return server.transport.name === 'https' ? forms.map(withoutFraming) : forms
 }
 
-/** @returns the text without the chunks' sizes, as far as it goes */
-function withoutChunks(text: string): string {
+/** @returns the text without its length or the sizes of its chunks, as far as it goes */
+function withoutFraming(text: string): string {
   const [head = '', ...rest] = text.split('\r\n\r\n')
-  if (!/^transfer-encoding: chunked$/m.test(head.replaceAll('\r', ''))) return text
-  let chunks = rest.join('\r\n\r\n')
+  const unframed = head.replace(/\r\n(content-length: \d+|transfer-encoding: chunked)$/m, '')
+  let left = rest.join('\r\n\r\n')
+  if (!head.includes('transfer-encoding: chunked')) return `${unframed}\r\n\r\n${left}`
   let body = ''
   for (;;) {
-    const size = /^([0-9a-f]+)\r\n/.exec(chunks)
-    if (size === null) return `${head}\r\n\r\n${body}`
-    const length = Number.parseInt(size[1] ?? '0', 16)
-    if (length === 0) return `${head}\r\n\r\n${body}(end)`
-    body += chunks.slice(size[0].length, size[0].length + length)
-    chunks = chunks.slice(size[0].length + length + 2)
+    const size = /^([0-9a-f]+)\r\n/.exec(left)
+    const length = Number.parseInt(size?.[1] ?? '0', 16)
+    if (size === null || length === 0) return `${unframed}\r\n\r\n${body}`
+    body += left.slice(size[0].length, size[0].length + length)
+    left = left.slice(size[0].length + length + 2)
   }
 }
