@@ -2,7 +2,7 @@
 import {
   leastRequest,
   p2c,
-  random as byLot,
+  random as atRandom,
   roundRobin,
   type Balancer,
   type Candidate,
@@ -34,7 +34,7 @@ export const POLICIES: readonly Policy[] = [
     zones: true,
   },
   { name: 'round robin', balancer: (random) => roundRobin({ random }), health: false, zones: false },
-  { name: 'random', balancer: (random) => byLot({ random }), health: false, zones: false },
+  { name: 'random', balancer: (random) => atRandom({ random }), health: false, zones: false },
   {
     name: 'least requests of all',
     balancer: (random) => leastRequest({ random, choices: 'all' }),

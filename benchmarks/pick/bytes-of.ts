@@ -14,7 +14,7 @@ if (subject === undefined) throw new Error(`unknown balancer: ${name}`)
 const balancer = subject.balancer(source === 'system' ? systemRandom : pooledRandom())
 const run = picksOf(balancer, UPSTREAMS_OF_BYTES, subject.weighted)
 
-// Long enough for V8 to optimize: code that is not optimized puts its numbers on the heap.
+// Long enough for V8 to optimize: unoptimized code puts its numbers on the heap.
 for (let i = 0; i < 6; i++) run(Number(picks))
 const taken = Array.from({ length: Number(batches) }, () => {
   collect()

@@ -48,7 +48,7 @@ export async function nanoseconds({ quick }: Effort): Promise<Report> {
     rows: SUBJECTS.map(rowOf),
     notes: [
       `Medians of ${quick ? 2 : ROUNDS} rounds. In each round every subject gets one slice of time. lowest, highest and ÷ p2c: at 1,000 upstreams. Ratios are computed within each round.`,
-      "leastRequest({ choices: 'all' }) and consistentHash look at every candidate, by what they are: at its calls under way, or at its hash with the key. For large fleets there are subsets.",
+      "leastRequest({ choices: 'all' }) and consistentHash look at every candidate: at its pending calls, or at its hash with the key. For large fleets use subsets.",
       'At 10,000, p2c() and the other O(1) balancers are slower because of memory: two random upstreams of 10,000 are not in the caches of the processor, two of 10 are.',
     ],
   }
