@@ -144,10 +144,15 @@ export function classifyError(error: Error, facts: AttemptFacts): Outcome {
  * @param connectMs how long the connection that it waits for may take; Infinity: it does not wait for one
  */
 export function classifyAbort(reason: Error, latencyMs: number, connectMs: number): Outcome {
-  if (latencyMs < LONG_CONNECT * connectMs) return { kind: 'cancelled', latencyMs }
+  if (!isLongConnect(latencyMs, connectMs)) return { kind: 'cancelled', latencyMs }
   const told = `no connection in ${Math.round(latencyMs)} ms, when the caller left`
   const error = Object.assign(new errors.ConnectTimeoutError(told), { cause: reason })
   return { kind: 'timeout', phase: 'connect', latencyMs, error }
+}
+
+/** Whether a connection that is not made after this time will not be made: the upstream is to blame. */
+export function isLongConnect(connectingMs: number, connectMs: number): boolean {
+  return connectingMs >= LONG_CONNECT * connectMs
 }
 
 /**

@@ -13,7 +13,13 @@ import { retryAfterMs } from '../retry/policy.ts'
 import { DrainResponse } from '../connections/drain-response.ts'
 import type { Slots, Waiter } from '../connections/slots.ts'
 import type { Limited, TimeLimit } from './time-limit.ts'
-import { explained, classifyError, classifyAbort, classifyLateness } from '../classify-outcome.ts'
+import {
+  explained,
+  classifyError,
+  classifyAbort,
+  classifyLateness,
+  isLongConnect,
+} from '../classify-outcome.ts'
 
 /** A task that is shutting down says so with its answers, whatever the value. */
 const DRAINING_HEADER = 'x-onehop-draining'
@@ -438,11 +444,13 @@ export class Attempt implements AttemptHandler, Waiter, Limited {
     const { label } = this.upstream
     let error: Error
     let outcome: Outcome
-    if (this.#slots?.isConnecting(this) === true) {
+    const isConnecting = this.#slots?.isConnecting(this) === true
+    if (isConnecting && isLongConnect(this.#connectingMs(), this.call.route.connectMs)) {
       error = new errors.ConnectTimeoutError(`no connection to ${label} in ${limitMs} ms`)
       outcome = { kind: 'timeout', phase: 'connect', latencyMs: limitMs, error }
-    } else if (this.#slots?.hasOthers(this) === true) {
-      error = new QueueTimeoutError(host, label, limitMs, pools.shortage)
+    } else if (isConnecting || this.#slots?.hasOthers(this) === true) {
+      const why = isConnecting ? 'its connection was still being made' : pools.shortage
+      error = new QueueTimeoutError(host, label, limitMs, why)
       outcome = { kind: 'queue-timeout', waitedMs: limitMs, sent: false, error }
     } else {
       // A connection is open, and nobody else uses it: the task takes no requests.
@@ -476,8 +484,16 @@ export class Attempt implements AttemptHandler, Waiter, Limited {
     const isConnecting = this.#controller === undefined && (this.#slots?.isConnecting(this) ?? true)
     // In the queue, which counts for nothing.
     if (!isConnecting && this.#controller === undefined) return { kind: 'cancelled', latencyMs: 0 }
-    const { connectMs } = this.call.route
-    return classifyAbort(reason, this.elapsedMs(), isConnecting ? connectMs : Number.POSITIVE_INFINITY)
+    if (!isConnecting) return classifyAbort(reason, this.elapsedMs(), Number.POSITIVE_INFINITY)
+    return classifyAbort(reason, this.#connectingMs(), this.call.route.connectMs)
+  }
+
+  /** For how long it has waited for a connection that is being made: in the queue, not while others used one. */
+  #connectingMs(): number {
+    const elapsedMs = this.elapsedMs()
+    const slots = this.#slots
+    if (slots?.isWaiting(this) !== true) return elapsedMs
+    return Math.min(elapsedMs, this.call.route.clock.now() - slots.changedAt)
   }
 
   /** What the upstream took: not the time for which this process was too busy to hear it. */

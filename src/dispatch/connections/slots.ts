@@ -32,6 +32,8 @@ export class Slots {
   readonly #waiting = new Map<Waiter, AsyncResource>()
   /** Connections that are open. */
   #open = 0
+  /** When one was opened or closed last, on the clock. */
+  #changedAt = Number.NEGATIVE_INFINITY
   /** Whether the last connection speaks it; undefined before the first one. */
   #speaksHttp2: boolean | undefined
   /** Goes ahead to find out which protocol is spoken. */
@@ -77,6 +79,11 @@ export class Slots {
     return this.#open === 0 || (hasItsOwn && this.#inUse.has(waiter))
   }
 
+  /** When a connection was opened or closed last, on the clock: what waits for one has waited for others before. */
+  get changedAt(): number {
+    return this.#changedAt
+  }
+
   /** Whether attempts other than this one are on the connections. */
   hasOthers(waiter: Waiter): boolean {
     return this.#inUse.size > (this.#inUse.has(waiter) ? 1 : 0)
@@ -92,15 +99,17 @@ export class Slots {
     this.#checkIdle()
   }
 
-  connected(speaksHttp2: boolean): void {
+  connected(speaksHttp2: boolean, now: number): void {
     this.#open++
+    this.#changedAt = now
     this.#speaksHttp2 = speaksHttp2
     this.#ahead = undefined
     this.#letIn()
   }
 
-  disconnected(): void {
+  disconnected(now: number): void {
     this.#open--
+    this.#changedAt = now
   }
 
   /** A connection could not be made. Where none is open, those that wait would wait for the same. */
