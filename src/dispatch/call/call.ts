@@ -142,6 +142,11 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     return this.#request.options.method
   }
 
+  /** Until its deadline, in ms; Infinity: it has none. */
+  get leftMs(): number {
+    return this.#deadline?.leftMs(this.now) ?? Number.POSITIVE_INFINITY
+  }
+
   // What its attempts ask and tell.
 
   get streamsBody(): boolean {

@@ -70,9 +70,15 @@ export class RetryState {
    * Judges an attempt that failed, the only one under way. A retry that is granted has a place, so that a response at
    * hand is not given away for none; it is taken out of the budget.
    * @param replayable whether another attempt would send the same body
+   * @param call with what it has left until its deadline, in ms: a retry that would begin after it is none
    * @throws whatever the user's own rule, or balancer, throws
    */
-  decide(upstream: Upstream, outcome: Outcome, replayable: boolean, call: PickHint): Decision {
+  decide(
+    upstream: Upstream,
+    outcome: Outcome,
+    replayable: boolean,
+    call: PickHint & { readonly leftMs: number },
+  ): Decision {
     const { retry, cluster, budget, host } = this.#route
     const { now } = call
     this.#add(upstream, outcome, now)
@@ -87,12 +93,15 @@ export class RetryState {
     const leaving = outcome.kind === 'response' ? upstream : undefined
     const next = cluster.pickAgain(call, this.tried, wantsFallback, leaving)
     if (next === undefined) return giveUp('no endpoint can take another attempt')
+    const waitMs = this.#waitMs(next, now, place === 'elsewhere', retry)
+    if (waitMs > 0 && waitMs >= call.leftMs)
+      return giveUp('the deadline would be over before the next attempt')
     const { method } = this.#options
     if (!budget.tryWithdraw(now)) {
       emit('onehop:retry.over-budget', () => ({ host, method, outcome }))
       return giveUp('the retry budget is spent')
     }
-    return { kind: 'retry', waitMs: this.#waitMs(next, now, place === 'elsewhere', retry), upstream: next }
+    return { kind: 'retry', waitMs, upstream: next }
   }
 
   /**
