@@ -1,7 +1,10 @@
+import type { AsyncResource } from 'node:async_hooks'
 import { throwLater } from '../core/async/throw-later.ts'
 
 /** A call that has nothing open. */
 interface Waiting {
+  /** Its caller's. */
+  readonly context: AsyncResource
   failed(error: Error): void
 }
 
@@ -63,7 +66,8 @@ export class InFlight {
 /** A handler that throws when it is told of a failure must not keep the others from being told. */
 function fail(call: Waiting, error: Error): void {
   try {
-    call.failed(error)
+    // Its caller is another than the one who destroys the client.
+    call.context.runInAsyncScope(() => call.failed(error))
   } catch (thrown) {
     throwLater(thrown)
   }

@@ -396,10 +396,12 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     const { pools } = this.route
     return {
       mayThrow: () => pools.bodyMayThrow(upstream),
-      failed: (error) => {
-        this.attempt?.abort(error)
-        this.failed(error)
-      },
+      // Told by whoever reads the body: that may be in the context of another call on the same connection.
+      failed: (error) =>
+        this.context.runInAsyncScope(() => {
+          this.attempt?.abort(error)
+          this.failed(error)
+        }),
     }
   }
 
