@@ -58,10 +58,15 @@ export function classifyError(error: Error, facts: AttemptFacts): Outcome {
  * @param connectMs how long its connection may take; Infinity: it does not wait for one
  */
 export function classifyAbort(reason: Error, latencyMs: number, connectMs: number): Outcome {
-  if (latencyMs < MIN_CONNECT_RATIO * connectMs) return { kind: 'cancelled', latencyMs }
+  if (!isLongConnect(latencyMs, connectMs)) return { kind: 'cancelled', latencyMs }
   const message = `no connection in ${Math.round(latencyMs)} ms, then the caller aborted`
   const error = Object.assign(new errors.ConnectTimeoutError(message), { cause: reason })
   return { kind: 'timeout', phase: 'connect', latencyMs, error }
+}
+
+/** Whether connecting has taken so long that it counts as failed: the upstream is to blame. */
+export function isLongConnect(connectingMs: number, connectMs: number): boolean {
+  return connectingMs >= MIN_CONNECT_RATIO * connectMs
 }
 
 /**

@@ -1,7 +1,10 @@
+import type { AsyncResource } from 'node:async_hooks'
 import { throwLater } from '../core/async/throw-later.ts'
 
 /** A call without an open request. */
 interface Waiting {
+  /** Its caller's. */
+  readonly context: AsyncResource
   failed(error: Error): void
 }
 
@@ -67,7 +70,8 @@ export class InFlight {
 /** A handler that throws must not prevent the end of other calls. */
 function fail(call: Waiting, error: Error): void {
   try {
-    call.failed(error)
+    // Its caller is another than the one who destroys the client.
+    call.context.runInAsyncScope(() => call.failed(error))
   } catch (thrown) {
     throwLater(thrown)
   }

@@ -456,7 +456,7 @@ export class Attempt extends InContext implements InLine, Waiter, Limited {
   }
 
   #exceedQueue(): void {
-    const overdue = connectionOverdue(this.call.route, this.upstream, this.#slots, this)
+    const overdue = connectionOverdue(this.call.route, this.upstream, this.#slots, this, this.#connectingMs())
     this.#giveUp(overdue)
     this.call.attemptFailed(this, overdue.outcome, overdue.error)
   }
@@ -484,8 +484,16 @@ export class Attempt extends InContext implements InLine, Waiter, Limited {
     const isConnecting = this.#controller === undefined && (this.#slots?.isConnecting(this) ?? true)
     // Waiting in the queue says nothing about the upstream.
     if (!isConnecting && this.#controller === undefined) return { kind: 'cancelled', latencyMs: 0 }
-    const { connectMs } = this.call.route
-    return classifyAbort(reason, this.elapsedMs(), isConnecting ? connectMs : Number.POSITIVE_INFINITY)
+    if (!isConnecting) return classifyAbort(reason, this.elapsedMs(), Number.POSITIVE_INFINITY)
+    return classifyAbort(reason, this.#connectingMs(), this.call.route.connectMs)
+  }
+
+  /** For how long it has waited for a connection that is being made: in the queue, not while others used one. */
+  #connectingMs(): number {
+    const elapsedMs = this.elapsedMs()
+    const slots = this.#slots
+    if (slots?.isWaiting(this) !== true) return elapsedMs
+    return Math.min(elapsedMs, this.call.route.clock.now() - slots.changedAt)
   }
 
   #report(outcome: Outcome, now: number = this.call.route.clock.now()): void {

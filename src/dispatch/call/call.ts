@@ -123,6 +123,11 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     return this.#request.options.method
   }
 
+  /** Time until the deadline, in ms; Infinity without a deadline. */
+  get leftMs(): number {
+    return this.#deadline?.leftMs(this.now) ?? Number.POSITIVE_INFINITY
+  }
+
   // What its attempts ask and report (`AttemptOwner`).
 
   get streamsBody(): boolean {
@@ -147,8 +152,9 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     return this.#request.isToBlameFor(error, upstream.endpoint.origin)
   }
 
+  /** The reader of the body may run in the context of another call on the same connection. */
   bodyFailed(error: Error): void {
-    this.abortWith(error)
+    this.context.runInAsyncScope(() => this.abortWith(error))
   }
 
   decide(attempt: Attempt, outcome: Outcome): Decision | undefined {

@@ -2,7 +2,7 @@ import { errors } from 'undici'
 import type { Upstream } from '../../cluster/upstream.ts'
 import { QueueTimeoutError } from '../../core/errors.ts'
 import type { Outcome } from '../../core/outcome.ts'
-import { classifyLateness } from '../classify-outcome.ts'
+import { classifyLateness, isLongConnect } from '../classify-outcome.ts'
 import type { Slots, Waiter } from '../connections/slots.ts'
 import type { Route } from '../route.ts'
 
@@ -25,20 +25,26 @@ export function headersOverdue(limitMs: number, elapsedMs: number, isBehind: boo
   return { error, outcome }
 }
 
-/** No connection in time, or, over HTTP/2, no stream. */
+/**
+ * No connection in time, or, over HTTP/2, no stream.
+ * @param connectingMs how long it has waited for a connection that is being made
+ */
 export function connectionOverdue(
-  { host, limits, pools }: Route,
+  { host, limits, pools, connectMs }: Route,
   { label }: Upstream,
   slots: Slots | undefined,
   waiter: Waiter,
+  connectingMs: number,
 ): Overdue {
   const { limitMs } = limits.queue
-  if (slots?.isConnecting(waiter) === true) {
+  const isConnecting = slots?.isConnecting(waiter) === true
+  if (isConnecting && isLongConnect(connectingMs, connectMs)) {
     const error = new errors.ConnectTimeoutError(`no connection to ${label} in ${limitMs} ms`)
     return { error, outcome: { kind: 'timeout', phase: 'connect', latencyMs: limitMs, error } }
   }
-  if (slots?.hasOthers(waiter) === true) {
-    const error = new QueueTimeoutError(host, label, limitMs, pools.shortage)
+  if (isConnecting || slots?.hasOthers(waiter) === true) {
+    const why = isConnecting ? 'its connection was still being made' : pools.shortage
+    const error = new QueueTimeoutError(host, label, limitMs, why)
     return { error, outcome: { kind: 'queue-timeout', waitedMs: limitMs, sent: false, error } }
   }
   // A connection is open and carries no other request: the task accepts no requests.

@@ -204,8 +204,8 @@ export class Pools implements UpstreamDispatchers {
         speaksHttp2: () => this.#speakHttp2.add(upstream),
         connected: (socket, isHttp2) => {
           if (slots === undefined || socket.destroyed) return
-          socket.once('close', () => slots.disconnected())
-          slots.connected(isHttp2)
+          socket.once('close', () => slots.disconnected(clock.now()))
+          slots.connected(isHttp2, clock.now())
         },
         connectFailed: (error) => slots?.connectFailed(error),
       }),

@@ -31,6 +31,8 @@ export class Slots {
   readonly #waiting = new Map<Waiter, AsyncResource>()
   /** Connections that are open. */
   #open = 0
+  /** When a connection was last opened or closed, on the clock. */
+  #changedAt = Number.NEGATIVE_INFINITY
   /** Whether the last connection speaks HTTP/2; undefined before the first one. */
   #speaksHttp2: boolean | undefined
   /** The attempt that goes first to find out the protocol. */
@@ -76,6 +78,11 @@ export class Slots {
     return this.#open === 0 || (hasItsOwn && this.#inUse.has(waiter))
   }
 
+  /** When a connection was opened or closed last, on the clock: what waits for one has waited for others before. */
+  get changedAt(): number {
+    return this.#changedAt
+  }
+
   /** Whether attempts other than this one are on the connections. */
   hasOthers(waiter: Waiter): boolean {
     return this.#inUse.size > (this.#inUse.has(waiter) ? 1 : 0)
@@ -93,16 +100,18 @@ export class Slots {
   }
 
   /** A connection was made. */
-  connected(speaksHttp2: boolean): void {
+  connected(speaksHttp2: boolean, now: number): void {
     this.#open++
+    this.#changedAt = now
     this.#speaksHttp2 = speaksHttp2
     this.#ahead = undefined
     this.#letIn()
   }
 
   /** A connection was closed. */
-  disconnected(): void {
+  disconnected(now: number): void {
     this.#open--
+    this.#changedAt = now
   }
 
   /** A connection failed. If none is open, the attempts in the queue fail, too. */

@@ -80,9 +80,15 @@ export class RetryState {
    * Decides after the only attempt under way has failed. A retry has an upstream, so that no response is dropped for
    * nothing, and is taken out of the budget.
    * @param replayable whether another attempt would send the same body
+   * @param call its `leftMs` is the time until its deadline; a retry that would begin later is not granted
    * @throws what the user's `retry.on` or balancer throws
    */
-  decide(upstream: Upstream, outcome: Outcome, replayable: boolean, call: PickHint): Decision {
+  decide(
+    upstream: Upstream,
+    outcome: Outcome,
+    replayable: boolean,
+    call: PickHint & { readonly leftMs: number },
+  ): Decision {
     const { retry, cluster, budget, host } = this.#route
     const { now } = call
     this.#add(upstream, outcome, now)
@@ -97,12 +103,15 @@ export class RetryState {
     const leaving = outcome.kind === 'response' ? upstream : undefined
     const next = cluster.pickAgain(call, this.tried, wantsFallback, leaving)
     if (next === undefined) return giveUp('no endpoint can take another attempt')
+    const waitMs = this.#waitMs(next, now, place === 'elsewhere', retry)
+    if (waitMs > 0 && waitMs >= call.leftMs)
+      return giveUp('the deadline would be over before the next attempt')
     const { method } = this.#options
     if (!budget.tryWithdraw(now)) {
       emit('onehop:retry.over-budget', () => ({ host, method, outcome }))
       return giveUp('the retry budget is spent')
     }
-    return { kind: 'retry', waitMs: this.#waitMs(next, now, place === 'elsewhere', retry), upstream: next }
+    return { kind: 'retry', waitMs, upstream: next }
   }
 
   /**

@@ -185,6 +185,16 @@ describe('a retry has a place before the response at hand is given away', () => 
     expect(first.seen.length).toBeGreaterThan(0)
   })
 
+  test('a 503 whose Retry-After ends after the deadline is returned at once', async () => {
+    const [task] = (await servers(1)) as [TestServer]
+    task.answer = unavailable(503)
+    const client = keep(clientOf([task]))
+    const { statusCode, body } = await client.request(ORIGIN, { deadlineMs: 2_000 })
+    expect(statusCode).toBe(503)
+    expect(await body.text()).toBe('later')
+    expect(task.seen).toHaveLength(1)
+  })
+
   test('the Retry-After of a task is kept after another has failed, too', async () => {
     const [first, second] = (await servers(2)) as [TestServer, TestServer]
     const times: number[] = []

@@ -10,6 +10,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { clientOf, ORIGIN } from '../../support/clients.ts'
 import { resources } from '../../support/resources.ts'
 import { refusingAddress, type TestServer } from '../../support/servers.ts'
+import { originIn, poolIn, WorldServer } from '../../support/worlds.ts'
 
 const { keep, servers } = resources()
 const storage = new AsyncLocalStorage<string>()
@@ -29,6 +30,14 @@ function watchAttempts(): Sent[] {
   subscribe('undici:request:create', listener)
   onTestFinished(() => void unsubscribe('undici:request:create', listener))
   return sent
+}
+
+/** What a handler must have. */
+const silent = {
+  onRequestStart: () => undefined,
+  onResponseStart: () => undefined,
+  onResponseData: () => undefined,
+  onResponseEnd: () => undefined,
 }
 
 type Fetcher = ReturnType<typeof clientOf>
@@ -251,5 +260,53 @@ describe("the caller's context is that of", () => {
       })
     })
     expect(contexts).toEqual(['composed', 'reader', 'reader'])
+  })
+
+  test('the handler of a call that another ends by destroying the client, while it waits for discovery', async () => {
+    const client = clientOf(new Promise<never>(() => undefined))
+    let told: unknown
+    storage.run('caller', () => {
+      client.dispatcher.dispatch(
+        { origin: ORIGIN, path: '/', method: 'GET' },
+        { ...silent, onResponseError: () => void (told = storage.getStore()) },
+      )
+    })
+    await storage.run('closer', () => client.dispatcher.destroy())
+    expect(told).toBe('caller')
+  })
+
+  test('the handler of a call whose body fails over HTTP/2, behind another in the queue', async () => {
+    const held: (() => void)[] = []
+    const task = keep(
+      await WorldServer.start('h2', (request, response) => {
+        request.resume()
+        held.push(() => void response.end('ok'))
+      }),
+    )
+    const pool = poolIn('h2', { connections: 1, h2Options: { maxConcurrentStreams: 1 } })
+    const client = keep(clientOf([task.label], { pool }))
+    const origin = originIn('h2')
+    const first = storage.run('opener', () => client.request(origin))
+    await expect.poll(() => held.length).toBe(1)
+    async function* failing(): AsyncGenerator<string> {
+      yield 'a'
+      throw new Error('the body failed')
+    }
+    const told = storage.run(
+      'caller',
+      () =>
+        new Promise((resolve) => {
+          client.dispatcher.dispatch(
+            { origin, path: '/', method: 'POST', body: failing() as never },
+            {
+              ...silent,
+              onResponseError: (_controller, { message }) => resolve([message, storage.getStore()]),
+            },
+          )
+        }),
+    )
+    held[0]?.()
+    await (await first).body.dump()
+    expect(await told).toEqual(['the body failed', 'caller'])
   })
 })

@@ -329,17 +329,45 @@ test('an abort early in connecting counts against no task, however long the call
   const abort = new AbortController()
   const first = textOf(client.request(originIn('http')))
   await expect.poll(() => held.length).toBe(1)
-  const second = client
-    .request(originIn('http'), { signal: abort.signal })
-    .catch((error: Error) => error.message)
+  // The second gets the connection that is being made, the third waits behind it.
+  const others = Array.from({ length: 2 }, () =>
+    client.request(originIn('http'), { signal: abort.signal }).catch((error: Error) => error.message),
+  )
   await clock.advance(5_000)
   held[0]?.()
   expect(await first).toBe('ok')
   await expect.poll(() => connections).toBe(2)
+  await expect.poll(() => server.sockets.size).toBe(0)
   abort.abort(new Error('left'))
-  expect(await second).toBe('left')
+  expect(await Promise.all(others)).toEqual(['left', 'left'])
   expect(upstreams(client, 'http')[0]).toMatchObject({ state: 'available', failures: 0 })
 })
+
+test.each([
+  [100, 'ONEHOP_QUEUE_TIMEOUT', { state: 'available', failures: 0 }],
+  [600, 'ONEHOP_ATTEMPTS_EXHAUSTED', { state: 'ejected', cause: 'refuses' }],
+] as const)(
+  'with a queueMs of %i, a connection that is not made within it ends with %s',
+  async (queueMs, code, state) => {
+    const clock = manualClock(1_000)
+    let connections = 0
+    const client = keep(
+      clientOf(['127.0.1.1:80'], {
+        clock,
+        pool: { connections: 1, connect: () => void connections++ },
+        timeouts: { connectMs: 1_000, queueMs },
+        retry: { attempts: 1 },
+      }),
+    )
+    const calls = Array.from({ length: 2 }, () =>
+      client.request(originIn('http')).catch((error: Error) => error),
+    )
+    await expect.poll(() => connections).toBe(1)
+    await clock.advance(queueMs)
+    for (const error of await Promise.all(calls)) expect(error).toMatchObject({ code })
+    expect(upstreams(client, 'http')[0]).toMatchObject(state)
+  },
+)
 
 test('sockets to a task stay within connections also where a last attempt wants new ones', async () => {
   const tasks: WorldServer[] = []
