@@ -1,3 +1,4 @@
+import type { Upstream } from '../cluster/upstream.ts'
 import { systemRandom, type Random } from '../core/clock.ts'
 import type { Balancer } from './balancer.ts'
 import { WeightedDraw } from './weighted-draw.ts'
@@ -32,20 +33,38 @@ export function p2c(options: { readonly random?: Random | undefined } = {}): Bal
       if (one === undefined || other === undefined) return one ?? other
       const oneMs = one.expectedMs(now)
       const otherMs = other.expectedMs(now)
-      const same = aboutTheSame(one.endpoint.weight, other.endpoint.weight)
-      if (oneMs < same * otherMs && otherMs < same * oneMs)
-        return lots.isShorter(candidates, other, one) ? other : one
+      let isSame = oneMs < ABOUT_THE_SAME * otherMs && otherMs < ABOUT_THE_SAME * oneMs
+      if (one.endpoint.weight === other.endpoint.weight) {
+        if (isSame) return other.pending < one.pending ? other : one
+      } else {
+        isSame ||=
+          oneMs > otherMs
+            ? isNotMuchSlower(one, oneMs, other, otherMs, now)
+            : isNotMuchSlower(other, otherMs, one, oneMs, now)
+        if (isSame) return lots.isShorter(candidates, other, one) ? other : one
+      }
       return otherMs * other.queue < oneMs * one.queue ? other : one
     },
   }
 }
 
 /**
- * A peak EWMA is the higher the more samples there are, in services whose times vary: a task of nine times the weight
- * has nine times the samples, and looks slower for that alone. With lognormal times (99th percentile 3.2 times the
- * median) the task that weighs 1 got 34 % of the calls beside one of 9; with the root of the ratio, 10 %.
+ * Whether one of two tasks of unlike weight is about as fast as the other.
+ *
+ * A peak EWMA is the higher the more samples there are, in services whose times vary: a task of nine times the weight has
+ * nine times the samples, and looks slower for that alone. So its median has to be higher, too. And the lighter a task is,
+ * the less of what a heavy one is to be spared it can take.
  */
-function aboutTheSame(weight: number, otherWeight: number): number {
-  if (weight === otherWeight) return ABOUT_THE_SAME
-  return ABOUT_THE_SAME * Math.sqrt(Math.max(weight, otherWeight) / Math.min(weight, otherWeight))
+function isNotMuchSlower(
+  slower: Upstream,
+  slowerMs: number,
+  faster: Upstream,
+  fasterMs: number,
+  now: number,
+): boolean {
+  const { weight } = slower.endpoint
+  const { weight: otherWeight } = faster.endpoint
+  const ratio = weight > otherWeight ? weight / otherWeight : otherWeight / weight
+  const factor = ABOUT_THE_SAME * Math.sqrt(ratio)
+  return slowerMs < factor * fasterMs || slower.usuallyMs(now) < factor * (faster.usuallyMs(now) || fasterMs)
 }

@@ -20,6 +20,14 @@ const PENALTY_TAU_MS = 5_000
 const SAME_FOR_ALL_MS = 1
 
 /**
+ * How far one sample moves the median, whatever it is: 25 samples for a task that becomes ten times slower.
+ * Ma, Muthukrishnan, Sandler, "Frugal Streaming for Estimating Quantiles", 2013.
+ */
+const MEDIAN_STEP = 1.1
+/** Of fewer samples there is no median. */
+const FEWEST_SAMPLES = 3
+
+/**
  * An endpoint with the live state that calls gave it. The same object for as long as the endpoint stays, so
  * its connections, load and health outlive snapshots.
  */
@@ -51,6 +59,10 @@ export class Upstream {
   refusedHere: boolean
   #latency: PeakEwma
   #tauMs: number
+  /** Median of its samples of late; 0: none yet. */
+  #medianMs: number
+  #samples: number
+  #sampledAt: number
   /** Since when it has said nothing though attempts wait, on the clock. */
   #silentSince: number
 
@@ -77,6 +89,9 @@ export class Upstream {
     this.refusedHere = false
     this.#latency = new PeakEwma(peersMs, now)
     this.#tauMs = LATENCY_TAU_MS
+    this.#medianMs = 0
+    this.#samples = 0
+    this.#sampledAt = now
     this.#silentSince = now
   }
 
@@ -125,18 +140,27 @@ export class Upstream {
     this.hasSamples = true
     this.#latency.observe(sampleMs, now, this.peersMs, this.#tauMs)
     this.#tauMs = LATENCY_TAU_MS
+    if (this.#medianMs === 0) this.#medianMs = sampleMs
+    else this.#medianMs *= sampleMs > this.#medianMs ? MEDIAN_STEP : 1 / MEDIAN_STEP
+    this.#samples++
+    this.#sampledAt = now
   }
 
   /** It failed, which counts as slow: a failing task answers fast, and would draw traffic (the black hole). */
   penalise(asMs: number, now: number): void {
     this.#latency.observe(Math.max(this.latencyMs(now), asMs), now, this.peersMs, this.#tauMs)
     this.#tauMs = PENALTY_TAU_MS
+    this.#medianMs = Math.max(this.#medianMs, asMs)
+    this.#samples = FEWEST_SAMPLES
+    this.#sampledAt = now
   }
 
   /** It is back: what it took while it failed is of no account. */
   startAfresh(now: number): void {
     this.#latency = new PeakEwma(this.peersMs, now)
     this.#tauMs = LATENCY_TAU_MS
+    this.#medianMs = 0
+    this.#samples = 0
   }
 
   /**
@@ -144,8 +168,25 @@ export class Upstream {
    * slow as that: one that hangs is noticed within some 100 ms, and not when the first call to it ends.
    */
   expectedMs(now: number): number {
-    const silentMs = this.waiting === 0 ? 0 : now - this.#silentSince
-    return Math.max(this.latencyMs(now), silentMs) + SAME_FOR_ALL_MS
+    return Math.max(this.latencyMs(now), this.#silentMs(now)) + SAME_FOR_ALL_MS
+  }
+
+  /**
+   * The same by the median of its samples, which a few slow ones do not move, nor how many there are; 0 while there are
+   * too few to tell.
+   */
+  usuallyMs(now: number): number {
+    let medianMs = 0
+    if (this.#samples >= FEWEST_SAMPLES) {
+      const weight = Math.exp(Math.min(0, this.#sampledAt - now) / this.#tauMs)
+      medianMs = this.peersMs + (this.#medianMs - this.peersMs) * weight
+    }
+    const usuallyMs = Math.max(medianMs, this.#silentMs(now))
+    return usuallyMs === 0 ? 0 : usuallyMs + SAME_FOR_ALL_MS
+  }
+
+  #silentMs(now: number): number {
+    return this.waiting === 0 ? 0 : now - this.#silentSince
   }
 
   /** Place of one more call in the queue here. */

@@ -47,3 +47,37 @@ describe('the cost of an upstream', () => {
     expect(failed.latencyMs(20_000)).toBe(30)
   })
 })
+
+describe('what an upstream usually takes', () => {
+  test('is not moved by a slow sample or a few, and follows what stays slow', () => {
+    const upstream = upstreamOf(10)
+    for (let sample = 1; sample < 50; sample++) upstream.observe(10, sample)
+    for (let sample = 0; sample < 3; sample++) upstream.observe(500, 50)
+    expect(upstream.expectedMs(50)).toBe(501)
+    expect(upstream.usuallyMs(50)).toBeLessThan(16)
+    for (let sample = 0; sample < 50; sample++) upstream.observe(100, 51 + sample)
+    expect(upstream.usuallyMs(100)).toBeGreaterThan(90)
+    expect(upstream.usuallyMs(100)).toBeLessThan(112)
+  })
+
+  test('is not known of two samples, unless it is silent, or fails', () => {
+    const upstream = upstreamOf(10)
+    upstream.observe(10, 1)
+    expect(upstream.usuallyMs(1)).toBe(0)
+    upstream.began(1)
+    expect(upstream.usuallyMs(301)).toBe(301)
+    upstream.waited(true, 301)
+    upstream.penalise(1_000, 301)
+    expect(upstream.usuallyMs(301)).toBe(1_001)
+    upstream.startAfresh(301)
+    expect(upstream.usuallyMs(301)).toBe(0)
+  })
+
+  test('drifts to what its peers take while nothing is known', () => {
+    const upstream = upstreamOf(10)
+    for (let sample = 0; sample < 3; sample++) upstream.observe(1_000, 0)
+    for (let sample = 0; sample < 50; sample++) upstream.observe(1_000, sample)
+    expect(upstream.usuallyMs(50)).toBeGreaterThan(800)
+    expect(upstream.usuallyMs(60_000)).toBeLessThan(20)
+  })
+})
