@@ -1,10 +1,10 @@
-/** Runs the parts of a benchmark as its flags say, and prints what they found out. */
+/** Runs the parts of a benchmark according to its flags, and prints their results. */
 import { parseArgs } from 'node:util'
 import { table, type Effort, type Report } from './discovery/report.ts'
 
 /**
- * `--json` for other programs, `--quick` to see that it runs, `--only <part>` for one part.
- * @throws Error for a part that there is none of
+ * `--json`: for other programs. `--quick`: only to see that it runs. `--only <part>`: one part.
+ * @throws Error for an unknown part
  */
 export async function runParts(
   parts: Readonly<Record<string, (effort: Effort) => Promise<Report>>>,
@@ -18,7 +18,7 @@ export async function runParts(
   })
   const { json, quick, only } = values
   if (only !== undefined && !(only in parts))
-    throw new Error(`--only ${only}: there are ${Object.keys(parts).join(', ')}`)
+    throw new Error(`--only ${only}: unknown part; allowed: ${Object.keys(parts).join(', ')}`)
 
   const startedAt = performance.now()
   const reports: Report[] = []
@@ -31,5 +31,7 @@ export async function runParts(
   const seconds = (performance.now() - startedAt) / 1000
   if (json) console.log(JSON.stringify({ node: process.version, quick, seconds, reports }))
   else
-    console.log(`Node ${process.version}, ${seconds.toFixed(0)} s${quick ? ', too quick to be trusted' : ''}`)
+    console.log(
+      `Node ${process.version}, ${seconds.toFixed(0)} s${quick ? ', too quick for reliable times' : ''}`,
+    )
 }

@@ -4,7 +4,7 @@ const local = await startWorld()
 // #region readme
 import { createClient } from 'onehop'
 
-// No IAM, no SDK: A, AAAA and SRV records of the private DNS namespace, cached as long as their TTL says.
+// No IAM, no SDK: A, AAAA and SRV records of the private DNS namespace, cached for their TTL.
 const client = createClient({
   namespaces: ['shop.local'],
   discovery: 'dns',

@@ -6,8 +6,8 @@ process.env['ORDERS_BALANCER'] = local.balancer
 import { createClient, onEvent } from 'onehop'
 
 const balancer = process.env['ORDERS_BALANCER'] ?? 'http://internal-orders-1.eu-west-1.elb.amazonaws.com'
-// What the tasks cannot take goes to the load balancer: all of it when discovery fails or no task
-// can be reached, a part of it when a part of them is gone. It comes back by itself.
+// Calls that the tasks cannot take go to the load balancer: all calls if discovery fails or no task is
+// reachable, a share of them if some tasks are ejected. They return to the tasks by themselves.
 const client = createClient({
   namespaces: ['shop.local'],
   services: { 'orders.shop.local': { fallback: balancer } },

@@ -8,7 +8,7 @@ import { setGlobalDispatcher } from 'undici'
 const client = createClient({ namespaces: ['shop.local'], ...local.options })
 setGlobalDispatcher(client.dispatcher)
 
-// Node's own fetch, anywhere in the process: discovered hosts go straight to tasks, others as before.
+// Node's own fetch, anywhere in the process. Discovered hosts go to their tasks, all others as before.
 const response = await fetch('http://orders.shop.local/v1/orders/42')
 console.log(response.status, await response.json())
 // #endregion

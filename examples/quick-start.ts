@@ -5,7 +5,7 @@ const local = await startWorld()
 import { createClient } from 'onehop'
 
 const client = createClient({
-  namespaces: ['shop.local'], //              hosts under it are found in Cloud Map
+  namespaces: ['shop.local'], //              hosts in it are discovered
   ...local.options,
 })
 

@@ -1,6 +1,6 @@
 /**
- * What the examples run in: a local AWS with the service `orders.shop.local`, three tasks of it, and a load
- * balancer in front of them. On Fargate all of this is there, and `options` is empty.
+ * Where the examples run: a local AWS with the service `orders.shop.local`, three tasks of it, and a load balancer. On
+ * Fargate all of this exists, and `options` is empty.
  */
 import type { ClientOptions } from 'onehop'
 import { startFleet, startLocalAws, type Fleet, type LocalAws } from 'onehop/testing'

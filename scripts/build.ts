@@ -11,22 +11,20 @@ import { rolldown } from 'rolldown'
 const FIRST = 'core/before-undici'
 
 const SHARED =
-  /\/src\/(?:core\/(?!before-undici|global-dispatcher)|ecs\/errors|discovery\/(?:dns-name|endpoint|service-name)\.)/
+  /\/src\/(?:core\/(?!before-undici)|ecs\/metadata\/errors|discovery\/(?:dns\/name|endpoint|service-name)\.)/
 
 rmSync('dist', { recursive: true, force: true })
 execFileSync('tsc', ['-p', 'tsconfig.build.json'], { stdio: 'inherit' })
 
 const bundle = await rolldown({
-  input: Object.fromEntries(
-    [
-      'index',
-      'ecs/index',
-      'testing/index',
-      // Runs in a process of its own.
-      'testing/task-process',
-      FIRST,
-    ].map((name) => [name, `src/${name}.ts`]),
-  ),
+  input: {
+    index: 'src/index.ts',
+    'ecs/index': 'src/ecs/index.ts',
+    'testing/index': 'src/testing/index.ts',
+    // Runs in a process of its own; the file beside it in dist names it.
+    'testing/task-process': 'src/testing/fleet/task-process.ts',
+    [FIRST]: `src/${FIRST}.ts`,
+  },
   platform: 'node',
   // Dependencies and Node's own modules.
   external: /^[^./]/,

@@ -1,23 +1,29 @@
-import { fetch as undiciFetch, FormData, Request, request, type Dispatcher } from 'undici'
-import { checkKeys, checkMs } from './core/check.ts'
+import { Dispatcher1Wrapper, type request } from 'undici'
+import { OwnLocation } from './caller-location.ts'
+import { checkKeys, checkMs } from './core/check/check.ts'
 import { keepAlive, type Clock } from './core/clock.ts'
 import { globalDispatchers } from './core/global-dispatcher.ts'
 import { ClosedError, InvalidOptionsError, ResolutionFailedError } from './core/errors.ts'
-import { addressGuard, guarded } from './discovery/address-guard.ts'
+import { addressGuard, guarded } from './discovery/guard/address-guard.ts'
 import { autoResolver } from './discovery/auto.ts'
 import { SnapshotCache } from './discovery/cache.ts'
-import { cloudMapResolver } from './discovery/cloud-map.ts'
-import { dnsResolver } from './discovery/dns.ts'
+import { cloudMapResolver } from './discovery/cloud-map/resolver.ts'
+import { dnsResolver } from './discovery/dns/resolver.ts'
 import type { Snapshot } from './discovery/endpoint.ts'
 import type { Resolver } from './discovery/resolver.ts'
 import { isHost } from './discovery/service-name.ts'
-import { withCallOptions, wrongFetchKey, wrongRequestKey, type CallOptions } from './dispatch/call-options.ts'
+import type { CallOptions } from './dispatch/request/call-options.ts'
+import { wantsH2c } from './dispatch/connections/connector.ts'
 import { DiscoveryDispatcher } from './dispatch/dispatcher.ts'
-import { PassThrough } from './dispatch/pass-through.ts'
+import { PassThrough } from './dispatch/passthrough/passthrough.ts'
+import { mayBeHttp2 } from './dispatch/connections/pools.ts'
+import { fetchOver, requestOver } from './fetch.ts'
 import { inspectService, type Inspection } from './inspect.ts'
-import type { ClientOptions, ClientSettings } from './options.ts'
-import { RouteTable } from './routes.ts'
-import { settingsOf } from './settings.ts'
+import type { ClientOptions, ClientSettings } from './config/options.ts'
+import { RouteTable } from './dispatch/router.ts'
+import { settingsOf } from './config/settings.ts'
+
+type UndiciOptions = NonNullable<Parameters<typeof request>[1]>
 
 /** Calls discovered services directly, and every other host as undici does. */
 export interface Client extends AsyncDisposable {
@@ -28,12 +34,16 @@ export interface Client extends AsyncDisposable {
    */
   readonly fetch: typeof globalThis.fetch &
     ((input: string | URL | globalThis.Request, init?: RequestInit & CallOptions) => Promise<Response>)
-  /** undici's `request`, over this client, with {@link CallOptions}. Rejects with the errors of this library. */
+  /**
+   * undici's `request`, over this client, with {@link CallOptions}; takes Node's own `FormData` as well as undici's.
+   * Rejects with the errors of this library.
+   */
   readonly request: typeof request &
     ((
       url: string | URL,
       // undici's own `idempotent` may not be undefined.
-      options?: Omit<NonNullable<Parameters<typeof request>[1]>, 'idempotent'> & CallOptions,
+      options?: Omit<UndiciOptions, 'idempotent' | 'body'> &
+        CallOptions & { readonly body?: UndiciOptions['body'] | globalThis.FormData | undefined },
     ) => ReturnType<typeof request>)
   /** For `setGlobalDispatcher`, for `fetch(url, { dispatcher })`, and for undici's other calls. */
   readonly dispatcher: DiscoveryDispatcher
@@ -55,16 +65,24 @@ export interface Client extends AsyncDisposable {
 }
 
 /**
+ * Makes a client. It opens nothing until the first call; close it when the process stops.
  * @throws InvalidOptionsError at once, for the first option that is unknown or not allowed
  */
 export function createClient(options: ClientOptions = {}): Client {
   const settings = settingsOf(options)
   const { clock, random } = settings
   const cache = new SnapshotCache({ resolver: resolverOf(settings), clock, random })
-  const routes = new RouteTable(settings, cache)
+  const routes = new RouteTable(settings, cache, new OwnLocation(clock))
   const dispatcher = new DiscoveryDispatcher(routes, passThroughOf(settings))
   let closing: Promise<void> | undefined
 
+  const asksForHttp2 = (url: string): boolean => {
+    const { protocol, hostname } = new URL(url)
+    const service = routes.serviceOf(hostname)
+    if (service === undefined) return false
+    const { pool } = settings.services.get(service.host) ?? settings.defaults
+    return mayBeHttp2(pool) && (protocol === 'https:' || wantsH2c(pool))
+  }
   const end = async (limitMs: number | undefined): Promise<void> => {
     closing ??= dispatcher.close()
     if (limitMs === undefined) return closing
@@ -87,11 +105,8 @@ export function createClient(options: ClientOptions = {}): Client {
   }
   return {
     dispatcher,
-    fetch: fetchOver(dispatcher),
-    request: ((url: string | URL, init?: object) => {
-      const wrong = wrongRequestKey(init)
-      return wrong === undefined ? request(url, { ...init, dispatcher }) : Promise.reject(wrong)
-    }) as Client['request'],
+    fetch: fetchOver(dispatcher, asksForHttp2),
+    request: requestOver(dispatcher) as Client['request'],
     async resolve(host) {
       if (closing !== undefined) throw new ClosedError('the client')
       // A URL would be taken for a service of that name.
@@ -134,7 +149,9 @@ export function createClient(options: ClientOptions = {}): Client {
 
 function passThroughOf({ passthrough }: ClientSettings): PassThrough {
   return new PassThrough(
-    passthrough === undefined ? globalDispatchers() : { legacy: passthrough, current: passthrough },
+    passthrough === undefined
+      ? globalDispatchers(Dispatcher1Wrapper)
+      : { legacy: passthrough, current: passthrough },
   )
 }
 
@@ -159,53 +176,4 @@ function resolverOf(settings: ClientSettings): Resolver {
 async function awaited<Result>(clock: Clock, result: Promise<Result>): Promise<Result> {
   const waiting = keepAlive(clock)
   return result.finally(() => waiting.cancel())
-}
-
-/**
- * undici's fetch knows its own `Request` and `FormData` only. Node's global ones, which most code has at hand,
- * would become the strings "[object Request]" and "[object FormData]".
- */
-function fetchOver(dispatcher: Dispatcher): typeof globalThis.fetch {
-  const fetch = async (input: unknown, init?: RequestInit & CallOptions): Promise<unknown> => {
-    const wrong = wrongFetchKey(init, dispatcher)
-    if (wrong !== undefined) throw wrong
-    const options = { ...init, dispatcher: withCallOptions(dispatcher, init) } as {
-      body?: unknown
-      dispatcher: Dispatcher
-    }
-    if (isForeignForm(options.body)) options.body = ownForm(options.body)
-    return undiciFetch(isForeignRequest(input) ? ownRequest(input) : (input as string), options as never)
-  }
-  return fetch as typeof globalThis.fetch
-}
-
-function isForeignRequest(input: unknown): input is globalThis.Request {
-  return input instanceof globalThis.Request && !(input instanceof Request)
-}
-
-function ownRequest(foreign: globalThis.Request): Request {
-  const { method, headers, body, signal, redirect, integrity, keepalive, referrerPolicy } = foreign
-  return new Request(foreign.url, {
-    method,
-    signal,
-    redirect,
-    integrity,
-    keepalive,
-    referrerPolicy,
-    headers: [...headers],
-    ...(body === null ? {} : { body, duplex: 'half' }),
-  } as never)
-}
-
-function isForeignForm(body: unknown): body is globalThis.FormData {
-  return body instanceof globalThis.FormData && !(body instanceof FormData)
-}
-
-function ownForm(foreign: globalThis.FormData): FormData {
-  const form = new FormData()
-  for (const [name, value] of foreign) {
-    if (typeof value === 'string') form.append(name, value)
-    else form.append(name, value, value.name)
-  }
-  return form
 }

@@ -1,4 +1,9 @@
-import './core/global-dispatcher.ts'
+/**
+ * The client: `createClient`, its options, resolvers, balancers, errors, events and tracing channels.
+ * @module onehop
+ */
+import './core/before-undici.ts'
+import { keepGlobalDispatcher } from './core/global-dispatcher.ts'
 export { createClient, type Client } from './client.ts'
 export type {
   ClientOptions,
@@ -8,7 +13,7 @@ export type {
   ServiceOptions,
   Timeouts,
   ZoneOptions,
-} from './options.ts'
+} from './config/options.ts'
 export type {
   HedgingInspection,
   Inspection,
@@ -20,33 +25,33 @@ export type {
 } from './inspect.ts'
 
 export { DiscoveryDispatcher, type Routes } from './dispatch/dispatcher.ts'
-export type { RetryOptions, RetryRequest } from './dispatch/retry-policy.ts'
-export type { CallOptions } from './dispatch/call-options.ts'
-export type { HedgeOptions } from './dispatch/hedging.ts'
-export type { RetryBudgetOptions } from './dispatch/retry-budget.ts'
+export type { RetryOptions, RetryRequest } from './dispatch/retry/policy.ts'
+export type { CallOptions } from './dispatch/request/call-options.ts'
+export type { HedgeBudgetOptions, HedgeOptions } from './dispatch/hedge/hedge-policy.ts'
+export type { RetryBudgetOptions } from './dispatch/retry/budget.ts'
 export type { MaxPending } from './dispatch/route.ts'
 
 export type { Resolver } from './discovery/resolver.ts'
 export type { ServiceName } from './discovery/service-name.ts'
 export { taskEndpoint, type Endpoint, type Snapshot } from './discovery/endpoint.ts'
-export { cloudMapResolver } from './discovery/cloud-map.ts'
-export type { AwsCredentials, CloudMapOptions } from './discovery/cloud-map-options.ts'
-export { dnsResolver, type DnsOptions } from './discovery/dns.ts'
+export { cloudMapResolver } from './discovery/cloud-map/resolver.ts'
+export type { AwsCredentials, CloudMapOptions } from './discovery/cloud-map/options.ts'
+export { dnsResolver, type DnsOptions } from './discovery/dns/resolver.ts'
 export { staticResolver } from './discovery/static.ts'
 
 export type { Balancer, KeyedRequest, PickHint } from './balancer/balancer.ts'
-export type { OutlierOptions } from './cluster/outlier.ts'
+export type { Candidate } from './balancer/candidate.ts'
+export type { OutlierOptions } from './cluster/health/outlier.ts'
 export type { SubsetOptions } from './cluster/subset.ts'
-export type { Upstream } from './cluster/upstream.ts'
 export { consistentHash, type ConsistentHashOptions } from './balancer/consistent-hash.ts'
 export { leastRequest, type LeastRequestOptions } from './balancer/least-request.ts'
 export { p2c } from './balancer/p2c.ts'
 export { random } from './balancer/random.ts'
 export { roundRobin } from './balancer/round-robin.ts'
 
-export type { Optional } from './core/check.ts'
+export type { Optional } from './core/check/check.ts'
 export type { Clock, Random, Timer } from './core/clock.ts'
-export { deadlineOf, type Deadline, type DeadlinedRequest } from './core/deadline.ts'
+export { deadlineOf, type Deadline, type DeadlinedRequest } from './server/deadline.ts'
 export {
   tracing,
   type AttemptTrace,
@@ -68,3 +73,5 @@ export {
   ResolutionFailedError,
   type AttemptRecord,
 } from './core/errors.ts'
+
+keepGlobalDispatcher()

@@ -1,7 +1,7 @@
 /**
- * What callers see when tasks die, hang and move, through onehop and through others: `npm run bench:chaos`.
- * `-- --long` takes 12 s and more for each instead of 6, `-- --only 'SIGKILL|503'` scenarios whose names match,
- * `-- --clients onehop` clients likewise.
+ * What callers see when tasks die, hang and move, through onehop and through other clients: `npm run bench:chaos`.
+ * `-- --long`: at least 12 s for each scenario instead of 6. `-- --only 'SIGKILL|503'`: scenarios whose names match.
+ * `-- --clients onehop`: clients whose names match.
  */
 import { parseArgs } from 'node:util'
 import { onehop } from '../../test/chaos/clients/onehop.ts'
@@ -9,7 +9,7 @@ import type { Client } from '../../test/chaos/clients/caller.ts'
 import { haproxy } from '../../test/chaos/clients/haproxy.ts'
 import { balancedPool, undiciDns, undiciDnsPRetry, undiciDnsRetry } from '../../test/chaos/clients/undici.ts'
 import { run } from '../../test/chaos/run.ts'
-import type { Scenario } from '../../test/chaos/scenario.ts'
+import type { Scenario } from '../../test/chaos/stage.ts'
 import * as breaks from '../../test/chaos/scenarios/breaks.ts'
 import * as crashes from '../../test/chaos/scenarios/crashes.ts'
 import * as deployments from '../../test/chaos/scenarios/deployments.ts'

@@ -20,7 +20,7 @@ export const header: string = [
   line(COLUMNS.map((_, index) => (index < 2 ? '---' : '--:'))),
 ].join('\n')
 
-/** In ms where it is time. */
+/** Times in ms. */
 export function row({ scenario, client, tally, control, attempts, lateP99Ms }: Report): string {
   return line([
     scenario,

@@ -1,15 +1,16 @@
-/** What a call on a service that is known already pays for discovery. */
+/** The cost of discovery for a call on a cached service. */
+import { OwnLocation } from '../../src/caller-location.ts'
 import { createClient } from 'onehop'
 import { startLocalAws } from 'onehop/testing'
 import { interceptors, type Dispatcher, type Pool } from 'undici'
 import { systemClock, systemRandom } from '../../src/core/clock.ts'
 import { SnapshotCache } from '../../src/discovery/cache.ts'
-import { dnsResolver } from '../../src/discovery/dns.ts'
+import { dnsResolver } from '../../src/discovery/dns/resolver.ts'
 import { DiscoveryDispatcher, type Routes } from '../../src/dispatch/dispatcher.ts'
-import { Pools } from '../../src/dispatch/pools.ts'
+import { Pools } from '../../src/dispatch/connections/pools.ts'
 import type { Route } from '../../src/dispatch/route.ts'
-import { RouteTable } from '../../src/routes.ts'
-import { settingsOf } from '../../src/settings.ts'
+import { RouteTable } from '../../src/dispatch/router.ts'
+import { settingsOf } from '../../src/config/settings.ts'
 import { combine, measureInTurn, samplesOf, spreadOf, type Subject } from './in-turn.ts'
 import {
   cacheableLookupAt,
@@ -23,11 +24,11 @@ import type { Effort, Report, Row } from './report.ts'
 
 const HOST = 'orders.shop.local'
 const ORIGIN = `http://${HOST}`
-/** Fargate services have a handful. */
+/** Typical of Fargate services. */
 const TASKS = 4
 const SYNC_CALLS = 1_000
 const ASYNC_CALLS = 200
-/** Many and short: what slows the machine down for a moment then meets few. */
+/** Many and short, so that a slow moment of the machine affects few of them. */
 const ROUNDS = 25
 
 export async function cachedResolve({ quick }: Effort): Promise<Report> {
@@ -43,10 +44,14 @@ export async function cachedResolve({ quick }: Effort): Promise<Report> {
   await cacheable.lookupAsync(HOST, { all: true })
 
   const cache = new SnapshotCache({ resolver: dnsResolver(dns), clock: systemClock, random: systemRandom })
-  const routes = new RouteTable(settingsOf({ namespaces: ['shop.local'] }), cache)
+  const routes = new RouteTable(
+    settingsOf({ namespaces: ['shop.local'] }),
+    cache,
+    new OwnLocation(systemClock),
+  )
   const route = routes.find(ORIGIN)
   if (route === undefined) throw new Error(`${ORIGIN} is not discovered`)
-  await route.cluster.whenCurrent()
+  await route.cluster.ready()
 
   const silent = new SilentTerminal()
   const instant = new InstantTerminal()
@@ -63,7 +68,7 @@ export async function cachedResolve({ quick }: Effort): Promise<Report> {
   await warmSilently(dispatchers.dns, aws.dns)
 
   const subjects: Subject[] = [
-    isCurrentSubject(route),
+    reconcileSubject(route),
     resolveSubject('client.resolve(host)', () => client.resolve(HOST)),
     resolveSubject('cacheable-lookup lookupAsync(host, { all: true })', () =>
       cacheable.lookupAsync(HOST, { all: true }),
@@ -97,7 +102,7 @@ export async function cachedResolve({ quick }: Effort): Promise<Report> {
   const whole = 'DiscoveryDispatcher, whole call'
   return {
     name: 'cached',
-    title: `1. A service that is known already: ns per call, ${TASKS} tasks`,
+    title: `1. A cached service: ns per call, ${TASKS} tasks`,
     columns: { what: 'what', from: 'whose', ns: 'ns', lowest: 'lowest', highest: 'highest', ratio: 'ratio' },
     rows: [
       rowOf(IS_CURRENT, 'onehop', resolved),
@@ -111,22 +116,22 @@ export async function cachedResolve({ quick }: Effort): Promise<Report> {
       rowOf('undici interceptors.dns + retry, whole call', 'peer', whole, 'instant terminal'),
     ],
     notes: [
-      `ratio: to client.resolve (rows 1-3), to the route lookup with a pick (4-6), to DiscoveryDispatcher (7-9), taken round by round.`,
-      `lowest, highest: of ${quick ? 2 : ROUNDS} rounds, in each of which all had a slice of time in turn.`,
-      'isCurrent is all that a call on a known service asks of discovery; resolve() is for people and tools. It promises, as lookupAsync does: both include an await.',
-      'cacheable-lookup maps a name to addresses and no more. The interceptor also picks an address and rewrites the request. Row 4 finds the route, reads the clock, asks isCurrent and picks (p2c by latency and pending calls), but makes no request.',
-      'Rows 5 and 6 are what a dispatcher costs beyond a terminal that does nothing; rows 7-9 beyond one that answers at once, with all that follows: row 7 holds retries, latencies, health and budgets, row 8 none of it, row 9 retries.',
+      `ratio: to client.resolve (rows 1-3), to the route lookup with a pick (4-6), to DiscoveryDispatcher (7-9); computed within each round.`,
+      `lowest, highest: of ${quick ? 2 : ROUNDS} rounds. In each round every subject gets one slice of time.`,
+      'A call on a cached service needs only reconcileIfChanged. resolve() is for people and tools. It returns a promise, as lookupAsync does, so both include an await.',
+      'cacheable-lookup only maps a name to addresses. The interceptor also picks an address and rewrites the request. Row 4 finds the route, reads the clock, calls reconcileIfChanged and picks (p2c by latency and pending calls), but makes no request.',
+      'Rows 5 and 6: the cost of a dispatcher above a terminal that does nothing. Rows 7-9: above a terminal that answers at once. Row 7 includes retries, latencies, health and budgets; row 8 none of these; row 9 retries.',
     ],
   }
 }
 
-const IS_CURRENT = 'cluster.isCurrent(now) and its upstreams'
-const PICK = 'route lookup, isCurrent and pick'
+const IS_CURRENT = 'cluster.reconcileIfChanged(now) and its upstreams'
+const PICK = 'route lookup, reconcileIfChanged and pick'
 
-/** Kept where V8 cannot see that nobody reads it. */
+/** Stored where V8 cannot prove that it is unused. */
 export const sink: { value: unknown } = { value: undefined }
 
-function isCurrentSubject({ cluster }: Route): Subject {
+function reconcileSubject({ cluster }: Route): Subject {
   return {
     name: IS_CURRENT,
     calls: SYNC_CALLS,
@@ -134,8 +139,8 @@ function isCurrentSubject({ cluster }: Route): Subject {
       const now = systemClock.now()
       let seen = 0
       for (let index = 0; index < SYNC_CALLS; index++)
-        if (cluster.isCurrent(now)) seen += cluster.tasks.length
-      if (seen !== SYNC_CALLS * TASKS) throw new Error('the service was not known')
+        if (cluster.reconcileIfChanged(now)) seen += cluster.tasks.length
+      if (seen !== SYNC_CALLS * TASKS) throw new Error('the service was not cached')
     },
   }
 }
@@ -158,7 +163,7 @@ function pickSubject(routes: RouteTable): Subject {
       for (let index = 0; index < SYNC_CALLS; index++) {
         const route = routes.find(ORIGIN)
         const now = systemClock.now()
-        if (route?.cluster.isCurrent(now) !== true) throw new Error('the service was not known')
+        if (route?.cluster.reconcileIfChanged(now) !== true) throw new Error('the service was not cached')
         sink.value = route.cluster.pick({ now, key: undefined }, NONE_TRIED, false)
       }
     },
@@ -180,7 +185,7 @@ function dispatchSubject(name: string, dispatcher: Dispatcher): Subject {
   }
 }
 
-/** The route, with a terminal where its connections would be. */
+/** The route, with a terminal instead of connections. */
 function answeredBy(route: Route, terminal: Dispatcher): Routes {
   class InstantPools extends Pools {
     override get(): Pool {
@@ -195,7 +200,7 @@ function answeredBy(route: Route, terminal: Dispatcher): Routes {
   return { find: (origin) => routes.get(String(origin)), close: done, destroy: done }
 }
 
-/** A silent terminal tells nobody that the first lookup is over; the server does, and then a moment. */
+/** A silent terminal does not show when the first lookup is over. The server's counter does, and then a moment. */
 async function warmSilently(dispatcher: Dispatcher, dns: { readonly queries: number }): Promise<void> {
   const before = dns.queries
   dispatcher.dispatch({ origin: ORIGIN, path: '/', method: 'GET' }, new IgnoringHandler())

@@ -1,4 +1,4 @@
-/** What 1,000 calls ask that come at once, for a name that nobody has asked for. */
+/** Queries of 1,000 simultaneous calls for a name that was never looked up. */
 import { createClient } from 'onehop'
 import { startLocalAws } from 'onehop/testing'
 import { cacheableLookupAt, call, dnsInterceptorAt, InstantTerminal } from './peers.ts'
@@ -8,7 +8,7 @@ const CALLS = 1_000
 const HOST = 'orders.shop.local'
 const TASKS = 4
 
-/** Asks for the host, as a process does that has just started. */
+/** Looks the host up with an empty cache, as a process does right after its start. */
 interface Fresh extends AsyncDisposable {
   ask(): Promise<unknown>
 }
@@ -33,11 +33,11 @@ export async function coldBurst(): Promise<Report> {
   for (const [what, side] of Object.entries(SIDES)) rows.push({ what, ...(await burst(side)) })
   return {
     name: 'cold',
-    title: `4c. ${CALLS.toLocaleString('en')} calls at once of one name that is not known yet`,
+    title: `4c. ${CALLS.toLocaleString('en')} simultaneous calls of one name that is not cached`,
     columns: { what: 'what', a: 'A queries', aaaa: 'AAAA queries' },
     rows,
     notes: [
-      'Counted at the server. Some of the 1,000 exceed the buffer of its socket, are not counted then, and are sent again.',
+      'Counted at the server. Some of the 1,000 queries overflow the buffer of its socket: they are not counted and are sent again.',
     ],
   }
 }

@@ -2,7 +2,7 @@ import type { HttpInstanceSummary } from '@aws-sdk/client-servicediscovery'
 import { p2c } from '../../src/balancer/p2c.ts'
 import { Cluster } from '../../src/cluster/cluster.ts'
 import { systemRandom, type Clock } from '../../src/core/clock.ts'
-import { endpointsOf } from '../../src/discovery/cloud-map-endpoint.ts'
+import { endpointsOf } from '../../src/discovery/cloud-map/endpoint.ts'
 import type { Endpoint } from '../../src/discovery/endpoint.ts'
 import { parseServiceName, type ServiceName } from '../../src/discovery/service-name.ts'
 import type { ServiceView } from '../../src/discovery/service-view.ts'
@@ -11,16 +11,16 @@ export const HOST = 'orders.shop.local'
 export const SERVICE: ServiceName = parseServiceName(HOST, ['shop.local'])
 
 /**
- * What the Cloud Map API tells of so many tasks that ECS registered, taken through JSON, so that each string is
- * one of its own as it is when it comes over the wire.
- * @param generation another one is another set of tasks
+ * The Cloud Map API's answer for `count` tasks that ECS registered. It goes through JSON, so that each string is a
+ * separate object, as it is when it comes over the wire.
+ * @param generation each generation is a different set of tasks
  */
 export function apiEndpoints(count: number, generation = 0): readonly Endpoint[] {
   const wire = JSON.stringify(Array.from({ length: count }, (_, index) => instance(index, generation)))
   return endpointsOf(HOST, JSON.parse(wire) as HttpInstanceSummary[], 'ipv4')
 }
 
-/** Good for 65,536 tasks in each of 200 generations. */
+/** Unique for 65,536 tasks in each of 200 generations. */
 export function addressOf(index: number, generation: number): string {
   return `10.${generation}.${index >> 8}.${index & 255}`
 }
@@ -53,7 +53,7 @@ export function clusterOver(view: ServiceView, clock: Clock): Cluster {
     slowStartMs: 0,
     maxPending: Number.POSITIVE_INFINITY,
     subset: undefined,
-    standpoint: undefined,
+    callerLocality: undefined,
     onDeparted: () => undefined,
   })
 }

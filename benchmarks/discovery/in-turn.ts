@@ -1,7 +1,7 @@
 import { Bench } from 'tinybench'
 import { median } from './statistics.ts'
 
-/** One thing to measure. A loop of its own, so that what V8 learns of one does not slow another down. */
+/** One subject to measure. It has a separate loop, so that V8's type feedback of one subject does not slow another. */
 export type Subject = { readonly name: string; readonly calls: number } & (
   | { readonly run: () => void }
   | { readonly runAsync: () => Promise<void> }
@@ -16,8 +16,8 @@ export interface Plan {
 }
 
 /**
- * Gives each subject a slice of time in turn, again and again, so that whatever else the machine does meets all
- * of them alike. The first round warms up and does not count. A round's number is the median over its slice.
+ * Gives each subject a slice of time in turn, many times, so that other load on the machine meets all of them alike.
+ * The first round is a warm-up and does not count. The result of a round is the median over its slice.
  */
 export async function measureInTurn(subjects: readonly Subject[], plan: Plan): Promise<Rounds> {
   const rounds = new Map(subjects.map(({ name }) => [name, [] as number[]]))
@@ -38,7 +38,7 @@ export async function measureInTurn(subjects: readonly Subject[], plan: Plan): P
   return rounds
 }
 
-/** Of each round, so that a slow round does not count for one side alone. */
+/** Computed within each round, so that a slow round affects both sides. */
 export function combine(
   rounds: Rounds,
   one: string,
@@ -51,7 +51,7 @@ export function combine(
 
 export function samplesOf(rounds: Rounds, name: string): readonly number[] {
   const samples = rounds.get(name)
-  if (samples === undefined) throw new Error(`nobody measured ${name}`)
+  if (samples === undefined) throw new Error(`${name} was not measured`)
   return samples
 }
 

@@ -1,6 +1,6 @@
 /**
- * What discovery costs: `npm run bench:discovery`, with `-- --json` for other programs, `-- --quick` to see that
- * it runs, `-- --only cached` for one part. The README beside this folder tells how to read it.
+ * The cost of discovery: `npm run bench:discovery`. `-- --json`: for other programs. `-- --quick`: only to see that it
+ * runs. `-- --only cached`: one part. benchmarks/README.md explains the results.
  */
 import { runParts } from '../parts.ts'
 import { cachedResolve } from './cached-resolve.ts'

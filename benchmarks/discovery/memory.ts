@@ -1,4 +1,4 @@
-/** How many bytes of heap an endpoint takes. */
+/** Heap per endpoint, in bytes. */
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { manualClock } from 'onehop/testing'
@@ -16,7 +16,7 @@ const SOURCES: Readonly<Record<string, (count: number, generation: number) => re
   'api (port, zone, id, 7 attributes)': apiEndpoints,
 }
 
-/** Bytes per endpoint, each with what is before it. */
+/** Bytes per endpoint; each value includes the previous ones. */
 interface Taken {
   readonly snapshot: number
   readonly view: number
@@ -33,7 +33,7 @@ export async function memory({ quick }: Effort): Promise<Report> {
   const counted = quick ? 1 : 7
   for (let round = 0; round <= counted; round++) {
     for (const [index, { size, endpoints }] of cases.entries()) {
-      // Another generation each round: no string may be one that is there already.
+      // A new generation each round, so that no string is shared with an earlier round.
       const taken = await weigh(() => endpoints(size, round), size, collect)
       if (round > 0) rounds[index]?.push(taken)
     }
@@ -52,8 +52,8 @@ export async function memory({ quick }: Effort): Promise<Report> {
     },
     rows: cases.map(({ size, source }, index) => rowOf(size, source, rounds[index] ?? [])),
     notes: [
-      'snapshot: the endpoints alone. + view: and what the view remembers of them, in order to put samples together. + upstreams: and the state of each in one cluster, without pools and sockets; one more cluster for each further origin of the service.',
-      `heapUsed after full garbage collections, median of ${counted} rounds; lowest and highest are of the last column.`,
+      'snapshot: the endpoints alone. + view: also what the view keeps to merge samples. + upstreams: also the state of each upstream in one cluster, without pools and sockets. Each further origin of the service has one more cluster.',
+      `heapUsed after full garbage collections, median of ${counted} rounds. lowest and highest: of the last column.`,
     ],
   }
 }
@@ -79,11 +79,11 @@ async function weigh(make: () => readonly Endpoint[], count: number, collect: ()
   await view.whenUsable()
   const withView = collect()
   const cluster = clusterOver(view, clock)
-  cluster.isCurrent(0)
+  cluster.reconcileIfChanged(0)
   const withCluster = collect()
-  // Read after the last collection, so that all of it lives until then.
+  // Read after the last collection, so that everything is alive until then.
   if (cluster.tasks.length !== count || view.snapshot?.endpoints.length !== endpoints.length)
-    throw new Error('the endpoints were not taken in')
+    throw new Error('the cluster does not have the endpoints')
   view.close()
   return {
     snapshot: (withSnapshot - before) / count,
@@ -92,19 +92,19 @@ async function weigh(make: () => readonly Endpoint[], count: number, collect: ()
   }
 }
 
-/** As out of a message: bytes become a string that shares nothing with others. */
+/** As from a message: bytes become a string that shares no memory with others. */
 function dnsEndpoints(count: number, generation: number): readonly Endpoint[] {
   return Array.from({ length: count }, (_, index) =>
     taskEndpoint(Buffer.from(addressOf(index, generation)).toString('latin1')),
   )
 }
 
-/** Collects and tells what is left. */
+/** Collects garbage and returns what is left. */
 function garbageCollector(): () => number {
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc') as () => void
   return () => {
-    // What is held by what the first pass finalizes goes with the second.
+    // The second pass frees what the finalizers of the first pass held.
     collect()
     collect()
     return process.memoryUsage().heapUsed

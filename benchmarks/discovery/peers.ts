@@ -1,4 +1,4 @@
-/** What others use for discovery by DNS, over the local AWS's DNS server. */
+/** Other libraries for discovery by DNS, with the DNS server of the local AWS. */
 import { promises } from 'node:dns'
 import CacheableLookup from 'cacheable-lookup'
 import { Dispatcher, interceptors } from 'undici'
@@ -16,14 +16,14 @@ const CONTROLLER = {
 
 const NO_HEADERS = {}
 
-/** Where a chain of dispatchers ends: takes a request and does nothing. */
+/** The end of a chain of dispatchers: it accepts a request and does nothing. */
 export class SilentTerminal extends Dispatcher {
   override dispatch(): boolean {
     return true
   }
 }
 
-/** The same, but each request is answered before `dispatch` returns: 200, without a body. */
+/** The same, but it answers each request before `dispatch` returns: 200, without a body. */
 export class InstantTerminal extends Dispatcher {
   override dispatch(_options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
     handler.onRequestStart?.(CONTROLLER, null)
@@ -33,7 +33,7 @@ export class InstantTerminal extends Dispatcher {
   }
 }
 
-/** What callers of a dispatcher hand over, at its smallest. */
+/** The smallest options that a dispatcher accepts. */
 export class IgnoringHandler implements Dispatcher.DispatchHandler {
   onRequestStart(): void {}
   onResponseStart(): void {}
@@ -45,20 +45,20 @@ export class IgnoringHandler implements Dispatcher.DispatchHandler {
 }
 
 export function resolverAt(server: string): promises.Resolver {
-  // Short, because a burst of packets may overflow the server's buffer, and what is dropped is waited for.
+  // Short, because a burst of packets may overflow the server's buffer, and dropped packets cost a full timeout.
   const resolver = new promises.Resolver({ timeout: 250, tries: 8 })
   resolver.setServers([server])
   return resolver
 }
 
-/** `lookup: false`: names that are not there must not go to the machine's own resolver. */
+/** `lookup: false`: unknown names must not go to the machine's resolver. */
 export function cacheableLookupAt(server: string): CacheableLookup {
   return new CacheableLookup({ resolver: resolverAt(server), lookup: false })
 }
 
 /**
- * undici's interceptor with a `lookup` that tells the TTLs of the A records. Its own goes through getaddrinfo,
- * which knows none, and keeps addresses for 10 s whatever the records say.
+ * undici's interceptor with a `lookup` that returns the TTLs of the A records. The default lookup uses getaddrinfo,
+ * which returns no TTLs; the interceptor then keeps addresses for 10 s.
  */
 export function dnsInterceptorAt(server: string): Dispatcher.DispatcherComposeInterceptor {
   const resolver = resolverAt(server)

@@ -1,11 +1,11 @@
-/** What a client asks of DNS and of Cloud Map in a minute, counted at the servers. */
+/** Queries of one client to DNS and Cloud Map in a minute, counted at the servers. */
 import { cloudMapResolver, dnsResolver, type Resolver } from 'onehop'
 import { seededRandom, startLocalAws, type LocalAws, type ManualClock } from 'onehop/testing'
 import type { Effort, Report, Row } from './report.ts'
 import { virtualClient } from './virtual-minutes.ts'
 
 const TASKS = 3
-const MOST_SERVICES = 100
+const MAX_SERVICES = 100
 
 interface Source {
   readonly name: string
@@ -29,7 +29,7 @@ function dnsOf({ dns }: LocalAws, clock: ManualClock): Resolver {
 
 export async function queriesPerMinute({ quick }: Effort): Promise<Report> {
   await using aws = await startLocalAws()
-  for (let service = 0; service < MOST_SERVICES; service++) {
+  for (let service = 0; service < MAX_SERVICES; service++) {
     addService(aws, hostOf(service, 'ten.local'), 10)
     addService(aws, hostOf(service, 'sixty.local'), 60)
   }
@@ -55,10 +55,10 @@ export async function queriesPerMinute({ quick }: Effort): Promise<Report> {
     },
     rows,
     notes: [
-      `Virtual time, real servers: all services are called at once at the start ("at start": queries of all kinds then), and then all the time for ${quick ? '1 minute' : '3 to 5 minutes'}, of which this is the mean.`,
-      '"left alone": queries in a whole minute without calls, after two others without.',
-      'The number of calls does not matter. DNS: one A query per name and TTL. API: a poll each 5 s +- 10 %; the first after 30 s reads the instances instead.',
-      'A clock cannot be given to cacheable-lookup or to interceptors.dns: 4b compares in real time.',
+      `Virtual time, real servers. At the start all services are called at once ("at start": all queries of that moment). Then they are called all the time for ${quick ? '1 minute' : '3 to 5 minutes'}; the table has the mean.`,
+      '"left alone": queries in the third minute without calls.',
+      'The number of calls does not matter. DNS: one A query per name and TTL. API: one poll per 5 s +- 10 %; the first poll after 30 s reads the instances instead.',
+      'cacheable-lookup and interceptors.dns do not accept a clock: 4b compares in real time.',
     ],
   }
 }

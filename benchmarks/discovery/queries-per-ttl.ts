@@ -1,4 +1,4 @@
-/** The same beside others, in real time: what each asks of DNS per name and TTL. */
+/** DNS queries per name and TTL of onehop and other libraries, in real time. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createClient } from 'onehop'
 import { startLocalAws, type LocalAws } from 'onehop/testing'
@@ -10,7 +10,7 @@ const NAMES = 10
 const EVERY_MS = 20
 const TASKS = 4
 
-/** One library, and how it is asked for the addresses of a host. */
+/** One library, and how it resolves a host. */
 interface Side {
   readonly what: string
   readonly label: string
@@ -62,9 +62,9 @@ export async function queriesPerTtl({ quick }: Effort): Promise<Report> {
     columns: { what: 'what', atOnce: 'calls at once', a: 'A', aaaa: 'AAAA' },
     rows,
     notes: [
-      `Real time: TTL ${TTL_SECONDS} s, ${NAMES} names each, called every ${EVERY_MS} ms for ${measuredSeconds} s, all side by side. "calls at once": of one name, in the same tick.`,
-      'onehop asks in the background when the TTL ends, and calls go on with the old answer for these milliseconds; the others have the call wait that comes first after it.',
-      'onehop asks for AAAA where there is no A (dns.family: dual asks for both). cacheable-lookup always asks for both. The interceptor was given a lookup of A records with their TTLs; its own uses getaddrinfo and keeps addresses for 10 s whatever the TTL.',
+      `Real time: TTL ${TTL_SECONDS} s, ${NAMES} names each, called every ${EVERY_MS} ms for ${measuredSeconds} s, all at the same time. "calls at once": calls of one name in the same tick.`,
+      'When the TTL ends, onehop refreshes in the background, and calls use the old answer for these milliseconds. With the others, the next call waits.',
+      'onehop asks for AAAA records of names without A records (dns.family: dual asks for both). cacheable-lookup always asks for both. The interceptor got a lookup of A records with TTLs; its default uses getaddrinfo and keeps addresses for 10 s.',
     ],
   }
 }

@@ -1,4 +1,4 @@
-/** What it takes a client to take in a new answer of its source. */
+/** The cost of a new discovery answer for a client. */
 import { manualClock, seededRandom } from 'onehop/testing'
 import { systemRandom } from '../../src/core/clock.ts'
 import type { Endpoint, Snapshot } from '../../src/discovery/endpoint.ts'
@@ -11,7 +11,7 @@ import { median } from './statistics.ts'
 const SIZES = [10, 100, 1_000]
 const RANDOM = seededRandom(1)
 
-/** Two sets of endpoints, that a source tells in turn. */
+/** Two sets of endpoints that a source returns in turn. */
 type Sets = readonly [readonly Endpoint[], readonly Endpoint[]]
 
 const CHANGES: Readonly<Record<string, (count: number) => Sets>> = {
@@ -20,7 +20,7 @@ const CHANGES: Readonly<Record<string, (count: number) => Sets>> = {
   'all replaced': (count) => [apiEndpoints(count), apiEndpoints(count, 1)],
 }
 
-/** µs of one answer: until the view has it, and until the cluster has. */
+/** µs per answer: until the view has it, and until the cluster has it. */
 interface Taken {
   readonly viewUs: number
   readonly clusterUs: number
@@ -40,7 +40,7 @@ export async function reconcile({ quick }: Effort): Promise<Report> {
   }
   return {
     name: 'reconcile',
-    title: '2. Taking in an answer of the source: µs per answer',
+    title: '2. A new discovery answer: µs per answer',
     columns: {
       endpoints: 'endpoints',
       change: 'change',
@@ -53,31 +53,32 @@ export async function reconcile({ quick }: Effort): Promise<Report> {
     },
     rows: cases.map(({ size, change }, index) => rowOf(size, change, rounds[index] ?? [])),
     notes: [
-      'view: checks the answer and compares it with the last one, and has some µs whatever the size (a promise, a signal and a timer for the lookup). The source answers at once, with objects that are not those of its last answer, as from the wire.',
-      'cluster: cluster.isCurrent(now), in which the first call after a change pays for it: upstreams that stay keep their state, others are made or leave (none has connections here).',
-      'The same set in another order is no change for the cluster: the view goes on with the array it has. Two sets that have nothing in common are told apart at the first endpoint, others at the last.',
-      `Medians of ${plan.rounds} rounds of ${plan.answers} answers, each case in turn; lowest and highest of the rounds. A client does this once per TTL or poll and service.`,
+      'view: checks the answer and compares it with the last one. It costs some µs at any size (a promise, a signal and a timer for the lookup). The source answers at once, with new objects, as from the wire.',
+      'cluster: cluster.reconcileIfChanged(now). The first call after a change pays for it: upstreams that stay keep their state, others are created or removed (none has connections here).',
+      'The same set in another order does not change the cluster: the view keeps its array. Two sets without common endpoints differ at the first comparison, others only at the last.',
+      `Medians of ${plan.rounds} rounds of ${plan.answers} answers, each case in turn. lowest, highest: of the rounds. A client does this once per service and TTL or poll.`,
     ],
   }
 }
 
 async function takeIn(sets: Sets, answers: number): Promise<Taken> {
   const clock = manualClock()
-  let told = sets[0]
-  const resolver: Resolver = { resolve: async () => snapshotOf(told) }
+  let endpoints = sets[0]
+  const resolver: Resolver = { resolve: async () => snapshotOf(endpoints) }
   const view = new ServiceView(SERVICE, { resolver, clock, random: systemRandom })
   const cluster = clusterOver(view, clock)
   const viewUs: number[] = []
   const clusterUs: number[] = []
   for (let answer = 0; answer <= answers; answer++) {
-    told = answer % 2 === 0 ? sets[0] : sets[1]
+    endpoints = answer % 2 === 0 ? sets[0] : sets[1]
     const askedAt = performance.now()
     await view.whenUsable()
     const toldAt = performance.now()
-    const isCurrent = cluster.isCurrent(0)
+    const isCurrent = cluster.reconcileIfChanged(0)
     const doneAt = performance.now()
-    if (!isCurrent || cluster.tasks.length !== told.length) throw new Error('the answer was not taken in')
-    // The first one fills an empty cluster.
+    if (!isCurrent || cluster.tasks.length !== endpoints.length)
+      throw new Error('the cluster does not have the answer')
+    // The first answer fills an empty cluster.
     if (answer === 0) continue
     viewUs.push((toldAt - askedAt) * 1_000)
     clusterUs.push((doneAt - toldAt) * 1_000)

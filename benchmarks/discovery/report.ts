@@ -1,21 +1,21 @@
-/** What a part of the benchmark found out, as JSON and as a table. */
+/** Result of one part of a benchmark, as JSON and as a table. */
 
 export type Cell = string | number | null
 
-/** null is what does not apply, told as a dash. */
+/** null: does not apply, shown as a dash. */
 export type Row = Readonly<Record<string, Cell>>
 
 export interface Report {
   readonly name: string
   readonly title: string
-  /** Headings by the keys of the rows, in the order in which they are shown. */
+  /** Headings by key of the rows, in display order. */
   readonly columns: Readonly<Record<string, string>>
   readonly rows: readonly Row[]
-  /** What a reader has to know in order to read the numbers right. */
+  /** What a reader has to know to read the numbers. */
   readonly notes: readonly string[]
 }
 
-/** How long the parts may take: enough to be trusted, or enough to see that they run. */
+/** Duration of the parts: long enough for results, or just long enough to see that they run. */
 export interface Effort {
   readonly quick: boolean
 }
@@ -39,7 +39,7 @@ export function table({ title, columns, rows, notes }: Report): string {
   return [title, '', head, rule, ...body, '', ...notes.map((note) => `* ${note}`)].join('\n')
 }
 
-/** Three significant digits: the machine gives no more. */
+/** Three significant digits: measurements are not more exact. */
 function textOf(cell: Cell): string {
   if (cell === null) return '-'
   if (typeof cell === 'string') return cell

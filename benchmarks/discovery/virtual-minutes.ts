@@ -1,21 +1,21 @@
 import { createClient, type Client, type ClientOptions, type Resolver } from 'onehop'
 import { manualClock, seededRandom, type ManualClock } from 'onehop/testing'
 
-/** Real time for lookups under way: a loopback server answers within milliseconds. */
+/** Real time that pending lookups may take. A loopback server answers within milliseconds. */
 const LOOKUP_BOUND_MS = 10_000
 
-/** How far a step goes at most, so that services are called well within the 60 s after which they count as idle. */
-const LONGEST_STEP_MS = 5_000
+/** Longest step. Services count as idle after 60 s without calls, so steps are much shorter. */
+const MAX_STEP_MS = 5_000
 
-/** A client on virtual time that asks real servers. */
+/** A client on virtual time with real servers. */
 export interface VirtualClient extends AsyncDisposable {
-  /** Lets so many minutes pass, in which each of `hosts` is called again and again. */
+  /** Advances time by some minutes, and calls each of `hosts` all the time. */
   pass(minutes: number, hosts: readonly string[]): Promise<void>
 }
 
 /**
- * Virtual time goes from one lookup to the next and stands still while it is under way, so a lookup takes no
- * time at all, and the result is what TTLs and poll intervals make of it.
+ * Virtual time jumps from one lookup to the next and stops during a lookup. So lookups take no time, and only TTLs
+ * and poll intervals decide the result.
  */
 export function virtualClient(
   resolverOf: (clock: ManualClock) => Resolver,
@@ -39,10 +39,10 @@ export function virtualClient(
   const landed = async (): Promise<void> => {
     const until = performance.now() + LOOKUP_BOUND_MS
     while (flights.size > 0) {
-      if (performance.now() > until) throw new Error(`${flights.size} lookups take too long`)
+      if (performance.now() > until) throw new Error(`${flights.size} lookups did not end in time`)
       await Promise.all(flights)
     }
-    // What follows a lookup inside the client.
+    // Time for what the client does after a lookup.
     await new Promise((resolve) => setImmediate(resolve))
   }
 
@@ -55,7 +55,7 @@ export function virtualClient(
         await used
         const leftMs = end - clock.now()
         if (leftMs <= 0) return
-        await clock.advance(Math.min(leftMs, LONGEST_STEP_MS, untilNextLookupMs(client)))
+        await clock.advance(Math.min(leftMs, MAX_STEP_MS, untilNextLookupMs(client)))
       }
     },
     [Symbol.asyncDispose]: () => client.close(),

@@ -1,6 +1,6 @@
 /**
- * Each import happens in a process of its own, and processes take turns: undici, each entry of the package, undici again,
- * and so on. A round is a process of each. An entry is compared with undici within each round.
+ * Each import runs in a separate process. A round has one process for undici, for each entry of the package, and for
+ * undici again, in turn. An entry is compared with undici within each round.
  */
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
@@ -9,9 +9,9 @@ import type { Effort, Report } from '../discovery/report.ts'
 
 const root = new URL('../../', import.meta.url)
 
-/** By what they are compared with. The package is imported as users do it, from `dist`. */
+/** What is compared. The package is imported as users import it, from `dist`. */
 const BASE = 'undici'
-/** The base again: what the machine makes of one and the same thing. */
+/** The base again, which shows the noise of the machine. */
 const AGAIN = 'undici, again'
 const SUBJECTS = [BASE, AGAIN, 'onehop', 'onehop/ecs', 'onehop/testing']
 
@@ -32,7 +32,7 @@ interface Sample {
 export async function imports({ quick }: Effort): Promise<Report> {
   const rounds = quick ? 2 : 40
   const samples = new Map(SUBJECTS.map((name) => [name, [] as Sample[]]))
-  // The first round brings files into the cache of the operating system, and does not count.
+  // The first round fills the operating system's file cache and does not count.
   for (let round = 0; round <= rounds; round++) {
     for (const [name, taken] of samples) {
       const sample = await timeImport(name === AGAIN ? BASE : name)
@@ -46,7 +46,7 @@ export async function imports({ quick }: Effort): Promise<Report> {
     )
   return {
     name: 'imports',
-    title: `ms per import, in processes of their own; medians of ${rounds} rounds`,
+    title: `ms per import, each in a separate process; medians of ${rounds} rounds`,
     columns: {
       what: 'import of',
       wall: 'ms',
@@ -62,8 +62,8 @@ export async function imports({ quick }: Effort): Promise<Report> {
       cpuBeyond: beyond(name, 'cpu'),
     })),
     notes: [
-      'more than undici: the median of the differences within each round. Its second row is the noise.',
-      'Wall time is what a start waits. CPU time says more where other processes want the same cores.',
+      'more than undici: median of the differences within each round. The second row is noise.',
+      'Wall time is what a start waits. CPU time is more reliable when other processes use the same cores.',
     ],
   }
 }

@@ -1,13 +1,14 @@
-/** What a call costs beyond the request itself: the layer alone, over a terminal that answers before it returns. */
+/** The cost of a call without the request: the layer alone, above a terminal that answers before it returns. */
+import { OwnLocation } from '../../src/caller-location.ts'
 import { startLocalAws } from 'onehop/testing'
 import { interceptors, type Dispatcher, type Pool } from 'undici'
 import { systemClock, systemRandom } from '../../src/core/clock.ts'
 import { SnapshotCache } from '../../src/discovery/cache.ts'
-import { dnsResolver } from '../../src/discovery/dns.ts'
+import { dnsResolver } from '../../src/discovery/dns/resolver.ts'
 import { DiscoveryDispatcher, type Routes } from '../../src/dispatch/dispatcher.ts'
-import { Pools } from '../../src/dispatch/pools.ts'
-import { RouteTable } from '../../src/routes.ts'
-import { settingsOf } from '../../src/settings.ts'
+import { Pools } from '../../src/dispatch/connections/pools.ts'
+import { RouteTable } from '../../src/dispatch/router.ts'
+import { settingsOf } from '../../src/config/settings.ts'
 import { combine, measureInTurn, spreadOf, type Subject } from '../discovery/in-turn.ts'
 import { call, dnsInterceptorAt, IgnoringHandler, InstantTerminal } from '../discovery/peers.ts'
 import type { Effort, Report, Row } from '../discovery/report.ts'
@@ -29,7 +30,11 @@ export async function layer({ quick }: Effort): Promise<Report> {
   const terminal = new InstantTerminal()
   const dns = dnsResolver({ servers: [server] })
   const cache = new SnapshotCache({ resolver: dns, clock: systemClock, random: systemRandom })
-  const routes = new RouteTable(settingsOf({ namespaces: ['shop.local'] }), cache)
+  const routes = new RouteTable(
+    settingsOf({ namespaces: ['shop.local'] }),
+    cache,
+    new OwnLocation(systemClock),
+  )
   const dispatchers: Readonly<Record<string, Dispatcher>> = {
     [TERMINAL]: terminal,
     [ONEHOP]: new DiscoveryDispatcher(over(routes, terminal), terminal),
@@ -52,12 +57,12 @@ export async function layer({ quick }: Effort): Promise<Report> {
   })
   return {
     name: 'layer',
-    title: `2. The layer alone, ${TASKS} tasks: µs per call beyond a terminal that answers at once`,
+    title: `2. The layer alone, ${TASKS} tasks: µs per call above a terminal that answers at once`,
     columns: { what: 'what', us: 'µs', lowest: 'lowest', highest: 'highest', ratio: 'ratio' },
     rows,
     notes: [
-      'onehop: route, pick, attempt, latencies, health, budget, timeouts; all that is on by default. The other: discovery by a lookup with TTLs, and retries.',
-      `lowest, highest: of ${plan.rounds} rounds, in each of which all had a slice of time in turn.`,
+      'onehop: route, pick, attempt, latencies, health, budget and timeouts, the defaults. interceptors: discovery by a lookup with TTLs, and retries.',
+      `lowest, highest: of ${plan.rounds} rounds. In each round every subject gets one slice of time.`,
     ],
   }
 }
@@ -74,7 +79,7 @@ function subjectOf(name: string, dispatcher: Dispatcher): Subject {
   }
 }
 
-/** The routes, with a terminal where their connections would be. */
+/** The routes, with a terminal instead of connections. */
 function over(routes: RouteTable, terminal: Dispatcher): Routes {
   const route = routes.find(ORIGIN)
   if (route === undefined) throw new Error(`${ORIGIN} is not discovered`)

@@ -1,6 +1,6 @@
 /**
- * What onehop adds to a request: `npm run bench:overhead`, with `-- --json` for other programs, `-- --quick` to see
- * that it runs, `-- --only layer` for one part.
+ * What onehop adds to a request: `npm run bench:overhead`. `-- --json`: for other programs. `-- --quick`: only to see
+ * that it runs. `-- --only layer`: one part.
  */
 import { runParts } from '../parts.ts'
 import { layer } from './layer.ts'

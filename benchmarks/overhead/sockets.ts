@@ -1,4 +1,4 @@
-/** CPU time of a whole request over a socket: onehop beside a round robin that somebody wrote by hand. */
+/** CPU time of a whole request over a socket: onehop beside a hand-written round robin. */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { createClient, staticResolver } from 'onehop'
@@ -14,14 +14,14 @@ interface Load {
   readonly requestsPerSlice: number
 }
 
-/** Slices of some 30 ms: a machine that others use changes its pace from second to second, for both alike then. */
+/** Slices of about 30 ms: the speed of a shared machine changes from second to second, then for both sides alike. */
 const LOADS: readonly Load[] = [
   { inFlight: 50, requestsPerSlice: 800 },
   { inFlight: 1, requestsPerSlice: 300 },
 ]
 const PAIRS = 400
 
-/** One request, to the last byte of its answer. */
+/** One request, to the last byte of its response. */
 type Send = () => Promise<void>
 
 export async function sockets({ quick }: Effort): Promise<Report> {
@@ -50,9 +50,9 @@ export async function sockets({ quick }: Effort): Promise<Report> {
       },
       rows,
       notes: [
-        'by hand: four undici Pools, called by turns; neither discovery, nor balancing, health, retries or timeouts.',
-        'onehop: all that is on by default, with a static resolver.',
-        `ratio: median over ${quick ? 2 : PAIRS} pairs of slices, which take turns in going first; and the quartiles of it.`,
+        'by hand: four undici Pools in round robin, without discovery, balancing, health, retries and timeouts.',
+        'onehop: the defaults, with a static resolver.',
+        `ratio: median over ${quick ? 2 : PAIRS} pairs of slices, and its quartiles. The two sides take turns in going first.`,
       ],
     }
   } finally {
@@ -68,7 +68,7 @@ async function compare(
   pairs: number,
 ): Promise<Row> {
   const costs = { onehop: [] as number[], byHand: [] as number[] }
-  // The first pairs warm up: connections, and what V8 learns.
+  // The first pairs are a warm-up, for connections and V8.
   for (let pair = -Math.ceil(pairs / 10); pair < pairs; pair++) {
     const order = pair % 2 === 0 ? (['onehop', 'byHand'] as const) : (['byHand', 'onehop'] as const)
     for (const name of order) {
@@ -89,7 +89,7 @@ async function compare(
   }
 }
 
-/** µs of user and system time, all threads of this process: garbage collection is a part of the price. */
+/** µs of user and system time of all threads of this process, so garbage collection counts. */
 async function cpuPerRequest(send: Send, { inFlight, requestsPerSlice }: Load): Promise<number> {
   let left = requestsPerSlice
   const before = process.cpuUsage()
@@ -119,7 +119,7 @@ function inTurn(pools: readonly Pool[]): Send {
   let turn = 0
   return () => {
     const send = sends[turn++ % sends.length]
-    if (send === undefined) throw new Error('there are no pools')
+    if (send === undefined) throw new Error('the list of pools is empty')
     return send()
   }
 }

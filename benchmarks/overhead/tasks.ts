@@ -1,4 +1,4 @@
-/** Four tasks in one process, so that their CPU time is not that of the client. Prints the port. */
+/** Four tasks in a separate process, so that their CPU time does not count for the client. Prints the port. */
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 

@@ -1,4 +1,4 @@
-/** Tells the bytes per pick of one balancer: a process of its own, started by bytes.ts. */
+/** Prints the bytes per pick of one balancer. bytes.ts starts it as a separate process. */
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { systemRandom } from '../../src/core/clock.ts'
@@ -10,15 +10,15 @@ const collect = runInNewContext('gc') as () => void
 
 const [, , name, source, picks, batches] = process.argv
 const subject = [...SUBJECTS, CONTROL].find((one) => one.name === name)
-if (subject === undefined) throw new Error(`there is no ${name}`)
+if (subject === undefined) throw new Error(`unknown balancer: ${name}`)
 const balancer = subject.balancer(source === 'system' ? systemRandom : pooledRandom())
 const run = picksOf(balancer, UPSTREAMS_OF_BYTES, subject.weighted)
 
-// V8 has to know it well: code that is not optimized yet puts its numbers on the heap.
+// Long enough for V8 to optimize: code that is not optimized puts its numbers on the heap.
 for (let i = 0; i < 6; i++) run(Number(picks))
 const taken = Array.from({ length: Number(batches) }, () => {
   collect()
-  // A collection drops what V8 has compiled and believes to be of no use any more.
+  // A collection drops compiled code that V8 considers unused.
   run(1_000)
   const before = process.memoryUsage().heapUsed
   run(Number(picks))

@@ -1,17 +1,17 @@
-/** Bytes of heap that a pick allocates. */
+/** Heap that a pick allocates, in bytes. */
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import type { Effort, Report, Row } from '../discovery/report.ts'
 import { CONTROL, SUBJECTS, UPSTREAMS_OF_BYTES } from './subjects.ts'
 
 const BATCHES = 20
-/** What a batch allocates has to fit in the young generation, so that nothing is collected meanwhile. */
+/** The allocations of a batch have to fit in the young generation, so that nothing is collected in between. */
 const PICKS = 50_000
 const MEASURE = new URL('bytes-of.ts', import.meta.url).pathname
 
 /**
- * Each in a process of its own: what is put on the heap depends on what V8 makes of the code, which depends on all
- * that has run before. A process that calls its services has one balancer and one source of chance, too.
+ * Each balancer runs in a separate process: what V8 puts on the heap depends on everything that ran before. A real
+ * process has one balancer and one source of randomness, too.
  */
 export async function bytes({ quick }: Effort): Promise<Report> {
   const picks = quick ? 2_000 : PICKS
@@ -31,9 +31,9 @@ export async function bytes({ quick }: Effort): Promise<Report> {
     columns: { balancer: 'balancer', pooled: 'by the balancer', system: 'with Math.random()' },
     rows,
     notes: [
-      `heapUsed before and after ${picks.toLocaleString('en')} picks, after a garbage collection: the median of ${BATCHES} such batches (${(BATCHES * picks).toLocaleString('en')} picks), each row in processes of its own. What is below one byte is what reading heapUsed takes, and told as 0.`,
-      'by the balancer: with random numbers out of a typed array. Math.random() puts each number on the heap, 16 bytes: how many a pick draws is seen in the difference.',
-      'For a set of candidates that it has not seen, random, leastRequest and roundRobin note one number, and consistentHash 4 bytes for each: also for what is left to retry with. This is not in the table.',
+      `heapUsed before and after ${picks.toLocaleString('en')} picks, after a garbage collection. Median of ${BATCHES} such batches (${(BATCHES * picks).toLocaleString('en')} picks), each row in separate processes. Less than one byte is the cost of reading heapUsed and shown as 0.`,
+      'by the balancer: with random numbers from a typed array. Math.random() puts each number on the heap (16 bytes), so the difference shows how many a pick draws.',
+      'For each new set of candidates, random, leastRequest and roundRobin store one number, and consistentHash 4 bytes per candidate. A retry has a new set, too. The table does not include this.',
     ],
   }
 }

@@ -1,6 +1,6 @@
 /**
- * What a pick costs: `npm run bench:pick`, with `-- --json` for other programs, `-- --quick` to see that it runs,
- * `-- --only bytes` for one part. The README beside this folder tells how to read it.
+ * The cost of a pick: `npm run bench:pick`. `-- --json`: for other programs. `-- --quick`: only to see that it runs.
+ * `-- --only bytes`: one part. benchmarks/README.md explains the results.
  */
 import { runParts } from '../parts.ts'
 import { bytes } from './bytes.ts'

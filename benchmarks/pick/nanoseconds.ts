@@ -5,7 +5,7 @@ import { systemRandom } from '../../src/core/clock.ts'
 import { picksOf, SUBJECTS, YARDSTICK, type Subject } from './subjects.ts'
 
 const SIZES = [10, 100, 1_000, 10_000] as const
-const MOST = SIZES[SIZES.length - 1] as number
+const MAX_SIZE = SIZES[SIZES.length - 1] as number
 const ROUNDS = 7
 
 export async function nanoseconds({ quick }: Effort): Promise<Report> {
@@ -31,7 +31,7 @@ export async function nanoseconds({ quick }: Effort): Promise<Report> {
       lowest: many?.lowest ?? null,
       highest: many?.highest ?? null,
       toP2c: ratio(at(subject, 1_000), at(YARDSTICK, 1_000)),
-      growth: few === undefined || most === undefined ? null : ratio(at(subject, MOST), at(subject, 10)),
+      growth: few === undefined || most === undefined ? null : ratio(at(subject, MAX_SIZE), at(subject, 10)),
     }
   }
   return {
@@ -47,9 +47,9 @@ export async function nanoseconds({ quick }: Effort): Promise<Report> {
     },
     rows: SUBJECTS.map(rowOf),
     notes: [
-      `Medians of ${quick ? 2 : ROUNDS} rounds, in each of which all had a slice of time in turn; lowest, highest and ÷ p2c at 1,000 upstreams. Ratios are taken round by round.`,
+      `Medians of ${quick ? 2 : ROUNDS} rounds. In each round every subject gets one slice of time. lowest, highest and ÷ p2c: at 1,000 upstreams. Ratios are computed within each round.`,
       "leastRequest({ choices: 'all' }) and consistentHash look at every candidate, by what they are: at its calls under way, or at its hash with the key. For large fleets there are subsets.",
-      'What p2c() and the other O(1) ones take more at 10,000 is the memory: two upstreams drawn at random of 10,000 are not in the caches of the processor, of 10 they are.',
+      'At 10,000, p2c() and the other O(1) balancers are slower because of memory: two random upstreams of 10,000 are not in the caches of the processor, two of 10 are.',
     ],
   }
 }

@@ -1,6 +1,6 @@
-/** The balancers, each with upstreams of a live fleet. */
+/** The balancers, each with the upstreams of a live fleet. */
 import { compileFunction } from 'node:vm'
-// By their files: 22 processes that each load the whole package would take longer than what they measure.
+// Imported file by file: 22 processes that load the whole package would take longer than the measurement.
 import type { Balancer, PickHint } from '../../src/balancer/balancer.ts'
 import { consistentHash } from '../../src/balancer/consistent-hash.ts'
 import { leastRequest } from '../../src/balancer/least-request.ts'
@@ -10,16 +10,16 @@ import { roundRobin } from '../../src/balancer/round-robin.ts'
 import { Upstream } from '../../src/cluster/upstream.ts'
 import type { Random } from '../../src/core/clock.ts'
 import { taskEndpoint } from '../../src/discovery/endpoint.ts'
-import { seededRandom } from '../../src/testing/seeded-random.ts'
+import { seededRandom } from '../../src/testing/fakes/seeded-random.ts'
 
-/** Picks so many times in a loop of its own. */
+/** Picks `times` times, in a separate loop. */
 export type Picks = (times: number) => void
 
 export interface Subject {
   readonly name: string
   /** Whether a pick looks at every candidate. */
   readonly scans: boolean
-  /** Every third upstream has half of the weight, as a canary has. */
+  /** Every third upstream has half the weight, as a canary has. */
   readonly weighted: boolean
   readonly balancer: (random: Random) => Balancer
 }
@@ -42,10 +42,10 @@ export const SUBJECTS: readonly Subject[] = [
   subject('consistentHash({ header }), two weights', hash, { scans: true, weighted: true }),
 ]
 
-/** Held where V8 cannot see that nobody reads it. */
+/** Stored where V8 cannot prove that it is unused. */
 const sink: { hint: unknown } = { hint: undefined }
 
-/** Allocates one small object a pick, in order to see that it would be seen. */
+/** Allocates one small object per pick, to show that the measurement notices it. */
 export const CONTROL: Subject = subject('control: one small object a pick', () => ({
   pick(candidates, { now, key }) {
     sink.hint = { now, key }
@@ -53,7 +53,7 @@ export const CONTROL: Subject = subject('control: one small object a pick', () =
   },
 }))
 
-/** Enough to be a fleet, and few enough for a million picks of all. */
+/** A realistic fleet, and few enough for a million picks of balancers that look at all. */
 export const UPSTREAMS_OF_BYTES = 20
 
 function subject(
@@ -65,8 +65,8 @@ function subject(
 }
 
 /**
- * Random numbers that never are objects on the heap, as each of `Math.random()` is where V8 does not put its caller
- * and the balancer into one: they tell what is allocated by a balancer, and what by its source of chance.
+ * Random numbers that are never heap objects. `Math.random()` makes one per number unless V8 inlines the balancer
+ * into its caller. The difference shows what the balancer allocates, and what its source of randomness does.
  */
 export function pooledRandom(): Random {
   const pool = new Uint32Array(4_096)
@@ -82,15 +82,15 @@ export function pooledRandom(): Random {
   }
 }
 
-/** A power of two, so that the next is a mask away. */
+/** A power of two, so that a mask finds the next index. */
 const HINTS = 1_024
 const NOW = 5_000
 
-// What V8 learns of one balancer's calls must not slow another's: every subject has a loop that is compiled for it.
+// V8's type feedback of one balancer must not slow another: every subject has a loop that is compiled for it.
 const LOOP = `return (times) => {
   let picked
   for (let i = 0; i < times; i++) picked = balancer.pick(candidates, hints[i & ${HINTS - 1}])
-  if (!candidates.includes(picked)) throw new Error('nothing was picked')
+  if (!candidates.includes(picked)) throw new Error('the balancer picked no candidate')
 }`
 
 export function picksOf(balancer: Balancer, size: number, weighted: boolean): Picks {
@@ -99,14 +99,14 @@ export function picksOf(balancer: Balancer, size: number, weighted: boolean): Pi
   return make(balancer, upstreams(size, weighted), hints)
 }
 
-/** As they are in the middle of their work: with latencies of 5 to 25 ms, and up to 3 calls under way. */
+/** A fleet under load: latencies of 5 to 25 ms, up to 3 pending calls each. */
 function upstreams(count: number, weighted: boolean): readonly Upstream[] {
   const chance = seededRandom(1)
   return Array.from({ length: count }, (_, i) => {
     const weight = weighted && i % 3 === 0 ? 0.5 : 1
     const upstream = new Upstream(taskEndpoint(`10.0.${i >> 8}.${i & 255}`, { weight }), 8080, 15, 0)
     upstream.observe(5 + 20 * chance.next(), NOW * chance.next())
-    upstream.pending = Math.floor(4 * chance.next())
+    for (let pending = Math.floor(4 * chance.next()); pending > 0; pending--) upstream.begin(NOW)
     return upstream
   })
 }

@@ -1,16 +1,16 @@
 /**
- * What balancers make of a fleet: `npm run simulate`, with names of scenarios for some of them, `-- --json` for other
- * programs, `-- --pictures docs/pictures` to draw them as well. The same numbers from run to run.
+ * Compares balancers on simulated fleets: `npm run simulate`, or with the names of some scenarios. `-- --json`: for
+ * other programs. `-- --pictures docs/pictures`: also draws the pictures. The numbers are the same in every run.
  */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { table, type Row } from '../discovery/report.ts'
-import type { Totals } from './measures.ts'
-import { PICTURES } from './pictures.ts'
-import { POLICIES } from './policies.ts'
-import { simulate, type Scenario } from './run.ts'
-import { SCENARIOS } from './scenarios.ts'
+import type { Totals } from '../../simulation/measures.ts'
+import { PICTURES } from '../../simulation/pictures.ts'
+import { POLICIES } from '../../simulation/policies.ts'
+import { simulate, type Scenario } from '../../simulation/run.ts'
+import { SCENARIOS } from '../../simulation/scenarios.ts'
 
 const COLUMNS = {
   policy: 'policy',
@@ -31,7 +31,9 @@ const { values, positionals } = parseArgs({
 })
 for (const name of positionals)
   if (!SCENARIOS.some((scenario) => scenario.name === name))
-    throw new Error(`${name}: there are ${SCENARIOS.map((scenario) => scenario.name).join(', ')}`)
+    throw new Error(
+      `${name}: unknown scenario; allowed: ${SCENARIOS.map((scenario) => scenario.name).join(', ')}`,
+    )
 
 const reports = []
 for (const scenario of SCENARIOS) {
@@ -60,7 +62,7 @@ function rowOf(policy: string, scenario: Scenario, totals: Totals): Row {
   const { success, p50, p99, p999, attempts, least, most, deviation, local } = totals
   return {
     policy,
-    // Rounded down: 99.999 is not 100.
+    // Rounded down, so that 99.999 does not become 100.
     success: Math.floor(success * 100_000) / 1_000,
     p50,
     p99,

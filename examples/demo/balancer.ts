@@ -1,6 +1,7 @@
 /**
- * The load balancer of the demo: HAProxy where it is installed, else a small proxy of ours in a process of its
- * own. Either way it marks what it hands back with `x-via: balancer`.
+ * The load balancer of the demo, on loopback: HAProxy if it is installed, otherwise the small proxy of
+ * `embedded-proxy.ts` in its own process. Both mark their responses with `x-via: balancer`. Neither is an ALB: no
+ * network hop, no TLS, no zones.
  */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
@@ -17,7 +18,7 @@ export interface Balancer extends AsyncDisposable {
   readonly origin: string
 }
 
-/** @param targets `address:port`, also of tasks that do not exist yet: health checks find them when they do */
+/** @param targets `address:port` of all tasks, also of those that start later: health checks find them */
 export async function startBalancer(targets: readonly string[]): Promise<Balancer> {
   const version = haproxyVersion()
   const port = await freePort()
@@ -39,9 +40,9 @@ export async function startBalancer(targets: readonly string[]): Promise<Balance
     name: version ?? 'an embedded proxy (HAProxy is not installed)',
     origin,
     async [Symbol.asyncDispose]() {
-      const gone = once(child, 'exit')
+      const exited = once(child, 'exit')
       child.kill('SIGKILL')
-      await gone
+      await exited
       await rm(folder, { recursive: true, force: true })
     },
   }
@@ -49,14 +50,14 @@ export async function startBalancer(targets: readonly string[]): Promise<Balance
 
 function haproxyVersion(): string | undefined {
   try {
-    const told = execFileSync('haproxy', ['-v'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
-    return `HAProxy ${/version (\S+?)(-| )/.exec(told)?.[1] ?? ''}`.trim()
+    const output = execFileSync('haproxy', ['-v'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+    return `HAProxy ${/version (\S+?)(-| )/.exec(output)?.[1] ?? ''}`.trim()
   } catch {
     return undefined
   }
 }
 
-// As an ALB does: round robin over what passes its health checks, another target where a connection fails.
+// As an ALB does: round robin over healthy targets. If a connection fails, another target gets the request.
 function haproxyConfig(port: number, targets: readonly string[]): string {
   const servers = targets.map(
     (target, index) => `  server task${index} ${target} check inter 250 fall 1 rise 1`,

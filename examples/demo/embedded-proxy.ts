@@ -1,6 +1,6 @@
 /**
- * A load balancer in little: round robin over the targets that take connections, another target where one does
- * not. Started by the demo where HAProxy is not installed: `node embedded-proxy.ts <port> <address:port> ...`
+ * A minimal load balancer: round robin over the targets that accept connections, another target if one refuses. The
+ * demo starts it if HAProxy is not installed: `node embedded-proxy.ts <port> <address:port> ...`
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { connect } from 'node:net'
@@ -14,18 +14,18 @@ let turn = 0
 function check(target: (typeof targets)[number]): void {
   const [host, targetPort] = target.address.split(':')
   const socket = connect({ host, port: Number(targetPort), timeout: 200 })
-  const heard = (healthy: boolean): void => {
+  const report = (healthy: boolean): void => {
     target.healthy = healthy
     socket.destroy()
   }
   socket
-    .once('connect', () => heard(true))
-    .once('error', () => heard(false))
-    .once('timeout', () => heard(false))
+    .once('connect', () => report(true))
+    .once('error', () => report(false))
+    .once('timeout', () => report(false))
 }
 
 async function forward(request: IncomingMessage, response: ServerResponse): Promise<void> {
-  // Read first, so that another target can be asked with the same body.
+  // The body is read first, so that another target can get it too.
   const chunks: Buffer[] = []
   for await (const chunk of request) chunks.push(chunk as Buffer)
   const { connection: _connection, 'transfer-encoding': _encoding, ...headers } = request.headers

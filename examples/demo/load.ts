@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** What one request of the demo came to. */
+/** One request of the demo, and how it ended. */
 export interface Shot {
   readonly method: 'GET' | 'POST'
   readonly startedAt: number
@@ -18,14 +18,14 @@ export async function shoot(fetch: Fetch, url: string, method: 'GET' | 'POST'): 
   try {
     const init = method === 'POST' ? { method, body: JSON.stringify({ item: 'a book' }) } : { method }
     const response = await fetch(url, init)
-    const told = (await response.json()) as { task: string }
+    const { task } = (await response.json()) as { task: string }
     if (response.status !== 200) throw new Error(`status ${response.status}`)
     const viaBalancer = response.headers.get('x-via') === 'balancer'
     return {
       method,
       startedAt,
       ms: performance.now() - startedAt,
-      task: told.task,
+      task,
       viaBalancer,
       error: undefined,
     }
@@ -36,8 +36,8 @@ export async function shoot(fetch: Fetch, url: string, method: 'GET' | 'POST'): 
 }
 
 /**
- * Requests on a schedule, however long each takes, as users arrive: a closed loop would send fewer the worse
- * it gets. GET and POST, and the clients, in turn.
+ * Requests on a schedule, however long each takes, as users arrive. A closed loop would slow down with the service
+ * and hide the worst moments. GET and POST alternate, and so do the clients.
  */
 export async function openLoop(
   fetches: readonly Fetch[],
@@ -46,19 +46,19 @@ export async function openLoop(
   until: (shots: readonly Shot[], seconds: number) => boolean,
 ): Promise<Shot[]> {
   const shots: Shot[] = []
-  const flying: Promise<unknown>[] = []
+  const pending: Promise<unknown>[] = []
   const start = performance.now()
   for (let count = 0; !until(shots, (performance.now() - start) / 1_000); count++) {
     const early = start + (count * 1_000) / perSecond - performance.now()
     if (early > 1) await delay(early)
     const fetch = fetches[(count >> 1) % fetches.length] as Fetch
-    flying.push(shoot(fetch, url, count % 2 === 0 ? 'GET' : 'POST').then((shot) => shots.push(shot)))
+    pending.push(shoot(fetch, url, count % 2 === 0 ? 'GET' : 'POST').then((shot) => shots.push(shot)))
   }
-  await Promise.all(flying)
+  await Promise.all(pending)
   return shots
 }
 
-/** A fixed number of requests, so many at a time. */
+/** A fixed number of requests, `concurrency` at a time. */
 export async function closedLoop(
   fetches: readonly Fetch[],
   url: string,
@@ -66,10 +66,10 @@ export async function closedLoop(
   concurrency: number,
 ): Promise<Shot[]> {
   const shots: Shot[] = []
-  let begun = 0
+  let started = 0
   const worker = async (): Promise<void> => {
-    while (begun < requests) {
-      const count = begun++
+    while (started < requests) {
+      const count = started++
       const fetch = fetches[(count >> 1) % fetches.length] as Fetch
       shots.push(await shoot(fetch, url, count % 2 === 0 ? 'GET' : 'POST'))
     }

@@ -1,5 +1,5 @@
 /**
- * What the demo does, a phase a function. Each says in `problems` what did not come about.
+ * The phases of the demo. Each is a function that lists in `problems` what did not happen as it should.
  */
 import { AttemptsExhaustedError } from 'onehop'
 import { closedLoop, openLoop, percentile, shoot, type Shot } from './load.ts'
@@ -10,18 +10,70 @@ const PER_SECOND = 200
 
 export interface Phase {
   readonly name: string
+  /** One line, shown while the phase runs. */
   readonly says: string
+  /** Why its numbers are as they are, shown below the table. */
+  readonly explains: string
   run(world: DemoWorld): Promise<PhaseReport>
 }
 
 export const phases: readonly Phase[] = [
-  { name: 'discover', says: 'look orders.shop.local up, over DNS and over the Cloud Map API', run: discover },
-  { name: 'spread', says: '3,000 requests over three tasks', run: spread },
-  { name: 'kill', says: 'SIGKILL one task under load', run: kill },
-  { name: 'scale out', says: 'two more tasks, under load', run: scaleOut },
-  { name: 'cut', says: 'the direct path refuses, the load balancer still reaches the tasks', run: cut },
-  { name: 'restore', says: 'the direct path is back', run: restore },
-  { name: 'compare', says: 'direct against through the load balancer', run: compare },
+  {
+    name: 'discover',
+    says: 'find the tasks by DNS and by the Cloud Map API',
+    explains: 'A records carry no zone; the API does.',
+    run: discover,
+  },
+  {
+    name: 'spread',
+    says: '3,000 requests to three tasks, 20 at a time',
+    explains:
+      'A call goes to the task that should answer first, so shares follow latency and are not equal. p50 is higher ' +
+      'than below, because 20 requests at a time compete for the cores of this machine.',
+    run: spread,
+  },
+  {
+    name: 'kill',
+    says: `SIGKILL one of three tasks at ${PER_SECOND} requests a second`,
+    explains:
+      'Discovery lists the dead task until it is deregistered. Meanwhile 2 of 3 tasks work. onehop gives tasks at ' +
+      'most 1.4 times their normal load: 1.4 x 2/3 = 93 % of the calls. The other 7 % go through the load balancer, ' +
+      'although two tasks are healthy. Clients see the deregistration within one TTL (2 s here). Then 2 of 2 work, ' +
+      'and all calls are direct again.',
+    run: kill,
+  },
+  {
+    name: 'scale out',
+    says: 'two more tasks start under load',
+    explains:
+      'New tasks start slowly: 10 % of a full share at first, a full share after 10 s. The phase ends earlier, so ' +
+      'their shares are small here.',
+    run: scaleOut,
+  },
+  {
+    name: 'cut',
+    says: 'the tasks refuse direct calls; the load balancer still reaches them',
+    explains:
+      'As after a wrong change of a security group. A task that refuses a connection is ejected at once. A refused ' +
+      'call was never sent, so onehop repeats it, at last through the load balancer: none fails.',
+    run: cut,
+  },
+  {
+    name: 'restore',
+    says: 'the tasks accept direct calls again',
+    explains:
+      'A probe tests an ejected task after 1 s, then 2, 4, 8 s and so on, up to 30 s. The time measured here is what ' +
+      'was left of that wait.',
+    run: restore,
+  },
+  {
+    name: 'compare',
+    says: '600 direct requests and 600 through the load balancer, in turn',
+    explains:
+      'Both paths stay on loopback, so the difference is only what the proxy itself costs. A real ALB adds a network ' +
+      'hop, often into another zone.',
+    run: compare,
+  },
 ]
 
 async function discover({ clients, host }: DemoWorld): Promise<PhaseReport> {
@@ -32,12 +84,13 @@ async function discover({ clients, host }: DemoWorld): Promise<PhaseReport> {
   for (const client of [clients.dns, clients.api]) {
     const snapshot = await client.resolve(host)
     const freshMs = client.inspect().services[host]?.expiresInMs ?? 0
-    const told = snapshot.endpoints.map(({ address, zone }) =>
+    const found = snapshot.endpoints.map(({ address, zone }) =>
       zone === undefined ? address : `${address} (${zone})`,
     )
-    notes.push(`${snapshot.source}: ${told.toSorted().join(', ')}, fresh for ${round(freshMs / 1_000, 1)} s`)
-    endpoints.push(...told)
-    if (told.length !== 3) problems.push(`${snapshot.source} found ${told.length} tasks of 3`)
+    const expiresInSeconds = round(freshMs / 1_000, 1)
+    notes.push(`${snapshot.source}: ${found.toSorted().join(', ')}; looked up again in ${expiresInSeconds} s`)
+    endpoints.push(...found)
+    if (found.length !== 3) problems.push(`${snapshot.source} found ${found.length} of 3 tasks`)
   }
   return phaseReport([], seconds(start), { endpoints, notes, problems })
 }
@@ -50,24 +103,24 @@ async function spread({ fetches, url, fleet }: DemoWorld): Promise<PhaseReport> 
   const uneven = fleet.tasks.filter(({ id }) => (report.shares[id] ?? 0) < fair / 2)
   const problems = uneven.map(({ id }) => `${id} got ${report.shares[id] ?? 0} of the requests`)
   if (report.viaFallback > 0) problems.push(`${report.viaFallback} requests went to the load balancer`)
-  return { ...report, notes: [sharesTold(report)], problems: [...report.problems, ...problems] }
+  return { ...report, notes: [sharesOf(report)], problems: [...report.problems, ...problems] }
 }
 
 async function kill({ fetches, url, fleet, aws, host }: DemoWorld): Promise<PhaseReport> {
   const start = performance.now()
   const victim = fleet.tasks[0]
-  if (victim === undefined) throw new Error('there is no task to kill')
+  if (victim === undefined) throw new Error('the fleet has no tasks')
   let killed: Promise<void> | undefined
   let killedAt = Number.POSITIVE_INFINITY
-  let deregistered = false
+  let deregisteredAt = Number.POSITIVE_INFINITY
   const shots = await openLoop(fetches, url, PER_SECOND, (_shots, elapsed) => {
     if (elapsed > 1 && killed === undefined) {
       killedAt = performance.now()
       killed = victim.kill()
     }
-    // ECS takes a while to notice: until then discovery names a dead task.
-    if (elapsed > 3 && !deregistered) {
-      deregistered = true
+    // ECS notices after a while. Until then discovery lists a dead task.
+    if (elapsed > 3 && deregisteredAt === Number.POSITIVE_INFINITY) {
+      deregisteredAt = performance.now()
       aws.deregister(host, victim.id)
     }
     return elapsed > 5
@@ -81,7 +134,15 @@ async function kill({ fetches, url, fleet, aws, host }: DemoWorld): Promise<Phas
   const problems: string[] = []
   if (later.some((shot) => shot.task === victim.id)) problems.push('the killed task answered')
   const report = phaseReport(shots, seconds(start), { wasInFlight, problems })
-  return { ...report, notes: [`${victim.id} killed after 1 s, deregistered after 3 s`] }
+  const via = later.filter((shot) => shot.viaBalancer)
+  const before = via.filter((shot) => shot.startedAt < deregisteredAt).length
+  return {
+    ...report,
+    notes: [
+      `${victim.id} killed after 1 s, deregistered after 3 s`,
+      `through the load balancer: ${before} calls before it was deregistered, ${via.length - before} after`,
+    ],
+  }
 }
 
 async function scaleOut({ fetches, url, fleet, register }: DemoWorld): Promise<PhaseReport> {
@@ -96,8 +157,8 @@ async function scaleOut({ fetches, url, fleet, register }: DemoWorld): Promise<P
   })
   const problems = firstCallAfter === undefined ? ['the new tasks got no calls within 10 s'] : []
   const report = phaseReport(shots, seconds(start), { problems })
-  const when = `both called ${round(firstCallAfter ?? 0, 1)} s after they were registered`
-  return { ...report, notes: [when, sharesTold(report)] }
+  const when = `both got calls ${round(firstCallAfter ?? 0, 1)} s after registration`
+  return { ...report, notes: [when, sharesOf(report)] }
 }
 
 async function cut({ fetches, url, fleet, clients }: DemoWorld): Promise<PhaseReport> {
@@ -115,7 +176,9 @@ async function cut({ fetches, url, fleet, clients }: DemoWorld): Promise<PhaseRe
   const report = phaseReport([...shotsBefore, ...shots], seconds(start), { problems })
   return {
     ...report,
-    notes: [`last second: ${via} of ${settled.length} via the load balancer, direct share ${direct}`],
+    notes: [
+      `last second: ${via} of ${settled.length} through the load balancer; inspect() reports directShare ${direct}`,
+    ],
   }
 }
 
@@ -131,22 +194,22 @@ async function restore({ fetches, url, fleet }: DemoWorld): Promise<PhaseReport>
   })
   const problems = directAfter === undefined ? ['calls still went to the load balancer after 15 s'] : []
   const report = phaseReport(shots, seconds(start), { problems })
-  return { ...report, notes: [`all calls direct again ${round(directAfter ?? 0, 1)} s after, by probes`] }
+  return { ...report, notes: [`all calls direct after ${round(directAfter ?? 0, 1)} s`] }
 }
 
 async function compare({ fetches, url, balancer, clients }: DemoWorld): Promise<PhaseReport> {
   const start = performance.now()
   const direct: Shot[] = []
   const through: Shot[] = []
-  const elsewhere = `${balancer.origin}/v1/orders`
-  // In turn, so that what else the machine does falls on both alike. The same client makes both calls.
+  const balancerUrl = `${balancer.origin}/v1/orders`
+  // In turn, so that other load on the machine meets both alike. The same client makes both calls.
   for (let turn = 0; turn < 600; turn++) {
     const fetch = fetches[turn % fetches.length] ?? clients.dns.fetch
     const method = turn % 4 < 2 ? 'GET' : 'POST'
     direct.push(await shoot(fetch, url, method))
-    through.push(await shoot(fetch, elsewhere, method))
+    through.push(await shoot(fetch, balancerUrl, method))
   }
-  const told = ([name, shots]: readonly [string, readonly Shot[]]): string => {
+  const describe = ([name, shots]: readonly [string, readonly Shot[]]): string => {
     const times = shots.filter((shot) => shot.error === undefined).map((shot) => shot.ms)
     return `${name} p50 ${percentile(times, 0.5).toFixed(2)} ms, p99 ${percentile(times, 0.99).toFixed(2)} ms`
   }
@@ -156,18 +219,18 @@ async function compare({ fetches, url, balancer, clients }: DemoWorld): Promise<
   const times = through.map((shot) => shot.ms)
   return {
     ...phaseReport(direct, seconds(start), { problems }),
-    notes: [told(['direct', direct]), told(['through the load balancer', through])],
+    notes: [describe(['direct', direct]), describe(['through the load balancer', through])],
     balancerP50Ms: round(percentile(times, 0.5), 2),
     balancerP99Ms: round(percentile(times, 0.99), 2),
   }
 }
 
-function sharesTold(report: PhaseReport): string {
+function sharesOf(report: PhaseReport): string {
   const shares = Object.entries(report.shares).toSorted(([a], [b]) => a.localeCompare(b))
   return shares.map(([task, share]) => `${task} ${Math.round(share * 100)} %`).join(', ')
 }
 
-/** Whether the last attempt of a failed call was on this upstream, and broke off after the request was sent. */
+/** Whether the last attempt of a failed call was on this upstream, and failed after the request was sent. */
 function brokeOffOn(shot: Shot, upstream: string): boolean {
   const cause = shot.error?.cause
   if (!(cause instanceof AttemptsExhaustedError)) return false

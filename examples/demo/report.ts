@@ -1,12 +1,12 @@
 import { percentile, type Shot } from './load.ts'
 
-/** What one phase of the demo did. Times in ms unless the name says otherwise. */
+/** The result of one phase of the demo. Times in ms unless the name says otherwise. */
 export interface PhaseReport {
   readonly requests: number
-  /** Apart from POSTs that were in flight on a task when it was killed. */
+  /** Failed requests, without `inFlightOnKilled`. */
   readonly failed: number
   readonly seconds: number
-  /** POSTs in flight on a killed task: they may have been executed, so nobody can send them again. */
+  /** POSTs that a killed task had received and not answered. It may have executed them, so they are not repeated. */
   readonly inFlightOnKilled: number
   readonly viaFallback: number
   readonly endpoints: readonly string[]
@@ -17,9 +17,9 @@ export interface PhaseReport {
   /** Through the load balancer, where the phase compares. */
   readonly balancerP50Ms?: number
   readonly balancerP99Ms?: number
-  /** What a person wants to read beside the numbers. */
+  /** Further observations, in words. */
   readonly notes: readonly string[]
-  /** Why the phase did not do what it says; empty when it did. */
+  /** What did not happen as it should; empty if all went well. */
   readonly problems: readonly string[]
 }
 
@@ -58,8 +58,13 @@ export function phaseReport(
   }
 }
 
-/** The table that a person reads at the end, with what was seen below it. Fits 80 columns. */
-export function table(report: DemoReport): string {
+const COLUMNS = 92
+
+/**
+ * The table at the end, what each column means, and the observations of each phase. Fits 92 columns.
+ * @param explanations by the name of the phase
+ */
+export function table(report: DemoReport, explanations: Readonly<Record<string, string>>): string {
   const head = ['phase', 'requests', 'failed', 'in flight', 'via LB', 'p50 ms', 'p99 ms', 'seconds']
   const phases = Object.entries(report.phases)
   const rows = phases.map(([name, phase]) => [
@@ -82,17 +87,40 @@ export function table(report: DemoReport): string {
       )
       .join('  ')
       .trimEnd()
-  const seen = phases.flatMap(([name, { notes }]) => notes.map((note) => `${name}: ${note}`))
+  const legend = [
+    'failed: requests that ended in an error, without those of the next column.',
+    'in flight: POSTs that the killed task had received and not answered. It may have executed ' +
+      'them, so onehop does not send them again; the caller gets the error and decides.',
+    `via LB: answered through the load balancer: ${report.balancer}, on loopback.`,
+  ]
+  const details = phases.flatMap(([name, { notes }]) => [
+    '',
+    name,
+    ...notes.flatMap((note) => wrapped(note, '  - ', '    ')),
+    ...wrapped(explanations[name] ?? '', '  ', '  '),
+  ])
   return [
     line(head),
     widths.map((width) => '-'.repeat(width)).join('  '),
     ...rows.map(line),
     '',
-    ...seen,
-    '',
-    'failed: apart from POSTs that were in flight on the killed task, which nobody may send again.',
-    `via LB: through the load balancer (${report.balancer}).`,
+    ...legend.flatMap((text) => wrapped(text, '', '  ')),
+    ...details,
   ].join('\n')
+}
+
+/** Lines of at most `COLUMNS`, the first after `first`, the others after `indent`. */
+export function wrapped(text: string, first: string, indent: string): string[] {
+  const lines: string[] = []
+  let line = first
+  for (const word of text.split(' ')) {
+    const isStart = line === first || line === indent
+    if (!isStart && line.length + 1 + word.length > COLUMNS) {
+      lines.push(line)
+      line = indent + word
+    } else line += isStart ? word : ` ${word}`
+  }
+  return [...lines, line]
 }
 
 export function round(value: number, digits: number): number {
@@ -100,7 +128,7 @@ export function round(value: number, digits: number): number {
 }
 
 function causes(error: Error | undefined): string {
-  const told: string[] = []
-  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) told.push(cause.message)
-  return told.join(' <- ')
+  const messages: string[] = []
+  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) messages.push(cause.message)
+  return messages.join(' <- ')
 }

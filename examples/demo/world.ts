@@ -3,9 +3,9 @@ import { startFleet, startLocalAws, type Fleet, type FleetTask, type LocalAws } 
 import { startBalancer, type Balancer } from './balancer.ts'
 
 const HOST = 'orders.shop.local'
-/** As short as Cloud Map users dare, so that the demo is over in a minute. */
+/** Shorter than the usual 10 s, so that the demo ends within a minute. */
 const TTL_SECONDS = 2
-const MOST_TASKS = 8
+const MAX_TASKS = 8
 
 /** A local AWS, tasks as processes, a load balancer in front of them, and two clients. */
 export interface DemoWorld extends AsyncDisposable {
@@ -14,10 +14,10 @@ export interface DemoWorld extends AsyncDisposable {
   readonly aws: LocalAws
   readonly fleet: Fleet
   readonly balancer: Balancer
-  /** By how they discover: `dns` and `api`. */
+  /** By their discovery: `dns` and `api`. */
   readonly clients: Readonly<Record<'dns' | 'api', Client>>
   readonly fetches: readonly (typeof fetch)[]
-  /** Makes a task known to Cloud Map, and so to DNS. */
+  /** Registers a task in Cloud Map, and so in DNS. */
   register(task: FleetTask): void
 }
 
@@ -28,8 +28,8 @@ export async function startDemoWorld(): Promise<DemoWorld> {
   const register = ({ id, address, port, zone }: FleetTask): void =>
     aws.register(HOST, id, { ipv4: address, port, ...(zone === undefined ? {} : { zone }) })
   fleet.tasks.forEach(register)
-  // Also those that will be added: the balancer's health checks find them when they are there.
-  const targets = Array.from({ length: MOST_TASKS }, (_, index) => `127.0.2.${index + 1}:${fleet.port}`)
+  // The balancer's health checks find the tasks that start later.
+  const targets = Array.from({ length: MAX_TASKS }, (_, index) => `127.0.2.${index + 1}:${fleet.port}`)
   const balancer = await startBalancer(targets)
   const options = {
     namespaces: ['shop.local'],

@@ -1,4 +1,3 @@
-import type { Upstream } from '../cluster/upstream.ts'
 import {
   checkFunction,
   checkHeaderName,
@@ -6,25 +5,28 @@ import {
   checkMethods,
   checkNumber,
   checkString,
-} from '../core/check.ts'
+} from '../core/check/check.ts'
 import { systemRandom, type Random } from '../core/clock.ts'
 import { InvalidOptionsError } from '../core/errors.ts'
 import type { Balancer, KeyedRequest } from './balancer.ts'
+import type { Candidate } from './candidate.ts'
 import { hashOf, hashOfBoth } from './hash.ts'
 import { p2c } from './p2c.ts'
 
+/** Options of `consistentHash`: `header` names the request header with the key, or `key` computes it. */
 export type ConsistentHashOptions = KeySource & {
   /**
-   * How many times the average of pending calls by weight a task may have before its keys go to the next of their
-   * tasks, from 1 [2]; `false`: a key stays where it belongs, come what may.
+   * A task with more pending calls than this many times the average, by weight, passes its keys on to their next task.
+   * From 1 [2]; `false`: no bound.
    */
   readonly maxLoad?: number | false | undefined
   /** Picks for calls without a key [`p2c()`]. */
-  readonly otherwise?: Balancer | undefined
+  readonly fallback?: Balancer | undefined
+  /** Source of randomness, for tests [the system's]. */
   readonly random?: Random | undefined
 }
 
-/** Where the key of a call comes from. One that is missing or empty: the call has none. */
+/** Where the key of a call comes from. A missing or empty one means that the call has no key. */
 type KeySource =
   | {
       /** The header whose value is the key, e.g. `x-user-id`. */
@@ -32,56 +34,56 @@ type KeySource =
       readonly key?: undefined
     }
   | {
+      /** Computes the key from the request. */
       readonly key: (request: KeyedRequest) => string | undefined
       readonly header?: undefined
     }
 
 /**
- * Not the 1.25 of the paper's authors, who balance all calls of a service: one process sees its own, and what it sees
- * as overload is mostly noise. Of evenly spread keys with 10 tasks and 3 calls pending at each, 75 % reach their own
- * task with 1.25, and 97 % with 2.
+ * The paper's 1.25 is for a balancer that sees all calls of a service. One process sees only its own, and most overload
+ * that it sees is noise. Evenly spread keys, 10 tasks, 3 calls pending at each: 75 % reach their own task with 1.25, and
+ * 97 % with 2.
  */
 const DEFAULT_MAX_LOAD = 2
 
 /**
- * A task that has no more than so many calls of this process under way is not overloaded, whatever the average.
- * Without this, two calls of one user at once would part whenever the process does little else.
+ * Pending calls of this process up to which a task is not overloaded, whatever the average. Otherwise two simultaneous
+ * calls of one user would go to different tasks whenever the process is nearly idle.
  */
-const NEVER_OVERLOADED = 4
+const MIN_OVERLOAD = 4
 
 /**
- * Calls with the same key go to the same task, for as long as it is there: for tasks that keep something in memory
- * by user, document or tenant.
+ * Calls with the same key go to the same task, while it is available: for tasks that keep something in memory by user,
+ * document or tenant.
  *
- * Rendezvous hashing: each pair of key and task has a number, and the key goes to the task with the highest. All
- * clients agree without a word; a task that joins takes only what becomes its own, and the keys of one that leaves
- * spread over all the others. Weights count by -weight ÷ ln(number). Attempts after the first go to the next
- * highest, so that the retries of a key meet at one place too.
+ * Rendezvous hashing: each pair of key and task has a number, and the key goes to the task with the highest. All clients
+ * agree without communication. A task that joins takes only the keys that become its own, and the keys of a task that
+ * leaves spread over all others. Weights count by -weight ÷ ln(number). Retries go to the next highest, so the retries
+ * of a key meet at one task, too.
  * Thaler, Ravishankar, "Using name-based mappings to increase hit rates", IEEE/ACM ToN 6(1), 1998; weights:
  * Schindelhauer, Schomaker, "Weighted Distributed Hash Tables", SPAA 2005.
  *
- * One hot key, or many that meet at one task, must not sink it: a task above `maxLoad` times the average is passed
- * over until it is below. Mirrokni, Thorup, Zadimoghaddam, "Consistent Hashing with Bounded Loads", SODA 2018.
- * The load is what this process has under way; it does not know of others' calls.
+ * One hot key, or many that meet at one task, must not overload it: a task above `maxLoad` times the average is passed
+ * over until it is below. Mirrokni, Thorup, Zadimoghaddam, "Consistent Hashing with Bounded Loads", SODA 2018. The load
+ * is this process's pending calls; those of others are unknown.
  *
- * A pick goes through all candidates, with two multiplications each, and a logarithm where weights differ; it
- * allocates nothing. The hashes of the tasks' addresses are computed once for each set of candidates. For
- * hundreds of tasks and more, think of a subset.
- * @throws InvalidOptionsError unless there is either a header or a function for the key
+ * A pick visits all candidates, with two multiplications each, and a logarithm if weights differ. It allocates nothing.
+ * The hashes of the tasks' addresses are computed once for each set of candidates. For hundreds of tasks, use a subset.
+ * @throws InvalidOptionsError unless exactly one of `header` and `key` is given
  */
 export function consistentHash(options: ConsistentHashOptions): Balancer {
-  checkKeys('', options, ['header', 'key', 'maxLoad', 'otherwise', 'random'])
+  checkKeys('', options, ['header', 'key', 'maxLoad', 'fallback', 'random'])
   const keyOf = keyOfRequests(options)
   const maxLoad = maxLoadOf(options.maxLoad ?? DEFAULT_MAX_LOAD)
-  const otherwise =
-    options.otherwise === undefined
+  const fallback =
+    options.fallback === undefined
       ? p2c({ random: options.random ?? systemRandom })
-      : checkMethods<Balancer>('otherwise', options.otherwise, ['pick'], 'a balancer, e.g. p2c()')
-  const hashes = new WeakMap<readonly Upstream[], Int32Array>()
+      : checkMethods<Balancer>('fallback', options.fallback, ['pick'], 'a balancer, e.g. p2c()')
+  const hashes = new WeakMap<readonly Candidate[], Int32Array>()
   return {
     keyOf,
     pick(candidates, hint) {
-      if (hint.key === undefined) return otherwise.pick(candidates, hint)
+      if (hint.key === undefined) return fallback.pick(candidates, hint)
       if (candidates.length < 2) return candidates[0]
       let known = hashes.get(candidates)
       if (known === undefined) {
@@ -89,28 +91,28 @@ export function consistentHash(options: ConsistentHashOptions): Balancer {
         hashes.set(candidates, known)
       }
       const allowed = pendingAllowed(candidates, maxLoad)
-      // Only rounding could leave nobody.
-      return highest(candidates, known, hashOf(hint.key), allowed) ?? otherwise.pick(candidates, hint)
+      // Only rounding could leave no task below the bound.
+      return highest(candidates, known, hashOf(hint.key), allowed) ?? fallback.pick(candidates, hint)
     },
   }
 }
 
-/** Of those that can take one more call, the one with the highest number for the key. */
+/** The candidate with the highest number for the key, of those below the bound. */
 function highest(
-  candidates: readonly Upstream[],
+  candidates: readonly Candidate[],
   hashes: Int32Array,
   key: number,
   allowedByWeight: number,
-): Upstream | undefined {
-  let best: Upstream | undefined
+): Candidate | undefined {
+  let best: Candidate | undefined
   let bestNumber = 0
   for (let i = 0; i < candidates.length; i++) {
-    const candidate = candidates[i] as Upstream
-    const { weight } = candidate.endpoint
-    if (candidate.pending >= NEVER_OVERLOADED && candidate.pending >= Math.ceil(allowedByWeight * weight))
+    const candidate = candidates[i] as Candidate
+    const { weight } = candidate
+    if (candidate.pending >= MIN_OVERLOAD && candidate.pending >= Math.ceil(allowedByWeight * weight))
       continue
     const number = hashOfBoth(hashes[i] ?? 0, key)
-    if (best === undefined || isHigher(number, weight, bestNumber, best.endpoint.weight)) {
+    if (best === undefined || isHigher(number, weight, bestNumber, best.weight)) {
       best = candidate
       bestNumber = number
     }
@@ -118,31 +120,31 @@ function highest(
   return best
 }
 
-/** Compares weight ÷ -ln(u), for u in (0, 1): where weights are equal, that is the order of the numbers. */
+/** Compares weight ÷ -ln(u), for u in (0, 1). With equal weights that is the order of the numbers. */
 function isHigher(number: number, weight: number, otherNumber: number, otherWeight: number): boolean {
   if (weight === otherWeight) return number > otherNumber
   return weight * Math.log((otherNumber + 0.5) / 2 ** 32) < otherWeight * Math.log((number + 0.5) / 2 ** 32)
 }
 
 /**
- * How many calls a task may have under way, for each 1 of its weight, the one to be placed among them. The sum over
- * all is more than there are calls, so that there always is one that can take it.
+ * Pending calls that a task may have for each 1 of its weight, this call included. The sum over all tasks exceeds the
+ * number of calls, so there is always a task below the bound.
  */
-function pendingAllowed(candidates: readonly Upstream[], maxLoad: number): number {
+function pendingAllowed(candidates: readonly Candidate[], maxLoad: number): number {
   if (maxLoad === Number.POSITIVE_INFINITY) return maxLoad
   let pending = 1
   let weight = 0
   for (let i = 0; i < candidates.length; i++) {
-    const candidate = candidates[i] as Upstream
+    const candidate = candidates[i] as Candidate
     pending += candidate.pending
-    weight += candidate.endpoint.weight
+    weight += candidate.weight
   }
   return (maxLoad * pending) / weight
 }
 
-function hashesOf(candidates: readonly Upstream[]): Int32Array {
+function hashesOf(candidates: readonly Candidate[]): Int32Array {
   const hashes = new Int32Array(candidates.length)
-  for (let i = 0; i < candidates.length; i++) hashes[i] = hashOf((candidates[i] as Upstream).label)
+  for (let i = 0; i < candidates.length; i++) hashes[i] = hashOf((candidates[i] as Candidate).label)
   return hashes
 }
 
@@ -160,7 +162,7 @@ function keyOfRequests(options: ConsistentHashOptions): (request: KeyedRequest) 
   return (request) => keyFrom(make(request))
 }
 
-/** An empty key is none: it would send everybody who has no name to the same task. */
+/** An empty key is none: otherwise all anonymous callers would share one task. */
 function keyFrom(key: unknown): string | undefined {
   if (key === undefined || key === null || key === '') return undefined
   return checkString('key(request)', key, 'a string, or undefined')

@@ -1,50 +1,51 @@
-import type { Upstream } from '../cluster/upstream.ts'
-import { checkKeys, checkNumber } from '../core/check.ts'
+import { checkKeys, checkNumber } from '../core/check/check.ts'
 import { systemRandom, type Random } from '../core/clock.ts'
 import { InvalidOptionsError } from '../core/errors.ts'
 import type { Balancer } from './balancer.ts'
+import type { Candidate } from './candidate.ts'
 import { WeightedDraw } from './weighted-draw.ts'
 
+/** Options of `leastRequest`. */
 export interface LeastRequestOptions {
   /**
-   * How many are drawn and compared, from 2 [2]; `'all'`: every candidate.
+   * How many candidates are drawn and compared, from 2 [2]; `'all'`: every candidate.
    *
-   * Two are nearly as good as all, at a cost that does not grow with the fleet; and where many clients look at all,
-   * they agree on the one that looks idle to each of them, and crowd it.
+   * Two are nearly as good as all, at a cost that does not grow with the fleet. Many clients that compare all agree on
+   * the task that looks idle to each of them, and crowd it.
    */
   readonly choices?: number | 'all' | undefined
+  /** Source of randomness, for tests [the system's]. */
   readonly random?: Random | undefined
 }
 
 /**
- * The fewest calls under way by weight: pending ÷ weight, of two drawn by chance, or of all.
+ * Fewest pending calls by weight: pending ÷ weight, of two drawn at random, or of all.
  *
- * Knows nothing of latency: for calls whose time says little of the task (long polls, uploads, streams). Elsewhere
- * `p2c`, which tells a slow task from a fast one before calls pile up there.
+ * It ignores latency: for calls whose duration says little about the task (long polls, uploads, streams). For others use
+ * `p2c`, which avoids a slow task before calls pile up there.
  *
- * Draws are by weight, and ties go to the first drawn: an idle fleet, where all have 0 pending, is used in exact
- * proportion to weight, and a busy one is led there by pending ÷ weight.
- * As Envoy's LEAST_REQUEST (`choice_count` 2, `FULL_SCAN` as an option), but for weights, for which Envoy leaves
- * the two choices and goes through all by turns. Mitzenmacher, "The Power of Two Choices in Randomized Load
- * Balancing", IEEE TPDS 12(10), 2001; for draws by weight, Wieder, "Balanced Allocations with Heterogenous Bins",
- * SPAA 2007.
- * @throws InvalidOptionsError for choices that are no integer from 2
+ * Draws are by weight, and ties go to the first drawn. So an idle fleet is used in exact proportion to weight, and
+ * pending ÷ weight leads a busy one there.
+ * As Envoy's LEAST_REQUEST (`choice_count` 2, `FULL_SCAN` as an option), except for weights: with them Envoy uses round
+ * robin over all. Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", IEEE TPDS 12(10), 2001; for
+ * draws by weight, Wieder, "Balanced Allocations with Heterogenous Bins", SPAA 2007.
+ * @throws InvalidOptionsError unless `choices` is `'all'` or an integer from 2
  */
 export function leastRequest(options: LeastRequestOptions = {}): Balancer {
   checkKeys('', options, ['choices', 'random'])
-  const chance = options.random ?? systemRandom
+  const source = options.random ?? systemRandom
   const choices = choicesOf(options.choices ?? 2)
-  const lots = new WeightedDraw(chance)
+  const draws = new WeightedDraw(source)
   return {
     pick(candidates) {
       const { length } = candidates
-      // Two are drawn also where there are no more: that is what keeps their weights.
+      // Of two candidates both are drawn, too: the draw keeps their weights.
       if (length < 2 || (length <= choices && (length > 2 || choices > 2)))
-        return leastOfAll(candidates, chance)
-      let best = lots.draw(candidates)
+        return leastOfAll(candidates, source)
+      let best = draws.draw(candidates)
       for (let choice = 1; choice < choices; choice++) {
-        const other = lots.drawOther(candidates, best)
-        if (lots.isShorter(candidates, candidates[other] as Upstream, candidates[best] as Upstream))
+        const other = draws.drawOther(candidates, best)
+        if (draws.isShorter(candidates, candidates[other] as Candidate, candidates[best] as Candidate))
           best = other
       }
       return candidates[best]
@@ -52,26 +53,26 @@ export function leastRequest(options: LeastRequestOptions = {}): Balancer {
   }
 }
 
-/** Ties by chance in proportion to weight, as in draws. */
-function leastOfAll(candidates: readonly Upstream[], chance: Random): Upstream | undefined {
+/** Breaks ties at random in proportion to weight, as draws do. */
+function leastOfAll(candidates: readonly Candidate[], source: Random): Candidate | undefined {
   let best = candidates[0]
   if (best === undefined) return undefined
   let lowest = loadOf(best)
-  let tied = best.endpoint.weight
+  let tied = best.weight
   for (let i = 1; i < candidates.length; i++) {
-    const candidate = candidates[i] as Upstream
+    const candidate = candidates[i] as Candidate
     const load = loadOf(candidate)
     if (load > lowest) continue
-    const { weight } = candidate.endpoint
+    const { weight } = candidate
     tied = load < lowest ? weight : tied + weight
-    if (load < lowest || chance.next() * tied < weight) best = candidate
+    if (load < lowest || source.next() * tied < weight) best = candidate
     lowest = load
   }
   return best
 }
 
-function loadOf(upstream: Upstream | undefined): number {
-  return upstream === undefined ? Number.POSITIVE_INFINITY : upstream.pending / upstream.endpoint.weight
+function loadOf(candidate: Candidate): number {
+  return candidate.pending / candidate.weight
 }
 
 function choicesOf(choices: number | 'all'): number {

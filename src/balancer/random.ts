@@ -3,16 +3,16 @@ import type { Balancer } from './balancer.ts'
 import { WeightedDraw } from './weighted-draw.ts'
 
 /**
- * By chance alone, in proportion to weight. Blind to load: a yardstick for the others, and for fleets that are so
- * large, with clients so many, that what one client knows of a task says nothing.
+ * At random, in proportion to weight. It ignores load: a baseline for the others, and for fleets with so many clients
+ * that one client's knowledge of a task says nothing.
  *
- * A pick costs heaviest ÷ mean weight draws (1 where weights are equal), whatever the number of candidates.
+ * A pick takes heaviest ÷ mean weight draws on average (1 if weights are equal), whatever the number of candidates.
  */
 export function random(options: { readonly random?: Random | undefined } = {}): Balancer {
-  const lots = new WeightedDraw(options.random ?? systemRandom)
+  const draws = new WeightedDraw(options.random ?? systemRandom)
   return {
     pick(candidates) {
-      return candidates[lots.draw(candidates)]
+      return candidates[draws.draw(candidates)]
     },
   }
 }

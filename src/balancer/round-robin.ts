@@ -1,16 +1,16 @@
 import { systemRandom, type Random } from '../core/clock.ts'
-import type { Upstream } from '../cluster/upstream.ts'
 import type { Balancer } from './balancer.ts'
+import type { Candidate } from './candidate.ts'
 
 /**
- * Each upstream in turn. Starts at a random one, so that a fleet of clients deployed together does not walk
- * over the tasks in step. Blind to load and weight: for tests, and for tasks that are all alike.
+ * Each candidate in turn. It starts at a random one, so that clients deployed together do not call the tasks in step. It
+ * ignores load and weight: for tests, and for tasks that are all alike.
  */
 export function roundRobin(options: { readonly random?: Random | undefined } = {}): Balancer {
   const random = options.random ?? systemRandom
-  // By the set of candidates, so that services which share a balancer, and retries among what is left, do not
-  // move one another's turn.
-  const positions = new WeakMap<readonly Upstream[], number>()
+  // By the set of candidates: services that share a balancer, and retries among fewer candidates, have turns of their
+  // own.
+  const positions = new WeakMap<readonly Candidate[], number>()
   return {
     pick(candidates) {
       const count = candidates.length

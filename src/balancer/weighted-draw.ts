@@ -1,8 +1,8 @@
-import type { Upstream } from '../cluster/upstream.ts'
 import type { Random } from '../core/clock.ts'
+import type { Candidate } from './candidate.ts'
 
-/** With weights that lie within a factor of two, fewer than one draw in 60,000 is still without a result. */
-const MOST_TRIES = 16
+/** With weights within a factor of two, fewer than one draw in 60,000 has no result after this many tries. */
+const MAX_TRIES = 16
 
 interface Weights {
   readonly heaviest: number
@@ -10,20 +10,19 @@ interface Weights {
 }
 
 /**
- * Draws upstreams by chance in proportion to their weights, at a cost that does not depend on how many there are.
+ * Draws candidates at random in proportion to their weights, at a cost that does not depend on their number.
  *
- * Rejection sampling (von Neumann, 1951): one is drawn evenly, and kept with the probability weight ÷ heaviest;
- * that takes heaviest ÷ mean tries, which is 1 where all weigh the same. An alias table (Walker, Vose) takes 1
- * always, but has to be built anew for each set, also for those that serve a single retry, and whenever a snapshot
- * brings another weight. After some tries in vain a scan decides, which gives the same shares: tries that were
- * rejected tell nothing of the next.
+ * Rejection sampling (von Neumann, 1951): a candidate is drawn evenly, and kept with the probability weight ÷ heaviest.
+ * That takes heaviest ÷ mean tries, which is 1 for equal weights. An alias table (Walker, Vose) always takes 1, but each
+ * set needs a new one, even the set of a single retry, and so does each new weight. After `MAX_TRIES` a scan decides. It
+ * gives the same shares, because tries are independent.
  */
 export class WeightedDraw {
   readonly #random: Random
-  /** Of each set, as far as it is known: weights may change while the set stays. */
-  readonly #weights = new WeakMap<readonly Upstream[], Weights>()
-  /** Of the set that was drawn from last, which is nearly always the next one too: a look into a map costs more. */
-  #last: readonly Upstream[] | undefined = undefined
+  /** By set, as last seen: weights may change while the set stays. */
+  readonly #weights = new WeakMap<readonly Candidate[], Weights>()
+  /** The set of the last draw, and nearly always of the next one: faster than the map. */
+  #last: readonly Candidate[] | undefined = undefined
   #heaviestOfLast = 0
   #totalOfLast = 0
 
@@ -31,69 +30,69 @@ export class WeightedDraw {
     this.#random = random
   }
 
-  /** @returns the index of one of the candidates; 0 where there are none */
-  draw(candidates: readonly Upstream[]): number {
+  /** @returns the index of a candidate; 0 if there are none */
+  draw(candidates: readonly Candidate[]): number {
     const count = candidates.length
     if (count < 2) return 0
     if (candidates !== this.#last) return this.#drawAnew(candidates)
-    // One number for both: its whole part says which, and the rest of it whether that is kept.
+    // One random number for both: its integer part is the index, and its fraction decides whether that is kept.
     const drawn = this.#random.next() * count
     const index = Math.floor(drawn)
-    const { weight } = (candidates[index] as Upstream).endpoint
+    const { weight } = candidates[index] as Candidate
     return weight === this.#heaviestOfLast ? index : this.#keep(candidates, drawn)
   }
 
-  /** The index of another one than `first`, of two or more. */
-  drawOther(candidates: readonly Upstream[], first: number): number {
-    for (let attempt = 0; attempt < MOST_TRIES; attempt++) {
+  /** @returns another index than `first`, of two or more candidates */
+  drawOther(candidates: readonly Candidate[], first: number): number {
+    for (let attempt = 0; attempt < MAX_TRIES; attempt++) {
       const index = this.draw(candidates)
       if (index !== first) return index
     }
-    // It outweighs all the others together by far: which of them is compared with it matters little.
+    // The first outweighs all others together by far: which of them is compared with it matters little.
     const drawn = Math.floor(this.#random.next() * (candidates.length - 1))
     return drawn < first ? drawn : drawn + 1
   }
 
   /**
-   * Whether a queue at `other` is the shorter one for a call that `one` was drawn for: pending ÷ weight.
+   * Whether `other` has the shorter queue (pending ÷ weight) for a call that `one` was drawn for.
    *
-   * Whole calls are coarse. Of two tasks that weigh 9 and 1 and have 7 and 0 calls under way, the light one has less to
-   * do than its part, and with one call more than its part. It then takes the call so often that on average it has its
-   * part under way: drawn are the two in proportion to their weights, and what the shorter queue moves from one to the
-   * other is as much as it moves back. Where weights are equal there is no such case.
+   * Whole calls are coarse. Of two tasks of weight 9 and 1 with 7 and 0 pending calls, the light one has less than its
+   * share, and with one more call it has more. It then takes the call with such a probability that its mean is its share:
+   * the two are drawn in proportion to their weights, so the queue moves as many calls from one to the other as back.
+   * With equal weights there is no such case.
    */
-  isShorter(candidates: readonly Upstream[], other: Upstream, one: Upstream): boolean {
-    const { weight } = one.endpoint
-    const { weight: otherWeight } = other.endpoint
+  isShorter(candidates: readonly Candidate[], other: Candidate, one: Candidate): boolean {
+    const { weight } = one
+    const { weight: otherWeight } = other
     if (weight === otherWeight) return other.pending < one.pending
     const load = one.pending * otherWeight
     if (other.pending * weight >= load) return false
     if ((other.pending + 1) * weight <= load) return true
-    // The fraction of a call by which the other has less than its part of what is under way at both.
+    // The fraction of a call by which the other has less than its share of the calls pending at both.
     const lack = ((one.pending + other.pending) * otherWeight) / (weight + otherWeight) - other.pending
     if (candidates !== this.#last) this.#scan(candidates)
     const total = this.#totalOfLast
-    // Being the second of two distinct ones, it is compared with a heavy one more often than that is with it.
+    // The second of two distinct draws: it meets a heavy first one more often than the reverse.
     const evenly = weight > otherWeight ? (total - weight) / (total - otherWeight) : 1
     return this.#random.next() * (1 - lack) < evenly * lack
   }
 
-  #drawAnew(candidates: readonly Upstream[]): number {
+  #drawAnew(candidates: readonly Candidate[]): number {
     const weights = this.#weights.get(candidates)
     if (weights === undefined) return this.#scan(candidates)
     this.#remember(candidates, weights.heaviest, weights.total)
     return this.draw(candidates)
   }
 
-  /** Where weights differ: what was drawn, or what is drawn instead. */
-  #keep(candidates: readonly Upstream[], first: number): number {
+  /** Keeps the drawn index, or draws again. */
+  #keep(candidates: readonly Candidate[], first: number): number {
     const heaviest = this.#heaviestOfLast
     let drawn = first
-    for (let attempt = 0; attempt < MOST_TRIES; attempt++) {
+    for (let attempt = 0; attempt < MAX_TRIES; attempt++) {
       if (attempt > 0) drawn = this.#random.next() * candidates.length
       const index = Math.floor(drawn)
-      const { weight } = (candidates[index] as Upstream).endpoint
-      // It got heavier since: what is known now is right from the next draw on.
+      const { weight } = candidates[index] as Candidate
+      // Its weight has grown since: the next draw uses the new one.
       if (weight > heaviest) {
         this.#remember(candidates, weight, this.#totalOfLast + weight - heaviest)
         return index
@@ -103,7 +102,7 @@ export class WeightedDraw {
     return this.#scan(candidates)
   }
 
-  #remember(candidates: readonly Upstream[], heaviest: number, total: number): void {
+  #remember(candidates: readonly Candidate[], heaviest: number, total: number): void {
     const known = this.#weights.get(candidates)
     if (known?.heaviest !== heaviest || known.total !== total)
       this.#weights.set(candidates, { heaviest, total })
@@ -112,21 +111,21 @@ export class WeightedDraw {
     this.#totalOfLast = total
   }
 
-  #scan(candidates: readonly Upstream[]): number {
+  #scan(candidates: readonly Candidate[]): number {
     let total = 0
     let heaviest = 0
     for (let i = 0; i < candidates.length; i++) {
-      const { weight } = (candidates[i] as Upstream).endpoint
+      const { weight } = candidates[i] as Candidate
       total += weight
       if (weight > heaviest) heaviest = weight
     }
     this.#remember(candidates, heaviest, total)
     let left = this.#random.next() * total
     for (let i = 0; i < candidates.length; i++) {
-      left -= (candidates[i] as Upstream).endpoint.weight
+      left -= (candidates[i] as Candidate).weight
       if (left < 0) return i
     }
-    // What rounding left over.
+    // Rounding left a remainder.
     return candidates.length - 1
   }
 }

@@ -1,86 +1,85 @@
+/**
+ * The upstreams of one service as one origin calls them. Three walks meet here: a snapshot becomes upstreams
+ * (`reconcileIfChanged`), a call gets one of them (`pick`), and an outcome changes its load and health (`report`).
+ */
 import type { Balancer, PickHint } from '../balancer/balancer.ts'
-import { formatAddressPort } from '../core/address-port.ts'
 import type { Clock, Random } from '../core/clock.ts'
 import { emit } from '../core/events.ts'
+import { formatAddressPort } from '../core/ip.ts'
 import type { Outcome } from '../core/outcome.ts'
 import type { Endpoint } from '../discovery/endpoint.ts'
-import type { Witness } from '../discovery/known-endpoints.ts'
+import type { Witness } from '../discovery/sample-merger.ts'
 import type { View } from '../discovery/view.ts'
-import { Choice } from './choice.ts'
-import { learn, type Judge } from './learning.ts'
-import { membersOf } from './members.ts'
-import { isOutOfResources, isRefusedHere } from './own-failures.ts'
-import { OutlierDetector, type OutlierOptions } from './outlier.ts'
-import { Rotation } from './rotation.ts'
+import type { OutlierOptions } from './health/outlier.ts'
+import { PassiveHealth } from './health/passive-health.ts'
+import { HostSet } from './host-set.ts'
+import { CallerLocality, type CallerLocalityOptions } from './locality/caller-locality.ts'
+import { ZoneRouter } from './locality/zone-router.ts'
+import { PeersLatency } from './peers-latency.ts'
+import { Picker } from './picker.ts'
 import { SlowStart } from './slow-start.ts'
-import { Standpoint, type StandpointOptions } from './standpoint.ts'
-import type { SubsetOptions } from './subset.ts'
+import { membersOf, type SubsetOptions } from './subset.ts'
 import { Upstream } from './upstream.ts'
-import { Zones } from './zones.ts'
 
-/** An address that answered this recently can be reached, though a connection to it fails. */
-const REACHABLE_MS = 1_000
-
-// The median of 1,000 estimates takes some 100 µs: often enough to follow a fleet, too rare to be felt.
-const PEERS_EVERY_MS = 1_000
-
-/** A fleet of clients that put a task out together must not probe it in step. */
-const EJECTION_JITTER = 0.2
-
-/** What dispatch tells of the call that it wants an upstream for. */
+/** What dispatch passes of the call that needs an upstream. */
 export type { PickHint }
 
 export interface ClusterOptions {
   readonly host: string
   /** The port of an endpoint, from what the caller wrote, the options, or the endpoint itself. */
   readonly portOf: (endpoint: Endpoint) => number
+  /** The load balancer; undefined: none. */
   readonly fallback: Endpoint | undefined
   readonly balancer: Balancer
-  /** undefined: only tasks that refuse connections are put out. */
+  /** undefined: only refused connections and draining eject. */
   readonly outlier: OutlierOptions | undefined
-  /** How long a task that joins, or is back, takes to get its whole share; 0: no time. */
+  /** Until a task that joins, or is readmitted, takes its whole share; 0: no slow start. */
   readonly slowStartMs: number
-  /** Attempts that a task may have under way; Infinity: any number. */
+  /** Attempts that a task may have pending; Infinity: any number. */
   readonly maxPending: number
   /** undefined: all endpoints are called. */
   readonly subset: SubsetOptions | undefined
   /** undefined: zones do not matter. */
-  readonly standpoint: StandpointOptions | undefined
+  readonly callerLocality: CallerLocalityOptions | undefined
   readonly clock: Clock
   readonly random: Random
-  /** Told of every upstream that left the set, so that its connections can be drained. */
+  /** Called for every upstream that left the set, so that its connections can be drained. */
   readonly onDeparted: (upstream: Upstream) => void
 }
 
-/**
- * The upstreams of one service as one origin calls them: takes in snapshots, picks, and learns from outcomes.
- */
 export class Cluster implements Witness {
   readonly #options: ClusterOptions
   readonly #view: View
   readonly #fallback: Upstream | undefined
-  readonly #judge: Judge
-  readonly #rotation: Rotation
+  readonly #hostSet: HostSet
   readonly #slowStart: SlowStart
-  readonly #standpoint: Standpoint | undefined
-  readonly #choice: Choice
+  readonly #callerLocality: CallerLocality | undefined
+  readonly #picker: Picker
+  readonly #health: PassiveHealth
+  readonly #peersLatency = new PeersLatency()
   #endpoints: readonly Endpoint[] | undefined
-  #peersMs = 0
-  #peersAt = Number.NEGATIVE_INFINITY
-  #panicking = false
+  #isPanicking = false
 
   constructor(view: View, options: ClusterOptions) {
     this.#view = view
     this.#options = options
-    const { fallback, clock, outlier, random, slowStartMs, standpoint } = options
-    this.#judge =
-      outlier === undefined ? undefined : new OutlierDetector(outlier, clock.now(), () => this.#underWay())
+    const { host, fallback, clock, outlier, random, slowStartMs, callerLocality } = options
     this.#fallback =
       fallback === undefined ? undefined : new Upstream(fallback, options.portOf(fallback), 0, clock.now())
-    this.#rotation = new Rotation(this.#fallback)
+    this.#hostSet = new HostSet(this.#fallback)
     this.#slowStart = new SlowStart(slowStartMs, random)
-    this.#choice = new Choice(options.balancer, this.#slowStart, options.maxPending)
-    this.#standpoint = standpoint === undefined ? undefined : new Standpoint(standpoint)
+    this.#picker = new Picker(options.balancer, this.#slowStart, options.maxPending)
+    this.#callerLocality = callerLocality === undefined ? undefined : new CallerLocality(callerLocality)
+    this.#health = new PassiveHealth({
+      host,
+      view,
+      hostSet: this.#hostSet,
+      fallback: this.#fallback,
+      outlier,
+      slowStart: this.#slowStart,
+      random,
+      onChange: () => this.#recount(),
+    })
     view.addWitness(this)
   }
 
@@ -98,32 +97,34 @@ export class Cluster implements Witness {
   }
 
   get tasks(): readonly Upstream[] {
-    return this.#rotation.tasks
+    return this.#hostSet.tasks
   }
 
-  /** Share of the calls that goes straight to tasks, from 0 to 1. */
+  /** Share of the calls that goes to tasks, from 0 to 1. */
   get directShare(): number {
-    return this.#rotation.directShare
+    return this.#hostSet.directShare
   }
 
-  /** How calls are divided between zones; undefined where the own zone is unknown, or does not matter. */
-  get zones(): Zones | undefined {
-    return this.#choice.zones
+  /** How calls are divided between zones; undefined if the caller's zone is unknown or does not matter. */
+  get zones(): ZoneRouter | undefined {
+    return this.#picker.zones
   }
 
-  /** What a task takes of its share while it starts slowly, from 0.1 to 1. */
+  /** The part of its calls that a task takes during its slow start, from 0.1 to 1. */
   slowStartShare(upstream: Upstream, now: number): number {
     return this.#slowStart.shareOf(upstream, now)
   }
 
-  /** Whether a pick can be made now, without waiting for discovery. Marks the service as in use. */
-  isCurrent(now: number): boolean {
+  /**
+   * Marks the service as in use, and takes in a changed snapshot or caller's location, which may drain connections.
+   * @returns whether a call can pick now; otherwise it waits for `ready`
+   */
+  reconcileIfChanged(now: number): boolean {
     this.#view.usedAt = now
     if (now >= this.#view.usableUntil) return false
     const endpoints = this.#view.snapshot?.endpoints
-    const stand = this.#standpoint
-    if ((stand !== undefined && stand.hasChanged(now)) || endpoints !== this.#endpoints)
-      this.#reconcile(endpoints ?? [], now)
+    const hasMoved = this.#callerLocality !== undefined && this.#callerLocality.refresh(now)
+    if (hasMoved || endpoints !== this.#endpoints) this.#reconcile(endpoints ?? [], now)
     return true
   }
 
@@ -132,43 +133,43 @@ export class Cluster implements Witness {
     return this.#view.error
   }
 
-  /** Waits for discovery. Resolves, also after a failure, as soon as `isCurrent` holds. */
-  async whenCurrent(): Promise<void> {
+  /** Resolves as soon as `reconcileIfChanged` returns true, also after a failed lookup. */
+  async ready(): Promise<void> {
     await this.#view.whenUsable()
   }
 
   /**
-   * The upstream for the next attempt of a call, or undefined when there is none at all.
-   * @param tried those that earlier attempts of the call went to; taken again only when nothing else is left
+   * The upstream for the next attempt of a call; undefined if there is none at all.
+   * @param tried upstreams of earlier attempts; picked again only if nothing else is left
    * @param preferFallback for a last attempt after connect failures: the load balancer if there is one
    */
   pick(hint: PickHint, tried: readonly Upstream[], preferFallback: boolean): Upstream | undefined {
-    // A retry wants certainty, so probes are sent with first attempts only. Their owner is the hint: the call itself.
-    const probe = tried.length === 0 ? this.#rotation.takeProbe(hint) : undefined
+    // A retry needs certainty, so only first attempts probe. The hint is the call itself, which owns the probe.
+    const probe = tried.length === 0 ? this.#hostSet.takeProbe(hint) : undefined
     if (probe !== undefined) return probe
-    const { candidates, available, tasks } = this.#rotation
-    // Whoever is there by now: those that are known are not.
+    const { candidates, available, tasks } = this.#hostSet
+    // All known tasks are ejected: others may be registered by now.
     if (available.length === 0 && tasks.length > 0)
       this.#view.refreshEarly(hint.now, this.#fallback === undefined)
     if (this.#spills(tried, preferFallback)) return this.#fallback
-    if (candidates !== available && candidates.length > 0) this.#panic()
-    // A retry goes to any zone: what made the first attempt fail may well be the zone.
-    const chosen =
+    if (candidates !== available && candidates.length > 0) this.#beginPanic()
+    // A retry goes to any zone: the zone may be what made the first attempt fail.
+    const picked =
       tried.length === 0
-        ? this.#choice.nearby(candidates, hint)
-        : this.#choice.among(
+        ? this.#picker.pickNearby(candidates, hint)
+        : this.#picker.pick(
             candidates.filter((upstream) => !tried.includes(upstream)),
             hint,
           )
-    if (chosen !== undefined) return chosen
+    if (picked !== undefined) return picked
     const fallback = this.#fallback
     if (fallback !== undefined && !tried.includes(fallback)) return fallback
-    return tried.length === 0 ? undefined : (this.#choice.among(candidates, hint) ?? fallback)
+    return tried.length === 0 ? undefined : (this.#picker.pick(candidates, hint) ?? fallback)
   }
 
   /**
-   * As `pick`, for the attempt that follows one that failed.
-   * @param leaving the upstream whose place the attempt that failed still holds: it is free for the next
+   * As `pick`, for the attempt that follows a failed one.
+   * @param leaving the upstream where the failed attempt is still pending: its place is free for the next
    */
   pickAgain(
     hint: PickHint,
@@ -184,68 +185,47 @@ export class Cluster implements Witness {
     }
   }
 
-  /** Whether a place that was kept for an attempt is still one: what was picked may be out, or gone, since. */
+  /** Whether an upstream that was reserved can still be called: it may be ejected or deregistered by now. */
   isStillGood(upstream: Upstream): boolean {
     if (upstream === this.#fallback) return true
-    return this.#rotation.candidates.includes(upstream)
+    return this.#hostSet.candidates.includes(upstream)
   }
 
-  /** Nothing was sent to what was picked for a call: if it was to be probed, the next call does it. */
+  /** Nothing was sent to the upstream that was picked for a call. If it was due for a probe, the next call probes. */
   notTried(upstream: Upstream, call: PickHint): void {
     upstream.ejection.endProbe(call)
-    this.#rotation.scheduleProbes()
+    this.#hostSet.scheduleProbes()
   }
 
-  /** Whether it is `maxPending` that leaves nothing to pick. */
+  /** Whether `maxPending` is the reason that nothing can be picked. */
   get isFull(): boolean {
-    const { candidates } = this.#rotation
+    const { candidates } = this.#hostSet
     return candidates.length > 0 && candidates.every(({ pending }) => pending >= this.#options.maxPending)
   }
 
-  /** Whether an attempt could go somewhere that the call has not been to, and that is not full. */
+  /** Whether an attempt could go to an upstream that the call has not tried and that is not full. */
   hasUntried(tried: readonly Upstream[]): boolean {
     if (this.#fallback !== undefined && !tried.includes(this.#fallback)) return true
     const { maxPending } = this.#options
-    return this.#rotation.available.some(
+    return this.#hostSet.available.some(
       (upstream) => upstream.pending < maxPending && !tried.includes(upstream),
     )
   }
 
   /**
-   * Learns from one attempt: from its end, and once more from a response that breaks off after its headers.
-   * @param startedAt when the attempt began, on the clock [as its latency says]
-   * @param call what the upstream was picked for: a probe is ended by none but its own call
+   * Records the outcome of one attempt, and a second one if the response breaks off after its headers.
+   * @param startedAt when the attempt began, on the clock [the outcome's latency before `now`]
+   * @param call what the upstream was picked for: a probe is ended by its own call alone
    */
   report(upstream: Upstream, outcome: Outcome, now: number, startedAt?: number, call?: object): void {
-    const isProbe = upstream.ejection.endProbe(call)
-    if (outcome.kind === 'response') upstream.refusedHere = false
-    else if (outcome.kind !== 'cancelled' && this.#isOwnFailure(upstream, outcome, now)) {
-      if (isProbe) this.#rotation.scheduleProbes()
-      return
-    }
-    const judge = upstream === this.#fallback ? undefined : this.#judge
-    const change = learn(upstream, outcome, now, judge, startedAt, isProbe)
-    if (change.kind === 'ejected') this.#ejected(upstream, change.forMs, now)
-    if (change.kind === 'outlier') this.#eject(upstream, change.reason, now)
-    if (change.kind === 'readmitted') this.#readmitted(upstream, now)
-    if (upstream.ejection.state === 'ejected') this.#rotation.scheduleProbes()
-    this.#choice.zones?.observe(upstream, outcome, now)
-    if (now - this.#peersAt > PEERS_EVERY_MS) this.#learnPeers(now)
+    if (!this.#health.record(upstream, outcome, now, startedAt, call)) return
+    this.#picker.zones?.observe(upstream, outcome, now)
+    this.#peersLatency.update(this.tasks, now)
   }
 
-  /** It said with an answer that it is about to end: to be called before that answer is reported, and no failure. */
-  drains(upstream: Upstream, now: number): void {
-    // The load balancer passes on what one of the tasks behind it says of itself.
-    if (upstream === this.#fallback) return
-    const { cause } = upstream.ejection
-    const forMs = upstream.ejection.drains(now)
-    if (forMs !== undefined) this.#ejected(upstream, forMs, now)
-    else if (cause !== 'drains') this.#recount()
-  }
-
-  /** Why nothing could be picked, for people: `0 of 6 endpoints can take the call (4 ejected, 2 tried)`. */
+  /** Why nothing could be picked, in words: `0 of 6 endpoints can take the call (4 ejected, 2 tried)`. */
   describe(tried: readonly Upstream[]): string {
-    const { tasks, available } = this.#rotation
+    const { tasks, available } = this.#hostSet
     const ejected = tasks.length - available.length
     const parts =
       tasks.length === 0
@@ -257,7 +237,7 @@ export class Cluster implements Witness {
     return `${able} of ${tasks.length} endpoints can take the call (${parts.join(', ')}); ${fallback}`
   }
 
-  /** Why discovery asked another source than it should, e.g. that the API knows no such service. */
+  /** Why discovery used another source than configured, e.g. because the API does not know the service. */
   #warning(): readonly string[] {
     const warning = this.#view.snapshot?.warning
     return warning === undefined ? [] : [warning]
@@ -266,138 +246,59 @@ export class Cluster implements Witness {
   #spills(tried: readonly Upstream[], preferFallback: boolean): boolean {
     const fallback = this.#fallback
     if (fallback === undefined || tried.includes(fallback)) return false
-    const { directShare } = this.#rotation
+    const { directShare } = this.#hostSet
     if (directShare <= 0) return true
-    // The load balancer itself is out, and tasks are there.
+    // The load balancer itself is ejected, and there are tasks.
     if (fallback.ejection.state !== 'available') return false
     return preferFallback || (directShare < 1 && this.#options.random.next() >= directShare)
   }
 
-  /**
-   * Whether an attempt failed for what this process lacks. Where this host refuses to connect, that is so if it refuses
-   * all addresses, or one that answers over connections it has (they are out of ports); else the address is to blame.
-   */
-  #isOwnFailure(upstream: Upstream, outcome: Outcome, now: number): boolean {
-    if (isOutOfResources(outcome)) return true
-    upstream.refusedHere = isRefusedHere(outcome)
-    if (!upstream.refusedHere) return false
-    if (now - upstream.answeredAt <= REACHABLE_MS) return true
-    const fallback = this.#fallback
-    const all = fallback === undefined ? this.tasks : [...this.tasks, fallback]
-    if (all.length < 2 || !all.every(({ refusedHere }) => refusedHere)) return false
-    this.#pardon(all, now)
-    return true
-  }
-
-  /** No address can be reached from here: those that are out for it are no worse than the others. */
-  #pardon(upstreams: readonly Upstream[], now: number): void {
-    // Addresses of tasks that are gone may look the same.
-    this.#view.refreshEarly(now, false)
-    for (const { ejection, label } of upstreams) {
-      if (ejection.state === 'available' || ejection.cause !== 'refuses') continue
-      ejection.readmit(now)
-      this.#tellReadmitted(label)
-    }
-    this.#recount()
-  }
-
-  #panic(): void {
-    if (this.#panicking) return
-    this.#panicking = true
+  #beginPanic(): void {
+    if (this.#isPanicking) return
+    this.#isPanicking = true
     const { length: total } = this.tasks
     const { host } = this.#options
     emit('onehop:cluster.panicked', () => ({ host, available: 0, total }))
   }
 
-  /** Puts out a task that fails, if that leaves enough. */
-  #eject(upstream: Upstream, reason: string, now: number): void {
-    const judge = this.#judge
-    if (judge === undefined || !this.#rotation.mayPutOut(judge.options.maxEjectedRatio)) return
-    const jitter = 1 + EJECTION_JITTER * (2 * this.#options.random.next() - 1)
-    const forMs = upstream.ejection.failed(now, reason, judge.options, jitter)
-    judge.ejected(upstream.answers, now)
-    if (forMs !== undefined) this.#ejected(upstream, forMs, now)
-  }
-
-  #ejected(upstream: Upstream, forMs: number, now: number): void {
-    this.#recount()
-    if (upstream.ejection.cause !== 'fails') this.#view.refreshEarly(now, false)
-    const { host } = this.#options
-    const { label: name, ejection } = upstream
-    emit('onehop:upstream.ejected', () => ({ host, upstream: name, reason: ejection.reason, forMs }))
-  }
-
-  #readmitted(upstream: Upstream, now: number): void {
-    upstream.startAfresh(now)
-    this.#slowStart.begin(upstream, now)
-    this.#recount()
-    this.#tellReadmitted(upstream.label)
-  }
-
-  #tellReadmitted(upstream: string): void {
-    const { host } = this.#options
-    emit('onehop:upstream.readmitted', () => ({ host, upstream }))
-  }
-
-  /** Takes in another set: those that stay keep their state, by address and port. */
+  /** Takes in another set. An endpoint that stays, by address and port, keeps its upstream. */
   #reconcile(endpoints: readonly Endpoint[], now: number): void {
     this.#endpoints = endpoints
-    const staying = new Map(this.tasks.map((upstream) => [upstream.label, upstream]))
+    const previous = new Map(this.tasks.map((upstream) => [upstream.label, upstream]))
     const joined: Upstream[] = []
     const tasks = new Map<string, Upstream>()
-    const members = membersOf(endpoints, this.#options.subset, this.#standpoint)
-    for (const endpoint of members) {
+    for (const endpoint of membersOf(endpoints, this.#options.subset, this.#callerLocality)) {
       const port = this.#options.portOf(endpoint)
       const label = formatAddressPort(endpoint.address, port)
-      const known = staying.get(label)
-      if (known !== undefined) known.endpoint = endpoint
-      const upstream =
-        known ?? new Upstream(endpoint, port, this.#peersMs, now, this.#judge?.options.windowMs)
+      const known = previous.get(label)
+      known?.update(endpoint)
+      const upstream = known ?? new Upstream(endpoint, port, this.#peersLatency.ms, now)
       if (known === undefined) joined.push(upstream)
       tasks.set(label, upstream)
     }
-    this.#rotation.tasks = [...tasks.values()]
-    this.#stand(now)
-    // Where all are new there is nobody to spare them.
+    this.#hostSet.replace([...tasks.values()])
+    this.#updateZones(now)
+    // If all tasks are new, no others could take the calls of their slow start.
     if (joined.length < tasks.size) for (const upstream of joined) this.#slowStart.begin(upstream, now)
     this.#recount()
-    for (const [name, upstream] of staying) {
-      if (tasks.has(name)) continue
-      this.#options.onDeparted(upstream)
-    }
+    for (const [label, upstream] of previous) if (!tasks.has(label)) this.#options.onDeparted(upstream)
   }
 
-  /** Another place, another idea of near and far: what was learned of the old one is of no use. */
-  #stand(now: number): void {
-    const locality = this.#standpoint?.locality
-    if (locality === this.#choice.zones?.locality) return
+  /** Starts anew when the caller's locality has changed: latencies and queues of the old zones say nothing. */
+  #updateZones(now: number): void {
+    const locality = this.#callerLocality?.locality
+    if (locality === this.#picker.zones?.locality) return
+    // Calls with the same key go to the same task, whatever its zone.
     const isKeyed = this.#options.balancer.keyOf !== undefined
-    // Calls of one key go to one task, wherever it is.
-    this.#choice.zones =
-      locality === undefined || isKeyed ? undefined : new Zones(locality, this.#options.random, now)
+    this.#picker.zones =
+      locality === undefined || isKeyed ? undefined : new ZoneRouter(locality, this.#options.random, now)
   }
 
   #recount(): void {
-    this.#rotation.recount()
-    const { tasks, available } = this.#rotation
-    // Whatever ended it, a task that came back or a new one: the next panic is another.
-    if (available.length > 0) this.#panicking = false
-    this.#choice.zones?.recount(this.#endpoints ?? [], tasks, available, this.#standpoint?.peers)
-  }
-
-  #underWay(): number {
-    let calls = 0
-    for (const { pending } of this.tasks) calls += pending
-    return calls
-  }
-
-  #learnPeers(now: number): void {
-    this.#peersAt = now
-    const estimates = this.tasks
-      .filter((upstream) => upstream.hasSamples)
-      .map((upstream) => upstream.latencyMs(now))
-      .toSorted((a, b) => a - b)
-    this.#peersMs = estimates[Math.floor((estimates.length - 1) / 2)] ?? 0
-    for (const upstream of this.tasks) upstream.peersMs = this.#peersMs
+    this.#hostSet.recount()
+    const { tasks, available } = this.#hostSet
+    // A task is readmitted or new: the next panic is another one.
+    if (available.length > 0) this.#isPanicking = false
+    this.#picker.zones?.recount(this.#endpoints ?? [], tasks, available, this.#callerLocality?.peers)
   }
 }

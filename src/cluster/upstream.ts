@@ -1,201 +1,263 @@
-import { formatAddressPort } from '../core/address-port.ts'
+import type { Candidate } from '../balancer/candidate.ts'
+import { formatAddressPort } from '../core/ip.ts'
+import { isAnswer, isConnectFailure, type Outcome } from '../core/outcome.ts'
 import type { Endpoint } from '../discovery/endpoint.ts'
-import { Ejection } from './ejection.ts'
-import { PeakEwma } from './ewma.ts'
-import { AnswerRecord, DEFAULT_OUTLIER } from './outlier.ts'
+import { Ejection } from './health/ejection.ts'
+import { AnswerRecord } from './health/outlier.ts'
+import { LatencyEstimate } from './latency-estimate.ts'
 
-/** Time constant of the latency estimate: Finagle's and linkerd's default. */
-export const LATENCY_TAU_MS = 10_000
-
-/**
- * The same for what a failure counts as, which is a guess and not a latency. From 1 s it fades to the 30 ms of a
- * task's peers in 17 s, and then the task is called again; with 10 s it would take 35, in which it may long be well.
- */
-const PENALTY_TAU_MS = 5_000
+/** A failing task answers fast. Unless a failure counts as slow, the task draws traffic: the black hole. */
+const PENALTY_MS = 1_000
+const MAX_RETRY_AFTER_MS = 60_000
 
 /**
- * Added to each estimate: what differs by less than a millisecond is the network, or this process. It also keeps pending
- * calls decisive while every estimate is 0, as it is when a process starts.
+ * The first calls to a task open connections and meet cold caches, so slow ones do not count. If they did, a client
+ * that makes one call at a time would keep to the first task that it warmed.
  */
-const SAME_FOR_ALL_MS = 1
+const COLD_CALLS = 2
 
 /**
- * How far one sample moves the median, whatever it is: 25 samples for a task that becomes ten times slower.
- * Ma, Muthukrishnan, Sandler, "Frugal Streaming for Estimating Quantiles", 2013.
+ * Added to every estimate: differences below 1 ms are the network or this process. It also keeps pending calls decisive
+ * while every estimate is 0, as when a process starts.
  */
-const MEDIAN_STEP = 1.1
-/** Of fewer samples there is no median. */
-const FEWEST_SAMPLES = 3
+const MIN_EXPECTED_MS = 1
 
 /**
- * An endpoint with the live state that calls gave it. The same object for as long as the endpoint stays, so
- * its connections, load and health outlive snapshots.
+ * An endpoint and its live state: load, latency, health. It stays the same object while the endpoint stays, so its
+ * connections and state outlive snapshots. Only its own methods change its state.
+ *
+ * An attempt calls `begin`, then `stopWaiting` at its first outcome, then `end`. One that waits for a connection of
+ * this client calls `enqueue` and `dequeue` in between. `reserve` and `release` hold a place for an attempt to come.
  */
-export class Upstream {
-  /** Replaced when a snapshot brings another zone or weight for the same place. */
-  endpoint: Endpoint
+export class Upstream implements Candidate {
+  /** The port that calls to it use. */
   readonly port: number
-  /** `10.0.11.42:8080`, `[2a05::1]:8080`: what it is called in errors, events and `inspect()`. */
   readonly label: string
+  /** Whether it is ejected, and why. */
   readonly ejection: Ejection
-  /** Good and bad answers, while it is in the rotation. */
+  /** Good and bad answers; written by the outlier detector alone. */
   readonly answers: AnswerRecord
-  /** Since when it takes a growing share of what is its own, on the clock; -Infinity: it takes all of it. */
-  startsSlowlyFrom: number
-  /** Attempts begun and not over, response bodies included. */
-  pending: number
-  /** Those of them that have no answer yet. */
-  waiting: number
-  /** What the service's upstreams usually take; the estimate drifts there without samples. */
-  peersMs: number
-  /** Whether its estimate rests on anything. */
-  hasSamples: boolean
-  /** Attempts that ended. */
-  requests: number
-  failures: number
-  /** When it last answered, on the clock; never again, once it let a connection fail. */
-  answeredAt: number
-  /** Whether the kernel of this host refused the last connection to it, as for an address of a family that is off. */
-  refusedHere: boolean
-  #latency: PeakEwma
-  #tauMs: number
-  /** Median of its samples of late; 0: none yet. */
-  #medianMs: number
-  #samples: number
-  #sampledAt: number
-  /** Since when it has said nothing though attempts wait, on the clock. */
+  #endpoint: Endpoint
+  #weight: number
+  #pending: number
+  #waiting: number
+  #requests: number
+  #failures: number
+  #answeredAt: number
+  #refusedHere: boolean
+  #slowStartSince: number
+  readonly #latency: LatencyEstimate
+  /** Start of its silence while attempts wait, on the clock. */
   #silentSince: number
 
-  constructor(
-    endpoint: Endpoint,
-    port: number,
-    peersMs: number,
-    now: number,
-    outlierWindowMs: number = DEFAULT_OUTLIER.windowMs,
-  ) {
-    this.endpoint = endpoint
+  /** @param peersMs initial estimate: the median of the service's tasks; 0: unknown */
+  constructor(endpoint: Endpoint, port: number, peersMs: number, now: number) {
     this.port = port
     this.label = formatAddressPort(endpoint.address, port)
     this.ejection = new Ejection()
-    this.answers = new AnswerRecord(outlierWindowMs, now)
-    this.startsSlowlyFrom = Number.NEGATIVE_INFINITY
-    this.pending = 0
-    this.waiting = 0
-    this.peersMs = peersMs
-    this.hasSamples = false
-    this.requests = 0
-    this.failures = 0
-    this.answeredAt = Number.NEGATIVE_INFINITY
-    this.refusedHere = false
-    this.#latency = new PeakEwma(peersMs, now)
-    this.#tauMs = LATENCY_TAU_MS
-    this.#medianMs = 0
-    this.#samples = 0
-    this.#sampledAt = now
+    this.answers = new AnswerRecord()
+    this.#endpoint = endpoint
+    this.#weight = endpoint.weight
+    this.#pending = 0
+    this.#waiting = 0
+    this.#requests = 0
+    this.#failures = 0
+    this.#answeredAt = Number.NEGATIVE_INFINITY
+    this.#refusedHere = false
+    this.#slowStartSince = Number.NEGATIVE_INFINITY
+    this.#latency = new LatencyEstimate(peersMs, now)
     this.#silentSince = now
   }
 
-  /** An attempt begins. */
-  began(now: number): void {
-    this.pending++
-    this.asked(now)
+  get endpoint(): Endpoint {
+    return this.#endpoint
   }
 
-  /** An attempt waits for an answer from now on. */
-  asked(now: number): void {
-    if (this.waiting === 0) this.#silentSince = now
-    this.waiting++
+  get weight(): number {
+    return this.#weight
   }
 
-  /** An attempt that began waits for a connection first, which others of this client hold: the task is not silent. */
-  queued(): void {
-    this.waiting--
+  get zone(): string | undefined {
+    return this.#endpoint.zone
   }
 
-  /** Keeps a place for an attempt that is to begin after a wait. */
+  get id(): string | undefined {
+    return this.#endpoint.id
+  }
+
+  get attributes(): Endpoint['attributes'] {
+    return this.#endpoint.attributes
+  }
+
+  /** Attempts begun and not ended, response bodies included; reserved places too. */
+  get pending(): number {
+    return this.#pending
+  }
+
+  /** Pending attempts without an answer, except those that wait for a connection of this client. */
+  get waiting(): number {
+    return this.#waiting
+  }
+
+  /** Attempts that ended. */
+  get requests(): number {
+    return this.#requests
+  }
+
+  /** Attempts that failed. */
+  get failures(): number {
+    return this.#failures
+  }
+
+  /** When it last answered, on the clock; -Infinity: never, or a connection has failed since. */
+  get answeredAt(): number {
+    return this.#answeredAt
+  }
+
+  /** Whether the kernel of this host refused the last connection to it, as for an address family that is off. */
+  get refusedHere(): boolean {
+    return this.#refusedHere
+  }
+
+  /** Start of its slow start, on the clock; -Infinity: it takes its whole share. */
+  get slowStartSince(): number {
+    return this.#slowStartSince
+  }
+
+  /** Whether the estimate rests on a sample. */
+  get hasSamples(): boolean {
+    return this.#latency.hasSamples
+  }
+
+  /** A snapshot brings other facts, such as another weight, for the same address and port. */
+  update(endpoint: Endpoint): void {
+    this.#endpoint = endpoint
+    this.#weight = endpoint.weight
+  }
+
+  /** @param peersMs median estimate of the service's tasks */
+  updatePeers(peersMs: number): void {
+    this.#latency.updatePeers(peersMs)
+  }
+
+  startSlowly(now: number): void {
+    this.#slowStartSince = now
+  }
+
+  endSlowStart(): void {
+    this.#slowStartSince = Number.NEGATIVE_INFINITY
+  }
+
+  /** An attempt begins and waits for an answer. */
+  begin(now: number): void {
+    this.#pending++
+    this.dequeue(now)
+  }
+
+  /** The attempt waits for a connection of this client first: that is not the task's silence. */
+  enqueue(): void {
+    this.#waiting--
+  }
+
+  /** The attempt has a connection and waits for an answer. */
+  dequeue(now: number): void {
+    if (this.#waiting === 0) this.#silentSince = now
+    this.#waiting++
+  }
+
+  /** The attempt has its first outcome. Not for one that is still enqueued. */
+  stopWaiting(outcome: Outcome, now: number): void {
+    this.#waiting--
+    if (isAnswer(outcome)) this.#silentSince = now
+  }
+
+  /** The attempt ends, its response body included. */
+  end(): void {
+    this.#requests++
+    this.#pending--
+  }
+
+  /** Holds a place for an attempt that begins after a wait. */
   reserve(): void {
-    this.pending++
+    this.#pending++
   }
 
-  /** The attempt begins, or never will. */
+  /** Frees that place: the attempt begins, or never will. */
   release(): void {
-    this.pending--
+    this.#pending--
   }
 
-  /**
-   * An attempt waits no longer.
-   * @param isAnswer whether the task said something, were it a refusal
-   */
-  waited(isAnswer: boolean, now: number): void {
-    this.waiting--
-    if (isAnswer) this.#silentSince = now
+  recordReach(isRefusedHere: boolean): void {
+    this.#refusedHere = isRefusedHere
   }
 
-  /** Milliseconds to response headers that are expected of it now. */
-  latencyMs(now: number): number {
-    return this.#latency.estimate(now, this.peersMs, this.#tauMs)
+  /** Takes one outcome into counts and estimate. Its effect on health: `record-outcome.ts`. */
+  record(outcome: Outcome, now: number): void {
+    if (outcome.kind === 'response') this.#recordResponse(outcome, now)
+    else if (outcome.kind === 'cancelled') {
+      // A lower bound, worth knowing if it exceeds what was expected.
+      if (outcome.latencyMs > this.latencyMs(now)) this.#latency.observe(outcome.latencyMs, now)
+    } else if (outcome.kind !== 'queue-timeout') this.#recordFailure(outcome, now)
   }
 
+  #recordResponse({ status, latencyMs, retryAfterMs }: Outcome & { kind: 'response' }, now: number): void {
+    this.#answeredAt = now
+    if (status === 503 || status === 429) {
+      const penaltyMs = Math.min(retryAfterMs ?? PENALTY_MS, MAX_RETRY_AFTER_MS)
+      this.#latency.penalise(Math.max(penaltyMs, latencyMs), now)
+    } else if (this.#requests >= COLD_CALLS || latencyMs <= this.latencyMs(now)) {
+      this.#latency.observe(latencyMs, now)
+    }
+    if (status >= 500 || status === 429) this.#failures++
+  }
+
+  #recordFailure(
+    outcome: Extract<Outcome, { kind: 'connect-error' | 'transport-error' | 'timeout' }>,
+    now: number,
+  ): void {
+    if (outcome.kind === 'transport-error' && outcome.ownFault === true) return
+    this.#failures++
+    // A connection that cannot be made says nothing about latency; ejection deals with it.
+    if (isConnectFailure(outcome)) this.#answeredAt = Number.NEGATIVE_INFINITY
+    else
+      this.#latency.penalise(
+        outcome.kind === 'timeout' ? Math.max(PENALTY_MS, outcome.latencyMs) : PENALTY_MS,
+        now,
+      )
+  }
+
+  /** A latency sample: ms to response headers. */
   observe(sampleMs: number, now: number): void {
-    this.hasSamples = true
-    this.#latency.observe(sampleMs, now, this.peersMs, this.#tauMs)
-    this.#tauMs = LATENCY_TAU_MS
-    if (this.#medianMs === 0) this.#medianMs = sampleMs
-    else this.#medianMs *= sampleMs > this.#medianMs ? MEDIAN_STEP : 1 / MEDIAN_STEP
-    this.#samples++
-    this.#sampledAt = now
+    this.#latency.observe(sampleMs, now)
   }
 
-  /** It failed, which counts as slow: a failing task answers fast, and would draw traffic (the black hole). */
-  penalise(asMs: number, now: number): void {
-    this.#latency.observe(Math.max(this.latencyMs(now), asMs), now, this.peersMs, this.#tauMs)
-    this.#tauMs = PENALTY_TAU_MS
-    this.#medianMs = Math.max(this.#medianMs, asMs)
-    this.#samples = FEWEST_SAMPLES
-    this.#sampledAt = now
+  /** It is readmitted: latencies from before say nothing. */
+  resetLatency(now: number): void {
+    this.#latency.reset(now)
   }
 
-  /** It is back: what it took while it failed is of no account. */
-  startAfresh(now: number): void {
-    this.#latency = new PeakEwma(this.peersMs, now)
-    this.#tauMs = LATENCY_TAU_MS
-    this.#medianMs = 0
-    this.#samples = 0
+  latencyMs(now: number): number {
+    return this.#latency.ms(now)
   }
 
   /**
-   * What an answer is expected to take. A task that has been silent for longer than it usually takes is at least as
-   * slow as that: one that hangs is noticed within some 100 ms, and not when the first call to it ends.
+   * A task that has been silent for longer than it usually takes is at least as slow as that. So a task that hangs is
+   * noticed within about 100 ms, not when the first call to it ends.
    */
   expectedMs(now: number): number {
-    return Math.max(this.latencyMs(now), this.#silentMs(now)) + SAME_FOR_ALL_MS
+    return Math.max(this.latencyMs(now), this.#silentMs(now)) + MIN_EXPECTED_MS
   }
 
-  /**
-   * The same by the median of its samples, which a few slow ones do not move, nor how many there are; 0 while there are
-   * too few to tell.
-   */
-  usuallyMs(now: number): number {
-    let medianMs = 0
-    if (this.#samples >= FEWEST_SAMPLES) {
-      const weight = Math.exp(Math.min(0, this.#sampledAt - now) / this.#tauMs)
-      medianMs = this.peersMs + (this.#medianMs - this.peersMs) * weight
-    }
-    const usuallyMs = Math.max(medianMs, this.#silentMs(now))
-    return usuallyMs === 0 ? 0 : usuallyMs + SAME_FOR_ALL_MS
+  medianMs(now: number): number {
+    const medianMs = Math.max(this.#latency.medianMs(now), this.#silentMs(now))
+    return medianMs === 0 ? 0 : medianMs + MIN_EXPECTED_MS
   }
 
   #silentMs(now: number): number {
-    return this.waiting === 0 ? 0 : now - this.#silentSince
+    return this.#waiting === 0 ? 0 : now - this.#silentSince
   }
 
-  /** Place of one more call in the queue here. */
-  get queue(): number {
-    return 1 + this.pending / this.endpoint.weight
-  }
-
-  /** What one more call here costs, relative to its peers: the expected wait in a queue of `pending`. */
   cost(now: number): number {
-    return this.expectedMs(now) * this.queue
+    return this.expectedMs(now) * (1 + this.#pending / this.#weight)
   }
 }

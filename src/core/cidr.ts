@@ -1,5 +1,5 @@
 import { BlockList, isIP, isIPv6, SocketAddress } from 'node:net'
-import { checkString } from './check.ts'
+import { checkString } from './check/check.ts'
 import { InvalidOptionsError } from './errors.ts'
 
 /** A range of addresses: all that share its first `bits` bits. */
@@ -21,7 +21,7 @@ export function checkCidr(path: string, value: unknown): Cidr {
   return { network, bits }
 }
 
-/** What tells whether an address is in one of the ranges. */
+/** Whether an address is in one of the ranges. */
 export function rangesOf(cidrs: readonly Cidr[]): BlockList {
   const ranges = new BlockList()
   for (const { network, bits } of cidrs) ranges.addSubnet(network, bits, familyOf(network))

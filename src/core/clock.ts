@@ -11,15 +11,17 @@ import { performance } from 'node:perf_hooks'
 
 /** A timer that can be taken back. Cancelling twice, or after it has fired, does nothing. */
 export interface Timer {
+  /** Takes the timer back. */
   cancel(): void
 }
 
+/** Time as an argument, so that tests run on virtual time (`manualClock` of `onehop/testing`). */
 export interface Clock {
   /** Milliseconds on a monotonic scale: never jumps when the wall clock is set. Its zero means nothing. */
   now(): number
   /**
    * Calls back once after `delayMs`.
-   * @param awaited whether somebody waits for it, so that it keeps the process alive as a socket would; without
+   * @param awaited whether a caller waits for it, so that it keeps the process alive as a socket would; without
    *   it a process whose last call is between two attempts would end in the middle of it [false]
    */
   setTimer(callback: () => void, delayMs: number, awaited?: boolean): Timer
@@ -30,20 +32,21 @@ export interface Clock {
   afterIo(callback: () => void): void
 }
 
+/** Randomness as an argument, so that tests are seeded (`seededRandom` of `onehop/testing`). */
 export interface Random {
   /** Uniform in [0, 1). */
   next(): number
 }
 
 // setTimeout takes 1 for anything above 2^31 - 1 ms: a wait of a month would fire at once.
-const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
+const MAX_TIMEOUT_MS = 2 ** 31 - 1
 
 class SystemTimer implements Timer {
   readonly #timeout: NodeJS.Timeout
 
   constructor(callback: () => void, delayMs: number, awaited: boolean) {
     // Whole ms, and rather late than early.
-    this.#timeout = setTimeout(callback, Math.min(Math.ceil(delayMs), LONGEST_TIMEOUT_MS))
+    this.#timeout = setTimeout(callback, Math.min(Math.ceil(delayMs), MAX_TIMEOUT_MS))
     if (!awaited) this.#timeout.unref()
   }
 
@@ -67,7 +70,7 @@ export const systemRandom: Random = {
  * discovery do not.
  */
 export function keepAlive(clock: Clock): Timer {
-  return clock.setTimer(() => undefined, LONGEST_TIMEOUT_MS, true)
+  return clock.setTimer(() => undefined, MAX_TIMEOUT_MS, true)
 }
 
 /** The same clock for work in the background: none of its timers keeps the process alive. */
@@ -79,7 +82,7 @@ export function unawaited(clock: Clock): Clock {
   }
 }
 
-/** An integer in [0, max) that nobody can guess: DNS ids are the only guard against forged answers. */
+/** An unpredictable integer in [0, max): DNS ids are the only guard against forged answers. */
 export function unguessableInt(max: number): number {
   return randomInt(max)
 }
@@ -112,14 +115,14 @@ export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
 
 /**
  * Milliseconds from now, on the wall clock, to an HTTP date (RFC 9110 section 5.6.7); 0 for one that is past.
- * @returns undefined for what is no date
+ * @returns undefined if it is not a date
  */
 export function untilHttpDate(text: string): number | undefined {
   const date = Date.parse(text)
   return Number.isNaN(date) ? undefined : Math.max(0, date - Date.now())
 }
 
-/** @returns undefined for what is no date */
+/** @returns undefined if it is not a date */
 export function dateOf(text: string): Date | undefined {
   const date = new Date(text)
   return Number.isNaN(date.getTime()) ? undefined : date

@@ -1,15 +1,18 @@
-import { describeGiven, withoutSecrets, withoutUserInfo } from './given.ts'
+import { describeGiven, withoutSecrets, withoutUserInfo } from './check/given.ts'
 import type { Outcome } from './outcome.ts'
 import { tlsAdvice } from './tls-advice.ts'
 
 /** What every error of this library is: a literal `code` to switch on, the facts in the message, a `cause`. */
 export abstract class OnehopError extends Error {
+  /** Stable name of the error, e.g. `ONEHOP_NO_ENDPOINTS`. */
   abstract readonly code: string
 
+  /** Used by subclasses. The message becomes `[code] message`. */
   constructor(code: string, message: string, cause?: unknown) {
     super(`[${code}] ${message}`, cause === undefined ? undefined : { cause })
   }
 
+  /** Name of the class, e.g. `NoEndpointsError`. */
   override get name(): string {
     return this.constructor.name
   }
@@ -42,9 +45,10 @@ export class InvalidOptionsError extends OnehopError {
   }
 }
 
-/** Discovery could not tell where a service is: timeouts, SERVFAIL, denied API calls, unreadable answers. */
+/** Discovery could not find the endpoints of a service: timeouts, SERVFAIL, denied API calls, unreadable answers. */
 export class ResolutionFailedError extends OnehopError {
   readonly code = 'ONEHOP_RESOLUTION_FAILED'
+  /** Host of the service. */
   readonly host: string
 
   constructor(host: string, reason: string, cause?: unknown) {
@@ -56,6 +60,7 @@ export class ResolutionFailedError extends OnehopError {
 /** Discovery works, but no endpoint can take the call. The message says how many there are and why not. */
 export class NoEndpointsError extends OnehopError {
   readonly code = 'ONEHOP_NO_ENDPOINTS'
+  /** Host of the service. */
   readonly host: string
 
   constructor(host: string, reason: string, cause?: unknown) {
@@ -67,6 +72,7 @@ export class NoEndpointsError extends OnehopError {
 /** `maxPending` is reached: the call was refused at once, and nothing was sent. */
 export class OverloadedError extends OnehopError {
   readonly code = 'ONEHOP_OVERLOADED'
+  /** Host of the service. */
   readonly host: string
 
   constructor(host: string, reason: string) {
@@ -78,6 +84,7 @@ export class OverloadedError extends OnehopError {
 /** A call waited for a connection that other calls of this client held all the time. Nothing was sent. */
 export class QueueTimeoutError extends OnehopError {
   readonly code = 'ONEHOP_QUEUE_TIMEOUT'
+  /** Host of the service. */
   readonly host: string
   /** `10.0.11.42:8080` */
   readonly upstream: string
@@ -93,18 +100,22 @@ export class QueueTimeoutError extends OnehopError {
   }
 }
 
-/** One try of a call, as it is told in errors and events. */
+/** One try of a call, as errors and events report it. */
 export interface AttemptRecord {
   /** `10.0.11.42:8080` or `[2a05::1]:8080`. */
   readonly upstream: string
+  /** 0: a task. 1: the load balancer. */
   readonly tier: 0 | 1
+  /** How it ended. */
   readonly outcome: Outcome
 }
 
 /** The last attempt of a call failed with an error (the `cause`), and no further one was allowed. */
 export class AttemptsExhaustedError extends OnehopError {
   readonly code = 'ONEHOP_ATTEMPTS_EXHAUSTED'
+  /** Host of the service. */
   readonly host: string
+  /** Every attempt of the call, in order. */
   readonly attempts: readonly AttemptRecord[]
 
   /** @param assumedPort the scheme's default, which was tried since nothing names the port of the tasks */
@@ -157,6 +168,7 @@ function describePlaces(places: ReadonlyMap<string, number>): string {
 /** A call's deadline was over before its response was there to the last byte, whatever the number of attempts. */
 export class DeadlineExceededError extends OnehopError {
   readonly code = 'ONEHOP_DEADLINE_EXCEEDED'
+  /** Host of the service. */
   readonly host: string
   /** That of the last attempt, `10.0.11.42:8080`; undefined where none was begun. */
   readonly upstream: string | undefined

@@ -1,6 +1,6 @@
 /**
- * What the library tells the outside: `node:diagnostics_channel` events, one channel for each name, typed
- * payloads. Nothing is built or published unless somebody listens, and there is no logger to configure.
+ * What the library reports: `node:diagnostics_channel` events, one channel for each name, typed
+ * payloads. Nothing is built or published unless there is a listener, and there is no logger to configure.
  *
  *     import { onEvent } from 'onehop'
  *     onEvent('onehop:upstream.ejected', ({ upstream, reason }) => log.warn({ upstream, reason }))
@@ -8,6 +8,9 @@
 import { channel, subscribe, unsubscribe, type Channel } from 'node:diagnostics_channel'
 import type { Outcome } from './outcome.ts'
 
+/**
+ * What each event carries. `host` is the host of the service, `upstream` is `address:port`, times are in ms.
+ */
 export interface EventPayloads {
   /** A service's set of endpoints is another than before. Addresses as `address:port` where a port is known. */
   'onehop:snapshot.changed': {
@@ -49,19 +52,22 @@ export interface EventPayloads {
    * and quota, and works as well. `error` names the IAM action.
    */
   'onehop:revision.denied': { readonly host: string; readonly error: Error }
-  /** The task metadata does not tell where this process runs: calls go to all zones alike. Asked again in a minute. */
+  /** The task metadata does not say where this process runs: calls go to all zones alike. Asked again in a minute. */
   'onehop:location.unknown': { readonly error: Error }
   /** An answer held something that is never connected to or cannot be used. */
   'onehop:endpoint.refused': { readonly host: string; readonly address: string; readonly reason: string }
+  /** A task gets no calls for `forMs`, because of `reason`. Then a probe decides. */
   'onehop:upstream.ejected': {
     readonly host: string
     readonly upstream: string
     readonly reason: string
     readonly forMs: number
   }
+  /** A probe succeeded: an ejected task gets calls again. */
   'onehop:upstream.readmitted': { readonly host: string; readonly upstream: string }
   /** Of a service's tasks none is available, and there is no fallback: all of them are tried. */
   'onehop:cluster.panicked': { readonly host: string; readonly available: number; readonly total: number }
+  /** An attempt failed with `outcome`, and another begins after `waitMs`. */
   'onehop:call.retried': {
     readonly host: string
     readonly method: string
@@ -92,6 +98,7 @@ export interface EventPayloads {
   }
 }
 
+/** Names of the events, e.g. `onehop:call.retried`. */
 export type EventName = keyof EventPayloads
 
 /** The names of all channels, for those who subscribe to everything. */
@@ -115,7 +122,7 @@ export const eventNames: readonly EventName[] = [
 
 const channels = new Map<EventName, Channel>(eventNames.map((name) => [name, channel(name)]))
 
-/** Publishes what `payload` builds, which is called only when somebody listens. */
+/** Publishes what `payload` builds, which is called only when there is a listener. */
 export function emit<Name extends EventName>(name: Name, payload: () => EventPayloads[Name]): void {
   const target = channels.get(name)
   if (target?.hasSubscribers) target.publish(payload())

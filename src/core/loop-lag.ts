@@ -1,10 +1,10 @@
 import type { Clock, Timer } from './clock.ts'
 
-/** How often the loop is looked at, while somebody asks: 200 timers a second, less than 0.1 % of a core. */
+/** How often the loop is measured while there are calls: 200 timers a second, less than 0.1 % of a core. */
 const EVERY_MS = 5
 /** Timers fire up to a millisecond or two late in a process that has nothing to do. */
 const TOLERANCE_MS = 3
-/** Nobody asks any more: the process may sleep. */
+/** No calls: the process may sleep. */
 const STOP_AFTER_MS = 1_000
 
 /**

@@ -1,25 +1,28 @@
 /**
- * What became of one attempt on one upstream: the only thing that flows back from `dispatch/` to `cluster/`.
+ * What became of one attempt on one upstream. Beside the begin and end of attempts, which the upstream counts, it is the
+ * only thing that flows back from `dispatch/` to `cluster/`.
  */
 export type Outcome =
   | {
       readonly kind: 'response'
       readonly status: number
-      /** From the attempt's start to the response headers, less the time that this process was late to hear them. */
+      /** From the attempt's start to the response headers, less this process's own delay. */
       readonly latencyMs: number
-      /** What `Retry-After` asks for; undefined when the header is missing or unreadable. */
+      /** From `Retry-After`; undefined if the header is missing or invalid. */
       readonly retryAfterMs: number | undefined
       /**
-       * Over a connection from before the attempt, the server said that it closes it because it had to wait too long for
-       * a request (408 with `connection: close`): as a rule it did so while this one was on its way.
+       * The server closed an idle connection with 408 and `connection: close`, as a rule while the request was on its
+       * way.
        */
       readonly connectionExpired?: true
+      /** The task announced with this response that it is about to end. */
+      readonly draining?: true
     }
   /** No connection: nothing was sent, so any method may be tried elsewhere. */
   | { readonly kind: 'connect-error'; readonly error: Error }
   /**
-   * The connection broke. `sent: false` when not a byte of the request had been written, or the upstream said that it has
-   * not processed it. `ownFault`: this process broke it, or may have; that says nothing about the upstream.
+   * The connection broke. `sent: false`: no byte of the request was written, or the upstream reported that it has not
+   * processed it. `ownFault`: this process broke it, or may have; that says nothing about the upstream.
    */
   | {
       readonly kind: 'transport-error'
@@ -34,8 +37,8 @@ export type Outcome =
       readonly error: Error
     }
   /**
-   * It waited for this process's own calls: no connection to the upstream was free in time, or its response was to come
-   * behind another one (HTTP/1.1 pipelining). Says nothing about the upstream. `sent: false`: nothing of it was written.
+   * It waited for other calls of this process: no connection to the upstream was free in time, or another response came
+   * first (HTTP/1.1 pipelining). Says nothing about the upstream. `sent: false`: no byte was written.
    */
   | {
       readonly kind: 'queue-timeout'
@@ -43,18 +46,24 @@ export type Outcome =
       readonly sent: boolean
       readonly error: Error
     }
-  /** The caller went away, or the request or a limit of this process was at fault: says nothing about the upstream. */
+  /** The caller aborted, or the request or a limit of this process was at fault. Says nothing about the upstream. */
   | {
       readonly kind: 'cancelled'
-      /** 0 where there is an error: how long it took says nothing then. */
+      /** 0 if there is an error: then the latency says nothing. */
       readonly latencyMs: number
-      /** What the request, or this process, is at fault for; undefined when the caller went away. */
+      /** The fault of the request or this process; undefined if the caller aborted. */
       readonly error?: Error
-      /** It was late, and another attempt of the call, begun after it, answered first. */
+      /** It was slow, and a later attempt of the call answered first. */
       readonly outrun?: true
     }
 
-/** Whether the attempt never reached the upstream: connection refused, unreachable, or not made in time. */
+/** Whether the attempt never reached the upstream: its connection was refused, impossible, or not made in time. */
 export function isConnectFailure(outcome: Outcome): boolean {
   return outcome.kind === 'connect-error' || (outcome.kind === 'timeout' && outcome.phase === 'connect')
+}
+
+/** Whether the upstream said something, even if it refused or broke the connection. */
+export function isAnswer(outcome: Outcome): boolean {
+  if (outcome.kind === 'transport-error') return outcome.ownFault !== true
+  return outcome.kind !== 'timeout' && outcome.kind !== 'cancelled' && outcome.kind !== 'queue-timeout'
 }

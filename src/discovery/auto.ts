@@ -2,16 +2,16 @@ import { LRUCache } from 'lru-cache'
 import type { Clock } from '../core/clock.ts'
 import { ClosedError, ResolutionFailedError } from '../core/errors.ts'
 import { emit } from '../core/events.ts'
-import { ApiStanding, failureOf } from './api-standing.ts'
+import { ApiStanding, failureOf } from './api-fallback.ts'
 import { bareReason } from './bare-reason.ts'
-import { CloudMapError } from './cloud-map-error.ts'
+import { CloudMapError } from './cloud-map/error.ts'
 import type { Snapshot } from './endpoint.ts'
-import { withHeadStart } from './head-start.ts'
+import { withHeadStart } from '../core/async/staggered.ts'
 import type { Resolver } from './resolver.ts'
 import type { ServiceName } from './service-name.ts'
 
 export interface AutoOptions {
-  /** The Cloud Map API: rejects with a `CloudMapError` where it can tell why. Closed with this resolver. */
+  /** The Cloud Map API: rejects with a `CloudMapError` where it knows why. Closed with this resolver. */
   readonly api: Resolver
   readonly dns: Resolver
   readonly clock: Clock
@@ -23,10 +23,10 @@ export interface AutoOptions {
   readonly headStartMs?: number
 }
 
-const MOST_NAMES = 1000
+const MAX_NAMES = 1000
 
 /**
- * The Cloud Map API where it can be used (it tells zones and ports, and changes show at once), DNS otherwise.
+ * The Cloud Map API where it can be used (it reports zones and ports, and changes show at once), DNS otherwise.
  *
  * - No credentials or region: DNS for all names. Denied, or a name that the API does not know: DNS for that
  *   name. Both are tried again after a minute.
@@ -36,14 +36,14 @@ const MOST_NAMES = 1000
  * - Slow with a name that it never answered for: after a second DNS is asked beside it, and the first to answer
  *   is believed.
  *
- * What the API told of an address (port, zone, weight) holds for the same address out of DNS, so that no
+ * What the API reported of an address (port, zone, weight) holds for the same address out of DNS, so that no
  * connection is dropped on the way there or back. `onehop:discovery.fell-back` and `onehop:discovery.recovered`
  * tell of both, and the snapshot's `warning` why.
  */
 export function autoResolver(options: AutoOptions): Resolver {
   const { api, dns, clock, retryApiMs = 60_000, outageMs = 60_000, headStartMs = 1_000 } = options
   const standings = new LRUCache<string, ApiStanding>({
-    max: MOST_NAMES,
+    max: MAX_NAMES,
     memoMethod: () => new ApiStanding({ retryApiMs, outageMs }),
   })
   const closing = new AbortController()
@@ -63,7 +63,7 @@ export function autoResolver(options: AutoOptions): Resolver {
     return snapshot
   }
 
-  /** Takes in a failure of the API, and tells whether the lookup is left to DNS. */
+  /** Records a failure of the API. @returns whether DNS takes the lookup */
   const isLeftToDns = (host: string, error: Error): boolean => {
     const standing = standings.memo(host)
     const now = clock.now()
@@ -82,16 +82,16 @@ export function autoResolver(options: AutoOptions): Resolver {
     const { host } = service
     const standing = standings.memo(host)
     const why = standing.error ?? withoutCredentials?.error
-    const told = await dns.resolve(service, signal).catch((dnsError: unknown) => {
+    const fromDns = await dns.resolve(service, signal).catch((dnsError: unknown) => {
       if (signal.aborted || why === undefined) throw dnsError
       throw neitherTells(host, why, dnsError)
     })
-    if (why === undefined) return told
-    if (told.endpoints.length === 0 && !standing.believesNothing())
+    if (why === undefined) return fromDns
+    if (fromDns.endpoints.length === 0 && !standing.believesNothing())
       throw neitherTells(host, why, new Error('knows no endpoints'))
     return {
-      ...told,
-      endpoints: standing.completed(told.endpoints),
+      ...fromDns,
+      endpoints: standing.completed(fromDns.endpoints),
       warning: `DNS is asked instead: ${bareReason(host, why)}`,
     }
   }
@@ -143,7 +143,7 @@ function asError(cause: unknown): Error {
 }
 
 function neitherTells(host: string, apiError: Error, dnsError: unknown): ResolutionFailedError {
-  const told = `${bareReason(host, apiError)}; DNS: ${bareReason(host, dnsError)}`
+  const reasons = `${bareReason(host, apiError)}; DNS: ${bareReason(host, dnsError)}`
   const both = new AggregateError([apiError, dnsError], 'neither the API nor DNS')
-  return new ResolutionFailedError(host, `neither the Cloud Map API nor DNS can tell: ${told}`, both)
+  return new ResolutionFailedError(host, `neither the Cloud Map API nor DNS knows: ${reasons}`, both)
 }

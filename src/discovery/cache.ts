@@ -1,12 +1,12 @@
 import { LRUCache } from 'lru-cache'
 import { keepAlive } from '../core/clock.ts'
 import { ClosedError } from '../core/errors.ts'
-import { inTime } from './in-time.ts'
+import { inTime } from '../core/async/with-timeout.ts'
 import type { ServiceName } from './service-name.ts'
 import { ServiceView, type Source } from './service-view.ts'
 
-/** Services that are known though nobody calls them; beyond that the least recently asked for is forgotten. */
-const MOST_SERVICES = 1_000
+/** Services that are known but not called; beyond that the least recently asked for is forgotten. */
+const MAX_SERVICES = 1_000
 /** A resolver may be the user's own: its `close` must not hold up that of the client for ever. */
 const CLOSE_LIMIT_MS = 5_000
 
@@ -15,7 +15,7 @@ const CLOSE_LIMIT_MS = 5_000
  *
  * Why `lru-cache` holds views and not snapshots: what may be served, and until when, depends on whether the
  * name is in use and on what the last lookups said (docs/decisions/002), which its flags cannot express; and
- * a call must be able to tell by comparing two numbers, without a lookup. Views that routes hold are not in it:
+ * a call must be able to decide by comparing two numbers, without a lookup. Views that routes hold are not in it:
  * calls do not pass by here, so it could not know which are the hot ones.
  */
 export class SnapshotCache {
@@ -27,7 +27,7 @@ export class SnapshotCache {
   constructor(source: Source) {
     this.#source = source
     this.#others = new LRUCache({
-      max: MOST_SERVICES,
+      max: MAX_SERVICES,
       dispose: (view, _host, reason) => {
         if (reason === 'evict') view.suspend()
       },
@@ -75,7 +75,7 @@ export class SnapshotCache {
   }
 
   async #close(): Promise<void> {
-    // They are still told of, as long as calls are under way with what they knew last.
+    // They are still reported as long as calls are under way with what they knew last.
     for (const view of this.views()) view.close()
     const { resolver, clock } = this.#source
     const waiting = keepAlive(clock)

@@ -1,7 +1,7 @@
-import { formatAddressPort } from '../core/address-port.ts'
+import { formatAddressPort } from '../core/ip.ts'
 import type { Endpoint } from './endpoint.ts'
 
-/** `10.0.0.1:80`, or the bare address where discovery knows no port: how endpoints are told, and told apart. */
+/** `10.0.0.1:80`, or the bare address where discovery knows no port: how endpoints are written and compared. */
 export function placeOf({ address, port }: Endpoint): string {
   return formatAddressPort(address, port)
 }

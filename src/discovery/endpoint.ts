@@ -1,4 +1,4 @@
-import type { Optional } from '../core/check.ts'
+import type { Optional } from '../core/check/check.ts'
 import type { ServiceName } from './service-name.ts'
 
 /** One place where a service can be called. Plain data, never changed after it is made. */
@@ -17,14 +17,14 @@ export interface Endpoint {
   readonly id: string | undefined
   /**
    * All that Cloud Map's instance says of itself: `REGION`, `ECS_CLUSTER_NAME`, `ECS_SERVICE_NAME`,
-   * `ECS_TASK_DEFINITION_FAMILY`, and attributes of one's own. undefined where discovery tells none (DNS).
+   * `ECS_TASK_DEFINITION_FAMILY`, and attributes of one's own. undefined where discovery reports none (DNS).
    */
   readonly attributes: Readonly<Record<string, string>> | undefined
   /** The origin by which this endpoint is called (scheme, `Host`, TLS name); undefined: by the caller's. */
   readonly origin: string | undefined
 }
 
-/** What weighs more is no weight: sums of them must stay numbers. */
+/** Larger weights are refused: their sums must stay finite. */
 export const HEAVIEST = 1e9
 
 /** A task's endpoint; what is not given is unknown (`weight`: 1). */
@@ -49,7 +49,9 @@ export function taskEndpoint(
  * Immutable; a new object means a change, so `snapshot !== previous` is the test for one.
  */
 export interface Snapshot {
+  /** The name that was looked up. */
   readonly service: ServiceName
+  /** All of them; empty when the source says that there are none. */
   readonly endpoints: readonly Endpoint[]
   /** false: a sample of a larger set, as a DNS answer with 8 records is. */
   readonly complete: boolean

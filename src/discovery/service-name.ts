@@ -1,4 +1,4 @@
-import { checkString } from '../core/check.ts'
+import { checkString } from '../core/check/check.ts'
 import { InvalidOptionsError } from '../core/errors.ts'
 
 /** A discovered host, taken apart once: `orders.shop.local` is service `orders` in namespace `shop.local`. */
@@ -6,7 +6,7 @@ export interface ServiceName {
   /** Lower case, no trailing dot. The key of every cache. */
   readonly host: string
   /**
-   * What stands before the namespace; may hold dots and underscores. The whole host without a namespace. In the
+   * The part before the namespace; may hold dots and underscores. The whole host without a namespace. In the
    * case in which the options have it, since the Cloud Map API takes names of HTTP namespaces as they are.
    */
   readonly service: string

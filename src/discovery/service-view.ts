@@ -1,18 +1,19 @@
 import type { Clock, Random, Timer } from '../core/clock.ts'
 import { ClosedError, OnehopError, ResolutionFailedError, reasonOf } from '../core/errors.ts'
 import { emit } from '../core/events.ts'
-import { checkedSnapshot } from './checked-snapshot.ts'
+import { checkedSnapshot } from './guard/validate-snapshot.ts'
 import { differenceOf, sameEndpoints } from './endpoint-set.ts'
 import type { Snapshot } from './endpoint.ts'
-import { inTime } from './in-time.ts'
-import { KnownEndpoints, type Witness } from './known-endpoints.ts'
+import { fullJitter } from '../core/async/jitter.ts'
+import { inTime } from '../core/async/with-timeout.ts'
+import { KnownEndpoints, type Witness } from './sample-merger.ts'
 import type { Resolver } from './resolver.ts'
 import type { ServiceName } from './service-name.ts'
 import type { View } from './view.ts'
 
 /**
- * A name without calls for this long is left to expire. One that never had endpoints is as soon as nobody has asked for it
- * since its last lookup: names that do not exist may be many, and cost a lookup for each time that somebody uses them.
+ * A name without calls for this long is left to expire. One that never had endpoints is as soon as no call asks for it
+ * since its last lookup: names that do not exist may be many, and cost a lookup for each use.
  */
 const IDLE_AFTER_MS = 60_000
 /** Lookups that fail in a row, for a name that was asked for once. */
@@ -36,9 +37,11 @@ const SHORTEST_TTL_MS = 1_000
  */
 const LATE_TIMER_MS = 1_000
 const FIRST_BACKOFF_MS = 1_000
-const LONGEST_BACKOFF_MS = 60_000
+/** Of each backoff step: the shortest wait. */
+const MIN_BACKOFF_RATIO = 0.1
+const MAX_BACKOFF_MS = 60_000
 /** With nothing to serve, callers are waiting: ask again soon. */
-const LONGEST_BACKOFF_WITHOUT_SNAPSHOT_MS = 5_000
+const MAX_BACKOFF_WITHOUT_SNAPSHOT_MS = 5_000
 
 /** What a view asks, and the time and chance it goes by. */
 export interface Source {
@@ -163,13 +166,15 @@ export class ServiceView implements View {
     this.#failuresInARow = 0
     this.refreshedAt = now
     this.refreshes++
-    // After a pause, what was true before may be somebody else's address by now.
+    // After a pause, what was true before may be another task's address by now.
     if (this.#idle) this.#known.forget()
     const held = this.#holds(fresh, now) && !this.#idle
     this.#idle = false
-    const told = held ? [] : this.#known.take(fresh, now, this.#witnesses)
+    const merged = held ? [] : this.#known.take(fresh, now, this.#witnesses)
     const endpoints =
-      previous !== undefined && (held || sameEndpoints(previous.endpoints, told)) ? previous.endpoints : told
+      previous !== undefined && (held || sameEndpoints(previous.endpoints, merged))
+        ? previous.endpoints
+        : merged
     this.#everHadEndpoints ||= endpoints.length > 0
     this.snapshot = endpoints === fresh.endpoints ? fresh : { ...fresh, endpoints }
     const expiresAt = Math.max(fresh.expiresAt, now + SHORTEST_TTL_MS)
@@ -203,10 +208,9 @@ export class ServiceView implements View {
     this.#failuresInARow++
     if (this.snapshot !== undefined && now >= this.snapshot.expiresAt + STALE_LIMIT_MS)
       this.snapshot = undefined
-    const cap = this.snapshot === undefined ? LONGEST_BACKOFF_WITHOUT_SNAPSHOT_MS : LONGEST_BACKOFF_MS
-    const ceiling = Math.min(cap, FIRST_BACKOFF_MS * 2 ** Math.min(this.#failuresInARow - 1, 10))
-    // Full jitter (AWS Architecture Blog, "Exponential Backoff and Jitter"), but never at once.
-    const retryInMs = ceiling * (0.1 + 0.9 * this.#source.random.next())
+    const cap = this.snapshot === undefined ? MAX_BACKOFF_WITHOUT_SNAPSHOT_MS : MAX_BACKOFF_MS
+    const { random } = this.#source
+    const retryInMs = fullJitter(this.#failuresInARow, FIRST_BACKOFF_MS, cap, random, MIN_BACKOFF_RATIO)
     this.usableUntil =
       this.snapshot === undefined ? now + retryInMs : this.snapshot.expiresAt + STALE_LIMIT_MS
     this.#refreshIn(retryInMs)
@@ -230,7 +234,7 @@ export class ServiceView implements View {
     const { clock } = this.#source
     this.dueAt = Number.POSITIVE_INFINITY
     if (clock.now() - this.usedAt > IDLE_AFTER_MS || this.#isUnused()) {
-      // Nobody waits for it: the next call asks, rather than be served what was true a while ago.
+      // No caller waits for it: the next call asks instead of being served what was true a while ago.
       this.usableUntil = Math.min(this.usableUntil, clock.now())
       this.#idle = true
       return
@@ -239,7 +243,7 @@ export class ServiceView implements View {
     void this.#refresh().catch(inBackground)
   }
 
-  /** Whether it never named anything, and nobody but those who waited has asked since. */
+  /** Whether it never named anything, and only callers that waited have asked since. */
   #isUnused(): boolean {
     // A registry that counts the changes of a service without tasks knows that service.
     if (this.#everHadEndpoints || this.snapshot?.revision !== undefined) return false
@@ -261,5 +265,5 @@ export class ServiceView implements View {
 }
 
 function inBackground(): void {
-  // Nobody waits for it. `close()` refuses it; every other failure stands in `error`.
+  // No caller waits for it. `close()` refuses it; every other failure stands in `error`.
 }

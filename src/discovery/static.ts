@@ -1,6 +1,6 @@
-import { checkArray, checkRecord, checkString, keyPath } from '../core/check.ts'
+import { checkArray, checkRecord, checkString, keyPath } from '../core/check/check.ts'
 import { InvalidOptionsError, ResolutionFailedError } from '../core/errors.ts'
-import { parseAddressPort } from '../core/address-port.ts'
+import { parseAddressPort } from '../core/ip.ts'
 import { taskEndpoint, type Endpoint } from './endpoint.ts'
 import type { Resolver } from './resolver.ts'
 import { canonicalHost } from './service-name.ts'
@@ -12,7 +12,7 @@ import { canonicalHost } from './service-name.ts'
  *     staticResolver({ 'orders.shop.local': ['10.0.1.5:8080', '[2600:1f18::5]:8080', '10.0.1.7'] })
  *
  * @param services by host name; an address without a port is called on the port of the URL
- * @throws InvalidOptionsError for what is no IP address with or without a port
+ * @throws InvalidOptionsError if an entry is not an IP address with or without a port
  */
 export function staticResolver(services: Readonly<Record<string, readonly string[]>>): Resolver {
   const byHost = new Map<string, readonly Endpoint[]>()

@@ -1,4 +1,4 @@
-import type { Witness } from './known-endpoints.ts'
+import type { Witness } from './sample-merger.ts'
 import type { Snapshot } from './endpoint.ts'
 
 /** What is known of a service, as those see it who call its endpoints. */

@@ -1,32 +1,32 @@
 import { Dispatcher, Dispatcher1Wrapper, errors } from 'undici'
 import { ClosedError } from '../core/errors.ts'
-import { Call } from './call.ts'
-import { checkHandler } from './handler.ts'
-import { withOneLength } from './one-length.ts'
+import { Call } from './call/call.ts'
+import { checkHandler } from './request/handler.ts'
+import { withOneLength } from './passthrough/one-length.ts'
 import type { Route } from './route.ts'
 
-/** Where a dispatcher finds what it needs for an origin. */
+/** The routes of a dispatcher, by origin. */
 export interface Routes {
-  /** The route of an origin, or undefined for one that is not discovered. Called for every request. */
+  /** The route of an origin; undefined if it is not discovered. Called for every request. */
   find(origin: string | URL | undefined): Route | undefined
-  /** Ends what all routes hold. Waits for the calls under way. */
+  /** Closes all routes, after the calls in flight. */
   close(): Promise<void>
-  /** The same, but cuts the calls under way. */
+  /** Closes all routes, and ends the calls in flight. */
   destroy(error: Error | null): Promise<void>
 }
 
-/** A handler of undici 6 or 7, as the built-in `fetch` of Node 22 and 24 has one. */
+/** A handler of undici 6 or 7, as the built-in `fetch` of Node 22 and 24 uses. */
 interface LegacyHandler {
   onConnect?: unknown
   onRequestStart?: unknown
 }
 
 /**
- * undici's dispatcher contract over discovered services; every other host passes straight through.
+ * undici's dispatcher for discovered services. Requests to other hosts pass through.
  *
- * One dispatcher and not a chain of interceptors: a retry has to pick again, skip what was tried, and report
- * each outcome. Users may still `compose()` interceptors around it. `compose` returns a proxy, through which
- * `#private` fields cannot be read, so this class alone has TypeScript's `private`.
+ * One dispatcher, not a chain of interceptors: a retry picks again, skips what was tried, and reports each outcome. Users
+ * may still `compose()` interceptors around it. `compose` returns a proxy, which cannot read `#private` fields: so this
+ * class alone uses TypeScript's `private`.
  */
 export class DiscoveryDispatcher extends Dispatcher {
   private readonly routes: Routes
@@ -41,7 +41,7 @@ export class DiscoveryDispatcher extends Dispatcher {
     super()
     this.routes = routes
     this.elsewhere = elsewhere
-    // Nobody may be waiting for it.
+    // A rejection without a listener would end the process.
     this.destruction.promise.catch(() => undefined)
   }
 
@@ -55,18 +55,18 @@ export class DiscoveryDispatcher extends Dispatcher {
       if (this.ending !== undefined) throw new ClosedError('the client')
       checkHandler(current, options)
       const http1Only = legacy || (options as { allowH2?: boolean }).allowH2 === false
-      // undici's wrapper around a global dispatcher makes a legacy handler a current one, and leaves the options.
+      // undici's wrapper of a global dispatcher converts a legacy handler, but not its options.
       const asked = http1Only ? withOneLength(options) : options
       const route = this.routes.find(asked.origin)
       if (route === undefined) return this.elsewhere.dispatch(legacy ? withoutHttp2(asked) : asked, current)
       call = new Call(route, asked, current, http1Only)
     } catch (error) {
       if (typeof current.onResponseError !== 'function') throw error
-      // The contract: failures reach the handler, also those from before there is a controller.
+      // undici's contract: the handler gets all failures, also those without a controller.
       current.onResponseError(null as never, error as Error)
       return false
     }
-    // From here on the call tells the handler, and what is thrown is the handler's own.
+    // From here on the call notifies the handler. An error thrown here is the handler's own.
     call.start()
     return true
   }
@@ -76,13 +76,14 @@ export class DiscoveryDispatcher extends Dispatcher {
     return this.ending !== undefined
   }
 
-  /** Whether the requests under way were cut. */
+  /** Whether requests in flight were ended. */
   get destroyed(): boolean {
     return this.isDestroyed
   }
 
   override close(callback?: () => void): Promise<void> & void {
-    // What waits in undici for a connection or an end may never hear of either once it was destroyed.
+    checkCallback(callback)
+    // After `destroy`, requests that wait in undici may never end.
     this.ending ??= Promise.race([
       both(this.routes.close(), this.elsewhere.close()),
       this.destruction.promise,
@@ -93,6 +94,7 @@ export class DiscoveryDispatcher extends Dispatcher {
   override destroy(first?: Error | null | (() => void), second?: () => void): Promise<void> & void {
     const error = typeof first === 'function' ? null : (first ?? null)
     const callback = typeof first === 'function' ? first : second
+    checkCallback(callback)
     this.isDestroyed = true
     this.ending = both(this.routes.destroy(error), this.elsewhere.destroy(error))
     this.ending.then(this.destruction.resolve, this.destruction.reject)
@@ -101,7 +103,7 @@ export class DiscoveryDispatcher extends Dispatcher {
 }
 
 async function both(one: Promise<void>, other: Promise<void>): Promise<void> {
-  // The other is waited for also where the first fails.
+  // Waits for the second also if the first fails.
   await Promise.allSettled([one, other])
   await one
   await other
@@ -124,8 +126,17 @@ function withoutHttp2(options: Dispatcher.DispatchOptions): Dispatcher.DispatchO
   return { ...options, allowH2: false } as Dispatcher.DispatchOptions
 }
 
-/** What `close` and `destroy` return, and their callback. */
+function checkCallback(callback: unknown): void {
+  if (callback !== undefined && typeof callback !== 'function')
+    throw new errors.InvalidArgumentError('invalid callback')
+}
+
+type Callback = (error: Error | null, nothing: null) => void
+
+/** As in undici: returns a promise, or calls the callback. An error thrown by the callback is uncaught. */
 export function settle(ending: Promise<void>, callback: (() => void) | undefined): Promise<void> & void {
-  if (callback !== undefined) void ending.then(callback, callback)
-  return ending as Promise<void> & void
+  if (callback === undefined) return ending as Promise<void> & void
+  const notify = (error: Error | null): void => queueMicrotask(() => (callback as Callback)(error, null))
+  void ending.then(() => notify(null), notify)
+  return undefined as unknown as Promise<void> & void
 }

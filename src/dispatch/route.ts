@@ -1,88 +1,93 @@
 import type { Dispatcher } from 'undici'
+import type { KeyedRequest } from '../balancer/balancer.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { Upstream } from '../cluster/upstream.ts'
 import type { Clock, Random } from '../core/clock.ts'
 import type { LoopLag } from '../core/loop-lag.ts'
-import type { CallsUnderWay } from './calls.ts'
-import type { Hedging } from './hedging.ts'
-import type { KeyedRequest } from './keyed-request.ts'
-import type { RetryBudget } from './retry-budget.ts'
-import type { RetryOptions } from './retry-policy.ts'
-import type { Slots } from './slots.ts'
-import type { TimeLimit } from './time-limit.ts'
+import type { InFlight } from './in-flight.ts'
+import type { HedgePolicy } from './hedge/hedge-policy.ts'
+import type { RetryBudget } from './retry/budget.ts'
+import type { RetryOptions } from './retry/policy.ts'
+import type { Slots } from './connections/slots.ts'
+import type { TimeLimit } from './call/time-limit.ts'
 
-/** What attempts are made with: undici's pools, one for each upstream. */
+/** undici's pools, one for each upstream. */
 export interface UpstreamDispatchers {
   /**
-   * @param http1Only for callers that cannot speak HTTP/2
-   * @throws ClosedError when nothing may be opened any more
+   * The pool of an upstream.
+   * @param http1Only for requests that cannot use HTTP/2
+   * @throws ClosedError after `close` or `destroy`
    */
   get(upstream: Upstream, http1Only: boolean): Dispatcher
-  /** The same, but with connections that were made after `since`, on the clock. */
+  /** The same, with connections made after `since` only, on the clock. */
   fresh(upstream: Upstream, http1Only: boolean, since: number): Dispatcher
-  /** Where attempts wait for the connections of a pool; undefined where each gets one of its own. */
+  /** The queue for the connections of a pool; undefined where each attempt gets its own. */
   slotsOf(pool: Dispatcher): Slots | undefined
-  /** What there is too little of where attempts wait, for people. */
+  /** What attempts in the queue wait for, for error messages. */
   readonly shortage: string
   /**
-   * A request is given up that cannot be taken off its connection (HTTP/2): no others are sent over it.
-   * @param slots those of the pool that it is on
+   * No further requests use the connection of a cancelled request that cannot be reset (HTTP/2).
+   * @param slots the queue of the request's pool
    */
   retire(upstream: Upstream, slots: Slots): void
-  /** It did not answer a request in time that had its connection at `since`, on the clock. */
-  fellSilent(upstream: Upstream, since: number): void
-  /** Whether its connections turned out to speak HTTP/2, which sends headers before the body is there. */
+  /** It did not answer a request in time that got its connection at `since`, on the clock. */
+  fellSilent(upstream: Upstream, slots: Slots | undefined, since: number): void
+  /** Whether a request body may throw while undici reads it. */
+  bodyMayThrow(upstream: Upstream): boolean
+  /** Whether connections may speak HTTP/2. */
+  readonly mayBeHttp2: boolean
+  /** Whether a connection to it speaks HTTP/2, which sends headers before the body is there. */
   speaksHttp2(upstream: Upstream): boolean
   /** Whether a connection to it was made at `since`, on the clock, or later. */
   hasConnectedSince(upstream: Upstream, since: number): boolean
 }
 
-/** How many calls may be under way. */
+/** How many calls may be in flight. */
 export interface MaxPending {
-  /** To one task: others take what exceeds it, then the fallback. */
+  /** To one task. Beyond it, calls go to other tasks, then to the fallback. */
   readonly perTask: number
-  /** To one origin (scheme, host and port) in all, those that wait for discovery or a retry among them. */
+  /** To one origin (scheme, host and port), including calls that wait for discovery or a retry. */
   readonly perOrigin: number
 }
 
-/** Two phases of an attempt; one timer each for all attempts of a route. */
+/** The time limits of an attempt's two phases. Each has one timer for all attempts of a route. */
 export interface AttemptLimits {
-  /** Until it has a connection, where it may have to wait for one. */
+  /** To wait for a connection that others use. */
   readonly queue: TimeLimit
-  /** From then on to its response headers. */
+  /** From then to the response headers. */
   readonly attempt: TimeLimit
 }
 
-/** All that a call to one origin needs: found once by the origin, and shared by its calls. */
+/** All that the calls to one origin share. */
 export interface Route {
-  /** The service's name, as it stands in errors and events. */
+  /** The service's name, as errors and events show it. */
   readonly host: string
   readonly cluster: Cluster
-  /** Tells the key by which the balancer places a call; undefined: it places calls without one. */
+  /** The key by which the balancer places a call; undefined: the balancer uses no key. */
   readonly keyOf: ((request: KeyedRequest) => string | undefined) | undefined
   readonly pools: UpstreamDispatchers
-  /** undefined: failures are handed on as they are, untouched. */
+  /** undefined: no retries; the caller gets each failure unchanged. */
   readonly retry: RetryOptions | undefined
   readonly budget: RetryBudget
-  /** To a connection. */
+  /** How long a connection may take, in ms. */
   readonly connectMs: number
-  /** undefined: calls have no second attempt beside a late one. */
-  readonly hedging: Hedging | undefined
-  /** The scheme's default, for tasks whose port nothing else names; undefined: the URL or `port` names it. */
+  /** undefined: calls are not hedged. */
+  readonly hedging: HedgePolicy | undefined
+  /** The scheme's default port, for tasks without one; undefined: the URL or `port` sets it. */
   readonly assumedPort?: number | undefined
-  /** What attempts may take. */
+  /** How long an attempt may take. */
   readonly limits: AttemptLimits
   /** Whether a request may have to wait for a connection that others use. */
   readonly mayQueue: boolean
-  /** Over all attempts and the response body; undefined: none. */
+  /** Limit to all attempts and the response body, in ms; undefined: none. */
   readonly deadlineMs: number | undefined
-  /** In lower case: tells tasks how many ms a call has left; undefined: they are not told. */
+  /** The header, in lower case, with the ms that a call has left; undefined: not sent. */
   readonly deadlineHeader: string | undefined
-  readonly calls: CallsUnderWay
-  /** Beyond these, calls are refused at once; Infinity: never. */
+  readonly calls: InFlight
+  /** Beyond these, calls are refused at once. Infinity: no limit. */
   readonly maxPending: MaxPending
   readonly clock: Clock
-  /** By how much this process is late; one for all routes. */
+  /** The delay of this process's event loop; shared by all routes. */
   readonly lag: Pick<LoopLag, 'at'>
   readonly random: Random
 }

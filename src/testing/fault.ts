@@ -1,4 +1,4 @@
-import { checkKeys, checkMs, checkNumber, checkOneOf, checkString } from '../core/check.ts'
+import { checkKeys, checkMs, checkNumber, checkOneOf, checkString } from '../core/check/check.ts'
 import { InvalidOptionsError } from '../core/errors.ts'
 
 /** What a task does instead of answering at once. */

@@ -2,7 +2,7 @@ import { setImmediate as afterIo, setTimeout as delay } from 'node:timers/promis
 import type { Caller } from './clients/caller.ts'
 import { KINDS, type Tally } from './tally.ts'
 
-export const PER_SECOND = 200
+const PER_SECOND = 200
 /** The patience of those who call. */
 export const TIMEOUT_MS = 1_000
 
@@ -32,13 +32,18 @@ export interface Load {
  * when they were due. A caller who waits for the answer before he asks again would hide the very seconds that hurt.
  * Several streams take turns within each step of the schedule, so that what disturbs one disturbs all.
  */
-export function startLoad(streams: readonly Stream[], warmUpMs: number, measuredMs: number): Load {
+export function startLoad(
+  streams: readonly Stream[],
+  warmUpMs: number,
+  measuredMs: number,
+  perSecond: number = PER_SECOND,
+): Load {
   const startedAt = performance.now()
   const faultAt = startedAt + warmUpMs
   const run = async (): Promise<void> => {
     const calls: Promise<void>[] = []
     const early: unknown[] = []
-    const stepMs = 1_000 / PER_SECOND
+    const stepMs = 1_000 / perSecond
     const steps = Math.round((warmUpMs + measuredMs) / stepMs)
     for (let step = 0; step < steps; step++) {
       for (const [index, stream] of streams.entries()) {

@@ -1,12 +1,8 @@
-import { AttemptsExhaustedError, OnehopError } from 'onehop'
+import { OnehopError } from 'onehop'
 import { expect, test } from 'vitest'
+import { wasInFlight } from './in-flight.ts'
 import { expectFailures, play } from './play.ts'
 import { allDown, allDownWithFallback, fallbackDown, OUTAGE_MS, recovery } from './scenarios/outages.ts'
-import type { Failure } from './tally.ts'
-
-const wasInFlight = ({ error }: Failure): boolean =>
-  error instanceof AttemptsExhaustedError &&
-  error.attempts.some(({ outcome }) => outcome.kind === 'transport-error' && outcome.sent)
 
 test('with all tasks dead and no fallback, each call fails at once, with an error that says so', async () => {
   const { tally } = await play(allDown)

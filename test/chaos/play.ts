@@ -4,7 +4,7 @@ import { expect } from 'vitest'
 import { onehop } from './clients/onehop.ts'
 import { FailedEarlyError, TIMEOUT_MS } from './load.ts'
 import { run, type Report } from './run.ts'
-import type { Scenario } from './scenario.ts'
+import type { Scenario } from './stage.ts'
 import type { Failure, Kind } from './tally.ts'
 
 /** Calls that count for longer: `ONEHOP_CHAOS=long npm run test:chaos`. */

@@ -3,7 +3,7 @@ import { monitorEventLoopDelay, type IntervalHistogram } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Client } from './clients/caller.ts'
 import { FailedEarlyError, startLoad, type Stream } from './load.ts'
-import type { Scenario } from './scenario.ts'
+import type { Scenario } from './stage.ts'
 import { CONTROL, ORDERS, Stage } from './stage.ts'
 import { Tally } from './tally.ts'
 
@@ -31,6 +31,7 @@ const LATENESS_STEP_MS = 5
 /** Plays one scenario to one client. Everything that it starts has ended when it returns or throws. */
 export async function run(scenario: Scenario, client: Client, long: boolean): Promise<Report> {
   await using stage = await Stage.start(scenario)
+  scenario.setUp?.(stage)
   await using caller = await client.start(stage, ORDERS)
   await using control = scenario.control === true ? await client.start(stage, CONTROL) : null
   const streams: Stream[] = [caller, control]
@@ -38,7 +39,7 @@ export async function run(scenario: Scenario, client: Client, long: boolean): Pr
     .map((each) => ({ caller: each, tally: new Tally() }))
   const { short: shortSeconds, long: longSeconds } = scenario.seconds ?? SECONDS
   const warmUpMs = 1_000 * (scenario.warmUpSeconds ?? WARM_UP_SECONDS)
-  const load = startLoad(streams, warmUpMs, 1_000 * (long ? longSeconds : shortSeconds))
+  const load = startLoad(streams, warmUpMs, 1_000 * (long ? longSeconds : shortSeconds), scenario.perSecond)
 
   using attempts = new AttemptCount(stage.pathOf(ORDERS))
   const early = monitorEventLoopDelay({ resolution: LATENESS_STEP_MS })
@@ -46,7 +47,7 @@ export async function run(scenario: Scenario, client: Client, long: boolean): Pr
   early.enable()
   let faultDoneAt = 0
   const fault = async (): Promise<void> => {
-    await delay(load.faultAt - performance.now())
+    await delay(Math.max(0, load.faultAt - performance.now()))
     attempts.begin()
     early.disable()
     lateness.enable()

@@ -1,7 +1,37 @@
+import type { ClientOptions } from 'onehop'
 import { startFleet, startLocalAws, type Fleet, type FleetTask, type LocalAws } from 'onehop/testing'
+import { cert, key } from '../support/tls.ts'
+import { TRANSPORTS, type Transport } from '../support/transports.ts'
 import { CachingResolver } from './caching-resolver.ts'
 import { hasEnded, killOnInterruption } from './interruption.ts'
-import type { Scenario } from './scenario.ts'
+
+/** What happens to a fleet under load. */
+export interface Scenario {
+  readonly name: string
+  readonly tasks: number
+  /** How long each task takes to answer, in ms [0]. */
+  readonly taskMs?: number
+  /** What the tasks speak, and how onehop's client connects to them [http]. The others' clients know http alone. */
+  readonly transport?: Transport
+  /** Calls per second [200]. */
+  readonly perSecond?: number
+  /** DNS servers that are asked before the one that knows [none]. */
+  readonly dnsBefore?: readonly string[]
+  /** A load balancer behind the tasks, for clients that know how to use one [none]. */
+  readonly fallback?: boolean
+  /** A second service, of as many tasks and without the fault, is called in turn with the first [false]. */
+  readonly control?: boolean
+  /** Options of onehop's client; it has its defaults otherwise. */
+  readonly options?: ClientOptions
+  /** How long calls are made before it happens [3]. With 0, the first call is the client's first. */
+  readonly warmUpSeconds?: number
+  /** How long calls count, in seconds, in CI and with `--long` [6, 12]. */
+  readonly seconds?: { readonly short: number; readonly long: number }
+  /** What is so before the first call is made [nothing]. */
+  setUp?(stage: Stage): void
+  /** What happens at the end of the warm-up. May go on for as long as calls are made. */
+  fault(stage: Stage): Promise<void>
+}
 
 export const ORDERS = 'orders.shop.local'
 /** The same tasks, and a sound one in the place of the first. */
@@ -50,12 +80,19 @@ export class Stage implements AsyncDisposable {
     const count = scenario.tasks + (scenario.control === true ? 1 : 0)
     const aws = starting.use(await startLocalAws())
     const resolver = starting.use(await CachingResolver.start(aws.dns.server))
-    const fleet = starting.use(await startFleet({ tasks: count, processes: true, graceMs: GRACE_MS }))
+    const { scheme, protocol } = scenario.transport ?? TRANSPORTS.http
+    const tls = scheme === 'https' ? { key, cert, http2: protocol === 'HTTP/2' } : undefined
+    const fleet = starting.use(await startFleet({ tasks: count, processes: true, graceMs: GRACE_MS, tls }))
     const balancer =
       scenario.fallback === true ? starting.use(await startFleet({ tasks: 1, processes: true })) : undefined
     const stage = new Stage(scenario, starting.move(), aws, resolver, fleet, balancer)
     await stage.#open()
     return stage
+  }
+
+  /** `127.0.0.1:PORT` of the resolver, after those that the scenario puts before it. */
+  get dnsServers(): readonly string[] {
+    return [...(this.scenario.dnsBefore ?? []), this.dns]
   }
 
   /** `127.0.0.1:PORT` of the resolver. */
@@ -86,8 +123,12 @@ export class Stage implements AsyncDisposable {
     return this.#fleet.tasks.filter((task) => task !== this.victim)
   }
 
+  get transport(): Transport {
+    return this.scenario.transport ?? TRANSPORTS.http
+  }
+
   originOf(host: string): string {
-    return `http://${host}:${this.port}`
+    return `${this.transport.scheme}://${host}:${this.port}`
   }
 
   /** Tells the calls of one service from those of the other. */

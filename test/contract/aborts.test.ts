@@ -4,7 +4,7 @@ import type { RequestListener } from 'node:http'
 import { PassThrough, Readable } from 'node:stream'
 import { fetch } from 'undici'
 import { describe, expect } from 'vitest'
-import { sameAsUndici, type Way } from './ways.ts'
+import { sameAsUndici, type Serving, type Way } from './ways.ts'
 import { WireServer } from './wire-server.ts'
 
 /** Says how far a request has come, and goes no further. */
@@ -12,7 +12,7 @@ const stands: RequestListener = (request, response) => {
   request.resume()
   if (request.url === '/body') response.writeHead(200, { 'content-length': 9 }).write('some')
 }
-const server = (): Promise<WireServer> => WireServer.http(stands)
+const server: Serving = (transport) => WireServer.http(stands, transport)
 
 const soon = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 30))
 const reason = new RangeError('left')
@@ -95,17 +95,17 @@ for (const [name, calling] of Object.entries(callings)) {
 describe('a signal', () => {
   sameAsUndici('may be an emitter, which has no reason', {
     server,
-    call: async (way) => {
+    call: async (way, at) => {
       const signal = new EventEmitter()
       const call = callings['request']?.(way, { path: '/' }, signal).catch((error: unknown) => error)
-      await soon()
+      await expect.poll(() => at.connections.flat().length).toBe(1)
       signal.emit('abort')
       return call
     },
     sees: expect.objectContaining({ error: 'AbortError', code: 'UND_ERR_ABORTED' }),
   })
   sameAsUndici('is let go of when the call is over', {
-    server: () => WireServer.http((_request, response) => void response.end('ok')),
+    server: (transport) => WireServer.http((_request, response) => void response.end('ok'), transport),
     call: async (way) => {
       const signal = new EventEmitter()
       const text = await callings['request']?.(way, { path: '/' }, signal)
@@ -116,7 +116,7 @@ describe('a signal', () => {
   })
   sameAsUndici('that times out tells so', {
     server,
-    call: (way) => callings['request']?.(way, { path: '/' }, AbortSignal.timeout(30)) ?? Promise.resolve(),
+    call: (way) => callings['request']?.(way, { path: '/' }, AbortSignal.timeout(500)) ?? Promise.resolve(),
     sees: expect.objectContaining({ error: 'TimeoutError' }),
   })
 })
@@ -133,9 +133,11 @@ describe('a reader that leaves', () => {
       return error
     },
     sees: { error: 'RangeError', message: 'left' },
+    notOver: { h2: 'the connection stays, for other streams' },
   })
   sameAsUndici('by dumping the body, which keeps the connection', {
-    server: () => WireServer.http((_request, response) => void response.end(Buffer.alloc(50_000))),
+    server: (transport) =>
+      WireServer.http((_request, response) => void response.end(Buffer.alloc(50_000)), transport),
     call: async (way, at) => {
       const { body } = await way.dispatcher.request({ origin: way.origin, path: '/', method: 'GET' })
       await body.dump()
@@ -153,6 +155,7 @@ describe('a reader that leaves', () => {
       return response.status
     },
     sees: 200,
+    notOver: { h2: 'the connection stays, for other streams' },
   })
 })
 
@@ -185,9 +188,11 @@ describe('a timeout', () => {
     },
     atOnce: true,
     sees: { error: 'BodyTimeoutError', code: 'UND_ERR_BODY_TIMEOUT', message: 'Body Timeout Error' },
+    seesOver: { h2: expect.objectContaining({ error: 'BodyTimeoutError', code: 'UND_ERR_BODY_TIMEOUT' }) },
   })
   sameAsUndici('that is off waits', {
-    server: () => WireServer.http((_request, response) => void setTimeout(() => response.end('late'), 1_500)),
+    server: (transport) =>
+      WireServer.http((_request, response) => void setTimeout(() => response.end('late'), 1_500), transport),
     call: async (way) => {
       const { body } = await way.dispatcher.request({
         origin: way.origin,

@@ -5,7 +5,8 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { Dispatcher } from 'undici'
 import { describe, expect, test } from 'vitest'
-import { clientOf, ORIGIN } from '../support/clients.ts'
+import { clientOf, originOver } from '../support/clients.ts'
+import { TRANSPORTS, type Transport } from '../support/transports.ts'
 import { waysTo, type Way } from './ways.ts'
 import { WireServer } from './wire-server.ts'
 
@@ -39,31 +40,41 @@ async function standstill(count: () => number): Promise<number> {
 }
 
 /** The ways of the contract, and this library with retries, which keeps what it has sent. */
-function everyWayTo(label: string): Way[] {
-  const { dispatcher } = clientOf([label])
+function everyWayTo(server: WireServer): Way[] {
+  const { label, transport } = server
+  const { dispatcher } = clientOf([label], transport.pool === undefined ? {} : { pool: transport.pool })
   const retrying: Way = {
     name: 'discovered, with retries',
-    origin: ORIGIN,
+    origin: originOver(transport),
     dispatcher,
     [Symbol.asyncDispose]: () => dispatcher.destroy(),
   }
-  return [...waysTo(label), retrying]
+  return [...waysTo(server), retrying]
 }
 const NAMES = ['a bare Agent', 'passed on', 'discovered', 'discovered, with retries']
+// One connection is under way: a cap changes nothing. A host that is passed on has no options for TLS.
+const cases = [TRANSPORTS.http, TRANSPORTS.https, TRANSPORTS.h2].flatMap((transport) =>
+  NAMES.filter((name) => transport.scheme === 'http' || name !== 'passed on').map((name) => ({
+    name,
+    transport,
+    over: transport.name,
+  })),
+)
 
 async function withWay(
+  transport: Transport,
   name: string,
   answer: RequestListener,
   act: (way: Way) => Promise<void>,
 ): Promise<void> {
-  await using server = await WireServer.http(answer, false)
-  for (const way of everyWayTo(server.label)) {
+  await using server = await WireServer.http(answer, transport, false)
+  for (const way of everyWayTo(server)) {
     await using used = way
     if (way.name === name) await act(used)
   }
 }
 
-describe.each(NAMES)('%s', (name) => {
+describe.each(cases)('$name [$over]', ({ name, transport }) => {
   test('a response waits for its reader', async () => {
     const whole = await hashOf(pieces())
     let written = 0
@@ -75,7 +86,7 @@ describe.each(NAMES)('%s', (name) => {
         ),
         response,
       )
-    await withWay(name, answer, async (way) => {
+    await withWay(transport, name, answer, async (way) => {
       const { body } = await way.dispatcher.request({ origin: way.origin, path: '/', method: 'GET' })
       expect(await standstill(() => written)).toBeLessThan(ON_THE_WAY)
       expect(await hashOf(body as AsyncIterable<Buffer>)).toBe(whole)
@@ -86,7 +97,7 @@ describe.each(NAMES)('%s', (name) => {
   test('a handler that pauses and resumes with every piece misses none', async () => {
     const whole = await hashOf(pieces())
     const answer: RequestListener = (_request, response) => void pipeline(Readable.from(pieces()), response)
-    await withWay(name, answer, async (way) => {
+    await withWay(transport, name, answer, async (way) => {
       const hash = createHash('sha256')
       let early = 0
       const end = Promise.withResolvers<void>()
@@ -130,7 +141,7 @@ describe.each(NAMES)('%s', (name) => {
       void gate.promise
         .then(() => hashOf(request as AsyncIterable<Buffer>))
         .then((hash) => response.end(hash))
-    await withWay(name, answer, async (way) => {
+    await withWay(transport, name, answer, async (way) => {
       const call = way.dispatcher.request({
         origin: way.origin,
         path: '/',

@@ -4,10 +4,13 @@ import type { Dispatcher } from 'undici'
 import { describe, expect } from 'vitest'
 import { echo } from './echo.ts'
 import { trace, traced } from './trace.ts'
-import { sameAsUndici, type Way } from './ways.ts'
+import { sameAsUndici, type Serving, type Way } from './ways.ts'
 import { WireServer } from './wire-server.ts'
 
-const http = (answer: RequestListener) => (): Promise<WireServer> => WireServer.http(answer)
+const http =
+  (answer: RequestListener): Serving =>
+  (transport) =>
+    WireServer.http(answer, transport)
 const put = (way: Way, body: unknown): Dispatcher.DispatchOptions => ({
   origin: way.origin,
   path: '/',
@@ -38,6 +41,11 @@ const callbacks = [
   'onResponseData',
   'onResponseEnd',
 ] as const
+
+/** undici 8.12 does this in the middle of writing: its error is heard by nobody, or its loop spins. A bare Agent's process ends. */
+const ENDS_THE_PROCESS = 'undici itself ends the process'
+const THROWN: ReadonlySet<string> = new Set(['onBodySent', 'onRequestSent', 'onResponseStarted'])
+const ABORTED: ReadonlySet<string> = new Set(['onBodySent', 'onRequestSent'])
 
 describe('in order', () => {
   for (const [kind, body] of [
@@ -71,6 +79,7 @@ describe('a handler that throws', () => {
           }),
         sees: expect.arrayContaining(['onResponseError RangeError - a bug']),
         anyBytes: true,
+        ...(THROWN.has(callback) ? { notOver: { h2: ENDS_THE_PROCESS } } : {}),
       })
     }
   }
@@ -91,6 +100,7 @@ describe('a handler that aborts', () => {
           ? expect.not.arrayContaining([expect.stringContaining('onResponseError')])
           : expect.arrayContaining(['onResponseError RangeError - left']),
       anyBytes: true,
+      ...(ABORTED.has(callback) ? { notOver: { h2: ENDS_THE_PROCESS } } : {}),
     })
   }
 
@@ -123,6 +133,8 @@ describe('a handler that aborts', () => {
   })
 })
 
+const TOLD_OF_ITS_END = 'undici tells it of the end, where nothing is left of the body'
+
 describe('a handler that pauses', () => {
   for (const callback of ['onRequestStart', 'onResponseStart', 'onResponseData'] as const) {
     sameAsUndici(`in ${callback} is told nothing of the body until it resumes`, {
@@ -133,6 +145,9 @@ describe('a handler that pauses', () => {
           if (name === callback && held) controller?.pause()
         })
         way.dispatcher.dispatch(put(way, 'body'), call.handler)
+        // The headers come all the same. It may take a handshake.
+        const told = (name: string): boolean => call.callbacks.some((line) => line.startsWith(name))
+        await expect.poll(() => told(callback) && told('onResponseStart ')).toBe(true)
         await new Promise((resolve) => setTimeout(resolve, 50))
         const before = [...call.callbacks]
         const { paused } = call.controller as Dispatcher.DispatchController
@@ -141,10 +156,11 @@ describe('a handler that pauses', () => {
         await call.ended
         return [before, paused, call.callbacks, call.controller?.paused]
       },
+      ...(callback === 'onResponseData' ? { notOver: { h2: TOLD_OF_ITS_END } } : {}),
       sees: [
-        expect.not.arrayContaining(['onResponseEnd {} []']),
+        expect.not.arrayContaining([expect.stringContaining('onResponseEnd')]),
         true,
-        expect.arrayContaining(['onResponseEnd {} []']),
+        expect.arrayContaining([expect.stringContaining('onResponseEnd {}')]),
         false,
       ],
     })

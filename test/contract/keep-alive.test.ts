@@ -2,18 +2,26 @@
  * Tasks that close idle connections just as a request goes out. Nothing is lost that may be sent twice; what may not is
  * sent again only where no task can have seen it, and is never acted upon twice.
  */
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { describe, expect, test } from 'vitest'
 import type { Client } from 'onehop'
-import { clientOf, ORIGIN } from '../support/clients.ts'
+import { clientOf, ORIGIN, originOver } from '../support/clients.ts'
 import { resources } from '../support/resources.ts'
+import { httpServer, TRANSPORTS, type Transport } from '../support/transports.ts'
 
 const { keep, servers } = resources()
 
+/** Over the wire as it is; fewer where each connection costs a handshake, or is one of two. */
 const CALLS = 2_000
+const CALLS_OVER_OTHERS = 600
 const AT_ONCE = 8
+
+/**
+ * With HTTP/2 nothing is idle: one connection has the streams of all callers, and a session that ends says which of them it
+ * has processed.
+ */
+const transports = [TRANSPORTS.http, TRANSPORTS.https, TRANSPORTS.capped]
 
 /** Tasks that close what is idle for 1 ms, at the worst of times, and count what they act upon. */
 class Impatient implements AsyncDisposable {
@@ -21,10 +29,11 @@ class Impatient implements AsyncDisposable {
   readonly acted: Map<string, number> = new Map()
   /** Connections that a task closed while it owed nothing. */
   closed = 0
-  readonly #servers: Server[] = []
+  readonly #listeners: Server[] = []
+  readonly #sockets = new Set<Socket>()
 
-  async listen(): Promise<string> {
-    const server = createServer((request, response) => {
+  async listen(transport: Transport): Promise<string> {
+    const { server, accept } = httpServer(transport, (request, response) => {
       request.resume()
       request.on('end', () => {
         const number = request.headers['x-number'] as string
@@ -43,18 +52,21 @@ class Impatient implements AsyncDisposable {
       })
     })
     // undici takes a hint of a second or less for no connection worth keeping: none is given.
-    server.keepAliveTimeout = 60_000
+    if ('keepAliveTimeout' in server) server.keepAliveTimeout = 60_000
     server.on('request', (_request, response) => response.removeHeader('keep-alive'))
-    await new Promise<void>((resolve) => server.listen(0, '127.0.1.1', resolve))
-    this.#servers.push(server)
-    return `127.0.1.1:${(server.address() as AddressInfo).port}`
+    const listener = createServer({ noDelay: true }, (socket) => {
+      this.#sockets.add(socket)
+      socket.once('close', () => this.#sockets.delete(socket))
+      accept(socket)
+    })
+    await new Promise<void>((resolve) => listener.listen(0, '127.0.1.1', resolve))
+    this.#listeners.push(listener)
+    return `127.0.1.1:${(listener.address() as AddressInfo).port}`
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const server of this.#servers) {
-      server.closeAllConnections()
-      await new Promise((resolve) => server.close(resolve))
-    }
+    for (const socket of this.#sockets) socket.destroy()
+    for (const listener of this.#listeners) await new Promise((resolve) => listener.close(resolve))
   }
 }
 
@@ -67,14 +79,18 @@ interface Tally {
 }
 
 /** Calls by a few callers, each of which waits a little between its calls, so that connections lie idle. */
-async function callAll(client: Client, init: (number: string) => object): Promise<Tally> {
+async function callAll(
+  client: Client,
+  transport: Transport,
+  init: (number: string) => object,
+): Promise<Tally> {
   const tally: Tally = { answered: 0, failed: [] }
   let next = 0
   const caller = async (): Promise<void> => {
-    while (next < CALLS) {
+    while (next < callsOver(transport)) {
       const number = String(next++)
       try {
-        const { body } = await client.request(ORIGIN, { ...init(number) })
+        const { body } = await client.request(originOver(transport), { ...init(number) })
         if ((await body.text()) === number) tally.answered++
       } catch (error) {
         tally.failed.push({ number, error: error as NodeJS.ErrnoException })
@@ -86,10 +102,17 @@ async function callAll(client: Client, init: (number: string) => object): Promis
   return tally
 }
 
-async function withTasks(act: (client: Client, tasks: Impatient) => Promise<void>): Promise<void> {
+function callsOver({ name }: Transport): number {
+  return name === 'http' ? CALLS : CALLS_OVER_OTHERS
+}
+
+async function withTasks(
+  transport: Transport,
+  act: (client: Client, tasks: Impatient) => Promise<void>,
+): Promise<void> {
   await using tasks = new Impatient()
-  const labels = [await tasks.listen(), await tasks.listen()]
-  const client = clientOf(labels)
+  const labels = [await tasks.listen(transport), await tasks.listen(transport)]
+  const client = clientOf(labels, transport.pool === undefined ? {} : { pool: transport.pool })
   try {
     await act(client, tasks)
   } finally {
@@ -120,28 +143,32 @@ const once: Record<string, (number: string) => object> = {
   }),
 }
 
-describe('connections that are closed just as a request goes out', () => {
+describe.each(transports)('connections that are closed just as a request goes out [$name]', (transport) => {
+  const count = callsOver(transport)
+
   test.each(Object.entries(idempotent))('%s: no call is lost', async (_kind, init) => {
-    await withTasks(async (client, tasks) => {
-      const { answered, failed } = await callAll(client, init)
+    await withTasks(transport, async (client, tasks) => {
+      const { answered, failed } = await callAll(client, transport, init)
       expect(failed.map(({ error }) => error.message).join('\n')).toBe('')
-      expect(answered).toBe(CALLS)
-      expect(tasks.acted.size).toBe(CALLS)
-      expect(tasks.closed).toBeGreaterThan(CALLS / 3)
+      expect(answered).toBe(count)
+      expect(tasks.acted.size).toBe(count)
+      expect(tasks.closed).toBeGreaterThan(count / 3)
     })
   })
 
   test.each(Object.entries(once))('%s: none is acted upon twice', async (_kind, init) => {
-    await withTasks(async (client, tasks) => {
-      const { answered, failed } = await callAll(client, init)
-      expect(answered + failed.length).toBe(CALLS)
+    await withTasks(transport, async (client, tasks) => {
+      const { answered, failed } = await callAll(client, transport, init)
+      expect(answered + failed.length).toBe(count)
       expect([...tasks.acted.values()].filter((times) => times > 1)).toEqual([])
       // Whoever is told of a failure is told so because a task may have seen the request.
       for (const { error } of failed) expect(error.attempts?.at(-1)?.outcome).toMatchObject({ sent: true })
-      expect(tasks.closed).toBeGreaterThan(CALLS / 3)
+      expect(tasks.closed).toBeGreaterThan(count / 3)
     })
   })
+})
 
+describe('a client with many connections that are dead', () => {
   // A retry takes a connection from the pool as any call does; the last one has one made.
   test('a call outlives more dead connections than it has attempts', async () => {
     const gate = Promise.withResolvers<void>()

@@ -1,8 +1,10 @@
 /** A request that is sent again is the same request: the same bytes, to the length and the boundary. Or it is not sent again. */
 import { Readable } from 'node:stream'
+import type { ClientOptions } from 'onehop'
 import { Agent, FormData, interceptors } from 'undici'
 import { describe, expect, test } from 'vitest'
 import { ORIGIN } from '../support/clients.ts'
+import { TRANSPORTS, type Transport } from '../support/transports.ts'
 import { echo } from './echo.ts'
 import { failures, framed, pair } from './replay-tasks.ts'
 import { WireServer } from './wire-server.ts'
@@ -64,34 +66,45 @@ const calls = [
   { method: 'POST', headers: { 'idempotency-key': 'k' } },
 ]
 
-/** What one request of this body is on the wire. */
-async function alone(init: object): Promise<string[]> {
-  await using tasks = await pair(echo)
-  const { body } = await tasks.client.request(ORIGIN, init)
-  await body.text()
-  return framed(tasks.first.take())
+/** Each failure over each transport. */
+const failing = Object.values(TRANSPORTS).flatMap((transport) =>
+  Object.entries(failures).map(([failure, fail]) => ({ failure, fail, transport, over: transport.name })),
+)
+
+/**
+ * undici never ends a request of HTTP/2 whose form was not read when the connection was reset: the attempt's own limit does.
+ */
+function optionsOver({ protocol }: Transport): ClientOptions {
+  return protocol === 'HTTP/2' ? { timeouts: { attemptMs: 1_000 } } : {}
 }
 
-describe.each(Object.keys(failures))('after %s', (failure) => {
+/** What one request of this body is on the wire. */
+async function alone(init: object, transport: Transport): Promise<string[]> {
+  await using tasks = await pair(echo, {}, transport)
+  const { body } = await tasks.client.request(tasks.origin, init)
+  await body.text()
+  return framed(tasks.first)
+}
+
+describe.each(failing)('after $failure [$over]', ({ failure, fail, transport, over }) => {
   describe.each(calls)('$method', ({ method, headers }) => {
     const kinds = { ...whole, ...streamed }
     test.each(Object.entries(kinds))('of %s is sent again as it is', async (kind, make) => {
       for (const length of [5, 30_000, KEPT]) {
-        const fail = failures[failure]
-        if (fail === undefined) throw new Error(failure)
-        await using tasks = await pair(fail)
+        await using tasks = await pair(fail, optionsOver(transport), transport)
         const init = (): object => ({ method, headers, body: make(length) })
-        const { statusCode, body } = await tasks.client.request(ORIGIN, init())
+        const { statusCode, body } = await tasks.client.request(tasks.origin, init())
         await body.arrayBuffer()
         expect(statusCode).toBe(200)
-        const [sent] = framed(tasks.second.take())
-        expect(sent === (await alone(init()))[0]).toBe(true)
+        const [sent] = framed(tasks.second)
+        expect(sent === (await alone(init(), transport))[0]).toBe(true)
         expect(sent?.length).toBeGreaterThan(length)
         // What the first got is the same, as far as it got.
-        const [before] = framed(tasks.first.take())
+        const [before] = framed(tasks.first)
         expect(sent?.startsWith(before ?? 'none')).toBe(true)
         if (failure.endsWith('all of it was read')) expect(before === sent).toBe(true)
-        if (kind === 'a Blob' || kind === 'a FormData') expect(sent).toMatch(/content-length: \d/)
+        if ((kind === 'a Blob' || kind === 'a FormData') && over !== 'https')
+          expect(sent).toMatch(/content-length: \d/)
       }
     })
 
@@ -99,19 +112,17 @@ describe.each(Object.keys(failures))('after %s', (failure) => {
       'of %s that is too long to keep is sent again whole or not at all',
       async (_kind, make) => {
         for (const length of [KEPT + 1, 300_000]) {
-          const fail = failures[failure]
-          if (fail === undefined) throw new Error(failure)
-          await using tasks = await pair(fail)
+          await using tasks = await pair(fail, optionsOver(transport), transport)
           const init = (): object => ({ method, headers, body: make(length) })
-          const outcome = await tasks.client.request(ORIGIN, init()).then(
+          const outcome = await tasks.client.request(tasks.origin, init()).then(
             async ({ statusCode, body }) => {
               await body.arrayBuffer()
               return statusCode
             },
             (error: NodeJS.ErrnoException) => error.code,
           )
-          const sent = framed(tasks.second.take())
-          if (outcome === 200) expect(sent[0] === (await alone(init()))[0]).toBe(true)
+          const sent = framed(tasks.second)
+          if (outcome === 200) expect(sent[0] === (await alone(init(), transport))[0]).toBe(true)
           else
             expect([outcome, sent]).toEqual([failure.includes('503') ? 503 : 'ONEHOP_ATTEMPTS_EXHAUSTED', []])
           if (failure.endsWith('all of it was read')) expect(outcome).not.toBe(200)
@@ -123,11 +134,9 @@ describe.each(Object.keys(failures))('after %s', (failure) => {
   test.each(Object.entries({ ...whole, ...streamed }))(
     'a POST of %s is not sent again',
     async (_kind, make) => {
-      const fail = failures[failure]
-      if (fail === undefined) throw new Error(failure)
-      await using tasks = await pair(fail)
+      await using tasks = await pair(fail, optionsOver(transport), transport)
       const init = { method: 'POST' as const, body: make(30_000) as never }
-      await tasks.client.request(ORIGIN, init).then(
+      await tasks.client.request(tasks.origin, init).then(
         ({ body }) => body.text(),
         () => undefined,
       )
@@ -137,17 +146,17 @@ describe.each(Object.keys(failures))('after %s', (failure) => {
 })
 
 describe.each(Object.entries({ ...whole, 'a web stream': webStream }))('fetch of %s', (_kind, make) => {
-  test.each(Object.entries(failures))('after %s is sent again as it is', async (_failure, fail) => {
+  test.each(failing)('after $failure is sent again as it is [$over]', async ({ fail, transport }) => {
     for (const length of [5, 30_000]) {
-      await using tasks = await pair(fail)
+      await using tasks = await pair(fail, optionsOver(transport), transport)
       const init = (): RequestInit => ({ method: 'PUT', body: make(length), duplex: 'half' })
-      const response = await tasks.client.fetch(ORIGIN, init())
+      const response = await tasks.client.fetch(tasks.origin, init())
       await response.arrayBuffer()
       expect(response.status).toBe(200)
-      const [sent] = framed(tasks.second.take())
-      await using undisturbed = await pair(echo)
-      await (await undisturbed.client.fetch(ORIGIN, init())).arrayBuffer()
-      expect(sent === framed(undisturbed.first.take())[0]).toBe(true)
+      const [sent] = framed(tasks.second)
+      await using undisturbed = await pair(echo, {}, transport)
+      await (await undisturbed.client.fetch(tasks.origin, init())).arrayBuffer()
+      expect(sent === framed(undisturbed.first)[0]).toBe(true)
       expect(sent?.length).toBeGreaterThan(length)
     }
   })

@@ -2,13 +2,16 @@ import { Readable } from 'node:stream'
 import { FormData, Headers } from 'undici'
 import { describe, expect } from 'vitest'
 import { asked, echo, type RequestOptions } from './echo.ts'
-import { sameAsUndici } from './ways.ts'
+import { sameAsUndici, type Scenario, type Serving } from './ways.ts'
 import { WireServer } from './wire-server.ts'
 
-const server = (): Promise<WireServer> => WireServer.http(echo)
-const answered = (text: unknown): unknown =>
-  expect.objectContaining({ statusCode: 200, statusText: 'OK', text })
-const refused = (code: string): unknown => expect.objectContaining({ code })
+const server: Serving = (transport) => WireServer.http(echo, transport)
+/** HTTP/2 has no words beside its status. */
+const answered = (text: unknown): Pick<Scenario, 'sees' | 'seesOver'> => ({
+  sees: expect.objectContaining({ statusCode: 200, statusText: 'OK', text }),
+  seesOver: { h2: expect.objectContaining({ statusCode: 200, statusText: '', text }) },
+})
+const refused = (code: unknown): unknown => expect.objectContaining({ code })
 
 async function* generated(...parts: (string | Uint8Array)[]): AsyncGenerator<string | Uint8Array> {
   yield* parts
@@ -22,6 +25,10 @@ function form(): FormData {
   fields.append('file', new Blob(['no type']))
   return fields
 }
+
+/** Over HTTP/2 this library hands streams on piece by piece. */
+const OTHER_WORDS = 'this library looks at the pieces before undici does, and says it in other words'
+const NO_LENGTH = 'of a stream that this library hands on in pieces, undici does not know the length'
 
 describe('methods', () => {
   for (const method of [
@@ -39,20 +46,20 @@ describe('methods', () => {
     sameAsUndici(`${method} without a body`, {
       server,
       call: (way) => asked(way, { method, path: '/a/b?c=d%20e' }),
-      sees: answered(''),
+      ...answered(''),
     })
   }
   for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'GET', 'OPTIONS']) {
     sameAsUndici(`${method} with a body`, {
       server,
       call: (way) => asked(way, { method, body: 'body' }),
-      sees: answered('body'),
+      ...answered('body'),
     })
   }
   sameAsUndici('an empty body', {
     server,
     call: (way) => asked(way, { method: 'POST', body: '' }),
-    sees: answered(''),
+    ...answered(''),
   })
 })
 
@@ -88,7 +95,8 @@ describe('bodies', () => {
       sameAsUndici(`${method} of ${kind}`, {
         server,
         call: (way) => asked(way, { method, body: body() as never }),
-        sees: answered(expect.any(String)),
+        ...(kind === 'a Readable that has all it will have' ? { notOver: { h2: NO_LENGTH } } : {}),
+        ...answered(expect.any(String)),
       })
     }
   }
@@ -97,7 +105,7 @@ describe('bodies', () => {
       server,
       call: (way) =>
         asked(way, { method: 'PUT', headers: { 'content-type': 'x/y' }, body: bodies[kind]?.() as never }),
-      sees: answered(expect.any(String)),
+      ...answered(expect.any(String)),
     })
   }
   for (const kind of ['a Readable of strings', 'a generator', 'a Blob', 'a web stream']) {
@@ -105,7 +113,7 @@ describe('bodies', () => {
       server,
       call: (way) =>
         asked(way, { method: 'PUT', headers: { 'content-length': '4' }, body: bodies[kind]?.() as never }),
-      sees: answered('body'),
+      ...answered('body'),
     })
   }
 
@@ -124,9 +132,96 @@ describe('bodies', () => {
       call: (way) =>
         asked(way, { method: 'PUT', headers: { 'content-length': length }, body: body as never }),
       sees: refused(code),
+      ...(kind.startsWith('numbers') ? { notOver: { h2: OTHER_WORDS } } : {}),
+      // The server counts, too, and ends the stream.
+      ...(kind.startsWith('a generator') ? { seesOver: { h2: refused(expect.any(String)) } } : {}),
       anyBytes: true,
     })
   }
+  /** Pieces that no socket takes, from iterators that tell what is done with them. */
+  const nonsense: Record<string, unknown> = {
+    'a number': 5,
+    'an object': {},
+    null: null,
+    undefined,
+    'an ArrayBuffer': new ArrayBuffer(4),
+    'an array': ['a'],
+  }
+  const iterators: Record<string, (piece: unknown, done: () => void) => unknown> = {
+    'an async generator': (piece, done) =>
+      (async function* () {
+        try {
+          yield 'one'
+          yield piece
+        } finally {
+          done()
+        }
+      })(),
+    'a generator': (piece, done) =>
+      (function* () {
+        try {
+          yield 'one'
+          yield piece
+        } finally {
+          done()
+        }
+      })(),
+    'an iterator by hand': (piece, done) => {
+      let count = 0
+      const next = (): object => ({ done: false, value: count++ === 0 ? 'one' : piece })
+      const end = (): object => (done(), { done: true, value: undefined })
+      return { [Symbol.asyncIterator]: () => ({ next: async () => next(), return: async () => end() }) }
+    },
+  }
+  for (const [kind, make] of Object.entries(iterators)) {
+    for (const [what, piece] of Object.entries(nonsense)) {
+      sameAsUndici(`${kind} that yields ${what} is closed, once`, {
+        notOver: { h2: OTHER_WORDS },
+        server,
+        call: async (way) => {
+          let closed = 0
+          const done = Promise.withResolvers<void>()
+          const body = make(piece, () => (closed++, done.resolve()))
+          const error: unknown = await asked(way, { method: 'PUT', body: body as never }).catch(
+            (reason: unknown) => reason,
+          )
+          await done.promise
+          await new Promise((resolve) => setImmediate(resolve))
+          return [error, closed]
+        },
+        sees: [expect.objectContaining({ error: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' }), 1],
+        anyBytes: true,
+      })
+    }
+  }
+  sameAsUndici('an iterator whose next fails is not closed: it is over', {
+    server,
+    call: async (way) => {
+      let closed = 0
+      const body = {
+        [Symbol.asyncIterator]: () => ({
+          next: () => Promise.reject(new RangeError('disk')),
+          return: async () => (closed++, { done: true, value: undefined }),
+        }),
+      }
+      const error: unknown = await asked(way, { method: 'PUT', body: body as never }).catch(
+        (reason: unknown) => reason,
+      )
+      await new Promise((resolve) => setImmediate(resolve))
+      return [error, closed]
+    },
+    sees: [{ error: 'RangeError', message: 'disk' }, 0],
+    anyBytes: true,
+  })
+  sameAsUndici('promises by an iterable are waited for', {
+    server,
+    call: (way) =>
+      asked(way, {
+        method: 'PUT',
+        body: [Promise.resolve('bo'), 'd', Promise.resolve(Buffer.from('y'))] as never,
+      }),
+    ...answered('body'),
+  })
   sameAsUndici('what a body fails with is what the caller hears', {
     server,
     call: (way) =>
@@ -145,6 +240,9 @@ describe('bodies', () => {
 })
 
 describe('headers', () => {
+  // undici takes it for the name that the certificate has to have.
+  const wrongName = refused('ERR_TLS_CERT_ALTNAME_INVALID')
+  const WRONG_NAME = { https: wrongName, h2: wrongName }
   const kinds: Record<string, () => unknown> = {
     'as an object': () => ({ 'X-One': '1', two: ['a', 'b'], none: undefined, empty: null, number: 5 }),
     'as a flat array': () => ['X-One', '1', 'two', 'a', 'two', 'b'],
@@ -161,7 +259,8 @@ describe('headers', () => {
     sameAsUndici(kind, {
       server,
       call: (way) => asked(way, { headers: headers() as never }),
-      sees: answered(''),
+      ...answered(''),
+      ...(kind.startsWith('with a host') ? { seesOver: WRONG_NAME } : {}),
     })
   }
   const wrong: Record<string, [() => unknown, string]> = {
@@ -186,6 +285,59 @@ describe('headers', () => {
   }
 })
 
+describe('headers that are changed after the call began are sent as they were', () => {
+  const kinds: Record<string, () => [unknown, () => void]> = {
+    'an object': () => {
+      const headers: Record<string, unknown> = { test: 'test', gone: '1' }
+      return [headers, () => (Object.assign(headers, { test: 'asd', added: '1' }), delete headers['gone'])]
+    },
+    'an object of arrays': () => {
+      const values = ['test']
+      return [{ test: values }, () => void values.splice(0, 1, 'asd', 'more')]
+    },
+    'a flat array': () => {
+      const headers = ['test', 'test']
+      return [headers, () => void headers.splice(0, 2, 'test', 'asd', 'added', '1')]
+    },
+    'a Map': () => {
+      const headers = new Map([['test', 'test']])
+      return [headers, () => void headers.set('test', 'asd').set('added', '1')]
+    },
+    Headers: () => {
+      const headers = new Headers({ test: 'test' })
+      return [headers, () => headers.set('test', 'asd')]
+    },
+  }
+  for (const [kind, make] of Object.entries(kinds)) {
+    sameAsUndici(kind, {
+      server,
+      call: async (way) => {
+        const seen = []
+        // Without a connection, and with one.
+        for (let call = 0; call < 2; call++) {
+          const [headers, change] = make()
+          const answer = asked(way, { headers: headers as never })
+          change()
+          seen.push(await answer)
+        }
+        return seen
+      },
+      sees: [answered('').sees, answered('').sees],
+      seesOver: { h2: [answered('').seesOver?.h2, answered('').seesOver?.h2] },
+    })
+  }
+  sameAsUndici('and so are the other options', {
+    server,
+    call: async (way) => {
+      const options = { origin: way.origin, path: '/first', method: 'PUT', body: 'first', headers: {} }
+      const answer = way.dispatcher.request(options)
+      Object.assign(options, { path: '/second', method: 'POST', body: 'second', headers: { added: '1' } })
+      return (await answer).body.text()
+    },
+    sees: 'first',
+  })
+})
+
 describe('options', () => {
   const wrong: Record<string, RequestOptions> = {
     path: { path: 'no-slash' },
@@ -205,7 +357,7 @@ describe('options', () => {
     sameAsUndici(`${name} that is wrong`, {
       server,
       call: (way) => asked(way, options),
-      sees: name === 'opaque' ? answered('') : refused('UND_ERR_INVALID_ARG'),
+      ...(name === 'opaque' ? answered('') : { sees: refused('UND_ERR_INVALID_ARG') }),
     })
   }
   sameAsUndici('a protocol that is wrong', {
@@ -216,12 +368,19 @@ describe('options', () => {
   sameAsUndici('a query', {
     server,
     call: (way) => asked(way, { query: { a: 'b c', d: [1, 2] } }),
-    sees: answered(''),
+    ...answered(''),
   })
   sameAsUndici('raw response headers', {
     server,
     call: (way) => asked(way, { responseHeaders: 'raw' }),
-    sees: answered(''),
+    ...answered(''),
   })
-  sameAsUndici('reset', { server, call: (way) => asked(way, { reset: true }), sees: answered('') })
+  for (const upgrade of ['', null, false, undefined]) {
+    sameAsUndici(`an upgrade to nothing: ${JSON.stringify(upgrade)}`, {
+      server,
+      call: (way) => asked(way, { upgrade } as never),
+      ...answered(''),
+    })
+  }
+  sameAsUndici('reset', { server, call: (way) => asked(way, { reset: true }), ...answered('') })
 })

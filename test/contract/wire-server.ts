@@ -1,32 +1,31 @@
-import { createServer as createHttpServer, type RequestListener } from 'node:http'
+import type { RequestListener } from 'node:http'
+import type { ServerHttp2Session } from 'node:http2'
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { httpServer, overTls, TRANSPORTS, type Accept, type Transport } from '../support/transports.ts'
 
 /** Speaks for itself from the first byte of a connection on, where an HTTP server would not say such things. */
 export type RawAnswer = (socket: Socket, sent: () => string) => void
 
 /**
  * A server on 127.0.1.1 that keeps every byte that clients send, as they send it: what two clients did is the same
- * if these bytes are the same.
+ * if these bytes are the same. With TLS, the bytes within it; of HTTP/2, the headers and bodies of its streams.
  */
 export class WireServer implements AsyncDisposable {
+  readonly transport: Transport
   /** What came in on each connection, in the order in which they were opened. */
   connections: Buffer[][] = []
   readonly sockets: Set<Socket> = new Set()
   readonly #server: Server
   #label = ''
 
-  private constructor(onConnection: (socket: Socket, sent: () => string) => void, keepsBytes: boolean) {
+  private constructor(transport: Transport, acceptFor: (server: WireServer) => Accept) {
+    this.transport = transport
+    const accept = acceptFor(this)
     this.#server = createServer({ noDelay: true }, (socket) => {
-      const chunks: Buffer[] = []
-      this.connections.push(chunks)
       this.sockets.add(socket)
       socket.on('error', () => undefined)
       socket.once('close', () => this.sockets.delete(socket))
-      const listen = (): unknown => socket.on('data', (chunk: Buffer) => chunks.push(chunk))
-      const sent = (): string => Buffer.concat(chunks).toString('latin1')
-      // The bytes are kept before anybody acts on them.
-      if (keepsBytes) listen()
-      onConnection(socket, sent)
+      accept(socket)
     })
   }
 
@@ -34,20 +33,43 @@ export class WireServer implements AsyncDisposable {
    * HTTP as Node speaks it, without the date.
    * @param keepsBytes false where a socket has to stand still when nobody reads: who keeps all, reads all
    */
-  static http(answer: RequestListener, keepsBytes = true): Promise<WireServer> {
-    return WireServer.#listen(httpConnections(answer, keepsBytes), keepsBytes)
-  }
-
-  /** Called for each piece that comes in, with all that came so far. */
-  static raw(answer: RawAnswer): Promise<WireServer> {
-    return WireServer.#listen((socket, sent) => socket.on('data', () => answer(socket, sent)), true)
-  }
-
-  static async #listen(
-    onConnection: (socket: Socket, sent: () => string) => void,
-    keepsBytes: boolean,
+  static http(
+    answer: RequestListener,
+    transport: Transport = TRANSPORTS.http,
+    keepsBytes = true,
   ): Promise<WireServer> {
-    const server = new WireServer(onConnection, keepsBytes)
+    return WireServer.#listen(transport, (wire) => {
+      const { server, accept } = httpServer(
+        transport,
+        (request, response) => {
+          response.sendDate = false
+          answer(request, response)
+        },
+        keepsBytes
+          ? {
+              onSocket: (socket) => void wire.#keepBytes(socket),
+              onSession: (session) => wire.#keepStreams(session),
+            }
+          : undefined,
+      )
+      for (const event of ['upgrade', 'connect', 'checkContinue'])
+        server.on(event, (...args) => answer(...(args as unknown as Parameters<RequestListener>)))
+      return accept
+    })
+  }
+
+  /** Called for each piece that comes in, with all that came so far. HTTP/1.1 only: it is spoken byte by byte. */
+  static raw(answer: RawAnswer, transport: Transport = TRANSPORTS.http): Promise<WireServer> {
+    return WireServer.#listen(transport, (wire) =>
+      overTls(transport, (socket) => {
+        const sent = wire.#keepBytes(socket)
+        socket.on('data', () => answer(socket, sent))
+      }),
+    )
+  }
+
+  static async #listen(transport: Transport, acceptFor: (server: WireServer) => Accept): Promise<WireServer> {
+    const server = new WireServer(transport, acceptFor)
     await new Promise<void>((resolve) => server.#server.listen(0, '127.0.1.1', resolve))
     server.#label = `127.0.1.1:${(server.#server.address() as AddressInfo).port}`
     return server
@@ -75,19 +97,32 @@ export class WireServer implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop()
   }
-}
 
-function httpConnections(answer: RequestListener, keepsBytes: boolean): (socket: Socket) => void {
-  const http = createHttpServer({ keepAliveTimeout: 0 }, (request, response) => {
-    response.sendDate = false
-    answer(request, response)
-  })
-  for (const event of ['upgrade', 'connect', 'checkContinue'] as const) {
-    http.on(event, (...args) => answer(...(args as unknown as Parameters<RequestListener>)))
+  #open(): Buffer[] {
+    const chunks: Buffer[] = []
+    this.connections.push(chunks)
+    return chunks
   }
-  return (socket) => {
-    // A parser that reads from the socket's handle would leave nothing for the listeners of 'data'.
-    http.emit('connection', socket)
-    if (keepsBytes) socket.on('data', () => undefined)
+
+  /** Before anybody acts on them. */
+  #keepBytes(socket: Socket): () => string {
+    const chunks = this.#open()
+    socket.on('data', (chunk: Buffer) => chunks.push(chunk))
+    return () => Buffer.concat(chunks).toString('latin1')
+  }
+
+  #keepStreams(session: ServerHttp2Session): void {
+    const chunks = this.#open()
+    session.on('stream', (stream, _headers, _flags, rawHeaders) => {
+      const pairs = rawHeaders as readonly string[]
+      const lines = pairs.flatMap((name, index) => (index % 2 === 0 ? [`${name}: ${pairs[index + 1]}`] : []))
+      chunks.push(Buffer.from(`${lines.join('\r\n')}\r\n\r\n`))
+      // A listener of 'data' would have the stream read when nobody else wants to.
+      const push = stream.push.bind(stream)
+      stream.push = (chunk: Buffer | null, encoding) => {
+        if (chunk !== null) chunks.push(chunk)
+        return push(chunk, encoding)
+      }
+    })
   }
 }

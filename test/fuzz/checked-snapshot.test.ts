@@ -1,7 +1,7 @@
 import fc, { type Arbitrary } from 'fast-check'
 import { expect, test } from 'vitest'
 import { ResolutionFailedError } from '../../src/core/errors.ts'
-import { checkedSnapshot } from '../../src/discovery/checked-snapshot.ts'
+import { checkedSnapshot } from '../../src/discovery/guard/validate-snapshot.ts'
 import { taskEndpoint, type Snapshot } from '../../src/discovery/endpoint.ts'
 import { parseServiceName } from '../../src/discovery/service-name.ts'
 import { NAME } from './dns-corpus.ts'

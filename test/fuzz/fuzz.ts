@@ -1,13 +1,13 @@
 /** How cases are made and counted: the same ones each time, unless `ONEHOP_FUZZ_SEED` says otherwise. */
 import fc, { type IAsyncPropertyWithHooks, type IPropertyWithHooks } from 'fast-check'
 
-const seed = Number.parseInt(process.env['ONEHOP_FUZZ_SEED'] ?? '20260101', 10)
+export const baseSeed: number = Number.parseInt(process.env['ONEHOP_FUZZ_SEED'] ?? '20260101', 10)
 
 /** Making a failing case small stops then, with the smallest so far; so does a property that takes too long. */
 const LIMIT_MS = 45_000
 
 function parameters<Case>(numRuns: number): fc.Parameters<Case> {
-  return { seed, numRuns, interruptAfterTimeLimit: LIMIT_MS, markInterruptAsFailure: true }
+  return { seed: baseSeed, numRuns, interruptAfterTimeLimit: LIMIT_MS, markInterruptAsFailure: true }
 }
 
 /** On failure the error tells the seed, and the smallest case that fails. */

@@ -1,7 +1,7 @@
 /** What holds of every set of endpoints, wherever it comes from. */
-import { addressGuard, guarded } from '../../src/discovery/address-guard.ts'
+import { addressGuard, guarded } from '../../src/discovery/guard/address-guard.ts'
 import { ResolutionFailedError } from '../../src/core/errors.ts'
-import { checkedSnapshot } from '../../src/discovery/checked-snapshot.ts'
+import { checkedSnapshot } from '../../src/discovery/guard/validate-snapshot.ts'
 import type { Endpoint, Snapshot } from '../../src/discovery/endpoint.ts'
 import { parseServiceName } from '../../src/discovery/service-name.ts'
 import { NAME } from './dns-corpus.ts'

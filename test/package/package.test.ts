@@ -10,6 +10,7 @@ import { promisify } from 'node:util'
 import { build, type BuildOptions } from 'esbuild'
 import { startFleet, startLocalAws } from 'onehop/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Report } from '../../benchmarks/discovery/report.ts'
 
 const run = promisify(execFile)
 const root = new URL('../..', import.meta.url).pathname
@@ -98,9 +99,9 @@ test('loads few files, and what only some need with its first use', async () => 
      await api.close()
      console.log(JSON.stringify({ atImport, withDns, withoutApi, withApi: count(/@aws-sdk/) > 0 }))`,
   )
-  // Its own are the entry, the two around undici, and the shared one; lru-cache is the other.
+  // Its own are the entry, what comes before undici, and what entries share; lru-cache is the other.
   expect(loaded).toEqual({
-    atImport: { files: 5, dns: 0, retry: 0, aws: 0 },
+    atImport: { files: 4, dns: 0, retry: 0, aws: 0 },
     withDns: true,
     withoutApi: 0,
     withApi: true,
@@ -314,4 +315,19 @@ test('its types resolve in every mode that ESM-only packages can serve', async (
   // Exits non-zero for any problem outside the profile's two: node10, and types for require() of ESM.
   const { stdout } = await run(join(root, 'node_modules/.bin/attw'), [tarball, '--profile', 'esm-only'])
   expect(stdout).toContain('onehop/testing')
+})
+
+test('the benchmark of imports runs, and ends by itself', async () => {
+  const { stdout } = await run(process.execPath, ['benchmarks/import/main.ts', '--quick', '--json'], {
+    cwd: root,
+  })
+  const { reports } = JSON.parse(stdout) as { reports: readonly Report[] }
+  expect(reports[0]?.rows.map((row) => row['what'])).toEqual([
+    'undici',
+    'undici, again',
+    'onehop',
+    'onehop/ecs',
+    'onehop/testing',
+  ])
+  for (const row of reports[0]?.rows ?? []) expect(row['wall']).toBeGreaterThan(1)
 })

@@ -182,7 +182,7 @@ function isRunning(child: ChildProcess): boolean {
 }
 
 // Below the ports that kernels lend to outgoing connections (Linux: from 32768), and above those that
-// test/discovery/dns-servers.ts draws from, which may run at the same time.
+// test/support/dns-servers.ts draws from, which may run at the same time.
 const FIRST_PORT = 20_000
 const PORTS = 10_000
 

@@ -1,7 +1,7 @@
 /** Sets that do not fit into a datagram, and servers that would rather be asked over TCP. */
 import { describe, expect, test } from 'vitest'
-import { manualClock } from '../../src/testing/manual-clock.ts'
-import { eventsOf } from '../discovery/events.ts'
+import { manualClock } from '../../src/testing/fakes/manual-clock.ts'
+import { eventsOf } from '../support/events.ts'
 import { resources } from '../support/resources.ts'
 import { clientOf, HOST, inspect } from './clients.ts'
 import { addresses, lookUp } from './lookups.ts'

@@ -1,7 +1,7 @@
 /** Zones that change under a client, by dynamic updates (RFC 2136). */
 import { NoEndpointsError } from 'onehop'
 import { expect, test } from 'vitest'
-import { manualClock } from '../../src/testing/manual-clock.ts'
+import { manualClock } from '../../src/testing/fakes/manual-clock.ts'
 import { ORIGIN } from '../support/clients.ts'
 import { resources } from '../support/resources.ts'
 import { TestServer } from '../support/servers.ts'

@@ -5,10 +5,16 @@ import {
   scriptedResolver,
   type ScriptedAnswer,
   type ScriptedResolver,
-} from '../../src/testing/scripted-resolver.ts'
+} from '../../src/testing/fakes/scripted-resolver.ts'
 import type { TestServer } from './servers.ts'
+import type { Transport } from './transports.ts'
 
 export const ORIGIN = 'http://orders.shop.local'
+
+/** Where the service is called over a transport. */
+export function originOver({ scheme }: Transport): string {
+  return `${scheme}://orders.shop.local`
+}
 
 /** A client on real time whose discovery answers what the test says. Tasks are taken in turn, from the first. */
 export function clientOf(

@@ -1,19 +1,19 @@
 import { p2c } from '../../src/balancer/p2c.ts'
 import { Cluster, type ClusterOptions } from '../../src/cluster/cluster.ts'
-import { DEFAULT_OUTLIER } from '../../src/cluster/outlier.ts'
+import { DEFAULT_OUTLIER } from '../../src/cluster/health/outlier.ts'
 import type { Upstream } from '../../src/cluster/upstream.ts'
 import { SnapshotCache } from '../../src/discovery/cache.ts'
 import type { ServiceView } from '../../src/discovery/service-view.ts'
 import type { Endpoint } from '../../src/discovery/endpoint.ts'
 import { parseServiceName } from '../../src/discovery/service-name.ts'
 import type { Outcome } from '../../src/core/outcome.ts'
-import { manualClock, type ManualClock } from '../../src/testing/manual-clock.ts'
+import { manualClock, type ManualClock } from '../../src/testing/fakes/manual-clock.ts'
 import {
   scriptedResolver,
   type ScriptedAnswer,
   type ScriptedResolver,
-} from '../../src/testing/scripted-resolver.ts'
-import { seededRandom } from '../../src/testing/seeded-random.ts'
+} from '../../src/testing/fakes/scripted-resolver.ts'
+import { seededRandom } from '../../src/testing/fakes/seeded-random.ts'
 
 export const FALLBACK: Endpoint = {
   address: 'balancer.internal',
@@ -55,14 +55,14 @@ export async function testCluster(
     slowStartMs: 0,
     maxPending: Number.POSITIVE_INFINITY,
     subset: undefined,
-    standpoint: undefined,
+    callerLocality: undefined,
     clock,
     random,
     onDeparted: (upstream) => departed.push(upstream),
     ...options,
   })
-  await cluster.whenCurrent()
-  cluster.isCurrent(clock.now())
+  await cluster.ready()
+  cluster.reconcileIfChanged(clock.now())
   return { clock, resolver, view, cluster, departed }
 }
 
@@ -74,6 +74,6 @@ export function refused(code = 'ECONNREFUSED'): Outcome {
   return { kind: 'connect-error', error: Object.assign(new Error(`connect ${code}`), { code }) }
 }
 
-export function answered(status = 200, latencyMs = 5): Outcome {
+export function answered(status = 200, latencyMs = 5): Outcome & { kind: 'response' } {
   return { kind: 'response', status, latencyMs, retryAfterMs: undefined }
 }

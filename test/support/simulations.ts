@@ -1,6 +1,6 @@
-/** Reads what came out of simulations. */
-import type { Outcome, Second } from '../../benchmarks/simulation/measures.ts'
-import { POLICIES, type Policy } from '../../benchmarks/simulation/policies.ts'
+/** Evaluates simulations. */
+import type { Outcome, Second } from '../../simulation/measures.ts'
+import { POLICIES, type Policy } from '../../simulation/policies.ts'
 
 const FIRST_TASK = '10.0.0.1'
 

@@ -79,7 +79,7 @@ function serverOf(world: World, listener: WorldAnswer): Server {
   if (world === 'https') return createTlsServer({ key, cert }, listener)
   const server = createSecureServer({ key, cert }, listener as never)
   server.on('sessionError', () => undefined)
-  return server as unknown as Server
+  return server
 }
 
 export function originIn(world: World): string {

@@ -1,6 +1,6 @@
-import { checkKeys } from '../../core/check.ts'
+import { checkKeys } from '../../core/check/check.ts'
 import { canonicalHost, parseServiceName } from '../../discovery/service-name.ts'
-import { AwsError } from './aws-error.ts'
+import { AwsError } from './cloud-map/aws-error.ts'
 import {
   DEFAULT_SOA_TTL_SECONDS,
   type CustomHealthStatus,
@@ -11,6 +11,7 @@ import {
 } from './model.ts'
 import type { Registry } from './registry.ts'
 
+/** Options of `addNamespace`. Defaults in brackets. */
 export interface LocalNamespaceOptions {
   /** `private-dns`: answered by DNS and by the API; `http`: by the API alone [`private-dns`]. */
   readonly type?: 'private-dns' | 'http' | undefined
@@ -18,6 +19,7 @@ export interface LocalNamespaceOptions {
   readonly soaTtlSeconds?: number | undefined
 }
 
+/** Options of `addService`. Defaults in brackets. */
 export interface LocalServiceOptions {
   /** Of its DNS records [10]. */
   readonly ttlSeconds?: number | undefined
@@ -29,9 +31,13 @@ export interface LocalServiceOptions {
   readonly customHealth?: boolean | undefined
 }
 
+/** One instance of a service: at least one address, or the target of a CNAME among the attributes. */
 export interface LocalInstance {
+  /** `AWS_INSTANCE_IPV4` [none]. */
   readonly ipv4?: string | undefined
+  /** `AWS_INSTANCE_IPV6` [none]. */
   readonly ipv6?: string | undefined
+  /** `AWS_INSTANCE_PORT` [none]. */
   readonly port?: number | undefined
   /** Availability zone, e.g. `eu-west-1b`; the region goes with it, as ECS does it. */
   readonly zone?: string | undefined
@@ -43,8 +49,11 @@ export interface LocalInstance {
 
 /** What RegisterInstance and the like ask for. */
 export interface LocalService {
+  /** Id of the service, e.g. `srv-...`. */
   readonly id: string
+  /** ARN of the service. */
   readonly arn: string
+  /** Id of its namespace, e.g. `ns-...`. */
   readonly namespaceId: string
 }
 
@@ -117,7 +126,7 @@ export class Account {
     if (known !== undefined) return { service, namespace: known }
     const [label = '', ...rest] = canonicalHost(host).split('.')
     if (label === '' || rest.length === 0)
-      throw new AwsError('InvalidInput', `"${host}" is no host name of a service in a namespace`)
+      throw new AwsError('InvalidInput', `"${host}" is not the host name of a service in a namespace`)
     return { service: label, namespace: this.addNamespace(rest.join('.')) }
   }
 

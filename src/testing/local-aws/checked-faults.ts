@@ -1,4 +1,4 @@
-import { checkArray, checkString, keyPath, noSuchOption } from '../../core/check.ts'
+import { checkArray, checkString, keyPath, noSuchOption } from '../../core/check/check.ts'
 
 /** A check for each field, which throws for a value that is not allowed. */
 export type FieldChecks = Readonly<Record<string, (path: string, value: unknown) => unknown>>

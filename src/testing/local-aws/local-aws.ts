@@ -1,12 +1,13 @@
 import type { Clock, Random } from '../../core/clock.ts'
 import type { LocalInstance, LocalNamespaceOptions, LocalService, LocalServiceOptions } from './account.ts'
-import type { CloudMapFaults } from './cloud-map-faults.ts'
-import type { DnsFaults } from './dns-faults.ts'
-import type { QueryFilter } from './dns-server.ts'
-import type { MetadataFaults } from './metadata-faults.ts'
+import type { CloudMapFaults } from './cloud-map/faults.ts'
+import type { DnsFaults } from './dns/faults.ts'
+import type { QueryFilter } from './dns/server.ts'
+import type { MetadataFaults } from './metadata/faults.ts'
 import type { CustomHealthStatus } from './model.ts'
-import type { LocalTask } from './task.ts'
+import type { LocalTask } from './ecs/task.ts'
 
+/** Options of `startLocalAws`. Defaults in brackets. */
 export interface LocalAwsOptions {
   /** [`eu-west-1`] */
   readonly region?: string | undefined
@@ -28,14 +29,17 @@ export interface LocalAwsOptions {
 export interface LocalCloudMap {
   /** `http://127.0.0.1:PORT` */
   readonly endpoint: string
+  /** AWS region, e.g. `eu-west-1`. */
   readonly region: string
   /** Any others will do as well: signatures are not checked. */
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string }
   /** How often each operation was asked for, by its name; retries and faulty answers included. */
   readonly calls: Readonly<Record<string, number>>
+  /** Makes the API fail or answer late. */
   readonly faults: CloudMapFaults
 }
 
+/** A DNS server that answers from the registry of the local Cloud Map. */
 export interface LocalDns {
   /** `127.0.0.1:PORT`, for UDP and TCP. */
   readonly server: string
@@ -43,12 +47,15 @@ export interface LocalDns {
   readonly queries: number
   /** Queries so far that match; names in any case. */
   countQueries(filter?: QueryFilter): number
+  /** Makes DNS fail or answer late. */
   readonly faults: DnsFaults
 }
 
+/** The metadata endpoint of one ECS task. */
 export interface LocalMetadata {
   /** What `ECS_CONTAINER_METADATA_URI_V4` holds in the first container of the task. */
   readonly uriV4: string
+  /** The same for `ECS_CONTAINER_METADATA_URI`. */
   readonly uriV3: string
   /** The variables that ECS on Fargate sets, to be put into `process.env` or passed to a child process. */
   readonly env: Readonly<Record<string, string>>
@@ -58,6 +65,7 @@ export interface LocalMetadata {
   readonly requests: number
   /** Whether the task has protected itself from being stopped when its service scales in. */
   readonly protectionEnabled: boolean
+  /** Makes the metadata server fail or answer late. */
   readonly faults: MetadataFaults
   /**
    * From then on connections meet ECONNREFUSED; those that are open are closed.
@@ -73,12 +81,19 @@ export interface LocalMetadata {
  * metadata of the task itself.
  */
 export interface LocalAws extends AsyncDisposable {
+  /** AWS region, e.g. `eu-west-1`. */
   readonly region: string
+  /** The Cloud Map API. */
   readonly cloudMap: LocalCloudMap
+  /** The DNS server. */
   readonly dns: LocalDns
+  /** The task metadata server. */
   readonly metadata: LocalMetadata
 
-  /** @throws AwsError `NamespaceAlreadyExists` */
+  /**
+   * Adds a namespace, e.g. `shop.local`.
+   * @throws AwsError `NamespaceAlreadyExists`
+   */
   addNamespace(name: string, options?: LocalNamespaceOptions): { readonly id: string; readonly arn: string }
   /**
    * Adds `orders.shop.local` to the namespace that it lies in. Without any, the namespace `shop.local` is made.
@@ -90,9 +105,15 @@ export interface LocalAws extends AsyncDisposable {
    * @throws AwsError `ServiceNotFound`, `InvalidInput`, `ResourceLimitExceeded`
    */
   register(host: string, instanceId: string, instance: LocalInstance): void
-  /** @throws AwsError `ServiceNotFound`, `InstanceNotFound` */
+  /**
+   * Removes an instance, at once.
+   * @throws AwsError `ServiceNotFound`, `InstanceNotFound`
+   */
   deregister(host: string, instanceId: string): void
-  /** @throws AwsError `ServiceNotFound`, `InstanceNotFound`, `CustomHealthNotFound` */
+  /**
+   * Sets the custom health of an instance, at once.
+   * @throws AwsError `ServiceNotFound`, `InstanceNotFound`, `CustomHealthNotFound`
+   */
   setHealth(host: string, instanceId: string, status: CustomHealthStatus): void
   /**
    * Makes DNS answer for a name that is in no Cloud Map namespace. All records are in every answer, in random
@@ -104,6 +125,7 @@ export interface LocalAws extends AsyncDisposable {
   close(): Promise<void>
 }
 
+/** DNS records of one name and type. */
 export interface LocalRecords {
   /** [`A`] */
   readonly type?: 'A' | 'AAAA' | 'CNAME' | undefined

@@ -1,10 +1,13 @@
 /** What a Cloud Map account holds. Plain data; `Registry` is the only one that changes it. */
 
 export type NamespaceType = 'HTTP' | 'DNS_PRIVATE'
+/** DNS records that a service can have. */
 export type RecordType = 'A' | 'AAAA' | 'SRV' | 'CNAME'
+/** `MULTIVALUE`: up to 8 healthy instances in an answer. `WEIGHTED`: one. */
 export type RoutingPolicy = 'MULTIVALUE' | 'WEIGHTED'
 /** UNKNOWN: of instances in a service without a health check. */
 export type HealthStatus = 'HEALTHY' | 'UNHEALTHY' | 'UNKNOWN'
+/** Health that is set from outside the task. */
 export type CustomHealthStatus = 'HEALTHY' | 'UNHEALTHY'
 
 export interface Namespace {

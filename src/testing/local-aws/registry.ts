@@ -1,6 +1,6 @@
 import { systemClock, systemRandom, type Clock, type Random } from '../../core/clock.ts'
-import { checkInstance, MOST_INSTANCES } from './attributes.ts'
-import { AwsError, invalidInput } from './aws-error.ts'
+import { checkInstance, MAX_INSTANCES } from './cloud-map/attributes.ts'
+import { AwsError, invalidInput } from './cloud-map/aws-error.ts'
 import { randomId } from './chance.ts'
 import type {
   CustomHealthStatus,
@@ -12,7 +12,7 @@ import type {
   RoutingPolicy,
   Service,
 } from './model.ts'
-import { Operations } from './operations.ts'
+import { Operations } from './cloud-map/operations.ts'
 
 export interface RegistryOptions {
   readonly region?: string | undefined
@@ -134,7 +134,7 @@ export class Registry {
     if (cname && (records.length > 1 || options.routing !== 'WEIGHTED' || options.customHealth))
       throw invalidInput('CNAME stands alone, with WEIGHTED routing and without a health check')
     const id = this.newId('srv')
-    // Revisions of AWS are large numbers, of which only the order means something.
+    // Revisions of AWS are large numbers, only their order has a meaning.
     const revision = 1 + Math.floor(this.random.next() * 1_000_000_000)
     const service = { ...options, id, arn: this.#arn('service', id), instances: new Map(), revision }
     this.#services.set(id, service)
@@ -161,8 +161,8 @@ export class Registry {
   ): void {
     const stored = this.#stored(service.id)
     checkInstance(instanceId, attributes)
-    if (stored.instances.size >= MOST_INSTANCES && !stored.instances.has(instanceId))
-      throw new AwsError('ResourceLimitExceeded', `service ${service.name} has ${MOST_INSTANCES} instances`)
+    if (stored.instances.size >= MAX_INSTANCES && !stored.instances.has(instanceId))
+      throw new AwsError('ResourceLimitExceeded', `service ${service.name} has ${MAX_INSTANCES} instances`)
     const initial: HealthStatus =
       attributes['AWS_INIT_HEALTH_STATUS'] === 'UNHEALTHY' ? 'UNHEALTHY' : 'HEALTHY'
     stored.instances.set(instanceId, {

@@ -1,13 +1,13 @@
-import { checkKeys } from '../../core/check.ts'
+import { checkKeys } from '../../core/check/check.ts'
 import { systemClock, systemRandom } from '../../core/clock.ts'
 import { Account } from './account.ts'
-import { CloudMapServer } from './cloud-map-server.ts'
-import { DnsServer } from './dns-server.ts'
+import { CloudMapServer } from './cloud-map/server.ts'
+import { DnsServer } from './dns/server.ts'
 import type { LocalAws, LocalAwsOptions, LocalCloudMap, LocalDns, LocalMetadata } from './local-aws.ts'
-import { MetadataServer } from './metadata-server.ts'
+import { MetadataServer } from './metadata/server.ts'
 import { Registry } from './registry.ts'
-import { localTask } from './task.ts'
-import { Zones } from './zones.ts'
+import { localTask } from './ecs/task.ts'
+import { Zones } from './dns/zones.ts'
 
 const OPTIONS = [...['region', 'accountId', 'operationStepMs', 'clock', 'random', 'task', 'metadataRefuseMs']]
 

@@ -8,8 +8,9 @@ export const onehop: Client = {
     const client = createClient({
       namespaces: ['shop.local'],
       discovery: 'dns',
-      dns: { servers: [stage.dns] },
+      dns: { servers: stage.dnsServers },
       allowLoopback: true,
+      ...(stage.transport.pool === undefined ? {} : { pool: stage.transport.pool }),
       ...stage.scenario.options,
       ...(stage.fallback === undefined ? {} : { fallback: stage.fallback }),
     })

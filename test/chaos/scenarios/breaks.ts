@@ -1,6 +1,6 @@
 /** Connections that are not made, or break. */
 import { BlackHole } from '../black-hole.ts'
-import type { Scenario } from '../scenario.ts'
+import type { Scenario } from '../stage.ts'
 import type { Stage } from '../stage.ts'
 
 /** Out of the way of the tasks' addresses, 127.0.1.x. */

@@ -1,5 +1,5 @@
 /** A task dies, hangs or leaves. */
-import type { Scenario } from '../scenario.ts'
+import type { Scenario } from '../stage.ts'
 
 /** So that something is in flight on a task when it dies. */
 const TASK_MS = 10

@@ -1,7 +1,7 @@
 /** All tasks are replaced, one after the other, while clients know what DNS said up to a TTL ago. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { FleetTask } from 'onehop/testing'
-import type { Scenario } from '../scenario.ts'
+import type { Scenario } from '../stage.ts'
 import type { Stage } from '../stage.ts'
 
 /** Two tasks of four go within a TTL of 5 s; clients cannot know of either. */

@@ -1,6 +1,6 @@
 /** All tasks are gone, or what stands in for them. */
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Scenario } from '../scenario.ts'
+import type { Scenario } from '../stage.ts'
 import type { Stage } from '../stage.ts'
 
 const TASK_MS = 5

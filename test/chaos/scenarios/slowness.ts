@@ -1,5 +1,5 @@
 /** Tasks that answer, late or with bad news. */
-import type { Scenario } from '../scenario.ts'
+import type { Scenario } from '../stage.ts'
 
 const TASK_MS = 4
 /** Estimates forget within some 10 s how slow tasks are that have just been started. */

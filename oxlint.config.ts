@@ -1,0 +1,104 @@
+/** The linter's rules; first of all, the layers of `src/` (docs/architecture.md). */
+import { defineConfig, type OxlintConfig } from 'oxlint'
+
+/**
+ * What each folder of `src/` may import beside itself, types included. A folder imports only folders that stand
+ * before it in this list.
+ */
+const LAYERS: Readonly<Record<string, readonly string[]>> = {
+  core: [],
+  discovery: ['core'],
+  balancer: ['core'],
+  cluster: ['core', 'discovery', 'balancer'],
+  dispatch: ['core', 'discovery', 'balancer', 'cluster'],
+  config: ['core', 'discovery', 'balancer', 'cluster', 'dispatch'],
+  server: ['core'],
+  ecs: ['core', 'discovery', 'server'],
+  testing: ['core', 'discovery'],
+}
+/** How many folders below its layer a file may stand. */
+const DEPTHS = [0, 1, 2]
+
+const CLOCK = 'Time and randomness come from core/clock.ts.'
+const TIMERS = ['node:timers', 'node:timers/promises', 'timers', 'timers/promises', 'node:perf_hooks']
+const TIME_GLOBALS = ['Date', 'performance', 'setTimeout', 'setInterval', 'clearTimeout', 'clearInterval']
+
+const layers: NonNullable<OxlintConfig['overrides']> = Object.entries(LAYERS).flatMap(([folder, allowed]) => {
+  const others = Object.keys(LAYERS).filter((name) => name !== folder && !allowed.includes(name))
+  const list = allowed.map((name) => `${name}/`).join(', ') || 'no other folder'
+  return DEPTHS.map((depth) => ({
+    files: [`src/${folder}/${'*/'.repeat(depth)}*.ts`],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            {
+              // Another layer, or a file of src/ itself.
+              regex: `^${'\\.\\./'.repeat(depth + 1)}((${others.join('|')})/|[^./]+\\.ts$)`,
+              message: `${folder}/ may import ${list} (docs/architecture.md).`,
+            },
+            { group: TIMERS, message: CLOCK },
+          ],
+        },
+      ],
+    },
+  }))
+})
+
+const config: ReturnType<typeof defineConfig> = defineConfig({
+  plugins: ['typescript', 'import', 'unicorn', 'promise', 'node'],
+  categories: { correctness: 'error', suspicious: 'error', perf: 'error' },
+  ignorePatterns: ['dist'],
+  rules: {
+    'import/no-cycle': ['error', { ignoreTypes: false }],
+    'import/no-unassigned-import': 'off',
+    'no-console': 'error',
+    'typescript/consistent-return': 'off',
+    'import/no-named-as-default-member': 'off',
+    'promise/no-callback-in-promise': 'off',
+    'promise/no-promise-in-callback': 'off',
+    'unicorn/consistent-function-scoping': 'off',
+    'unicorn/no-useless-spread': 'off',
+    'no-await-in-loop': 'off',
+    'typescript/no-explicit-any': 'error',
+    'typescript/consistent-type-imports': 'error',
+    'typescript/no-floating-promises': 'error',
+    'typescript/no-misused-promises': 'error',
+    'typescript/switch-exhaustiveness-check': 'error',
+    'typescript/no-unsafe-type-assertion': 'off',
+    'no-restricted-globals': ['error', ...TIME_GLOBALS.map((name) => ({ name, message: CLOCK }))],
+    'no-restricted-properties': ['error', { object: 'Math', property: 'random', message: CLOCK }],
+  },
+  overrides: [
+    ...layers,
+    {
+      files: ['src/core/clock.ts'],
+      rules: {
+        'no-restricted-globals': 'off',
+        'no-restricted-imports': 'off',
+        'no-restricted-properties': 'off',
+      },
+    },
+    {
+      files: [
+        'test/**',
+        'simulation/**',
+        'examples/**',
+        'benchmarks/**',
+        'scripts/**',
+        'vitest.config.ts',
+        'oxlint.config.ts',
+      ],
+      rules: {
+        'no-restricted-globals': 'off',
+        'no-restricted-properties': 'off',
+        'no-restricted-imports': 'off',
+        'no-console': 'off',
+        'typescript/unbound-method': 'off',
+      },
+    },
+  ],
+})
+
+export default config

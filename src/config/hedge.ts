@@ -1,0 +1,72 @@
+import { checkHeaderName, checkMs, checkNumber } from '../core/check/check.ts'
+import { InvalidOptionsError } from '../core/errors.ts'
+import type { HedgeBudgetOptions, HedgeOptions } from '../dispatch/hedge/hedge-policy.ts'
+import { DEFAULT_HEDGE } from './defaults.ts'
+import { checkRate, checkRatioUpTo } from './retry.ts'
+import { optionalSection, Section } from './section.ts'
+
+/** For each call. */
+const MAX_HEDGES = 1
+
+/**
+ * Resolves the option `hedge`.
+ * @returns undefined if calls are not hedged
+ * @throws InvalidOptionsError for unknown keys and values out of range
+ */
+export function hedgeSettings(
+  path: string,
+  value: unknown,
+  inherited: HedgeOptions | undefined,
+): HedgeOptions | undefined {
+  if (value === true) return inherited ?? DEFAULT_HEDGE
+  const { budget: base } = inherited ?? DEFAULT_HEDGE
+  return optionalSection(
+    path,
+    value,
+    inherited,
+    DEFAULT_HEDGE,
+    (hedge) => ({
+      percentile: hedge.read('percentile', checkPercentile),
+      minMs: hedge.read('minMs', checkTime),
+      budget: hedge.read('budget', (at, budget) => hedgeBudgetSettings(new Section(at, budget, base))),
+    }),
+    'true, false',
+  )
+}
+
+function hedgeBudgetSettings(budget: Section<HedgeBudgetOptions>): HedgeBudgetOptions {
+  return {
+    ratio: budget.read('ratio', checkRatioUpTo(MAX_HEDGES)),
+    minPerSecond: budget.read('minPerSecond', checkRate),
+  }
+}
+
+function checkPercentile(path: string, value: unknown): number {
+  return checkNumber(path, value, { min: 50, max: 99.9 })
+}
+
+function checkTime(path: string, value: unknown): number {
+  return checkMs(path, value, 1)
+}
+
+/** Headers that undici writes itself or refuses, that HTTP/2 forbids, or that have another meaning. */
+const TAKEN = new Set([
+  ...['host', 'connection', 'content-length', 'transfer-encoding', 'expect', 'keep-alive', 'upgrade'],
+  ...['proxy-connection', 'http2-settings', 'te', 'trailer', 'range', 'date', 'cookie', 'user-agent'],
+  ...['accept', 'accept-encoding', 'accept-language', 'authorization', 'proxy-authorization'],
+  ...['content-type', 'content-encoding', 'cache-control', 'idempotency-key', 'retry-after'],
+])
+
+/** @returns in lower case; undefined where no header is sent */
+export function deadlineHeaderSettings(
+  path: string,
+  value: unknown,
+  defaults: string | undefined,
+): string | undefined {
+  if (value === undefined) return defaults
+  if (value === false) return undefined
+  const allowed = 'false, or a name for a header of its own, e.g. "x-deadline-ms"'
+  const name = checkHeaderName(path, value, allowed)
+  if (TAKEN.has(name)) throw new InvalidOptionsError(path, value, allowed)
+  return name
+}

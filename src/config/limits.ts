@@ -1,0 +1,35 @@
+import type { SubsetOptions } from '../cluster/subset.ts'
+import { checkKeys, checkNumber, checkString, given, keyPath } from '../core/check/check.ts'
+import type { MaxPending } from '../dispatch/route.ts'
+import type { ServiceSettings } from '../dispatch/settings.ts'
+import { Section } from './section.ts'
+
+const MAX_COUNT = 1_000_000
+
+/** Resolves the option `maxPending`. */
+export function maxPendingSettings(path: string, value: unknown, inherited: MaxPending): MaxPending {
+  const maxPending = new Section(path, value, inherited)
+  return {
+    perTask: maxPending.read('perTask', checkCount),
+    perOrigin: maxPending.read('perOrigin', checkCount),
+  }
+}
+
+/** @returns undefined where all endpoints are called */
+export function subsetSettings(
+  path: string,
+  value: unknown,
+  defaults: Pick<ServiceSettings, 'subset' | 'clientId'>,
+): SubsetOptions | undefined {
+  if (value === undefined) return defaults.subset
+  if (value === false) return undefined
+  const { size, clientId } = checkKeys(path, value, ['size', 'clientId'], 'false')
+  return {
+    size: checkCount(keyPath(path, 'size'), size),
+    clientId: given(keyPath(path, 'clientId'), clientId, defaults.clientId, checkString),
+  }
+}
+
+function checkCount(path: string, value: unknown): number {
+  return checkNumber(path, value, { min: 1, max: MAX_COUNT, integer: true })
+}

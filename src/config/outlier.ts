@@ -1,0 +1,27 @@
+import { DEFAULT_OUTLIER, type OutlierOptions } from '../cluster/health/outlier.ts'
+import { checkMs, checkNumber } from '../core/check/check.ts'
+import { optionalSection } from './section.ts'
+
+/**
+ * Resolves the option `outlier`.
+ * @returns undefined if failures eject no task
+ * @throws InvalidOptionsError for unknown keys and values out of range
+ */
+export function outlierSettings(
+  path: string,
+  value: unknown,
+  inherited: OutlierOptions | undefined,
+): OutlierOptions | undefined {
+  return optionalSection(path, value, inherited, DEFAULT_OUTLIER, (outlier) => ({
+    baseMs: outlier.read('baseMs', checkTime),
+    maxEjectedRatio: outlier.read('maxEjectedRatio', checkShare),
+  }))
+}
+
+function checkTime(path: string, value: unknown): number {
+  return checkMs(path, value, 1)
+}
+
+function checkShare(path: string, value: unknown): number {
+  return checkNumber(path, value, { min: 0, max: 1 })
+}

@@ -1,0 +1,76 @@
+import { types } from 'node:util'
+import { checkFunction, checkMs, checkNumber } from '../core/check/check.ts'
+import { InvalidOptionsError } from '../core/errors.ts'
+import type { RetryBudgetOptions } from '../dispatch/retry/budget.ts'
+import type { RetryOptions } from '../dispatch/retry/policy.ts'
+import { DEFAULT_RETRY } from './defaults.ts'
+import { optionalSection, Section } from './section.ts'
+
+/** For each call. */
+const MAX_RETRIES = 10
+const MAX_BYTES = 1_073_741_824
+
+/**
+ * Resolves the option `retry`.
+ * @returns undefined if calls have one attempt
+ * @throws InvalidOptionsError for unknown keys and values out of range
+ */
+export function retrySettings(
+  path: string,
+  value: unknown,
+  inherited: RetryOptions | undefined,
+): RetryOptions | undefined {
+  return optionalSection(path, value, inherited, DEFAULT_RETRY, (retry) => {
+    const baseMs = retry.read('baseMs', checkMs)
+    const maxDelayMs = retry.read('maxDelayMs', checkMs)
+    if (maxDelayMs < baseMs) {
+      const allowed = `a number of ms from baseMs, which is ${baseMs}`
+      throw new InvalidOptionsError(retry.pathOf('maxDelayMs'), maxDelayMs, allowed)
+    }
+    const { budget: base } = inherited ?? DEFAULT_RETRY
+    return {
+      baseMs,
+      maxDelayMs,
+      attempts: retry.read('attempts', checkAttempts),
+      maxRetryAfterMs: retry.read('maxRetryAfterMs', checkMs),
+      maxReplayBytes: retry.read('maxReplayBytes', checkBytes),
+      budget: retry.read('budget', (at, budget) => retryBudgetSettings(new Section(at, budget, base))),
+      on: retry.read('on', checkRule),
+    }
+  })
+}
+
+function retryBudgetSettings(budget: Section<RetryBudgetOptions>): RetryBudgetOptions {
+  return {
+    ratio: budget.read('ratio', checkRatioUpTo(MAX_RETRIES)),
+    minPerSecond: budget.read('minPerSecond', checkRate),
+    windowMs: budget.read('windowMs', checkWindow),
+  }
+}
+
+/** @param max the most that may be allowed for each call */
+export function checkRatioUpTo(max: number): (path: string, value: unknown) => number {
+  return (path, value) => checkNumber(path, value, { min: 0, max })
+}
+
+function checkAttempts(path: string, value: unknown): number {
+  return checkNumber(path, value, { min: 1, max: 10, integer: true })
+}
+
+function checkBytes(path: string, value: unknown): number {
+  return checkNumber(path, value, { min: 0, max: MAX_BYTES, integer: true, unit: 'bytes' })
+}
+
+export function checkRate(path: string, value: unknown): number {
+  return checkNumber(path, value, { min: 0, max: 100_000 })
+}
+
+function checkWindow(path: string, value: unknown): number {
+  return checkMs(path, value, 100)
+}
+
+function checkRule(path: string, value: unknown): RetryOptions['on'] {
+  const allowed = 'a function (outcome, request) => boolean | undefined, not an async one'
+  if (types.isAsyncFunction(value)) throw new InvalidOptionsError(path, value, allowed)
+  return checkFunction(path, value, allowed) as RetryOptions['on']
+}

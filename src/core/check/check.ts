@@ -1,0 +1,245 @@
+/**
+ * Checks for what users write: each takes the option's path and its value, returns the value with its type,
+ * or throws an `InvalidOptionsError` with the path, the given value and the allowed values.
+ *
+ * They take no defaults: `value === undefined ? fallback : checkNumber(path, value, range)`.
+ */
+import type { Clock } from '../clock.ts'
+import { InvalidOptionsError, NO_SUCH_OPTION } from '../errors.ts'
+
+/** Options, each of which may be missing or undefined. */
+export type Optional<Options> = { readonly [Key in keyof Options]?: Options[Key] | undefined }
+
+export interface NumberRange {
+  /** Smallest allowed value [none]. */
+  readonly min?: number
+  /** Largest allowed value [none]. */
+  readonly max?: number
+  /** Only whole numbers [false]. */
+  readonly integer?: boolean
+  /** For people, e.g. `ms`: "a number of ms from 0". */
+  readonly unit?: string
+}
+
+/** Times are at most one day: what is more was meant in another unit. */
+const MAX_MS = 86_400_000
+
+/** `eu-west-1`, `us-gov-east-1`, `eusc-de-east-1`; a zone has a letter at its end. */
+export const AWS_REGION: RegExp = /^[a-z]{2,}(-[a-z]+)+-\d+$/
+
+const IDENTIFIER = /^[A-Za-z_$][\w$]*$/
+
+/** `services` and `orders.shop.local` make `services["orders.shop.local"]`; an empty path is the root. */
+export function keyPath(path: string, key: string): string {
+  if (!IDENTIFIER.test(key)) return `${path}[${JSON.stringify(key)}]`
+  return path === '' ? key : `${path}.${key}`
+}
+
+/** An object with keys: no array, no null, no instance of `Map`, `Date` and the like. */
+export function checkRecord(
+  path: string,
+  value: unknown,
+  allowed = 'a plain object',
+): Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null || !isPlain(value))
+    throw new InvalidOptionsError(path === '' ? 'options' : path, value, allowed)
+  return value as Record<string, unknown>
+}
+
+/**
+ * A record that holds none but the allowed keys: a mistyped option must not be passed over in silence.
+ * @param besides another allowed value, for the message, e.g. `false`
+ */
+export function checkKeys(
+  path: string,
+  value: unknown,
+  allowed: readonly string[],
+  besides?: string,
+): Readonly<Record<string, unknown>> {
+  const plain = `a plain object of ${allowed.join(', ')}`
+  const record = checkRecord(path, value, besides === undefined ? plain : `${besides}, or ${plain}`)
+  for (const key of Object.keys(record)) if (!allowed.includes(key)) throw noSuchOption(path, key, allowed)
+  return record
+}
+
+/** @param path of the object that has the option */
+export function noSuchOption(path: string, key: string, known: readonly string[]): InvalidOptionsError {
+  const meant = closest(key, known)
+  const question = meant === undefined ? '' : `did you mean ${meant}? `
+  return new InvalidOptionsError(keyPath(path, key), NO_SUCH_OPTION, `${question}known: ${known.join(', ')}`)
+}
+
+const MAX_NAME = 40
+
+/** The one of `known` that `name` is most likely a slip of: another case, a letter or two that differ, an end left out. */
+export function closest(name: string, known: readonly string[]): string | undefined {
+  if (name.length > MAX_NAME) return undefined
+  const written = letters(name)
+  let best: string | undefined
+  let fewest = Number.POSITIVE_INFINITY
+  for (const candidate of known) {
+    const distance = slips(written, letters(candidate))
+    if (distance < fewest && distance <= Math.max(1, Math.floor(candidate.length / 4))) {
+      best = candidate
+      fewest = distance
+    }
+  }
+  return best ?? known.find((candidate) => beginsLike(written, letters(candidate)))
+}
+
+function letters(name: string): string {
+  return name.toLowerCase().replaceAll(/[^a-z\d]/g, '')
+}
+
+/** `deadline` for `deadlineMs`, `hedging` for `hedge`. */
+function beginsLike(written: string, candidate: string): boolean {
+  let common = 0
+  while (common < candidate.length && written[common] === candidate[common]) common++
+  return common >= 4 && (common === written.length || common >= 0.8 * candidate.length)
+}
+
+/** Letters to add, leave out, replace or exchange with the next (Damerau, CACM 7(3), 1964). Names of options are short. */
+function slips(one: string, other: string): number {
+  let before: number[] = []
+  let row = Array.from({ length: other.length + 1 }, (_, index) => index)
+  for (let i = 1; i <= one.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= other.length; j++) {
+      const replaced = (row[j - 1] ?? 0) + (one[i - 1] === other[j - 1] ? 0 : 1)
+      const exchanged = one[i - 1] === other[j - 2] && one[i - 2] === other[j - 1] ? before[j - 2] : undefined
+      next.push(
+        Math.min(
+          replaced,
+          (row[j] ?? 0) + 1,
+          (next[j - 1] ?? 0) + 1,
+          (exchanged ?? Number.POSITIVE_INFINITY) + 1,
+        ),
+      )
+    }
+    before = row
+    row = next
+  }
+  return row[other.length] ?? 0
+}
+
+export function checkNumber(path: string, value: unknown, range: NumberRange = {}): number {
+  const { min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY, integer = false } = range
+  const valid =
+    typeof value === 'number' &&
+    Number.isFinite(value) &&
+    value >= min &&
+    value <= max &&
+    (!integer || Number.isInteger(value))
+  if (!valid) throw new InvalidOptionsError(path, value, describeRange(range))
+  return value
+}
+
+/** A time in ms, from `min` [0] to a day. */
+export function checkMs(path: string, value: unknown, min = 0): number {
+  return checkNumber(path, value, { min, max: MAX_MS, unit: 'ms' })
+}
+
+/** A TCP or UDP port, 1 to 65535. */
+export function checkPort(path: string, value: unknown): number {
+  return checkNumber(path, value, { min: 1, max: 65_535, integer: true })
+}
+
+// RFC 9110 section 5.6.2.
+const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
+
+/** @returns in lower case */
+export function checkHeaderName(path: string, value: unknown, allowed: string): string {
+  const name = checkString(path, value, allowed)
+  if (!TOKEN.test(name)) throw new InvalidOptionsError(path, value, allowed)
+  return name.toLowerCase()
+}
+
+/** @param allowed for people; say what is special about the string, e.g. `a host name` */
+export function checkString(path: string, value: unknown, allowed = 'a non-empty string'): string {
+  if (typeof value !== 'string' || value === '') throw new InvalidOptionsError(path, value, allowed)
+  return value
+}
+
+export function checkBoolean(path: string, value: unknown): boolean {
+  if (typeof value !== 'boolean') throw new InvalidOptionsError(path, value, 'true or false')
+  return value
+}
+
+/** @param besides another allowed value, for the message, e.g. `a resolver` */
+export function checkOneOf<Choice extends string | number | boolean>(
+  path: string,
+  value: unknown,
+  choices: readonly Choice[],
+  besides?: string,
+): Choice {
+  const found = choices.find((choice) => choice === value)
+  if (found === undefined) {
+    const listed = choices.map((choice) => JSON.stringify(choice)).join(', ')
+    throw new InvalidOptionsError(path, value, besides === undefined ? listed : `${listed}, or ${besides}`)
+  }
+  return found
+}
+
+/** @param allowed for people, e.g. `a function (outcome, request) => boolean`: what it takes cannot be checked */
+export function checkFunction(path: string, value: unknown, allowed: string): (...args: never[]) => unknown {
+  if (typeof value !== 'function') throw new InvalidOptionsError(path, value, allowed)
+  return value as (...args: never[]) => unknown
+}
+
+/** An array whose items all pass `checkItem(itemPath, item)`; the path of an item is `servers[2]`. */
+export function checkArray<Item>(
+  path: string,
+  value: unknown,
+  allowed: string,
+  checkItem: (path: string, item: unknown) => Item,
+): readonly Item[] {
+  if (!Array.isArray(value)) throw new InvalidOptionsError(path, value, allowed)
+  return value.map((item: unknown, index) => checkItem(`${path}[${index}]`, item))
+}
+
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  // The second test lets plain objects of another realm pass (test runners, worker contexts).
+  return prototype === null || Object.getPrototypeOf(prototype) === null
+}
+
+function describeRange(range: NumberRange): string {
+  const { min, max, integer = false, unit } = range
+  const kind = `${integer ? 'an integer' : 'a number'}${unit === undefined ? '' : ` of ${unit}`}`
+  if (min !== undefined && max !== undefined) return `${kind} from ${min} to ${max}`
+  if (min !== undefined) return `${kind} from ${min}`
+  if (max !== undefined) return `${kind} up to ${max}`
+  return kind
+}
+
+/** The default where the user wrote nothing, else what the check makes of what was written. */
+export function given<Value>(
+  path: string,
+  value: unknown,
+  otherwise: Value,
+  check: (path: string, value: unknown) => Value,
+): Value {
+  return value === undefined ? otherwise : check(path, value)
+}
+
+/** An object of the user's own that has these methods. What they take and return cannot be checked. */
+export function checkMethods<Kind extends object>(
+  path: string,
+  value: unknown,
+  methods: readonly (keyof Kind & string)[],
+  allowed: string,
+): Kind {
+  if (typeof value !== 'object' || value === null) throw new InvalidOptionsError(path, value, allowed)
+  for (const method of methods)
+    checkFunction(keyPath(path, method), (value as Record<string, unknown>)[method], allowed)
+  return value as Kind
+}
+
+export function checkClock(path: string, value: unknown): Clock {
+  return checkMethods(
+    path,
+    value,
+    ['now', 'setTimer', 'afterIo'],
+    'a clock with now(), setTimer() and afterIo()',
+  )
+}

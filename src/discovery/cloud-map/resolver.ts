@@ -1,0 +1,153 @@
+import { LRUCache } from 'lru-cache'
+import { systemClock, systemRandom, type Clock, type Random } from '../../core/clock.ts'
+import { ClosedError } from '../../core/errors.ts'
+import { emit } from '../../core/events.ts'
+import { CloudMapApi, type ServiceInNamespace } from './api.ts'
+import { endpointsOf } from './endpoint.ts'
+import { cloudMapError, CloudMapError } from './error.ts'
+import { cloudMapSettings, MAX_INSTANCES, type CloudMapOptions } from './options.ts'
+import type { Endpoint, Snapshot } from '../endpoint.ts'
+import { spread } from '../../core/async/jitter.ts'
+import { inTime } from '../../core/async/with-timeout.ts'
+import type { Resolver } from '../resolver.ts'
+import type { ServiceName } from '../service-name.ts'
+
+interface Injected {
+  readonly clock?: Clock | undefined
+  readonly random?: Random | undefined
+}
+
+/** A fleet of clients that started together must not poll in step. */
+const JITTER_RATIO = 0.1
+
+/** Over all: credentials, both attempts, and the wait in between. */
+const LOOKUP_LIMIT_MS = 10_000
+
+/** A role that may not ask for revisions seldom changes, and the price of not asking is small. */
+const REVISION_DENIED_FOR_MS = 300_000
+
+/** Services whose last read is remembered; others are read anew. */
+const MAX_SERVICES = 1_000
+
+/** The last whole read of a service. */
+interface Reading {
+  readonly endpoints: readonly Endpoint[]
+  readonly complete: boolean
+  readonly revision: number | undefined
+  /** On the clock. */
+  readonly readAt: number
+}
+
+/** What is known of one service, between polls. */
+interface Known {
+  reading: Reading | undefined
+  /** Until then every poll is a whole read, because revisions may not be asked for; on the clock. */
+  revisionAgainAt: number
+}
+
+/**
+ * Finds endpoints by the Cloud Map API: with zones, ports and weights, fresh within seconds, and also for
+ * namespaces without DNS.
+ *
+ * Each lookup asks for the revision of the service's instances (`DiscoverInstancesRevision`), and reads them
+ * (`DiscoverInstances`) if it is another, or if 30 s have passed: a change of health does not change the revision. Needs
+ * the IAM actions of both names; without the first, each lookup is a read, reported by `onehop:revision.denied`.
+ *
+ * Asks for healthy instances, or all when none is (`HEALTHY_OR_ELSE_ALL`), as Cloud Map's DNS does. Instances
+ * without a usable address are skipped with the event `onehop:endpoint.refused`. The AWS SDK is loaded with the
+ * first lookup; all services share one SDK client and its connections.
+ *
+ * @throws InvalidOptionsError for options that are unknown or not allowed
+ */
+export function cloudMapResolver(options: CloudMapOptions & Injected = {}): Resolver {
+  const { clock = systemClock, random = systemRandom, ...written } = options
+  const settings = cloudMapSettings(written)
+  const api = new CloudMapApi(settings.sdkConfig)
+  const services = new LRUCache<string, Known>({ max: MAX_SERVICES })
+
+  const knownOf = (host: string): Known => {
+    const known = services.get(host) ?? { reading: undefined, revisionAgainAt: Number.NEGATIVE_INFINITY }
+    services.set(host, known)
+    return known
+  }
+
+  /** Whether the last reading still holds; the error when that may not be asked. */
+  const stillHolds = async (
+    service: ServiceName,
+    place: ServiceInNamespace,
+    signal: AbortSignal,
+  ): Promise<boolean | CloudMapError> => {
+    const { reading, revisionAgainAt } = knownOf(service.host)
+    const now = clock.now()
+    if (reading?.revision === undefined || now >= reading.readAt + settings.fullReadMs) return false
+    if (now < revisionAgainAt) return false
+    try {
+      return reading.revision === (await api.discoverRevision(service.host, place, signal))
+    } catch (cause) {
+      if (cause instanceof ClosedError) throw cause
+      const error = cloudMapError(service, 'DiscoverInstancesRevision', cause)
+      // Not allowed, or unknown to a server other than AWS: a read works, or reports the true cause.
+      if (error.failure === 'denied' || error.failure === 'invalid-request') return error
+      throw error
+    }
+  }
+
+  const read = async (
+    service: ServiceName,
+    place: ServiceInNamespace,
+    signal: AbortSignal,
+  ): Promise<Reading> => {
+    const answer = await api.discoverInstances(service.host, { ...settings.request, ...place }, signal)
+    const { Instances = [], InstancesRevision: revision } = answer
+    return {
+      endpoints: endpointsOf(service.host, Instances, settings.family),
+      complete: Instances.length < MAX_INSTANCES,
+      revision,
+      readAt: clock.now(),
+    }
+  }
+
+  const look = async (
+    service: ServiceName,
+    place: ServiceInNamespace,
+    signal: AbortSignal,
+  ): Promise<Reading> => {
+    const { host } = service
+    const known = knownOf(host)
+    const held = await stillHolds(service, place, signal)
+    if (held === true && known.reading !== undefined) return known.reading
+    const reading = await read(service, place, signal)
+    known.reading = reading
+    if (held instanceof CloudMapError) {
+      known.revisionAgainAt = reading.readAt + REVISION_DENIED_FOR_MS
+      emit('onehop:revision.denied', () => ({ host, error: held }))
+    }
+    return reading
+  }
+
+  return {
+    async resolve(service, signal): Promise<Snapshot> {
+      const { host, namespace } = service
+      if (namespace === undefined)
+        throw new CloudMapError(
+          host,
+          'unknown-name',
+          'lies in none of the namespaces, so the Cloud Map API cannot be asked',
+        )
+      const late = (): Error =>
+        new CloudMapError(host, 'outage', `the Cloud Map API gave no answer in ${LOOKUP_LIMIT_MS} ms`)
+      const place = { NamespaceName: namespace, ServiceName: service.service, ...settings.common }
+      try {
+        const limit = { clock, limitMs: LOOKUP_LIMIT_MS, signal, late }
+        const { endpoints, complete, revision } = await inTime(limit, (own) => look(service, place, own))
+        const expiresAt = clock.now() + spread(settings.revisionMs, JITTER_RATIO, random)
+        return { service, endpoints, complete, expiresAt, source: 'cloud-map', revision }
+      } catch (error) {
+        signal.throwIfAborted()
+        if (error instanceof ClosedError) throw error
+        throw cloudMapError(service, 'DiscoverInstances', error)
+      }
+    },
+    close: () => api.close(),
+  }
+}

@@ -1,0 +1,136 @@
+/**
+ * One DNS question to one server: over UDP with EDNS, and over whatever else it takes to get a whole answer.
+ *
+ * Node's own resolver reports no TTL for SRV and no SOA for negative answers, and sends no EDNS; hence this.
+ */
+import { unguessableInt, type Clock } from '../../core/clock.ts'
+import { reasonOf } from '../../core/errors.ts'
+import type * as Exchange from './wire.ts'
+import type { DnsAnswer, DnsQuestion, DnsType, Edns } from './message.ts'
+import type { DnsServer } from './transport.ts'
+import { inTime } from '../../core/async/with-timeout.ts'
+
+export interface AskOptions {
+  /** For each message sent. */
+  readonly timeoutMs: number
+  /** The server was silent before: this time over TCP, in case it is datagrams that do not get there or back. */
+  readonly again: boolean
+  readonly clock: Clock
+  readonly signal: AbortSignal
+}
+
+/** Nothing that answers the question came in time. */
+export class SilentError extends Error {}
+
+/** The server is there, and answered; only not this question. */
+export class AnsweredError extends Error {}
+
+/** It could not find out, and may at the next try: RFC 1035 section 4.1.1 calls SERVFAIL a failure of the server. */
+export class TemporaryError extends AnsweredError {}
+
+/** What we can take in one datagram without fragments (DNS Flag Day 2020). */
+const EDNS_BYTES = 1232
+/** RFC 1035 section 4.2.1. */
+const PLAIN_BYTES = 512
+
+/** Loaded with the first question: with `dns-packet` it is a fourth of what this library adds to an import of undici. */
+let loaded: typeof Exchange | undefined
+
+/** RFC 6891 section 7: what servers say that do not know EDNS, or not this version of it. */
+const NO_EDNS: ReadonlySet<string> = new Set(['FORMERR', 'NOTIMP', 'BADVERS'])
+
+/**
+ * @returns an answer that says `NOERROR` or `NXDOMAIN`, whole
+ * @throws SilentError, AnsweredError, or an Error when the server is out of reach or sends nothing readable;
+ *   the signal's reason as soon as it aborts
+ */
+export async function askServer(
+  server: DnsServer,
+  name: string,
+  type: DnsType,
+  options: AskOptions,
+): Promise<DnsAnswer> {
+  let answer = await askWhole(server, name, type, { udpBytes: EDNS_BYTES }, options)
+  // RFC 6891 section 6.2.2: once more, without.
+  if (NO_EDNS.has(answer.rcode)) answer = await askWhole(server, name, type, undefined, options)
+  if (answer.rcode === 'SERVFAIL') throw new TemporaryError('answered SERVFAIL')
+  if (answer.rcode !== 'NOERROR' && answer.rcode !== 'NXDOMAIN')
+    throw new AnsweredError(`answered ${answer.rcode}`)
+  if (isReferral(answer)) throw new AnsweredError('referred to other servers: it does not resolve this name')
+  return answer
+}
+
+/**
+ * Over UDP; and over TCP when the answer does not fit into a datagram, or when nothing takes datagrams there
+ * (a server behind TCP alone, a security group that admits TCP alone).
+ */
+async function askWhole(
+  server: DnsServer,
+  name: string,
+  type: DnsType,
+  edns: Edns | undefined,
+  options: AskOptions,
+): Promise<DnsAnswer> {
+  const { timeoutMs } = options
+  const question: DnsQuestion = { id: unguessableInt(2 ** 16), name, type }
+  const { decodeAnswer, encodeQuery, exchangeTcp, exchangeUdp } = (loaded ??= await import('./wire.ts'))
+  const message = encodeQuery(question, edns)
+  const limit = {
+    ...options,
+    limitMs: timeoutMs,
+    late: () => new SilentError(`gave no answer in ${timeoutMs} ms`),
+  }
+  // A larger message came in fragments. All but the first are easily forged, so it is refused.
+  const mostBytes = edns?.udpBytes ?? PLAIN_BYTES
+  const overUdp = (): Promise<DnsAnswer> =>
+    inTime(limit, (signal) =>
+      exchangeUdp(server, message, (bytes) => readAnswer(decodeAnswer, bytes, question, mostBytes), signal),
+    )
+  const overTcp = async (): Promise<DnsAnswer> => {
+    const answer = await inTime(limit, (signal) =>
+      exchangeTcp(server, message, (bytes) => readAnswer(decodeAnswer, bytes, question), signal),
+    )
+    if (answer.truncated) throw new AnsweredError('sent a truncated answer over TCP')
+    return answer
+  }
+  const answer = await (options.again ? unlessRefused(overTcp, overUdp) : unlessRefused(overUdp, overTcp))
+  return answer.truncated ? overTcp() : answer
+}
+
+/** What `first` brings; if it is refused, what `second` does; and if that fails as well, the refusal. */
+async function unlessRefused(
+  first: () => Promise<DnsAnswer>,
+  second: () => Promise<DnsAnswer>,
+): Promise<DnsAnswer> {
+  try {
+    return await first()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ECONNREFUSED') throw error
+    return await second().catch((secondError: unknown) => {
+      throw secondError instanceof AnsweredError || secondError instanceof SilentError ? secondError : error
+    })
+  }
+}
+
+function readAnswer(
+  decodeAnswer: typeof Exchange.decodeAnswer,
+  bytes: Buffer,
+  question: DnsQuestion,
+  mostBytes?: number,
+): DnsAnswer | undefined {
+  try {
+    return decodeAnswer(bytes, question, mostBytes)
+  } catch (error) {
+    throw new Error(`sent a malformed answer (${reasonOf(error)})`, { cause: error })
+  }
+}
+
+/** No answer, no SOA, but other servers' names: says nothing about the name (RFC 2308 section 2.2). */
+function isReferral({ rcode, answers, authorities }: DnsAnswer): boolean {
+  return (
+    rcode === 'NOERROR' &&
+    answers.length === 0 &&
+    authorities.some((record) => record.type === 'NS') &&
+    !authorities.some((record) => record.type === 'SOA')
+  )
+}

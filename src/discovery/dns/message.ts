@@ -1,0 +1,196 @@
+/**
+ * DNS messages as this library sees them: a query going out, and of what comes back only the records that
+ * discovery reads. `dns-packet` does the wire format; what it takes on trust is checked here.
+ */
+import { isIPv4, isIPv6 } from 'node:net'
+import { decode, encode, RECURSION_DESIRED, TRUNCATED_RESPONSE } from 'dns-packet'
+import type { Answer, DecodedPacket } from 'dns-packet'
+import { frame, HEADER_BYTES } from './bounds.ts'
+import { canonicalHost } from '../service-name.ts'
+
+export type DnsType = 'A' | 'AAAA' | 'SRV'
+
+export interface DnsQuestion {
+  readonly id: number
+  /** Canonical: lower case, no trailing dot. */
+  readonly name: string
+  readonly type: DnsType
+}
+
+/** Names are canonical, TTLs in seconds as the server gave them. */
+export type DnsRecord =
+  | {
+      readonly type: 'A' | 'AAAA'
+      readonly name: string
+      readonly ttlSeconds: number
+      readonly address: string
+    }
+  | {
+      readonly type: 'CNAME'
+      readonly name: string
+      readonly ttlSeconds: number
+      readonly target: string
+    }
+  | {
+      readonly type: 'SRV'
+      readonly name: string
+      readonly ttlSeconds: number
+      readonly target: string
+      readonly port: number
+      readonly priority: number
+      readonly weight: number
+    }
+  | {
+      readonly type: 'SOA'
+      readonly name: string
+      readonly ttlSeconds: number
+      readonly minimumSeconds: number
+    }
+  /** Points to other servers: seen where a server does not resolve, but refers. */
+  | { readonly type: 'NS'; readonly name: string; readonly ttlSeconds: number }
+
+export interface DnsAnswer {
+  /** `NOERROR`, `NXDOMAIN`, `SERVFAIL`, … */
+  readonly rcode: string
+  readonly truncated: boolean
+  readonly answers: readonly DnsRecord[]
+  readonly authorities: readonly DnsRecord[]
+  readonly additionals: readonly DnsRecord[]
+}
+
+/** Extension mechanisms (RFC 6891); this library uses one. */
+export interface Edns {
+  /** What we take in one datagram. */
+  readonly udpBytes: number
+}
+
+const RESPONSE_BIT = 0x8000
+const OPCODE_BITS = 0x7800
+const RCODE_BITS = 0xf
+const MAX_TTL_SECONDS = 2 ** 31 - 1
+
+// RFC 1035 section 4.1.1, RFC 6891 section 9.
+const RCODES = ['NOERROR', 'FORMERR', 'SERVFAIL', 'NXDOMAIN', 'NOTIMP', 'REFUSED']
+const BADVERS = 16
+
+/** @param edns undefined: without, for servers that do not know it */
+export function encodeQuery({ id, name, type }: DnsQuestion, edns?: Edns): Buffer {
+  return encode({
+    type: 'query',
+    id,
+    flags: RECURSION_DESIRED,
+    questions: [{ type, name, class: 'IN' }],
+    additionals: edns === undefined ? [] : [optRecord(edns)],
+  })
+}
+
+function optRecord({ udpBytes }: Edns): Answer {
+  return {
+    type: 'OPT',
+    name: '.',
+    udpPayloadSize: udpBytes,
+    extendedRcode: 0,
+    ednsVersion: 0,
+    flags: 0,
+    flag_do: false,
+    options: [],
+  }
+}
+
+/**
+ * Reads the answer to a question.
+ * @param mostBytes a longer one counts as truncated, and its records are not read
+ * @returns undefined if it is not an answer to it: another id, another question, a query
+ * @throws Error when it bears the question's id and cannot be read
+ */
+export function decodeAnswer(
+  message: Buffer,
+  question: DnsQuestion,
+  mostBytes: number = Number.POSITIVE_INFINITY,
+): DnsAnswer | undefined {
+  if (message.length < HEADER_BYTES || message.readUInt16BE(0) !== question.id) return undefined
+  const flags = message.readUInt16BE(2)
+  if ((flags & (RESPONSE_BIT | OPCODE_BITS)) !== RESPONSE_BIT) return undefined
+  const questions = message.readUInt16BE(4)
+  if (questions === 0 && isRefusal(flags & RCODE_BITS)) return withoutRecords(flags & RCODE_BITS, false)
+  if (questions !== 1) return undefined
+  // A truncated one may be cut anywhere, and what came of it is of no use (RFC 2181 section 9).
+  const truncated = (flags & TRUNCATED_RESPONSE) !== 0 || message.length > mostBytes
+  const framed = frame(message, !truncated)
+  const packet = decode(framed.message)
+  if (!answersQuestion(packet, question)) return undefined
+  const code = (framed.extendedRcode << 4) | (flags & RCODE_BITS)
+  if (truncated) return withoutRecords(code, true)
+  return {
+    rcode: rcodeName(code),
+    truncated,
+    answers: readRecords(packet.answers),
+    authorities: readRecords(packet.authorities),
+    additionals: readRecords(packet.additionals),
+  }
+}
+
+/** A server that cannot or will not read a query need not repeat its question. */
+function isRefusal(code: number): boolean {
+  return code !== RCODES.indexOf('NOERROR') && code !== RCODES.indexOf('NXDOMAIN')
+}
+
+function withoutRecords(code: number, truncated: boolean): DnsAnswer {
+  return { rcode: rcodeName(code), truncated, answers: [], authorities: [], additionals: [] }
+}
+
+function rcodeName(code: number): string {
+  return code === BADVERS ? 'BADVERS' : (RCODES[code] ?? `RCODE ${code}`)
+}
+
+function answersQuestion(packet: DecodedPacket, question: DnsQuestion): boolean {
+  const [asked, ...more] = packet.questions ?? []
+  return (
+    asked !== undefined &&
+    more.length === 0 &&
+    asked.type === question.type &&
+    asked.class === 'IN' &&
+    canonicalHost(asked.name) === question.name
+  )
+}
+
+function readRecords(records: readonly Answer[] = []): readonly DnsRecord[] {
+  const read: DnsRecord[] = []
+  for (const record of records) {
+    const known = record.type === 'OPT' ? undefined : readRecord(record)
+    if (known !== undefined) read.push(known)
+  }
+  return read
+}
+
+function readRecord(record: Exclude<Answer, { type: 'OPT' }>): DnsRecord | undefined {
+  const name = canonicalHost(record.name)
+  const ttlSeconds = readTtl(record.ttl)
+  if (record.type === 'A' || record.type === 'AAAA') {
+    const valid = record.type === 'A' ? isIPv4(record.data) : isIPv6(record.data)
+    if (!valid) throw new Error(`${record.type} record of ${name} holds no address`)
+    return { type: record.type, name, ttlSeconds, address: record.data }
+  }
+  if (record.type === 'SRV') {
+    const { port, priority = 0, weight = 0 } = record.data
+    // The root as a target is an empty name after this.
+    return {
+      type: 'SRV',
+      name,
+      ttlSeconds,
+      target: canonicalHost(record.data.target),
+      port,
+      priority,
+      weight,
+    }
+  }
+  if (record.type === 'CNAME') return { type: 'CNAME', name, ttlSeconds, target: canonicalHost(record.data) }
+  if (record.type === 'SOA')
+    return { type: 'SOA', name, ttlSeconds, minimumSeconds: readTtl(record.data.minimum) }
+  return record.type === 'NS' ? { type: 'NS', name, ttlSeconds } : undefined
+}
+
+/** A TTL with the top bit set means 0 (RFC 2181 section 8). */
+function readTtl(seconds = 0): number {
+  return seconds > MAX_TTL_SECONDS ? 0 : seconds
+}

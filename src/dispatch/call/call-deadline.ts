@@ -1,0 +1,38 @@
+import type { Clock, Timer } from '../../core/clock.ts'
+import { DeadlineExceededError } from '../../core/errors.ts'
+import type { Attempt } from './attempt.ts'
+
+/** The limit to one call, over all its attempts and the response body. */
+export class CallDeadline {
+  readonly #endsAt: number
+  readonly #timer: Timer
+
+  constructor(clock: Clock, limitMs: number, now: number, onOver: (limitMs: number) => void) {
+    this.#endsAt = now + limitMs
+    this.#timer = clock.setTimer(() => onOver(limitMs), limitMs, true)
+  }
+
+  /** Whole ms that are left. */
+  leftMs(now: number): number {
+    return Math.max(0, Math.floor(this.#endsAt - now))
+  }
+
+  /** Frees the timer. */
+  cancel(): void {
+    this.#timer.cancel()
+  }
+}
+
+/**
+ * The error of a call whose deadline is over.
+ * @param attempts begun so far
+ * @param attempt the last one, or the one whose response the caller gets
+ */
+export function deadlineExceeded(
+  host: string,
+  limitMs: number,
+  attempts: number,
+  attempt: Attempt | undefined,
+): Error {
+  return new DeadlineExceededError(host, limitMs, attempts, attempt?.upstream.label, attempt?.statusCode)
+}

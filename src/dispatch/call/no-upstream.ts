@@ -1,0 +1,43 @@
+import type { Upstream } from '../../cluster/upstream.ts'
+import { NoEndpointsError, OverloadedError } from '../../core/errors.ts'
+import { emit } from '../../core/events.ts'
+import type { Route } from '../route.ts'
+
+/** The error of a call that exceeds `maxPending.perOrigin`. */
+export function tooManyCalls({ host, maxPending }: Route): Error {
+  const limit = `as many calls are under way as maxPending.perOrigin allows (${maxPending.perOrigin})`
+  return new OverloadedError(host, limit)
+}
+
+/** The error of a call for which no upstream is left. */
+export function noUpstream(route: Route, tried: readonly Upstream[]): Error {
+  const { cluster, host, maxPending } = route
+  // A call that has been sent was not refused at once.
+  if (cluster.isFull && tried.length === 0) {
+    const limit = `all endpoints that can take calls have as many as maxPending.perTask allows (${maxPending.perTask})`
+    return new OverloadedError(
+      host,
+      `${limit}; ${cluster.fallback === undefined ? 'no fallback configured' : 'the fallback was tried'}`,
+    )
+  }
+  // Discovery's own error says more than "0 of 0".
+  if (cluster.tasks.length === 0 && cluster.discoveryError !== undefined) return cluster.discoveryError
+  return new NoEndpointsError(host, cluster.describe(tried), cluster.discoveryError)
+}
+
+/** Emits that an attempt goes to the load balancer, and why it goes to no task. */
+export function emitFallback(
+  route: Route,
+  method: string,
+  upstream: Upstream,
+  tried: readonly Upstream[],
+): void {
+  const { cluster, host } = route
+  emit('onehop:call.fell-back', () => ({
+    host,
+    method,
+    upstream: upstream.label,
+    reason:
+      (cluster.tasks.length === 0 ? cluster.discoveryError?.message : undefined) ?? cluster.describe(tried),
+  }))
+}

@@ -1,0 +1,141 @@
+import { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+import { buildConnector, Client, errors, type Dispatcher, type Pool } from 'undici'
+import { formatAddressPort } from '../../core/ip.ts'
+import type { Clock } from '../../core/clock.ts'
+import { asThrownByConnector } from '../error-kinds.ts'
+
+/** Cancels one connection in progress each. */
+export type Connecting = Set<(error: Error) => void>
+
+/** Gets notified of connections. */
+export interface ConnectionListener {
+  /** Called before requests are sent over it. */
+  speaksHttp2(): void
+  /** Called after the request that needed it was sent. */
+  connected(socket: Socket, isHttp2: boolean): void
+  /** Called before the attempts that wait for it fail. */
+  connectFailed(error: Error): void
+}
+
+/** Errors of connecting. undici reports them like any other also for a request that it had begun before. */
+const connectErrors = new WeakSet<Error>()
+
+/** Whether an error came from connecting. */
+export function isConnectError(error: Error): boolean {
+  return connectErrors.has(error)
+}
+
+/**
+ * Connects to an address instead of the pool's origin, within a time. The time is measured here: undici's own connect
+ * timeout fires up to half a second late, and never before 1 s.
+ */
+export function connectorTo(
+  address: string,
+  port: number,
+  options: Pool.Options,
+  connectMs: number,
+  clock: Clock,
+  connecting: Connecting,
+  listener: ConnectionListener,
+): buildConnector.connector {
+  const connector = connectorOf(options)
+  const { connect } = options
+  const ownMs = typeof connect === 'object' ? connect.timeout : undefined
+  const limitMs = options.connectTimeout ?? ownMs ?? connectMs
+  return (target, callback) => {
+    let socket: unknown
+    let settled = false
+    const settle = (...result: Parameters<typeof callback>): void => {
+      const [error, made] = result
+      // Cancelled before: a connection that is made now is not used.
+      if (settled) return void made?.destroy()
+      settled = true
+      connecting.delete(giveUp)
+      timer?.cancel()
+      if (error !== null) {
+        connectErrors.add(error)
+        listener.connectFailed(error)
+      }
+      // With an error undici gives no socket at all, though its types say null.
+      const isHttp2 = (made as TLSSocket | null | undefined)?.alpnProtocol === 'h2'
+      if (isHttp2) listener.speaksHttp2()
+      callback(...result)
+      if (error === null) listener.connected(made, isHttp2)
+    }
+    const giveUp = (error: Error): void => {
+      if (settled) return
+      settle(error, null)
+      if (socket instanceof Socket) socket.destroy()
+    }
+    const exceed = (): void => {
+      const message = `no connection to ${formatAddressPort(address, port)} in ${limitMs} ms`
+      giveUp(new errors.ConnectTimeoutError(message))
+    }
+    const timer = limitMs > 0 ? clock.setTimer(() => clock.afterIo(exceed), limitMs, true) : undefined
+    connecting.add(giveUp)
+    try {
+      socket = connector({ ...withoutDot(target), hostname: address, port: String(port) }, settle)
+    } catch (error) {
+      // Not in this turn, where undici blames errors on the request.
+      queueMicrotask(() => settle(asThrownByConnector(error), null))
+    }
+  }
+}
+
+/** The server name of TLS has no trailing dot (RFC 6066 section 3). undici takes it from both fields. */
+function withoutDot(target: buildConnector.Options): buildConnector.Options {
+  const { servername, host = '' } = target
+  if (!target.hostname.endsWith('.') && servername?.endsWith('.') !== true) return target
+  const undotted = { ...target, host: host.replace(/\.(?=$|:)/, '') }
+  return servername?.endsWith('.') === true ? { ...undotted, servername: servername.slice(0, -1) } : undotted
+}
+
+/** The connector that undici would build from these options. A pool with a connector builds none. */
+function connectorOf(options: Pool.Options): buildConnector.connector {
+  if (typeof options.connect === 'function') return options.connect
+  const { allowH2, maxCachedSessions, autoSelectFamily, autoSelectFamilyAttemptTimeout } = options
+  return buildConnector({
+    ...(allowH2 === undefined ? {} : { allowH2 }),
+    ...(maxCachedSessions === undefined ? {} : { maxCachedSessions }),
+    // Matters for host names only: that of a load balancer.
+    ...(autoSelectFamily === undefined ? {} : { autoSelectFamily }),
+    ...(autoSelectFamilyAttemptTimeout === undefined ? {} : { autoSelectFamilyAttemptTimeout }),
+    // HTTP/2 without TLS, by prior knowledge.
+    ...(wantsH2c(options) ? { useH2c: true } : {}),
+    ...options.connect,
+    timeout: 0,
+  })
+}
+
+/** Whether the options ask for HTTP/2 without TLS. undici reads both forms; its types lack the second. */
+export function wantsH2c(options: Pool.Options): boolean {
+  return (options.h2Options?.useH2c ?? (options as { readonly useH2c?: boolean }).useH2c) === true
+}
+
+/** The attempts on one connection, in the order in which their responses come. */
+export type Line = InLine[]
+
+/** An attempt that knows whether the next response on its connection is its own. */
+export interface InLine {
+  /** It is sent over a connection on which responses come in the order of requests. */
+  lineUp(line: Line): void
+  /** From now on the next response is its own. */
+  isFirstInLine(now: number): void
+}
+
+/** A client that sends several requests over its connection before the first is answered (HTTP/1.1 pipelining). */
+class PipeliningClient extends Client {
+  readonly #line: Line = []
+
+  override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+    // All handlers here are attempts.
+    ;(handler as unknown as Pick<InLine, 'lineUp'>).lineUp(this.#line)
+    return super.dispatch(options, handler)
+  }
+}
+
+/** The `factory` of a pool with pipelining. */
+export function pipeliningClient(origin: URL, options: object): Client {
+  return new PipeliningClient(origin, options)
+}

@@ -1,0 +1,74 @@
+import { throwLater } from '../core/async/throw-later.ts'
+
+/** A call without an open request. */
+interface Waiting {
+  failed(error: Error): void
+}
+
+/**
+ * The calls of one route that are in flight: `close()` waits for them, `destroy()` ends them.
+ *
+ * undici ends the requests on the wire. Calls that wait for discovery or for their next attempt have no request, and are
+ * kept here.
+ */
+export class InFlight {
+  #count = 0
+  readonly #waiting = new Set<Waiting>()
+  #onIdle: (() => void)[] = []
+  #destroyed: Error | undefined
+
+  /** Calls in flight. */
+  get count(): number {
+    return this.#count
+  }
+
+  /** A call begins. */
+  begin(): void {
+    this.#count++
+  }
+
+  /** A call is over. */
+  end(): void {
+    this.#count--
+    if (this.#count > 0 || this.#onIdle.length === 0) return
+    const waiting = this.#onIdle
+    this.#onIdle = []
+    for (const resolve of waiting) resolve()
+  }
+
+  /** The call waits. @returns false if the client is destroyed: then the call has failed */
+  startsWaiting(call: Waiting): boolean {
+    if (this.#destroyed !== undefined) {
+      call.failed(this.#destroyed)
+      return false
+    }
+    this.#waiting.add(call)
+    return true
+  }
+
+  /** The call waits no longer. */
+  stopsWaiting(call: Waiting): void {
+    this.#waiting.delete(call)
+  }
+
+  /** Resolves when the last call is over. */
+  whenIdle(): Promise<void> {
+    if (this.#count === 0) return Promise.resolve()
+    return new Promise((resolve) => this.#onIdle.push(resolve))
+  }
+
+  /** Ends all calls that wait, now and later. */
+  destroy(error: Error): void {
+    this.#destroyed = error
+    for (const call of this.#waiting) fail(call, error)
+  }
+}
+
+/** A handler that throws must not prevent the end of other calls. */
+function fail(call: Waiting, error: Error): void {
+  try {
+    call.failed(error)
+  } catch (thrown) {
+    throwLater(thrown)
+  }
+}

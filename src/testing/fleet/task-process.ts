@@ -1,0 +1,53 @@
+/**
+ * A task in a process of its own, which can be killed and stopped as a whole. Takes orders over the channel of
+ * `fork`, and ends with its parent.
+ */
+import type { Fault } from '../fault.ts'
+import { TaskServer, type TaskTls } from './task-server.ts'
+
+/** What the parent asks for, and what comes back under the same number. */
+export type Order =
+  | {
+      readonly kind: 'listen'
+      readonly id: string
+      readonly zone: string | undefined
+      readonly tls: TaskTls | undefined
+      readonly address: string
+      readonly backAddress: string
+      readonly port: number
+      readonly graceMs: number
+    }
+  | { readonly kind: 'set'; readonly fault: Fault }
+  | { readonly kind: 'cut' | 'restore' | 'stats' }
+
+export interface Numbered<Content> {
+  readonly number: number
+  readonly content: Content
+}
+
+export type Reply =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly code: string; readonly message: string }
+
+let server: TaskServer | undefined
+
+async function obey(order: Order): Promise<unknown> {
+  if (order.kind === 'listen') {
+    const { id, zone, tls, address, backAddress, port, graceMs } = order
+    server = new TaskServer({ address, backAddress }, { id, zone, tls, graceMs, handler: undefined })
+    await server.listen(port)
+    return server.port
+  }
+  if (order.kind === 'set') return server?.set(order.fault)
+  return server?.[order.kind]()
+}
+
+process.on('message', ({ number, content }: Numbered<Order>) => {
+  const reply = (answer: Reply): void => void process.send?.({ number, content: answer })
+  obey(content).then(
+    (value) => reply({ ok: true, value }),
+    (error: NodeJS.ErrnoException) => reply({ ok: false, code: error.code ?? '', message: error.message }),
+  )
+})
+process.on('disconnect', () => process.exit(0))
+process.on('SIGTERM', () => void Promise.resolve(server?.shutdown()).then(() => process.exit(0)))

@@ -1,0 +1,292 @@
+import {
+  createServer as createHttpServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
+import {
+  createSecureServer,
+  type Http2SecureServer,
+  type Http2ServerRequest,
+  type ServerHttp2Session,
+} from 'node:http2'
+import { createServer as createHttpsServer } from 'node:https'
+import type { Socket } from 'node:net'
+import { sleep, systemClock, type Clock } from '../../core/clock.ts'
+import { checkFault, type Fault } from '../fault.ts'
+import { TaskSide } from './task-side.ts'
+
+/** What a task has been through since it started. */
+export interface TaskStats {
+  /** Requests received. */
+  readonly requests: number
+  /** Requests received, by method. */
+  readonly byMethod: Readonly<Record<string, number>>
+  /** Taken and not answered yet. */
+  readonly inFlight: number
+  /** Client-side connections that are open. */
+  readonly connections: number
+}
+
+/** TLS of a fleet's tasks. */
+export interface TaskTls {
+  /** Private key, in PEM. */
+  readonly key: string
+  /** Certificate, in PEM. */
+  readonly cert: string
+  /** HTTP/2 for clients that offer it, HTTP/1.1 for the others [false]. */
+  readonly http2?: boolean | undefined
+}
+
+export interface TaskServerOptions {
+  readonly id: string
+  readonly zone: string | undefined
+  /** Answers requests that no fault takes; undefined: JSON that describes the request. */
+  readonly handler: RequestListener | undefined
+  readonly tls: TaskTls | undefined
+  /** How long `shutdown` lets clients ask on connections that they keep alive, in ms [0]. */
+  readonly graceMs?: number
+  readonly clock?: Clock
+}
+
+/** Where a task listens. Both addresses are the same where the OS has but one to offer. */
+export interface TaskAddresses {
+  readonly address: string
+  readonly backAddress: string
+}
+
+/**
+ * One task: an HTTP server with two sides, as behind a security group. Clients reach it on its own address; the
+ * load balancer on another, which `cut` leaves alone.
+ */
+export class TaskServer {
+  readonly #options: TaskServerOptions
+  readonly #clock: Clock
+  readonly #http: Server | Http2SecureServer
+  /** Of HTTP/2, those that are open. */
+  readonly #sessions = new Set<ServerHttp2Session>()
+  readonly #client: TaskSide
+  readonly #back: TaskSide | undefined
+  #port = 0
+  #fault: Fault = { kind: 'none' }
+  /** Clients are to leave: each answer ends its connection. */
+  #cut = false
+  /** All are to leave. */
+  #draining = false
+  #ended = false
+  #requests = 0
+  #inFlight = 0
+  readonly #byMethod: Record<string, number> = {}
+
+  constructor({ address, backAddress }: TaskAddresses, options: TaskServerOptions) {
+    this.#options = options
+    this.#clock = options.clock ?? systemClock
+    const listener: RequestListener = (request, response) => this.#take(request, response)
+    const side = (at: string): TaskSide => new TaskSide(at, (socket) => this.#accept(socket))
+    this.#http = serverOf(options.tls, listener)
+    this.#http.on('session', (session: ServerHttp2Session) => {
+      this.#sessions.add(session)
+      session.once('close', () => this.#sessions.delete(session))
+    })
+    this.#client = side(address)
+    this.#back = backAddress === address ? undefined : side(backAddress)
+  }
+
+  get port(): number {
+    return this.#port
+  }
+
+  /**
+   * Leaves nothing behind if it fails.
+   * @param port 0 for a free one
+   */
+  async listen(port: number): Promise<void> {
+    try {
+      this.#port = await this.#client.listen(port)
+      await this.#back?.listen(this.#port)
+    } catch (error) {
+      this.kill()
+      throw error
+    }
+  }
+
+  /** @throws InvalidOptionsError for an unknown fault */
+  set(fault: Fault): void {
+    this.#checkRunning()
+    this.#fault = checkFault(fault)
+    if (fault.kind === 'reset-on-accept') this.#client.reset()
+  }
+
+  stats(): TaskStats {
+    if (this.#ended) throw this.#hasEnded()
+    return {
+      requests: this.#requests,
+      byMethod: { ...this.#byMethod },
+      inFlight: this.#inFlight,
+      connections: this.#client.connections,
+    }
+  }
+
+  /** New clients are refused, those connected are sent away with their next answer. The back side goes on. */
+  cut(): void {
+    this.#checkRunning()
+    this.#cut = true
+    this.#client.stopListening()
+  }
+
+  async restore(): Promise<void> {
+    this.#checkRunning()
+    await this.#client.listen(this.#port)
+    this.#cut = false
+  }
+
+  /**
+   * Stops listening, answers what it has taken (forever, if that hangs), then ends. In the time of grace, that is also
+   * what comes in on connections that are open; each answer ends its connection.
+   */
+  async shutdown(): Promise<void> {
+    if (this.#ended) return
+    this.#draining = true
+    this.#client.stopListening()
+    this.#back?.stopListening()
+    this.#closeSessions()
+    await this.#grace()
+    if ('closeIdleConnections' in this.#http) this.#http.closeIdleConnections()
+    this.#closeSessions()
+    // What the kernel has received by now counts as taken: two turns of the event loop read it.
+    for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve))
+    this.#client.endSilent()
+    this.#back?.endSilent()
+    await Promise.all([this.#client.drained(), this.#back?.drained()])
+    this.kill()
+  }
+
+  /** GOAWAY: what a client has asked is answered, what it asks next goes elsewhere. */
+  #closeSessions(): void {
+    for (const session of this.#sessions) if (!session.closed) session.close()
+  }
+
+  async #grace(): Promise<void> {
+    const { graceMs = 0 } = this.#options
+    if (graceMs === 0) return
+    const over = new AbortController()
+    const allLeft = Promise.all([this.#client.drained(), this.#back?.drained()])
+    await Promise.race([allLeft, sleep(this.#clock, graceMs, over.signal).catch(() => undefined)])
+    over.abort()
+  }
+
+  /** Breaks every connection, now. */
+  kill(): void {
+    this.#ended = true
+    for (const side of [this.#client, this.#back]) {
+      side?.stopListening()
+      side?.reset()
+    }
+    // An HTTP server that never listened still keeps a timer that looks for stalled requests.
+    this.#http.close()
+  }
+
+  #checkRunning(): void {
+    if (this.#ended) throw this.#hasEnded()
+    if (this.#draining) throw new Error(`${this.#options.id} is shutting down`)
+  }
+
+  #hasEnded(): Error {
+    return new Error(`${this.#options.id} has ended`)
+  }
+
+  #accept(socket: Socket): void {
+    if (this.#fault.kind === 'reset-on-accept') socket.resetAndDestroy()
+    else this.#http.emit('connection', socket)
+  }
+
+  #take(request: IncomingMessage, response: ServerResponse): void {
+    const { method = '' } = request
+    this.#requests++
+    this.#inFlight++
+    this.#byMethod[method] = (this.#byMethod[method] ?? 0) + 1
+    response.once('close', () => this.#inFlight--)
+    this.#answer(request, response)
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse): void {
+    const fault = this.#fault
+    switch (fault.kind) {
+      case 'none':
+        this.#serve(request, response)
+        break
+      case 'slow': {
+        const timer = this.#clock.setTimer(() => this.#serve(request, response), fault.delayMs)
+        // There is no caller to answer: a task that was killed does no work.
+        response.once('close', () => timer.cancel())
+        break
+      }
+      case 'hang':
+        break
+      case 'status':
+        request.resume()
+        this.#sendAway(request, response)
+        if (fault.retryAfter !== undefined) response.setHeader('retry-after', fault.retryAfter)
+        response.writeHead(fault.status, { 'x-task': this.#options.id })
+        response.end()
+        break
+      case 'reset':
+      case 'reset-on-accept':
+        this.#reset(request)
+        break
+      case 'reset-mid-headers':
+        // Frames of HTTP/2 are not cut: it is a reset there.
+        if (isHttp2(request)) this.#reset(request)
+        else request.socket.write('HTTP/1.1 200 OK\r\ncontent-ty', () => this.#reset(request))
+        break
+      case 'reset-mid-body':
+        response.writeHead(200, { 'content-length': 1_000, 'x-task': this.#options.id })
+        response.write('the beginning of an answer', () => this.#reset(request))
+        break
+    }
+  }
+
+  #serve(request: IncomingMessage, response: ServerResponse): void {
+    const { id, zone, handler } = this.#options
+    this.#sendAway(request, response)
+    response.setHeader('x-task', id)
+    if (handler !== undefined) {
+      handler(request, response)
+      return
+    }
+    let bytes = 0
+    request.on('data', (chunk: Buffer) => (bytes += chunk.length))
+    request.on('end', () => {
+      const { method, url: path, headers } = request
+      response.setHeader('content-type', 'application/json')
+      response.end(JSON.stringify({ task: id, zone, method, path, host: headers.host, bytes }))
+    })
+  }
+
+  /** TLS sockets cannot be reset themselves. */
+  #reset({ socket }: IncomingMessage): void {
+    const plain = this.#client.socketOf(socket) ?? this.#back?.socketOf(socket)
+    plain?.resetAndDestroy()
+  }
+
+  /** At the moment of the answer, for requests that were taken before it was decided that clients leave. */
+  #sendAway(request: IncomingMessage, response: ServerResponse): void {
+    const leaves = this.#draining || (this.#cut && this.#client.socketOf(request.socket) !== undefined)
+    if (!leaves) return
+    if (!isHttp2(request)) response.shouldKeepAlive = false
+    else if (request.stream.session?.closed === false) request.stream.session.close()
+  }
+}
+
+function serverOf(tls: TaskTls | undefined, listener: RequestListener): Server | Http2SecureServer {
+  if (tls === undefined) return createHttpServer(listener)
+  const { key, cert, http2 = false } = tls
+  if (!http2) return createHttpsServer({ key, cert }, listener)
+  // Requests and responses of Node's HTTP/2 have what a listener of HTTP/1.1 uses.
+  return createSecureServer({ key, cert, allowHTTP1: true }, listener as never)
+}
+
+function isHttp2(request: IncomingMessage): request is IncomingMessage & Pick<Http2ServerRequest, 'stream'> {
+  return request.httpVersionMajor === 2
+}

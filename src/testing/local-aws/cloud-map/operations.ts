@@ -1,0 +1,100 @@
+import type { Clock, Random, Timer } from '../../../core/clock.ts'
+import { AwsError } from './aws-error.ts'
+import { randomId } from '../chance.ts'
+import type { Operation, OperationType } from '../model.ts'
+
+interface Running {
+  readonly key: string
+  readonly creatorRequestId: string | undefined
+  /** What the operation does when its time has come; what it throws makes it fail. */
+  readonly effect: () => void
+}
+
+/**
+ * Cloud Map's slow work: SUBMITTED, then PENDING, then SUCCESS or FAIL, a step apart. The effect shows with
+ * the last step, so that what is registered cannot be discovered before.
+ */
+export class Operations {
+  /** Time that each of the two steps takes; the next step of a running operation takes the new one. */
+  stepMs: number
+  /** Asked at the end of every operation: what it says makes it FAIL, without its effect. */
+  fault: () => AwsError | undefined = () => undefined
+
+  readonly #clock: Clock
+  readonly #random: Random
+  readonly #byId = new Map<string, Operation>()
+  readonly #running = new Map<string, Running>()
+  readonly #timers = new Map<string, Timer>()
+
+  constructor(clock: Clock, random: Random, stepMs: number) {
+    this.#clock = clock
+    this.#random = random
+    this.stepMs = stepMs
+  }
+
+  /** @throws AwsError `OperationNotFound` */
+  get(id: string): Operation {
+    const operation = this.#byId.get(id)
+    if (operation === undefined) throw new AwsError('OperationNotFound', `no operation ${id}`)
+    return operation
+  }
+
+  /**
+   * @param resource what must not be worked on twice at a time
+   * @returns its id: that of the running one when the same request comes again
+   * @throws AwsError `DuplicateRequest` when another operation on the resource runs
+   */
+  submit(
+    type: OperationType,
+    resource: string,
+    targets: Readonly<Record<string, string>>,
+    effect: () => void,
+    creatorRequestId?: string,
+  ): string {
+    for (const [id, running] of this.#running) {
+      if (running.key !== resource) continue
+      const same = creatorRequestId !== undefined && running.creatorRequestId === creatorRequestId
+      if (same && this.get(id).type === type) return id
+      throw new AwsError('DuplicateRequest', `operation ${id} on ${resource} is in progress`, 400, {
+        DuplicateOperationId: id,
+      })
+    }
+    const id = `${randomId(this.#random, 32)}-${randomId(this.#random, 8)}`
+    this.#byId.set(id, { id, type, status: 'SUBMITTED', targets, error: undefined })
+    this.#running.set(id, { key: resource, creatorRequestId, effect })
+    this.#later(id, () => {
+      this.#update(id, { status: 'PENDING' })
+      this.#later(id, () => this.#finish(id))
+    })
+    return id
+  }
+
+  /** Operations that run stay as they are for ever. */
+  close(): void {
+    for (const timer of this.#timers.values()) timer.cancel()
+    this.#timers.clear()
+  }
+
+  #finish(id: string): void {
+    const running = this.#running.get(id)
+    this.#running.delete(id)
+    this.#timers.delete(id)
+    try {
+      const fault = this.fault()
+      if (fault !== undefined) throw fault
+      running?.effect()
+      this.#update(id, { status: 'SUCCESS' })
+    } catch (error) {
+      if (!(error instanceof AwsError)) throw error
+      this.#update(id, { status: 'FAIL', error: { code: error.code, message: error.message } })
+    }
+  }
+
+  #later(id: string, step: () => void): void {
+    this.#timers.set(id, this.#clock.setTimer(step, this.stepMs))
+  }
+
+  #update(id: string, change: Partial<Operation>): void {
+    this.#byId.set(id, { ...this.get(id), ...change })
+  }
+}

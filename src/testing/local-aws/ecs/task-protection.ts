@@ -1,0 +1,86 @@
+/** Scale-in protection, which a task sets for itself: `$ECS_AGENT_URI/task-protection/v1/state`. */
+import { untilHttpDate, type Clock } from '../../../core/clock.ts'
+import { taskArn, type LocalTask } from './task.ts'
+
+const MS_PER_MINUTE = 60_000
+const MAX_MINUTES = 2880
+const DEFAULT_MINUTES = 120
+
+export interface ProtectionAnswer {
+  readonly status: number
+  readonly body: object
+}
+
+export class TaskProtection {
+  readonly #task: LocalTask
+  readonly #clock: Clock
+  /** In ms on the clock; 0: not protected. */
+  #protectedUntil = 0
+
+  constructor(task: LocalTask, clock: Clock) {
+    this.#task = task
+    this.#clock = clock
+  }
+
+  /** Whether ECS would leave the task alone when it scales in. */
+  get enabled(): boolean {
+    return this.#clock.now() < this.#protectedUntil
+  }
+
+  get(): ProtectionAnswer {
+    return { status: 200, body: { protection: this.#state() } }
+  }
+
+  put(body: string): ProtectionAnswer {
+    const request = parse(body)
+    const enabled = request?.['ProtectionEnabled']
+    const minutes = request?.['ExpiresInMinutes'] ?? DEFAULT_MINUTES
+    if (typeof enabled !== 'boolean') return this.#invalid('ProtectionEnabled must be true or false')
+    if (typeof minutes !== 'number' || !(minutes >= 1 && minutes <= MAX_MINUTES))
+      return this.#invalid(`ExpiresInMinutes must be from 1 to ${MAX_MINUTES}`)
+    if (this.#task.serviceName === undefined) {
+      const failure = { Arn: taskArn(this.#task), Detail: null, Reason: 'TASK_NOT_VALID' }
+      return { status: 200, body: { failure } }
+    }
+    this.#protectedUntil = enabled ? this.#clock.now() + minutes * MS_PER_MINUTE : 0
+    return this.get()
+  }
+
+  #state(): object {
+    const leftMs = this.#protectedUntil - this.#clock.now()
+    return {
+      ProtectionEnabled: this.enabled,
+      ExpirationDate: this.enabled ? isoTimeIn(leftMs) : null,
+      TaskArn: taskArn(this.#task),
+    }
+  }
+
+  #invalid(Message: string): ProtectionAnswer {
+    const error = { Arn: taskArn(this.#task), Code: 'InvalidParameterException', Message }
+    return { status: 400, body: { error } }
+  }
+}
+
+function parse(body: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(body)
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+// The clock has no calendar. What it does know is how far it is to a date: 1 January 2100, here.
+const FAR_DATE = 'Fri, 01 Jan 2100 00:00:00 GMT'
+const FAR_DATE_MS = 4_102_444_800_000
+
+/** `2026-11-20T10:12:50Z`, that many ms from now. Swedish writes its dates as ISO 8601 does. */
+function isoTimeIn(ms: number): string {
+  const nowMs = FAR_DATE_MS - (untilHttpDate(FAR_DATE) ?? 0)
+  const format = new Intl.DateTimeFormat('sv-SE', {
+    timeZone: 'UTC',
+    dateStyle: 'short',
+    timeStyle: 'medium',
+  })
+  return `${format.format(nowMs + ms).replace(' ', 'T')}Z`
+}

@@ -1,0 +1,159 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { sleep, unguessableInt, type Clock, type Timer } from '../../../core/clock.ts'
+import { LOOPBACK, LoopbackHttp, readBody, sendJson } from '../loopback-http.ts'
+import { metadataFaults, type MetadataFaults } from './faults.ts'
+import { containerV3, containerV4, statsOf, taskV3, taskV4 } from './task-metadata.ts'
+import { TaskProtection } from '../ecs/task-protection.ts'
+import type { LocalContainer, LocalTask } from '../ecs/task.ts'
+
+const CONTENT_TYPE = 'application/json'
+const PATH = /^\/(?<api>v3|v4|api)\/(?<id>[^/]+)(?<rest>\/.*)?$/
+
+// Below the ports that kernels lend to outgoing connections (Linux: from 32768), so that no connection takes ours
+// while it refuses.
+const FIRST_PORT = 20_000
+const PORTS = 12_000
+const MAX_TRIES = 20
+
+/** The task metadata endpoints of version 4 and 3, and the agent's task protection. */
+export class MetadataServer {
+  readonly task: LocalTask
+  readonly faults: MetadataFaults = metadataFaults()
+  readonly protection: TaskProtection
+
+  readonly #clock: Clock
+  readonly #closing = new AbortController()
+  readonly #http = new LoopbackHttp((request, response) => void this.#serve(request, response))
+  #requests = 0
+  /** Listening and stopping take turns. */
+  #turn: Promise<void> = Promise.resolve()
+  #opening: Timer | undefined
+
+  constructor(task: LocalTask, clock: Clock) {
+    this.task = task
+    this.protection = new TaskProtection(task, clock)
+    this.#clock = clock
+  }
+
+  /** Requests that arrived; refused connections do not. */
+  get requests(): number {
+    return this.#requests
+  }
+
+  /** @param api `v4`, `v3` or `api`; the container is the task's first */
+  uri(api: 'v4' | 'v3' | 'api'): string {
+    return `http://${LOOPBACK}:${this.#http.port}/${api}/${this.task.containers[0]?.id ?? 'none'}`
+  }
+
+  async listen(): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      try {
+        await this.#http.listen(FIRST_PORT + unguessableInt(PORTS))
+        return
+      } catch (error) {
+        if (tries === MAX_TRIES || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+      }
+    }
+  }
+
+  /** @param forMs [until `acceptConnections`] */
+  async refuseConnections(forMs?: number): Promise<void> {
+    this.#opening?.cancel()
+    await this.#inTurn(() => this.#http.stop())
+    if (forMs !== undefined && !this.#closing.signal.aborted)
+      this.#opening = this.#clock.setTimer(() => void this.acceptConnections(), forMs)
+  }
+
+  acceptConnections(): Promise<void> {
+    this.#opening?.cancel()
+    return this.#inTurn(async () => {
+      if (!this.#closing.signal.aborted && !this.#http.listening) await this.#http.listen()
+    })
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort()
+    await this.refuseConnections()
+  }
+
+  #inTurn(step: () => Promise<void>): Promise<void> {
+    const done = this.#turn.then(step)
+    this.#turn = done.catch(() => {})
+    return done
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    this.#requests++
+    const { answer, delayMs } = this.faults
+    try {
+      if (this.faults.resets > 0) {
+        this.faults.resets--
+        request.socket.resetAndDestroy()
+        return
+      }
+      const body = await readBody(request)
+      if (delayMs > 0) await sleep(this.#clock, delayMs, this.#closing.signal)
+      this.#answer(request, body, answer, response)
+    } catch {
+      // The client went away, or this server closes: no caller waits for an answer.
+      response.destroy()
+    }
+  }
+
+  #answer(
+    request: IncomingMessage,
+    body: string,
+    fault: MetadataFaults['answer'],
+    response: ServerResponse,
+  ): void {
+    switch (fault) {
+      case 'hang':
+        return
+      case 'error':
+        return sendJson(response, 500, CONTENT_TYPE, 'metadata handler: unable to generate metadata')
+      case 'unknown-task':
+        return sendJson(response, 404, CONTENT_TYPE, 'metadata handler: unable to get the task')
+      case 'not-json':
+        response.writeHead(200, { 'content-type': CONTENT_TYPE }).end('<html>not what you asked for</html>')
+        return
+      case 'normal': {
+        const { status, body: answer } = this.#route(request, body)
+        return sendJson(response, status, CONTENT_TYPE, answer)
+      }
+    }
+  }
+
+  #route(request: IncomingMessage, body: string): { status: number; body: unknown } {
+    const { api, id, rest = '' } = PATH.exec(request.url ?? '')?.groups ?? {}
+    const container = this.task.containers.find((entry) => entry.id === id)
+    if (container === undefined)
+      return { status: 404, body: `metadata handler: no container for ${request.url}` }
+    if (api === 'api' && rest === '/task-protection/v1/state') {
+      if (request.method === 'PUT') return this.protection.put(body)
+      if (request.method === 'GET') return this.protection.get()
+    }
+    const answer = request.method === 'GET' ? this.#metadata(api, rest, container) : undefined
+    if (answer === undefined)
+      return { status: 404, body: `metadata handler: nothing at ${request.method} ${request.url}` }
+    return { status: 200, body: answer }
+  }
+
+  #metadata(api: string | undefined, rest: string, container: LocalContainer): object | undefined {
+    if (api === 'api') return undefined
+    const task = api === 'v4' ? taskV4 : taskV3
+    switch (rest) {
+      case '':
+        return api === 'v4' ? containerV4(this.task, container) : containerV3(this.task, container)
+      case '/task':
+        return task(this.task)
+      case '/taskWithTags':
+        return { ...task(this.task), TaskTags: this.task.tags }
+      case '/stats':
+        return statsOf(container)
+      case '/task/stats':
+        return Object.fromEntries(this.task.containers.map((entry) => [entry.id, statsOf(entry)]))
+      default:
+        return undefined
+    }
+  }
+}

@@ -1,0 +1,270 @@
+/**
+ * Clients against a local AWS and real tasks: the way from a name to an answer, over DNS and over the API.
+ */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import {
+  DeregisterInstanceCommand,
+  RegisterInstanceCommand,
+  ServiceDiscoveryClient,
+} from '@aws-sdk/client-servicediscovery'
+import { createClient, roundRobin, type Client, type ClientOptions } from 'onehop'
+import { startLocalAws, type LocalAws } from 'onehop/testing'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { apiServer, instances } from '../support/cloud-map-server.ts'
+import { NXDOMAIN, response as dnsResponse, udpServer } from '../support/dns-servers.ts'
+import { ORIGIN } from '../support/clients.ts'
+import { startServers, type TestServer } from '../support/servers.ts'
+
+const HOST = 'orders.shop.local'
+let aws: LocalAws
+let tasks: TestServer[]
+let serviceId: string
+const clients: Client[] = []
+
+beforeEach(async () => {
+  aws = await startLocalAws()
+  serviceId = aws.addService(HOST, { ttlSeconds: 60 }).id
+  tasks = await startServers(3)
+  for (const [index, task] of tasks.entries()) {
+    aws.register(HOST, `task-${index + 1}`, {
+      ipv4: `127.0.1.${index + 1}`,
+      port: task.port,
+      zone: `eu-west-1${'ab'[index % 2]}`,
+    })
+  }
+})
+
+afterEach(async () => {
+  for (const made of clients.splice(0)) await made.close()
+  for (const task of tasks) await task.kill()
+  await aws.close()
+})
+
+function client(options: ClientOptions = {}): Client {
+  const made = createClient({
+    namespaces: ['shop.local'],
+    allowLoopback: true,
+    dns: { servers: [aws.dns.server], timeoutMs: 200 },
+    cloudMap: aws.cloudMap,
+    port: tasks[0]?.port ?? 0,
+    ...options,
+  })
+  clients.push(made)
+  return made
+}
+
+async function call(from: Client): Promise<string> {
+  const response = await from.fetch(ORIGIN)
+  expect(response.status).toBe(200)
+  return response.text()
+}
+
+describe('names that do not exist', () => {
+  test('in "auto": the error says what the API said of the name', async () => {
+    await expect(client({ discovery: 'auto' }).request('http://ordesr.shop.local/')).rejects.toThrow(
+      expect.objectContaining({
+        code: 'ONEHOP_NO_ENDPOINTS',
+        message: expect.stringContaining(
+          'Cloud Map knows no service "ordesr" in namespace "shop.local"',
+        ) as string,
+      }),
+    )
+  })
+
+  test('200 of them, each called once, cost a query each', async () => {
+    const dns = await udpServer((query, reply) => reply(dnsResponse(query, { rcode: NXDOMAIN })))
+    const caller = client({ discovery: 'dns', dns: { servers: [dns.server], timeoutMs: 10_000 } })
+    const calls = Array.from({ length: 200 }, (_, index) =>
+      caller.request(`http://none-${index}.shop.local/`),
+    )
+    const results = await Promise.allSettled(calls)
+    expect(results.every(({ status }) => status === 'rejected')).toBe(true)
+    expect(dns.asked).toHaveLength(200)
+    // Without an SOA their absence is believed for a second.
+    await new Promise((resolve) => setTimeout(resolve, 2_500))
+    expect(dns.asked).toHaveLength(200)
+  })
+})
+
+describe('1,000 cold concurrent calls', () => {
+  test('make exactly one DNS query', async () => {
+    const cold = client({ discovery: 'dns' })
+    await Promise.all(Array.from({ length: 1_000 }, () => call(cold)))
+    expect(aws.dns.queries).toBe(1)
+    expect(tasks.every((task) => task.seen.length > 200)).toBe(true)
+  })
+
+  test('make exactly one DiscoverInstances call', async () => {
+    const cold = client({ discovery: 'api' })
+    await Promise.all(Array.from({ length: 1_000 }, () => call(cold)))
+    expect(aws.cloudMap.calls).toEqual({ DiscoverInstances: 1 })
+    expect(tasks.every((task) => task.seen.length > 200)).toBe(true)
+  })
+})
+
+describe('over the API', () => {
+  test('zones, ports, ids and the revision are known', async () => {
+    const snapshot = await client({ discovery: 'api' }).resolve(HOST)
+    expect(snapshot).toMatchObject({
+      source: 'cloud-map',
+      complete: true,
+      revision: expect.any(Number) as number,
+    })
+    expect(snapshot.endpoints.toSorted((a, b) => a.address.localeCompare(b.address))[1]).toEqual({
+      address: '127.0.1.2',
+      port: tasks[1]?.port,
+      tier: 0,
+      zone: 'eu-west-1b',
+      weight: 1,
+      id: 'task-2',
+      attributes: expect.objectContaining({ REGION: 'eu-west-1' }) as unknown,
+      origin: undefined,
+    })
+  })
+
+  test('what the AWS SDK registers and deregisters is called and left', async () => {
+    const sdk = new ServiceDiscoveryClient({ ...aws.cloudMap, disableHostPrefix: true })
+    for (const id of ['task-1', 'task-2']) {
+      await sdk.send(new DeregisterInstanceCommand({ ServiceId: serviceId, InstanceId: id }))
+    }
+    const caller = client({
+      discovery: 'api',
+      cloudMap: { ...aws.cloudMap, revisionMs: 1_000 },
+      // What is discovered is the question, and not how soon a new task is trusted.
+      slowStartMs: 0,
+      balancer: roundRobin(),
+    })
+    await expect
+      .poll(() => caller.resolve(HOST).then(({ endpoints }) => endpoints.length), { timeout: 10_000 })
+      .toBe(1)
+    for (let i = 0; i < 5; i++) expect(await call(caller)).toBe(tasks[2]?.label)
+    await sdk.send(
+      new RegisterInstanceCommand({
+        ServiceId: serviceId,
+        InstanceId: 'task-1',
+        Attributes: { AWS_INSTANCE_IPV4: '127.0.1.1', AWS_INSTANCE_PORT: String(tasks[0]?.port) },
+      }),
+    )
+    await expect.poll(() => call(caller), { timeout: 10_000 }).toBe(tasks[0]?.label)
+    sdk.destroy()
+  })
+
+  test('names are asked for in the case in which they are written; hosts are the same in any', async () => {
+    const api = await apiServer(
+      instances([{ InstanceId: 'task-1', Attributes: { AWS_INSTANCE_IPV4: '127.0.1.1' } }]),
+    )
+    const caller = client({
+      discovery: 'api',
+      namespaces: ['Shop-HTTP'],
+      services: { 'Stock.Shop-HTTP.': {} },
+      cloudMap: { ...aws.cloudMap, endpoint: api.endpoint },
+    })
+    for (const host of ['stock.shop-http', 'STOCK.Shop-HTTP', 'orders.shop-http'])
+      expect((await caller.fetch(`http://${host}/`)).status).toBe(200)
+    expect(Object.keys(caller.inspect().services)).toEqual(['stock.shop-http', 'orders.shop-http'])
+    expect(api.calls.map(({ input }) => [input['NamespaceName'], input['ServiceName']])).toEqual([
+      ['Shop-HTTP', 'Stock'],
+      ['Shop-HTTP', 'orders'],
+    ])
+  })
+
+  test('that is denied, the error names the IAM action', async () => {
+    aws.cloudMap.faults.answer = 'deny'
+    await expect(client({ discovery: 'api' }).request(ORIGIN)).rejects.toMatchObject({
+      code: 'ONEHOP_RESOLUTION_FAILED',
+      message: expect.stringContaining('servicediscovery:DiscoverInstances') as string,
+    })
+  })
+
+  test('a name that Cloud Map does not know is told by name', async () => {
+    await expect(client({ discovery: 'api' }).request('http://stock.shop.local/')).rejects.toThrow(
+      'Cloud Map knows no service "stock" in namespace "shop.local"',
+    )
+  })
+
+  test('an outage later fails no call', async () => {
+    const caller = client({ discovery: 'api', cloudMap: { ...aws.cloudMap, revisionMs: 500 } })
+    await call(caller)
+    aws.cloudMap.faults.answer = 'unavailable'
+    await expect
+      .poll(() => caller.inspect().services[HOST]?.failedLookups, { timeout: 10_000 })
+      .toBeGreaterThan(0)
+    for (let i = 0; i < 10; i++) await call(caller)
+    aws.cloudMap.faults.clear()
+    await expect.poll(() => caller.inspect().services[HOST]?.lastError, { timeout: 10_000 }).toBeUndefined()
+  })
+})
+
+describe('over DNS', () => {
+  test('the TTL of the records is kept', async () => {
+    const caller = client({ discovery: 'dns' })
+    await call(caller)
+    const told = caller.inspect().services[HOST]
+    expect(told?.source).toBe('dns')
+    expect((told?.ageMs ?? 0) + (told?.expiresInMs ?? 0)).toBeCloseTo(60_000, -1)
+  })
+
+  test('any name with several addresses can be a service', async () => {
+    aws.addRecords('www.app.io', { addresses: ['127.0.1.1', '127.0.1.2', '127.0.1.3'] })
+    const caller = client({ discovery: 'dns', services: { 'www.app.io': {} } })
+    for (let i = 0; i < 30; i++) await (await caller.fetch('http://www.app.io/')).text()
+    expect(tasks.every((task) => task.seen.length > 0)).toBe(true)
+    expect(tasks[0]?.seen[0]?.headers.host).toBe('www.app.io')
+  })
+
+  test.each([
+    ['garbage', 'garbage'],
+    ['silence', 'drop'],
+    ['SERVFAIL', 'servfail'],
+    ['forged answers', 'wrong-id'],
+  ] as const)('%s at first is an error that says so; later it fails no call', async (_what, answer) => {
+    aws.addRecords('www.app.io', { addresses: ['127.0.1.1', '127.0.1.2'], ttlSeconds: 1 })
+    const caller = client({ discovery: 'dns', services: { 'www.app.io': {} } })
+    const get = (): Promise<number> =>
+      caller.fetch('http://www.app.io/').then(async (response) => {
+        await response.text()
+        return response.status
+      })
+    const failed = (): number | undefined => caller.inspect().services['www.app.io']?.failedLookups
+    aws.dns.faults.answer = answer
+    await expect(get()).rejects.toMatchObject({ cause: { code: 'ONEHOP_RESOLUTION_FAILED' } })
+    aws.dns.faults.clear()
+    await expect.poll(() => get().catch(() => 0), { timeout: 10_000 }).toBe(200)
+    const before = failed()
+    aws.dns.faults.answer = answer
+    await expect.poll(failed, { timeout: 10_000 }).not.toBe(before)
+    for (let i = 0; i < 10; i++) expect(await get()).toBe(200)
+  })
+
+  test('loopback addresses are refused unless they are allowed, and the error says so', async () => {
+    const caller = client({ discovery: 'dns', allowLoopback: false })
+    await expect(caller.request(ORIGIN)).rejects.toThrow('never connected to: 127.0.1.')
+    expect(tasks.every((task) => task.sockets.size === 0)).toBe(true)
+  })
+
+  test('what lies outside allowAddresses is not called', async () => {
+    const caller = client({ discovery: 'dns', allowAddresses: ['127.0.1.2/32'] })
+    for (let i = 0; i < 10; i++) expect(await call(caller)).toBe(tasks[1]?.label)
+  })
+})
+
+describe('auto', () => {
+  test('asks the API where it answers', async () => {
+    const caller = client()
+    await call(caller)
+    expect(caller.inspect().services[HOST]?.source).toBe('cloud-map')
+    expect(aws.dns.queries).toBe(0)
+  })
+
+  test('goes to DNS where the API is denied, and says so once', async () => {
+    aws.cloudMap.faults.answer = 'deny'
+    const told: unknown[] = []
+    const listen = (event: unknown): void => void told.push(event)
+    subscribe('onehop:discovery.fell-back', listen)
+    const caller = client()
+    for (let i = 0; i < 5; i++) await call(caller)
+    unsubscribe('onehop:discovery.fell-back', listen)
+    expect(caller.inspect().services[HOST]?.source).toBe('dns')
+    expect(told).toMatchObject([{ host: HOST, from: 'cloud-map', to: 'dns' }])
+  })
+})

@@ -1,0 +1,66 @@
+/**
+ * The examples run, and what the README and the docs show of them is what they are.
+ */
+import { execFile } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { promisify } from 'node:util'
+import { describe, expect, test } from 'vitest'
+import '../../examples/own-service.test.ts'
+
+const root = new URL('../..', import.meta.url).pathname
+
+const isMarkdown = (name: string): boolean => name.endsWith('.md')
+
+/** What each example has to print, besides ending by itself with status 0. */
+const PRINTS: Record<string, readonly string[]> = {
+  'api.ts': ['cloud-map', "zone: 'eu-west-1a'"],
+  'dns.ts': ['dns', "address: '127.0.1."],
+  'ecs.ts': ['5f0c2a9b7d1e4c38a6b90d2f1e7c8a44 eu-west-1b 10.0.11.42', 'cache 127.0.0.1'],
+  'fallback.ts': ['via the load balancer', '200 balancer'],
+  'global-fetch.ts': ['200', "path: '/v1/orders/42'"],
+  'quick-start.ts': ["path: '/v1/orders/42'", "method: 'POST'"],
+}
+
+describe('examples', () => {
+  const files = readdirSync(`${root}examples`).filter(
+    (name) => name.endsWith('.ts') && !/world|\.test\./.test(name),
+  )
+
+  test('all of them are known here', () => {
+    expect(files.toSorted()).toEqual(Object.keys(PRINTS))
+  })
+
+  test.each(files)('%s runs', async (file) => {
+    const flags = ['--conditions=onehop:source', `${root}examples/${file}`]
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, flags, { timeout: 25_000 })
+    for (const text of PRINTS[file] ?? []) expect(stdout + stderr).toContain(text)
+  })
+})
+
+describe('documents', () => {
+  const shown = [
+    'README.md',
+    ...readdirSync(`${root}docs`)
+      .map((name) => `docs/${name}`)
+      .filter(isMarkdown),
+  ].flatMap((document) => {
+    const text = readFileSync(root + document, 'utf8')
+    return [...text.matchAll(/<!-- (examples\/\S+) -->\n```ts\n([^]*?)```/g)].map(
+      ([, file = '', code = '']) => [document, file, code] as const,
+    )
+  })
+
+  test('show examples', () => {
+    expect(shown.length).toBeGreaterThanOrEqual(7)
+  })
+
+  test.each(shown)('%s shows %s as it is', (_document, file, code) => {
+    const source = readFileSync(root + file, 'utf8')
+    const region = /\/\/ #region readme\n([^]*?)\/\/ #endregion/.exec(source)?.[1] ?? source
+    // What points an example at the local AWS is not what a user writes.
+    const written = region.split('\n').filter((line) => !line.includes('...local.options'))
+    const inline = region.includes(', ...local.options }')
+    const expected = inline ? region.replace(', ...local.options }', ' }') : written.join('\n')
+    expect(code).toBe(expected)
+  })
+})

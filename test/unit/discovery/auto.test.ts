@@ -1,0 +1,404 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import fc from 'fast-check'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { ResolutionFailedError } from '../../../src/core/errors.ts'
+import { autoResolver } from '../../../src/discovery/auto.ts'
+import { CloudMapError, type CloudMapFailure } from '../../../src/discovery/cloud-map/error.ts'
+import { taskEndpoint, type Endpoint, type Snapshot } from '../../../src/discovery/endpoint.ts'
+import type { Resolver } from '../../../src/discovery/resolver.ts'
+import { parseServiceName, type ServiceName } from '../../../src/discovery/service-name.ts'
+import { manualClock, type ManualClock } from '../../../src/testing/fakes/manual-clock.ts'
+import { scriptedResolver, type ScriptedResolver } from '../../../src/testing/fakes/scripted-resolver.ts'
+import { eventsOf } from '../../support/events.ts'
+
+const ORDERS = parseServiceName('orders.shop.local', ['shop.local'])
+const CARTS = parseServiceName('carts.shop.local', ['shop.local'])
+
+interface Both {
+  readonly clock: ManualClock
+  readonly api: ScriptedResolver
+  readonly dns: ScriptedResolver
+  readonly auto: Resolver
+  ask(service?: ServiceName): Promise<Snapshot>
+  /** Who answers: by its address. */
+  who(service?: ServiceName): Promise<string | undefined>
+}
+
+const BY_API = '10.0.0.1'
+const BY_DNS = '10.0.0.2'
+
+function both(): Both {
+  const clock = manualClock()
+  const api = scriptedResolver(clock, [BY_API])
+  const dns = scriptedResolver(clock, [BY_DNS])
+  const auto = autoResolver({ api, dns, clock })
+  const ask = (service = ORDERS): Promise<Snapshot> => auto.resolve(service, new AbortController().signal)
+  return { clock, api, dns, auto, ask, who: async (service) => (await ask(service)).endpoints[0]?.address }
+}
+
+function failed(failure: CloudMapFailure, host = ORDERS.host): CloudMapError {
+  return new CloudMapError(host, failure, `as the test says: ${failure}`)
+}
+
+test('the API answers where it can, and DNS is not asked', async () => {
+  const { who, dns } = both()
+  expect(await who()).toBe(BY_API)
+  expect(dns.lookups).toEqual([])
+})
+
+test('an empty answer of the API is believed', async () => {
+  const { ask, api, dns } = both()
+  api.answer([])
+  expect((await ask()).endpoints).toEqual([])
+  expect(dns.lookups).toEqual([])
+})
+
+test('a name in no namespace is for DNS only, which is no event', async () => {
+  const events = eventsOf('onehop:discovery.fell-back')
+  const { who, api } = both()
+  expect(await who(parseServiceName('www.app.io', ['shop.local']))).toBe(BY_DNS)
+  expect(api.lookups).toEqual([])
+  expect(events).toEqual([])
+})
+
+describe.each(['denied', 'unknown-name', 'invalid-request'] as const)('%s', (failure) => {
+  test('leaves this name to DNS for a minute, and says so once', async () => {
+    const events = eventsOf('onehop:discovery.fell-back')
+    const { who, api, clock } = both()
+    const error = failed(failure)
+    api.answer(error)
+    expect(await who()).toBe(BY_DNS)
+    expect(events).toEqual([{ host: ORDERS.host, from: 'cloud-map', to: 'dns', error }])
+    await clock.advance(59_999)
+    expect(await who()).toBe(BY_DNS)
+    expect(api.lookups).toHaveLength(1)
+    await clock.advance(1)
+    expect(await who()).toBe(BY_DNS)
+    expect(api.lookups).toHaveLength(2)
+    expect(events).toHaveLength(1)
+    api.answer([BY_API])
+    await clock.advance(60_000)
+    expect(await who()).toBe(BY_API)
+  })
+
+  test('says nothing of other names', async () => {
+    const { who, api } = both()
+    api.answer(failed(failure))
+    await who()
+    api.answer([BY_API])
+    expect(await who(CARTS)).toBe(BY_API)
+  })
+
+  test('leaves to DNS even what the API had answered before', async () => {
+    const { who, api } = both()
+    await who()
+    api.answer(failed(failure))
+    expect(await who()).toBe(BY_DNS)
+  })
+})
+
+describe('no credentials', () => {
+  test('leave all names to DNS for a minute, and say so once for each that asks the API', async () => {
+    const events = eventsOf('onehop:discovery.fell-back')
+    const { who, api, clock } = both()
+    api.answer(failed('no-credentials'))
+    expect(await who()).toBe(BY_DNS)
+    expect(await who(CARTS)).toBe(BY_DNS)
+    expect(api.lookups).toHaveLength(1)
+    await clock.advance(60_000)
+    api.answer([BY_API])
+    expect(await who(CARTS)).toBe(BY_API)
+    expect(await who()).toBe(BY_API)
+    expect(events.map(({ host }) => host)).toEqual([ORDERS.host])
+  })
+
+  test('that were there a while ago are an outage', async () => {
+    const { who, api, dns } = both()
+    await who()
+    const error = failed('no-credentials')
+    api.answer(error)
+    await expect(who()).rejects.toBe(error)
+    expect(dns.lookups).toEqual([])
+  })
+})
+
+describe.each([
+  ['an outage', failed('outage')],
+  ['an error of unknown kind', new Error('as the test says')],
+])('%s', (_, error) => {
+  test('leaves this lookup to DNS if the API never answered; the next asks it again', async () => {
+    const events = eventsOf('onehop:discovery.fell-back')
+    const { who, api } = both()
+    api.answer(error)
+    expect(await who()).toBe(BY_DNS)
+    expect(await who()).toBe(BY_DNS)
+    expect(api.lookups).toHaveLength(2)
+    expect(events).toHaveLength(1)
+    api.answer([BY_API])
+    expect(await who()).toBe(BY_API)
+  })
+
+  test('fails the lookup if the API has answered: the last good set knows more than DNS', async () => {
+    const { who, api, dns } = both()
+    await who()
+    api.answer(error)
+    await expect(who()).rejects.toBe(error)
+    expect(dns.lookups).toEqual([])
+  })
+})
+
+describe('an outage that lasts', () => {
+  const failing = async ({ ask, clock }: Both, ms: number): Promise<void> => {
+    await expect(ask()).rejects.toThrow('as the test says')
+    await clock.advance(ms)
+  }
+
+  test('a minute: DNS is asked, which an event and the snapshot tell; the API is tried again after a minute', async () => {
+    const fellBack = eventsOf('onehop:discovery.fell-back')
+    const recovered = eventsOf('onehop:discovery.recovered')
+    const auto = both()
+    const { who, ask, api, clock } = auto
+    await who()
+    const error = failed('outage')
+    api.answer(error)
+    await failing(auto, 59_999)
+    await failing(auto, 1)
+    expect(await ask()).toMatchObject({
+      endpoints: [{ address: BY_DNS }],
+      warning: 'DNS is asked instead: as the test says: outage',
+    })
+    expect(fellBack).toEqual([{ host: ORDERS.host, from: 'cloud-map', to: 'dns', error }])
+    const asked = api.lookups.length
+    await clock.advance(59_999)
+    expect(await who()).toBe(BY_DNS)
+    expect(api.lookups).toHaveLength(asked)
+    await clock.advance(1)
+    expect(await who()).toBe(BY_DNS)
+    expect(api.lookups).toHaveLength(asked + 1)
+    api.answer([BY_API])
+    await clock.advance(60_000)
+    expect((await ask()).warning).toBeUndefined()
+    expect(fellBack).toHaveLength(1)
+    expect(recovered).toEqual([{ host: ORDERS.host, from: 'dns', to: 'cloud-map' }])
+  })
+
+  test('less, time and again, leaves nothing to DNS', async () => {
+    const auto = both()
+    for (let round = 0; round < 5; round++) {
+      auto.api.answer([BY_API])
+      await auto.ask()
+      auto.api.answer(failed('outage'))
+      await failing(auto, 40_000)
+    }
+    expect(auto.dns.lookups).toEqual([])
+  })
+
+  test('a second one is told again', async () => {
+    const events = eventsOf('onehop:discovery.fell-back')
+    const auto = both()
+    for (let round = 0; round < 2; round++) {
+      auto.api.answer([BY_API])
+      await auto.clock.advance(60_000)
+      await auto.ask()
+      auto.api.answer(failed('outage'))
+      await failing(auto, 60_000)
+      expect(await auto.who()).toBe(BY_DNS)
+    }
+    expect(events).toHaveLength(2)
+  })
+
+  test('does not make DNS believed that knows nothing: a namespace may have none', async () => {
+    const auto = both()
+    await auto.who()
+    auto.api.answer(failed('outage'))
+    auto.dns.answer([])
+    await failing(auto, 60_000)
+    await expect(auto.ask()).rejects.toThrow(
+      'neither the Cloud Map API nor DNS knows: as the test says: outage; DNS: knows no endpoints',
+    )
+  })
+})
+
+describe('what the API told of an address', () => {
+  const known = taskEndpoint('10.0.0.7', { port: 8080, zone: 'eu-west-1a', weight: 3, id: 'task-7' })
+  const handedOver = async (
+    byApi: readonly Endpoint[],
+    byDns: readonly (Endpoint | string)[],
+  ): Promise<readonly Endpoint[]> => {
+    const { ask, api, dns } = both()
+    api.answer(byApi)
+    await ask()
+    api.answer(failed('denied'))
+    dns.answer(byDns)
+    return (await ask()).endpoints
+  }
+
+  test('holds for the same address out of DNS', async () => {
+    expect(await handedOver([known], [taskEndpoint('10.0.0.7')])).toEqual([known])
+  })
+
+  test('and for all ports of it', async () => {
+    const other = { ...known, port: 9090 }
+    expect(await handedOver([known, other], [taskEndpoint('10.0.0.7')])).toEqual([known, other])
+    expect(await handedOver([known, other], [taskEndpoint('10.0.0.7', { port: 9090 })])).toEqual([other])
+  })
+
+  test('one port for all is the port of a new address, too', async () => {
+    const fresh = taskEndpoint('10.0.0.8')
+    expect(await handedOver([known], [fresh])).toEqual([{ ...fresh, port: 8080 }])
+    expect(await handedOver([known, { ...known, port: 9090 }], [fresh])).toEqual([fresh])
+    expect(await handedOver([known], [{ ...fresh, port: 443 }])).toEqual([{ ...fresh, port: 443 }])
+  })
+
+  test('is a better guess than a DNS that knows nothing; unless the API knew of nothing either', async () => {
+    await expect(handedOver([known], [])).rejects.toThrow('DNS: knows no endpoints')
+    expect(await handedOver([], [])).toEqual([])
+  })
+})
+
+test('a name that neither the API nor DNS knows has no endpoints', async () => {
+  const { ask, api, dns } = both()
+  await ask()
+  api.answer(failed('unknown-name'))
+  dns.answer([])
+  expect((await ask()).endpoints).toEqual([])
+})
+
+describe('an API that is slow with the first lookup of a name', () => {
+  test('gets DNS beside it after a second; it is asked again the next time', async () => {
+    const fellBack = eventsOf('onehop:discovery.fell-back')
+    const recovered = eventsOf('onehop:discovery.recovered')
+    const { who, api, dns, clock } = both()
+    const late = Promise.withResolvers<readonly string[]>()
+    api.answer(late.promise)
+    const answer = who()
+    await clock.advance(999)
+    expect(dns.lookups).toEqual([])
+    await clock.advance(1)
+    expect(await answer).toBe(BY_DNS)
+    expect(fellBack[0]?.error.message).toContain('the Cloud Map API gave no answer in 1000 ms')
+    late.resolve([BY_API])
+    await clock.advance(0)
+    expect(recovered).toHaveLength(1)
+    expect(await who()).toBe(BY_API)
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  test('is still waited for when DNS fails, or knows nothing', async () => {
+    for (const dnsAnswer of [[], new Error('SERVFAIL')]) {
+      const { who, api, dns, clock } = both()
+      const late = Promise.withResolvers<readonly string[]>()
+      api.answer(late.promise)
+      dns.answer(dnsAnswer)
+      const answer = who()
+      await clock.advance(2_000)
+      late.resolve([BY_API])
+      expect(await answer).toBe(BY_API)
+    }
+  })
+
+  test('does not outlive close', async () => {
+    const { auto, api, clock, who } = both()
+    api.answer(new Promise(() => {}))
+    const answer = who()
+    await clock.advance(1_000)
+    await answer
+    const waiting = expect(who()).rejects.toThrow('ONEHOP_CLOSED')
+    await auto.close?.()
+    await waiting
+    expect(clock.pendingTimers).toBe(0)
+  })
+})
+
+test('property: whatever happens to the API, going to DNS and coming back are told in turn, and DNS knows what it knew', async () => {
+  const api = fc.constantFrom<CloudMapFailure | 'answers'>(
+    'answers',
+    'outage',
+    'denied',
+    'unknown-name',
+    'no-credentials',
+    'invalid-request',
+  )
+  const dns = fc.constantFrom('answers', 'empty', 'fails')
+  const step = fc.record({ api, dns, afterMs: fc.integer({ min: 0, max: 90_000 }) })
+  const told: string[] = []
+  const listen = (_event: unknown, name: string | symbol): void => void told.push(String(name))
+  const names = ['onehop:discovery.fell-back', 'onehop:discovery.recovered']
+  for (const name of names) subscribe(name, listen)
+  onTestFinished(() => names.forEach((name) => unsubscribe(name, listen)))
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 25 }), async (steps) => {
+      told.length = 0
+      const { ask, api: scriptedApi, dns: scriptedDns, clock, auto } = both()
+      for (const { api: state, dns: dnsState, afterMs } of steps) {
+        scriptedApi.answer(state === 'answers' ? [BY_API] : failed(state))
+        scriptedDns.answer(
+          dnsState === 'answers' ? [BY_DNS] : dnsState === 'empty' ? [] : new Error('SERVFAIL'),
+        )
+        await clock.advance(afterMs)
+        const asked = scriptedApi.lookups.length
+        const answer = await ask().catch((error: unknown) => error)
+        const askedApi = scriptedApi.lookups.length > asked
+        const isApis = askedApi && state === 'answers'
+        if (isApis) expect(answer).toMatchObject({ endpoints: [{ address: BY_API }] })
+        else if (dnsState === 'fails') expect(answer).toBeInstanceOf(ResolutionFailedError)
+        else if (answer instanceof Error) expect(answer).toBeInstanceOf(ResolutionFailedError)
+        else expect((answer as Snapshot).warning).toContain('DNS is asked instead')
+      }
+      told.forEach((name, index) => expect(name).toBe(names[index % 2]))
+      await auto.close?.()
+      expect(clock.pendingTimers).toBe(0)
+    }),
+    { numRuns: 200 },
+  )
+})
+
+test('if both fail, the error tells both', async () => {
+  const { ask, api, dns } = both()
+  const apiError = failed('denied')
+  const dnsError = new ResolutionFailedError(ORDERS.host, 'A query failed: 10.0.0.2:53 answered SERVFAIL')
+  api.answer(apiError)
+  dns.answer(dnsError)
+  const error: unknown = await ask().catch((reason: unknown) => reason)
+  expect(error).toBeInstanceOf(ResolutionFailedError)
+  expect(error).toMatchObject({
+    host: ORDERS.host,
+    message:
+      '[ONEHOP_RESOLUTION_FAILED] orders.shop.local: neither the Cloud Map API nor DNS knows: as the test says: denied; DNS: A query failed: 10.0.0.2:53 answered SERVFAIL',
+    cause: expect.objectContaining({ errors: [apiError, dnsError] }) as unknown,
+  })
+})
+
+test('an abort is not an outage: DNS is not asked', async () => {
+  const { auto, api, dns } = both()
+  const reason = new Error('the caller went away')
+  const abort = new AbortController()
+  api.answer(new Promise(() => {}))
+  const answer = auto.resolve(ORDERS, abort.signal)
+  abort.abort(reason)
+  await expect(answer).rejects.toBe(reason)
+  expect(dns.lookups).toEqual([])
+})
+
+test('an abort while DNS is asked passes its reason through', async () => {
+  const { auto, api, dns } = both()
+  const reason = new Error('the caller went away')
+  const abort = new AbortController()
+  api.answer(failed('denied'))
+  dns.answer(new Promise(() => {}))
+  const answer = auto.resolve(ORDERS, abort.signal)
+  setTimeout(() => abort.abort(reason), 5)
+  await expect(answer).rejects.toBe(reason)
+})
+
+test('closes both', async () => {
+  const { api, dns, clock } = both()
+  const closed: string[] = []
+  const auto = autoResolver({
+    api: { ...api, close: () => void closed.push('api') },
+    dns: { ...dns, close: () => void closed.push('dns') },
+    clock,
+  })
+  await auto.close?.()
+  expect(closed).toEqual(['api', 'dns'])
+})
