@@ -1,5 +1,6 @@
 import { systemRandom, type Random } from '../core/clock.ts'
 import type { Balancer } from './balancer.ts'
+import type { Candidate } from './candidate.ts'
 import { WeightedDraw } from './weighted-draw.ts'
 
 /**
@@ -30,9 +31,16 @@ export function p2c(options: { readonly random?: Random | undefined } = {}): Bal
       if (one === undefined || other === undefined) return one ?? other
       const oneMs = one.expectedMs(now)
       const otherMs = other.expectedMs(now)
-      const ratio = minRatio(one.weight, other.weight)
-      if (oneMs < ratio * otherMs && otherMs < ratio * oneMs)
-        return draws.isShorter(candidates, other, one) ? other : one
+      let isSame = oneMs < MIN_RATIO * otherMs && otherMs < MIN_RATIO * oneMs
+      if (one.weight === other.weight) {
+        if (isSame) return other.pending < one.pending ? other : one
+      } else {
+        isSame ||=
+          oneMs > otherMs
+            ? isNotMuchSlower(one, oneMs, other, otherMs, now)
+            : isNotMuchSlower(other, otherMs, one, oneMs, now)
+        if (isSame) return draws.isShorter(candidates, other, one) ? other : one
+      }
       const otherQueue = 1 + other.pending / other.weight
       const oneQueue = 1 + one.pending / one.weight
       return otherMs * otherQueue < oneMs * oneQueue ? other : one
@@ -41,11 +49,23 @@ export function p2c(options: { readonly random?: Random | undefined } = {}): Bal
 }
 
 /**
+ * Whether two candidates of different weight count as equally fast.
+ *
  * If latencies vary, more samples mean a higher peak EWMA: a task with nine times the weight has nine times the samples,
- * and looks slower for that alone. With lognormal latencies (99th percentile 3.2 times the median) a task of weight 1 got
- * 34 % of the calls beside one of weight 9; with the square root of the ratio it gets 10 %.
+ * and looks slower for that alone. So its median must be higher, too. The factor grows with the ratio of the weights,
+ * because a light task can take little of a heavy one's load.
  */
-function minRatio(weight: number, otherWeight: number): number {
-  if (weight === otherWeight) return MIN_RATIO
-  return MIN_RATIO * Math.sqrt(Math.max(weight, otherWeight) / Math.min(weight, otherWeight))
+function isNotMuchSlower(
+  slower: Candidate,
+  slowerMs: number,
+  faster: Candidate,
+  fasterMs: number,
+  now: number,
+): boolean {
+  const { weight } = slower
+  const { weight: otherWeight } = faster
+  const minRatio = MIN_RATIO * Math.sqrt(weight > otherWeight ? weight / otherWeight : otherWeight / weight)
+  return (
+    slowerMs < minRatio * fasterMs || slower.medianMs(now) < minRatio * (faster.medianMs(now) || fasterMs)
+  )
 }

@@ -9,12 +9,23 @@ const LATENCY_TAU_MS = 10_000
  */
 const PENALTY_TAU_MS = 5_000
 
+/**
+ * A sample moves the median by this factor, whatever its size: 25 slow samples in a row raise it tenfold.
+ * Ma, Muthukrishnan, Sandler, "Frugal Streaming for Estimating Quantiles", 2013.
+ */
+const MEDIAN_STEP = 1.1
+/** Fewer samples have no median. */
+const MIN_SAMPLES = 3
+
 /** Expected time to response headers of one upstream. Without samples it drifts to what its peers take. */
 export class LatencyEstimate {
   readonly #average: PeakEwma
   #tauMs: number
   #peersMs: number
   #hasSamples: boolean
+  #medianMs: number
+  #samples: number
+  #sampledAt: number
 
   /** @param peersMs initial estimate: the median of the service's tasks; 0: unknown */
   constructor(peersMs: number, now: number) {
@@ -22,6 +33,9 @@ export class LatencyEstimate {
     this.#tauMs = LATENCY_TAU_MS
     this.#peersMs = peersMs
     this.#hasSamples = false
+    this.#medianMs = 0
+    this.#samples = 0
+    this.#sampledAt = now
   }
 
   /** Whether it rests on a sample. */
@@ -31,6 +45,13 @@ export class LatencyEstimate {
 
   ms(now: number): number {
     return this.#average.estimate(now, this.#peersMs, this.#tauMs)
+  }
+
+  /** Median of the latest samples, which a few slow ones hardly move; it drifts like the estimate. 0: too few samples. */
+  medianMs(now: number): number {
+    if (this.#samples < MIN_SAMPLES) return 0
+    const weight = Math.exp(Math.min(0, this.#sampledAt - now) / this.#tauMs)
+    return this.#peersMs + (this.#medianMs - this.#peersMs) * weight
   }
 
   /** @param peersMs median estimate of the service's tasks */
@@ -43,17 +64,26 @@ export class LatencyEstimate {
     this.#hasSamples = true
     this.#average.observe(sampleMs, now, this.#peersMs, this.#tauMs)
     this.#tauMs = LATENCY_TAU_MS
+    if (this.#medianMs === 0) this.#medianMs = sampleMs
+    else this.#medianMs *= sampleMs > this.#medianMs ? MEDIAN_STEP : 1 / MEDIAN_STEP
+    this.#samples++
+    this.#sampledAt = now
   }
 
   /** A failure counts as an answer that took `asMs`, and fades faster. */
   penalise(asMs: number, now: number): void {
     this.#average.observe(Math.max(this.ms(now), asMs), now, this.#peersMs, this.#tauMs)
     this.#tauMs = PENALTY_TAU_MS
+    this.#medianMs = Math.max(this.#medianMs, asMs)
+    this.#samples = MIN_SAMPLES
+    this.#sampledAt = now
   }
 
   /** Forgets what the upstream took before it was readmitted. */
   reset(now: number): void {
     this.#average.reset(this.#peersMs, now)
     this.#tauMs = LATENCY_TAU_MS
+    this.#medianMs = 0
+    this.#samples = 0
   }
 }

@@ -245,8 +245,16 @@ export class Upstream implements Candidate {
    * noticed within about 100 ms, not when the first call to it ends.
    */
   expectedMs(now: number): number {
-    const silentMs = this.#waiting === 0 ? 0 : now - this.#silentSince
-    return Math.max(this.latencyMs(now), silentMs) + MIN_EXPECTED_MS
+    return Math.max(this.latencyMs(now), this.#silentMs(now)) + MIN_EXPECTED_MS
+  }
+
+  medianMs(now: number): number {
+    const medianMs = Math.max(this.#latency.medianMs(now), this.#silentMs(now))
+    return medianMs === 0 ? 0 : medianMs + MIN_EXPECTED_MS
+  }
+
+  #silentMs(now: number): number {
+    return this.#waiting === 0 ? 0 : now - this.#silentSince
   }
 
   cost(now: number): number {

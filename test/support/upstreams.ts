@@ -31,6 +31,7 @@ export function factsOf(upstream: Upstream): Candidate {
     ...{ label, weight, zone, id, attributes, pending },
     latencyMs: (now) => upstream.latencyMs(now),
     expectedMs: (now) => upstream.expectedMs(now),
+    medianMs: (now) => upstream.medianMs(now),
     cost: (now) => upstream.cost(now),
   }
 }

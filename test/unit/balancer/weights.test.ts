@@ -20,6 +20,9 @@ const even: ServiceTime = (random) => 2 + 6 * random.next()
 const lognormal: ServiceTime = (random) =>
   10 * Math.exp(0.5 * Math.sqrt(-2 * Math.log(1 - random.next())) * Math.cos(2 * Math.PI * random.next()))
 
+/** In ms, evenly from 2 to 8; one of 200 takes 100, as on a busy machine. */
+const spiky: ServiceTime = (random) => (random.next() < 0.005 ? 100 : even(random))
+
 interface Load {
   readonly weights: readonly number[]
   /** Callers, each of which makes one call after the other. */
@@ -65,6 +68,7 @@ const BALANCERS = [
 const SERVICE_TIMES = [
   { times: 'even from 2 to 8 ms', serviceTime: even },
   { times: 'lognormal', serviceTime: lognormal },
+  { times: 'even with spikes', serviceTime: spiky },
 ]
 
 describe.each(BALANCERS)('$name keeps the weights of two tasks', ({ make }) => {

@@ -48,3 +48,36 @@ describe('the cost of an upstream', () => {
     expect(failed.latencyMs(20_000)).toBe(30)
   })
 })
+
+describe('the median of the latencies', () => {
+  test('is hardly moved by a few slow samples, and follows a task that stays slow', () => {
+    const upstream = upstreamOf(10)
+    for (let sample = 1; sample < 50; sample++) upstream.observe(10, sample)
+    for (let sample = 0; sample < 3; sample++) upstream.observe(500, 50)
+    expect(upstream.expectedMs(50)).toBe(501)
+    expect(upstream.medianMs(50)).toBeLessThan(16)
+    for (let sample = 0; sample < 50; sample++) upstream.observe(100, 51 + sample)
+    expect(upstream.medianMs(100)).toBeGreaterThan(90)
+    expect(upstream.medianMs(100)).toBeLessThan(112)
+  })
+
+  test('is unknown after two samples, unless the task is silent or has failed', () => {
+    const upstream = upstreamOf(10)
+    upstream.observe(10, 1)
+    expect(upstream.medianMs(1)).toBe(0)
+    upstream.begin(1)
+    expect(upstream.medianMs(301)).toBe(301)
+    upstream.stopWaiting(answered(503), 301)
+    upstream.record(answered(503), 301)
+    expect(upstream.medianMs(301)).toBe(1_001)
+    upstream.resetLatency(301)
+    expect(upstream.medianMs(301)).toBe(0)
+  })
+
+  test('drifts to what the peers take while there are no samples', () => {
+    const upstream = upstreamOf(10)
+    for (let sample = 0; sample < 60; sample++) upstream.observe(1_000, sample)
+    expect(upstream.medianMs(60)).toBeGreaterThan(800)
+    expect(upstream.medianMs(60_000)).toBeLessThan(20)
+  })
+})
