@@ -87,6 +87,7 @@ function http2Server(listener: RequestListener, watch: Watch | undefined): Retur
   })
   server.on('secureConnection', (socket) => resettable(socket, plainSockets))
   server.on('sessionError', () => undefined)
+  server.on('tlsClientError', (_error, socket) => plainSockets.get(socket.remotePort ?? 0)?.destroy())
   if (watch !== undefined) server.on('session', (session) => watch.onSession(session))
   return {
     server,
@@ -109,6 +110,8 @@ function register(plain: Socket, plainSockets: Map<number, Socket>): void {
 function resettable(socket: TLSSocket, plainSockets: ReadonlyMap<number, Socket>): void {
   const plain = plainSockets.get(socket.remotePort ?? 0)
   socket.on('error', () => undefined)
+  // With HTTP/2 on top of it, it does not always take the plain one along.
+  socket.once('close', () => plain?.destroy())
   socket.resetAndDestroy = () => {
     plain?.resetAndDestroy()
     return socket

@@ -124,7 +124,8 @@ export class Pools implements UpstreamDispatchers {
     if (pool === undefined || this.#slots.get(pool) !== slots) return
     this.#pools.delete(upstream)
     this.#draining.set(pool, undefined)
-    slots.whenIdle(() => this.#cut(pool))
+    // Not within undici's own writing, of which this may be told: its queue would be emptied under its hands.
+    slots.whenIdle(() => this.#options.clock.afterIo(() => this.#cut(pool)))
   }
 
   /** The task is deregistered: its connections close after its calls, which have 30 s. */

@@ -1,6 +1,6 @@
 /** A task that answers well, badly or not at all, as a seed decides for each request. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Http2ServerResponse, ServerHttp2Session } from 'node:http2'
+import type { Http2ServerResponse } from 'node:http2'
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { httpServer, type Accept, type Transport } from '../../support/transports.ts'
 import { Draw } from './draw.ts'
@@ -90,13 +90,6 @@ export class FuzzTask {
     this.#ledger = ledger
     const { accept, server } = httpServer(transport, (request, response) => this.#take(request, response))
     this.#accept = accept
-    // A plain socket beneath an HTTP/2 session does not always tell of its end; its session does.
-    server.on('session', (session: ServerHttp2Session) => {
-      const { remotePort } = session.socket
-      session.once('close', () => {
-        for (const socket of this.sockets) if (socket.remotePort === remotePort) this.sockets.delete(socket)
-      })
-    })
     // Those who ask whether they may go on with their body. Not all tasks say so.
     server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
       const { stream } = response as unknown as Partial<Http2ServerResponse>
