@@ -14,8 +14,6 @@ export class Registry {
 export class CachedView implements View {
   snapshot: Snapshot
   readonly error: undefined
-  readonly usableUntil: number = Number.POSITIVE_INFINITY
-  usedAt = 0
   readonly #registry: Registry
   readonly #time: VirtualTime
   readonly #ttlMs: number
@@ -30,6 +28,9 @@ export class CachedView implements View {
   }
 
   /** Usable from the start, so calls never wait for it. */
+  touch(): boolean {
+    return true
+  }
   async whenUsable(): Promise<void> {}
   /** Caches between a client and the registry return the same answer until the TTL ends. */
   refreshEarly(): void {}

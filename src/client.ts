@@ -116,8 +116,7 @@ export function createClient(options: ClientOptions = {}): Client {
         throw new InvalidOptionsError('host', host, allowed)
       }
       const view = cache.view(service)
-      if (clock.now() < view.usableUntil) view.usedAt = clock.now()
-      else await awaited(clock, view.whenUsable())
+      if (!view.touch(clock.now())) await awaited(clock, view.whenUsable())
       if (view.snapshot === undefined)
         throw view.error ?? new ResolutionFailedError(host, 'nothing is known of it')
       return view.snapshot

@@ -120,8 +120,7 @@ export class Cluster implements Witness {
    * @returns whether a call can pick now; otherwise it waits for `ready`
    */
   reconcileIfChanged(now: number): boolean {
-    this.#view.usedAt = now
-    if (now >= this.#view.usableUntil) return false
+    if (!this.#view.touch(now)) return false
     const endpoints = this.#view.snapshot?.endpoints
     const hasMoved = this.#callerLocality !== undefined && this.#callerLocality.refresh(now)
     if (hasMoved || endpoints !== this.#endpoints) this.#reconcile(endpoints ?? [], now)

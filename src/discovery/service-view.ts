@@ -92,6 +92,11 @@ export class ServiceView implements View {
     this.#source = source
   }
 
+  touch(now: number): boolean {
+    this.usedAt = now
+    return now < this.usableUntil
+  }
+
   /** Waits for the lookup under way, or starts one. */
   async whenUsable(): Promise<void> {
     if (this.#state === 'closed') throw new ClosedError('the client')

@@ -1,16 +1,20 @@
 import type { Witness } from './sample-merger.ts'
 import type { Snapshot } from './endpoint.ts'
 
-/** What is known of a service, as those see it who call its endpoints. */
+/**
+ * What discovery knows of a service, for its callers. The protocol: `touch(now)`; if it returns false, await
+ * `whenUsable()`; then read `snapshot`, or `error` if there is none.
+ */
 export interface View {
   /** The last good set. `endpoints` is the same array as long as nothing about them changes. */
   readonly snapshot: Snapshot | undefined
   /** Why there is no snapshot, or why it is old. */
   readonly error: Error | undefined
-  /** Until when calls need not wait; on the clock. */
-  readonly usableUntil: number
-  /** When the service was last called; on the clock. Set by those who call. */
-  usedAt: number
+  /**
+   * Marks the service as in use, which keeps it refreshed.
+   * @returns whether calls can go on without waiting
+   */
+  touch(now: number): boolean
   /** Resolves when calls may go on: with a `snapshot`, or with an `error` that stands until the next lookup. */
   whenUsable(): Promise<void>
   /**

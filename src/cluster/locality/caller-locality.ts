@@ -61,8 +61,7 @@ export class CallerLocality {
   #refreshPeers(now: number): readonly Endpoint[] | undefined {
     const view = this.#view
     if (view === undefined) return undefined
-    view.usedAt = now
-    if (now >= view.usableUntil && !this.#isLookingUp) void this.#lookUp(view)
+    if (!view.touch(now) && !this.#isLookingUp) void this.#lookUp(view)
     const endpoints = view.snapshot?.endpoints
     return endpoints === undefined || endpoints.length === 0 ? undefined : endpoints
   }

@@ -87,8 +87,6 @@ const ALL: readonly Endpoint[] = Array.from({ length: MOST_TASKS }, (_, index) =
 class TestView implements View {
   snapshot: View['snapshot']
   readonly error: undefined
-  readonly usableUntil: number = Number.POSITIVE_INFINITY
-  usedAt = 0
 
   answer(endpoints: readonly Endpoint[]): void {
     const service = { host: 'orders.shop.local', service: 'orders', namespace: 'shop.local' }
@@ -96,12 +94,15 @@ class TestView implements View {
       service,
       endpoints,
       complete: true,
-      expiresAt: this.usableUntil,
+      expiresAt: Number.POSITIVE_INFINITY,
       source: 'test',
       revision: undefined,
     }
   }
 
+  touch(): boolean {
+    return true
+  }
   async whenUsable(): Promise<void> {}
   refreshEarly(): void {}
   addWitness(): void {}
