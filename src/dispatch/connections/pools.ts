@@ -124,7 +124,7 @@ export class Pools implements UpstreamDispatchers {
     if (pool === undefined || this.#slots.get(pool) !== slots) return
     this.#pools.delete(upstream)
     this.#draining.set(pool, undefined)
-    // Not within undici's own writing, of which this may be told: its queue would be emptied under its hands.
+    // Not while undici writes, which may lead here: destroying the pool would empty the queue that undici works on.
     slots.whenIdle(() => this.#options.clock.afterIo(() => this.#cut(pool)))
   }
 
