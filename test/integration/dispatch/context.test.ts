@@ -288,7 +288,7 @@ describe("the caller's context is that of", () => {
     const origin = originIn('h2')
     const first = storage.run('opener', () => client.request(origin))
     await expect.poll(() => held.length).toBe(1)
-    async function* failing(): AsyncGenerator<string> {
+    async function* failingBody(): AsyncGenerator<string> {
       yield 'a'
       throw new Error('the body failed')
     }
@@ -297,7 +297,7 @@ describe("the caller's context is that of", () => {
       () =>
         new Promise((resolve) => {
           client.dispatcher.dispatch(
-            { origin, path: '/', method: 'POST', body: failing() as never },
+            { origin, path: '/', method: 'POST', body: failingBody() as never },
             {
               ...silent,
               onResponseError: (_controller, { message }) => resolve([message, storage.getStore()]),
