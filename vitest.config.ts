@@ -19,7 +19,20 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: 'main',
           include: ['test/**/*.test.ts'],
-          exclude: ['package', 'fuzz', 'peers', 'chaos', 'contract'].map((name) => `test/${name}/**`),
+          exclude: [
+            ...['package', 'fuzz', 'peers', 'chaos', 'contract'],
+            ...['unit/simulation', 'integration/benchmarks'],
+          ].map((name) => `test/${name}/**`),
+        },
+      },
+      {
+        extends: true,
+        // CPU-bound, so one worker for each core and nothing beside them.
+        test: {
+          name: 'simulation',
+          include: ['test/unit/simulation/**/*.test.ts', 'test/integration/benchmarks/**/*.test.ts'],
+          testTimeout: 120_000,
+          maxWorkers: 2,
         },
       },
       {
