@@ -56,6 +56,7 @@ export {
   tracing,
   type AttemptTrace,
   type CallTrace,
+  type TraceEvent,
   type Traced,
   type TraceListeners,
 } from './core/tracing.ts'

@@ -9,12 +9,8 @@
  * An `AsyncLocalStorage` bound to `start` holds for all that undici begins within the call or the attempt. Nothing is
  * built unless there is a listener.
  */
-import {
-  tracingChannel,
-  type Channel,
-  type TracingChannel,
-  type TracingChannelSubscribers,
-} from 'node:diagnostics_channel'
+import type { AsyncLocalStorage } from 'node:async_hooks'
+import { tracingChannel } from 'node:diagnostics_channel'
 import type { Outcome } from './outcome.ts'
 
 /** Of the channel `onehop:call`: from the request to the end of its response. */
@@ -63,14 +59,56 @@ export interface AttemptTrace {
   error: Error | undefined
 }
 
-/** Those of the five that have a subscriber. */
-export type TraceListeners<Trace extends object> = Partial<TracingChannelSubscribers<Trace>>
+/** Listeners to some of the five events of a tracing channel. */
+export interface TraceListeners<Trace extends object> {
+  /** Before the call or attempt begins. */
+  readonly start?: (trace: Trace) => void
+  /** When its beginning has returned. */
+  readonly end?: (trace: Trace) => void
+  /** When it is over, before `asyncEnd`. */
+  readonly asyncStart?: (trace: Trace) => void
+  /** When it is over. */
+  readonly asyncEnd?: (trace: Trace) => void
+  /** When it failed, before `asyncStart`. */
+  readonly error?: (trace: Trace) => void
+}
 
-/** Node's `TracingChannel`, whose types ask for a listener to each of the five. */
-export interface Traced<Trace extends object> extends Record<
-  keyof TracingChannelSubscribers<Trace>,
-  Channel<unknown, Trace>
-> {
+// Own declarations and not Node's `Channel`: its type parameters changed places between @types/node 24 and 26.
+
+/** One event of a tracing channel: Node's `Channel`, as far as listeners need it. */
+export interface TraceEvent<Trace extends object> {
+  /** Whether there is a listener. */
+  readonly hasSubscribers: boolean
+  /** Adds a listener. */
+  subscribe(listener: (trace: Trace, name: string | symbol) => void): void
+  /**
+   * Removes a listener.
+   * @returns whether it was subscribed
+   */
+  unsubscribe(listener: (trace: Trace, name: string | symbol) => void): boolean
+  /** Sets a store for everything that begins within the event's `runStores`: for `start`. */
+  bindStore<Store>(store: AsyncLocalStorage<Store>, transform?: (trace: Trace) => Store): void
+  /**
+   * Undoes `bindStore`.
+   * @returns whether the store was bound
+   */
+  unbindStore<Store>(store: AsyncLocalStorage<Store>): boolean
+}
+
+/** Node's `TracingChannel`, as far as listeners need it. */
+export interface Traced<Trace extends object> {
+  /** Before the call or attempt begins. */
+  readonly start: TraceEvent<Trace>
+  /** When its beginning has returned. */
+  readonly end: TraceEvent<Trace>
+  /** When it is over, before `asyncEnd`. */
+  readonly asyncStart: TraceEvent<Trace>
+  /** When it is over. */
+  readonly asyncEnd: TraceEvent<Trace>
+  /** When it failed, before `asyncStart`. */
+  readonly error: TraceEvent<Trace>
+  /** Whether one of the five has a listener. */
+  readonly hasSubscribers: boolean
   /** Adds listeners. */
   subscribe(listeners: TraceListeners<Trace>): void
   /**
@@ -80,31 +118,46 @@ export interface Traced<Trace extends object> extends Record<
   unsubscribe(listeners: TraceListeners<Trace>): void
 }
 
-export const callTracing: TracingChannel<unknown, CallTrace> = tracingChannel('onehop:call')
-export const attemptTracing: TracingChannel<unknown, AttemptTrace> = tracingChannel('onehop:attempt')
+/** What publishes an event. */
+interface Publisher<Trace extends object> extends TraceEvent<Trace> {
+  publish(trace: Trace): void
+  runStores(trace: Trace, run: () => void): void
+}
 
-/** The channels, for those who listen: Node's own, as `tracingChannel('onehop:call')` has them too. */
+/** The same channel for the code that publishes its events. */
+export type Tracing<Trace extends object> = Traced<Trace> & {
+  readonly [Event in 'start' | 'end' | 'asyncStart' | 'asyncEnd' | 'error']: Publisher<Trace>
+}
+
+export const callTracing: Tracing<CallTrace> = channel('onehop:call')
+export const attemptTracing: Tracing<AttemptTrace> = channel('onehop:attempt')
+
+function channel<Trace extends object>(name: string): Tracing<Trace> {
+  return tracingChannel(name) as unknown as Tracing<Trace>
+}
+
+/** The channels, for listeners. They are Node's own: `tracingChannel('onehop:call')` returns the same. */
 export const tracing: { readonly call: Traced<CallTrace>; readonly attempt: Traced<AttemptTrace> } = {
   call: callTracing,
   attempt: attemptTracing,
 }
 
-/** Runs what begins a call or an attempt. */
+/** Runs the beginning of a call or an attempt between `start` and `end`. */
 export function traceBegin<Trace extends object>(
-  channel: TracingChannel<unknown, Trace>,
+  { start, end }: Tracing<Trace>,
   trace: Trace,
   begin: () => void,
 ): void {
-  channel.start.runStores(trace, begin)
-  channel.end.publish(trace)
+  start.runStores(trace, begin)
+  end.publish(trace)
 }
 
-/** It is over, with the error that stands in the trace or without. */
+/** Publishes the end of a call or an attempt, with its error if it has one. */
 export function traceOver<Trace extends { error: Error | undefined }>(
-  channel: TracingChannel<unknown, Trace>,
+  { error, asyncStart, asyncEnd }: Tracing<Trace>,
   trace: Trace,
 ): void {
-  if (trace.error !== undefined) channel.error.publish(trace)
-  channel.asyncStart.publish(trace)
-  channel.asyncEnd.publish(trace)
+  if (trace.error !== undefined) error.publish(trace)
+  asyncStart.publish(trace)
+  asyncEnd.publish(trace)
 }

@@ -96,8 +96,8 @@ describe.concurrent.each(Object.keys(FUZZED))('calls over %s', (transport) => {
   test('end once, are answered whole, and leave nothing behind', { timeout: 900_000 }, async () => {
     const { faults, counts } = await runWorlds(transport)
     expect(faults.length === 0 ? '' : told(transport, faults)).toBe('')
-    // Worlds in which nothing happens would show nothing.
-    expect(counts['status 200']).toBeGreaterThan(10 * WORLDS)
+    // Worlds in which nothing happens would show nothing. How many calls fit into a world depends on the machine.
+    expect(counts['status 200']).toBeGreaterThan(5 * WORLDS)
     for (const what of [
       'ONEHOP_ATTEMPTS_EXHAUSTED',
       'in a callback',

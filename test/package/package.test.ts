@@ -129,7 +129,7 @@ test('has one file for each entry, with the sources in its map, and traces that 
   expect(client).toContain('export function createClient(')
   // Readable without its map, too.
   expect(lines).toBeGreaterThan(1_000)
-  expect(stack).toMatch(/settingsOf \(.*src\/settings\.ts:\d+/)
+  expect(stack).toMatch(/settingsOf \(.*src\/config\/settings\.ts:\d+/)
 })
 
 test('classes are the same by every door', async () => {
