@@ -160,7 +160,7 @@ describe.each(transports)('connections that are closed just as a request goes ou
       expect(failed.length, told).toBeLessThanOrEqual(transport.name === 'capped' ? count / MOST_LOST : 0)
       for (const { error } of failed) expect(error.attempts).toHaveLength(ATTEMPTS)
       expect(answered).toBe(count - failed.length)
-      expect(tasks.acted.size).toBe(count)
+      expect(tasks.acted.size).toBeGreaterThanOrEqual(answered)
       expect(tasks.closed).toBeGreaterThan(count / 3)
     })
   })

@@ -2,7 +2,7 @@
 import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http'
 import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } from 'node:http2'
 import type { Socket } from 'node:net'
-import { createServer as createTlsServer, type TLSSocket } from 'node:tls'
+import { createSecureContext, TLSSocket } from 'node:tls'
 import type { Pool } from 'undici'
 import { ca, cert, key } from './tls.ts'
 
@@ -33,14 +33,23 @@ export type Accept = (plain: Socket) => void
 /** @param onConnection gets what HTTP/1.1 is spoken on. `resetAndDestroy` works on it, with TLS, too. */
 export function overTls({ scheme }: Transport, onConnection: (socket: Socket) => void): Accept {
   if (scheme === 'http') return onConnection
-  const plainSockets = new Map<number, Socket>()
-  const tls = createTlsServer({ key, cert, ALPNProtocols: ['http/1.1'] }, (socket) => {
-    resettable(socket, plainSockets)
-    onConnection(socket)
-  })
+  const secureContext = createSecureContext({ key, cert })
+  // As a TLS server does it, which would leave connections open that break within their handshake.
   return (plain) => {
-    register(plain, plainSockets)
-    tls.emit('connection', plain)
+    const socket = new TLSSocket(plain, { isServer: true, secureContext, ALPNProtocols: ['http/1.1'] })
+    socket.on('error', () => socket.destroy())
+    socket.once('close', () => plain.destroy())
+    plain.once('close', () => socket.destroy())
+    resetThrough(plain, socket)
+    socket.once('secure', () => onConnection(socket))
+  }
+}
+
+/** A TLS socket cannot be reset itself: the plain one beneath it is. */
+function resetThrough(plain: Socket | undefined, socket: TLSSocket): void {
+  socket.resetAndDestroy = () => {
+    plain?.resetAndDestroy()
+    return socket
   }
 }
 
@@ -77,7 +86,8 @@ function http1Server(
 }
 
 function http2Server(listener: RequestListener, watch: Watch | undefined): ReturnType<typeof httpServer> {
-  const plainSockets = new Map<number, Socket>()
+  /** By the port of their clients. */
+  const plainSockets = new Map<number | undefined, Socket>()
   const server = createSecureServer({ key, cert }, (request, response) => {
     // Those that are reset on purpose.
     request.on('error', () => undefined)
@@ -85,35 +95,21 @@ function http2Server(listener: RequestListener, watch: Watch | undefined): Retur
     // Node's compatibility layer has what the listeners here use.
     listener(request as never, response as never)
   })
-  server.on('secureConnection', (socket) => resettable(socket, plainSockets))
+  server.on('secureConnection', (socket) => {
+    socket.on('error', () => undefined)
+    resetThrough(plainSockets.get(socket.remotePort), socket)
+  })
   server.on('sessionError', () => undefined)
-  server.on('tlsClientError', (_error, socket) => plainSockets.get(socket.remotePort ?? 0)?.destroy())
   if (watch !== undefined) server.on('session', (session) => watch.onSession(session))
   return {
     server,
     accept(plain) {
-      register(plain, plainSockets)
+      const { remotePort } = plain
+      plainSockets.set(remotePort, plain)
+      plain.once('close', () => {
+        if (plainSockets.get(remotePort) === plain) plainSockets.delete(remotePort)
+      })
       server.emit('connection', plain)
     },
-  }
-}
-
-function register(plain: Socket, plainSockets: Map<number, Socket>): void {
-  const port = plain.remotePort ?? 0
-  plainSockets.set(port, plain)
-  plain.once('close', () => {
-    if (plainSockets.get(port) === plain) plainSockets.delete(port)
-  })
-}
-
-/** A TLS socket cannot be reset itself: the plain one beneath it is. */
-function resettable(socket: TLSSocket, plainSockets: ReadonlyMap<number, Socket>): void {
-  const plain = plainSockets.get(socket.remotePort ?? 0)
-  socket.on('error', () => undefined)
-  // With HTTP/2 on top of it, it does not always take the plain one along.
-  socket.once('close', () => plain?.destroy())
-  socket.resetAndDestroy = () => {
-    plain?.resetAndDestroy()
-    return socket
   }
 }
