@@ -2,6 +2,7 @@
  * Code of the user's runs in the middle of a call: listeners, rules, balancers. Wherever it ends the call, nothing of it is
  * sent from then on, its handler hears nothing but that end, and nothing stays counted.
  */
+import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { onEvent, tracing, type Client, type EventName } from 'onehop'
 import type { Dispatcher } from 'undici'
@@ -311,10 +312,14 @@ describe('a call that is ended', () => {
   })
 
   test('in the event of a readmitted task gets no response', async () => {
-    const [task] = await servers(1)
-    const { port } = task as TestServer
-    const client = keep(clientOf([(task as TestServer).label]))
-    await task?.kill()
+    const { createServer } = await import('node:net')
+    // An address of its own: while nothing listens, no other test takes the port.
+    const address = '127.0.77.1'
+    const first = createServer()
+    await new Promise<void>((resolve) => first.listen(0, address, resolve))
+    const { port } = first.address() as AddressInfo
+    await new Promise((resolve) => first.close(resolve))
+    const client = keep(clientOf([`${address}:${port}`]))
     await client.request(ORIGIN).catch(() => undefined)
     await delay(1_050)
     const back = keep(await new TestServer().listen('127.0.1.1', port))
@@ -343,13 +348,16 @@ describe('a call that is ended', () => {
   })
 
   test('as its upgrade is reported leaves no socket open', async () => {
-    const [task] = await servers(1)
-    const { port } = task as TestServer
-    const client = keep(clientOf([(task as TestServer).label]))
-    await task?.kill()
+    const { createServer } = await import('node:net')
+    // An address of its own: while nothing listens, no other test takes the port.
+    const address = '127.0.77.1'
+    const first = createServer()
+    await new Promise<void>((resolve) => first.listen(0, address, resolve))
+    const { port } = first.address() as AddressInfo
+    await new Promise((resolve) => first.close(resolve))
+    const client = keep(clientOf([`${address}:${port}`]))
     await client.request(ORIGIN).catch(() => undefined)
     await delay(1_050)
-    const { createServer } = await import('node:net')
     let closed = false
     const server = createServer((socket) => {
       socket.on('error', () => undefined)
@@ -358,7 +366,7 @@ describe('a call that is ended', () => {
         socket.write('HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n'),
       )
     })
-    await new Promise<void>((resolve) => server.listen(port, '127.0.1.1', resolve))
+    await new Promise<void>((resolve) => server.listen(port, address, resolve))
     let controller: Dispatcher.DispatchController | undefined
     on('onehop:upstream.readmitted', () => controller?.abort(new Error('enough')))
     const told: string[] = []
