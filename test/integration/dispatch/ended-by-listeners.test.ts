@@ -2,7 +2,7 @@
  * Code of the user's runs in the middle of a call: listeners, rules, balancers. Wherever it ends the call, nothing of it is
  * sent from then on, its handler hears nothing but that end, and nothing stays counted.
  */
-import type { AddressInfo } from 'node:net'
+import { createServer, type AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { onEvent, tracing, type Client, type EventName } from 'onehop'
 import type { Dispatcher } from 'undici'
@@ -267,6 +267,18 @@ const PLACES: Record<string, readonly [sent: number, arrange: Arrange]> = {
   ],
 }
 
+/** No other test listens here, so none takes a port while nothing listens on it. */
+const OWN_ADDRESS = '127.0.77.1'
+
+/** A port that refuses connections, and that a test can listen on later. */
+async function refusingPort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, OWN_ADDRESS, resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
 describe('a call that is ended', () => {
   test.each(Object.entries(PLACES))('by %s', async (_place, [sent, arrange]) => {
     let controller: Dispatcher.DispatchController | undefined
@@ -312,17 +324,11 @@ describe('a call that is ended', () => {
   })
 
   test('in the event of a readmitted task gets no response', async () => {
-    const { createServer } = await import('node:net')
-    // An address of its own: while nothing listens, no other test takes the port.
-    const address = '127.0.77.1'
-    const first = createServer()
-    await new Promise<void>((resolve) => first.listen(0, address, resolve))
-    const { port } = first.address() as AddressInfo
-    await new Promise((resolve) => first.close(resolve))
-    const client = keep(clientOf([`${address}:${port}`]))
+    const port = await refusingPort()
+    const client = keep(clientOf([`${OWN_ADDRESS}:${port}`]))
     await client.request(ORIGIN).catch(() => undefined)
     await delay(1_050)
-    const back = keep(await new TestServer().listen('127.0.1.1', port))
+    const back = keep(await new TestServer().listen(OWN_ADDRESS, port))
     let controller: Dispatcher.DispatchController | undefined
     on('onehop:upstream.readmitted', () => controller?.abort(new Error('enough')))
     const told: string[] = []
@@ -348,14 +354,8 @@ describe('a call that is ended', () => {
   })
 
   test('as its upgrade is reported leaves no socket open', async () => {
-    const { createServer } = await import('node:net')
-    // An address of its own: while nothing listens, no other test takes the port.
-    const address = '127.0.77.1'
-    const first = createServer()
-    await new Promise<void>((resolve) => first.listen(0, address, resolve))
-    const { port } = first.address() as AddressInfo
-    await new Promise((resolve) => first.close(resolve))
-    const client = keep(clientOf([`${address}:${port}`]))
+    const port = await refusingPort()
+    const client = keep(clientOf([`${OWN_ADDRESS}:${port}`]))
     await client.request(ORIGIN).catch(() => undefined)
     await delay(1_050)
     let closed = false
@@ -366,7 +366,7 @@ describe('a call that is ended', () => {
         socket.write('HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n'),
       )
     })
-    await new Promise<void>((resolve) => server.listen(port, address, resolve))
+    await new Promise<void>((resolve) => server.listen(port, OWN_ADDRESS, resolve))
     let controller: Dispatcher.DispatchController | undefined
     on('onehop:upstream.readmitted', () => controller?.abort(new Error('enough')))
     const told: string[] = []
