@@ -32,18 +32,13 @@ export interface Load {
  * when they were due. A caller who waits for the answer before he asks again would hide the very seconds that hurt.
  * Several streams take turns within each step of the schedule, so that what disturbs one disturbs all.
  */
-export function startLoad(
-  streams: readonly Stream[],
-  warmUpMs: number,
-  measuredMs: number,
-  perSecond: number = PER_SECOND,
-): Load {
+export function startLoad(streams: readonly Stream[], warmUpMs: number, measuredMs: number): Load {
   const startedAt = performance.now()
   const faultAt = startedAt + warmUpMs
   const run = async (): Promise<void> => {
     const calls: Promise<void>[] = []
     const early: unknown[] = []
-    const stepMs = 1_000 / perSecond
+    const stepMs = 1_000 / PER_SECOND
     const steps = Math.round((warmUpMs + measuredMs) / stepMs)
     for (let step = 0; step < steps; step++) {
       for (const [index, stream] of streams.entries()) {

@@ -39,7 +39,7 @@ export async function run(scenario: Scenario, client: Client, long: boolean): Pr
     .map((each) => ({ caller: each, tally: new Tally() }))
   const { short: shortSeconds, long: longSeconds } = scenario.seconds ?? SECONDS
   const warmUpMs = 1_000 * (scenario.warmUpSeconds ?? WARM_UP_SECONDS)
-  const load = startLoad(streams, warmUpMs, 1_000 * (long ? longSeconds : shortSeconds), scenario.perSecond)
+  const load = startLoad(streams, warmUpMs, 1_000 * (long ? longSeconds : shortSeconds))
 
   using attempts = new AttemptCount(stage.pathOf(ORDERS))
   const early = monitorEventLoopDelay({ resolution: LATENESS_STEP_MS })

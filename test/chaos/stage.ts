@@ -13,8 +13,6 @@ export interface Scenario {
   readonly taskMs?: number
   /** What the tasks speak, and how onehop's client connects to them [http]. The others' clients know http alone. */
   readonly transport?: Transport
-  /** Calls per second [200]. */
-  readonly perSecond?: number
   /** DNS servers that are asked before the one that knows [none]. */
   readonly dnsBefore?: readonly string[]
   /** A load balancer behind the tasks, for clients that know how to use one [none]. */

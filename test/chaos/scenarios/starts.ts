@@ -8,8 +8,7 @@ export const coldStart: Scenario = {
   name: 'cold start under load, DNS takes 150 ms',
   tasks: 4,
   warmUpSeconds: 0,
-  perSecond: 500,
-  seconds: { short: 4, long: 8 },
+  seconds: { short: 6, long: 12 },
   setUp({ aws }) {
     aws.dns.faults.delayMs = 150
   },
