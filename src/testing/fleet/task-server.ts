@@ -88,6 +88,8 @@ export class TaskServer {
     this.#http.on('session', (session: ServerHttp2Session) => {
       this.#sessions.add(session)
       session.once('close', () => this.#sessions.delete(session))
+      // Its handshake ended after the task had begun to leave.
+      if (this.#draining) session.close()
     })
     this.#client = side(address)
     this.#back = backAddress === address ? undefined : side(backAddress)

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { connect as connectHttp2 } from 'node:http2'
 import { connect, createServer, type AddressInfo } from 'node:net'
 import { manualClock, startFleet, type Fleet, type FleetOptions, type FleetTask } from 'onehop/testing'
 import { Agent, request } from 'undici'
@@ -256,6 +257,43 @@ describe.each([
       await secure.destroy()
     }
   })
+
+  test('over HTTP/2, resets connections, and sends clients away with GOAWAY', async () => {
+    fleet = await startFleet({ tasks: 1, processes, tls: { key, cert, http2: true } })
+    const task = fleet.tasks[0] as FleetTask
+    const origin = `https://${task.address}:${task.port}`
+    const tls = { ca, servername: 'orders.shop.local' }
+    const secure = new Agent({ connect: tls, allowH2: true })
+    try {
+      for (const kind of ['reset', 'reset-mid-headers', 'reset-mid-body'] as const) {
+        await task.set({ kind })
+        const answer = request(origin, { dispatcher: secure }).then(({ body }) => body.text())
+        // Of a body that broke off undici says how it notices.
+        await expect(answer).rejects.toThrow(kind === 'reset-mid-body' ? /length does not match/ : BROKEN_OFF)
+      }
+      await task.set({ kind: 'none' })
+      const { body } = await request(origin, { dispatcher: secure })
+      expect(await body.json()).toMatchObject({ task: 'task-1' })
+    } finally {
+      await secure.destroy()
+    }
+
+    const session = connectHttp2(origin, tls)
+    await once(session, 'connect')
+    const goaway = once(session, 'goaway')
+    await task.cut()
+    const stream = session.request({ ':path': '/' }).resume()
+    const [headers] = (await once(stream, 'response')) as [Record<string, unknown>]
+    expect(headers[':status']).toBe(200)
+    await goaway
+    await task.restore()
+
+    const idle = connectHttp2(origin, tls)
+    await once(idle, 'connect')
+    const left = once(idle, 'close')
+    await task.shutdown()
+    await left
+  })
 })
 
 test('a stopped process keeps its connections, accepts new ones, and answers when it goes on', async () => {
@@ -400,6 +438,7 @@ test.each([
   [{ tasks: 1, processes: 'yes' }, 'processes: got "yes"'],
   [{ tasks: 1, zones: ['eu-west-1a', 2] }, 'zones[1]: got 2'],
   [{ tasks: 1, tls: { key: 'k' } }, 'tls.cert: got undefined; allowed: a certificate in PEM'],
+  [{ tasks: 1, tls: { key, cert, http2: 2 } }, 'tls.http2: got 2'],
   [{ tasks: 1, handler: 5 }, 'handler: got 5'],
   [{ tasks: 1, processes: true, handler: () => undefined }, 'handler: got a function; allowed: none'],
 ])('%j is refused at once', async (options, message) => {
