@@ -3,7 +3,7 @@ import { InvalidOptionsError } from '../core/errors.ts'
 import type { HedgeBudgetOptions, HedgeOptions } from '../dispatch/hedge/hedge-policy.ts'
 import { DEFAULT_HEDGE } from './defaults.ts'
 import { checkRate, checkRatioUpTo } from './retry.ts'
-import { optionalSection, Section } from './section.ts'
+import { optionalSection, Section } from '../core/check/section.ts'
 
 /** For each call. */
 const MAX_HEDGES = 1

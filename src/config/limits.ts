@@ -2,7 +2,7 @@ import type { SubsetOptions } from '../cluster/subset.ts'
 import { checkKeys, checkNumber, checkString, given, keyPath } from '../core/check/check.ts'
 import type { MaxPending } from '../dispatch/route.ts'
 import type { ServiceSettings } from '../dispatch/settings.ts'
-import { Section } from './section.ts'
+import { Section } from '../core/check/section.ts'
 
 const MAX_COUNT = 1_000_000
 

@@ -1,6 +1,6 @@
 import { DEFAULT_OUTLIER, type OutlierOptions } from '../cluster/health/outlier.ts'
 import { checkMs, checkNumber } from '../core/check/check.ts'
-import { optionalSection } from './section.ts'
+import { optionalSection } from '../core/check/section.ts'
 
 /**
  * Resolves the option `outlier`.

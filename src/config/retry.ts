@@ -4,7 +4,7 @@ import { InvalidOptionsError } from '../core/errors.ts'
 import type { RetryBudgetOptions } from '../dispatch/retry/budget.ts'
 import type { RetryOptions } from '../dispatch/retry/policy.ts'
 import { DEFAULT_RETRY } from './defaults.ts'
-import { optionalSection, Section } from './section.ts'
+import { optionalSection, Section } from '../core/check/section.ts'
 
 /** For each call. */
 const MAX_RETRIES = 10

@@ -27,7 +27,7 @@ import { outlierSettings } from './outlier.ts'
 import { poolSettings } from './pool.ts'
 import { retrySettings } from './retry.ts'
 import { deadlineHeaderSettings, hedgeSettings } from './hedge.ts'
-import { Section } from './section.ts'
+import { Section } from '../core/check/section.ts'
 import { zoneSettings } from './zone.ts'
 
 const SERVICE_KEYS = [

@@ -1,4 +1,4 @@
-import { checkKeys, given, keyPath } from '../core/check/check.ts'
+import { checkKeys, given, keyPath } from './check.ts'
 
 type Check<Value> = (path: string, value: unknown) => Value
 
