@@ -1,11 +1,11 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { eventNames } from 'onehop'
 import { expect } from 'vitest'
-import { onehop } from './clients/onehop.ts'
-import { FailedEarlyError, TIMEOUT_MS } from './load.ts'
-import { run, type Report } from './run.ts'
-import type { Scenario } from './stage.ts'
-import type { Failure, Kind } from './tally.ts'
+import { onehop } from '../../chaos/clients/onehop.ts'
+import { FailedEarlyError, TIMEOUT_MS } from '../../chaos/load.ts'
+import { run, type Report } from '../../chaos/run.ts'
+import type { Scenario } from '../../chaos/stage.ts'
+import type { Failure, Kind } from '../../chaos/tally.ts'
 
 /** Calls that count for longer: `ONEHOP_CHAOS=long npm run test:chaos`. */
 const LONG = process.env['ONEHOP_CHAOS'] === 'long'

@@ -8,7 +8,7 @@ import { describe, expect, test } from 'vitest'
 import type { Client } from 'onehop'
 import { clientOf, ORIGIN, originOver } from '../support/clients.ts'
 import { resources } from '../support/resources.ts'
-import { httpServer, TRANSPORTS, type Transport } from '../support/transports.ts'
+import { httpServer, TRANSPORTS, type Transport } from '../support/transports/transports.ts'
 
 const { keep, servers } = resources()
 

@@ -1,7 +1,7 @@
 /** Answers as Route 53, Consul and other servers send them: what the mutations begin with. */
 import type { OptAnswer } from 'dns-packet'
 import type { DnsQuestion, DnsType } from '../../src/discovery/dns/message.ts'
-import { a, aaaa, cname, NXDOMAIN, SERVFAIL, soa, srv } from '../support/dns-servers.ts'
+import { a, aaaa, cname, NXDOMAIN, SERVFAIL, soa, srv } from '../support/dns/servers.ts'
 import { writeMessage, type Written, type WrittenMessage } from './dns-writer.ts'
 
 export const NAME = 'orders.shop.local'

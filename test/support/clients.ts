@@ -7,7 +7,7 @@ import {
   type ScriptedResolver,
 } from '../../src/testing/fakes/scripted-resolver.ts'
 import type { TestServer } from './servers.ts'
-import type { Transport } from './transports.ts'
+import type { Transport } from './transports/transports.ts'
 
 export const ORIGIN = 'http://orders.shop.local'
 

@@ -13,7 +13,7 @@ import {
   query,
   timeOut,
   until,
-} from '../../../support/dns-queries.ts'
+} from '../../../support/dns/queries.ts'
 import {
   a,
   aaaa,
@@ -27,7 +27,7 @@ import {
   withLength,
   type Query,
   type UdpServer,
-} from '../../../support/dns-servers.ts'
+} from '../../../support/dns/servers.ts'
 
 const ADDRESS = a(NAME, '10.0.1.5')
 const OPT: OptAnswer = {

@@ -6,7 +6,7 @@ import { manualClock, startFleet, type Fleet, type FleetOptions, type FleetTask 
 import { Agent, request } from 'undici'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { TaskServer } from '../../../../src/testing/fleet/task-server.ts'
-import { cert, ca, key } from '../../../support/tls.ts'
+import { cert, ca, key } from '../../../support/transports/tls.ts'
 
 /** Node 22 takes a reset for an end where it reads both at once: data, and the reset behind it. */
 const BROKEN_OFF = /ECONNRESET|other side closed/
