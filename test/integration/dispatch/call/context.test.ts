@@ -8,6 +8,7 @@ import { consistentHash, onEvent, tracing, type ClientOptions, type EventName } 
 import { interceptors } from 'undici'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { clientOf, ORIGIN } from '../../../support/clients.ts'
+import { silentHandler } from '../../../support/handlers.ts'
 import { resources } from '../../../support/resources.ts'
 import { refusingAddress, type TestServer } from '../../../support/servers.ts'
 import { originIn, poolIn, WorldServer } from '../../../support/transports/worlds.ts'
@@ -30,14 +31,6 @@ function watchAttempts(): Sent[] {
   subscribe('undici:request:create', listener)
   onTestFinished(() => void unsubscribe('undici:request:create', listener))
   return sent
-}
-
-/** What a handler must have. */
-const silent = {
-  onRequestStart: () => undefined,
-  onResponseStart: () => undefined,
-  onResponseData: () => undefined,
-  onResponseEnd: () => undefined,
 }
 
 type Fetcher = ReturnType<typeof clientOf>
@@ -268,7 +261,7 @@ describe("the caller's context is that of", () => {
     storage.run('caller', () => {
       client.dispatcher.dispatch(
         { origin: ORIGIN, path: '/', method: 'GET' },
-        { ...silent, onResponseError: () => void (told = storage.getStore()) },
+        { ...silentHandler, onResponseError: () => void (told = storage.getStore()) },
       )
     })
     await storage.run('closer', () => client.dispatcher.destroy())
@@ -299,7 +292,7 @@ describe("the caller's context is that of", () => {
           client.dispatcher.dispatch(
             { origin, path: '/', method: 'POST', body: failingBody() as never },
             {
-              ...silent,
+              ...silentHandler,
               onResponseError: (_controller, { message }) => resolve([message, storage.getStore()]),
             },
           )

@@ -8,6 +8,7 @@ import { onEvent, tracing, type Client, type EventName } from 'onehop'
 import type { Dispatcher } from 'undici'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { clientOf, ORIGIN } from '../../../support/clients.ts'
+import { recordingHandler } from '../../../support/handlers.ts'
 import { resources } from '../../../support/resources.ts'
 import { refusingAddress, TestServer } from '../../../support/servers.ts'
 
@@ -54,6 +55,13 @@ async function hedging(more: object = {}): Promise<{ client: Client; tasks: Test
     task.answer = (_request, response) => void setTimeout(() => response.end('late'), 200)
   }
   return { client, tasks }
+}
+
+/** The first task refuses connections, the second answers. */
+async function refusedFirst(): Promise<Arranged> {
+  const tasks = await well(1)
+  const labels = tasks.map(({ label }) => label)
+  return { tasks, client: keep(clientOf([await refusingAddress(), ...labels])) }
 }
 
 /** @returns what picks the first, and calls `end` at the given pick */
@@ -202,10 +210,8 @@ const PLACES: Record<string, readonly [sent: number, arrange: Arrange]> = {
   'onehop:upstream.ejected': [
     0,
     async (end) => {
-      const [task] = await well(1)
-      const refusing = await refusingAddress()
       on('onehop:upstream.ejected', end)
-      return { tasks: [task as TestServer], client: keep(clientOf([refusing, task?.label ?? ''])) }
+      return await refusedFirst()
     },
   ],
   'onehop:upstream.ejected, of a task that drains': [
@@ -246,23 +252,15 @@ const PLACES: Record<string, readonly [sent: number, arrange: Arrange]> = {
   'the error of an attempt': [
     0,
     async (end) => {
-      const [task] = await well(1)
       onTrace('attempt', 'error', end)
-      return {
-        tasks: [task as TestServer],
-        client: keep(clientOf([await refusingAddress(), task?.label ?? ''])),
-      }
+      return await refusedFirst()
     },
   ],
   'the end of an attempt': [
     0,
     async (end) => {
-      const [task] = await well(1)
       onTrace('attempt', 'asyncEnd', end)
-      return {
-        tasks: [task as TestServer],
-        client: keep(clientOf([await refusingAddress(), task?.label ?? ''])),
-      }
+      return await refusedFirst()
     },
   ],
 }
@@ -279,6 +277,15 @@ async function refusingPort(): Promise<number> {
   return port
 }
 
+/** A client of one task that refused a connection a second ago: the next call probes it. */
+async function ejectedOnce(): Promise<{ client: Client; port: number }> {
+  const port = await refusingPort()
+  const client = keep(clientOf([`${OWN_ADDRESS}:${port}`]))
+  await client.request(ORIGIN).catch(() => undefined)
+  await delay(1_050)
+  return { client, port }
+}
+
 describe('a call that is ended', () => {
   test.each(Object.entries(PLACES))('by %s', async (_place, [sent, arrange]) => {
     let controller: Dispatcher.DispatchController | undefined
@@ -291,31 +298,18 @@ describe('a call that is ended', () => {
     }
     const { client, tasks, request, attempts } = await arrange(end)
     isArmed = true
-    const told: string[] = []
-    const ended = Promise.withResolvers<void>()
-    client.dispatcher.dispatch(
-      { origin: ORIGIN, path: '/', method: 'GET', ...request },
-      {
-        onRequestStart: (given) => {
-          controller = given
-          told.push('start')
-          // What ended it came before there was a controller: a signal works like this.
-          if (isWanted) given.abort(new Error('enough'))
-        },
-        onResponseStart: (_controller, status) => void told.push(`response ${status}`),
-        onResponseData: () => void told.push('data'),
-        onResponseEnd: () => void told.push('end'),
-        onResponseError: (_controller, error) => {
-          told.push(error.message)
-          ended.resolve()
-        },
-      },
-    )
-    await ended.promise
-    // What would be sent or told after its end.
+    const { handler, heard, ended } = recordingHandler((given) => {
+      controller = given
+      heard.push('start')
+      // The call was ended before there was a controller: a signal works like this.
+      if (isWanted) given.abort(new Error('enough'))
+    })
+    client.dispatcher.dispatch({ origin: ORIGIN, path: '/', method: 'GET', ...request }, handler)
+    await ended
+    // Anything that is sent or heard after the end comes within this time.
     await delay(150)
     expect(isWanted).toBe(true)
-    expect(told).toEqual(['start', 'enough'])
+    expect(heard).toEqual(['start', 'enough'])
     expect(tasks.flatMap(({ seen }) => seen)).toHaveLength(sent)
     expect(client.inspect().callsUnderWay).toBe(0)
     const upstreams = client.inspect().services['orders.shop.local']?.origins[ORIGIN]?.upstreams ?? []
@@ -324,40 +318,21 @@ describe('a call that is ended', () => {
   })
 
   test('in the event of a readmitted task gets no response', async () => {
-    const port = await refusingPort()
-    const client = keep(clientOf([`${OWN_ADDRESS}:${port}`]))
-    await client.request(ORIGIN).catch(() => undefined)
-    await delay(1_050)
+    const { client, port } = await ejectedOnce()
     const back = keep(await new TestServer().listen(OWN_ADDRESS, port))
     let controller: Dispatcher.DispatchController | undefined
     on('onehop:upstream.readmitted', () => controller?.abort(new Error('enough')))
-    const told: string[] = []
-    const ended = Promise.withResolvers<void>()
-    client.dispatcher.dispatch(
-      { origin: ORIGIN, path: '/', method: 'GET' },
-      {
-        onRequestStart: (given) => void (controller = given),
-        onResponseStart: () => void told.push('response'),
-        onResponseData: () => void told.push('data'),
-        onResponseEnd: () => void told.push('end'),
-        onResponseError: (_controller, error) => {
-          told.push(error.message)
-          ended.resolve()
-        },
-      },
-    )
-    await ended.promise
+    const { handler, heard, ended } = recordingHandler((given) => void (controller = given))
+    client.dispatcher.dispatch({ origin: ORIGIN, path: '/', method: 'GET' }, handler)
+    await ended
     await delay(150)
-    expect(told).toEqual(['enough'])
+    expect(heard).toEqual(['enough'])
     expect(back.seen).toHaveLength(1)
     expect(client.inspect().callsUnderWay).toBe(0)
   })
 
   test('as its upgrade is reported leaves no socket open', async () => {
-    const port = await refusingPort()
-    const client = keep(clientOf([`${OWN_ADDRESS}:${port}`]))
-    await client.request(ORIGIN).catch(() => undefined)
-    await delay(1_050)
+    const { client, port } = await ejectedOnce()
     let closed = false
     const server = createServer((socket) => {
       socket.on('error', () => undefined)
@@ -369,22 +344,11 @@ describe('a call that is ended', () => {
     await new Promise<void>((resolve) => server.listen(port, OWN_ADDRESS, resolve))
     let controller: Dispatcher.DispatchController | undefined
     on('onehop:upstream.readmitted', () => controller?.abort(new Error('enough')))
-    const told: string[] = []
-    const ended = Promise.withResolvers<void>()
-    client.dispatcher.dispatch(
-      { origin: ORIGIN, path: '/', method: 'GET', upgrade: 'x' },
-      {
-        onRequestStart: (given) => void (controller = given),
-        onRequestUpgrade: () => void told.push('upgraded'),
-        onResponseError: (_controller, error) => {
-          told.push(error.message)
-          ended.resolve()
-        },
-      },
-    )
-    await ended.promise
+    const { handler, heard, ended } = recordingHandler((given) => void (controller = given))
+    client.dispatcher.dispatch({ origin: ORIGIN, path: '/', method: 'GET', upgrade: 'x' }, handler)
+    await ended
     await delay(150)
-    expect(told).toEqual(['enough'])
+    expect(heard).toEqual(['enough'])
     expect(closed).toBe(true)
     await new Promise((resolve) => server.close(resolve))
   })

@@ -388,23 +388,18 @@ test('sockets to a task stay within connections also where a last attempt wants 
   const peaks = new Map<unknown, number>()
   const connector = buildConnector({})
   const client = keep(
-    clientOf(
-      tasks.map(({ label }) => label),
-      {
-        pool: {
-          connections: 1,
-          connect: (options, callback) => {
-            const socket = connector(options, callback) as unknown as Socket
-            open.push(Object.assign(socket, { task: options.hostname }))
-            const there = open.filter(
-              (each) => !each.destroyed && (each as never)['task'] === options.hostname,
-            )
-            peaks.set(options.hostname, Math.max(peaks.get(options.hostname) ?? 0, there.length))
-          },
+    clientOf(tasks, {
+      pool: {
+        connections: 1,
+        connect: (options, callback) => {
+          const socket = connector(options, callback) as unknown as Socket
+          open.push(Object.assign(socket, { task: options.hostname }))
+          const there = open.filter((each) => !each.destroyed && (each as never)['task'] === options.hostname)
+          peaks.set(options.hostname, Math.max(peaks.get(options.hostname) ?? 0, there.length))
         },
-        retry: { baseMs: 0 },
       },
-    ),
+      retry: { baseMs: 0 },
+    }),
   )
   const get = (path: string): Promise<string> =>
     textOf(client.request(`${originIn('http')}${path}`)).catch(

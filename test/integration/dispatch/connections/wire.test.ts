@@ -83,7 +83,7 @@ describe('an upgrade', () => {
       }),
       await switching('127.0.1.2', 'upgrade', echo(SWITCHES)),
     ]
-    const client = keep(clientOf(tasks.map(({ label }) => label)))
+    const client = keep(clientOf(tasks))
     const { socket } = await client.dispatcher.upgrade(upgrade)
     const closed = new Promise((resolve) => socket.once('close', resolve))
     socket.on('error', () => undefined)
@@ -104,7 +104,7 @@ describe('an upgrade', () => {
       }),
       await switching('127.0.1.2', 'upgrade', echo(SWITCHES)),
     ]
-    const client = keep(clientOf(tasks.map(({ label }) => label)))
+    const client = keep(clientOf(tasks))
     await expect(client.dispatcher.upgrade(upgrade)).rejects.toThrow('bad upgrade')
     expect(tasks.map(({ seen }) => seen.length)).toEqual([1, 0])
     expect(client.inspect().callsUnderWay).toBe(0)
@@ -129,7 +129,7 @@ describe('a CONNECT', () => {
       await switching('127.0.1.1', 'connect', (socket) => socket.destroy()),
       await switching('127.0.1.2', 'connect', echo('HTTP/1.1 200 OK\r\n\r\n')),
     ]
-    const client = keep(clientOf(tasks.map(({ label }) => label)))
+    const client = keep(clientOf(tasks))
     await expect(client.dispatcher.connect(tunnel)).rejects.toMatchObject({
       code: 'ONEHOP_ATTEMPTS_EXHAUSTED',
     })

@@ -10,6 +10,7 @@ import { buildConnector, type Dispatcher } from 'undici'
 import { describe, expect, test } from 'vitest'
 import { manualClock } from '../../../../src/testing/fakes/manual-clock.ts'
 import { clientOf, ORIGIN } from '../../../support/clients.ts'
+import { silentHandler } from '../../../support/handlers.ts'
 import { resources } from '../../../support/resources.ts'
 import type { TestServer } from '../../../support/servers.ts'
 
@@ -97,10 +98,7 @@ describe('a request that is itself at fault', () => {
     for (const name of names) {
       const error = await new Promise<Error>((resolve) => {
         const handler: Dispatcher.DispatchHandler = {
-          onRequestStart: () => undefined,
-          onResponseStart: () => undefined,
-          onResponseData: () => undefined,
-          onResponseEnd: () => undefined,
+          ...silentHandler,
           onResponseError: (_controller, failure) => resolve(failure),
           [name]: () => {
             throw new Error(`a bug in ${name}`)
@@ -297,13 +295,7 @@ test('an origin that made room for 1,000 others keeps its calls, and destroy sti
   for (let i = 0; i < 1_001; i++)
     client.dispatcher.dispatch(
       { origin: `http://s${i}.shop.local`, path: '/', method: 'GET' },
-      {
-        onRequestStart: (controller) => controller.abort(new Error('enough')),
-        onResponseStart: () => undefined,
-        onResponseData: () => undefined,
-        onResponseEnd: () => undefined,
-        onResponseError: () => undefined,
-      },
+      { ...silentHandler, onRequestStart: (controller) => controller.abort(new Error('enough')) },
     )
   expect(client.inspect().callsUnderWay).toBe(1)
   await client.dispatcher.destroy()

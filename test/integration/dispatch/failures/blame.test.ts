@@ -79,12 +79,7 @@ describe('a limit of this process', () => {
     const make = (): ReturnType<typeof https> =>
       https((_request, response) => void response.writeHead(200, overLimit).end('x'))
     const tasks = (await secureTasks([make, make])).map(keep)
-    const client = keep(
-      clientOf(
-        tasks.map(({ label }) => label),
-        { pool: { connect: { ca } } },
-      ),
-    )
+    const client = keep(clientOf(tasks, { pool: { connect: { ca } } }))
     for (let call = 0; call < 10; call++)
       await expect(client.request('https://orders.shop.local/')).rejects.toThrow('pool.maxHeaderSize')
     expect(attempts(client, 'https://orders.shop.local')).toBe(10)
@@ -134,12 +129,7 @@ describe('a limit of this process', () => {
       })
     const tasks = (await secureTasks([make, make])).map(keep)
     const pool = { allowH2: true, connect: { ca } }
-    const client = keep(
-      clientOf(
-        tasks.map(({ label }) => label),
-        { pool },
-      ),
-    )
+    const client = keep(clientOf(tasks, { pool }))
     const origin = 'https://orders.shop.local'
     for (let call = 0; call < 5; call++)
       await expect(client.request(origin, { method: 'POST' })).rejects.toThrow('ENHANCE_YOUR_CALM')
@@ -164,12 +154,7 @@ describe('a fault of the request', () => {
         stream.end('x')
       })
     const tasks = (await secureTasks([make, make])).map(keep)
-    const client = keep(
-      clientOf(
-        tasks.map(({ label }) => label),
-        { pool },
-      ),
-    )
+    const client = keep(clientOf(tasks, { pool }))
     const others = Array.from({ length: 10 }, () => client.request(origin).then(({ body }) => body.text()))
     await allSeen.promise
     isSlow = false
@@ -187,12 +172,7 @@ describe('a fault of the request', () => {
         stream.end('x')
       })
     const tasks = (await secureTasks([make, make])).map(keep)
-    const client = keep(
-      clientOf(
-        tasks.map(({ label }) => label),
-        { pool },
-      ),
-    )
+    const client = keep(clientOf(tasks, { pool }))
     const headers = Object.fromEntries(
       Array.from({ length: 20 }, (_, number) => [`x-${number}`, 'v'.repeat(7_000)]),
     )
@@ -212,12 +192,7 @@ describe('a fault of the request', () => {
       done(name === 'orders.shop.local' ? null : new Error('another name'))
     const make = (): ReturnType<typeof https> => https(answer, strict ? { SNICallback } : {})
     const tasks = (await secureTasks([make, make, make])).map(keep)
-    const client = keep(
-      clientOf(
-        tasks.map(({ label }) => label),
-        { pool: { connect: { ca } } },
-      ),
-    )
+    const client = keep(clientOf(tasks, { pool: { connect: { ca } } }))
     return { client, origin: `https://orders.shop.local:${tasks[0]?.port}`, hosts }
   }
 
@@ -272,12 +247,7 @@ describe('a fault of the request', () => {
     const make = (): ReturnType<typeof http2> =>
       http2((stream) => stream.respond({ ':status': 200 }, { endStream: true }))
     const tasks = (await secureTasks([make])).map(keep)
-    const client = keep(
-      clientOf(
-        tasks.map(({ label }) => label),
-        { pool },
-      ),
-    )
+    const client = keep(clientOf(tasks, { pool }))
     await expect(
       client.dispatcher.upgrade({ origin, path: '/', protocol: 'chat' } as never),
     ).rejects.toBeInstanceOf(Error)

@@ -7,6 +7,7 @@ import type { Candidate, Client, UpstreamInspection } from 'onehop'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { systemClock, type Clock } from '../../../../src/core/clock.ts'
 import { clientOf, ORIGIN } from '../../../support/clients.ts'
+import { recordingHandler, silentHandler } from '../../../support/handlers.ts'
 import { resources } from '../../../support/resources.ts'
 import { TestServer } from '../../../support/servers.ts'
 
@@ -80,10 +81,7 @@ test('a handler that throws in onResponseError is not called again', () => {
   const client = keep(clientOf([]))
   let told = 0
   const handler = {
-    onRequestStart: () => undefined,
-    onResponseStart: () => undefined,
-    onResponseData: () => undefined,
-    onResponseEnd: () => undefined,
+    ...silentHandler,
     onResponseError: () => {
       told++
       throw new Error('my handler')
@@ -117,19 +115,13 @@ test('a call that cannot be sent does not probe: the next call readmits the task
 test('headers that cannot be read fail the call, once, where it asks whether it may be hedged', async () => {
   const tasks = await servers(2)
   const client = keep(clientOf(tasks, { hedge: true, timeouts: { deadlineMs: 200 } }))
-  const told: string[] = []
+  const { handler, heard } = recordingHandler()
   client.dispatcher.dispatch(
     { origin: ORIGIN, path: '/', method: 'POST', headers: new Set([null]) as never },
-    {
-      onRequestStart: () => undefined,
-      onResponseStart: () => undefined,
-      onResponseData: () => undefined,
-      onResponseEnd: () => undefined,
-      onResponseError: (_controller, error) => void told.push(error.name),
-    },
+    handler,
   )
   await delay(400)
-  expect(told).toHaveLength(1)
+  expect(heard).toHaveLength(1)
   expect(client.inspect().callsUnderWay).toBe(0)
 })
 
@@ -149,19 +141,10 @@ test('a balancer that throws when it is asked for a hedge ends the call, and its
   for (const task of tasks)
     task.answer = (_request, response) => void setTimeout(() => response.end('late'), 300)
   asked = 0
-  const told: string[] = []
-  client.dispatcher.dispatch(
-    { origin: ORIGIN, path: '/', method: 'GET' },
-    {
-      onRequestStart: () => undefined,
-      onResponseStart: () => void told.push('headers'),
-      onResponseData: () => void told.push('data'),
-      onResponseEnd: () => void told.push('end'),
-      onResponseError: (_controller, error) => void told.push(error.message),
-    },
-  )
+  const { handler, heard } = recordingHandler()
+  client.dispatcher.dispatch({ origin: ORIGIN, path: '/', method: 'GET' }, handler)
   await delay(600)
-  expect(told).toEqual(['my balancer'])
+  expect(heard).toEqual(['my balancer'])
   expect(upstreams(client).map(({ pending }) => pending)).toEqual([0, 0])
 })
 
@@ -185,10 +168,7 @@ test('a handler that throws when its call is destroyed does not keep the others 
   client.dispatcher.dispatch(
     { origin: ORIGIN, path: '/503', method: 'GET' },
     {
-      onRequestStart: () => undefined,
-      onResponseStart: () => undefined,
-      onResponseData: () => undefined,
-      onResponseEnd: () => undefined,
+      ...silentHandler,
       onResponseError: () => {
         throw new Error('my handler')
       },

@@ -3,6 +3,7 @@ import type { ClientOptions } from 'onehop'
 import { Headers, type Dispatcher } from 'undici'
 import { describe, expect, test } from 'vitest'
 import { clientOf, ORIGIN } from '../../../support/clients.ts'
+import { silentHandler } from '../../../support/handlers.ts'
 import { resources } from '../../../support/resources.ts'
 
 const { keep, servers } = resources()
@@ -54,10 +55,7 @@ function dispatched(dispatcher: Dispatcher, headers: unknown): Promise<unknown> 
   return new Promise((_resolve, reject) => {
     const options = { origin: ORIGIN, path: '/', ...charge(headers) } as Dispatcher.DispatchOptions
     dispatcher.dispatch(options, {
-      onRequestStart: () => undefined,
-      onResponseStart: () => undefined,
-      onResponseData: () => undefined,
-      onResponseEnd: () => undefined,
+      ...silentHandler,
       onResponseError: (_controller, error) => reject(error),
     })
   })

@@ -2,6 +2,7 @@
 import type { Dispatcher } from 'undici'
 import { describe, expect, test } from 'vitest'
 import { clientOf, ORIGIN } from '../../../support/clients.ts'
+import { silentHandler } from '../../../support/handlers.ts'
 import { resources } from '../../../support/resources.ts'
 import { refusingAddress, type TestServer } from '../../../support/servers.ts'
 
@@ -128,9 +129,7 @@ test('one object of options may serve for many calls: each is sent as it was whe
     ;(shared['headers'] as Record<string, string>)['x-name'] = name
     return new Promise<void>((resolve, reject) => {
       client.dispatcher.dispatch(shared as unknown as Dispatcher.DispatchOptions, {
-        onRequestStart: () => undefined,
-        onResponseStart: () => undefined,
-        onResponseData: () => undefined,
+        ...silentHandler,
         onResponseEnd: () => resolve(),
         onResponseError: (_controller, error) => reject(error),
       })

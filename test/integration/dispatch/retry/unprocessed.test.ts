@@ -86,12 +86,7 @@ describe.each([
       const bodies: string[] = []
       const tasks = await tasksOf(make, echo(bodies))
       // Tasks are taken by turns, from the first.
-      const client = keep(
-        clientOf(
-          tasks.map(({ label }) => label),
-          { pool, outlier: false },
-        ),
-      )
+      const client = keep(clientOf(tasks, { pool, outlier: false }))
       expect(await send(client)).toBe('well abc')
       expect(bodies).toEqual(['abc'])
       expect(upstreams(client)).toMatchObject([{ requests: 1 }, { requests: 1, failures: 0 }])
@@ -101,12 +96,7 @@ describe.each([
   test('100 of 100 POSTs are answered', async () => {
     const bodies: string[] = []
     const tasks = await tasksOf(make, echo(bodies))
-    const client = keep(
-      clientOf(
-        tasks.map(({ label }) => label),
-        { pool },
-      ),
-    )
+    const client = keep(clientOf(tasks, { pool }))
     for (let call = 0; call < 100; call++) {
       const { body } = await client.request(ORIGIN, { method: 'POST', body: String(call) })
       expect(await body.text()).toBe(`well ${call}`)
@@ -122,12 +112,7 @@ test('where all tasks refuse, their connections are kept: no attempt makes a new
       connections++
     })
   const tasks = await tasksOf(counted, counted)
-  const client = keep(
-    clientOf(
-      tasks.map(({ label }) => label),
-      { pool, outlier: false },
-    ),
-  )
+  const client = keep(clientOf(tasks, { pool, outlier: false }))
   for (let call = 0; call < 10; call++)
     await expect(client.request(ORIGIN, { method: 'POST', body: 'abc' })).rejects.toMatchObject({
       attempts: { length: 3 },
@@ -135,37 +120,21 @@ test('where all tasks refuse, their connections are kept: no attempt makes a new
   expect(connections).toBe(2)
 })
 
-test('a stream that was reset otherwise may have been processed: a POST is not asked again', async () => {
-  const bodies: string[] = []
-  const reset = (): ReturnType<typeof http2Frames> =>
-    http2Frames((socket, stream) => socket.write(frame(RST_STREAM, 0, stream, words(INTERNAL_ERROR))))
-  const tasks = await tasksOf(reset, echo(bodies))
-  const client = keep(
-    clientOf(
-      tasks.map(({ label }) => label),
-      { pool },
-    ),
-  )
-  await expect(client.request(ORIGIN, { method: 'POST', body: 'abc' })).rejects.toMatchObject({
-    attempts: [{ outcome: { kind: 'transport-error', sent: true } }],
+const reset = (): ReturnType<typeof http2Frames> =>
+  http2Frames((socket, stream) => socket.write(frame(RST_STREAM, 0, stream, words(INTERNAL_ERROR))))
+const covering = (): ReturnType<typeof http2Frames> =>
+  http2Frames((socket, stream) => {
+    socket.write(frame(GOAWAY, 0, 0, words(stream, NO_ERROR)))
+    socket.end()
   })
-  expect(bodies).toEqual([])
-})
 
-test('a stream that GOAWAY covers may have been processed: a POST is not asked again', async () => {
+test.each([
+  ['was reset otherwise', reset],
+  ['GOAWAY covers', covering],
+])('a stream that %s may have been processed: a POST is not asked again', async (_name, make) => {
   const bodies: string[] = []
-  const covers = (): ReturnType<typeof http2Frames> =>
-    http2Frames((socket, stream) => {
-      socket.write(frame(GOAWAY, 0, 0, words(stream, NO_ERROR)))
-      socket.end()
-    })
-  const tasks = await tasksOf(covers, echo(bodies))
-  const client = keep(
-    clientOf(
-      tasks.map(({ label }) => label),
-      { pool },
-    ),
-  )
+  const tasks = await tasksOf(make, echo(bodies))
+  const client = keep(clientOf(tasks, { pool }))
   await expect(client.request(ORIGIN, { method: 'POST', body: 'abc' })).rejects.toMatchObject({
     attempts: [{ outcome: { kind: 'transport-error', sent: true } }],
   })
@@ -209,12 +178,7 @@ describe('a WebSocket to tasks that have HTTP/2 without RFC 8441', () => {
   test('works, as with an Agent, and counts against no task', async () => {
     const upgrades: string[] = []
     const tasks = await tasksOf(both(upgrades), both(upgrades))
-    const client = keep(
-      clientOf(
-        tasks.map(({ label }) => label),
-        { pool },
-      ),
-    )
+    const client = keep(clientOf(tasks, { pool }))
     for (let call = 0; call < 6; call++)
       expect(await firstMessage(client.dispatcher, 'wss://orders.shop.local')).toBe('well')
     expect(upgrades).toEqual(Array.from({ length: 6 }, () => 'websocket'))
@@ -231,12 +195,7 @@ describe('a WebSocket to tasks that have HTTP/2 without RFC 8441', () => {
   test('works with retries off, and while the tasks serve HTTP/2', async () => {
     const upgrades: string[] = []
     const tasks = await tasksOf(both(upgrades), both(upgrades))
-    const client = keep(
-      clientOf(
-        tasks.map(({ label }) => label),
-        { pool, retry: false },
-      ),
-    )
+    const client = keep(clientOf(tasks, { pool, retry: false }))
     for (let call = 0; call < 4; call++) {
       expect((await client.request(ORIGIN)).statusCode).toBe(200)
       expect(await firstMessage(client.dispatcher, 'wss://orders.shop.local')).toBe('well')
@@ -248,12 +207,7 @@ describe('a WebSocket to tasks that have HTTP/2 without RFC 8441', () => {
   test('so does any other upgrade, which HTTP/2 does not have', async () => {
     const upgrades: string[] = []
     const tasks = await tasksOf(both(upgrades))
-    const client = keep(
-      clientOf(
-        tasks.map(({ label }) => label),
-        { pool },
-      ),
-    )
+    const client = keep(clientOf(tasks, { pool }))
     const { socket } = await client.dispatcher.upgrade({
       origin: ORIGIN,
       path: '/',

@@ -1,7 +1,7 @@
 import { test } from 'vitest'
-import type { Transport } from '../support/transports/transports.ts'
-import { expectFailures, play } from './play.ts'
-import { scenariosOver } from '../../chaos/scenarios/transports.ts'
+import type { Transport } from '../../support/transports/transports.ts'
+import { expectFailures, play } from '../play.ts'
+import { scenariosOver } from '../../../chaos/scenarios/transports.ts'
 
 /** The bounds are those of the tests of the same names over HTTP. One file for each transport: files run beside one another. */
 export function testAsOverHttp(transport: Transport): void {
