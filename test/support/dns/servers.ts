@@ -1,7 +1,14 @@
 /** Small DNS servers on loopback that behave as a test says, odd behaviours included. */
 import { createSocket, type Socket } from 'node:dgram'
 import { createServer, type Socket as TcpSocket } from 'node:net'
-import { AUTHORITATIVE_ANSWER, decode, encode, type Answer, type DecodedPacket } from 'dns-packet'
+import {
+  AUTHORITATIVE_ANSWER,
+  decode,
+  encode,
+  type Answer,
+  type DecodedPacket,
+  type OptAnswer,
+} from 'dns-packet'
 import { onTestFinished } from 'vitest'
 
 export type Query = DecodedPacket & { readonly id: number }
@@ -168,6 +175,12 @@ export function soa(zone: string, ttl: number, minimum: number): Answer {
     minimum,
   }
   return { type: 'SOA', name: zone, ttl, data }
+}
+
+/** EDNS (RFC 6891) with these options. */
+export function opt(options: readonly { readonly code: number; readonly data: Buffer }[] = []): OptAnswer {
+  const header = { type: 'OPT', name: '.', udpPayloadSize: 4096, extendedRcode: 0, ednsVersion: 0, flags: 0 }
+  return { ...header, flag_do: false, options } as unknown as OptAnswer
 }
 
 export type Zone = Readonly<Record<string, Sections>>

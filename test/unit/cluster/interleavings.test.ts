@@ -10,7 +10,6 @@ import { roundRobin } from '../../../src/balancer/round-robin.ts'
 import type { Balancer, PickHint } from '../../../src/balancer/balancer.ts'
 import { Cluster } from '../../../src/cluster/cluster.ts'
 import type { TaskLocation } from '../../../src/cluster/locality/locality.ts'
-import { DEFAULT_OUTLIER } from '../../../src/cluster/health/outlier.ts'
 import type { Upstream } from '../../../src/cluster/upstream.ts'
 import type { Random } from '../../../src/core/clock.ts'
 import type { Outcome } from '../../../src/core/outcome.ts'
@@ -19,7 +18,7 @@ import type { View } from '../../../src/discovery/view.ts'
 import { RetryBudget } from '../../../src/dispatch/retry/budget.ts'
 import { manualClock } from '../../../src/testing/fakes/manual-clock.ts'
 import { seededRandom } from '../../../src/testing/fakes/seeded-random.ts'
-import { answered, FALLBACK, hint, refused } from '../../support/clusters.ts'
+import { clusterOptions, answered, FALLBACK, hint, refused } from '../../support/clusters.ts'
 
 const MOST_TASKS = 7
 const ZONES = ['a', 'b', undefined] as const
@@ -119,17 +118,13 @@ test('property: a pick is a candidate of the best tier that can take the call; s
       const departed = new Set<Upstream>()
       const location: TaskLocation = { zone: 'a', subnets: [], instanceId: undefined, addresses: [] }
       const cluster = new Cluster(view, {
-        host: 'orders.shop.local',
-        portOf: () => 80,
+        ...clusterOptions(clock, chance),
         fallback: given.hasFallback ? FALLBACK : undefined,
         balancer: given.balancer(chance),
-        outlier: DEFAULT_OUTLIER,
         slowStartMs: 10_000,
         maxPending: given.maxPending,
         subset: given.subset === undefined ? undefined : { size: given.subset, clientId: 'me' },
         callerLocality: given.knowsZone ? { source: { location }, peers: undefined } : undefined,
-        clock,
-        random: chance,
         onDeparted: (upstream) => departed.add(upstream),
       })
       let now = 0
