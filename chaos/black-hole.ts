@@ -7,7 +7,7 @@ import { hasEnded, killOnInterruption } from './interruption.ts'
 /** On loopback a connection that is taken is there within microseconds. */
 const TAKEN_WITHIN_MS = 200
 /** Linux takes one or two more than the backlog says. */
-const MOST_TO_FILL = 16
+const MAX_TO_FILL = 16
 
 /**
  * An address where connections are neither taken nor refused, as behind a security group that does not know the
@@ -51,7 +51,7 @@ export class BlackHole implements AsyncDisposable {
   }
 
   async #fill(port: number): Promise<void> {
-    for (let count = 0; count < MOST_TO_FILL; count++) {
+    for (let count = 0; count < MAX_TO_FILL; count++) {
       const socket = connect(port, this.address)
       socket.on('error', () => undefined)
       this.#filling.push(socket)

@@ -16,7 +16,7 @@ import { ClosedError } from '../core/errors.ts'
 import { LoopLag } from '../core/loop-lag.ts'
 import type { FallbackSettings, RouterSettings, ServiceSettings } from './settings.ts'
 
-const MOST_ORIGINS = 1_000
+const MAX_ORIGINS = 1_000
 const DEFAULT_PORT: Readonly<Record<string, number>> = { 'http:': 80, 'https:': 443 }
 
 /** Finds out where this process runs. */
@@ -49,7 +49,7 @@ export class RouteTable implements Routes {
   readonly #location: CallerLocation
   readonly #routes: LRUCache<string, KnownRoute>
   /** Origins that are not discovered, so that a process-wide dispatcher parses each but once. */
-  readonly #elsewhere = new LRUCache<string, true>({ max: MOST_ORIGINS })
+  readonly #elsewhere = new LRUCache<string, true>({ max: MAX_ORIGINS })
   /** Made room for others, and still have calls under way. */
   readonly #retired = new Set<KnownRoute>()
   /** Found last: nearly always the next one, too, and the cache's accounts of who was used when cost more than a pick. */
@@ -62,7 +62,7 @@ export class RouteTable implements Routes {
     this.#lag = new LoopLag(settings.clock)
     this.#location = location
     this.#routes = new LRUCache({
-      max: MOST_ORIGINS,
+      max: MAX_ORIGINS,
       // The least used origin makes room; its calls end in peace.
       // Nobody waits for its end, and none of its calls is left to fail.
       dispose: (route) => void this.#retire(route).catch(() => undefined),

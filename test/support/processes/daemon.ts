@@ -29,7 +29,7 @@ export interface DaemonSpec {
 const UP_WITHIN_MS = 20_000
 const DOWN_WITHIN_MS = 5_000
 const POLL_MS = 10
-const MOST_PORTS_TRIED = 20
+const MAX_PORTS_TRIED = 20
 
 /** Where Debian has daemons; not on the path of an ordinary user. */
 const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin']
@@ -103,7 +103,7 @@ export class Daemon implements AsyncDisposable {
   async restart(): Promise<void> {
     await this.kill()
     // Nobody else is likely to have taken its port in between; who passes by goes again.
-    for (let tried = 0; tried < MOST_PORTS_TRIED; tried++) if (await this.#comesUp()) return
+    for (let tried = 0; tried < MAX_PORTS_TRIED; tried++) if (await this.#comesUp()) return
     throw new Error(`port ${this.#port} was taken by another while ${this.#name} was down`)
   }
 
@@ -132,13 +132,13 @@ export class Daemon implements AsyncDisposable {
   }
 
   async #startSomewhere(): Promise<void> {
-    for (let tried = 0; tried < MOST_PORTS_TRIED; tried++) {
+    for (let tried = 0; tried < MAX_PORTS_TRIED; tried++) {
       this.#port = await freePort()
       const files = Object.entries(this.#spec.files(this.#port, this.#folder))
       await Promise.all(files.map(([name, text]) => writeFile(join(this.#folder, name), text)))
       if (await this.#comesUp()) return
     }
-    throw new Error(`each of ${MOST_PORTS_TRIED} ports was taken before ${this.#name} could have it`)
+    throw new Error(`each of ${MAX_PORTS_TRIED} ports was taken before ${this.#name} could have it`)
   }
 
   /** @returns false when its port was taken */

@@ -20,7 +20,7 @@ import { manualClock } from '../../../src/testing/fakes/manual-clock.ts'
 import { seededRandom } from '../../../src/testing/fakes/seeded-random.ts'
 import { clusterOptions, answered, FALLBACK, hint, refused } from '../../support/clusters.ts'
 
-const MOST_TASKS = 7
+const MAX_TASKS = 7
 const ZONES = ['a', 'b', undefined] as const
 
 type Step =
@@ -54,7 +54,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 1,
     arbitrary: fc.record({
       kind: fc.constant('snapshot' as const),
-      tasks: fc.uniqueArray(fc.nat(MOST_TASKS - 1), { maxLength: MOST_TASKS }),
+      tasks: fc.uniqueArray(fc.nat(MAX_TASKS - 1), { maxLength: MAX_TASKS }),
     }),
   },
   {
@@ -77,7 +77,7 @@ const setting = fc.record({
   subset: fc.constantFrom(undefined, 2),
 })
 
-const ALL: readonly Endpoint[] = Array.from({ length: MOST_TASKS }, (_, index) => {
+const ALL: readonly Endpoint[] = Array.from({ length: MAX_TASKS }, (_, index) => {
   const zone = ZONES[index % ZONES.length]
   return taskEndpoint(`10.0.0.${index + 1}`, { port: 80, weight: 1 + (index % 3), ...(zone && { zone }) })
 })
@@ -104,8 +104,8 @@ class TestView implements View {
   }
   async whenUsable(): Promise<void> {}
   refreshEarly(): void {}
-  addWitness(): void {}
-  removeWitness(): void {}
+  addLivenessSource(): void {}
+  removeLivenessSource(): void {}
 }
 
 test('property: a pick is a candidate of the best tier that can take the call; survivors stay; pending returns to 0', () => {

@@ -1,7 +1,7 @@
 import fc, { type Arbitrary } from 'fast-check'
 import { expect, test } from 'vitest'
 import { ResolutionFailedError } from '../../src/core/errors.ts'
-import { checkedSnapshot } from '../../src/discovery/guard/validate-snapshot.ts'
+import { validateSnapshot } from '../../src/discovery/guard/validate-snapshot.ts'
 import { taskEndpoint, type Snapshot } from '../../src/discovery/endpoint.ts'
 import { parseServiceName } from '../../src/discovery/service-name.ts'
 import { NAME } from './dns-corpus.ts'
@@ -66,7 +66,7 @@ test('anything at all is a snapshot that can be used, or a ResolutionFailedError
     60_000,
     fc.property(fc.oneof({ weight: 9, arbitrary: snapshot }, { weight: 1, arbitrary: odd }), (value) => {
       try {
-        const checked = checkedSnapshot(value as Snapshot, SERVICE, 0)
+        const checked = validateSnapshot(value as Snapshot, SERVICE, 0)
         expect(checked).toBe(value)
         for (const { address, weight, port } of checked.endpoints) {
           expect(typeof address === 'string' && weight > 0 && Number.isFinite(weight)).toBe(true)
