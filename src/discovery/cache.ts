@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { keepAlive } from '../core/clock.ts'
 import { ClosedError } from '../core/errors.ts'
-import { withTimeout } from '../core/async/with-timeout.ts'
+import { inTime } from '../core/async/with-timeout.ts'
 import type { ServiceName } from './service-name.ts'
 import { ServiceView, type Source } from './service-view.ts'
 
@@ -80,7 +80,7 @@ export class SnapshotCache {
     const { resolver, clock } = this.#source
     const waiting = keepAlive(clock)
     const limit = { clock, limitMs: CLOSE_LIMIT_MS, late: closesLate }
-    await withTimeout(limit, async () => resolver.close?.()).finally(() => waiting.cancel())
+    await inTime(limit, async () => resolver.close?.()).finally(() => waiting.cancel())
   }
 
   /** To be called when no call is under way any more. */

@@ -5,7 +5,7 @@ import { validateSnapshot } from './guard/validate-snapshot.ts'
 import { differenceOf, sameEndpoints } from './endpoint-set.ts'
 import type { Snapshot } from './endpoint.ts'
 import { fullJitter } from '../core/async/jitter.ts'
-import { withTimeout } from '../core/async/with-timeout.ts'
+import { inTime } from '../core/async/with-timeout.ts'
 import { SampleMerger, type LivenessSource } from './sample-merger.ts'
 import type { Resolver } from './resolver.ts'
 import type { ServiceName } from './service-name.ts'
@@ -162,7 +162,7 @@ export class ServiceView implements View {
     const late = (): Error =>
       new ResolutionFailedError(this.service.host, `the resolver gave no answer in ${LOOKUP_LIMIT_MS} ms`)
     const limit = { clock, limitMs: LOOKUP_LIMIT_MS, signal: this.#abort.signal, late }
-    return withTimeout(limit, async (signal) => resolver.resolve(this.service, signal))
+    return inTime(limit, async (signal) => resolver.resolve(this.service, signal))
   }
 
   #accept(fresh: Snapshot, now: number): void {

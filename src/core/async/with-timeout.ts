@@ -13,7 +13,7 @@ export interface TimeLimit {
  * Runs `work` with a signal of its own, that aborts with the caller's or when the time is over. The promise
  * rejects at that moment, whether `work` heeds its signal or not.
  */
-export function withTimeout<Result>(
+export function inTime<Result>(
   { clock, limitMs, signal, late }: TimeLimit,
   work: (signal: AbortSignal) => Promise<Result>,
 ): Promise<Result> {

@@ -8,7 +8,7 @@ import { cloudMapError, CloudMapError } from './error.ts'
 import { cloudMapSettings, MAX_INSTANCES, type CloudMapOptions } from './options.ts'
 import type { Endpoint, Snapshot } from '../endpoint.ts'
 import { spread } from '../../core/async/jitter.ts'
-import { withTimeout } from '../../core/async/with-timeout.ts'
+import { inTime } from '../../core/async/with-timeout.ts'
 import type { Resolver } from '../resolver.ts'
 import type { ServiceName } from '../service-name.ts'
 
@@ -139,7 +139,7 @@ export function cloudMapResolver(options: CloudMapOptions & Injected = {}): Reso
       const place = { NamespaceName: namespace, ServiceName: service.service, ...settings.common }
       try {
         const limit = { clock, limitMs: LOOKUP_LIMIT_MS, signal, late }
-        const { endpoints, complete, revision } = await withTimeout(limit, (own) => look(service, place, own))
+        const { endpoints, complete, revision } = await inTime(limit, (own) => look(service, place, own))
         const expiresAt = clock.now() + spread(settings.revisionMs, JITTER_RATIO, random)
         return { service, endpoints, complete, expiresAt, source: 'cloud-map', revision }
       } catch (error) {

@@ -8,7 +8,7 @@ import { reasonOf } from '../../core/errors.ts'
 import type * as Exchange from './wire.ts'
 import type { DnsAnswer, DnsQuestion, DnsType, Edns } from './message.ts'
 import type { DnsServer } from './transport.ts'
-import { withTimeout } from '../../core/async/with-timeout.ts'
+import { inTime } from '../../core/async/with-timeout.ts'
 
 export interface AskOptions {
   /** For each message sent. */
@@ -83,11 +83,11 @@ async function askWhole(
   // A larger message came in fragments. All but the first are easily forged, so it is refused.
   const mostBytes = edns?.udpBytes ?? PLAIN_BYTES
   const overUdp = (): Promise<DnsAnswer> =>
-    withTimeout(limit, (signal) =>
+    inTime(limit, (signal) =>
       exchangeUdp(server, message, (bytes) => readAnswer(decodeAnswer, bytes, question, mostBytes), signal),
     )
   const overTcp = async (): Promise<DnsAnswer> => {
-    const answer = await withTimeout(limit, (signal) =>
+    const answer = await inTime(limit, (signal) =>
       exchangeTcp(server, message, (bytes) => readAnswer(decodeAnswer, bytes, question), signal),
     )
     if (answer.truncated) throw new AnsweredError('sent a truncated answer over TCP')
