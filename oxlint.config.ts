@@ -89,6 +89,7 @@ const config: ReturnType<typeof defineConfig> = defineConfig({
       files: [
         'test/**',
         'simulation/**',
+        'chaos/**',
         'examples/**',
         'benchmarks/**',
         'scripts/**',

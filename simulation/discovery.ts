@@ -34,8 +34,8 @@ export class CachedView implements View {
   async whenUsable(): Promise<void> {}
   /** Caches between a client and the registry return the same answer until the TTL ends. */
   refreshEarly(): void {}
-  addWitness(): void {}
-  removeWitness(): void {}
+  addLivenessSource(): void {}
+  removeLivenessSource(): void {}
 
   #refresh(): void {
     if (this.snapshot.endpoints !== this.#registry.endpoints) this.snapshot = this.#look()

@@ -175,12 +175,12 @@ function inspectRoute(route: KnownRoute, now: number): OriginInspection {
   const { cluster, budget } = route
   const upstreams = cluster.fallback === undefined ? cluster.tasks : [...cluster.tasks, cluster.fallback]
   return {
-    callsUnderWay: route.calls.count,
+    callsUnderWay: route.inFlight.count,
     // Without a load balancer all calls go to tasks, whatever state they are in.
     directShare: cluster.fallback === undefined ? 1 : cluster.directShare,
     zones: inspectZones(cluster.zones),
     retryBudget: Math.floor(budget.balance(now)),
-    hedging: inspectHedging(route.hedging, now),
+    hedging: inspectHedging(route.hedgePolicy, now),
     upstreams: upstreams.map((upstream) => inspectUpstream(upstream, cluster, now)),
   }
 }

@@ -4,17 +4,17 @@
  * `-- --clients onehop`: clients whose names match.
  */
 import { parseArgs } from 'node:util'
-import { onehop } from '../../test/chaos/clients/onehop.ts'
-import type { Client } from '../../test/chaos/clients/caller.ts'
-import { haproxy } from '../../test/chaos/clients/haproxy.ts'
-import { balancedPool, undiciDns, undiciDnsPRetry, undiciDnsRetry } from '../../test/chaos/clients/undici.ts'
-import { run } from '../../test/chaos/run.ts'
-import type { Scenario } from '../../test/chaos/stage.ts'
-import * as breaks from '../../test/chaos/scenarios/breaks.ts'
-import * as crashes from '../../test/chaos/scenarios/crashes.ts'
-import * as deployments from '../../test/chaos/scenarios/deployments.ts'
-import * as outages from '../../test/chaos/scenarios/outages.ts'
-import * as slowness from '../../test/chaos/scenarios/slowness.ts'
+import { onehop } from '../../chaos/clients/onehop.ts'
+import type { Client } from '../../chaos/clients/caller.ts'
+import { haproxy } from '../../chaos/clients/haproxy.ts'
+import { balancedPool, undiciDns, undiciDnsPRetry, undiciDnsRetry } from '../../chaos/clients/undici.ts'
+import { run } from '../../chaos/run.ts'
+import type { Scenario } from '../../chaos/stage.ts'
+import * as breaks from '../../chaos/scenarios/breaks.ts'
+import * as crashes from '../../chaos/scenarios/crashes.ts'
+import * as deployments from '../../chaos/scenarios/deployments.ts'
+import * as outages from '../../chaos/scenarios/outages.ts'
+import * as slowness from '../../chaos/scenarios/slowness.ts'
 import { header, row } from './table.ts'
 
 const CLIENTS: readonly Client[] = [

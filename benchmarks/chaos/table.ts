@@ -1,5 +1,5 @@
-import type { Report } from '../../test/chaos/run.ts'
-import { KINDS } from '../../test/chaos/tally.ts'
+import type { Report } from '../../chaos/run.ts'
+import { KINDS } from '../../chaos/tally.ts'
 
 const COLUMNS = [
   'scenario',

@@ -3,7 +3,7 @@ import { p2c } from '../../src/balancer/p2c.ts'
 import { Cluster } from '../../src/cluster/cluster.ts'
 import { systemRandom, type Clock } from '../../src/core/clock.ts'
 import { endpointsOf } from '../../src/discovery/cloud-map/endpoint.ts'
-import type { Endpoint } from '../../src/discovery/endpoint.ts'
+import type { Endpoint, Snapshot } from '../../src/discovery/endpoint.ts'
 import { parseServiceName, type ServiceName } from '../../src/discovery/service-name.ts'
 import type { ServiceView } from '../../src/discovery/service-view.ts'
 
@@ -38,6 +38,18 @@ function instance(index: number, generation: number): HttpInstanceSummary {
       ECS_SERVICE_NAME: 'orders',
       ECS_TASK_DEFINITION_FAMILY: 'orders',
     },
+  }
+}
+
+/** A complete answer. */
+export function snapshotOf(endpoints: readonly Endpoint[]): Snapshot {
+  return {
+    service: SERVICE,
+    endpoints,
+    complete: true,
+    expiresAt: 10_000,
+    source: 'benchmark',
+    revision: undefined,
   }
 }
 

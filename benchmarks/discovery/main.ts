@@ -6,8 +6,8 @@ import { runParts } from '../parts.ts'
 import { cachedResolve } from './cached-resolve.ts'
 import { coldBurst } from './cold-burst.ts'
 import { memory } from './memory.ts'
-import { queriesPerMinute } from './queries-per-minute.ts'
-import { queriesPerTtl } from './queries-per-ttl.ts'
+import { queriesPerMinute } from './queries/queries-per-minute.ts'
+import { queriesPerTtl } from './queries/queries-per-ttl.ts'
 import { reconcile } from './reconcile.ts'
 
 await runParts({

@@ -5,7 +5,7 @@ import { manualClock } from 'onehop/testing'
 import { systemRandom } from '../../src/core/clock.ts'
 import { taskEndpoint, type Endpoint } from '../../src/discovery/endpoint.ts'
 import { ServiceView } from '../../src/discovery/service-view.ts'
-import { addressOf, apiEndpoints, clusterOver, SERVICE } from './endpoints.ts'
+import { addressOf, apiEndpoints, clusterOver, SERVICE, snapshotOf } from './endpoints.ts'
 import type { Effort, Report, Row } from './report.ts'
 import { median } from './statistics.ts'
 
@@ -63,14 +63,7 @@ async function weigh(make: () => readonly Endpoint[], count: number, collect: ()
   const endpoints = make()
   const withSnapshot = collect()
   const clock = manualClock()
-  const snapshot = {
-    service: SERVICE,
-    endpoints,
-    complete: true,
-    expiresAt: 10_000,
-    source: 'benchmark',
-    revision: undefined,
-  }
+  const snapshot = snapshotOf(endpoints)
   const view = new ServiceView(SERVICE, {
     resolver: { resolve: async () => snapshot },
     clock,

@@ -1,10 +1,10 @@
 /** The cost of a new discovery answer for a client. */
 import { manualClock, seededRandom } from 'onehop/testing'
 import { systemRandom } from '../../src/core/clock.ts'
-import type { Endpoint, Snapshot } from '../../src/discovery/endpoint.ts'
+import type { Endpoint } from '../../src/discovery/endpoint.ts'
 import type { Resolver } from '../../src/discovery/resolver.ts'
 import { ServiceView } from '../../src/discovery/service-view.ts'
-import { apiEndpoints, clusterOver, SERVICE } from './endpoints.ts'
+import { apiEndpoints, clusterOver, SERVICE, snapshotOf } from './endpoints.ts'
 import type { Effort, Report, Row } from './report.ts'
 import { median } from './statistics.ts'
 
@@ -85,17 +85,6 @@ async function takeIn(sets: Sets, answers: number): Promise<Taken> {
   }
   view.close()
   return { viewUs: median(viewUs), clusterUs: median(clusterUs) }
-}
-
-function snapshotOf(endpoints: readonly Endpoint[]): Snapshot {
-  return {
-    service: SERVICE,
-    endpoints,
-    complete: true,
-    expiresAt: 10_000,
-    source: 'benchmark',
-    revision: undefined,
-  }
 }
 
 function rowOf(size: number, change: string, rounds: readonly Taken[]): Row {

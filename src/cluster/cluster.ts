@@ -8,7 +8,7 @@ import { emit } from '../core/events.ts'
 import { formatAddressPort } from '../core/ip.ts'
 import type { Outcome } from '../core/outcome.ts'
 import type { Endpoint } from '../discovery/endpoint.ts'
-import type { Witness } from '../discovery/sample-merger.ts'
+import type { LivenessSource } from '../discovery/sample-merger.ts'
 import type { View } from '../discovery/view.ts'
 import type { OutlierOptions } from './health/outlier.ts'
 import { PassiveHealth } from './health/passive-health.ts'
@@ -47,7 +47,7 @@ export interface ClusterOptions {
   readonly onDeparted: (upstream: Upstream) => void
 }
 
-export class Cluster implements Witness {
+export class Cluster implements LivenessSource {
   readonly #options: ClusterOptions
   readonly #view: View
   readonly #fallback: Upstream | undefined
@@ -80,12 +80,12 @@ export class Cluster implements Witness {
       random,
       onChange: () => this.#recount(),
     })
-    view.addWitness(this)
+    view.addLivenessSource(this)
   }
 
   /** No more calls are made with it: discovery need not ask it any more. */
   close(): void {
-    this.#view.removeWitness(this)
+    this.#view.removeLivenessSource(this)
   }
 
   *answeredSince(time: number): Iterable<Endpoint> {

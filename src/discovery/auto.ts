@@ -64,7 +64,7 @@ export function autoResolver(options: AutoOptions): Resolver {
   }
 
   /** Records a failure of the API. @returns whether DNS takes the lookup */
-  const isLeftToDns = (host: string, error: Error): boolean => {
+  const leaveToDns = (host: string, error: Error): boolean => {
     const standing = standings.memo(host)
     const now = clock.now()
     if (!standing.failed(error, now)) return false
@@ -105,12 +105,12 @@ export function autoResolver(options: AutoOptions): Resolver {
       (own) =>
         askApi(service, own).catch((cause: unknown) => {
           failure = asError(cause)
-          if (!own.aborted) isLeftToDns(host, failure)
+          if (!own.aborted) leaveToDns(host, failure)
           throw cause
         }),
       (own) => {
         const slow = `the Cloud Map API gave no answer in ${headStartMs} ms`
-        if (failure === undefined) isLeftToDns(host, new CloudMapError(host, 'outage', slow))
+        if (failure === undefined) leaveToDns(host, new CloudMapError(host, 'outage', slow))
         return askDns(service, own)
       },
     )
@@ -127,7 +127,7 @@ export function autoResolver(options: AutoOptions): Resolver {
       try {
         return await askApi(service, signal)
       } catch (cause) {
-        if (signal.aborted || !isLeftToDns(host, asError(cause))) throw cause
+        if (signal.aborted || !leaveToDns(host, asError(cause))) throw cause
         return askDns(service, signal)
       }
     },

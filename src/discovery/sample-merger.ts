@@ -7,8 +7,8 @@ import type { Endpoint, Snapshot } from './endpoint.ts'
  */
 const UNSEEN_TTLS = 2.1
 
-/** Who calls the endpoints of a service, and so knows which of them live. */
-export interface Witness {
+/** Reports which endpoints of a service answer calls. */
+export interface LivenessSource {
   /** Those that answered a call at or after `time` (on the clock), and took every connection since. */
   answeredSince(time: number): Iterable<Endpoint>
 }
@@ -31,7 +31,7 @@ interface Sighting {
  *
  * Time without answers does not count: after an outage of the source, one sample must not end what it lacks.
  */
-export class KnownEndpoints {
+export class SampleMerger {
   readonly #sightings = new Map<string, Sighting>()
   /** The last answer, if it was the whole set: sightings that were not needed yet. */
   #whole: readonly Endpoint[] | undefined
@@ -42,7 +42,7 @@ export class KnownEndpoints {
   #ttlMs = 0
 
   /** The whole set, in the light of one more answer. */
-  take(answer: Snapshot, now: number, witnesses: Iterable<Witness>): readonly Endpoint[] {
+  merge(answer: Snapshot, now: number, sources: Iterable<LivenessSource>): readonly Endpoint[] {
     if (answer.complete) this.#sightings.clear()
     else if (this.#whole !== undefined) this.#see(this.#whole)
     this.#whole = answer.complete ? answer.endpoints : undefined
@@ -51,7 +51,7 @@ export class KnownEndpoints {
     this.#ttlMs = Math.max(0, answer.expiresAt - now)
     if (answer.complete) return answer.endpoints
     this.#see(answer.endpoints)
-    this.#dropUnseen(now, witnesses)
+    this.#dropUnseen(now, sources)
     return Array.from(this.#sightings.values(), ({ endpoint }) => endpoint)
   }
 
@@ -66,7 +66,7 @@ export class KnownEndpoints {
       this.#sightings.set(placeOf(endpoint), { endpoint, at: this.#coveredMs, ttlMs: this.#ttlMs })
   }
 
-  #dropUnseen(now: number, witnesses: Iterable<Witness>): void {
+  #dropUnseen(now: number, sources: Iterable<LivenessSource>): void {
     // The longest, because a cached answer has the rest of its TTL.
     let ttlMs = 0
     for (const sighting of this.#sightings.values()) ttlMs = Math.max(ttlMs, sighting.ttlMs)
@@ -74,15 +74,15 @@ export class KnownEndpoints {
     let living: ReadonlySet<string> | undefined
     for (const [place, { at }] of this.#sightings) {
       if (at > seenSince) continue
-      living ??= placesOf(witnesses, now - UNSEEN_TTLS * ttlMs)
+      living ??= placesOf(sources, now - UNSEEN_TTLS * ttlMs)
       if (!living.has(place)) this.#sightings.delete(place)
     }
   }
 }
 
-function placesOf(witnesses: Iterable<Witness>, since: number): ReadonlySet<string> {
+function placesOf(sources: Iterable<LivenessSource>, since: number): ReadonlySet<string> {
   const places = new Set<string>()
-  for (const witness of witnesses)
-    for (const endpoint of witness.answeredSince(since)) places.add(placeOf(endpoint))
+  for (const source of sources)
+    for (const endpoint of source.answeredSince(since)) places.add(placeOf(endpoint))
   return places
 }

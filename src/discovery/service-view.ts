@@ -1,12 +1,12 @@
 import type { Clock, Random, Timer } from '../core/clock.ts'
 import { ClosedError, OnehopError, ResolutionFailedError, reasonOf } from '../core/errors.ts'
 import { emit } from '../core/events.ts'
-import { checkedSnapshot } from './guard/validate-snapshot.ts'
+import { validateSnapshot } from './guard/validate-snapshot.ts'
 import { differenceOf, sameEndpoints } from './endpoint-set.ts'
 import type { Snapshot } from './endpoint.ts'
 import { fullJitter } from '../core/async/jitter.ts'
 import { inTime } from '../core/async/with-timeout.ts'
-import { KnownEndpoints, type Witness } from './sample-merger.ts'
+import { SampleMerger, type LivenessSource } from './sample-merger.ts'
 import type { Resolver } from './resolver.ts'
 import type { ServiceName } from './service-name.ts'
 import type { View } from './view.ts'
@@ -30,7 +30,7 @@ const EARLY_REFRESH_EVERY_MS = 1_000
 /** The same, while lookups fail: a source that is throttled or down is not helped by more of them. */
 const EARLY_RETRY_EVERY_MS = 5_000
 /** A TTL of 0, or a clock that a resolver of the user's misread, must not mean a lookup per request. */
-const SHORTEST_TTL_MS = 1_000
+const MIN_TTL_MS = 1_000
 /**
  * How late the timer may be that refreshes a name in use: until it has fired, calls go on with what expired. A process
  * that stood still for longer waits for a fresh answer, as it would after a pause.
@@ -75,8 +75,8 @@ export class ServiceView implements View {
   refreshes = 0
   failures = 0
   readonly #source: Source
-  readonly #known = new KnownEndpoints()
-  readonly #witnesses = new Set<Witness>()
+  readonly #merger = new SampleMerger()
+  readonly #livenessSources = new Set<LivenessSource>()
   #flight: Promise<void> | undefined
   #abort = new AbortController()
   #timer: Timer | undefined
@@ -104,12 +104,12 @@ export class ServiceView implements View {
     await this.#refresh()
   }
 
-  addWitness(witness: Witness): void {
-    this.#witnesses.add(witness)
+  addLivenessSource(source: LivenessSource): void {
+    this.#livenessSources.add(source)
   }
 
-  removeWitness(witness: Witness): void {
-    this.#witnesses.delete(witness)
+  removeLivenessSource(source: LivenessSource): void {
+    this.#livenessSources.delete(source)
   }
 
   refreshEarly(now: number, callsFail: boolean): void {
@@ -147,7 +147,7 @@ export class ServiceView implements View {
     this.#lookedUpAt = clock.now()
     this.lookups++
     try {
-      const snapshot = checkedSnapshot(await this.#ask(), this.service, clock.now())
+      const snapshot = validateSnapshot(await this.#ask(), this.service, clock.now())
       if (this.#state === 'closed') throw new ClosedError('the client')
       this.#accept(snapshot, clock.now())
     } catch (error) {
@@ -172,24 +172,24 @@ export class ServiceView implements View {
     this.refreshedAt = now
     this.refreshes++
     // After a pause, what was true before may be another task's address by now.
-    if (this.#idle) this.#known.forget()
-    const held = this.#holds(fresh, now) && !this.#idle
+    if (this.#idle) this.#merger.forget()
+    const held = this.#holdIfEmpty(fresh, now) && !this.#idle
     this.#idle = false
-    const merged = held ? [] : this.#known.take(fresh, now, this.#witnesses)
+    const merged = held ? [] : this.#merger.merge(fresh, now, this.#livenessSources)
     const endpoints =
       previous !== undefined && (held || sameEndpoints(previous.endpoints, merged))
         ? previous.endpoints
         : merged
     this.#everHadEndpoints ||= endpoints.length > 0
     this.snapshot = endpoints === fresh.endpoints ? fresh : { ...fresh, endpoints }
-    const expiresAt = Math.max(fresh.expiresAt, now + SHORTEST_TTL_MS)
+    const expiresAt = Math.max(fresh.expiresAt, now + MIN_TTL_MS)
     this.usableUntil = expiresAt + LATE_TIMER_MS
     this.#refreshIn(expiresAt - now)
     if (endpoints !== previous?.endpoints) this.#announce(this.snapshot, previous)
   }
 
-  /** Whether an answer is one that is not believed yet: empty, after one that was not. */
-  #holds(fresh: Snapshot, now: number): boolean {
+  /** @returns whether the answer is not believed yet, because it is empty after one that was not */
+  #holdIfEmpty(fresh: Snapshot, now: number): boolean {
     const isFirst = this.emptySince === undefined
     this.emptySince = fresh.endpoints.length > 0 ? undefined : (this.emptySince ?? now)
     const known = this.snapshot?.endpoints.length ?? 0

@@ -1,4 +1,4 @@
-import type { Witness } from './sample-merger.ts'
+import type { LivenessSource } from './sample-merger.ts'
 import type { Snapshot } from './endpoint.ts'
 
 /**
@@ -22,7 +22,7 @@ export interface View {
    * every 5 s, unless calls fail for it.
    */
   refreshEarly(now: number, callsFail: boolean): void
-  /** Has `witness` asked, from now on, which endpoints live that a sample lacks. */
-  addWitness(witness: Witness): void
-  removeWitness(witness: Witness): void
+  /** From now on, `source` says which endpoints live that a sample lacks. */
+  addLivenessSource(source: LivenessSource): void
+  removeLivenessSource(source: LivenessSource): void
 }

@@ -72,7 +72,7 @@ export interface Route {
   /** How long a connection may take, in ms. */
   readonly connectMs: number
   /** undefined: calls are not hedged. */
-  readonly hedging: HedgePolicy | undefined
+  readonly hedgePolicy: HedgePolicy | undefined
   /** The scheme's default port, for tasks without one; undefined: the URL or `port` sets it. */
   readonly assumedPort?: number | undefined
   /** How long an attempt may take. */
@@ -83,7 +83,7 @@ export interface Route {
   readonly deadlineMs: number | undefined
   /** The header, in lower case, with the ms that a call has left; undefined: not sent. */
   readonly deadlineHeader: string | undefined
-  readonly calls: InFlight
+  readonly inFlight: InFlight
   /** Beyond these, calls are refused at once. Infinity: no limit. */
   readonly maxPending: MaxPending
   readonly clock: Clock

@@ -16,7 +16,7 @@ import { ClosedError } from '../core/errors.ts'
 import { LoopLag } from '../core/loop-lag.ts'
 import type { FallbackSettings, RouterSettings, ServiceSettings } from './settings.ts'
 
-const MOST_ORIGINS = 1_000
+const MAX_ORIGINS = 1_000
 const DEFAULT_PORT: Readonly<Record<string, number>> = { 'http:': 80, 'https:': 443 }
 
 /** Finds out where this process runs. */
@@ -49,7 +49,7 @@ export class RouteTable implements Routes {
   readonly #location: CallerLocation
   readonly #routes: LRUCache<string, KnownRoute>
   /** Origins that are not discovered, so that a process-wide dispatcher parses each but once. */
-  readonly #elsewhere = new LRUCache<string, true>({ max: MOST_ORIGINS })
+  readonly #elsewhere = new LRUCache<string, true>({ max: MAX_ORIGINS })
   /** Made room for others, and still have calls under way. */
   readonly #retired = new Set<KnownRoute>()
   /** Found last: nearly always the next one, too, and the cache's accounts of who was used when cost more than a pick. */
@@ -62,7 +62,7 @@ export class RouteTable implements Routes {
     this.#lag = new LoopLag(settings.clock)
     this.#location = location
     this.#routes = new LRUCache({
-      max: MOST_ORIGINS,
+      max: MAX_ORIGINS,
       // The least used origin makes room; its calls end in peace.
       // Nobody waits for its end, and none of its calls is left to fail.
       dispose: (route) => void this.#retire(route).catch(() => undefined),
@@ -88,7 +88,7 @@ export class RouteTable implements Routes {
   }
 
   get callsUnderWay(): number {
-    return this.#all().reduce((sum, { calls }) => sum + calls.count, 0)
+    return this.#all().reduce((sum, { inFlight }) => sum + inFlight.count, 0)
   }
 
   known(): readonly KnownRoute[] {
@@ -100,7 +100,7 @@ export class RouteTable implements Routes {
     this.#location.close()
     const closed = this.#cache.close()
     const ended = this.#all().map(async (route) => {
-      await route.calls.whenIdle()
+      await route.inFlight.whenIdle()
       await end(route)
     })
     await allEnded([closed, ...ended]).finally(() => this.#cache.forget())
@@ -112,7 +112,7 @@ export class RouteTable implements Routes {
     this.#location.close()
     const closed = this.#cache.close()
     const ended = this.#all().map(async (route) => {
-      route.calls.destroy(error ?? new ClosedError('the client'))
+      route.inFlight.destroy(error ?? new ClosedError('the client'))
       await route.pools.destroy(error)
       await end(route)
     })
@@ -130,7 +130,7 @@ export class RouteTable implements Routes {
       this.#lastKey = undefined
       this.#last = undefined
     }
-    await route.calls.whenIdle()
+    await route.inFlight.whenIdle()
     this.#retired.delete(route)
     route.cluster.close()
     for (const service of route.holds) this.#cache.release(service)
@@ -192,7 +192,7 @@ export class RouteTable implements Routes {
       retry: settings.retry,
       budget: new RetryBudget(settings.budget, clock.now()),
       connectMs: settings.connectMs,
-      hedging: settings.hedge === undefined ? undefined : new HedgePolicy(settings.hedge, clock.now()),
+      hedgePolicy: settings.hedge === undefined ? undefined : new HedgePolicy(settings.hedge, clock.now()),
       deadlineHeader: settings.deadlineHeader,
       assumedPort: url.port === '' && settings.port === undefined ? DEFAULT_PORT[url.protocol] : undefined,
       limits: {
@@ -202,7 +202,7 @@ export class RouteTable implements Routes {
       mayQueue:
         mayQueue(settings.pool) || (settings.fallback !== undefined && mayQueue(fallbackPoolOf(settings))),
       deadlineMs: settings.deadlineMs,
-      calls: new InFlight(),
+      inFlight: new InFlight(),
       maxPending: settings.maxPending,
       clock,
       lag: this.#lag,

@@ -1,6 +1,11 @@
 import { test } from 'vitest'
 import { expectFailures, expectFailuresInAll, play } from './play.ts'
-import { connectTimeoutWithLimit, resetMidBody, resetMidHeaders, resetOnAccept } from './scenarios/breaks.ts'
+import {
+  connectTimeoutWithLimit,
+  resetMidBody,
+  resetMidHeaders,
+  resetOnAccept,
+} from '../../chaos/scenarios/breaks.ts'
 
 test('an address that takes no connections fails nothing with connectMs: 250', async () => {
   expectFailures(await play(connectTimeoutWithLimit))

@@ -1,8 +1,8 @@
 import { AttemptsExhaustedError } from 'onehop'
 import { expect, test } from 'vitest'
 import { expectFailures, play, type Played } from './play.ts'
-import { hangWithLimit, kill, refuse, terminate } from './scenarios/crashes.ts'
-import type { Failure } from './tally.ts'
+import { hangWithLimit, kill, refuse, terminate } from '../../chaos/scenarios/crashes.ts'
+import type { Failure } from '../../chaos/tally.ts'
 
 /** Until the news of a death is heard on a busy machine. */
 const NEWS_MS = 100

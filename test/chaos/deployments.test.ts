@@ -1,6 +1,6 @@
 import { test } from 'vitest'
 import { expectFailures, play } from './play.ts'
-import { deployment, halfWithoutDns } from './scenarios/deployments.ts'
+import { deployment, halfWithoutDns } from '../../chaos/scenarios/deployments.ts'
 
 test('a deployment that replaces all tasks fails nothing, with answers of DNS that are up to a TTL old', async () => {
   expectFailures(await play(deployment))

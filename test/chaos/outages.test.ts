@@ -1,8 +1,14 @@
 import { OnehopError } from 'onehop'
 import { expect, test } from 'vitest'
-import { wasInFlight } from './in-flight.ts'
+import { wasInFlight } from '../../chaos/tally.ts'
 import { expectFailures, play } from './play.ts'
-import { allDown, allDownWithFallback, fallbackDown, OUTAGE_MS, recovery } from './scenarios/outages.ts'
+import {
+  allDown,
+  allDownWithFallback,
+  fallbackDown,
+  OUTAGE_MS,
+  recovery,
+} from '../../chaos/scenarios/outages.ts'
 
 test('with all tasks dead and no fallback, each call fails at once, with an error that says so', async () => {
   const { tally } = await play(allDown)

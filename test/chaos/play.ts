@@ -1,11 +1,11 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { eventNames } from 'onehop'
 import { expect } from 'vitest'
-import { onehop } from './clients/onehop.ts'
-import { FailedEarlyError, TIMEOUT_MS } from './load.ts'
-import { run, type Report } from './run.ts'
-import type { Scenario } from './stage.ts'
-import type { Failure, Kind } from './tally.ts'
+import { onehop } from '../../chaos/clients/onehop.ts'
+import { FailedEarlyError, TIMEOUT_MS } from '../../chaos/load.ts'
+import { run, type Report } from '../../chaos/run.ts'
+import type { Scenario } from '../../chaos/stage.ts'
+import type { Failure, Kind } from '../../chaos/tally.ts'
 
 /** Calls that count for longer: `ONEHOP_CHAOS=long npm run test:chaos`. */
 const LONG = process.env['ONEHOP_CHAOS'] === 'long'
@@ -22,7 +22,7 @@ export interface Played extends Report {
  */
 const STOOD_STILL_MS = 150
 const LATE_P99_MS = 15
-const MOST_RUNS = 4
+const MAX_RUNS = 4
 
 /** Plays a scenario to a client of ours. */
 export async function play(scenario: Scenario): Promise<Played> {
@@ -31,8 +31,8 @@ export async function play(scenario: Scenario): Promise<Played> {
     const { lateMaxMs, lateP99Ms } = played
     const disturbed = lateMaxMs >= STOOD_STILL_MS || lateP99Ms >= LATE_P99_MS
     if (played instanceof FailedEarlyError) {
-      if (!disturbed || runs === MOST_RUNS) throw played
-    } else if (!disturbed || runs === MOST_RUNS) return played
+      if (!disturbed || runs === MAX_RUNS) throw played
+    } else if (!disturbed || runs === MAX_RUNS) return played
     const late = `up to ${lateMaxMs.toFixed(0)} ms late, p99 ${lateP99Ms.toFixed(0)} ms`
     console.log(`${scenario.name}: this process was ${late}; again`)
   }

@@ -5,10 +5,10 @@
  */
 import { expect, test } from 'vitest'
 import { expectFailures, expectFailuresInAll, play } from './play.ts'
-import type { Report } from './run.ts'
-import { connectTimeout } from './scenarios/breaks.ts'
-import { hang } from './scenarios/crashes.ts'
-import { tenfold, twoSeconds, twoSecondsHedged, unavailable } from './scenarios/slowness.ts'
+import type { Report } from '../../chaos/run.ts'
+import { connectTimeout } from '../../chaos/scenarios/breaks.ts'
+import { hang } from '../../chaos/scenarios/crashes.ts'
+import { tenfold, twoSeconds, twoSecondsHedged, unavailable } from '../../chaos/scenarios/slowness.ts'
 
 function addedP99Ms({ tally, control }: Report): number {
   return tally.latencyMs(0.99) - (control?.latencyMs(0.99) ?? 0)

@@ -6,8 +6,8 @@ import {
   onlyTaskKilled,
   onlyTaskRefuses,
   unreachableDns,
-} from './scenarios/starts.ts'
-import { wasInFlight } from './in-flight.ts'
+} from '../../chaos/scenarios/starts.ts'
+import { wasInFlight } from '../../chaos/tally.ts'
 
 test('calls that are there before DNS has answered fail nothing', async () => {
   expectFailures(await play(coldStart))

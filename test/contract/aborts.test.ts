@@ -4,8 +4,8 @@ import type { RequestListener } from 'node:http'
 import { PassThrough, Readable } from 'node:stream'
 import { fetch } from 'undici'
 import { describe, expect } from 'vitest'
-import { sameAsUndici, type Serving, type Way } from './ways.ts'
-import { WireServer } from './wire-server.ts'
+import { sameAsUndici, type Serving, type Way } from './support/ways.ts'
+import { WireServer } from './support/wire-server.ts'
 
 /** Says how far a request has come, and goes no further. */
 const stands: RequestListener = (request, response) => {

@@ -6,9 +6,9 @@ import { pipeline } from 'node:stream/promises'
 import type { Dispatcher } from 'undici'
 import { describe, expect, test } from 'vitest'
 import { clientOf, originOver } from '../support/clients.ts'
-import { TRANSPORTS, type Transport } from '../support/transports.ts'
-import { waysTo, type Way } from './ways.ts'
-import { WireServer } from './wire-server.ts'
+import { TRANSPORTS, type Transport } from '../support/transports/transports.ts'
+import { waysTo, type Way } from './support/ways.ts'
+import { WireServer } from './support/wire-server.ts'
 
 const PIECE = 64 * 1024
 const PIECES = 256

@@ -7,10 +7,10 @@ import { PassThrough, Readable } from 'node:stream'
 import { gzipSync } from 'node:zlib'
 import { EventSource, fetch, FormData, interceptors, WebSocket, type Dispatcher } from 'undici'
 import { describe, expect } from 'vitest'
-import { asked, echo } from './echo.ts'
-import { trace } from './trace.ts'
-import { sameAsUndici, type Scenario, type Serving, type Way } from './ways.ts'
-import { WireServer } from './wire-server.ts'
+import { asked, echo } from './support/echo.ts'
+import { trace } from './support/trace.ts'
+import { sameAsUndici, type Scenario, type Serving, type Way } from './support/ways.ts'
+import { WireServer } from './support/wire-server.ts'
 
 const http =
   (answer: RequestListener): Serving =>

@@ -4,10 +4,10 @@ import type { RequestListener } from 'node:http'
 import type { Dispatcher } from 'undici'
 import { describe, expect, test } from 'vitest'
 import { clientOf, originOver } from '../support/clients.ts'
-import { TRANSPORTS, type Transport } from '../support/transports.ts'
-import { trace } from './trace.ts'
-import { waysTo, type Way } from './ways.ts'
-import { WireServer } from './wire-server.ts'
+import { TRANSPORTS, type Transport } from '../support/transports/transports.ts'
+import { trace } from './support/trace.ts'
+import { waysTo, type Way } from './support/ways.ts'
+import { WireServer } from './support/wire-server.ts'
 
 interface Ending extends Way {
   readonly dispatcher: Dispatcher & { closed?: boolean; destroyed?: boolean }

@@ -2,10 +2,10 @@
 import type { RequestListener } from 'node:http'
 import type { Dispatcher } from 'undici'
 import { describe, expect } from 'vitest'
-import { echo } from './echo.ts'
-import { trace, traced } from './trace.ts'
-import { sameAsUndici, type Serving, type Way } from './ways.ts'
-import { WireServer } from './wire-server.ts'
+import { echo } from './support/echo.ts'
+import { trace, traced } from './support/trace.ts'
+import { sameAsUndici, type Serving, type Way } from './support/ways.ts'
+import { WireServer } from './support/wire-server.ts'
 
 const http =
   (answer: RequestListener): Serving =>

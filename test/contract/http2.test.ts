@@ -5,8 +5,8 @@ import { Readable } from 'node:stream'
 import { Agent, fetch, FormData, type Dispatcher } from 'undici'
 import { describe, expect, test } from 'vitest'
 import { clientOf } from '../support/clients.ts'
-import { ca, cert, key } from '../support/tls.ts'
-import { trace } from './trace.ts'
+import { ca, cert, key } from '../support/transports/tls.ts'
+import { trace } from './support/trace.ts'
 
 type Answer = (request: Http2ServerRequest, response: Http2ServerResponse) => void
 interface Over {

@@ -8,7 +8,7 @@ import { describe, expect, test } from 'vitest'
 import type { Client } from 'onehop'
 import { clientOf, ORIGIN, originOver } from '../support/clients.ts'
 import { resources } from '../support/resources.ts'
-import { httpServer, TRANSPORTS, type Transport } from '../support/transports.ts'
+import { httpServer, TRANSPORTS, type Transport } from '../support/transports/transports.ts'
 
 const { keep, servers } = resources()
 
@@ -106,7 +106,7 @@ async function callAll(
  * The last attempt gets a connection of its own, but not where the task has as many as it may and others use them: a call may
  * meet three dead ones in a row then.
  */
-const MOST_LOST = 100
+const MAX_LOST = 100
 const ATTEMPTS = 3
 
 function callsOver({ name }: Transport): number {
@@ -157,7 +157,7 @@ describe.each(transports)('connections that are closed just as a request goes ou
     await withTasks(transport, async (client, tasks) => {
       const { answered, failed } = await callAll(client, transport, init)
       const told = failed.map(({ error }) => error.message).join('\n')
-      expect(failed.length, told).toBeLessThanOrEqual(transport.name === 'capped' ? count / MOST_LOST : 0)
+      expect(failed.length, told).toBeLessThanOrEqual(transport.name === 'capped' ? count / MAX_LOST : 0)
       for (const { error } of failed) expect(error.attempts).toHaveLength(ATTEMPTS)
       expect(answered).toBe(count - failed.length)
       expect(tasks.acted.size).toBeGreaterThanOrEqual(answered)

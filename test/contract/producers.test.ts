@@ -3,9 +3,9 @@ import type { RequestListener } from 'node:http'
 import { Readable } from 'node:stream'
 import type { ClientOptions } from 'onehop'
 import { describe, expect, test } from 'vitest'
-import { TRANSPORTS } from '../support/transports.ts'
-import { echo } from './echo.ts'
-import { failures, pair as pairOver, type Pair } from './replay-tasks.ts'
+import { TRANSPORTS } from '../support/transports/transports.ts'
+import { echo } from './support/echo.ts'
+import { failures, pair as pairOver, type Pair } from './support/replay-tasks.ts'
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 

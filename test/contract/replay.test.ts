@@ -4,10 +4,10 @@ import type { ClientOptions } from 'onehop'
 import { Agent, FormData, interceptors } from 'undici'
 import { describe, expect, test } from 'vitest'
 import { ORIGIN } from '../support/clients.ts'
-import { TRANSPORTS, type Transport } from '../support/transports.ts'
-import { echo } from './echo.ts'
-import { failures, framed, pair } from './replay-tasks.ts'
-import { WireServer } from './wire-server.ts'
+import { TRANSPORTS, type Transport } from '../support/transports/transports.ts'
+import { echo } from './support/echo.ts'
+import { failures, framed, pair } from './support/replay-tasks.ts'
+import { WireServer } from './support/wire-server.ts'
 
 const KEPT = 64 * 1024
 

@@ -1,9 +1,9 @@
 import { Readable } from 'node:stream'
 import { FormData, Headers } from 'undici'
 import { describe, expect } from 'vitest'
-import { asked, echo, type RequestOptions } from './echo.ts'
-import { sameAsUndici, type Scenario, type Serving } from './ways.ts'
-import { WireServer } from './wire-server.ts'
+import { asked, echo, type RequestOptions } from './support/echo.ts'
+import { sameAsUndici, type Scenario, type Serving } from './support/ways.ts'
+import { WireServer } from './support/wire-server.ts'
 
 const server: Serving = (transport) => WireServer.http(echo, transport)
 /** HTTP/2 has no words beside its status. */

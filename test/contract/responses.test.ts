@@ -3,10 +3,10 @@ import type { RequestListener } from 'node:http'
 import type { Socket } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { describe, expect } from 'vitest'
-import { asked } from './echo.ts'
-import { trace } from './trace.ts'
-import { sameAsUndici, type Serving, type Way } from './ways.ts'
-import { WireServer } from './wire-server.ts'
+import { asked } from './support/echo.ts'
+import { trace } from './support/trace.ts'
+import { sameAsUndici, type Serving, type Way } from './support/ways.ts'
+import { WireServer } from './support/wire-server.ts'
 
 const http =
   (answer: RequestListener): Serving =>

@@ -1,23 +1,13 @@
 /** Answers as Route 53, Consul and other servers send them: what the mutations begin with. */
-import type { OptAnswer } from 'dns-packet'
 import type { DnsQuestion, DnsType } from '../../src/discovery/dns/message.ts'
-import { a, aaaa, cname, NXDOMAIN, SERVFAIL, soa, srv } from '../support/dns-servers.ts'
+import { a, aaaa, cname, NXDOMAIN, opt, SERVFAIL, soa, srv } from '../support/dns/servers.ts'
 import { writeMessage, type Written, type WrittenMessage } from './dns-writer.ts'
 
 export const NAME = 'orders.shop.local'
 const END = 'lb-1.eu-west-1.elb.example'
 
-const OPT: OptAnswer = {
-  type: 'OPT',
-  name: '.',
-  udpPayloadSize: 4096,
-  extendedRcode: 0,
-  ednsVersion: 0,
-  flags: 0,
-  flag_do: false,
-  // A cookie (RFC 7873), as many servers send it.
-  options: [{ code: 10, data: Buffer.from('0123456789abcdef') }],
-} as unknown as OptAnswer
+/** With a cookie (RFC 7873), as many servers send it. */
+const OPT = opt([{ code: 10, data: Buffer.from('0123456789abcdef') }])
 
 const asks = (type: DnsType, name = NAME): DnsQuestion => ({ id: 0x1234, name, type })
 export const QUESTION: DnsQuestion = asks('A')

@@ -8,14 +8,14 @@ import { mutant } from './dns-mutations.ts'
 import { writeMessage } from './dns-writer.ts'
 import { fuzz } from './fuzz.ts'
 
-const MOST_RECORDS = 2048
-const LONGEST_TTL = 2 ** 31 - 1
+const MAX_RECORDS = 2048
+const MAX_TTL = 2 ** 31 - 1
 
 const isInteger = (value: number, min: number, max: number): boolean =>
   Number.isInteger(value) && value >= min && value <= max
 
 function faultOf(record: DnsRecord): string | undefined {
-  if (!isInteger(record.ttlSeconds, 0, LONGEST_TTL)) return 'TTL'
+  if (!isInteger(record.ttlSeconds, 0, MAX_TTL)) return 'TTL'
   if (record.name !== record.name.toLowerCase() || record.name.length > 255) return 'name'
   switch (record.type) {
     case 'A':
@@ -27,7 +27,7 @@ function faultOf(record: DnsRecord): string | undefined {
       return numbers.every((value) => isInteger(value, 0, 65_535)) ? undefined : 'port, priority or weight'
     }
     case 'SOA':
-      return isInteger(record.minimumSeconds, 0, LONGEST_TTL) ? undefined : 'minimum'
+      return isInteger(record.minimumSeconds, 0, MAX_TTL) ? undefined : 'minimum'
     case 'CNAME':
     case 'NS':
       return undefined
@@ -45,7 +45,7 @@ function readSoundly(bytes: Buffer, question: Parameters<typeof decodeAnswer>[1]
   }
   if (answer === undefined) return undefined
   const records = [...answer.answers, ...answer.authorities, ...answer.additionals]
-  if (records.length > MOST_RECORDS) throw new Error(`${records.length} records`)
+  if (records.length > MAX_RECORDS) throw new Error(`${records.length} records`)
   // No record takes less than a root's name and ten bytes of fields.
   if (records.length > bytes.length / 11) throw new Error('more records than bytes for them')
   if (answer.truncated && records.length > 0) throw new Error('records of a truncated answer')

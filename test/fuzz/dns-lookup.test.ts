@@ -20,13 +20,13 @@ const NOTHING: DnsAnswer = {
  * Each target costs at most the questions for A and AAAA along eight aliases each; messages of the corpus name 40
  * targets, and a duplicate or a splice doubles that at most, four times.
  */
-const MOST_QUESTIONS = 40 * 2 ** 4 * 2 * 8
+const MAX_QUESTIONS = 40 * 2 ** 4 * 2 * 8
 
 /** Answers with the mutants of messages for the question in turn, and with the whole message after those. */
 function server(mutants: readonly Mutant[]): Ask {
   let questions = 0
   return async (name, type) => {
-    if (++questions > MOST_QUESTIONS) throw new TypeError('asks without an end')
+    if (++questions > MAX_QUESTIONS) throw new TypeError('asks without an end')
     const fitting = (message: Mutant['original']): boolean =>
       message.question.name === name && message.question.type === type
     const mutated = mutants.filter(({ original }) => fitting(original))

@@ -1,7 +1,7 @@
 /** What holds of every set of endpoints, wherever it comes from. */
 import { addressGuard, guarded } from '../../src/discovery/guard/address-guard.ts'
 import { ResolutionFailedError } from '../../src/core/errors.ts'
-import { checkedSnapshot } from '../../src/discovery/guard/validate-snapshot.ts'
+import { validateSnapshot } from '../../src/discovery/guard/validate-snapshot.ts'
 import type { Endpoint, Snapshot } from '../../src/discovery/endpoint.ts'
 import { parseServiceName } from '../../src/discovery/service-name.ts'
 import { NAME } from './dns-corpus.ts'
@@ -39,7 +39,7 @@ export async function throughGuard(
     if (fault !== undefined) throw new Error(`${fault} of ${JSON.stringify(endpoint)}`)
   }
   // Else one endpoint would take the whole set down.
-  return checkedSnapshot(passed, SERVICE, 0)
+  return validateSnapshot(passed, SERVICE, 0)
 }
 
 function faultOf({ address, port, weight, tier }: Endpoint): string | undefined {

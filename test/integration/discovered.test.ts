@@ -11,7 +11,7 @@ import { createClient, roundRobin, type Client, type ClientOptions } from 'oneho
 import { startLocalAws, type LocalAws } from 'onehop/testing'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { apiServer, instances } from '../support/cloud-map-server.ts'
-import { NXDOMAIN, response as dnsResponse, udpServer } from '../support/dns-servers.ts'
+import { NXDOMAIN, response as dnsResponse, udpServer } from '../support/dns/servers.ts'
 import { ORIGIN } from '../support/clients.ts'
 import { startServers, type TestServer } from '../support/servers.ts'
 

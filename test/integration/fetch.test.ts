@@ -12,7 +12,7 @@ import { describe, expect, test } from 'vitest'
 import { clientOf, ORIGIN } from '../support/clients.ts'
 import { resources } from '../support/resources.ts'
 import type { Seen, TestServer } from '../support/servers.ts'
-import { ca, cert, key } from '../support/tls.ts'
+import { ca, cert, key } from '../support/transports/tls.ts'
 
 const { keep, servers } = resources()
 

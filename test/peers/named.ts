@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process'
 import { Resolver } from 'node:dns/promises'
 import { promisify } from 'node:util'
-import { Daemon, findProgram, type Program } from './daemon.ts'
+import { Daemon, findProgram, type Program } from '../support/processes/daemon.ts'
 
 const NAMED: Program = { name: 'named', debianPackage: 'bind9' }
 const NSUPDATE: Program = { name: 'nsupdate', debianPackage: 'bind9-dnsutils' }

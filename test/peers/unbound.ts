@@ -1,5 +1,5 @@
 /** unbound as the caching resolver between a client and an authority, as the VPC's resolver is. */
-import { Daemon, type Program } from './daemon.ts'
+import { Daemon, type Program } from '../support/processes/daemon.ts'
 
 const UNBOUND: Program = { name: 'unbound', debianPackage: 'unbound' }
 

@@ -6,8 +6,7 @@ import {
   type ScriptedAnswer,
   type ScriptedResolver,
 } from '../../src/testing/fakes/scripted-resolver.ts'
-import type { TestServer } from './servers.ts'
-import type { Transport } from './transports.ts'
+import type { Transport } from './transports/transports.ts'
 
 export const ORIGIN = 'http://orders.shop.local'
 
@@ -16,9 +15,12 @@ export function originOver({ scheme }: Transport): string {
   return `${scheme}://orders.shop.local`
 }
 
-/** A client on real time whose discovery answers what the test says. Tasks are taken in turn, from the first. */
+/**
+ * A client on real time whose discovery answers what the test says. Tasks are taken in turn, from the first.
+ * @param answer of discovery; servers stand for their addresses
+ */
 export function clientOf(
-  answer: ScriptedAnswer | Promise<ScriptedAnswer> | readonly TestServer[],
+  answer: ScriptedAnswer | Promise<ScriptedAnswer> | readonly { readonly label: string }[],
   options: ClientOptions = {},
 ): Client & { resolver: ScriptedResolver } {
   const script = Array.isArray(answer)

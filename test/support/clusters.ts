@@ -3,8 +3,8 @@ import { Cluster, type ClusterOptions } from '../../src/cluster/cluster.ts'
 import { DEFAULT_OUTLIER } from '../../src/cluster/health/outlier.ts'
 import type { Upstream } from '../../src/cluster/upstream.ts'
 import { SnapshotCache } from '../../src/discovery/cache.ts'
+import type { Clock, Random } from '../../src/core/clock.ts'
 import type { ServiceView } from '../../src/discovery/service-view.ts'
-import type { Endpoint } from '../../src/discovery/endpoint.ts'
 import { parseServiceName } from '../../src/discovery/service-name.ts'
 import type { Outcome } from '../../src/core/outcome.ts'
 import { manualClock, type ManualClock } from '../../src/testing/fakes/manual-clock.ts'
@@ -15,16 +15,7 @@ import {
 } from '../../src/testing/fakes/scripted-resolver.ts'
 import { seededRandom } from '../../src/testing/fakes/seeded-random.ts'
 
-export const FALLBACK: Endpoint = {
-  address: 'balancer.internal',
-  port: 80,
-  tier: 1,
-  zone: undefined,
-  weight: 1,
-  id: undefined,
-  attributes: undefined,
-  origin: 'http://balancer.internal',
-}
+export { LOAD_BALANCER as FALLBACK } from '../../simulation/load-balancer.ts'
 
 export interface TestCluster {
   readonly clock: ManualClock
@@ -46,7 +37,16 @@ export async function testCluster(
     parseServiceName('orders.shop.local', ['shop.local']),
   )
   const departed: Upstream[] = []
-  const cluster = new Cluster(view, {
+  const onDeparted = (upstream: Upstream): void => void departed.push(upstream)
+  const cluster = new Cluster(view, { ...clusterOptions(clock, random), onDeparted, ...options })
+  await cluster.ready()
+  cluster.reconcileIfChanged(clock.now())
+  return { clock, resolver, view, cluster, departed }
+}
+
+/** p2c, no slow start, no limits. */
+export function clusterOptions(clock: Clock, random: Random): ClusterOptions {
+  return {
     host: 'orders.shop.local',
     portOf: (endpoint) => endpoint.port ?? 80,
     fallback: undefined,
@@ -58,12 +58,8 @@ export async function testCluster(
     callerLocality: undefined,
     clock,
     random,
-    onDeparted: (upstream) => departed.push(upstream),
-    ...options,
-  })
-  await cluster.ready()
-  cluster.reconcileIfChanged(clock.now())
-  return { clock, resolver, view, cluster, departed }
+    onDeparted: () => undefined,
+  }
 }
 
 export function hint(now: number): { now: number; key: undefined } {

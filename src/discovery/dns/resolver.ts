@@ -52,7 +52,7 @@ interface DnsSettings extends StubOptions {
 }
 
 /** A TTL of 0 must not mean a query for each request. */
-const SHORTEST_TTL_MS = 1000
+const MIN_TTL_MS = 1000
 /** Task sets change within minutes, whatever a zone's TTLs say. */
 const MAX_TTL_MS = 60_000
 /** A service without tasks may get some at any moment. */
@@ -207,7 +207,7 @@ function snapshotOf(service: ServiceName, found: Found, now: number): Snapshot {
     service,
     endpoints: found.endpoints,
     complete: found.complete,
-    expiresAt: now + Math.min(longestTtlMs, Math.max(SHORTEST_TTL_MS, found.ttlMs)),
+    expiresAt: now + Math.min(longestTtlMs, Math.max(MIN_TTL_MS, found.ttlMs)),
     source: 'dns',
     revision: undefined,
   }

@@ -7,7 +7,7 @@ interface Failing {
   readonly until: number
 }
 
-const SHORTEST_MS = 1000
+const MIN_MS = 1000
 const MAX_MS = 30_000
 
 /**
@@ -24,7 +24,7 @@ export class ServerBackoff {
     if (this.#failing.size === 0) return servers
     const first: DnsServer[] = []
     const last: DnsServer[] = []
-    for (const server of servers) (this.#isOut(server, now) ? last : first).push(server)
+    for (const server of servers) (this.#claimTurn(server, now) ? first : last).push(server)
     return [...first, ...last]
   }
 
@@ -37,18 +37,18 @@ export class ServerBackoff {
     const key = keyOf(server)
     const before = this.#failing.get(key)
     if (before !== undefined && askedAt < before.since) return
-    const backoffMs = before === undefined ? SHORTEST_MS : Math.min(MAX_MS, before.backoffMs * 2)
+    const backoffMs = before === undefined ? MIN_MS : Math.min(MAX_MS, before.backoffMs * 2)
     this.#failing.set(key, { backoffMs, since: now, until: now + backoffMs })
   }
 
-  /** Once a back-off is over, one query finds out for all others, which go on as before in the meantime. */
-  #isOut(server: DnsServer, now: number): boolean {
+  /** @returns whether the server has its turn. When a back-off is over, one query claims it; others go on as before. */
+  #claimTurn(server: DnsServer, now: number): boolean {
     const key = keyOf(server)
     const failing = this.#failing.get(key)
-    if (failing === undefined) return false
-    if (failing.until > now) return true
+    if (failing === undefined) return true
+    if (failing.until > now) return false
     this.#failing.set(key, { ...failing, until: now + failing.backoffMs })
-    return false
+    return true
   }
 }
 

@@ -4,7 +4,7 @@ import { checkCidr, familyOf, rangesOf } from '../../core/cidr.ts'
 import { systemClock, type Clock } from '../../core/clock.ts'
 import { InvalidOptionsError, ResolutionFailedError } from '../../core/errors.ts'
 import { emit } from '../../core/events.ts'
-import { checkedTasks } from './validate-snapshot.ts'
+import { validateTasks } from './validate-snapshot.ts'
 import { embeddedIpv4 } from './embedded-ipv4.ts'
 import type { Endpoint, Snapshot } from '../endpoint.ts'
 import type { Resolver } from '../resolver.ts'
@@ -85,7 +85,7 @@ export function addressGuard(options: AddressGuardOptions = {}): AddressGuard {
 export function guarded(resolver: Resolver, guard: AddressGuard, clock: Clock = systemClock): Resolver {
   return {
     async resolve(service, signal) {
-      const snapshot = checkedTasks(await resolver.resolve(service, signal), service, clock.now())
+      const snapshot = validateTasks(await resolver.resolve(service, signal), service, clock.now())
       return withoutRefused(snapshot, service, guard)
     },
     close: () => resolver.close?.(),

@@ -9,7 +9,7 @@ const A_DAY_MS = 86_400_000
  * @param now on the clock
  * @throws ResolutionFailedError saying what is wrong with it
  */
-export function checkedSnapshot(snapshot: Snapshot, { host }: ServiceName, now: number): Snapshot {
+export function validateSnapshot(snapshot: Snapshot, { host }: ServiceName, now: number): Snapshot {
   const wrong = faultOf(snapshot, now)
   if (wrong !== undefined)
     throw new ResolutionFailedError(host, `the resolver returned no snapshot: ${wrong}`)
@@ -21,8 +21,8 @@ export function checkedSnapshot(snapshot: Snapshot, { host }: ServiceName, now: 
  * which endpoint is the load balancer, and by which name one is called, is for the user to say.
  * @throws ResolutionFailedError saying what is wrong with it
  */
-export function checkedTasks(snapshot: Snapshot, service: ServiceName, now: number): Snapshot {
-  const wrong = restFaultOf(checkedSnapshot(snapshot, service, now))
+export function validateTasks(snapshot: Snapshot, service: ServiceName, now: number): Snapshot {
+  const wrong = restFaultOf(validateSnapshot(snapshot, service, now))
   if (wrong !== undefined)
     throw new ResolutionFailedError(service.host, `the resolver returned no snapshot of tasks: ${wrong}`)
   return snapshot

@@ -77,8 +77,8 @@ export class Call extends CallController implements AttemptOwner, PickHint {
   }
 
   #start(): void {
-    const { clock, budget, calls, maxPending } = this.route
-    calls.begin()
+    const { clock, budget, inFlight, maxPending } = this.route
+    inFlight.begin()
     try {
       this.handler.onRequestStart?.(this, null)
     } catch (error) {
@@ -86,7 +86,7 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     }
     // The handler may abort here: its signal may have been aborted before.
     if (this.isOver) return
-    if (calls.count > maxPending.perOrigin) {
+    if (inFlight.count > maxPending.perOrigin) {
       this.failed(tooManyCalls(this.route))
       return
     }
@@ -176,7 +176,7 @@ export class Call extends CallController implements AttemptOwner, PickHint {
   }
 
   proceed({ waitMs, upstream }: Retry, failed: Attempt, outcome: Outcome): void {
-    const { calls, clock } = this.route
+    const { inFlight, clock } = this.route
     if (upstream === undefined) {
       this.hedge?.dropFailed(failed)
       return
@@ -192,7 +192,7 @@ export class Call extends CallController implements AttemptOwner, PickHint {
       this.#beginNow()
       return
     }
-    if (!calls.startsWaiting(this)) return
+    if (!inFlight.startsWaiting(this)) return
     this.#wait = clock.setTimer(() => this.#beginNow(), waitMs, true)
   }
 
@@ -218,19 +218,19 @@ export class Call extends CallController implements AttemptOwner, PickHint {
 
   /** Sets up what only some calls have: a deadline, which may be over already, and a hedge. */
   #prepare(now: number): void {
-    const { clock, hedging, deadlineMs } = this.route
+    const { clock, hedgePolicy, deadlineMs } = this.route
     const limitMs = this.#request.deadlineMs ?? deadlineMs
     if (limitMs === 0) this.#exceedDeadline(limitMs)
     else if (limitMs !== undefined)
       this.#deadline = new CallDeadline(clock, limitMs, now, (ms) => this.#exceedDeadline(ms))
-    if (hedging === undefined || this.isOver) return
-    this.hedge = hedgeFor(this.route, hedging, this.#request.options, now, (afterMs) =>
+    if (hedgePolicy === undefined || this.isOver) return
+    this.hedge = hedgeFor(this.route, hedgePolicy, this.#request.options, now, (afterMs) =>
       this.#beginBeside(afterMs),
     )
   }
 
   #beginWhenReady(): void {
-    if (!this.route.calls.startsWaiting(this)) return
+    if (!this.route.inFlight.startsWaiting(this)) return
     this.#wait = keepAlive(this.route.clock)
     this.route.cluster.ready().then(
       () => this.#beginNow(),
@@ -240,8 +240,8 @@ export class Call extends CallController implements AttemptOwner, PickHint {
 
   #beginNow(): void {
     if (this.isOver) return
-    const { calls, clock } = this.route
-    calls.stopsWaiting(this)
+    const { inFlight, clock } = this.route
+    inFlight.stopsWaiting(this)
     this.#wait?.cancel()
     const now = clock.now()
     this.#refresh(now)
@@ -356,9 +356,9 @@ export class Call extends CallController implements AttemptOwner, PickHint {
   protected finish(error: Error | undefined): boolean {
     if (this.isOver) return false
     this.isOver = true
-    const { calls } = this.route
-    calls.end()
-    if (this.#wait !== undefined || this.#attempts === 0) calls.stopsWaiting(this)
+    const { inFlight } = this.route
+    inFlight.end()
+    if (this.#wait !== undefined || this.#attempts === 0) inFlight.stopsWaiting(this)
     this.#wait?.cancel()
     this.#release()
     this.#deadline?.cancel()

@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Http2ServerResponse } from 'node:http2'
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
-import { httpServer, type Accept, type Transport } from '../../support/transports.ts'
+import { httpServer, type Accept, type Transport } from '../../support/transports/transports.ts'
 import { Draw } from './draw.ts'
 import type { Ledger } from './ledger.ts'
 import { isWhole, textOf } from './messages.ts'

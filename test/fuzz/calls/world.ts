@@ -15,7 +15,7 @@ import {
 } from 'onehop'
 import { systemClock } from '../../../src/core/clock.ts'
 import { seededRandom } from '../../../src/testing/fakes/seeded-random.ts'
-import { TRANSPORTS, type Transport } from '../../support/transports.ts'
+import { TRANSPORTS, type Transport } from '../../support/transports/transports.ts'
 import { Awake } from './awake.ts'
 import { makeCall, type MadeCall } from './call.ts'
 import { Draw } from './draw.ts'

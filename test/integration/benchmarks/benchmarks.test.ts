@@ -1,16 +1,9 @@
-import { execFile } from 'node:child_process'
-import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import type { Report } from '../../../benchmarks/discovery/report.ts'
-
-// What `npm run bench:discovery` runs on, whatever the tests do: Node 22 has no `await using`.
-const NODE = new URL('../../../node_modules/.bin/node', import.meta.url).pathname
-const MAIN = new URL('../../../benchmarks/discovery/main.ts', import.meta.url).pathname
+import { runBenchmark } from '../../support/benchmarks.ts'
 
 test('the discovery benchmark runs, ends by itself, and counts what it should', async () => {
-  const flags = ['--conditions=onehop:source', MAIN, '--quick', '--json']
-  const { stdout } = await promisify(execFile)(NODE, flags, { timeout: 60_000 })
-  const { reports } = JSON.parse(stdout) as { reports: readonly Report[] }
+  const reports = await runBenchmark('discovery')
   expect(reports.map(({ name }) => name)).toEqual(['cached', 'reconcile', 'memory', 'minute', 'ttl', 'cold'])
   for (const { columns, rows } of reports) {
     expect(rows.length).toBeGreaterThan(0)

@@ -12,11 +12,11 @@ import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { resources } from '../../support/resources.ts'
 import type { TestServer } from '../../support/servers.ts'
 import { apiServer, instances, type Respond } from '../../support/cloud-map-server.ts'
-import { a, response, tcpServer, udpServer, type UdpServer } from '../../support/dns-servers.ts'
-import type { Script, Told } from '../../support/lookup-process.ts'
+import { a, response, tcpServer, udpServer, type UdpServer } from '../../support/dns/servers.ts'
+import type { Script, Told } from '../../support/processes/lookup.ts'
 
 const NAME = 'orders.shop.local'
-const PROGRAM = fileURLToPath(new URL('../../support/lookup-process.ts', import.meta.url))
+const PROGRAM = fileURLToPath(new URL('../../support/processes/lookup.ts', import.meta.url))
 const run = promisify(execFile)
 const { servers } = resources()
 let task: TestServer

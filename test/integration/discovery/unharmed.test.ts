@@ -3,10 +3,10 @@ import { execFile, execFileSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
-import { a, response, udpServer } from '../../support/dns-servers.ts'
+import { a, response, udpServer } from '../../support/dns/servers.ts'
 
 const NAME = 'orders.shop.local'
-const PROGRAM = fileURLToPath(new URL('../../support/unharmed-process.ts', import.meta.url))
+const PROGRAM = fileURLToPath(new URL('../../support/processes/unharmed.ts', import.meta.url))
 const run = promisify(execFile)
 const NODE = [process.execPath, '--conditions=onehop:source', PROGRAM]
 

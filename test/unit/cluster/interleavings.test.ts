@@ -10,7 +10,6 @@ import { roundRobin } from '../../../src/balancer/round-robin.ts'
 import type { Balancer, PickHint } from '../../../src/balancer/balancer.ts'
 import { Cluster } from '../../../src/cluster/cluster.ts'
 import type { TaskLocation } from '../../../src/cluster/locality/locality.ts'
-import { DEFAULT_OUTLIER } from '../../../src/cluster/health/outlier.ts'
 import type { Upstream } from '../../../src/cluster/upstream.ts'
 import type { Random } from '../../../src/core/clock.ts'
 import type { Outcome } from '../../../src/core/outcome.ts'
@@ -19,9 +18,9 @@ import type { View } from '../../../src/discovery/view.ts'
 import { RetryBudget } from '../../../src/dispatch/retry/budget.ts'
 import { manualClock } from '../../../src/testing/fakes/manual-clock.ts'
 import { seededRandom } from '../../../src/testing/fakes/seeded-random.ts'
-import { answered, FALLBACK, hint, refused } from '../../support/clusters.ts'
+import { clusterOptions, answered, FALLBACK, hint, refused } from '../../support/clusters.ts'
 
-const MOST_TASKS = 7
+const MAX_TASKS = 7
 const ZONES = ['a', 'b', undefined] as const
 
 type Step =
@@ -55,7 +54,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 1,
     arbitrary: fc.record({
       kind: fc.constant('snapshot' as const),
-      tasks: fc.uniqueArray(fc.nat(MOST_TASKS - 1), { maxLength: MOST_TASKS }),
+      tasks: fc.uniqueArray(fc.nat(MAX_TASKS - 1), { maxLength: MAX_TASKS }),
     }),
   },
   {
@@ -78,7 +77,7 @@ const setting = fc.record({
   subset: fc.constantFrom(undefined, 2),
 })
 
-const ALL: readonly Endpoint[] = Array.from({ length: MOST_TASKS }, (_, index) => {
+const ALL: readonly Endpoint[] = Array.from({ length: MAX_TASKS }, (_, index) => {
   const zone = ZONES[index % ZONES.length]
   return taskEndpoint(`10.0.0.${index + 1}`, { port: 80, weight: 1 + (index % 3), ...(zone && { zone }) })
 })
@@ -105,8 +104,8 @@ class TestView implements View {
   }
   async whenUsable(): Promise<void> {}
   refreshEarly(): void {}
-  addWitness(): void {}
-  removeWitness(): void {}
+  addLivenessSource(): void {}
+  removeLivenessSource(): void {}
 }
 
 test('property: a pick is a candidate of the best tier that can take the call; survivors stay; pending returns to 0', () => {
@@ -119,17 +118,13 @@ test('property: a pick is a candidate of the best tier that can take the call; s
       const departed = new Set<Upstream>()
       const location: TaskLocation = { zone: 'a', subnets: [], instanceId: undefined, addresses: [] }
       const cluster = new Cluster(view, {
-        host: 'orders.shop.local',
-        portOf: () => 80,
+        ...clusterOptions(clock, chance),
         fallback: given.hasFallback ? FALLBACK : undefined,
         balancer: given.balancer(chance),
-        outlier: DEFAULT_OUTLIER,
         slowStartMs: 10_000,
         maxPending: given.maxPending,
         subset: given.subset === undefined ? undefined : { size: given.subset, clientId: 'me' },
         callerLocality: given.knowsZone ? { source: { location }, peers: undefined } : undefined,
-        clock,
-        random: chance,
         onDeparted: (upstream) => departed.add(upstream),
       })
       let now = 0

@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest'
-import { p2c } from '../../../src/balancer/p2c.ts'
 import { Cluster } from '../../../src/cluster/cluster.ts'
 import type { Upstream } from '../../../src/cluster/upstream.ts'
 import { SnapshotCache } from '../../../src/discovery/cache.ts'
@@ -8,7 +7,7 @@ import type { Resolver } from '../../../src/discovery/resolver.ts'
 import { parseServiceName } from '../../../src/discovery/service-name.ts'
 import { manualClock } from '../../../src/testing/fakes/manual-clock.ts'
 import { seededRandom } from '../../../src/testing/fakes/seeded-random.ts'
-import { answered, hint, refused } from '../../support/clusters.ts'
+import { answered, clusterOptions, hint, refused } from '../../support/clusters.ts'
 
 const HOST = 'orders.shop.local'
 const TTL_MS = 10_000
@@ -44,17 +43,8 @@ function sampled(
   const view = new SnapshotCache({ resolver, clock, random }).view(parseServiceName(HOST, ['shop.local']))
   const departed: string[] = []
   const cluster = new Cluster(view, {
-    host: HOST,
-    portOf: () => 80,
-    fallback: undefined,
-    balancer: p2c({ random }),
+    ...clusterOptions(clock, random),
     outlier: undefined,
-    slowStartMs: 0,
-    maxPending: Number.POSITIVE_INFINITY,
-    subset: undefined,
-    callerLocality: undefined,
-    clock,
-    random,
     onDeparted: ({ endpoint }: Upstream) => departed.push(endpoint.address),
   })
   const call = async (): Promise<void> => {

@@ -381,13 +381,15 @@ test('an abort is not an outage: DNS is not asked', async () => {
 })
 
 test('an abort while DNS is asked passes its reason through', async () => {
-  const { auto, api, dns } = both()
+  const { auto, api, dns, clock } = both()
   const reason = new Error('the caller went away')
   const abort = new AbortController()
   api.answer(failed('denied'))
   dns.answer(new Promise(() => {}))
   const answer = auto.resolve(ORDERS, abort.signal)
-  setTimeout(() => abort.abort(reason), 5)
+  await clock.advance(0)
+  expect(dns.lookups).toHaveLength(1)
+  abort.abort(reason)
   await expect(answer).rejects.toBe(reason)
 })
 

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { placeOf } from '../../../src/discovery/endpoint-set.ts'
 import { taskEndpoint, type Endpoint, type Snapshot } from '../../../src/discovery/endpoint.ts'
-import { KnownEndpoints, type Witness } from '../../../src/discovery/sample-merger.ts'
+import { SampleMerger, type LivenessSource } from '../../../src/discovery/sample-merger.ts'
 import { parseServiceName } from '../../../src/discovery/service-name.ts'
 import { seededRandom } from '../../../src/testing/fakes/seeded-random.ts'
 
@@ -14,12 +14,12 @@ function endpoints(...numbers: readonly number[]): readonly Endpoint[] {
 }
 
 /** Answers on a timeline of TTLs; what is known after each, by the last number of the address. */
-function timeline(witness?: Witness): {
+function timeline(source?: LivenessSource): {
   sample(ttls: number, ...numbers: readonly number[]): readonly number[]
   whole(ttls: number, ...numbers: readonly number[]): readonly number[]
   forget(): void
 } {
-  const known = new KnownEndpoints()
+  const known = new SampleMerger()
   const take = (ttls: number, numbers: readonly number[], complete: boolean): readonly number[] => {
     const now = ttls * TTL_MS
     const answer: Snapshot = {
@@ -31,7 +31,7 @@ function timeline(witness?: Witness): {
       revision: undefined,
     }
     return known
-      .take(answer, now, witness === undefined ? [] : [witness])
+      .merge(answer, now, source === undefined ? [] : [source])
       .map(({ address }) => Number(address.split('.')[3]))
   }
   return {
@@ -97,7 +97,7 @@ describe('samples of a larger set', () => {
     expect(sample(20, 3)).toEqual([3])
   })
 
-  test('a witness is asked only when something would be dropped', () => {
+  test('a source is asked only when something would be dropped', () => {
     const asked: number[] = []
     const { sample } = timeline({
       answeredSince: (time) => {

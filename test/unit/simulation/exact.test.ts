@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
-import { PICTURES } from '../../../simulation/pictures.ts'
+import { PICTURES } from '../../../simulation/pictures/pictures.ts'
 import { ONEHOP, POLICIES } from '../../../simulation/policies.ts'
 import { simulate, type Scenario } from '../../../simulation/run.ts'
 import {

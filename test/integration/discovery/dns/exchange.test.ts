@@ -1,6 +1,6 @@
 import { createSocket } from 'node:dgram'
 import type { Socket as TcpSocket } from 'node:net'
-import type { Answer, OptAnswer } from 'dns-packet'
+import type { Answer } from 'dns-packet'
 import { describe, expect, test } from 'vitest'
 import { ResolutionFailedError } from '../../../../src/core/errors.ts'
 import { encodeQuery } from '../../../../src/discovery/dns/message.ts'
@@ -13,7 +13,7 @@ import {
   query,
   timeOut,
   until,
-} from '../../../support/dns-queries.ts'
+} from '../../../support/dns/queries.ts'
 import {
   a,
   aaaa,
@@ -21,25 +21,17 @@ import {
   freePort,
   NOTIMP,
   NXDOMAIN,
+  opt,
   response,
   tcpServer,
   udpServer,
   withLength,
   type Query,
   type UdpServer,
-} from '../../../support/dns-servers.ts'
+} from '../../../support/dns/servers.ts'
 
 const ADDRESS = a(NAME, '10.0.1.5')
-const OPT: OptAnswer = {
-  type: 'OPT',
-  name: '.',
-  udpPayloadSize: 4096,
-  extendedRcode: 0,
-  ednsVersion: 0,
-  flags: 0,
-  flag_do: false,
-  options: [],
-}
+const OPT = opt()
 
 describe('one exchange', () => {
   test('asks with recursion, EDNS of 1232 bytes, an id and a source port of its own', async () => {

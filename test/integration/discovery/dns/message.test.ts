@@ -2,7 +2,7 @@
 import { encode, type Answer } from 'dns-packet'
 import { describe, expect, test } from 'vitest'
 import { decodeAnswer, type DnsAnswer, type DnsQuestion } from '../../../../src/discovery/dns/message.ts'
-import { a, aaaa, cname, soa, srv, type Sections } from '../../../support/dns-servers.ts'
+import { a, aaaa, cname, soa, srv, type Sections } from '../../../support/dns/servers.ts'
 
 const NAME = 'orders.shop.local'
 const QUESTION: DnsQuestion = { id: 0x1234, name: NAME, type: 'A' }

@@ -6,7 +6,7 @@ import type { DnsAnswer } from '../../../../src/discovery/dns/message.ts'
 import type { Snapshot } from '../../../../src/discovery/endpoint.ts'
 import { parseServiceName } from '../../../../src/discovery/service-name.ts'
 import { manualClock } from '../../../../src/testing/fakes/manual-clock.ts'
-import { NAME, openSockets, until } from '../../../support/dns-queries.ts'
+import { NAME, openSockets, until } from '../../../support/dns/queries.ts'
 import {
   a,
   aaaa,
@@ -22,7 +22,7 @@ import {
   type Reply,
   type Sections,
   type UdpServer,
-} from '../../../support/dns-servers.ts'
+} from '../../../support/dns/servers.ts'
 
 const START_MS = 5000
 

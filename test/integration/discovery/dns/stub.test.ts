@@ -10,7 +10,7 @@ import {
   query,
   timeOut,
   until,
-} from '../../../support/dns-queries.ts'
+} from '../../../support/dns/queries.ts'
 import {
   a,
   REFUSED,
@@ -20,7 +20,7 @@ import {
   udpServer,
   type Reply,
   type UdpServer,
-} from '../../../support/dns-servers.ts'
+} from '../../../support/dns/servers.ts'
 
 const ADDRESS = a(NAME, '10.0.1.5')
 

@@ -9,7 +9,7 @@ import { DiscoveryDispatcher, type Routes } from '../../../../src/dispatch/dispa
 import { PassThrough } from '../../../../src/dispatch/passthrough/passthrough.ts'
 import { clientOf, ORIGIN } from '../../../support/clients.ts'
 import { resources } from '../../../support/resources.ts'
-import { ca, cert, key } from '../../../support/tls.ts'
+import { ca, cert, key } from '../../../support/transports/tls.ts'
 
 const { keep, servers } = resources()
 const CLIENT: ClientOptions = { namespaces: ['shop.local'] }

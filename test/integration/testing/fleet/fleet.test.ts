@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { connect as connectHttp2 } from 'node:http2'
 import { connect, createServer, type AddressInfo } from 'node:net'
@@ -6,7 +6,7 @@ import { manualClock, startFleet, type Fleet, type FleetOptions, type FleetTask 
 import { Agent, request } from 'undici'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { TaskServer } from '../../../../src/testing/fleet/task-server.ts'
-import { cert, ca, key } from '../../../support/tls.ts'
+import { cert, ca, key } from '../../../support/transports/tls.ts'
 
 /** Node 22 takes a reset for an end where it reads both at once: data, and the reset behind it. */
 const BROKEN_OFF = /ECONNRESET|other side closed/
@@ -348,42 +348,32 @@ test('a process that somebody else kills is an error for who asks, and nobody el
   expect(task.alive).toBe(false)
 })
 
+/** Another process that starts a fleet. @param script prints the ids of the fleet's processes */
+async function startParent(script: string): Promise<{ parent: ChildProcess; pids: number[] }> {
+  const flags = ['--conditions=onehop:source', '--input-type=module', '--eval']
+  const program = `import { startFleet } from 'onehop/testing'\n${script}`
+  const parent = spawn(process.execPath, [...flags, program], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const [printed] = (await once(parent.stdout, 'data')) as [Buffer]
+  return { parent, pids: String(printed).split(' ').map(Number) }
+}
+
 test.each(['SIGKILL', 'SIGTERM'] as const)('processes end when their parent ends by %s', async (signal) => {
-  const parent = spawn(
-    process.execPath,
-    [
-      '--conditions=onehop:source',
-      '--input-type=module',
-      '--eval',
-      `import { startFleet } from 'onehop/testing'
-       const fleet = await startFleet({ tasks: 2, processes: true })
-       process.stdout.write(fleet.tasks.map(({ pid }) => pid).join(' '))`,
-    ],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
+  const { parent, pids } = await startParent(
+    `const fleet = await startFleet({ tasks: 2, processes: true })
+     process.stdout.write(fleet.tasks.map(({ pid }) => pid).join(' '))`,
   )
-  const [told] = (await once(parent.stdout, 'data')) as [Buffer]
-  const pids = String(told).split(' ').map(Number)
   expect(pids.map(isRunning)).toEqual([true, true])
   parent.kill(signal)
   await expect.poll(() => pids.map(isRunning), { timeout: 5_000 }).toEqual([false, false])
 })
 
 test('a stopped process ends with a parent that exits', async () => {
-  const parent = spawn(
-    process.execPath,
-    [
-      '--conditions=onehop:source',
-      '--input-type=module',
-      '--eval',
-      `import { startFleet } from 'onehop/testing'
-       const { tasks: [task] } = await startFleet({ tasks: 1, processes: true })
-       await task.stop()
-       process.stdout.write(String(task.pid), () => process.exit(0))`,
-    ],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
+  const { pids } = await startParent(
+    `const { tasks: [task] } = await startFleet({ tasks: 1, processes: true })
+     await task.stop()
+     process.stdout.write(String(task.pid), () => process.exit(0))`,
   )
-  const [told] = (await once(parent.stdout, 'data')) as [Buffer]
-  await expect.poll(() => isRunning(Number(told)), { timeout: 5_000 }).toBe(false)
+  await expect.poll(() => pids.map(isRunning), { timeout: 5_000 }).toEqual([false])
 })
 
 test('a killed task does none of the work that it was slow to begin', async () => {

@@ -26,7 +26,7 @@ import {
 } from '@aws-sdk/client-servicediscovery'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { startLocalAws, type LocalAws } from '../../../../src/testing/local-aws/index.ts'
-import { addressesIn, askUdp } from '../../../support/ask-dns.ts'
+import { addressesIn, askUdp } from '../../../support/dns/ask.ts'
 import { failure, finished, registered, sdkOf } from '../../../support/sdk.ts'
 
 const ORDERS = { NamespaceName: 'shop.local', ServiceName: 'orders' }

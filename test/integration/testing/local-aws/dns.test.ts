@@ -2,7 +2,7 @@ import { Resolver } from 'node:dns/promises'
 import { decode } from 'dns-packet'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { startLocalAws, type LocalAws } from '../../../../src/testing/local-aws/index.ts'
-import { addressesIn, askTcp, askUdp, exchangeUdp, query, type DnsAnswer } from '../../../support/ask-dns.ts'
+import { addressesIn, askTcp, askUdp, exchangeUdp, query, type DnsAnswer } from '../../../support/dns/ask.ts'
 import { failure } from '../../../support/sdk.ts'
 
 const HOST = 'orders.shop.local'

@@ -13,7 +13,7 @@ import { dnsResolver } from '../../../../src/discovery/dns/resolver.ts'
 import { parseServiceName } from '../../../../src/discovery/service-name.ts'
 import { startLocalAws, type AwsError, type LocalAws } from '../../../../src/testing/local-aws/index.ts'
 import { manualClock } from '../../../../src/testing/fakes/manual-clock.ts'
-import { askUdp, portOf } from '../../../support/ask-dns.ts'
+import { askUdp, portOf } from '../../../support/dns/ask.ts'
 import { failure, sdkOf } from '../../../support/sdk.ts'
 
 const HOST = 'orders.shop.local'

@@ -136,12 +136,12 @@ async function routeOf(
     retry: DEFAULT_RETRY,
     budget: new RetryBudget(DEFAULT_RETRY.budget, clock.now()),
     connectMs: 1_000,
-    hedging: isHedged ? hedgingOf(clock) : undefined,
+    hedgePolicy: isHedged ? hedgingOf(clock) : undefined,
     deadlineHeader: undefined,
     limits: { queue: new TimeLimit(clock, 15_000), attempt: new TimeLimit(clock, 15_000) },
     mayQueue: false,
     deadlineMs: undefined,
-    calls: new InFlight(),
+    inFlight: new InFlight(),
     maxPending: { perTask: Number.POSITIVE_INFINITY, perOrigin: Number.POSITIVE_INFINITY },
     clock,
     random: seededRandom(seed),
@@ -202,7 +202,7 @@ test('a call ends once, and leaves nothing behind, whatever undici calls and whe
         expect(ends).toBe(1)
         expect(headers).toBeLessThanOrEqual(1)
         expect(attempts.length).toBeLessThanOrEqual(DEFAULT_RETRY.attempts)
-        expect(route.calls.count).toBe(0)
+        expect(route.inFlight.count).toBe(0)
         for (const upstream of [...cluster.tasks, cluster.fallback]) expect(upstream?.pending).toBe(0)
         for (const upstream of cluster.tasks) expect(upstream.ejection.state).not.toBe('probing')
       },
@@ -222,5 +222,5 @@ test('a handler that throws in onRequestStart fails the call, and does not delay
   }
   new Call(route, { origin: 'http://orders.shop.local', path: '/', method: 'GET' }, handler, false).start()
   expect(errors.map((error) => error.message)).toEqual(['a bug of the caller'])
-  expect(route.calls.count).toBe(0)
+  expect(route.inFlight.count).toBe(0)
 })

@@ -13,7 +13,7 @@ import {
   portOf,
   query,
   type DnsAnswer,
-} from '../../../../support/ask-dns.ts'
+} from '../../../../support/dns/ask.ts'
 
 const HOST = 'orders.shop.local'
 

@@ -1,4 +1,0 @@
-import { TRANSPORTS } from '../support/transports.ts'
-import { testAsOverHttp } from './as-over-http.ts'
-
-testAsOverHttp(TRANSPORTS.h2)

@@ -1,0 +1,4 @@
+import { TRANSPORTS } from '../../support/transports/transports.ts'
+import { testAsOverHttp } from './as-over-http.ts'
+
+testAsOverHttp(TRANSPORTS.capped)

@@ -1,0 +1,48 @@
+/** Queries as tests ask them: on real sockets, while time stands still. */
+import { systemClock } from '../../../src/core/clock.ts'
+import type { DnsAnswer, DnsType } from '../../../src/discovery/dns/message.ts'
+import { StubResolver, type StubOptions } from '../../../src/discovery/dns/stub.ts'
+import type { ManualClock } from '../../../src/testing/fakes/manual-clock.ts'
+import type { UdpServer } from './servers.ts'
+
+export const NAME = 'orders.shop.local'
+
+type QueryOptions = StubOptions & { readonly signal: AbortSignal }
+
+export function optionsFor(servers: readonly UdpServer[], more: Partial<QueryOptions> = {}): QueryOptions {
+  return {
+    servers: servers.map(({ port }) => ({ address: '127.0.0.1', port })),
+    timeoutMs: 1000,
+    tries: 2,
+    clock: systemClock,
+    signal: new AbortController().signal,
+    ...more,
+  }
+}
+
+/** By a resolver that knows nothing yet of its servers. */
+export function query(name: string, type: DnsType, { signal, ...options }: QueryOptions): Promise<DnsAnswer> {
+  return new StubResolver(options).query(name, type, signal)
+}
+
+export async function failure(promise: Promise<unknown>): Promise<Error> {
+  const error: unknown = await promise.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  )
+  if (!(error instanceof Error)) throw new Error('it did not fail')
+  return error
+}
+
+/** Real packets need real turns of the loop, while time stands still: advance only once `reached`. */
+export async function until(reached: () => boolean): Promise<void> {
+  while (!reached()) await new Promise((resolve) => setTimeout(resolve, 1))
+}
+
+export async function timeOut(clock: ManualClock, reached: () => boolean): Promise<void> {
+  await until(() => reached() && clock.pendingTimers > 0)
+  await clock.advance(1000)
+}
+
+export const openSockets = (): string[] =>
+  process.getActiveResourcesInfo().filter((resource) => /UDPWrap|TCPSocketWrap|ConnectWrap/.test(resource))
