@@ -82,6 +82,16 @@ export function checkNumber(path: string, value: unknown, range: NumberRange = {
   return value
 }
 
+/** The check for numbers in a range, as `given` and `Section.read` take it. */
+export function numberIn(range: NumberRange): (path: string, value: unknown) => number {
+  return (path, value) => checkNumber(path, value, range)
+}
+
+/** The check for times in ms, from `min` to a day. */
+export function msFrom(min: number): (path: string, value: unknown) => number {
+  return (path, value) => checkMs(path, value, min)
+}
+
 /** A time in ms, from `min` [0] to a day. */
 export function checkMs(path: string, value: unknown, min = 0): number {
   return checkNumber(path, value, { min, max: MAX_MS, unit: 'ms' })

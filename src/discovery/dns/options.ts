@@ -1,11 +1,11 @@
 import {
   checkArray,
   checkKeys,
-  checkMs,
-  checkNumber,
   checkOneOf,
   checkString,
   given,
+  msFrom,
+  numberIn,
 } from '../../core/check/check.ts'
 import { systemClock, type Clock } from '../../core/clock.ts'
 import { InvalidOptionsError } from '../../core/errors.ts'
@@ -42,10 +42,8 @@ export function dnsSettings(options: DnsOptions & { readonly clock?: Clock | und
   const { servers, timeoutMs, tries, family, record } = checkKeys('dns', options, OPTIONS)
   return {
     servers: given('dns.servers', servers, [], checkServers),
-    timeoutMs: given('dns.timeoutMs', timeoutMs, 1000, (path, value) => checkMs(path, value, 1)),
-    tries: given('dns.tries', tries, 2, (path, value) =>
-      checkNumber(path, value, { min: 1, max: 10, integer: true }),
-    ),
+    timeoutMs: given('dns.timeoutMs', timeoutMs, 1000, msFrom(1)),
+    tries: given('dns.tries', tries, 2, numberIn({ min: 1, max: 10, integer: true })),
     family: given<DnsSettings['family']>('dns.family', family, 'auto', (path, value) =>
       checkOneOf(path, value, ['ipv4', 'ipv6', 'dual']),
     ),
