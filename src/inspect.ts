@@ -5,7 +5,7 @@ import type { ZoneRouter } from './cluster/locality/zone-router.ts'
 import type { ServiceView } from './discovery/service-view.ts'
 import { placeOf } from './discovery/endpoint-set.ts'
 import type { HedgePolicy } from './dispatch/hedge/hedge-policy.ts'
-import type { KnownRoute } from './dispatch/router.ts'
+import type { KnownRoute } from './dispatch/route-factory.ts'
 
 /** What `client.inspect()` returns: plain JSON, for a debug endpoint or a log line. Times in ms. */
 export interface Inspection {

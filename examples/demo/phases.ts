@@ -70,8 +70,9 @@ export const phases: readonly Phase[] = [
     name: 'compare',
     says: '600 direct requests and 600 through the load balancer, in turn',
     explains:
-      'Both paths stay on loopback, so the difference is only what the proxy itself costs. A real ALB adds a network ' +
-      'hop, often into another zone.',
+      'The row shows the 600 direct requests. The other 600 call the load balancer by its own address: the row does not ' +
+      'count them, and "via LB" counts only calls that fell back. Both paths stay on loopback, so the difference is ' +
+      'only what the proxy itself costs. A real ALB adds a network hop, often into another zone.',
     run: compare,
   },
 ]

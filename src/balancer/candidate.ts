@@ -18,7 +18,7 @@ export interface Candidate {
   latencyMs(now: number): number
   /** At least `latencyMs` and at least the time for which it has been silent while calls wait; never 0. */
   expectedMs(now: number): number
-  /** `expectedMs` by the median, which a few slow answers hardly move; 0: too few answers to tell. */
+  /** `expectedMs` by the median, which a few slow answers hardly move; 0: too few answers. */
   medianMs(now: number): number
   /** Cost of one more call: `expectedMs` × (1 + pending ÷ weight). */
   cost(now: number): number

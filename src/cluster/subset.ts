@@ -12,7 +12,7 @@
  * endpoints ÷ clients members. One client more or less moves about as many of every client.
  *
  * So rendezvous suits 16 clients or more for each endpoint, and the aperture fewer. With 6 clients of 20 tasks and size 5
- * (`subset-few`), load deviates by 2.3 % with the aperture and by 61 % without, where some tasks get nothing
+ * (`subset-few`), load deviates by 2.5 % with the aperture and by 61 % without, where some tasks get nothing
  * (docs/decisions/016).
  */
 import { hashOf, hashOfBoth } from '../balancer/hash.ts'

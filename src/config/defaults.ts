@@ -4,7 +4,7 @@ import { DEFAULT_OUTLIER } from '../cluster/health/outlier.ts'
 import type { Random } from '../core/clock.ts'
 import type { HedgeOptions } from '../dispatch/hedge/hedge-policy.ts'
 import type { RetryOptions } from '../dispatch/retry/policy.ts'
-import type { ServiceSettings } from '../dispatch/settings.ts'
+import type { ServiceSettings, ZoneSettings } from '../dispatch/settings.ts'
 
 export const DEFAULT_RETRY: RetryOptions = {
   attempts: 3,
@@ -23,6 +23,9 @@ export const DEFAULT_HEDGE: HedgeOptions = {
   // No reserve: more than this share of the calls is not a tail.
   budget: { ratio: 0.05, minPerSecond: 0 },
 }
+
+/** All from the task metadata. */
+export const DEFAULT_ZONE: ZoneSettings = { own: undefined, subnets: undefined, peers: undefined }
 
 /** @param random of the client; the default balancer uses it */
 export function defaultSettings(random: Random): ServiceSettings {
@@ -43,7 +46,7 @@ export function defaultSettings(random: Random): ServiceSettings {
     maxPending: { perTask: Number.POSITIVE_INFINITY, perOrigin: Number.POSITIVE_INFINITY },
     clientId: String(random.next()),
     subset: undefined,
-    zone: { zone: undefined, subnets: undefined, peers: undefined },
+    zone: DEFAULT_ZONE,
     pool: {},
   }
 }

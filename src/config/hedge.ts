@@ -1,8 +1,8 @@
-import { checkHeaderName, checkMs, checkNumber } from '../core/check/check.ts'
+import { checkHeaderName, msFrom, numberIn } from '../core/check/check.ts'
 import { InvalidOptionsError } from '../core/errors.ts'
 import type { HedgeBudgetOptions, HedgeOptions } from '../dispatch/hedge/hedge-policy.ts'
 import { DEFAULT_HEDGE } from './defaults.ts'
-import { checkRate, checkRatioUpTo } from './retry.ts'
+import { checkRate } from './retry.ts'
 import { optionalSection, Section } from '../core/check/section.ts'
 
 /** For each call. */
@@ -26,8 +26,8 @@ export function hedgeSettings(
     inherited,
     DEFAULT_HEDGE,
     (hedge) => ({
-      percentile: hedge.read('percentile', checkPercentile),
-      minMs: hedge.read('minMs', checkTime),
+      percentile: hedge.read('percentile', numberIn({ min: 50, max: 99.9 })),
+      minMs: hedge.read('minMs', msFrom(1)),
       budget: hedge.read('budget', (at, budget) => hedgeBudgetSettings(new Section(at, budget, base))),
     }),
     'true, false',
@@ -36,17 +36,9 @@ export function hedgeSettings(
 
 function hedgeBudgetSettings(budget: Section<HedgeBudgetOptions>): HedgeBudgetOptions {
   return {
-    ratio: budget.read('ratio', checkRatioUpTo(MAX_HEDGES)),
+    ratio: budget.read('ratio', numberIn({ min: 0, max: MAX_HEDGES })),
     minPerSecond: budget.read('minPerSecond', checkRate),
   }
-}
-
-function checkPercentile(path: string, value: unknown): number {
-  return checkNumber(path, value, { min: 50, max: 99.9 })
-}
-
-function checkTime(path: string, value: unknown): number {
-  return checkMs(path, value, 1)
 }
 
 /** Headers that undici writes itself or refuses, that HTTP/2 forbids, or that have another meaning. */

@@ -1,10 +1,12 @@
 import type { SubsetOptions } from '../cluster/subset.ts'
-import { checkKeys, checkNumber, checkString, given, keyPath } from '../core/check/check.ts'
+import { checkKeys, checkString, given, keyPath, numberIn } from '../core/check/check.ts'
 import type { MaxPending } from '../dispatch/route.ts'
 import type { ServiceSettings } from '../dispatch/settings.ts'
 import { Section } from '../core/check/section.ts'
 
 const MAX_COUNT = 1_000_000
+
+const checkCount = numberIn({ min: 1, max: MAX_COUNT, integer: true })
 
 /** Resolves the option `maxPending`. */
 export function maxPendingSettings(path: string, value: unknown, inherited: MaxPending): MaxPending {
@@ -28,8 +30,4 @@ export function subsetSettings(
     size: checkCount(keyPath(path, 'size'), size),
     clientId: given(keyPath(path, 'clientId'), clientId, defaults.clientId, checkString),
   }
-}
-
-function checkCount(path: string, value: unknown): number {
-  return checkNumber(path, value, { min: 1, max: MAX_COUNT, integer: true })
 }

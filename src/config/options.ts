@@ -4,7 +4,7 @@ import type { OutlierOptions } from '../cluster/health/outlier.ts'
 import type { Optional } from '../core/check/check.ts'
 import type { Clock, Random } from '../core/clock.ts'
 import type { CloudMapOptions } from '../discovery/cloud-map/options.ts'
-import type { DnsOptions } from '../discovery/dns/resolver.ts'
+import type { DnsOptions } from '../discovery/dns/options.ts'
 import type { Resolver } from '../discovery/resolver.ts'
 import type { HedgeBudgetOptions, HedgeOptions } from '../dispatch/hedge/hedge-policy.ts'
 import type { RetryBudgetOptions } from '../dispatch/retry/budget.ts'
@@ -38,7 +38,7 @@ export interface ClientOptions extends ServiceOptions {
   readonly passthrough?: Dispatcher | undefined
   /** Time, for tests [the system's]. */
   readonly clock?: Clock | undefined
-  /** Chance, for tests [the system's]. */
+  /** Randomness, for tests [the system's]. */
   readonly random?: Random | undefined
 }
 
@@ -52,30 +52,21 @@ export interface ServiceOptions {
   readonly balancer?: Balancer | undefined
   /** `false`: one attempt, and failures are returned as undici reports them. */
   readonly retry?: RetryInput | false | undefined
-  /**
-   * A second attempt on another task, beside one that takes longer than most calls do; the first to answer wins [false].
-   * Only for calls that may be sent again.
-   */
+  /** A second attempt on another task if the first is slow, for calls that may be sent again [false]. */
   readonly hedge?: HedgeInput | boolean | undefined
   /** Time limits of a call and of its attempts, in ms. */
   readonly timeouts?: Timeouts | undefined
   /** Name of a request header that says how many ms a call has left; read it by `deadlineOf` [none]. */
   readonly deadlineHeader?: string | false | undefined
-  /** When a task that answers, but fails, is put out. `false`: only those that refuse connections are. */
+  /** When a task that answers, but fails, is ejected. `false`: only refused connections eject a task. */
   readonly outlier?: Optional<OutlierOptions> | false | undefined
-  /** How long a task that joins a running service, or is back, takes to get its whole share [10000]. 0: no time. */
+  /** Until a task that joins, or is readmitted, has its whole share, in ms [10,000]. 0: at once. */
   readonly slowStartMs?: number | undefined
-  /**
-   * For services of hundreds of tasks: this client calls `size` of them, always the same ones as long as they are
-   * there, others than other clients [all].
-   */
+  /** For hundreds of tasks: this client calls `size` of them, the same ones while they exist [all]. */
   readonly subset?: { readonly size: number; readonly clientId?: string | undefined } | false | undefined
-  /**
-   * Calls stay in the caller's zone as long as its tasks can take them [where the caller's zone is known, from the task's
-   * metadata]. `false`: all zones alike.
-   */
+  /** Calls stay in the caller's zone while its tasks can take them [if the zone is known]. `false`: all zones alike. */
   readonly zone?: ZoneOptions | false | undefined
-  /** Bulkheads: how many calls may be under way before more are refused with `ONEHOP_OVERLOADED` [any number]. */
+  /** Bulkheads: calls in flight, above which more are refused with `ONEHOP_OVERLOADED` [any number]. */
   readonly maxPending?: Optional<MaxPending> | undefined
   /** undici's options for the connections to each task: `connections`, `allowH2` [false], `connect` (TLS), ... */
   readonly pool?: Pool.Options | undefined
@@ -101,10 +92,7 @@ export interface FallbackOptions {
 export interface Timeouts {
   /** To a connection [1,000]. */
   readonly connectMs?: number | undefined
-  /**
-   * To a connection that is free, where `pool.connections` limits how many there are, or to a stream of HTTP/2 [15,000].
-   * What it takes to make a connection is `connectMs`.
-   */
+  /** To a free connection where `pool.connections` limits them, or to a free HTTP/2 stream [15,000]. */
   readonly queueMs?: number | undefined
   /** From when an attempt has its connection to its response headers [15,000]. */
   readonly attemptMs?: number | undefined
@@ -118,10 +106,7 @@ export interface ZoneOptions {
   readonly own?: string | undefined
   /** CIDRs of the caller's zone, for endpoints whose zone discovery does not report (DNS) [the task's]. */
   readonly subnets?: readonly string[] | undefined
-  /**
-   * The service that this process is a task of, as host name: the zones of its tasks tell how many callers each zone
-   * has [taken to be as many in each].
-   */
+  /** Host name of the caller's own service. The zones of its tasks are those of all callers [as many in each zone]. */
   readonly peers?: string | undefined
 }
 

@@ -1,5 +1,5 @@
 import { DEFAULT_OUTLIER, type OutlierOptions } from '../cluster/health/outlier.ts'
-import { checkMs, checkNumber } from '../core/check/check.ts'
+import { msFrom, numberIn } from '../core/check/check.ts'
 import { optionalSection } from '../core/check/section.ts'
 
 /**
@@ -13,15 +13,7 @@ export function outlierSettings(
   inherited: OutlierOptions | undefined,
 ): OutlierOptions | undefined {
   return optionalSection(path, value, inherited, DEFAULT_OUTLIER, (outlier) => ({
-    baseMs: outlier.read('baseMs', checkTime),
-    maxEjectedRatio: outlier.read('maxEjectedRatio', checkShare),
+    baseMs: outlier.read('baseMs', msFrom(1)),
+    maxEjectedRatio: outlier.read('maxEjectedRatio', numberIn({ min: 0, max: 1 })),
   }))
-}
-
-function checkTime(path: string, value: unknown): number {
-  return checkMs(path, value, 1)
-}
-
-function checkShare(path: string, value: unknown): number {
-  return checkNumber(path, value, { min: 0, max: 1 })
 }

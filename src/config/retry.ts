@@ -1,5 +1,5 @@
 import { types } from 'node:util'
-import { checkFunction, checkMs, checkNumber } from '../core/check/check.ts'
+import { checkFunction, checkMs, msFrom, numberIn } from '../core/check/check.ts'
 import { InvalidOptionsError } from '../core/errors.ts'
 import type { RetryBudgetOptions } from '../dispatch/retry/budget.ts'
 import type { RetryOptions } from '../dispatch/retry/policy.ts'
@@ -31,9 +31,12 @@ export function retrySettings(
     return {
       baseMs,
       maxDelayMs,
-      attempts: retry.read('attempts', checkAttempts),
+      attempts: retry.read('attempts', numberIn({ min: 1, max: 10, integer: true })),
       maxRetryAfterMs: retry.read('maxRetryAfterMs', checkMs),
-      maxReplayBytes: retry.read('maxReplayBytes', checkBytes),
+      maxReplayBytes: retry.read(
+        'maxReplayBytes',
+        numberIn({ min: 0, max: MAX_BYTES, integer: true, unit: 'bytes' }),
+      ),
       budget: retry.read('budget', (at, budget) => retryBudgetSettings(new Section(at, budget, base))),
       on: retry.read('on', checkRule),
     }
@@ -42,32 +45,14 @@ export function retrySettings(
 
 function retryBudgetSettings(budget: Section<RetryBudgetOptions>): RetryBudgetOptions {
   return {
-    ratio: budget.read('ratio', checkRatioUpTo(MAX_RETRIES)),
+    ratio: budget.read('ratio', numberIn({ min: 0, max: MAX_RETRIES })),
     minPerSecond: budget.read('minPerSecond', checkRate),
-    windowMs: budget.read('windowMs', checkWindow),
+    windowMs: budget.read('windowMs', msFrom(100)),
   }
 }
 
-/** @param max the most that may be allowed for each call */
-export function checkRatioUpTo(max: number): (path: string, value: unknown) => number {
-  return (path, value) => checkNumber(path, value, { min: 0, max })
-}
-
-function checkAttempts(path: string, value: unknown): number {
-  return checkNumber(path, value, { min: 1, max: 10, integer: true })
-}
-
-function checkBytes(path: string, value: unknown): number {
-  return checkNumber(path, value, { min: 0, max: MAX_BYTES, integer: true, unit: 'bytes' })
-}
-
-export function checkRate(path: string, value: unknown): number {
-  return checkNumber(path, value, { min: 0, max: 100_000 })
-}
-
-function checkWindow(path: string, value: unknown): number {
-  return checkMs(path, value, 100)
-}
+/** Calls a second. */
+export const checkRate: (path: string, value: unknown) => number = numberIn({ min: 0, max: 100_000 })
 
 function checkRule(path: string, value: unknown): RetryOptions['on'] {
   const allowed = 'a function (outcome, request) => boolean | undefined, not an async one'

@@ -7,12 +7,12 @@ import {
   checkKeys,
   checkMethods,
   checkMs,
-  checkNumber,
   checkOneOf,
   checkPort,
   checkRecord,
   given,
   keyPath,
+  numberIn,
 } from '../core/check/check.ts'
 import { systemClock, systemRandom, type Random } from '../core/clock.ts'
 import { InvalidOptionsError } from '../core/errors.ts'
@@ -57,6 +57,8 @@ const DISCOVERY_KEYS = [
 const CLIENT_KEYS = [...DISCOVERY_KEYS, 'passthrough', 'clock', 'random', ...SERVICE_KEYS] as const
 
 const MAX_MS = 86_400_000
+const checkTimeout = numberIn({ min: 1, max: MAX_MS, integer: true, unit: 'ms' })
+
 /**
  * Resolves the user's options into one complete, validated object. `dns`, `cloudMap` and `allowAddresses` are validated
  * by the resolvers and the guard that read them.
@@ -142,10 +144,6 @@ function timeoutSettings(path: string, value: unknown, inherited: TimeoutSetting
     attemptMs: timeouts.read('attemptMs', checkTimeout),
     deadlineMs: timeouts.read('deadlineMs', checkTimeout),
   }
-}
-
-function checkTimeout(path: string, value: unknown): number {
-  return checkNumber(path, value, { min: 1, max: MAX_MS, integer: true, unit: 'ms' })
 }
 
 function checkFallback(path: string, value: unknown): FallbackSettings {

@@ -1,28 +1,31 @@
-import { AWS_REGION, checkArray, checkKeys, checkString, given, keyPath } from '../core/check/check.ts'
+import { AWS_REGION, checkArray, checkString } from '../core/check/check.ts'
+import { optionalSection } from '../core/check/section.ts'
 import { checkCidr } from '../core/cidr.ts'
 import { InvalidOptionsError } from '../core/errors.ts'
+import { DEFAULT_ZONE } from './defaults.ts'
 import { checkServiceHost } from './hosts.ts'
 import type { ZoneSettings } from '../dispatch/settings.ts'
 
-/** @returns undefined where zones do not matter */
+/**
+ * Resolves the option `zone`.
+ * @returns undefined if zones do not matter
+ * @throws InvalidOptionsError for unknown keys and values that are not allowed
+ */
 export function zoneSettings(
   path: string,
   value: unknown,
-  defaults: ZoneSettings | undefined,
+  inherited: ZoneSettings | undefined,
   namespaces: readonly string[],
 ): ZoneSettings | undefined {
-  if (value === undefined) return defaults
-  if (value === false) return undefined
-  const { own, subnets, peers } = checkKeys(path, value, ['own', 'subnets', 'peers'], 'false')
-  return {
-    zone: given(keyPath(path, 'own'), own, defaults?.zone, checkZone),
-    subnets: given(keyPath(path, 'subnets'), subnets, defaults?.subnets, (at, cidrs) =>
-      checkArray(at, cidrs, 'an array of CIDRs, e.g. ["10.0.11.0/24"]', checkCidr),
-    ),
-    peers: given(keyPath(path, 'peers'), peers, defaults?.peers, (at, host) =>
-      checkServiceHost(at, host, namespaces),
-    ),
-  }
+  return optionalSection(path, value, inherited, DEFAULT_ZONE, (zone) => ({
+    own: zone.read('own', checkZone),
+    subnets: zone.read('subnets', checkSubnets),
+    peers: zone.read('peers', (at, host) => checkServiceHost(at, host, namespaces)),
+  }))
+}
+
+function checkSubnets(path: string, value: unknown): ZoneSettings['subnets'] {
+  return checkArray(path, value, 'an array of CIDRs, e.g. ["10.0.11.0/24"]', checkCidr)
 }
 
 /** `euw1-az1`, the zone id, is the same in all accounts; Cloud Map and ECS use zone names. */

@@ -1,6 +1,9 @@
-import { describeGiven, withoutSecrets, withoutUserInfo } from './check/given.ts'
-import type { Outcome } from './outcome.ts'
+import { describeGiven, withoutSecrets } from './check/given.ts'
+import { describeAttempts, type AttemptRecord } from './error-text/describe-attempts.ts'
 import { tlsAdvice } from './tls-advice.ts'
+
+export { reasonOf } from './error-text/reason-of.ts'
+export type { AttemptRecord }
 
 /** What every error of this library is: a literal `code` to switch on, the facts in the message, a `cause`. */
 export abstract class OnehopError extends Error {
@@ -100,16 +103,6 @@ export class QueueTimeoutError extends OnehopError {
   }
 }
 
-/** One try of a call, as errors and events report it. */
-export interface AttemptRecord {
-  /** `10.0.11.42:8080` or `[2a05::1]:8080`. */
-  readonly upstream: string
-  /** 0: a task. 1: the load balancer. */
-  readonly tier: 0 | 1
-  /** How it ended. */
-  readonly outcome: Outcome
-}
-
 /** The last attempt of a call failed with an error (the `cause`), and no further one was allowed. */
 export class AttemptsExhaustedError extends OnehopError {
   readonly code = 'ONEHOP_ATTEMPTS_EXHAUSTED'
@@ -143,28 +136,6 @@ function portAdvice(assumedPort: number | undefined): string | undefined {
   return `Port ${assumedPort} is the default of the scheme, tried because neither discovery nor the URL names a port: set the option port to the port of the tasks`
 }
 
-/** Attempts in a row with the same outcome are one entry: `10.0.11.42:8080, 10.0.12.7:8080: connect ECONNREFUSED`. */
-function describeAttempts(attempts: readonly AttemptRecord[]): string {
-  const groups: { readonly places: Map<string, number>; readonly outcome: string }[] = []
-  for (const { upstream, tier, outcome } of attempts) {
-    const text = describeOutcome(outcome, upstream)
-    const place = tier === 1 ? `load balancer ${upstream}` : upstream
-    let group = groups.at(-1)
-    if (group?.outcome !== text) {
-      group = { places: new Map(), outcome: text }
-      groups.push(group)
-    }
-    group.places.set(place, (group.places.get(place) ?? 0) + 1)
-  }
-  return groups.map(({ places, outcome }) => `${describePlaces(places)}: ${outcome}`).join('; ')
-}
-
-function describePlaces(places: ReadonlyMap<string, number>): string {
-  return Array.from(places, ([place, times]) => (times === 1 ? place : `${place} (${times} times)`)).join(
-    ', ',
-  )
-}
-
 /** A call's deadline was over before its response was there to the last byte, whatever the number of attempts. */
 export class DeadlineExceededError extends OnehopError {
   readonly code = 'ONEHOP_DEADLINE_EXCEEDED'
@@ -191,58 +162,4 @@ export class ClosedError extends OnehopError {
   constructor(what: string) {
     super('ONEHOP_CLOSED', `${what} is closed`)
   }
-}
-
-/**
- * `connect ECONNREFUSED`, `503 in 4 ms`, `no headers in 250 ms`: an outcome for people.
- * @param upstream its address is part of the message already, and is left out here
- */
-function describeOutcome(outcome: Outcome, upstream: string): string {
-  switch (outcome.kind) {
-    case 'response':
-      return `${outcome.status} in ${Math.round(outcome.latencyMs)} ms`
-    case 'connect-error': {
-      const reason = reasonAt(outcome.error, upstream)
-      return reason.startsWith('connect ') ? reason : `connect: ${reason}`
-    }
-    case 'transport-error': {
-      const reason = reasonAt(outcome.error, upstream)
-      return `${outcome.sent ? 'broke off' : 'broke off before anything was processed'}: ${reason}`
-    }
-    case 'timeout':
-      return `no ${outcome.phase === 'connect' ? 'connection' : outcome.phase} in ${Math.round(outcome.latencyMs)} ms`
-    case 'queue-timeout':
-      return `waited ${Math.round(outcome.waitedMs)} ms behind other calls of this client`
-    case 'cancelled':
-      return 'cancelled'
-  }
-}
-
-/** Node ends the messages of connections with the address. */
-function reasonAt(error: Error, upstream: string): string {
-  return reasonOf(error).replace(` ${upstream}`, '')
-}
-
-/** An error's code where it has one, since that is what operators search for; its message else. In one line. */
-export function reasonOf(error: unknown): string {
-  try {
-    if (!(error instanceof Error)) return withoutUserInfo(String(error))
-    const { code } = error as NodeJS.ErrnoException
-    const message = messageOf(error)
-    if (message === '') return code ?? error.name
-    return code !== undefined && !message.includes(code) ? `${code} ${message}` : message
-  } catch {
-    // Anything can be thrown, also an object that has no text.
-    return 'an error without text'
-  }
-}
-
-/** Node's advice on certificates is of no use here, where the connection has options of its own. */
-const NODES_ADVICE = /; if the root CA is installed locally, try running Node\.js with --use-system-ca$/
-
-function messageOf(error: Error): string {
-  // OpenSSL's own: file names, line numbers, and a line break.
-  const { reason } = error as { reason?: unknown }
-  if (typeof reason === 'string' && /error:[0-9A-F]{8}:/.test(error.message)) return reason
-  return withoutUserInfo(error.message.replaceAll(/\s+/g, ' ').trim().replace(NODES_ADVICE, ''))
 }

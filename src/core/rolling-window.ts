@@ -1,5 +1,5 @@
 /**
- * Counts of the recent past: a ring of slots, of which the oldest is forgotten as a whole. Its size is fixed; counting
+ * Counts of the recent past: a ring of slots that forgets the oldest slot as a whole. Its size is fixed; counting
  * allocates nothing and costs one comparison beside the additions. Time is an argument and must not go back.
  */
 export class RollingWindow {

@@ -18,7 +18,7 @@ interface Attempted {
   readonly outcome: Outcome
 }
 
-/** What to do about a failed TLS handshake; undefined where none failed. */
+/** Advice on the first failed TLS handshake; undefined if none failed. */
 export function tlsAdvice(attempts: readonly Attempted[]): string | undefined {
   for (const { tier, outcome } of attempts) {
     const code = codeOf(outcome)
@@ -27,8 +27,7 @@ export function tlsAdvice(attempts: readonly Attempted[]): string | undefined {
       return `The certificate is of a CA that this process does not trust: give the CA as ${connect}.ca`
     if (OTHER_NAME.has(code))
       return `The certificate is for other names: ${connect}.servername says which one to expect, where it is not that of the URL`
-    if (NO_TLS.has(code))
-      return 'What answers there does not speak TLS: http instead of https, or another port'
+    if (NO_TLS.has(code)) return 'The server does not speak TLS: use http instead of https, or another port'
   }
   return undefined
 }

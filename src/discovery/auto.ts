@@ -37,8 +37,8 @@ const MAX_NAMES = 1000
  *   is believed.
  *
  * What the API reported of an address (port, zone, weight) holds for the same address out of DNS, so that no
- * connection is dropped on the way there or back. `onehop:discovery.fell-back` and `onehop:discovery.recovered`
- * tell of both, and the snapshot's `warning` why.
+ * connection is dropped on the way there or back. The events are `onehop:discovery.fell-back` and
+ * `onehop:discovery.recovered`; the snapshot's `warning` has the reason.
  */
 export function autoResolver(options: AutoOptions): Resolver {
   const { api, dns, clock, retryApiMs = 60_000, outageMs = 60_000, headStartMs = 1_000 } = options
@@ -84,11 +84,11 @@ export function autoResolver(options: AutoOptions): Resolver {
     const why = standing.error ?? withoutCredentials?.error
     const fromDns = await dns.resolve(service, signal).catch((dnsError: unknown) => {
       if (signal.aborted || why === undefined) throw dnsError
-      throw neitherTells(host, why, dnsError)
+      throw neitherKnows(host, why, dnsError)
     })
     if (why === undefined) return fromDns
     if (fromDns.endpoints.length === 0 && !standing.believesNothing())
-      throw neitherTells(host, why, new Error('knows no endpoints'))
+      throw neitherKnows(host, why, new Error('knows no endpoints'))
     return {
       ...fromDns,
       endpoints: standing.completed(fromDns.endpoints),
@@ -142,7 +142,7 @@ function asError(cause: unknown): Error {
   return cause instanceof Error ? cause : new Error(String(cause))
 }
 
-function neitherTells(host: string, apiError: Error, dnsError: unknown): ResolutionFailedError {
+function neitherKnows(host: string, apiError: Error, dnsError: unknown): ResolutionFailedError {
   const reasons = `${bareReason(host, apiError)}; DNS: ${bareReason(host, dnsError)}`
   const both = new AggregateError([apiError, dnsError], 'neither the API nor DNS')
   return new ResolutionFailedError(host, `neither the Cloud Map API nor DNS knows: ${reasons}`, both)

@@ -1,6 +1,6 @@
 import { OnehopError, reasonOf } from '../core/errors.ts'
 
-/** An error's reason for use inside another's message about `host`: without code and host, told there already. */
+/** An error's reason for another message about `host`: without the code and the host, which stand there already. */
 export function bareReason(host: string, error: unknown): string {
   const reason = reasonOf(error)
   if (!(error instanceof OnehopError)) return reason

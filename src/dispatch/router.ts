@@ -1,39 +1,14 @@
 import { LRUCache } from 'lru-cache'
-import { Cluster } from '../cluster/cluster.ts'
-import type { LocationSource, CallerLocalityOptions } from '../cluster/locality/caller-locality.ts'
-import type { SnapshotCache } from '../discovery/cache.ts'
-import type { Endpoint } from '../discovery/endpoint.ts'
-import { canonicalHost, parseServiceName, type ServiceName } from '../discovery/service-name.ts'
-import { InFlight } from './in-flight.ts'
-import type { Routes } from './dispatcher.ts'
-import { HedgePolicy } from './hedge/hedge-policy.ts'
-import { mayQueue, Pools } from './connections/pools.ts'
-import { RetryBudget } from './retry/budget.ts'
-import type { Route } from './route.ts'
-import { TimeLimit } from './call/time-limit.ts'
-import { ConfiguredLocation } from '../cluster/locality/configured-location.ts'
 import { ClosedError } from '../core/errors.ts'
 import { LoopLag } from '../core/loop-lag.ts'
-import type { FallbackSettings, RouterSettings, ServiceSettings } from './settings.ts'
+import type { SnapshotCache } from '../discovery/cache.ts'
+import { canonicalHost, parseServiceName, type ServiceName } from '../discovery/service-name.ts'
+import type { Routes } from './dispatcher.ts'
+import { DEFAULT_PORT, RouteFactory, type CallerLocation, type KnownRoute } from './route-factory.ts'
+import type { Route } from './route.ts'
+import type { RouterSettings } from './settings.ts'
 
 const MAX_ORIGINS = 1_000
-const DEFAULT_PORT: Readonly<Record<string, number>> = { 'http:': 80, 'https:': 443 }
-
-/** Finds out where this process runs. */
-export interface CallerLocation extends LocationSource {
-  /** Starts looking, once. */
-  find(): void
-  close(): void
-}
-
-/** A route, with what `inspect()` reports of it. */
-export interface KnownRoute extends Route {
-  readonly pools: Pools
-  readonly origin: string
-  readonly service: ServiceName
-  /** Services whose views it holds: its own, and that of its callers if it is told. */
-  readonly holds: readonly ServiceName[]
-}
 
 /**
  * Routes by origin, made when an origin is first called.
@@ -47,12 +22,13 @@ export class RouteTable implements Routes {
   readonly #cache: SnapshotCache
   readonly #lag: LoopLag
   readonly #location: CallerLocation
+  readonly #factory: RouteFactory
   readonly #routes: LRUCache<string, KnownRoute>
-  /** Origins that are not discovered, so that a process-wide dispatcher parses each but once. */
+  /** Origins that are not discovered: a process-wide dispatcher parses each once. */
   readonly #elsewhere = new LRUCache<string, true>({ max: MAX_ORIGINS })
-  /** Made room for others, and still have calls under way. */
+  /** Routes that made room for others and still have calls in flight. */
   readonly #retired = new Set<KnownRoute>()
-  /** Found last: nearly always the next one, too, and the cache's accounts of who was used when cost more than a pick. */
+  /** Found last, and nearly always the next one. A look into the LRU cache costs more than a pick. */
   #lastKey: string | undefined = undefined
   #last: KnownRoute | undefined = undefined
 
@@ -61,10 +37,10 @@ export class RouteTable implements Routes {
     this.#cache = cache
     this.#lag = new LoopLag(settings.clock)
     this.#location = location
+    this.#factory = new RouteFactory(settings, cache, this.#lag, location)
     this.#routes = new LRUCache({
       max: MAX_ORIGINS,
-      // The least used origin makes room; its calls end in peace.
-      // Nobody waits for its end, and none of its calls is left to fail.
+      // The least used origin makes room. Its calls go on; no caller waits for its end, which cannot fail them.
       dispose: (route) => void this.#retire(route).catch(() => undefined),
     })
   }
@@ -95,7 +71,7 @@ export class RouteTable implements Routes {
     return [...this.#routes.values()]
   }
 
-  /** What waits for discovery is refused at once, what is on the wire or between two attempts ends in peace. */
+  /** Calls that wait for discovery are refused at once. Those on the wire, or between two attempts, go on. */
   async close(): Promise<void> {
     this.#location.close()
     const closed = this.#cache.close()
@@ -123,7 +99,7 @@ export class RouteTable implements Routes {
     return [...this.#routes.values(), ...this.#retired]
   }
 
-  /** Nobody has called it for long; its calls, if there are any, end in peace. */
+  /** The least used route makes room for others. It closes when its calls have ended. */
   async #retire(route: KnownRoute): Promise<void> {
     this.#retired.add(route)
     if (route === this.#last) {
@@ -148,118 +124,15 @@ export class RouteTable implements Routes {
     // The same place may be written in several ways: upper case, an explicit default port, a trailing slash.
     const known = key === url.origin ? undefined : this.#routes.get(url.origin)
     if (known !== undefined) return known
-    const route = this.#make(url, service)
+    const route = this.#factory.make(url, service)
     // The cache has not seen its last uses: it must not be the one that makes room.
     if (this.#lastKey !== undefined) this.#routes.get(this.#lastKey)
     this.#routes.set(url.origin, route)
     return route
   }
-
-  #make(url: URL, service: ServiceName): KnownRoute {
-    const { clock, random, services, defaults } = this.#settings
-    const settings = services.get(service.host) ?? defaults
-    const pools = new Pools({
-      origin: url.origin,
-      connectMs: settings.connectMs,
-      pool: settings.pool,
-      fallbackPool: fallbackPoolOf(settings),
-      clock,
-    })
-    const peers = settings.zone?.peers === undefined ? undefined : this.#peersOf(settings.zone.peers)
-    const cluster = new Cluster(this.#cache.hold(service), {
-      host: service.host,
-      portOf: portOf(url, settings),
-      fallback: settings.fallback === undefined ? undefined : fallbackEndpoint(settings.fallback, url),
-      balancer: settings.balancer,
-      outlier: settings.outlier,
-      slowStartMs: settings.slowStartMs,
-      maxPending: settings.maxPending.perTask,
-      subset: settings.subset,
-      callerLocality: this.#callerLocality(settings, peers),
-      clock,
-      random,
-      onDeparted: (upstream) => pools.drain(upstream),
-    })
-    return {
-      origin: url.origin,
-      service,
-      holds: peers === undefined ? [service] : [service, peers],
-      host: service.host,
-      cluster,
-      // Bound: it may be a method of a class of the user's.
-      keyOf: settings.balancer.keyOf?.bind(settings.balancer),
-      pools,
-      retry: settings.retry,
-      budget: new RetryBudget(settings.budget, clock.now()),
-      connectMs: settings.connectMs,
-      hedgePolicy: settings.hedge === undefined ? undefined : new HedgePolicy(settings.hedge, clock.now()),
-      deadlineHeader: settings.deadlineHeader,
-      assumedPort: url.port === '' && settings.port === undefined ? DEFAULT_PORT[url.protocol] : undefined,
-      limits: {
-        queue: new TimeLimit(clock, settings.queueMs),
-        attempt: new TimeLimit(clock, settings.attemptMs),
-      },
-      mayQueue:
-        mayQueue(settings.pool) || (settings.fallback !== undefined && mayQueue(fallbackPoolOf(settings))),
-      deadlineMs: settings.deadlineMs,
-      inFlight: new InFlight(),
-      maxPending: settings.maxPending,
-      clock,
-      lag: this.#lag,
-      random,
-    }
-  }
-
-  /** Discovered like any other: by the API where it is in a namespace, else by DNS. */
-  #peersOf(host: string): ServiceName {
-    const { namespaces, spellings } = this.#settings
-    return parseServiceName(spellings.get(host) ?? host, namespaces)
-  }
-
-  #callerLocality(
-    { zone }: ServiceSettings,
-    peers: ServiceName | undefined,
-  ): CallerLocalityOptions | undefined {
-    if (zone === undefined) return undefined
-    this.#location.find()
-    return {
-      source: new ConfiguredLocation(this.#location, zone),
-      peers: peers === undefined ? undefined : this.#cache.hold(peers),
-    }
-  }
 }
 
-/** Port: what the caller wrote, else what the user set, else the instance's, else the scheme's. */
-function portOf(url: URL, settings: ServiceSettings): (endpoint: Endpoint) => number {
-  const written = url.port === '' ? undefined : Number(url.port)
-  const schemes = DEFAULT_PORT[url.protocol] ?? 80
-  return (endpoint) => {
-    if (endpoint.tier === 1) return endpoint.port ?? schemes
-    return written ?? settings.port ?? endpoint.port ?? schemes
-  }
-}
-
-/** The load balancer, as one more endpoint. Called by its own name, or by the service's where it routes by that. */
-function fallbackEndpoint(fallback: FallbackSettings, caller: URL): Endpoint {
-  const { url, preserveHost } = fallback
-  return {
-    address: canonicalHost(url.hostname.replace(/^\[|\]$/g, '')),
-    port: url.port === '' ? DEFAULT_PORT[url.protocol] : Number(url.port),
-    tier: 1,
-    zone: undefined,
-    weight: 1,
-    id: undefined,
-    attributes: undefined,
-    origin: preserveHost ? `${url.protocol}//${caller.host}` : url.origin,
-  }
-}
-
-/** The service's options for connections, with those of the fallback instead where it has any. */
-function fallbackPoolOf({ pool, fallback }: ServiceSettings): ServiceSettings['pool'] {
-  return { ...pool, ...fallback?.pool }
-}
-
-/** To be called when none of its calls is under way. */
+/** Call it when none of its calls is in flight. */
 async function end({ limits, pools }: KnownRoute): Promise<void> {
   limits.queue.close()
   limits.attempt.close()

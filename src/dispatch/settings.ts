@@ -43,7 +43,8 @@ export interface FallbackSettings {
 
 /** Where the caller runs, as configured; undefined fields come from the task metadata. */
 export interface ZoneSettings {
-  readonly zone: string | undefined
+  /** The caller's zone. */
+  readonly own: string | undefined
   readonly subnets: TaskLocation['subnets'] | undefined
   /** Canonical host. */
   readonly peers: string | undefined

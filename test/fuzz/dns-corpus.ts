@@ -1,5 +1,5 @@
 /** Answers as Route 53, Consul and other servers send them: what the mutations begin with. */
-import type { DnsQuestion, DnsType } from '../../src/discovery/dns/message.ts'
+import type { DnsQuestion, DnsType } from '../../src/discovery/dns/wire/message.ts'
 import { a, aaaa, cname, NXDOMAIN, opt, SERVFAIL, soa, srv } from '../support/dns/servers.ts'
 import { writeMessage, type Written, type WrittenMessage } from './dns-writer.ts'
 

@@ -1,6 +1,6 @@
 /** Writes answers as servers send them, with names compressed, and notes where things are. */
 import { encode, type Answer } from 'dns-packet'
-import type { DnsQuestion } from '../../src/discovery/dns/message.ts'
+import type { DnsQuestion } from '../../src/discovery/dns/wire/message.ts'
 
 export interface WrittenMessage {
   readonly question: DnsQuestion

@@ -5,6 +5,7 @@ import { execFile } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
+import '../../examples/own-fallback.test.ts'
 import '../../examples/own-service.test.ts'
 
 const root = new URL('../..', import.meta.url).pathname

@@ -296,7 +296,7 @@ describe('names', () => {
   test.each(['eu-west-1b', 'us-gov-west-1a', 'us-west-2-lax-1a', 'us-east-1-wl1-bos-wlz-1', 'a', 'rack-7'])(
     '%j is a zone',
     (own) => {
-      expect(settingsOf({ zone: { own } }).defaults.zone?.zone).toBe(own)
+      expect(settingsOf({ zone: { own } }).defaults.zone?.own).toBe(own)
     },
   )
 

@@ -181,7 +181,7 @@ function failureRate({ good, bad }: Answers): number {
 }
 
 /**
- * Wilson's bound of a success rate, of which `good` of `total` is a sample.
+ * Wilson's bound of a success rate, from a sample of `good` out of `total`.
  * E. B. Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", JASA 22 (1927).
  * @param z of the interval: positive for the upper bound, negative for the lower
  */

@@ -76,7 +76,7 @@ export class ZoneRouter {
 
   /**
    * Takes in other tasks, callers or ejections.
-   * @param endpoints all of the service, of which `tasks` may be a subset
+   * @param endpoints all of the service; `tasks` may be a subset
    */
   recount(
     endpoints: readonly Endpoint[],

@@ -5,9 +5,9 @@
  */
 import { unguessableInt, type Clock } from '../../core/clock.ts'
 import { reasonOf } from '../../core/errors.ts'
-import type * as Exchange from './wire.ts'
-import type { DnsAnswer, DnsQuestion, DnsType, Edns } from './message.ts'
-import type { DnsServer } from './transport.ts'
+import type * as Exchange from './wire/wire.ts'
+import type { DnsAnswer, DnsQuestion, DnsType, Edns } from './wire/message.ts'
+import type { DnsServer } from './wire/transport.ts'
 import { inTime } from '../../core/async/with-timeout.ts'
 
 export interface AskOptions {
@@ -73,7 +73,7 @@ async function askWhole(
 ): Promise<DnsAnswer> {
   const { timeoutMs } = options
   const question: DnsQuestion = { id: unguessableInt(2 ** 16), name, type }
-  const { decodeAnswer, encodeQuery, exchangeTcp, exchangeUdp } = (loaded ??= await import('./wire.ts'))
+  const { decodeAnswer, encodeQuery, exchangeTcp, exchangeUdp } = (loaded ??= await import('./wire/wire.ts'))
   const message = encodeQuery(question, edns)
   const limit = {
     ...options,

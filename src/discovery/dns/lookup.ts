@@ -3,7 +3,7 @@
  */
 import { isIP } from 'node:net'
 import { ResolutionFailedError } from '../../core/errors.ts'
-import type { DnsAnswer, DnsRecord, DnsType } from './message.ts'
+import type { DnsAnswer, DnsRecord, DnsType } from './wire/message.ts'
 import { taskEndpoint, type Endpoint } from '../endpoint.ts'
 
 /** Asks one question; rejects with a `ResolutionFailedError`, or the signal's reason. */

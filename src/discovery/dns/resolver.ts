@@ -1,15 +1,6 @@
 import { LRUCache } from 'lru-cache'
-import {
-  checkArray,
-  checkKeys,
-  checkMs,
-  checkNumber,
-  checkOneOf,
-  checkString,
-  given,
-} from '../../core/check/check.ts'
-import { systemClock, type Clock } from '../../core/clock.ts'
-import { ClosedError, InvalidOptionsError, ResolutionFailedError } from '../../core/errors.ts'
+import type { Clock } from '../../core/clock.ts'
+import { ClosedError, ResolutionFailedError } from '../../core/errors.ts'
 import { bareReason } from '../bare-reason.ts'
 import { LateLookups, RESOLUTION_DELAY_MS, settlesWithin } from './late-lookups.ts'
 import {
@@ -20,36 +11,14 @@ import {
   type Ask,
   type Found,
 } from './lookup.ts'
-import { parseDnsServer, StubResolver, type StubOptions } from './stub.ts'
-import type { DnsServer } from './transport.ts'
+import { dnsSettings, type DnsOptions, type DnsSettings } from './options.ts'
+import { StubResolver } from './stub.ts'
 import type { Snapshot } from '../endpoint.ts'
 import type { Resolver } from '../resolver.ts'
 import type { ServiceName } from '../service-name.ts'
 
-/** Discovery by DNS. Defaults in brackets; times in ms. */
-export interface DnsOptions {
-  /** Asked in this order: `10.0.0.2`, `127.0.0.1:5353`, `[::1]:53` [those of the machine]. */
-  readonly servers?: readonly string[] | undefined
-  /** How long a server may take for one try [1000]. */
-  readonly timeoutMs?: number | undefined
-  /** How often a silent server is asked, the others in between [2]. */
-  readonly tries?: number | undefined
-  /** [IPv4, and IPv6 for names that have no IPv4 address.] `dual`: all addresses of both. */
-  readonly family?: 'ipv4' | 'ipv6' | 'dual' | undefined
-  /**
-   * [Addresses, and SRV records for names that have none or begin with `_`.] `a`: addresses only;
-   * `srv`: SRV records only, which have ports.
-   */
-  readonly record?: 'a' | 'srv' | undefined
-}
-
 /** Kinds of lookup, in the order in which they are tried. */
 type Kind = AddressType | 'dual' | 'SRV'
-
-interface DnsSettings extends StubOptions {
-  readonly family: 'auto' | 'ipv4' | 'ipv6' | 'dual'
-  readonly record: 'auto' | 'a' | 'srv'
-}
 
 /** A TTL of 0 must not mean a query for each request. */
 const MIN_TTL_MS = 1000
@@ -217,37 +186,4 @@ function snapshotOf(service: ServiceName, found: Found, now: number): Snapshot {
 function asFailureOf(host: string, error: unknown): unknown {
   if (error instanceof ResolutionFailedError && error.host === host) return error
   return new ResolutionFailedError(host, bareReason(host, error), error)
-}
-
-const OPTIONS = ['servers', 'timeoutMs', 'tries', 'family', 'record', 'clock']
-
-function dnsSettings(options: DnsOptions & { readonly clock?: Clock | undefined }): DnsSettings {
-  const { servers, timeoutMs, tries, family, record } = checkKeys('dns', options, OPTIONS)
-  return {
-    servers: given('dns.servers', servers, [], checkServers),
-    timeoutMs: given('dns.timeoutMs', timeoutMs, 1000, (path, value) => checkMs(path, value, 1)),
-    tries: given('dns.tries', tries, 2, (path, value) =>
-      checkNumber(path, value, { min: 1, max: 10, integer: true }),
-    ),
-    family: given<DnsSettings['family']>('dns.family', family, 'auto', (path, value) =>
-      checkOneOf(path, value, ['ipv4', 'ipv6', 'dual']),
-    ),
-    record: given<DnsSettings['record']>('dns.record', record, 'auto', (path, value) =>
-      checkOneOf(path, value, ['a', 'srv']),
-    ),
-    clock: options.clock ?? systemClock,
-  }
-}
-
-function checkServers(path: string, value: unknown): readonly DnsServer[] {
-  const servers = checkArray(path, value, 'an array of servers', checkServer)
-  if (servers.length === 0) throw new InvalidOptionsError(path, value, 'at least one server')
-  return servers
-}
-
-function checkServer(path: string, value: unknown): DnsServer {
-  const allowed = 'an IP address, with or without a port: "10.0.0.2", "127.0.0.1:5353", "[::1]:53"'
-  const server = parseDnsServer(checkString(path, value, allowed))
-  if (server === undefined) throw new InvalidOptionsError(path, value, allowed)
-  return server
 }

@@ -1,5 +1,5 @@
 import { formatAddressPort } from '../../core/ip.ts'
-import type { DnsServer } from './transport.ts'
+import type { DnsServer } from './wire/transport.ts'
 
 interface Failing {
   readonly backoffMs: number

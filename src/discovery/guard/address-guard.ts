@@ -77,10 +77,9 @@ export function addressGuard(options: AddressGuardOptions = {}): AddressGuard {
 }
 
 /**
- * A resolver whose snapshots are checked whole, and whose endpoints have passed the guard; refused endpoints are reported by
- * `onehop:endpoint.refused`. All of them, whatever they say of themselves: the load balancer, which is the user's own
- * choice, does not come by here. Rejects with a `ResolutionFailedError` if the answer is not a snapshot, and when nothing
- * is left of an answer: "there are no tasks" would be a lie, and would be believed.
+ * A resolver whose snapshots are validated and whose endpoints have passed the guard. `onehop:endpoint.refused` reports the
+ * refused ones. The load balancer is the user's choice and not checked here. Rejects with a `ResolutionFailedError` if the
+ * answer is not a snapshot, or if the guard refused all endpoints: an empty answer would be believed.
  */
 export function guarded(resolver: Resolver, guard: AddressGuard, clock: Clock = systemClock): Resolver {
   return {

@@ -17,8 +17,8 @@ export function validateSnapshot(snapshot: Snapshot, { host }: ServiceName, now:
 }
 
 /**
- * The same for a resolver that is not trusted: every field is checked before use. It names tasks:
- * which endpoint is the load balancer, and by which name one is called, is for the user to say.
+ * As `validateSnapshot`, for a resolver that is not trusted: every field is checked. Its endpoints are tasks: only the user's
+ * options name a load balancer, or the name by which an endpoint is called.
  * @throws ResolutionFailedError saying what is wrong with it
  */
 export function validateTasks(snapshot: Snapshot, service: ServiceName, now: number): Snapshot {

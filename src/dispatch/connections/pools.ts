@@ -3,15 +3,13 @@ import type { Upstream } from '../../cluster/upstream.ts'
 import type { Clock, Timer } from '../../core/clock.ts'
 import { ClosedError } from '../../core/errors.ts'
 import { throwLater } from '../../core/async/throw-later.ts'
-import { connectorTo, pipeliningClient, wantsH2c, type Connecting } from './connector.ts'
+import { connectorTo, pipeliningClient, type Connecting } from './connector.ts'
 import type { UpstreamDispatchers } from '../route.ts'
-import { Slots } from './slots.ts'
+import { mayBeHttp2, shortageOf, slotsFor } from './pool-options.ts'
+import type { Slots } from './slots.ts'
 
 /** How long the calls to a deregistered task may take before they are cut. */
 const MAX_DRAIN_MS = 30_000
-
-/** undici's default for `h2Options.maxConcurrentStreams`. */
-const DEFAULT_STREAMS = 100
 
 /** The pools of one origin. */
 export interface PoolsOptions {
@@ -194,7 +192,7 @@ export class Pools implements UpstreamDispatchers {
     const pool = endpoint.tier === 1 ? fallbackPool : taskPool
     const allowH2 = mayBeHttp2(pool) && !http1Only
     const pipelining = pool.pipelining ?? 1
-    const slots = slotsFor(pool, allowH2 && isSecure(endpoint.origin ?? origin))
+    const slots = slotsFor(pool, allowH2 && (endpoint.origin ?? origin).startsWith('https:'))
     const options: Pool.Options = { ...pool, allowH2 }
     const opened = new Pool(endpoint.origin ?? origin, {
       // onehop's own limit is exact, and holds over HTTP/2, for uploads and after 1xx.
@@ -216,37 +214,4 @@ export class Pools implements UpstreamDispatchers {
     if (slots !== undefined) this.#slots.set(opened, slots)
     return opened
   }
-}
-
-/** Whether connections may speak HTTP/2. Off by default, unlike in undici. */
-export function mayBeHttp2(pool: Pool.Options): boolean {
-  return pool.allowH2 === true || wantsH2c(pool)
-}
-
-function isSecure(origin: string): boolean {
-  return origin.startsWith('https:')
-}
-
-/** Whether attempts may have to wait for connections that others use. */
-export function mayQueue(pool: Pool.Options): boolean {
-  return (pool.connections ?? null) !== null || mayBeHttp2(pool) || (pool.pipelining ?? 1) > 1
-}
-
-/** undefined if each attempt gets a connection of its own. */
-function slotsFor(pool: Pool.Options, asksForHttp2: boolean): Slots | undefined {
-  if (!mayQueue(pool)) return undefined
-  const { pipelining, h2Options } = pool
-  // undici reads the older option, too.
-  const streams = h2Options?.maxConcurrentStreams ?? pool.maxConcurrentStreams ?? DEFAULT_STREAMS
-  const perConnection = mayBeHttp2(pool) ? streams : Math.max(1, pipelining ?? 1)
-  return new Slots(pool.connections ?? Number.POSITIVE_INFINITY, perConnection, asksForHttp2)
-}
-
-/** What attempts in the queue wait for, and the option that sets it. */
-function shortageOf(pool: Pool.Options): string {
-  const { connections, pipelining } = pool
-  if (mayBeHttp2(pool))
-    return 'no stream was free on its HTTP/2 connections (pool.h2Options, pool.connections)'
-  if ((pipelining ?? 1) > 1) return 'earlier requests on its connections were not answered (pool.pipelining)'
-  return `no connection was free of the ${connections} that pool.connections allows`
 }

@@ -5,9 +5,8 @@ import { DiscoveryDispatcher, settle } from '../dispatcher.ts'
 import { PassedCall } from './passed-call.ts'
 
 /**
- * What takes the requests of hosts that are not discovered: it sends them where they went before there was this client.
- * That dispatcher belongs to somebody else and is not closed along with this; the calls that went through here are waited
- * for, and cut, all the same. Where nobody has set one, it is an undici `Agent` of its own.
+ * Sends requests to hosts that are not discovered to the dispatcher that was global before this client. It does not close
+ * that one, but waits for the calls that it passed on, or cuts them. Without a global dispatcher it has its own undici `Agent`.
  */
 export class PassThrough extends Dispatcher {
   readonly #before: GlobalDispatchers
@@ -35,7 +34,7 @@ export class PassThrough extends Dispatcher {
     }
   }
 
-  /** Waits for the requests under way. */
+  /** Waits for the requests in flight. */
   override close(callback?: () => void): Promise<void> & void {
     return settle(this.#close(), callback)
   }
@@ -51,7 +50,7 @@ export class PassThrough extends Dispatcher {
       this.#idle ??= Promise.withResolvers()
       await this.#idle.promise
     }
-    // Cut meanwhile: there is nothing to close any more, and it would refuse.
+    // If it was destroyed meanwhile, it would refuse.
     if (this.#own?.destroyed === false) await this.#own.close()
   }
 

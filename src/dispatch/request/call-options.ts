@@ -1,5 +1,6 @@
 import type { Dispatcher } from 'undici'
-import { checkBoolean, checkMs, closest, noSuchOption } from '../../core/check/check.ts'
+import { checkBoolean, checkMs, noSuchOption } from '../../core/check/check.ts'
+import { closest } from '../../core/check/closest.ts'
 import { InvalidOptionsError } from '../../core/errors.ts'
 
 /** Options of a single call, beside undici's own. Calls to hosts that are not discovered ignore them. */

@@ -31,8 +31,8 @@ export interface FleetTask {
   /** SIGKILL for a process; within this process, every connection is reset at once. Also ends a `shutdown`. */
   kill(): Promise<void>
   /**
-   * Processes only: SIGSTOP. It keeps its connections and accepts new ones, and does nothing; until `resume`,
-   * whatever else is asked of it, but for `kill`, is rejected or (`shutdown`) waits.
+   * Processes only: SIGSTOP. It keeps its connections, accepts new ones, and does nothing. Until `resume`, only `kill` works:
+   * `shutdown` waits, the other methods reject.
    */
   stop(): Promise<void>
   /** Processes only: SIGCONT. */

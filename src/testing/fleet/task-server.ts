@@ -1,20 +1,10 @@
-import {
-  createServer as createHttpServer,
-  type IncomingMessage,
-  type RequestListener,
-  type Server,
-  type ServerResponse,
-} from 'node:http'
-import {
-  createSecureServer,
-  type Http2SecureServer,
-  type Http2ServerRequest,
-  type ServerHttp2Session,
-} from 'node:http2'
+import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http'
+import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } from 'node:http2'
 import { createServer as createHttpsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import { sleep, systemClock, type Clock } from '../../core/clock.ts'
 import { checkFault, type Fault } from '../fault.ts'
+import { TaskAnswers, type AnswerOptions } from './task-answers.ts'
 import { TaskSide } from './task-side.ts'
 
 /** What a task has been through since it started. */
@@ -39,11 +29,7 @@ export interface TaskTls {
   readonly http2?: boolean | undefined
 }
 
-export interface TaskServerOptions {
-  readonly id: string
-  readonly zone: string | undefined
-  /** Answers requests that no fault takes; undefined: JSON that describes the request. */
-  readonly handler: RequestListener | undefined
+export interface TaskServerOptions extends AnswerOptions {
   readonly tls: TaskTls | undefined
   /** How long `shutdown` lets clients ask on connections that they keep alive, in ms [0]. */
   readonly graceMs?: number
@@ -69,20 +55,21 @@ export class TaskServer {
   readonly #client: TaskSide
   readonly #back: TaskSide | undefined
   #port = 0
-  #fault: Fault = { kind: 'none' }
+  readonly #answers: TaskAnswers
   /** Clients are to leave: each answer ends its connection. */
   #cut = false
   /** All are to leave. */
   #draining = false
   #ended = false
-  #requests = 0
-  #inFlight = 0
-  readonly #byMethod: Record<string, number> = {}
 
   constructor({ address, backAddress }: TaskAddresses, options: TaskServerOptions) {
     this.#options = options
     this.#clock = options.clock ?? systemClock
-    const listener: RequestListener = (request, response) => this.#take(request, response)
+    this.#answers = new TaskAnswers(options, this.#clock, {
+      plainSocketOf: (socket) => this.#client.socketOf(socket) ?? this.#back?.socketOf(socket),
+      isLeaving: (socket) => this.#draining || (this.#cut && this.#client.socketOf(socket) !== undefined),
+    })
+    const listener: RequestListener = (request, response) => this.#answers.take(request, response)
     const side = (at: string): TaskSide => new TaskSide(at, (socket) => this.#accept(socket))
     this.#http = serverOf(options.tls, listener)
     this.#http.on('session', (session: ServerHttp2Session) => {
@@ -116,18 +103,13 @@ export class TaskServer {
   /** @throws InvalidOptionsError for an unknown fault */
   set(fault: Fault): void {
     this.#checkRunning()
-    this.#fault = checkFault(fault)
+    this.#answers.fault = checkFault(fault)
     if (fault.kind === 'reset-on-accept') this.#client.reset()
   }
 
   stats(): TaskStats {
     if (this.#ended) throw this.#hasEnded()
-    return {
-      requests: this.#requests,
-      byMethod: { ...this.#byMethod },
-      inFlight: this.#inFlight,
-      connections: this.#client.connections,
-    }
+    return { ...this.#answers.counts, connections: this.#client.connections }
   }
 
   /** New clients are refused, those connected are sent away with their next answer. The back side goes on. */
@@ -199,85 +181,8 @@ export class TaskServer {
   }
 
   #accept(socket: Socket): void {
-    if (this.#fault.kind === 'reset-on-accept') socket.resetAndDestroy()
+    if (this.#answers.fault.kind === 'reset-on-accept') socket.resetAndDestroy()
     else this.#http.emit('connection', socket)
-  }
-
-  #take(request: IncomingMessage, response: ServerResponse): void {
-    const { method = '' } = request
-    this.#requests++
-    this.#inFlight++
-    this.#byMethod[method] = (this.#byMethod[method] ?? 0) + 1
-    response.once('close', () => this.#inFlight--)
-    this.#answer(request, response)
-  }
-
-  #answer(request: IncomingMessage, response: ServerResponse): void {
-    const fault = this.#fault
-    switch (fault.kind) {
-      case 'none':
-        this.#serve(request, response)
-        break
-      case 'slow': {
-        const timer = this.#clock.setTimer(() => this.#serve(request, response), fault.delayMs)
-        // There is no caller to answer: a task that was killed does no work.
-        response.once('close', () => timer.cancel())
-        break
-      }
-      case 'hang':
-        break
-      case 'status':
-        request.resume()
-        this.#sendAway(request, response)
-        if (fault.retryAfter !== undefined) response.setHeader('retry-after', fault.retryAfter)
-        response.writeHead(fault.status, { 'x-task': this.#options.id })
-        response.end()
-        break
-      case 'reset':
-      case 'reset-on-accept':
-        this.#reset(request)
-        break
-      case 'reset-mid-headers':
-        // Frames of HTTP/2 are not cut: it is a reset there.
-        if (isHttp2(request)) this.#reset(request)
-        else request.socket.write('HTTP/1.1 200 OK\r\ncontent-ty', () => this.#reset(request))
-        break
-      case 'reset-mid-body':
-        response.writeHead(200, { 'content-length': 1_000, 'x-task': this.#options.id })
-        response.write('the beginning of an answer', () => this.#reset(request))
-        break
-    }
-  }
-
-  #serve(request: IncomingMessage, response: ServerResponse): void {
-    const { id, zone, handler } = this.#options
-    this.#sendAway(request, response)
-    response.setHeader('x-task', id)
-    if (handler !== undefined) {
-      handler(request, response)
-      return
-    }
-    let bytes = 0
-    request.on('data', (chunk: Buffer) => (bytes += chunk.length))
-    request.on('end', () => {
-      const { method, url: path, headers } = request
-      response.setHeader('content-type', 'application/json')
-      response.end(JSON.stringify({ task: id, zone, method, path, host: headers.host, bytes }))
-    })
-  }
-
-  /** TLS sockets cannot be reset themselves. */
-  #reset({ socket }: IncomingMessage): void {
-    const plain = this.#client.socketOf(socket) ?? this.#back?.socketOf(socket)
-    plain?.resetAndDestroy()
-  }
-
-  /** At the moment of the answer, for requests that were taken before it was decided that clients leave. */
-  #sendAway(request: IncomingMessage, response: ServerResponse): void {
-    const leaves = this.#draining || (this.#cut && this.#client.socketOf(request.socket) !== undefined)
-    if (!leaves) return
-    if (!isHttp2(request)) response.shouldKeepAlive = false
-    else if (request.stream.session?.closed === false) request.stream.session.close()
   }
 }
 
@@ -287,8 +192,4 @@ function serverOf(tls: TaskTls | undefined, listener: RequestListener): Server |
   if (!http2) return createHttpsServer({ key, cert }, listener)
   // Requests and responses of Node's HTTP/2 have what a listener of HTTP/1.1 uses.
   return createSecureServer({ key, cert, allowHTTP1: true }, listener as never)
-}
-
-function isHttp2(request: IncomingMessage): request is IncomingMessage & Pick<Http2ServerRequest, 'stream'> {
-  return request.httpVersionMajor === 2
 }

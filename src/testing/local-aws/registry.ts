@@ -35,7 +35,7 @@ type StoredInstance = Writable<Instance>
 type StoredService = Writable<Omit<Service, 'instances'>> & { instances: Map<string, StoredInstance> }
 
 /**
- * The state of one Cloud Map account, in memory. Its methods act at once; what AWS does later goes through
+ * The state of one Cloud Map account, in memory. Its methods act at once. AWS does some of that later: see
  * `operations`. Names are compared without regard to case, as DNS does.
  */
 export class Registry {

@@ -60,7 +60,7 @@ export async function startLocalAws(options: LocalAwsOptions = {}): Promise<Loca
   }
 }
 
-/** What is no option of a client is not enumerable, since unknown options are refused. */
+/** Only options of a client are enumerable, since unknown options are refused. */
 function localCloudMap(api: CloudMapServer, region: string): LocalCloudMap {
   const options = {
     endpoint: api.endpoint,

@@ -36,7 +36,7 @@ export interface Verdict {
 
 const HOST = 'orders.shop.local'
 /** Callers leave then, at the latest: what hangs is over. */
-const PATIENCE_MS = 1_200
+const CALLER_LEAVES_AFTER_MS = 1_200
 /** A bound for what takes no time on a machine of one's own. */
 const SLACK_MS = 3_000
 const STEP_MS = 5
@@ -122,7 +122,7 @@ class World {
       await delay(STEP_MS)
     }
     if (ending === 'close when idle') {
-      await this.#settled(SLACK_MS + PATIENCE_MS)
+      await this.#settled(SLACK_MS + CALLER_LEAVES_AFTER_MS)
       await this.#expectIdle(client)
     }
     const closing = this.#close(client, ending)
@@ -224,7 +224,7 @@ class World {
         },
         this.#calls.length,
       )
-      const patience = setTimeout(call.leave, PATIENCE_MS)
+      const patience = setTimeout(call.leave, CALLER_LEAVES_AFTER_MS)
       void call.ended.then(() => clearTimeout(patience))
       this.#calls.push(call)
     }
@@ -252,7 +252,7 @@ class World {
     }
     // What a resolver of the user's fails with may be told, or not.
     const closed = close().catch(nothing)
-    const allowedMs = SLACK_MS + (ending === 'close' ? PATIENCE_MS : withinMs)
+    const allowedMs = SLACK_MS + (ending === 'close' ? CALLER_LEAVES_AFTER_MS : withinMs)
     if (!(await this.#awake.within(allowedMs, closed)))
       this.ledger.fault(`"${ending}" has not settled in ${allowedMs} ms`)
   }

@@ -1,6 +1,6 @@
 /** Queries as tests ask them: on real sockets, while time stands still. */
 import { systemClock } from '../../../src/core/clock.ts'
-import type { DnsAnswer, DnsType } from '../../../src/discovery/dns/message.ts'
+import type { DnsAnswer, DnsType } from '../../../src/discovery/dns/wire/message.ts'
 import { StubResolver, type StubOptions } from '../../../src/discovery/dns/stub.ts'
 import type { ManualClock } from '../../../src/testing/fakes/manual-clock.ts'
 import type { UdpServer } from './servers.ts'

@@ -62,7 +62,7 @@ export class Zones {
     return { rcode, answers, authorities: [soa(zone)], additionals: [] }
   }
 
-  /** The records of a name; where it has a CNAME instead, that and what it leads to within these zones. */
+  /** The records of a name; or its CNAME, and the records that it leads to within these zones. */
   #follow(key: string, type: string, zone: Zone): Pick<Lookup, 'answers' | 'additionals'> {
     const answers: ResourceRecord[] = []
     let owner = key

@@ -70,7 +70,7 @@ function parse(body: string): Readonly<Record<string, unknown>> | undefined {
   }
 }
 
-// The clock has no calendar. What it does know is how far it is to a date: 1 January 2100, here.
+// The clock has no calendar, but `untilHttpDate` measures the time to a date, such as 1 January 2100.
 const FAR_DATE = 'Fri, 01 Jan 2100 00:00:00 GMT'
 const FAR_DATE_MS = 4_102_444_800_000
 

@@ -1,4 +1,4 @@
-import { checkMs, checkNumber, checkOneOf } from '../../../core/check/check.ts'
+import { checkMs, numberIn, checkOneOf } from '../../../core/check/check.ts'
 import { checkedFaults } from '../checked-faults.ts'
 
 /**
@@ -36,6 +36,6 @@ export function metadataFaults(): MetadataFaults {
   return checkedFaults(new MetadataFaults(), {
     answer: (path, value) => checkOneOf(path, value, ANSWERS),
     delayMs: checkMs,
-    resets: (path, value) => checkNumber(path, value, { min: 0, integer: true }),
+    resets: numberIn({ min: 0, integer: true }),
   })
 }

@@ -3,7 +3,7 @@ import type { Socket as TcpSocket } from 'node:net'
 import type { Answer } from 'dns-packet'
 import { describe, expect, test } from 'vitest'
 import { ResolutionFailedError } from '../../../../src/core/errors.ts'
-import { encodeQuery } from '../../../../src/discovery/dns/message.ts'
+import { encodeQuery } from '../../../../src/discovery/dns/wire/message.ts'
 import { manualClock } from '../../../../src/testing/fakes/manual-clock.ts'
 import {
   failure,

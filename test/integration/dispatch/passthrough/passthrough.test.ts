@@ -13,8 +13,8 @@ import { ca, cert, key } from '../../../support/transports/tls.ts'
 
 const { keep, servers } = resources()
 const CLIENT: ClientOptions = { namespaces: ['shop.local'] }
-/** Nobody has set a dispatcher: the client has one of its own. */
-const NOBODY = { legacy: undefined, current: undefined }
+/** No dispatcher is global: the client has its own. */
+const NO_GLOBALS = { legacy: undefined, current: undefined }
 
 const NO_ROUTES: Routes = {
   find: () => undefined,
@@ -142,7 +142,7 @@ describe('the end of a client', () => {
     agent = await recorder()
   })
   const owners: [string, () => PassThrough][] = [
-    ['its own dispatcher', () => new PassThrough(NOBODY)],
+    ['its own dispatcher', () => new PassThrough(NO_GLOBALS)],
     ['a dispatcher of somebody else', () => new PassThrough({ legacy: agent, current: agent })],
   ]
 
@@ -212,7 +212,7 @@ describe('the end of a client', () => {
 })
 
 test('a handler that lacks what the request needs is refused as undici refuses it', async () => {
-  const through = new PassThrough(NOBODY)
+  const through = new PassThrough(NO_GLOBALS)
   const client = clientWith()
   let told: Error | undefined
   const handler = {

@@ -1,8 +1,12 @@
 /** What a message may say that is not so: refused (an error), or ignored. */
 import { encode, type Answer } from 'dns-packet'
 import { describe, expect, test } from 'vitest'
-import { decodeAnswer, type DnsAnswer, type DnsQuestion } from '../../../../src/discovery/dns/message.ts'
-import { a, aaaa, cname, soa, srv, type Sections } from '../../../support/dns/servers.ts'
+import {
+  decodeAnswer,
+  type DnsAnswer,
+  type DnsQuestion,
+} from '../../../../../src/discovery/dns/wire/message.ts'
+import { a, aaaa, cname, soa, srv, type Sections } from '../../../../support/dns/servers.ts'
 
 const NAME = 'orders.shop.local'
 const QUESTION: DnsQuestion = { id: 0x1234, name: NAME, type: 'A' }

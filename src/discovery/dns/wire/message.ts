@@ -6,7 +6,7 @@ import { isIPv4, isIPv6 } from 'node:net'
 import { decode, encode, RECURSION_DESIRED, TRUNCATED_RESPONSE } from 'dns-packet'
 import type { Answer, DecodedPacket } from 'dns-packet'
 import { frame, HEADER_BYTES } from './bounds.ts'
-import { canonicalHost } from '../service-name.ts'
+import { canonicalHost } from '../../service-name.ts'
 
 export type DnsType = 'A' | 'AAAA' | 'SRV'
 
