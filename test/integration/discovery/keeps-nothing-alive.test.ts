@@ -123,8 +123,8 @@ describe('a script whose calls are done ends within 200 ms, without close()', ()
     const env = {
       AWS_CONTAINER_CREDENTIALS_FULL_URI: await hanging(),
       AWS_REGION: 'eu-west-1',
-      AWS_SHARED_CREDENTIALS_FILE: '/nonexistent',
-      AWS_CONFIG_FILE: '/nonexistent',
+      AWS_SHARED_CREDENTIALS_FILE: '/dev/null/none',
+      AWS_CONFIG_FILE: '/dev/null/none',
     }
     ended(await play({ afterMs: 0 }, { dns: { servers: [dns.server] } }, env))
   })

@@ -13,8 +13,8 @@ const GIVEN = {
   Token: 'the token',
   Expiration: '2030-01-02T03:04:05Z',
 }
-/** So that the profiles of the machine that runs this do not matter. */
-const NO_FILES = { AWS_SHARED_CREDENTIALS_FILE: '/nonexistent', AWS_CONFIG_FILE: '/nonexistent' }
+/** Hides the profiles of this machine: no file can exist below a device. */
+const NO_FILES = { AWS_SHARED_CREDENTIALS_FILE: '/dev/null/none', AWS_CONFIG_FILE: '/dev/null/none' }
 
 async function endpoint(listener: RequestListener): Promise<string> {
   const server = createServer(listener).listen(0, '127.0.0.1')

@@ -150,8 +150,8 @@ describe('failures tell who can mend them', () => {
       AWS_WEB_IDENTITY_TOKEN_FILE: undefined,
       AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: undefined,
       AWS_CONTAINER_CREDENTIALS_FULL_URI: undefined,
-      AWS_CONFIG_FILE: '/nonexistent',
-      AWS_SHARED_CREDENTIALS_FILE: '/nonexistent',
+      AWS_CONFIG_FILE: '/dev/null/none',
+      AWS_SHARED_CREDENTIALS_FILE: '/dev/null/none',
       AWS_EC2_METADATA_DISABLED: 'true',
     }
     const bare = (options: CloudMapOptions): Promise<CloudMapError> => {
