@@ -1,0 +1,31 @@
+/** Asks AWS's own validator: schemas of all resources, references, types, best practices. Offline. */
+import { RegoEngine, TemplateFile } from '@aws/cloudformation-validate'
+import { basename } from 'node:path'
+import type { Stack } from './styles.ts'
+
+/** What it warns about on purpose, or for no reason that a reader could remove. */
+const ACCEPTED: Readonly<Record<string, string>> = {
+  W3002: 'reaper.yaml names a folder, which `aws cloudformation package` uploads',
+  W3005: 'CDK writes DependsOn beside references that say the same',
+  W3010: 'CDK has the zones by name, so that it needs no account',
+}
+
+/** Errors and warnings; what it only notes (resources without tags, properties that replace) is left out. */
+export function validate(stacks: readonly Stack[]): string[] {
+  const engine = new RegoEngine()
+  try {
+    return stacks.flatMap(({ path }) =>
+      engine
+        .validateStandard(new TemplateFile(path), {
+          severityLevel: 'WARN',
+          exclude: { ids: Object.keys(ACCEPTED) },
+        })
+        .diagnostics.map(
+          ({ ruleId, message, startLine, entity }) =>
+            `${basename(path)}:${startLine}: ${ruleId} ${entity?.logicalId ?? ''}: ${message}`,
+        ),
+    )
+  } finally {
+    engine.free()
+  }
+}

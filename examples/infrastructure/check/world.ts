@@ -1,0 +1,184 @@
+/** What a style makes in an account, without the words in which it says it: the rules and the comparison read this. */
+import { resolver, nameOf, type Resolve } from './references.ts'
+import type { Stack, Style } from './styles.ts'
+import { at, items, type Json, type Resource } from './template.ts'
+
+/** Who may connect to a port. */
+export interface Admission {
+  readonly from: string
+  readonly port: number
+}
+
+export interface Statement {
+  readonly action: string
+  readonly resource: string
+  readonly condition?: Json
+}
+
+export interface Task {
+  readonly stack: string
+  readonly name: string
+  /** Of the task definition and its container, as they are. */
+  readonly definition: Json
+  readonly container: Json
+  readonly environment: Readonly<Record<string, string>>
+  readonly permissions: readonly Statement[]
+  /** Undefined: started by RunTask. */
+  readonly service: Json | undefined
+  /** The groups of its network interface, as its service has them or the command that the stack outputs. */
+  readonly groups: readonly string[]
+  readonly registry: Json | undefined
+  readonly balancer: { readonly itself: Json; readonly listener: Json; readonly targets: Json } | undefined
+}
+
+export interface World {
+  readonly tasks: readonly Task[]
+  /** By the name of a security group. */
+  readonly admits: Readonly<Record<string, readonly Admission[]>>
+  readonly endpoints: readonly Json[]
+  /** Namespaces and services of Cloud Map, by their names here. */
+  readonly namespaces: Readonly<Record<string, Json>>
+  readonly registries: Readonly<Record<string, Json>>
+  readonly roles: Readonly<Record<string, readonly Statement[]>>
+  readonly subnets: readonly Json[]
+  readonly reaper: { readonly code: Json; readonly rule: Json } | undefined
+  /** How many resources of each type. */
+  readonly counts: Readonly<Record<string, number>>
+}
+
+interface Found {
+  readonly stack: Stack
+  readonly id: string
+  readonly resource: Resource
+  readonly name: string
+  readonly properties: Json
+}
+
+export function worldOf(style: Style): World {
+  const resolve = resolver(style)
+  const found = style.stacks.flatMap((stack) => resourcesOf(stack, resolve))
+  const byType = (type: string): Found[] => found.filter(({ resource }) => resource.Type === type)
+  const properties = (type: string): Json[] => byType(type).map((each) => each.properties)
+  const roles = rolesOf(byType)
+  const reaper = properties('AWS::Lambda::Function')[0]
+  const rule = properties('AWS::Events::Rule')[0]
+  return {
+    tasks: byType('AWS::ECS::TaskDefinition').map((each) => taskOf(each, byType, roles, resolve)),
+    admits: admissionsOf(byType),
+    endpoints: properties('AWS::EC2::VPCEndpoint'),
+    namespaces: named([
+      ...byType('AWS::ServiceDiscovery::PrivateDnsNamespace'),
+      ...byType('AWS::ServiceDiscovery::HttpNamespace'),
+    ]),
+    registries: named(byType('AWS::ServiceDiscovery::Service')),
+    roles,
+    subnets: properties('AWS::EC2::Subnet'),
+    reaper: reaper && rule ? { code: reaper, rule } : undefined,
+    counts: Object.fromEntries(
+      Object.entries(Object.groupBy(found, ({ resource }) => resource.Type)).map(([type, all]) => [
+        type,
+        all?.length ?? 0,
+      ]),
+    ),
+  }
+}
+
+function named(found: readonly Found[]): Record<string, Json> {
+  return Object.fromEntries(found.map(({ name, properties }) => [name, properties]))
+}
+
+function resourcesOf(stack: Stack, resolve: Resolve): Found[] {
+  return Object.entries(stack.template.Resources).map(([id, resource]) => ({
+    stack,
+    id,
+    resource,
+    name: nameOf(stack, resource),
+    properties: resolve(stack, resource.Properties) ?? {},
+  }))
+}
+
+type ByType = (type: string) => Found[]
+
+function taskOf(
+  { stack, name, properties }: Found,
+  byType: ByType,
+  roles: World['roles'],
+  resolve: Resolve,
+): Task {
+  const container = items(at(properties, 'ContainerDefinitions'))[0] ?? {}
+  const service = byType('AWS::ECS::Service').find(
+    (each) => at(each.properties, 'TaskDefinition') === name,
+  )?.properties
+  const network = at(service, 'NetworkConfiguration', 'AwsvpcConfiguration')
+  const lookUp = (type: string, wanted: Json | undefined): Json | undefined =>
+    wanted === undefined
+      ? undefined
+      : byType(type).find((each) => each.name === String(wanted).replace(/\.\w+$/, ''))?.properties
+  const targets = at(service, 'LoadBalancers', 0, 'TargetGroupArn')
+  const listener = byType('AWS::ElasticLoadBalancingV2::Listener').find(
+    (each) => at(each.properties, 'DefaultActions', 0, 'TargetGroupArn') === targets,
+  )?.properties
+  const itself = lookUp('AWS::ElasticLoadBalancingV2::LoadBalancer', at(listener, 'LoadBalancerArn'))
+  const targetGroup = lookUp('AWS::ElasticLoadBalancingV2::TargetGroup', targets)
+  return {
+    stack: stack.name,
+    name: String(at(container, 'Name')),
+    definition: properties,
+    container,
+    environment: Object.fromEntries(
+      items(at(container, 'Environment')).map((each) => [
+        String(at(each, 'Name')),
+        String(at(each, 'Value')),
+      ]),
+    ),
+    permissions: roles[String(at(properties, 'TaskRoleArn')).replace(/\.Arn$/, '')] ?? [],
+    service,
+    groups: service ? items(at(network, 'SecurityGroups')).map(String) : groupsOfRun(stack, resolve),
+    registry: lookUp('AWS::ServiceDiscovery::Service', at(service, 'ServiceRegistries', 0, 'RegistryArn')),
+    balancer:
+      targets && listener && itself && targetGroup ? { itself, listener, targets: targetGroup } : undefined,
+  }
+}
+
+/** RunTask gets its groups from its caller, so from the command that the stack outputs. */
+function groupsOfRun(stack: Stack, resolve: Resolve): string[] {
+  const command = String(resolve(stack, stack.template.Outputs?.['Run']?.Value))
+  return /securityGroups=\[([^\]]+)\]/.exec(command)?.[1]?.split(',') ?? []
+}
+
+/** Statements with one action and one resource each, of the role and of the policies that are attached to it. */
+function rolesOf(byType: ByType): World['roles'] {
+  const roles: Record<string, Statement[]> = {}
+  const add = (role: string, document: Json | undefined): void => {
+    for (const statement of items(at(document, 'Statement')))
+      for (const action of items(at(statement, 'Action')))
+        for (const resource of items(at(statement, 'Resource'))) {
+          const condition = at(statement, 'Condition')
+          const one = { action: String(action), resource: String(resource), ...(condition && { condition }) }
+          roles[role] = [...(roles[role] ?? []), one]
+        }
+  }
+  for (const { name, properties } of byType('AWS::IAM::Role')) {
+    roles[name] ??= []
+    for (const policy of items(at(properties, 'Policies'))) add(name, at(policy, 'PolicyDocument'))
+  }
+  for (const { properties } of byType('AWS::IAM::Policy'))
+    for (const role of items(at(properties, 'Roles'))) add(String(role), at(properties, 'PolicyDocument'))
+  return roles
+}
+
+/** Rules inside the group, and those beside it. */
+function admissionsOf(byType: ByType): World['admits'] {
+  const admits: Record<string, Admission[]> = {}
+  const add = (group: string, rule: Json): void => {
+    const from = at(rule, 'SourceSecurityGroupId') ?? at(rule, 'CidrIp') ?? at(rule, 'CidrIpv6')
+    admits[group] = [...(admits[group] ?? []), { from: String(from), port: Number(at(rule, 'FromPort')) }]
+  }
+  for (const { name, properties } of byType('AWS::EC2::SecurityGroup')) {
+    admits[name] ??= []
+    for (const rule of items(at(properties, 'SecurityGroupIngress'))) add(name, rule)
+  }
+  for (const { properties } of byType('AWS::EC2::SecurityGroupIngress'))
+    add(String(at(properties, 'GroupId')), properties)
+  return admits
+}
