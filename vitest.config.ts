@@ -72,6 +72,15 @@ const config: ViteUserConfig = defineConfig({
       },
       {
         extends: true,
+        // `npm run infra:check`: the example's own packages have to be there.
+        test: {
+          name: 'infrastructure',
+          include: ['examples/infrastructure/test/**/*.test.ts'],
+          testTimeout: 60_000,
+        },
+      },
+      {
+        extends: true,
         // What fails under faults; each load takes a twentieth of a core. After the projects of no group.
         test: {
           name: 'chaos',

@@ -1,6 +1,6 @@
 /** Follows references within and between the stacks of a style, to names that both styles have. */
 import type { Stack, Style } from './styles.ts'
-import { at, type Json, type Resource } from './template.ts'
+import { at, type Json, type Resource, text } from './template.ts'
 
 /** Attributes that are what `Ref` returns, or say no more than the name does. */
 const SAME = new Set(['Id', 'GroupId', 'TargetGroupArn'])
@@ -22,7 +22,7 @@ export function resolver({ stacks }: Style): Resolve {
   function intrinsic(stack: Stack, key: string, argument: Json): Json | undefined {
     switch (key) {
       case 'Ref':
-        return refer(stack, String(argument))
+        return refer(stack, text(argument))
       case 'Fn::GetAtt':
         return refer(stack, ...(argument as [string, string]))
       case 'Fn::Sub':
@@ -35,7 +35,7 @@ export function resolver({ stacks }: Style): Resolve {
       case 'Fn::ImportValue':
         return (
           output((candidate) => at(candidate as Json, 'Export', 'Name') === argument) ??
-          `(import ${String(argument)})`
+          `(import ${text(argument)})`
         )
       default:
         return `(${key})`
@@ -43,12 +43,12 @@ export function resolver({ stacks }: Style): Resolve {
   }
 
   function substitute(stack: Stack, argument: Json): string {
-    const [text, own] = Array.isArray(argument) ? (argument as [string, Json]) : [String(argument), {}]
-    return text.replaceAll(/\$\{([^}]+)\}/g, (_match, name: string) => {
+    const [pattern, own] = Array.isArray(argument) ? (argument as [string, Json]) : [text(argument), {}]
+    return pattern.replaceAll(/\$\{([^}]+)\}/g, (_match, name: string) => {
       const given = at(own, name)
       const found =
         given === undefined ? refer(stack, ...(name.split('.') as [string])) : resolve(stack, given)
-      return String(found)
+      return text(found)
     })
   }
 
@@ -61,7 +61,7 @@ export function resolver({ stacks }: Style): Resolve {
     }
     if (!stack.template.Parameters?.[id])
       throw new Error(`${stack.name}: ${id} is neither a resource nor a parameter.`)
-    return String(output((_value, name) => name === id) ?? `(${id})`)
+    return text(output((_value, name) => name === id) ?? `(${id})`)
   }
 
   function output(matches: (output: unknown, name: string) => boolean): Json | undefined {
@@ -77,5 +77,5 @@ export function resolver({ stacks }: Style): Resolve {
 /** Names a resource by its stack and what a person calls it, since CDK's logical ids are its own. */
 export function nameOf(stack: Stack, { Type: type, Properties: properties }: Resource): string {
   const name = ['GroupDescription', 'Name', 'CidrBlock'].map((key) => at(properties, key)).find(Boolean)
-  return `${type.replace(/^AWS::\w+::/, '')}(${stack.name}${name ? `: ${String(name)}` : ''})`
+  return `${type.replace(/^AWS::\w+::/, '')}(${stack.name}${name ? `: ${text(name)}` : ''})`
 }

@@ -52,5 +52,9 @@ export function synthesised(): Style & Disposable {
 }
 
 function read(name: string, path: string): Stack {
-  return { name, path, template: readTemplate(path) }
+  try {
+    return { name, path, template: readTemplate(path) }
+  } catch (cause) {
+    throw new Error(`${path}: ${(cause as Error).message}`, { cause })
+  }
 }

@@ -24,7 +24,7 @@ const TAGS = ['Ref', 'GetAtt', 'Sub', 'Join', 'Select', 'GetAZs'].flatMap((name)
     [key]: name === 'GetAtt' && typeof value === 'string' ? value.split('.') : value,
   })
   return [
-    { tag: `!${name}`, resolve: (text: string) => toLong(text) },
+    { tag: `!${name}`, resolve: (scalar: string) => toLong(scalar) },
     ...(['seq', 'map'] as const).map((collection) => ({
       tag: `!${name}`,
       collection,
@@ -34,8 +34,8 @@ const TAGS = ['Ref', 'GetAtt', 'Sub', 'Join', 'Select', 'GetAZs'].flatMap((name)
 })
 
 export function readTemplate(path: string): Template {
-  const text = readFileSync(path, 'utf8')
-  return path.endsWith('.json') ? JSON.parse(text) : parse(text, { customTags: TAGS as never })
+  const source = readFileSync(path, 'utf8')
+  return path.endsWith('.json') ? JSON.parse(source) : parse(source, { customTags: TAGS as never })
 }
 
 /** The value at a path of keys, or undefined where the path ends earlier. */
@@ -45,8 +45,14 @@ export function at(value: Json | undefined, ...path: readonly (string | number)[
   return found as Json | undefined
 }
 
+/** The value there as text; JSON where it is more than a scalar. */
+export function text(value: Json | undefined, ...path: readonly (string | number)[]): string {
+  const found = at(value, ...path)
+  return typeof found === 'object' ? JSON.stringify(found) : String(found)
+}
+
 /** The items of a list; none where there is no list; a single value as a list, as IAM has it. */
 export function items(value: Json | undefined): readonly Json[] {
   if (value === undefined || value === null) return []
-  return Array.isArray(value) ? value : [value as Json]
+  return Array.isArray(value) ? value : [value]
 }

@@ -1,11 +1,11 @@
 /** What a style makes in an account, without the words in which it says it: the rules and the comparison read this. */
 import { resolver, nameOf, type Resolve } from './references.ts'
 import type { Stack, Style } from './styles.ts'
-import { at, items, type Json, type Resource } from './template.ts'
+import { at, items, type Json, type Resource, text } from './template.ts'
 
-/** Who may connect to a port. */
-export interface Admission {
-  readonly from: string
+/** A rule of a security group: the other side, and the port. */
+export interface Rule {
+  readonly peer: string
   readonly port: number
 }
 
@@ -33,8 +33,9 @@ export interface Task {
 
 export interface World {
   readonly tasks: readonly Task[]
-  /** By the name of a security group. */
-  readonly admits: Readonly<Record<string, readonly Admission[]>>
+  /** By the name of a security group: what may connect to it, and what it may connect to, if that is restricted. */
+  readonly admits: Readonly<Record<string, readonly Rule[]>>
+  readonly reaches: Readonly<Record<string, readonly Rule[]>>
   readonly endpoints: readonly Json[]
   /** Namespaces and services of Cloud Map, by their names here. */
   readonly namespaces: Readonly<Record<string, Json>>
@@ -64,7 +65,8 @@ export function worldOf(style: Style): World {
   const rule = properties('AWS::Events::Rule')[0]
   return {
     tasks: byType('AWS::ECS::TaskDefinition').map((each) => taskOf(each, byType, roles, resolve)),
-    admits: admissionsOf(byType),
+    admits: groupRules(byType, 'SecurityGroupIngress'),
+    reaches: groupRules(byType, 'SecurityGroupEgress'),
     endpoints: properties('AWS::EC2::VPCEndpoint'),
     namespaces: named([
       ...byType('AWS::ServiceDiscovery::PrivateDnsNamespace'),
@@ -113,7 +115,7 @@ function taskOf(
   const lookUp = (type: string, wanted: Json | undefined): Json | undefined =>
     wanted === undefined
       ? undefined
-      : byType(type).find((each) => each.name === String(wanted).replace(/\.\w+$/, ''))?.properties
+      : byType(type).find((each) => each.name === text(wanted).replace(/\.\w+$/, ''))?.properties
   const targets = at(service, 'LoadBalancers', 0, 'TargetGroupArn')
   const listener = byType('AWS::ElasticLoadBalancingV2::Listener').find(
     (each) => at(each.properties, 'DefaultActions', 0, 'TargetGroupArn') === targets,
@@ -122,16 +124,13 @@ function taskOf(
   const targetGroup = lookUp('AWS::ElasticLoadBalancingV2::TargetGroup', targets)
   return {
     stack: stack.name,
-    name: String(at(container, 'Name')),
+    name: text(container, 'Name'),
     definition: properties,
     container,
     environment: Object.fromEntries(
-      items(at(container, 'Environment')).map((each) => [
-        String(at(each, 'Name')),
-        String(at(each, 'Value')),
-      ]),
+      items(at(container, 'Environment')).map((each) => [text(each, 'Name'), text(each, 'Value')]),
     ),
-    permissions: roles[String(at(properties, 'TaskRoleArn')).replace(/\.Arn$/, '')] ?? [],
+    permissions: roles[text(properties, 'TaskRoleArn').replace(/\.Arn$/, '')] ?? [],
     service,
     groups: service ? items(at(network, 'SecurityGroups')).map(String) : groupsOfRun(stack, resolve),
     registry: lookUp('AWS::ServiceDiscovery::Service', at(service, 'ServiceRegistries', 0, 'RegistryArn')),
@@ -142,7 +141,7 @@ function taskOf(
 
 /** RunTask gets its groups from its caller, so from the command that the stack outputs. */
 function groupsOfRun(stack: Stack, resolve: Resolve): string[] {
-  const command = String(resolve(stack, stack.template.Outputs?.['Run']?.Value))
+  const command = text(resolve(stack, stack.template.Outputs?.['Run']?.Value))
   return /securityGroups=\[([^\]]+)\]/.exec(command)?.[1]?.split(',') ?? []
 }
 
@@ -154,7 +153,7 @@ function rolesOf(byType: ByType): World['roles'] {
       for (const action of items(at(statement, 'Action')))
         for (const resource of items(at(statement, 'Resource'))) {
           const condition = at(statement, 'Condition')
-          const one = { action: String(action), resource: String(resource), ...(condition && { condition }) }
+          const one = { action: text(action), resource: text(resource), ...(condition && { condition }) }
           roles[role] = [...(roles[role] ?? []), one]
         }
   }
@@ -163,22 +162,22 @@ function rolesOf(byType: ByType): World['roles'] {
     for (const policy of items(at(properties, 'Policies'))) add(name, at(policy, 'PolicyDocument'))
   }
   for (const { properties } of byType('AWS::IAM::Policy'))
-    for (const role of items(at(properties, 'Roles'))) add(String(role), at(properties, 'PolicyDocument'))
+    for (const role of items(at(properties, 'Roles'))) add(text(role), at(properties, 'PolicyDocument'))
   return roles
 }
 
 /** Rules inside the group, and those beside it. */
-function admissionsOf(byType: ByType): World['admits'] {
-  const admits: Record<string, Admission[]> = {}
+function groupRules(byType: ByType, kind: 'SecurityGroupIngress' | 'SecurityGroupEgress'): World['admits'] {
+  const rules: Record<string, Rule[]> = {}
   const add = (group: string, rule: Json): void => {
-    const from = at(rule, 'SourceSecurityGroupId') ?? at(rule, 'CidrIp') ?? at(rule, 'CidrIpv6')
-    admits[group] = [...(admits[group] ?? []), { from: String(from), port: Number(at(rule, 'FromPort')) }]
+    const keys = ['SourceSecurityGroupId', 'DestinationSecurityGroupId', 'CidrIp', 'CidrIpv6']
+    const peer = keys.map((key) => at(rule, key)).find(Boolean)
+    rules[group] = [...(rules[group] ?? []), { peer: text(peer), port: Number(at(rule, 'FromPort')) }]
   }
   for (const { name, properties } of byType('AWS::EC2::SecurityGroup')) {
-    admits[name] ??= []
-    for (const rule of items(at(properties, 'SecurityGroupIngress'))) add(name, rule)
+    rules[name] ??= []
+    for (const rule of items(at(properties, kind))) add(name, rule)
   }
-  for (const { properties } of byType('AWS::EC2::SecurityGroupIngress'))
-    add(String(at(properties, 'GroupId')), properties)
-  return admits
+  for (const { properties } of byType(`AWS::EC2::${kind}`)) add(text(properties, 'GroupId'), properties)
+  return rules
 }

@@ -49,10 +49,13 @@ export function behindAlb(scope: Construct, network: NetworkStack, service: Farg
 
 /** An internal NLB in front of a service's tasks. */
 export function behindNlb(scope: Construct, network: NetworkStack, service: FargateService): Balancer {
+  const group = balancerGroup(scope, network)
   const balancer = new NetworkLoadBalancer(scope, 'Balancer', {
     ...internal(network),
-    securityGroups: [balancerGroup(scope, network)],
+    securityGroups: [group],
   })
+  // CDK connects the targets of an ALB, but not those of an NLB.
+  service.connections.allowFrom(group, Port.tcp(port), 'Load balancer to target')
   balancer.addListener('Listener', { port: balancerPort }).addTargets('Targets', {
     ...TARGETS,
     healthCheck: { ...HEALTH, protocol: Protocol.HTTP },

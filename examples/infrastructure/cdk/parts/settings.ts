@@ -22,5 +22,4 @@ export const dnsTtlS = 10
 export const stopTimeoutS = 60
 
 /** A quarter of a vCPU on Graviton: the smallest task. */
-export const cpu = 256
-export const memoryMiB = 512
+export const smallest = { cpu: 256, memoryMiB: 512 }

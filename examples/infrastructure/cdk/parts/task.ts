@@ -12,7 +12,7 @@ import {
 } from 'aws-cdk-lib/aws-ecs'
 import type { Construct } from 'constructs'
 import type { NetworkStack } from '../stacks/network.ts'
-import { cpu, memoryMiB, port, stopTimeoutS } from './settings.ts'
+import { port, smallest, stopTimeoutS } from './settings.ts'
 
 const app = fileURLToPath(new URL('../../app', import.meta.url))
 
@@ -24,24 +24,29 @@ interface TaskOptions {
   readonly environment?: Record<string, string>
   /** A job that takes no calls has no port and no health check. */
   readonly serves?: boolean
+  /** Other than the smallest size. */
+  readonly size?: { readonly cpu: number; readonly memoryMiB: number }
+  /** A folder that can be written, at the root. */
+  readonly volume?: string
 }
 
 /** One container of the example's image: small, ARM64, read-only, with a minute to leave. */
 export function defineTask(
   scope: Construct,
   network: NetworkStack,
-  { name, command, environment = {}, serves = true }: TaskOptions,
+  { name, command, environment = {}, serves = true, size = smallest, volume }: TaskOptions,
 ): FargateTaskDefinition {
   const task = new FargateTaskDefinition(scope, 'Task', {
-    cpu,
-    memoryLimitMiB: memoryMiB,
+    cpu: size.cpu,
+    memoryLimitMiB: size.memoryMiB,
     runtimePlatform: {
       cpuArchitecture: CpuArchitecture.ARM64,
       operatingSystemFamily: OperatingSystemFamily.LINUX,
     },
     executionRole: network.executionRole,
+    ...(volume && { volumes: [{ name: volume }] }),
   })
-  task.addContainer(name, {
+  const container = task.addContainer(name, {
     image: ContainerImage.fromAsset(app, { platform: Platform.LINUX_ARM64 }),
     // Node is not process 1 then: the init process passes signals on, and reaps what ECS Exec leaves.
     linuxParameters: new LinuxParameters(scope, 'Linux', { initProcessEnabled: true }),
@@ -74,5 +79,6 @@ export function defineTask(
       },
     }),
   })
+  if (volume) container.addMountPoints({ sourceVolume: volume, containerPath: `/${volume}`, readOnly: false })
   return task
 }

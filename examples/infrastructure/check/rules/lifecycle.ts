@@ -1,5 +1,5 @@
 /** A task has the time to leave, and whoever asks for its health gets an answer. */
-import { at, items, type Json } from '../template.ts'
+import { at, items, type Json, text } from '../template.ts'
 import type { Task, World } from '../world.ts'
 import { mayDo } from './permissions.ts'
 
@@ -16,7 +16,7 @@ export function lifecycleComplaints({ tasks, registries, namespaces }: World): s
     ]),
     ...Object.values(namespaces)
       .filter(isTooSlowToForget)
-      .map((each) => `The SOA TTL of ${String(at(each, 'Name'))} is above 10 s.`),
+      .map((each) => `The SOA TTL of ${text(each, 'Name')} is above 10 s.`),
   ]
 }
 
@@ -32,7 +32,7 @@ function containerComplaints({ name, container, definition }: Task): string[] {
   ]
   return [
     ...expected.flatMap(([what, value, wanted]) =>
-      value === wanted ? [] : [`${name}: ${what} is ${String(value)}, not ${String(wanted)}.`],
+      value === wanted ? [] : [`${name}: ${what} is ${text(value)}, not ${text(wanted)}.`],
     ),
     ...(serves && !at(container, 'HealthCheck') ? [`${name} has no health check.`] : []),
   ]
@@ -52,7 +52,7 @@ function timeComplaints(task: Task, registries: World['registries']): string[] {
   return [
     ...(reported === String(stopTimeoutS)
       ? []
-      : [`${task.name}: StopTimeout is ${stopTimeoutS}, ONEHOP_STOP_TIMEOUT_S ${String(reported)}.`]),
+      : [`${task.name}: StopTimeout is ${stopTimeoutS}, ONEHOP_STOP_TIMEOUT_S ${reported}.`]),
     ...(stopTimeoutS <= 120
       ? []
       : [`${task.name}: Fargate ends a task after 120 s, StopTimeout is ${stopTimeoutS}.`]),
@@ -65,7 +65,7 @@ function timeComplaints(task: Task, registries: World['registries']): string[] {
 /** The balancer asks what the container's own check asks, and lets a task go before ECS would kill it. */
 function balancerComplaints({ name, container, balancer }: Task): string[] {
   if (!balancer) return []
-  const path = String(at(balancer.targets, 'HealthCheckPath'))
+  const path = text(balancer.targets, 'HealthCheckPath')
   const delay = attribute(balancer.targets, 'TargetGroupAttributes', 'deregistration_delay.timeout_seconds')
   const asked =
     items(at(container, 'HealthCheck', 'Command'))
@@ -75,7 +75,7 @@ function balancerComplaints({ name, container, balancer }: Task): string[] {
     ...(asked.endsWith(path) ? [] : [`${name}: its balancer asks ${path}, its container ${asked}.`]),
     ...(Number(delay) < Number(at(container, 'StopTimeout'))
       ? []
-      : [`${name}: its balancer holds on to a task for ${String(delay)} s.`]),
+      : [`${name}: its balancer holds on to a task for ${text(delay)} s.`]),
     ...(at(balancer.targets, 'TargetType') === 'ip'
       ? []
       : [`${name}: the targets of Fargate are addresses.`]),

@@ -1,5 +1,5 @@
 /** No way out but the endpoints, no way in but from callers. */
-import { at, items, type Json } from '../template.ts'
+import { at, items, type Json, text } from '../template.ts'
 import type { Task, World } from '../world.ts'
 import { mayDo } from './permissions.ts'
 
@@ -13,7 +13,7 @@ export function networkComplaints(world: World): string[] {
     ...WAYS_OUT.filter((type) => world.counts[`AWS::EC2::${type}`]).map((type) => `The VPC has a ${type}.`),
     ...world.subnets
       .filter((subnet) => at(subnet, 'MapPublicIpOnLaunch') === true)
-      .map((subnet) => `Subnet ${String(at(subnet, 'CidrBlock'))} gives public addresses.`),
+      .map((subnet) => `Subnet ${text(subnet, 'CidrBlock')} gives public addresses.`),
     ...world.tasks.flatMap((task) => [
       ...addressComplaints(task),
       ...endpointComplaints(task, world),
@@ -21,8 +21,8 @@ export function networkComplaints(world: World): string[] {
     ]),
     ...Object.entries(world.admits).flatMap(([group, rules]) =>
       rules
-        .filter(({ from }) => !from.startsWith('SecurityGroup('))
-        .map(({ from }) => `${group} admits ${from}, and not a group.`),
+        .filter(({ peer }) => !peer.startsWith('SecurityGroup('))
+        .map(({ peer }) => `${group} admits ${peer}, and not a group.`),
     ),
   ]
 }
@@ -30,7 +30,7 @@ export function networkComplaints(world: World): string[] {
 function addressComplaints({ name, service, balancer }: Task): string[] {
   const assigned = at(service, 'NetworkConfiguration', 'AwsvpcConfiguration', 'AssignPublicIp')
   return [
-    ...(service && assigned !== 'DISABLED' ? [`${name}: AssignPublicIp is ${String(assigned)}.`] : []),
+    ...(service && assigned !== 'DISABLED' ? [`${name}: AssignPublicIp is ${text(assigned)}.`] : []),
     ...(balancer && at(balancer.itself, 'Scheme') !== 'internal'
       ? [`${name}: its balancer is not internal.`]
       : []),
@@ -44,7 +44,7 @@ function endpointComplaints(task: Task, { endpoints, admits }: World): string[] 
   if (mayDo(task, 'servicediscovery:RegisterInstance')) needed.push('servicediscovery')
   return needed.flatMap((name) => {
     const endpoint = endpoints.find(
-      (each) => String(at(each, 'ServiceName')).match(/^com\.amazonaws\.[^.]+\.(.+)$/)?.[1] === name,
+      (each) => text(each, 'ServiceName').match(/^com\.amazonaws\.[^.]+\.(.+)$/)?.[1] === name,
     )
     if (!endpoint) return [`${task.name} needs the endpoint ${name}.`]
     if (name === 's3')
@@ -52,7 +52,7 @@ function endpointComplaints(task: Task, { endpoints, admits }: World): string[] 
         ? []
         : [`${task.name}: no route table has the endpoint s3.`]
     const isAdmitted = items(at(endpoint, 'SecurityGroupIds')).some((group) =>
-      admitsSome(admits, group, task.groups, 443),
+      hasRule(admits, group, task.groups, 443),
     )
     return [
       ...(at(endpoint, 'PrivateDnsEnabled') === true ? [] : [`The endpoint ${name} has no private DNS.`]),
@@ -61,24 +61,26 @@ function endpointComplaints(task: Task, { endpoints, admits }: World): string[] 
   })
 }
 
-function admissionComplaints(task: Task, { admits }: World): string[] {
+function admissionComplaints(task: Task, { admits, reaches }: World): string[] {
   const port = Number(at(task.container, 'PortMappings', 0, 'ContainerPort'))
   const [group = '(no group)'] = task.groups
   const isDirect = task.registry !== undefined || mayDo(task, 'servicediscovery:RegisterInstance')
   const complaints: string[] = []
-  if (isDirect && !admitsSome(admits, group, [CALLERS], port))
+  if (isDirect && !hasRule(admits, group, [CALLERS], port))
     complaints.push(`${task.name} does not admit callers on port ${port}.`)
   if (task.balancer) {
     const [balancer = '(no group)'] = items(at(task.balancer.itself, 'SecurityGroups')).map(String)
     const open = Number(at(task.balancer.listener, 'Port'))
-    if (!admitsSome(admits, group, [balancer], port))
+    if (!hasRule(admits, group, [balancer], port))
       complaints.push(`${task.name} does not admit its balancer on port ${port}.`)
-    if (!admitsSome(admits, balancer, [CALLERS], open))
+    if (!hasRule(reaches, balancer, [group], port))
+      complaints.push(`The balancer of ${task.name} does not reach it on port ${port}.`)
+    if (!hasRule(admits, balancer, [CALLERS], open))
       complaints.push(`The balancer of ${task.name} does not admit callers on port ${open}.`)
   }
   return complaints
 }
 
-function admitsSome(admits: World['admits'], group: Json, groups: readonly string[], port: number): boolean {
-  return (admits[String(group)] ?? []).some((rule) => groups.includes(rule.from) && rule.port === port)
+function hasRule(rules: World['admits'], group: Json, groups: readonly string[], port: number): boolean {
+  return (rules[text(group)] ?? []).some((rule) => groups.includes(rule.peer) && rule.port === port)
 }

@@ -1,5 +1,5 @@
 /** Each role may do what its code does, and nothing else. */
-import { at, type Json } from '../template.ts'
+import { at, text } from '../template.ts'
 import type { Statement, Task, World } from '../world.ts'
 
 /** The calls of discovery. */
@@ -44,7 +44,10 @@ export function permissionComplaints(world: World): string[] {
 
 function wildcardComplaints(role: string, { action, resource, condition }: Statement): string[] {
   if (action.includes('*')) return [`${role} may ${action}: name the actions.`]
-  if (resource !== '*') return resource.endsWith('*') ? [`${role} may ${action} on ${resource}.`] : []
+  if (resource !== '*')
+    return resource.endsWith('*') && !resource.endsWith('.Arn/*')
+      ? [`${role} may ${action} on ${resource}.`]
+      : []
   if (!WITHOUT_RESOURCE[action]) return [`${role} may ${action} on every resource.`]
   const namespace = at(condition, 'StringEquals', 'servicediscovery:NamespaceName')
   return DISCOVERY.includes(action) && !namespace ? [`${role} may ${action} in every namespace.`] : []
@@ -52,9 +55,11 @@ function wildcardComplaints(role: string, { action, resource, condition }: State
 
 function taskComplaints(task: Task, world: World): string[] {
   const registersIn = task.environment['CLOUD_MAP_SERVICE']
+  const bucket = task.environment['BUCKET']
   const usesApi = task.environment['ORDERS_URL'] !== undefined || task.name === 'bench'
   const needed: Statement[] = [
     ...(usesApi ? DISCOVERY.map((action) => ({ action, resource: '*' })) : []),
+    ...(bucket ? [{ action: 's3:PutObject', resource: `${bucket}.Arn/*` }] : []),
     ...(registersIn ? registration(registersIn, world, REGISTRATION) : []),
   ]
   return compare(task.name, task.permissions, needed)
@@ -62,14 +67,13 @@ function taskComplaints(task: Task, world: World): string[] {
 
 function reaperComplaints(world: World): string[] {
   if (!world.reaper) return ['There is no reaper.']
-  const role = String(at(world.reaper.code, 'Role')).replace(/\.Arn$/, '')
+  const role = text(world.reaper.code, 'Role').replace(/\.Arn$/, '')
   const statements = (world.roles[role] ?? []).filter(({ action }) => !action.startsWith('logs:'))
   const services = world.tasks.flatMap(({ environment }) => environment['CLOUD_MAP_SERVICE'] ?? [])
   return [
     ...services
       .filter(
-        (service) =>
-          !String(at(world.reaper?.code, 'Environment', 'Variables', 'SERVICES')).includes(service),
+        (service) => !text(world.reaper?.code, 'Environment', 'Variables', 'SERVICES').includes(service),
       )
       .map((service) => `The reaper does not know ${service}.`),
     ...compare(
@@ -86,7 +90,7 @@ function registration(
   { registries, namespaces }: World,
   actions: readonly string[],
 ): Statement[] {
-  const namespace = String(at(registries[service], 'NamespaceId'))
+  const namespace = text(registries[service], 'NamespaceId')
   const zone = `arn:\${AWS::Partition}:route53:::hostedzone/${namespace}.HostedZoneId`
   return [
     ...actions.map((action) => ({ action, resource: `${service}.Arn` })),
