@@ -7,7 +7,7 @@ import { check } from './check.ts'
 import { handWritten, type Style, synthesised } from './styles.ts'
 
 const [folder] = process.argv.slice(2)
-using cdk = folder ? undefined : synthesised()
+using cdk = folder ? undefined : await synthesised()
 const styles: Style[] = [handWritten(folder), ...(cdk ? [cdk] : [])]
 for (const style of styles) {
   const found = check(style)

@@ -3,7 +3,6 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { shop } from '../cdk/shop.ts'
 import { readTemplate, type Template } from './template.ts'
 
 /** A stack and the template that it is deployed from, in the order in which deploy.sh deploys them. */
@@ -38,7 +37,8 @@ export function handWritten(folder: string = templates): Style {
 }
 
 /** Synthesises the CDK app into a temporary folder, which goes with the disposal. Throws what CDK finds. */
-export function synthesised(): Style & Disposable {
+export async function synthesised(): Promise<Style & Disposable> {
+  const { shop } = await import('../cdk/shop.ts')
   const outdir = mkdtempSync(join(tmpdir(), 'onehop-infrastructure-'))
   const remove = (): void => rmSync(outdir, { recursive: true, force: true })
   try {

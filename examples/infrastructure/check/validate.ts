@@ -1,5 +1,5 @@
 /** Asks AWS's own validator: schemas of all resources, references, types, best practices. Offline. */
-import { RegoEngine, TemplateFile } from '@aws/cloudformation-validate'
+import { CelEngine, TemplateFile } from '@aws/cloudformation-validate'
 import { basename } from 'node:path'
 import type { Stack } from './styles.ts'
 
@@ -11,11 +11,11 @@ const ACCEPTED: Readonly<Record<string, string>> = {
 }
 
 /** Compiles its rules once, in a second. It lives as long as the process: its memory is not the garbage collector's. */
-let engine: InstanceType<typeof RegoEngine> | undefined
+let engine: InstanceType<typeof CelEngine> | undefined
 
 /** Errors and warnings; what it only notes (resources without tags, properties that replace) is left out. */
 export function validate(stacks: readonly Stack[]): string[] {
-  engine ??= new RegoEngine()
+  engine ??= new CelEngine()
   const config = { severityLevel: 'WARN', exclude: { ids: Object.keys(ACCEPTED) } } as const
   const found: string[] = []
   for (const { path } of stacks)

@@ -11,7 +11,7 @@ import { at } from '../check/template.ts'
 import { worldOf } from '../check/world.ts'
 import { comparable } from './comparable.ts'
 
-const cdk = synthesised()
+const cdk = await synthesised()
 const templates = handWritten()
 afterAll(() => cdk[Symbol.dispose]())
 
