@@ -53,7 +53,13 @@ const bySchema: readonly Row[] = [
     'CpuArchitecture: ARM',
     /'ARM' is not one of/,
   ],
-  ['CPU and memory that Fargate does not have', 'bench.yaml', "Memory: '2048'", "Memory: '9000'", /[Mm]emory/],
+  [
+    'CPU and memory that Fargate does not have',
+    'bench.yaml',
+    "Memory: '2048'",
+    "Memory: '9000'",
+    /[Mm]emory/,
+  ],
   [
     'a resource type that does not exist',
     'reaper.yaml',

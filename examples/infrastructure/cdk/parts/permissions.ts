@@ -41,11 +41,7 @@ export function mayRegister(service: IService, zone?: PrivateDnsNamespace): Poli
 export function mayDeregister(services: readonly IService[], zone: PrivateDnsNamespace): PolicyStatement[] {
   return [
     new PolicyStatement({
-      actions: [
-        'servicediscovery:DeregisterInstance',
-        'servicediscovery:GetInstance',
-        'servicediscovery:ListInstances',
-      ],
+      actions: ['servicediscovery:DeregisterInstance', 'servicediscovery:ListInstances'],
       resources: services.map(({ serviceArn }) => serviceArn),
     }),
     mayFollowOperations(),

@@ -14,11 +14,7 @@ const REGISTRATION = [
   'servicediscovery:ListInstances',
 ]
 /** The calls of the reaper. */
-const REAPING = [
-  'servicediscovery:DeregisterInstance',
-  'servicediscovery:GetInstance',
-  'servicediscovery:ListInstances',
-]
+const REAPING = ['servicediscovery:DeregisterInstance', 'servicediscovery:ListInstances']
 
 /** Actions that AWS restricts to no resource, and why. */
 const WITHOUT_RESOURCE: Readonly<Record<string, string>> = {
