@@ -19,7 +19,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
-import { startLocalAws, type LocalAws } from 'onehop/testing'
+import { startLocalAws, type LocalAws } from '../../../src/testing/index.ts'
 import { afterAll, expect, test } from 'vitest'
 
 const example = fileURLToPath(new URL('..', import.meta.url))
