@@ -53,6 +53,15 @@ const config: ViteUserConfig = defineConfig({
       },
       {
         extends: true,
+        // `npm run infra:check`: the example's own packages have to be there.
+        test: {
+          name: 'infrastructure',
+          include: ['examples/infrastructure/test/**/*.test.ts'],
+          testTimeout: 60_000,
+        },
+      },
+      {
+        extends: true,
         test: {
           name: 'fuzz',
           include: ['test/fuzz/**/*.test.ts'],
@@ -68,15 +77,6 @@ const config: ViteUserConfig = defineConfig({
           testTimeout: 60_000,
           // They wait more than they work: for TTLs, and for a server to notice that another is gone.
           maxWorkers: 4,
-        },
-      },
-      {
-        extends: true,
-        // `npm run infra:check`: the example's own packages have to be there.
-        test: {
-          name: 'infrastructure',
-          include: ['examples/infrastructure/test/**/*.test.ts'],
-          testTimeout: 60_000,
         },
       },
       {

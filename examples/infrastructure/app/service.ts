@@ -1,6 +1,6 @@
 /** A service: registers itself if it is told where, serves, and leaves without losing a call. */
 import { createServer } from 'node:http'
-import { gracefulShutdown, register } from 'onehop/ecs'
+import { gracefulShutdown, register, type RegistrationError } from 'onehop/ecs'
 
 const { CLOUD_MAP_SERVICE: service, PORT = '8080', HOSTNAME: task } = process.env
 
@@ -17,5 +17,10 @@ const registration = service ? register({ services: { service, port: server }, r
 gracefulShutdown({ servers: server, registration })
 server.listen(Number(PORT))
 
-// A task that callers cannot find is of no use. The error ends it with exit code 1.
-await registration?.registered
+registration?.registered.catch((error: RegistrationError) => {
+  // SIGTERM came first: gracefulShutdown() takes back what was sent.
+  if (error.failure === 'cancelled') return
+  // A task that callers cannot find is of no use.
+  console.error(error)
+  process.exit(1)
+})
