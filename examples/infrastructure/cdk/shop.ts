@@ -14,8 +14,12 @@ export function shop(props?: AppProps): App {
   const app = new App({
     analyticsReporting: false,
     treeMetadata: false,
-    // What AWS's validator finds ends the synthesis.
-    context: { '@aws-cdk/core:validateAgainstDefaultRules': true },
+    context: {
+      // What AWS's validator finds ends the synthesis.
+      '@aws-cdk/core:validateAgainstDefaultRules': true,
+      // Exports and imports: CloudFormation keeps a stack that another one still needs.
+      '@aws-cdk/core:defaultCrossStackReferences': 'strong',
+    },
     ...props,
   })
   // No account: the same templates for every one of them, and no look-ups.

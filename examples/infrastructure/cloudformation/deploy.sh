@@ -45,9 +45,10 @@ for entry in "${stacks[@]}"; do
       aws cloudformation package --template-file reaper.yaml --s3-bucket "${BUCKET:?A bucket for the code of the reaper}" \
         --output-template-file "$file" >/dev/null
     fi
-    # Parameters that a template does not have are left out by the CLI.
-    aws cloudformation deploy --stack-name "$stack" --template-file "$file" --capabilities CAPABILITY_IAM \
-      --no-fail-on-empty-changeset --parameter-overrides "${parameters[@]}"
+    arguments=(--stack-name "$stack" --template-file "$file" --capabilities CAPABILITY_IAM --no-fail-on-empty-changeset)
+    # The CLI passes over parameters that a template does not have.
+    if [ ${#parameters[@]} -gt 0 ]; then arguments+=(--parameter-overrides "${parameters[@]}"); fi
+    aws cloudformation deploy "${arguments[@]}"
   fi
   mapfile -t found < <(outputs "$stack" | grep -v '^Run=' || true)
   parameters+=("${found[@]}")

@@ -21,6 +21,7 @@ import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { startLocalAws, type LocalAws } from '../../../src/testing/index.ts'
 import { afterAll, expect, test } from 'vitest'
+import { REAPING, REGISTRATION } from '../check/rules/permissions.ts'
 
 const example = fileURLToPath(new URL('..', import.meta.url))
 const root = fileURLToPath(new URL('../../..', import.meta.url))
@@ -181,4 +182,15 @@ test('the Dockerfile copies and runs files that are there', () => {
   const [, file = ''] = JSON.parse(command) as string[]
   expect(spawnSync(process.execPath, ['--check', `${image}/${file}`]).status).toBe(0)
   expect(dockerfile).toMatch(/^USER node$/m)
+})
+
+test('the roles may call what register() and the reaper call', () => {
+  const source = readFileSync(`${root}src/ecs/registration/cloud-map/calls.ts`, 'utf8')
+  const [, operations = ''] = /^interface Operations \{\n([^]*?)^\}/m.exec(source) ?? []
+  const called = [...operations.matchAll(/^ {2}(\w+):/gm)].map(([, name]) => `servicediscovery:${name}`)
+  // Only to find a service by its name; the example has ids.
+  const byName = ['servicediscovery:ListNamespaces', 'servicediscovery:ListServices']
+  const onEverything = ['servicediscovery:GetOperation']
+  expect([...REGISTRATION, ...onEverything, ...byName].toSorted()).toEqual(called.toSorted())
+  expect(called).toEqual(expect.arrayContaining([...REAPING]))
 })

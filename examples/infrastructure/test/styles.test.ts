@@ -2,18 +2,30 @@
  * Both styles pass all checks, and make the same. What the checks find, breakages.test.ts shows.
  */
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, test } from 'vitest'
 import { check } from '../check/check.ts'
 import { handWritten, STACKS, synthesised } from '../check/styles.ts'
-import { at } from '../check/template.ts'
+import { at, readTemplate } from '../check/template.ts'
+import { validate } from '../check/validate.ts'
 import { worldOf } from '../check/world.ts'
 import { comparable } from './comparable.ts'
 
 const cdk = await synthesised()
 const templates = handWritten()
 afterAll(() => cdk[Symbol.dispose]())
+
+const FAKE_AWS = `#!/bin/bash
+cd "$(dirname "$0")"
+case $2 in
+  deploy) echo "$*" >> calls ;;
+  package) ;;
+  describe-stacks) cat "$4" ;;
+esac
+`
 
 const folder = fileURLToPath(new URL('..', import.meta.url))
 
@@ -68,33 +80,53 @@ describe('deploy.sh', () => {
     ).toEqual(STACKS)
   })
 
-  test('has a value for each parameter when it comes to a template', () => {
-    const known = new Set(['Image'])
-    for (const { name, template } of templates.stacks) {
-      const parameters = Object.entries(template.Parameters ?? {})
-      const missing = parameters
-        .filter(([id, { Default }]) => Default === undefined && !known.has(id))
-        .map(([id]) => id)
-      expect({ name, missing }).toEqual({ name, missing: [] })
-      for (const id of Object.keys(template.Outputs ?? {})) known.add(id)
+  test('passes each template what its parameters need, from the outputs of the stacks before it', () => {
+    const scratch = mkdtempSync(join(tmpdir(), 'onehop-deploy-'))
+    try {
+      // Stands for the AWS CLI: notes what it is called with, and knows the outputs of the stacks.
+      for (const { name, template } of templates.stacks) {
+        const outputs = Object.keys(template.Outputs ?? {}).map((output) => `${output}=of-${name}`)
+        writeFileSync(join(scratch, name), `${outputs.join('\n')}\n`)
+      }
+      writeFileSync(join(scratch, 'aws'), FAKE_AWS, { mode: 0o755 })
+      const env = { PATH: `${scratch}:${process.env['PATH']}`, BUCKET: 'code' }
+      const run = spawnSync('bash', [script, '--image', 'repository:1'], { encoding: 'utf8', env })
+      expect([run.status, run.stderr]).toEqual([0, ''])
+      const calls = readFileSync(join(scratch, 'calls'), 'utf8').trim().split('\n')
+      expect(calls).toHaveLength(templates.stacks.length)
+      for (const [index, { name, template }] of templates.stacks.entries()) {
+        const words = calls[index]?.split(' ') ?? []
+        expect(words).toContain(name)
+        const passed = words.filter((word) => word.includes('=')).map((word) => word.split('=')[0])
+        expect(passed).toEqual(expect.arrayContaining(Object.keys(template.Parameters ?? {})))
+      }
+    } finally {
+      rmSync(scratch, { recursive: true, force: true })
     }
   })
 })
 
 test('the CDK app needs no account, no look-up and no credentials', () => {
-  const env = {
-    PATH: process.env['PATH'],
-    HOME: '/nonexistent',
-    CDK_OUTDIR: `${process.env['TMPDIR'] ?? '/tmp'}/onehop-cdk-out-${process.pid}`,
+  const outdir = mkdtempSync(join(tmpdir(), 'onehop-cdk-out-'))
+  try {
+    const env = { PATH: process.env['PATH'], HOME: '/nonexistent', CDK_OUTDIR: outdir }
+    const { status, stderr } = spawnSync(process.execPath, ['cdk/app.ts'], {
+      cwd: folder,
+      env,
+      encoding: 'utf8',
+    })
+    expect([status, stderr]).toEqual([0, ''])
+    const manifest = JSON.parse(readFileSync(join(outdir, 'manifest.json'), 'utf8')) as { missing?: unknown }
+    expect(manifest.missing).toBeUndefined()
+  } finally {
+    rmSync(outdir, { recursive: true, force: true })
   }
-  const { status, stderr } = spawnSync(process.execPath, ['cdk/app.ts'], {
-    cwd: folder,
-    env,
-    encoding: 'utf8',
-  })
-  expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
-  const manifest = JSON.parse(readFileSync(`${env.CDK_OUTDIR}/manifest.json`, 'utf8')) as {
-    missing?: unknown
-  }
-  expect(manifest.missing).toBeUndefined()
+})
+
+test('docs/ecs/infrastructure.md shows the fragment for a stack that is there already, which passes the validator', () => {
+  const path = `${folder}cloudformation/fragment.yaml`
+  const [, shown] =
+    /```yaml\n([^]*?)```/.exec(readFileSync(`${folder}../../docs/ecs/infrastructure.md`, 'utf8')) ?? []
+  expect(shown).toBe(readFileSync(path, 'utf8'))
+  expect(validate([{ name: 'fragment', path, template: readTemplate(path) }])).toEqual([])
 })

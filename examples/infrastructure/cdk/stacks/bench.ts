@@ -38,6 +38,7 @@ export class BenchStack extends Stack {
     task.addToTaskRolePolicy(
       new PolicyStatement({ actions: ['s3:PutObject'], resources: [reports.arnForObjects('*')] }),
     )
+    new CfnOutput(this, 'Log', { value: network.logGroup.logGroupName })
     new CfnOutput(this, 'Bucket', { value: reports.bucketName })
     outputRunTask(this, network, task, network.callers)
   }

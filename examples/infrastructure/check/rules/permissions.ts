@@ -5,7 +5,7 @@ import type { Statement, Task, World } from '../world.ts'
 /** The calls of discovery. */
 const DISCOVERY = ['servicediscovery:DiscoverInstances', 'servicediscovery:DiscoverInstancesRevision']
 /** The calls of `register()`. */
-const REGISTRATION = [
+export const REGISTRATION: readonly string[] = [
   'servicediscovery:RegisterInstance',
   'servicediscovery:DeregisterInstance',
   'servicediscovery:UpdateInstanceCustomHealthStatus',
@@ -14,7 +14,10 @@ const REGISTRATION = [
   'servicediscovery:ListInstances',
 ]
 /** The calls of the reaper. */
-const REAPING = ['servicediscovery:DeregisterInstance', 'servicediscovery:ListInstances']
+export const REAPING: readonly string[] = [
+  'servicediscovery:DeregisterInstance',
+  'servicediscovery:ListInstances',
+]
 
 /** Actions that AWS restricts to no resource, and why. */
 const WITHOUT_RESOURCE: Readonly<Record<string, string>> = {
