@@ -1,4 +1,4 @@
-/** A service: registers itself if it is told where, serves, and leaves without losing a call. */
+/** A service: registers itself in CLOUD_MAP_SERVICE, if that is set, serves, and leaves without losing a call. */
 import { createServer } from 'node:http'
 import { gracefulShutdown, register, type RegistrationError } from 'onehop/ecs'
 

@@ -51,7 +51,7 @@ export function text(value: Json | undefined, ...path: readonly (string | number
   return typeof found === 'object' ? JSON.stringify(found) : String(found)
 }
 
-/** The items of a list; none where there is no list; a single value as a list, as IAM has it. */
+/** The items of a list. As in IAM's documents, a single value stands for a list of one. */
 export function items(value: Json | undefined): readonly Json[] {
   if (value === undefined || value === null) return []
   return Array.isArray(value) ? value : [value]

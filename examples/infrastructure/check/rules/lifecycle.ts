@@ -1,4 +1,4 @@
-/** A task has the time to leave, and whoever asks for its health gets an answer. */
+/** Tasks have the time that they need to leave, and health checks ask what they answer. */
 import { at, items, type Json, text } from '../template.ts'
 import type { Task, World } from '../world.ts'
 import { mayDo } from './permissions.ts'

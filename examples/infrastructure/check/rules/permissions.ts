@@ -65,7 +65,7 @@ function taskComplaints(task: Task, world: World): string[] {
 }
 
 function reaperComplaints(world: World): string[] {
-  if (!world.reaper) return ['There is no reaper.']
+  if (!world.reaper) return ['The reaper is missing.']
   const role = text(world.reaper.code, 'Role').replace(/\.Arn$/, '')
   const statements = (world.roles[role] ?? []).filter(({ action }) => !action.startsWith('logs:'))
   const services = world.tasks.flatMap(({ environment }) => environment['CLOUD_MAP_SERVICE'] ?? [])
