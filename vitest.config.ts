@@ -57,7 +57,8 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: 'infrastructure',
           include: ['examples/infrastructure/test/**/*.test.ts'],
-          testTimeout: 60_000,
+          // CDK and the validator's WASM load for seconds in each process.
+          testTimeout: 120_000,
         },
       },
       {

@@ -7,9 +7,18 @@ import { check } from './check.ts'
 import { handWritten, type Style, synthesised } from './styles.ts'
 
 const [folder] = process.argv.slice(2)
-using cdk = folder ? undefined : await synthesised()
-const styles: Style[] = [handWritten(folder), ...(cdk ? [cdk] : [])]
-for (const style of styles) {
+report(handWritten(folder))
+if (!folder) {
+  // Not `using`, which Node 22 does not know.
+  const cdk = await synthesised()
+  try {
+    report(cdk)
+  } finally {
+    cdk[Symbol.dispose]()
+  }
+}
+
+function report(style: Style): void {
   const found = check(style)
   for (const complaint of found) console.error(`${style.name}: ${complaint}`)
   console.log(`${style.name}: ${style.stacks.length} templates, ${found.length} findings`)

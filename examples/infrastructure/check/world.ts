@@ -41,6 +41,7 @@ export interface World {
   readonly namespaces: Readonly<Record<string, Json>>
   readonly registries: Readonly<Record<string, Json>>
   readonly roles: Readonly<Record<string, readonly Statement[]>>
+  readonly vpcs: readonly Json[]
   readonly subnets: readonly Json[]
   readonly reaper: { readonly code: Json; readonly rule: Json } | undefined
   /** How many resources of each type. */
@@ -74,6 +75,7 @@ export function worldOf(style: Style): World {
     ]),
     registries: named(byType('AWS::ServiceDiscovery::Service')),
     roles,
+    vpcs: properties('AWS::EC2::VPC'),
     subnets: properties('AWS::EC2::Subnet'),
     reaper: reaper && rule ? { code: reaper, rule } : undefined,
     counts: Object.fromEntries(

@@ -41,6 +41,7 @@ for entry in "${stacks[@]}"; do
     file=$template.yaml
     # The code of the Lambda is a folder beside the templates.
     if [ "$template" = reaper ]; then
+      if [ ! -d ../reaper/node_modules ]; then echo 'Run `npm run package` first.' >&2; exit 1; fi
       file=$(mktemp)
       aws cloudformation package --template-file reaper.yaml --s3-bucket "${BUCKET:?A bucket for the code of the reaper}" \
         --output-template-file "$file" >/dev/null
@@ -50,6 +51,7 @@ for entry in "${stacks[@]}"; do
     if [ ${#parameters[@]} -gt 0 ]; then arguments+=(--parameter-overrides "${parameters[@]}"); fi
     aws cloudformation deploy "${arguments[@]}"
   fi
-  mapfile -t found < <(outputs "$stack" | grep -v '^Run=' || true)
-  parameters+=("${found[@]}")
+  while read -r output; do
+    if [ -n "$output" ]; then parameters+=("$output"); fi
+  done < <(outputs "$stack" | grep -v '^Run=' || true)
 done

@@ -17,6 +17,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { startLocalAws, type LocalAws } from '../../../src/testing/index.ts'
@@ -39,6 +40,7 @@ symlinkSync(`${example}node_modules/@aws-sdk`, `${image}/node_modules/@aws-sdk`)
 function environment(aws: LocalAws): Record<string, string> {
   return {
     PATH: process.env['PATH'] ?? '',
+    ONEHOP_STOP_TIMEOUT_S: '60',
     AWS_REGION: 'eu-west-1',
     AWS_ACCESS_KEY_ID: 'local',
     AWS_SECRET_ACCESS_KEY: 'local',
@@ -49,8 +51,7 @@ function environment(aws: LocalAws): Record<string, string> {
 
 function start(file: string, env: Record<string, string>): ChildProcess {
   const flags = ['--conditions=onehop:source', '--disable-warning=ExperimentalWarning', file]
-  const child = spawn(process.execPath, flags, { cwd: image, env, stdio: ['ignore', 'inherit', 'inherit'] })
-  return child
+  return spawn(process.execPath, flags, { cwd: image, env, stdio: ['ignore', 'ignore', 'pipe'] })
 }
 
 async function freePort(): Promise<string> {
@@ -96,12 +97,28 @@ test('service.ts registers itself, serves, and is deregistered when it has left'
   expect(await exited).toEqual([0, null])
 })
 
+test.each([
+  ['33', /takes up to 34 s/],
+  ['34', /^$/],
+])('the checks and the library count the same seconds: of %s s', async (ONEHOP_STOP_TIMEOUT_S, warning) => {
+  await using aws = await startLocalAws()
+  const PORT = await freePort()
+  // On ECS, and registered by it: DNS TTL 10 s.
+  const child = start('service.ts', { ...environment(aws), PORT, ONEHOP_STOP_TIMEOUT_S })
+  const stderr = text(child.stderr as Readable)
+  await ask(`http://127.0.0.1:${PORT}/ready`)
+  child.kill('SIGKILL')
+  expect(await stderr).toMatch(warning)
+})
+
 test('service.ts ends with an error if it may not register', async () => {
   await using aws = await startLocalAws()
   const { id } = aws.addService('reports.shop.local')
   aws.cloudMap.faults.answer = 'deny'
   const child = start('service.ts', { ...environment(aws), PORT: await freePort(), CLOUD_MAP_SERVICE: id })
+  const stderr = text(child.stderr as Readable)
   expect(await once(child, 'exit')).toEqual([1, null])
+  expect(await stderr).toContain('servicediscovery:')
 })
 
 test('caller.ts goes through the balancer where it finds no task', async () => {

@@ -210,6 +210,8 @@ const byRule: readonly Row[] = [
     '${ReportsServiceId}',
     /reaper does not know Service\(shop-stock: stock\)/,
   ],
+  ['a reaper that hears of other tasks', 'reaper.yaml', '[STOPPED]', '[RUNNING]', /does not match tasks that have stopped/],
+  ['a VPC without DNS', 'network.yaml', 'EnableDnsHostnames: true', 'EnableDnsHostnames: false', /The VPC has no DNS/],
   [
     'a TTL that the stop timeout does not fit',
     'discovered.yaml',
@@ -286,13 +288,19 @@ test('a template that cannot be read is named', () => {
   expect(() => handWritten(folder)).toThrow(/caller\.yaml: /)
 })
 
-test('the command exits with 1 and names what it found', () => {
+describe('the command', () => {
   const main = fileURLToPath(new URL('../check/main.ts', import.meta.url))
   const run = (folder: string) => spawnSync(process.execPath, [main, folder], { encoding: 'utf8' })
-  const good = run(templates)
-  expect([good.status, good.stderr]).toEqual([0, ''])
-  const bad = run(broken('discovered.yaml', 'TTL: 10', 'TTL: 60'))
-  expect([bad.status, bad.stderr]).toEqual([1, expect.stringContaining('orders needs 84 s to leave')])
+
+  test('exits with 0 and says what it checked', () => {
+    const { status, stdout, stderr } = run(templates)
+    expect([status, stdout, stderr]).toEqual([0, 'CloudFormation: 9 templates, 0 findings\n', ''])
+  })
+
+  test('exits with 1 and names what it found', () => {
+    const { status, stderr } = run(broken('discovered.yaml', 'TTL: 10', 'TTL: 60'))
+    expect([status, stderr]).toEqual([1, expect.stringContaining('orders needs 84 s to leave')])
+  })
 })
 
 test('a CDK stack that is broken ends the synthesis', () => {

@@ -2,7 +2,7 @@
  * Both styles pass all checks, and make the same. What the checks find, breakages.test.ts shows.
  */
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -89,8 +89,11 @@ describe('deploy.sh', () => {
         writeFileSync(join(scratch, name), `${outputs.join('\n')}\n`)
       }
       writeFileSync(join(scratch, 'aws'), FAKE_AWS, { mode: 0o755 })
+      cpSync(`${folder}cloudformation`, join(scratch, 'cloudformation'), { recursive: true })
+      mkdirSync(join(scratch, 'reaper', 'node_modules'), { recursive: true })
       const env = { PATH: `${scratch}:${process.env['PATH']}`, BUCKET: 'code' }
-      const run = spawnSync('bash', [script, '--image', 'repository:1'], { encoding: 'utf8', env })
+      const copy = join(scratch, 'cloudformation', 'deploy.sh')
+      const run = spawnSync('bash', [copy, '--image', 'repository:1'], { encoding: 'utf8', env })
       expect([run.status, run.stderr]).toEqual([0, ''])
       const calls = readFileSync(join(scratch, 'calls'), 'utf8').trim().split('\n')
       expect(calls).toHaveLength(templates.stacks.length)

@@ -50,7 +50,7 @@ export function mayDeregister(services: readonly IService[], zone: PrivateDnsNam
 }
 
 function mayFollowOperations(): PolicyStatement {
-  // An operation has no ARN. Whether the ARN of its service is enough is not documented the same way everywhere.
+  // An operation has no ARN. Editions of AWS's service authorization reference differ on whether that of its service is enough.
   return new PolicyStatement({ actions: ['servicediscovery:GetOperation'], resources: ['*'] })
 }
 

@@ -1,5 +1,6 @@
+import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { Duration, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib'
+import { Annotations, Duration, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib'
 import { Rule } from 'aws-cdk-lib/aws-events'
 import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets'
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
@@ -9,6 +10,8 @@ import type { IService } from 'aws-cdk-lib/aws-servicediscovery'
 import type { Construct } from 'constructs'
 import { mayDeregister } from '../parts/permissions.ts'
 import type { NetworkStack } from './network.ts'
+
+const folder = fileURLToPath(new URL('../../reaper', import.meta.url))
 
 interface ReaperProps extends StackProps {
   readonly network: NetworkStack
@@ -20,6 +23,8 @@ interface ReaperProps extends StackProps {
 export class ReaperStack extends Stack {
   constructor(scope: Construct, id: string, { network, services, ...props }: ReaperProps) {
     super(scope, id, props)
+    if (!existsSync(`${folder}/node_modules/onehop`))
+      Annotations.of(this).addWarningV2('shop:package', 'The Lambda has no onehop yet: run `npm run package`.')
     const logGroup = new LogGroup(this, 'Log', {
       retention: RetentionDays.TWO_WEEKS,
       removalPolicy: RemovalPolicy.DESTROY,
@@ -30,7 +35,7 @@ export class ReaperStack extends Stack {
     for (const statement of mayDeregister(services, network.dns)) role.addToPolicy(statement)
     const reaper = new Function(this, 'Reaper', {
       description: 'Deregisters what killed tasks left',
-      code: Code.fromAsset(fileURLToPath(new URL('../../reaper', import.meta.url))),
+      code: Code.fromAsset(folder),
       handler: 'index.handler',
       runtime: Runtime.NODEJS_24_X,
       architecture: Architecture.ARM_64,

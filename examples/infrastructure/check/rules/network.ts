@@ -11,6 +11,9 @@ const WAYS_OUT = ['NatGateway', 'InternetGateway', 'EgressOnlyInternetGateway', 
 export function networkComplaints(world: World): string[] {
   return [
     ...WAYS_OUT.filter((type) => world.counts[`AWS::EC2::${type}`]).map((type) => `The VPC has a ${type}.`),
+    ...world.vpcs
+      .filter((vpc) => at(vpc, 'EnableDnsHostnames') !== true || at(vpc, 'EnableDnsSupport') !== true)
+      .map(() => 'The VPC has no DNS: its endpoints have no private names.'),
     ...world.subnets
       .filter((subnet) => at(subnet, 'MapPublicIpOnLaunch') === true)
       .map((subnet) => `Subnet ${text(subnet, 'CidrBlock')} gives public addresses.`),

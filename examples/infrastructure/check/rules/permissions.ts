@@ -69,7 +69,14 @@ function reaperComplaints(world: World): string[] {
   const role = text(world.reaper.code, 'Role').replace(/\.Arn$/, '')
   const statements = (world.roles[role] ?? []).filter(({ action }) => !action.startsWith('logs:'))
   const services = world.tasks.flatMap(({ environment }) => environment['CLOUD_MAP_SERVICE'] ?? [])
+  const pattern = at(world.reaper.rule, 'EventPattern')
+  const hears =
+    text(pattern, 'source', 0) === 'aws.ecs' &&
+    text(pattern, 'detail-type', 0) === 'ECS Task State Change' &&
+    text(pattern, 'detail', 'lastStatus', 0) === 'STOPPED'
   return [
+    ...(hears ? [] : ['The rule of the reaper does not match tasks that have stopped.']),
+    ...(world.counts['AWS::Lambda::Permission'] ? [] : ['EventBridge may not invoke the reaper.']),
     ...services
       .filter(
         (service) => !text(world.reaper?.code, 'Environment', 'Variables', 'SERVICES').includes(service),
