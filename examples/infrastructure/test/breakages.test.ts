@@ -210,8 +210,20 @@ const byRule: readonly Row[] = [
     '${ReportsServiceId}',
     /reaper does not know Service\(shop-stock: stock\)/,
   ],
-  ['a reaper that hears of other tasks', 'reaper.yaml', '[STOPPED]', '[RUNNING]', /does not match tasks that have stopped/],
-  ['a VPC without DNS', 'network.yaml', 'EnableDnsHostnames: true', 'EnableDnsHostnames: false', /The VPC has no DNS/],
+  [
+    'a reaper that hears of other tasks',
+    'reaper.yaml',
+    '[STOPPED]',
+    '[RUNNING]',
+    /does not match tasks that have stopped/,
+  ],
+  [
+    'a VPC without DNS',
+    'network.yaml',
+    'EnableDnsHostnames: true',
+    'EnableDnsHostnames: false',
+    /The VPC has no DNS/,
+  ],
   [
     'a TTL that the stop timeout does not fit',
     'discovered.yaml',

@@ -24,7 +24,10 @@ export class ReaperStack extends Stack {
   constructor(scope: Construct, id: string, { network, services, ...props }: ReaperProps) {
     super(scope, id, props)
     if (!existsSync(`${folder}/node_modules/onehop`))
-      Annotations.of(this).addWarningV2('shop:package', 'The Lambda has no onehop yet: run `npm run package`.')
+      Annotations.of(this).addWarningV2(
+        'shop:package',
+        'The Lambda has no onehop yet: run `npm run package`.',
+      )
     const logGroup = new LogGroup(this, 'Log', {
       retention: RetentionDays.TWO_WEEKS,
       removalPolicy: RemovalPolicy.DESTROY,
