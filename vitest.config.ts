@@ -53,6 +53,16 @@ const config: ViteUserConfig = defineConfig({
       },
       {
         extends: true,
+        // `npm run infra:check`: the example's own packages have to be there.
+        test: {
+          name: 'infrastructure',
+          include: ['examples/infrastructure/test/**/*.test.ts'],
+          // CDK and the validator's WASM load for seconds in each process.
+          testTimeout: 120_000,
+        },
+      },
+      {
+        extends: true,
         test: {
           name: 'fuzz',
           include: ['test/fuzz/**/*.test.ts'],

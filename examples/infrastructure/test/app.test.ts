@@ -1,0 +1,216 @@
+/**
+ * The code in the image and of the Lambda, as real processes against the local AWS. The image itself is not built here.
+ */
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+import { startLocalAws, type LocalAws } from '../../../src/testing/index.ts'
+import { afterAll, expect, test } from 'vitest'
+import { REAPING, REGISTRATION } from '../check/rules/permissions.ts'
+
+const example = fileURLToPath(new URL('..', import.meta.url))
+const root = fileURLToPath(new URL('../../..', import.meta.url))
+
+// As in the image: the files of the app beside a node_modules that has onehop.
+const image = mkdtempSync(join(tmpdir(), 'onehop-image-'))
+afterAll(() => rmSync(image, { recursive: true, force: true }))
+cpSync(`${example}app`, image, { recursive: true })
+cpSync(`${example}reaper/index.mjs`, `${image}/reaper.mjs`)
+mkdirSync(`${image}/node_modules/.bin`, { recursive: true })
+symlinkSync(root, `${image}/node_modules/onehop`)
+symlinkSync(`${example}node_modules/@aws-sdk`, `${image}/node_modules/@aws-sdk`)
+
+/** What Fargate gives a task, and where the local AWS is instead of the real one. */
+function environment(aws: LocalAws): Record<string, string> {
+  return {
+    PATH: process.env['PATH'] ?? '',
+    ONEHOP_STOP_TIMEOUT_S: '60',
+    AWS_REGION: 'eu-west-1',
+    AWS_ACCESS_KEY_ID: 'local',
+    AWS_SECRET_ACCESS_KEY: 'local',
+    AWS_ENDPOINT_URL_SERVICEDISCOVERY: aws.cloudMap.endpoint,
+    ...aws.metadata.env,
+  }
+}
+
+function start(file: string, env: Record<string, string>): ChildProcess {
+  const flags = ['--conditions=onehop:source', '--disable-warning=ExperimentalWarning', file]
+  return spawn(process.execPath, flags, { cwd: image, env, stdio: ['ignore', 'ignore', 'pipe'] })
+}
+
+async function freePort(): Promise<string> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return String(port)
+}
+
+/** Asks until the process answers. */
+async function ask(url: string): Promise<Response> {
+  for (let attempt = 0; ; attempt++)
+    try {
+      return await fetch(url)
+    } catch (error) {
+      if (attempt === 200) throw error
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+}
+
+test('service.ts registers itself, serves, and is deregistered when it has left', async () => {
+  await using aws = await startLocalAws({ operationStepMs: 1 })
+  const { id } = aws.addService('reports.shop.local', { ttlSeconds: 0 })
+  const PORT = await freePort()
+  const child = start('service.ts', {
+    ...environment(aws),
+    PORT,
+    CLOUD_MAP_SERVICE: id,
+    ONEHOP_STOP_TIMEOUT_S: '60',
+  })
+  const exited = once(child, 'exit')
+
+  expect((await ask(`http://127.0.0.1:${PORT}/ready`)).status).toBe(200)
+  await expect.poll(() => aws.instances('reports.shop.local'), { timeout: 20_000 }).toHaveLength(1)
+  const answer = await ask(`http://127.0.0.1:${PORT}/v1/reports`)
+  expect(await answer.json()).toMatchObject({ path: '/v1/reports' })
+
+  child.kill('SIGTERM')
+  // At once; it goes on serving for the callers that do not know yet.
+  await expect.poll(() => aws.instances('reports.shop.local'), { timeout: 20_000 }).toHaveLength(0)
+  expect((await fetch(`http://127.0.0.1:${PORT}/v1/reports`)).headers.get('connection')).toBe('close')
+  expect(await exited).toEqual([0, null])
+})
+
+test.each([
+  ['33', /takes up to 34 s/],
+  ['34', /^$/],
+])('the checks and the library count the same seconds: of %s s', async (ONEHOP_STOP_TIMEOUT_S, warning) => {
+  await using aws = await startLocalAws()
+  const PORT = await freePort()
+  // On ECS, and registered by it: DNS TTL 10 s.
+  const child = start('service.ts', { ...environment(aws), PORT, ONEHOP_STOP_TIMEOUT_S })
+  const stderr = text(child.stderr as Readable)
+  await ask(`http://127.0.0.1:${PORT}/ready`)
+  child.kill('SIGKILL')
+  expect(await stderr).toMatch(warning)
+})
+
+test('service.ts ends with an error if it may not register', async () => {
+  await using aws = await startLocalAws()
+  const { id } = aws.addService('reports.shop.local')
+  aws.cloudMap.faults.answer = 'deny'
+  const child = start('service.ts', { ...environment(aws), PORT: await freePort(), CLOUD_MAP_SERVICE: id })
+  const stderr = text(child.stderr as Readable)
+  expect(await once(child, 'exit')).toEqual([1, null])
+  expect(await stderr).toContain('servicediscovery:')
+})
+
+test('caller.ts goes through the balancer where it finds no task', async () => {
+  await using aws = await startLocalAws()
+  const balancer: Server = createServer((request, response) =>
+    response.end(`balancer ${request.url}`),
+  ).listen(0, '127.0.0.1')
+  await once(balancer, 'listening')
+  const ORDERS_FALLBACK = `http://127.0.0.1:${(balancer.address() as AddressInfo).port}`
+  const PORT = await freePort()
+  const child = start('caller.ts', { ...environment(aws), PORT, ORDERS_FALLBACK })
+  try {
+    expect(await (await ask(`http://127.0.0.1:${PORT}/v1/orders/42`)).text()).toBe('balancer /v1/orders/42')
+  } finally {
+    child.kill('SIGKILL')
+    balancer.closeAllConnections()
+    balancer.close()
+  }
+})
+
+test('the reaper deregisters what a killed task has left, and nothing else', async () => {
+  await using aws = await startLocalAws({ operationStepMs: 1 })
+  const { id } = aws.addService('reports.shop.local')
+  const [killed, other] = ['11111111111111111111111111111111', '22222222222222222222222222222222']
+  aws.register('reports.shop.local', killed, { ipv4: '10.0.1.1', port: 8080 })
+  aws.register('reports.shop.local', other, { ipv4: '10.0.1.2', port: 8080 })
+  const event = {
+    'detail-type': 'ECS Task State Change',
+    detail: { lastStatus: 'STOPPED', taskArn: `arn:aws:ecs:eu-west-1:111122223333:task/shop/${killed}` },
+  }
+  writeFileSync(
+    `${image}/invoke.mjs`,
+    `import { handler } from './reaper.mjs'\nawait handler(${JSON.stringify(event)})\n`,
+  )
+  const child = start('invoke.mjs', { ...environment(aws), SERVICES: id })
+  expect(await once(child, 'exit')).toEqual([0, null])
+  expect(aws.instances('reports.shop.local').map((instance) => instance.id)).toEqual([other])
+})
+
+test('bench.ts puts the page that onehop bench writes into the bucket, and exits as it does', async () => {
+  // Stands for the command line, which writes its report to the file that --html names.
+  const command = '#!/bin/sh\nfor last; do :; done\necho "$@" > "$last"\nexit 1\n'
+  writeFileSync(`${image}/node_modules/.bin/onehop`, command)
+  chmodSync(`${image}/node_modules/.bin/onehop`, 0o755)
+  const stored: Record<string, string> = {}
+  const s3 = createServer((request, response) => {
+    const key = `${request.method} ${request.url?.replace(/\d{4}-[^.]+\.\d+Z/, '<time>')}`
+    void text(request).then((body) => {
+      stored[key] = body
+      return response.end()
+    })
+  }).listen(0, '127.0.0.1')
+  await once(s3, 'listening')
+  const child = spawn(
+    process.execPath,
+    ['bench.ts', 'http://orders.shop.local:8080/', '--fallback', 'http://alb.test'],
+    {
+      cwd: image,
+      env: {
+        PATH: process.env['PATH'] ?? '',
+        ...{ AWS_REGION: 'eu-west-1', AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local' },
+        AWS_ENDPOINT_URL_S3: `http://127.0.0.1:${(s3.address() as AddressInfo).port}`,
+        AWS_REQUEST_CHECKSUM_CALCULATION: 'WHEN_REQUIRED',
+        ...{ BUCKET: 'reports', FOLDER: image },
+      },
+      stdio: ['ignore', 'ignore', 'inherit'],
+    },
+  )
+  expect(await once(child, 'exit')).toEqual([1, null])
+  s3.close()
+  const [[key, body] = []] = Object.entries(stored)
+  expect(key).toMatch(/^PUT \/(reports\/)?<time>\.html/)
+  expect(body).toBe(
+    `bench http://orders.shop.local:8080/ --fallback http://alb.test --html ${image}/report.html\n`,
+  )
+})
+
+test('the Dockerfile copies and runs files that are there', () => {
+  const dockerfile = readFileSync(`${example}app/Dockerfile`, 'utf8')
+  const [, command = '[]'] = /^CMD (.*)$/m.exec(dockerfile) ?? []
+  const [, file = ''] = JSON.parse(command) as string[]
+  expect(spawnSync(process.execPath, ['--check', `${image}/${file}`]).status).toBe(0)
+  expect(dockerfile).toMatch(/^USER node$/m)
+})
+
+test('the roles may call what register() and the reaper call', () => {
+  const source = readFileSync(`${root}src/ecs/registration/cloud-map/calls.ts`, 'utf8')
+  const [, operations = ''] = /^interface Operations \{\n([^]*?)^\}/m.exec(source) ?? []
+  const called = [...operations.matchAll(/^ {2}(\w+):/gm)].map(([, name]) => `servicediscovery:${name}`)
+  // Only to find a service by its name; the example has ids.
+  const byName = ['servicediscovery:ListNamespaces', 'servicediscovery:ListServices']
+  const onEverything = ['servicediscovery:GetOperation']
+  expect([...REGISTRATION, ...onEverything, ...byName].toSorted()).toEqual(called.toSorted())
+  expect(called).toEqual(expect.arrayContaining([...REAPING]))
+})
