@@ -4,6 +4,7 @@ import { AwsError } from './cloud-map/aws-error.ts'
 import {
   DEFAULT_SOA_TTL_SECONDS,
   type CustomHealthStatus,
+  type HealthStatus,
   type Namespace,
   type RecordType,
   type RoutingPolicy,
@@ -45,6 +46,16 @@ export interface LocalInstance {
   readonly health?: CustomHealthStatus | undefined
   /** Further attributes, under the names that Cloud Map has for them. */
   readonly attributes?: Readonly<Record<string, string>> | undefined
+}
+
+/** One instance as the registry has it. */
+export interface LocalRegistration {
+  /** InstanceId. */
+  readonly id: string
+  /** All of its attributes. */
+  readonly attributes: Readonly<Record<string, string>>
+  /** `UNKNOWN` in a service without custom health. */
+  readonly health: HealthStatus
 }
 
 /** What RegisterInstance and the like ask for. */
@@ -101,6 +112,14 @@ export class Account {
       ...(health !== undefined && { AWS_INIT_HEALTH_STATUS: health }),
       ...attributes,
     })
+  }
+
+  instances(host: string): readonly LocalRegistration[] {
+    return [...this.#service(host).instances.values()].map(({ id, attributes, health }) => ({
+      id,
+      attributes,
+      health,
+    }))
   }
 
   deregister(host: string, instanceId: string): void {

@@ -1,5 +1,11 @@
 import type { Clock, Random } from '../../core/clock.ts'
-import type { LocalInstance, LocalNamespaceOptions, LocalService, LocalServiceOptions } from './account.ts'
+import type {
+  LocalInstance,
+  LocalNamespaceOptions,
+  LocalRegistration,
+  LocalService,
+  LocalServiceOptions,
+} from './account.ts'
 import type { CloudMapFaults } from './cloud-map/faults.ts'
 import type { DnsFaults } from './dns/faults.ts'
 import type { QueryFilter } from './dns/server.ts'
@@ -105,6 +111,11 @@ export interface LocalAws extends AsyncDisposable {
    * @throws AwsError `ServiceNotFound`, `InvalidInput`, `ResourceLimitExceeded`
    */
   register(host: string, instanceId: string, instance: LocalInstance): void
+  /**
+   * What is registered in a service, in the order of registration.
+   * @throws AwsError `ServiceNotFound`
+   */
+  instances(host: string): readonly LocalRegistration[]
   /**
    * Removes an instance, at once.
    * @throws AwsError `ServiceNotFound`, `InstanceNotFound`

@@ -48,6 +48,7 @@ export async function startLocalAws(options: LocalAwsOptions = {}): Promise<Loca
     addNamespace: (name, namespace) => account.addNamespace(name, namespace),
     addService: (host, service) => account.addService(host, service),
     register: (host, id, instance) => account.register(host, id, instance),
+    instances: (host) => account.instances(host),
     deregister: (host, id) => account.deregister(host, id),
     setHealth: (host, id, status) => account.setHealth(host, id, status),
     addRecords(name, records) {
