@@ -14,9 +14,9 @@ export type {
   ReadyFunction,
   RegisteredService,
   RegisterOptions,
-} from './registration/options.ts'
-export type { ListeningServer } from './registration/listener.ts'
-export type { Place } from './registration/place.ts'
+} from './registration/options/options.ts'
+export type { ListeningServer } from './registration/options/listener.ts'
+export type { Place } from './registration/options/place.ts'
 export type {
   DeregistrationResult,
   InstanceInspection,

@@ -72,6 +72,11 @@ export function awsName(error: unknown): string {
   return error instanceof RegistrationError ? sdkFailure(error.cause).name : ''
 }
 
+/** Whether it is the error of a permission that is missing. */
+export function isDenied(error: unknown): error is RegistrationError {
+  return error instanceof RegistrationError && error.failure === 'denied'
+}
+
 /** No connection: nothing was sent. */
 const UNSENT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'])
 

@@ -1,10 +1,11 @@
 import { spread } from '../../core/async/jitter.ts'
 import { reasonOf } from '../../core/errors.ts'
 import { emit } from '../../core/events.ts'
-import { IPV4, IPV6 } from './attributes.ts'
-import { Entry, type Identity, type Shared } from './entry.ts'
+import { IPV4, IPV6 } from './cloud-map/limits.ts'
+import { Entry, type Shared } from './cloud-map/entry.ts'
+import type { Identity } from './identity.ts'
 import { RegistrationError } from './errors.ts'
-import type { ServiceSettings } from './options.ts'
+import type { ServiceSettings } from './options/options.ts'
 import type {
   DeregistrationResult,
   InstanceInspection,

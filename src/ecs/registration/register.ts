@@ -3,24 +3,23 @@
  *
  * `register()` returns at once, so that a SIGTERM in the middle finds the registration. Then, in order: the place (task
  * metadata), the ports (the servers listen), readiness; and for each instance the life that `instance.ts` describes.
- * What Cloud Map has of an instance, and the requests for it, are in `entry.ts`; whose id and address they are, in
- * `look.ts`; the operations that change it, in `operations.ts`.
+ * What Cloud Map has of an instance, and the requests for it, are in `cloud-map/entry.ts`; the look for orphans and
+ * conflicts in `cloud-map/look.ts`; the operations that change it in `cloud-map/enter.ts` and `cloud-map/leave.ts`.
  */
 import { inTime } from '../../core/async/with-timeout.ts'
 import { checkKeys, checkMs, given } from '../../core/check/check.ts'
 import { keepAlive, type Timer } from '../../core/clock.ts'
-import { MetadataInvalidError, NotOnEcsError } from '../metadata/errors.ts'
-import { self } from '../metadata/self.ts'
-import { INSTANCE_ID } from './attributes.ts'
-import { sdkTransport, type Transport } from './calls.ts'
-import type { Identity, Shared } from './entry.ts'
+import { reasonOf } from '../../core/errors.ts'
+import { sdkTransport, type Transport } from './cloud-map/calls.ts'
+import type { Shared } from './cloud-map/entry.ts'
 import { RegistrationError } from './errors.ts'
+import { identitiesOf, ownPlace, type Identity } from './identity.ts'
 import { cancelled, ServiceInstance } from './instance.ts'
-import { isLoopback, whenListening, type ListeningAt } from './listener.ts'
-import { registerSettings, type RegisterOptions, type RegisterSettings } from './options.ts'
-import { placeOfTask, type KnownPlace } from './place.ts'
-import { functionCheck, pathCheck } from './probe.ts'
-import { Readiness } from './readiness.ts'
+import { whenListening, type ListeningAt } from './options/listener.ts'
+import type { RegisterOptions, RegisterSettings } from './options/options.ts'
+import { registerSettings } from './options/read-options.ts'
+import { functionCheck, pathCheck } from './readiness/probe.ts'
+import { Readiness } from './readiness/readiness.ts'
 import type {
   DeregistrationResult,
   RegisteredInstance,
@@ -43,13 +42,13 @@ export function register(options: RegisterOptions): Registration {
   return new ServiceRegistration(settings, sdkTransport(settings.sdkConfig))
 }
 
-/** Of all instances, the one that is most to be reported. */
-const BY_IMPORTANCE: readonly RegistrationState[] = [
+/** The first that an instance is in is the state of all. */
+const STATES: readonly RegistrationState[] = [
   ...(['failed', 'deregistering', 'waiting', 'registering', 'unhealthy', 'registered', 'gone'] as const),
 ]
 const DEREGISTER_MS = 5_000
 
-/** A registration by settings; `register` has the checks of options and AWS's transport. */
+/** A registration by settings; `register` has the checks of options, and AWS's transport. */
 export class ServiceRegistration implements Registration {
   readonly registered: Promise<void>
   readonly #settings: RegisterSettings
@@ -60,10 +59,11 @@ export class ServiceRegistration implements Registration {
   /** Resolves when the process may register for the first time. */
   readonly #isReady = Promise.withResolvers<void>()
   #readiness: Readiness | undefined
+  /** By `setHealthy()`. */
   #override: boolean | undefined
   #error: RegistrationError | undefined
   #leaving: Promise<DeregistrationResult> | undefined
-  /** A registration that is awaited keeps the process alive, as a request would. */
+  /** A registration under way keeps the process alive, as a request would. */
   readonly #alive: Timer
   readonly #onAbort = (): void => void this.deregister()
 
@@ -71,11 +71,8 @@ export class ServiceRegistration implements Registration {
     const { clock, random, registerMs, operationMs, verifyMs, signal } = settings
     this.#settings = settings
     this.#transport = transport
-    this.#shared = {
-      ...{ transport, clock, random, registerMs, operationMs, verifyMs },
-      ownIds: new Set(),
-      claims: new Map(),
-    }
+    const times = { registerMs, operationMs, verifyMs }
+    this.#shared = { transport, clock, random, ...times, ownIds: new Set(), claims: new Map() }
     this.#instances = settings.services.map((service) => new ServiceInstance(service, this.#shared))
     this.#alive = keepAlive(settings.waitingClock)
     this.registered = this.#run().finally(() => this.#alive.cancel())
@@ -86,8 +83,8 @@ export class ServiceRegistration implements Registration {
   }
 
   get state(): RegistrationState {
-    const states = this.#instances.map(({ state }) => state)
-    return BY_IMPORTANCE.find((state) => states.includes(state)) ?? 'waiting'
+    const states = new Set(this.#instances.map(({ state }) => state))
+    return STATES.find((state) => states.has(state)) ?? 'waiting'
   }
 
   get instances(): readonly RegisteredInstance[] {
@@ -140,80 +137,40 @@ export class ServiceRegistration implements Registration {
   }
 
   /** Place, ports, readiness. */
-  async #prepare(): Promise<readonly Identity[]> {
-    const { clock, services, readiness } = this.#settings
+  #prepare(): Promise<readonly Identity[]> {
+    const { services, readiness, clock } = this.#settings
     const { signal } = this.#stopping
-    const place = this.#settings.place ?? (await this.#ownTask())
-    signal.throwIfAborted()
-    let step = 'its servers do not listen'
-    const late = (): Error =>
-      this.#newError('not-ready', `${this.#notReady(step)} within ${readiness.withinMs} ms`)
+    let step = 'the task metadata does not answer'
+    const late = (): Error => {
+      const reason = this.#readiness?.reason
+      const why = reason === undefined ? '' : ` (${reason})`
+      return this.#newError('not-ready', `${step} within ${readiness.withinMs} ms${why}`)
+    }
     return inTime({ clock, limitMs: readiness.withinMs, signal, late }, async (own) => {
+      const place = this.#settings.place ?? (await ownPlace(this.#settings, own))
+      step = 'not all servers listen'
       const listening = await Promise.all(services.map(({ listener }) => whenListening(listener, own)))
-      const identities = this.#identities(place, listening)
-      step = 'it does not become ready'
+      const identities = identitiesOf(services, place, listening)
+      for (const { id } of identities) this.#shared.ownIds.add(id)
+      step = 'the process is not ready'
+      own.throwIfAborted()
       this.#watch(listening)
       await this.#isReady.promise
       return identities
     })
   }
 
-  #notReady(step: string): string {
-    const reason = this.#readiness?.reason
-    return reason === undefined ? step : `${step} (${reason})`
-  }
-
-  async #ownTask(): Promise<KnownPlace> {
-    const { env, clock } = this.#settings
-    // Ports are read from the options, or from PORT where they need it.
-    const { PORT: _, ...others } = env
-    try {
-      return placeOfTask(await self({ env: others, clock, signal: this.#stopping.signal }))
-    } catch (error) {
-      this.#stopping.signal.throwIfAborted()
-      if (error instanceof NotOnEcsError)
-        throw this.#newError(
-          'invalid',
-          'this process does not run in an ECS task: set the option place',
-          error,
-        )
-      const failure = error instanceof MetadataInvalidError ? 'invalid' : 'outage'
-      throw this.#newError(failure, `the task metadata does not say where this process runs`, error)
-    }
-  }
-
-  #identities(place: KnownPlace, listening: readonly ListeningAt[]): readonly Identity[] {
-    const taken = new Set<string>()
-    return this.#settings.services.map(({ service, id: given }, index) => {
-      const { port, boundTo } = listening[index] as ListeningAt
-      const address = place.ipv4 ?? place.ipv6 ?? ''
-      if (boundTo !== undefined && isLoopback(boundTo) && !isLoopback(address))
-        throw new RegistrationError(
-          service,
-          'invalid',
-          `the server listens on ${boundTo} alone, where callers cannot reach it, and ${address} would be ` +
-            'registered; listen without a host',
-        )
-      const first = place.id ?? `${address}-${port}`
-      const id = given ?? (taken.has(`${service} ${first}`) ? `${first}-${port}` : first)
-      if (!INSTANCE_ID.test(id))
-        throw new RegistrationError(service, 'invalid', `"${id}" is not an InstanceId; set the option id`)
-      taken.add(`${service} ${id}`)
-      this.#shared.ownIds.add(id)
-      return { id, place, port }
-    })
-  }
-
-  #watch(listening: readonly ListeningAt[]): void {
+  /** Begins to check readiness. */
+  #watch([at]: readonly ListeningAt[]): void {
     const { ready, readiness, clock, services } = this.#settings
-    const [first] = services
-    const [at] = listening
-    if (this.#ready() === true || ready === undefined || first === undefined || at === undefined)
-      this.#isReady.resolve()
-    if (ready === undefined || first === undefined || at === undefined) return
-    const check = typeof ready === 'string' ? pathCheck(ready, first.listener, at) : functionCheck(ready)
-    this.#readiness = new Readiness(check, readiness, clock, (_, reason) => void this.#applyReadiness(reason))
-    if (!this.#stopping.signal.aborted) void this.#readiness.start()
+    const listener = services[0]?.listener
+    if (ready !== undefined && listener !== undefined && at !== undefined) {
+      const check = typeof ready === 'string' ? pathCheck(ready, listener, at) : functionCheck(ready)
+      const onChange = (_: boolean, reason: string): void => void this.#applyReadiness(reason)
+      this.#readiness = new Readiness(check, readiness, clock, onChange)
+      void this.#readiness.start()
+    }
+    if (this.#ready() === true) this.#isReady.resolve()
   }
 
   /** undefined: not known yet. */
@@ -223,9 +180,9 @@ export class ServiceRegistration implements Registration {
 
   async #applyReadiness(reason: string): Promise<void> {
     const ready = this.#ready()
-    if (ready === true) this.#isReady.resolve()
-    if (ready !== undefined)
-      await Promise.all(this.#instances.map((instance) => instance.setHealthy(ready, reason)))
+    if (ready === undefined) return
+    if (ready) this.#isReady.resolve()
+    await Promise.all(this.#instances.map((instance) => instance.setHealthy(ready, reason)))
   }
 
   async #leave(withinMs: number): Promise<DeregistrationResult> {
@@ -252,7 +209,7 @@ export class ServiceRegistration implements Registration {
 
   #asError(cause: unknown): RegistrationError {
     const error =
-      cause instanceof RegistrationError ? cause : this.#newError('invalid', (cause as Error).message, cause)
+      cause instanceof RegistrationError ? cause : this.#newError('invalid', reasonOf(cause), cause)
     this.#error ??= error
     return error
   }

@@ -1,8 +1,9 @@
 /** Looks before registering: whose is our id, and who has our address? */
-import { emit } from '../../core/events.ts'
-import { ECS_SERVICE, IPV4, IPV6, PORT, type Attributes } from './attributes.ts'
+import { emit } from '../../../core/events.ts'
+import type { Attributes } from './attributes.ts'
+import { ECS_SERVICE, IPV4, IPV6, PORT } from './limits.ts'
 import type { OutputOf, ServiceCalls } from './calls.ts'
-import { awsName, RegistrationError } from './errors.ts'
+import { awsName, isDenied, RegistrationError } from '../errors.ts'
 import { allPages } from './service.ts'
 
 /** What is about to be registered. */
@@ -101,9 +102,9 @@ export async function readInstance(
   return answer.Instance?.Attributes ?? {}
 }
 
-/** Whether it is an error of a permission that is missing. */
-export function isDenied(error: unknown): error is RegistrationError {
-  return error instanceof RegistrationError && error.failure === 'denied'
+/** Whether an instance has what we registered; others may have added attributes. */
+export function hasAll(found: Attributes, wanted: Attributes): boolean {
+  return Object.entries(wanted).every(([key, value]) => found[key] === value)
 }
 
 /** @throws RegistrationError `conflict` */

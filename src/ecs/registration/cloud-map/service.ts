@@ -1,8 +1,8 @@
 /** What Cloud Map knows of a service before anything is registered in it. */
 import type { Service } from '@aws-sdk/client-servicediscovery'
-import { parseServiceName } from '../../discovery/service-name.ts'
+import { parseServiceName } from '../../../discovery/service-name.ts'
 import type { ServiceCalls } from './calls.ts'
-import { RegistrationError } from './errors.ts'
+import { RegistrationError } from '../errors.ts'
 
 /** Records that a service can demand addresses for. */
 export type RecordType = 'A' | 'AAAA' | 'SRV' | 'CNAME'
@@ -17,15 +17,6 @@ export interface ServiceFacts {
   readonly ttlMs: number | undefined
   /** Whether it takes UpdateInstanceCustomHealthStatus. */
   readonly customHealth: boolean
-}
-
-const ID = /^srv-[a-z0-9]{1,60}$/
-/** A service shared by another account is reached by its ARN alone, so ARNs stay as they are. */
-const ARN = /^arn:[^:]+:servicediscovery:[^:]+:\d{12}:service\/srv-[a-z0-9]{1,60}$/
-
-/** Whether the option names a service by its id or ARN, and so needs no search. */
-export function isServiceId(service: string): boolean {
-  return ID.test(service) || ARN.test(service)
 }
 
 /** What is known of a service that must not be read. */

@@ -1,23 +1,9 @@
 /** What goes into Cloud Map for one instance, within Cloud Map's limits (API reference of RegisterInstance). */
-import type { ServiceSettings } from './options.ts'
-import { RegistrationError } from './errors.ts'
-import type { KnownPlace } from './place.ts'
+import type { ServiceSettings } from '../options/options.ts'
+import { IPV4, IPV6, MAX_ATTRIBUTES, MAX_CHARACTERS, PORT, WEIGHT } from './limits.ts'
+import { RegistrationError } from '../errors.ts'
+import type { KnownPlace } from '../options/place.ts'
 import type { ServiceFacts } from './service.ts'
-
-export const IPV4 = 'AWS_INSTANCE_IPV4'
-export const IPV6 = 'AWS_INSTANCE_IPV6'
-export const PORT = 'AWS_INSTANCE_PORT'
-/** Set by ECS on instances that it registers; never by this library. */
-export const ECS_SERVICE = 'ECS_SERVICE_NAME'
-/** Read by the discovering client (discovery/cloud-map/endpoint.ts). */
-export const WEIGHT = 'WEIGHT'
-
-export const MAX_ATTRIBUTES = 30
-export const MAX_KEY_LENGTH = 255
-export const MAX_VALUE_LENGTH = 1_024
-const MAX_CHARACTERS = 5_000
-/** Of InstanceId. */
-export const INSTANCE_ID: RegExp = /^[0-9a-zA-Z_/:.@-]{1,64}$/
 
 export type Attributes = Readonly<Record<string, string>>
 

@@ -1,6 +1,6 @@
 /** The port of a service: a number, or what a server listens on. */
 import type { AddressInfo } from 'node:net'
-import { InvalidOptionsError } from '../../core/errors.ts'
+import { InvalidOptionsError } from '../../../core/errors.ts'
 
 /** What `register` uses of a server of `node:net`, `http`, `https`, `http2` or `tls`; Fastify has one in `.server`. */
 export interface ListeningServer {

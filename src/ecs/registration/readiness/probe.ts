@@ -1,7 +1,7 @@
 /** What `ready` means: a path of our own server, or a function. */
 import { Server as TlsServer } from 'node:tls'
-import type { ListeningAt, ListeningServer } from './listener.ts'
-import type { ReadyFunction } from './options.ts'
+import type { ListeningAt, ListeningServer } from '../options/listener.ts'
+import type { ReadyFunction } from '../options/options.ts'
 import type { Check } from './readiness.ts'
 
 // Not imported: an ESM `import` of node:http makes Node 22 and 24 load their own undici.

@@ -1,13 +1,16 @@
-import { sleep, type Clock, type Random } from '../../core/clock.ts'
+import { sleep, type Clock, type Random } from '../../../core/clock.ts'
 import { attributesOf, type Attributes } from './attributes.ts'
+import type { Identity } from '../identity.ts'
 import { ServiceCalls, type Transport } from './calls.ts'
-import { awsName, isRefusal, isRetriable, RegistrationError } from './errors.ts'
-import { checkOwn, isDenied, lookAround, readInstance, reportOrphan, type Candidate } from './look.ts'
-import { enter, hasAll, isNotYet, leave, type Work } from './operations.ts'
-import type { ServiceSettings } from './options.ts'
-import type { KnownPlace } from './place.ts'
+import { awsName, isDenied, isRefusal, isRetriable, RegistrationError } from '../errors.ts'
+import { checkOwn, hasAll, lookAround, readInstance, reportOrphan, type Candidate } from './look.ts'
+import { enter } from './enter.ts'
+import { leave } from './leave.ts'
+import { isNotYet, type Work } from './operation.ts'
+import type { ServiceSettings } from '../options/options.ts'
 import { withRetries } from './retries.ts'
-import { describeService, findService, isServiceId, unknownFacts, type ServiceFacts } from './service.ts'
+import { isServiceId } from './service-id.ts'
+import { describeService, findService, unknownFacts, type ServiceFacts } from './service.ts'
 
 /** What the instances of one registration share. */
 export interface Shared {
@@ -21,13 +24,6 @@ export interface Shared {
   readonly ownIds: Set<string>
   /** Which of them has which id in which service: two names may mean one service. */
   readonly claims: Map<string, Entry>
-}
-
-/** Where and as what the instance is registered. */
-export interface Identity {
-  readonly id: string
-  readonly place: KnownPlace
-  readonly port: number
 }
 
 export interface EntryEvents {

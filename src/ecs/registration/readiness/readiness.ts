@@ -1,6 +1,6 @@
-import { reasonOf } from '../../core/errors.ts'
-import { sleep, type Clock } from '../../core/clock.ts'
-import type { ReadinessSettings } from './options.ts'
+import { reasonOf } from '../../../core/errors.ts'
+import { sleep, type Clock } from '../../../core/clock.ts'
+import type { ReadinessSettings } from '../options/options.ts'
 
 /** Rejects when the process is not ready. */
 export type Check = (signal: AbortSignal) => Promise<void>

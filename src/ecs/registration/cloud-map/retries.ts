@@ -1,7 +1,7 @@
 import pRetry, { AbortError } from 'p-retry'
-import { fullJitter } from '../../core/async/jitter.ts'
-import { sleep, type Clock, type Random } from '../../core/clock.ts'
-import { isRetriable } from './errors.ts'
+import { fullJitter } from '../../../core/async/jitter.ts'
+import { sleep, type Clock, type Random } from '../../../core/clock.ts'
+import { isRetriable } from '../errors.ts'
 
 /** Between tries; a deployment starts many tasks at once, so the jitter is full. */
 const BASE_MS = 200

@@ -20,10 +20,10 @@ import type {
   ServiceDiscoveryClientConfig,
   UpdateInstanceCustomHealthStatusRequest,
 } from '@aws-sdk/client-servicediscovery'
-import type { Clock } from '../../core/clock.ts'
-import { inTime } from '../../core/async/with-timeout.ts'
-import { SdkClient } from '../../discovery/cloud-map/sdk-client.ts'
-import { registrationError } from './errors.ts'
+import type { Clock } from '../../../core/clock.ts'
+import { inTime } from '../../../core/async/with-timeout.ts'
+import { SdkClient } from '../../../discovery/cloud-map/sdk-client.ts'
+import { registrationError } from '../errors.ts'
 
 interface Operations {
   DeregisterInstance: { input: DeregisterInstanceRequest; output: DeregisterInstanceResponse }

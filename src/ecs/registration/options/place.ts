@@ -1,8 +1,8 @@
 import { isIPv4, isIPv6 } from 'node:net'
-import { AWS_REGION, checkKeys, checkString, keyPath } from '../../core/check/check.ts'
-import { InvalidOptionsError } from '../../core/errors.ts'
-import type { Task } from '../metadata/task.ts'
-import { INSTANCE_ID } from './attributes.ts'
+import { AWS_REGION, checkKeys, checkString, keyPath } from '../../../core/check/check.ts'
+import { InvalidOptionsError } from '../../../core/errors.ts'
+import type { Task } from '../../metadata/task.ts'
+import { INSTANCE_ID } from '../cloud-map/limits.ts'
 
 /** Where this process runs, for platforms without ECS task metadata: EKS, EC2, ECS Anywhere, bridge networks. */
 export interface Place {
