@@ -92,9 +92,12 @@ export function isRefusal(error: unknown): boolean {
   return UNSENT.has(code) || (status >= 400 && status < 500)
 }
 
+/** Answers that say how things stand: the same request has the same answer, unless something else is done first. */
+const FINAL: ReadonlySet<string> = new Set(['DuplicateRequest', 'InstanceNotFound', 'CustomHealthNotFound'])
+
 /** Whether the same request may succeed a moment later. */
 export function isRetriable(error: unknown): boolean {
-  if (!(error instanceof RegistrationError)) return false
+  if (!(error instanceof RegistrationError) || FINAL.has(awsName(error))) return false
   if (error.failure === 'outage' || error.failure === 'full') return true
   return error.cause instanceof MissingConfigError && error.cause.isTransient
 }

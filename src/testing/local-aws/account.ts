@@ -30,6 +30,8 @@ export interface LocalServiceOptions {
   readonly routing?: RoutingPolicy | undefined
   /** Whether health is set from outside; without it all instances count as healthy [true; CNAME: false]. */
   readonly customHealth?: boolean | undefined
+  /** Its id, for one that is deleted and made again [a new one]. */
+  readonly id?: string | undefined
 }
 
 /** One instance of a service: at least one address, or the target of a CNAME among the attributes. */
@@ -87,7 +89,7 @@ export class Account {
   }
 
   addService(host: string, options: LocalServiceOptions = {}): LocalService {
-    checkKeys('addService', options, ['ttlSeconds', 'records', 'routing', 'customHealth'])
+    checkKeys('addService', options, ['ttlSeconds', 'records', 'routing', 'customHealth', 'id'])
     const { service: name, namespace } = this.#namespaceOf(host)
     const { ttlSeconds = 10, records = namespace.type === 'HTTP' ? [] : ['A'] } = options
     const cname = records.includes('CNAME')
@@ -97,8 +99,13 @@ export class Account {
       records: records.map((type) => ({ type, ttlSeconds })),
       routing: options.routing ?? (cname ? 'WEIGHTED' : 'MULTIVALUE'),
       customHealth: options.customHealth ?? !cname,
+      id: options.id,
     })
     return { id, arn, namespaceId: namespace.id }
+  }
+
+  deleteService(host: string): void {
+    this.#registry.deleteService(this.#service(host).id, true)
   }
 
   register(host: string, instanceId: string, instance: LocalInstance): void {

@@ -15,7 +15,7 @@ export type {
   LocalServiceOptions,
 } from './account.ts'
 export { AwsError } from './cloud-map/aws-error.ts'
-export type { CloudMapFaults } from './cloud-map/faults.ts'
+export type { CloudMapAnswer, CloudMapFaults, OperationFault } from './cloud-map/faults.ts'
 export type { DnsFaults } from './dns/faults.ts'
 export type { QueryFilter } from './dns/server.ts'
 export type { MetadataFaults } from './metadata/faults.ts'

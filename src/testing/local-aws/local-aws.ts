@@ -107,6 +107,11 @@ export interface LocalAws extends AsyncDisposable {
    */
   addService(host: string, options?: LocalServiceOptions): LocalService
   /**
+   * Deletes a service at once, with its instances. `addService(host, { id })` makes it again.
+   * @throws AwsError `ServiceNotFound`
+   */
+  deleteService(host: string): void
+  /**
    * Adds an instance, or replaces the one with that id. Shows at once, in the API and in DNS.
    * @throws AwsError `ServiceNotFound`, `InvalidInput`, `ResourceLimitExceeded`
    */
