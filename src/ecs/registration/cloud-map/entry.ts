@@ -3,7 +3,15 @@ import { attributesOf, type Attributes } from './attributes.ts'
 import type { Identity } from '../identity.ts'
 import { ServiceCalls, type Transport } from './calls.ts'
 import { awsName, isDenied, isRefusal, isRetriable, RegistrationError } from '../errors.ts'
-import { checkOwn, hasAll, lookAround, readInstance, reportOrphan, type Candidate } from './look.ts'
+import {
+  checkOwn,
+  hasAll,
+  lookAround,
+  readInstance,
+  reportOrphan,
+  type Candidate,
+  type Registered,
+} from './look.ts'
 import { enter } from './enter.ts'
 import { leave } from './leave.ts'
 import { isNotYet, type Work } from './operation.ts'
@@ -87,7 +95,7 @@ export class Entry {
     this.attributes = attributes
     const { isRegistered, orphans } = await this.#look()
     if (isRegistered) this.#mayBeThere = true
-    for (const orphan of orphans) await this.#removeOrphan(orphan, attributes)
+    for (const orphan of orphans) await this.#removeOrphan(orphan)
     if (isFirst) await sleep(clock, random.next() * START_JITTER_MS, this.#signal)
     const submit = <Output>(send: () => Promise<Output>): Promise<Output> => this.#register(send)
     await enter(this.#work(), { attributes, registerMs, operationMs, submit })
@@ -209,16 +217,16 @@ export class Entry {
     if (error instanceof RegistrationError && error.failure === 'conflict') this.#mayBeThere = false
   }
 
-  async #removeOrphan(orphan: string, attributes: Attributes): Promise<void> {
+  async #removeOrphan(orphan: Registered): Promise<void> {
     const { clock, registerMs } = this.#shared
     try {
-      await leave({ ...this.#work(), id: orphan }, clock.now() + registerMs)
+      await leave({ ...this.#work(), id: orphan.id }, clock.now() + registerMs)
     } catch (error) {
       if (!isDenied(error)) throw error
-      this.#events.onDenied(error, `instance ${orphan}, which a killed task left at this address, stays`)
+      this.#events.onDenied(error, `instance ${orphan.id}, which a killed task left at this address, stays`)
       return
     }
-    reportOrphan(this.#settings.service, orphan, attributes)
+    reportOrphan(this.#settings.service, orphan)
   }
 
   /** Sends RegisterInstance. */

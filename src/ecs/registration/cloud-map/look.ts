@@ -21,11 +21,12 @@ export interface Candidate {
 export interface Found {
   /** The same id with the same address: left by this container's previous run. */
   readonly isRegistered: boolean
-  /** Ids of instances with our address and port: of tasks that are gone, since addresses are unique. */
-  readonly orphans: readonly string[]
+  /** Instances with our address and port: of tasks that are gone, since addresses are unique. */
+  readonly orphans: readonly Registered[]
 }
 
-interface Registered {
+/** An instance as Cloud Map has it. */
+export interface Registered {
   readonly id: string
   readonly attributes: Attributes
 }
@@ -43,14 +44,14 @@ export async function lookAround(
 ): Promise<Found> {
   const instances = await readInstances(calls, candidate, onDenied, signal)
   let isRegistered = false
-  const orphans: string[] = []
+  const orphans: Registered[] = []
   for (const other of instances) {
     if (other.id === candidate.id) {
       checkOwn(calls.service, candidate, other)
       isRegistered = true
     } else if (!candidate.ownIds.has(other.id) && isSamePlace(other.attributes, candidate.attributes)) {
       checkNotEcs(calls.service, candidate, other)
-      orphans.push(other.id)
+      orphans.push(other)
     }
   }
   return { isRegistered, orphans }
@@ -152,11 +153,12 @@ function addressesOf(attributes: Attributes): string {
 }
 
 /** Reports an orphan that was removed. */
-export function reportOrphan(service: string, orphan: string, attributes: Attributes): void {
+export function reportOrphan(service: string, { id, attributes }: Registered): void {
+  const { [IPV4]: ipv4, [IPV6]: ipv6, [PORT]: port } = attributes
   emit('onehop:registration.orphan-removed', () => ({
     service,
-    id: orphan,
-    address: attributes[IPV4] ?? attributes[IPV6] ?? '',
-    port: Number(attributes[PORT]),
+    id,
+    address: ipv4 ?? ipv6 ?? '',
+    port: port === undefined ? undefined : Number(port),
   }))
 }
