@@ -20,6 +20,7 @@ const bundle = await rolldown({
   input: {
     index: 'src/index.ts',
     'ecs/index': 'src/ecs/index.ts',
+    'ecs/reaper': 'src/ecs/reaper.ts',
     'testing/index': 'src/testing/index.ts',
     // Runs in a process of its own; the file beside it in dist names it.
     'testing/task-process': 'src/testing/fleet/task-process.ts',

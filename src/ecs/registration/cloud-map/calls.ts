@@ -84,12 +84,20 @@ export class ServiceCalls {
   resource: string
   readonly #transport: Transport
   readonly #clock: Clock
+  readonly #deadlineAt: number
 
-  constructor(service: string, transport: Transport, clock: Clock) {
+  /** @param deadlineAt on the clock: calls fail then [none] */
+  constructor(
+    service: string,
+    transport: Transport,
+    clock: Clock,
+    deadlineAt: number = Number.POSITIVE_INFINITY,
+  ) {
     this.service = service
     this.resource = service.startsWith('arn:') ? service : `the service ${service}`
     this.#transport = transport
     this.#clock = clock
+    this.#deadlineAt = deadlineAt
   }
 
   /**
@@ -100,7 +108,7 @@ export class ServiceCalls {
     name: Name,
     input: InputOf<Name>,
     signal?: AbortSignal,
-    deadlineAt: number = Number.POSITIVE_INFINITY,
+    deadlineAt: number = this.#deadlineAt,
   ): Promise<OutputOf<Name>> {
     const limitMs = Math.max(0, Math.min(CALL_LIMIT_MS, deadlineAt - this.#clock.now()))
     const late = (): Error => new Error(`no answer in ${Math.round(limitMs)} ms`)

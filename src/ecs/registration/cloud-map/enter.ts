@@ -1,9 +1,13 @@
 import { randomUUID } from 'node:crypto'
+import { sleep } from '../../../core/clock.ts'
 import { RegistrationError } from '../errors.ts'
 import type { Attributes } from './attributes.ts'
 import { hasAll, readInstance } from './look.ts'
-import { duplicateOf, endOf, failedOperation, retriesOf, type Work } from './operation.ts'
+import { duplicateOf, endOf, failedOperation, retriesOf, type Ending, type Work } from './operation.ts'
 import { withRetries } from './retries.ts'
+
+/** A registration whose operation may not be looked at counts as done after it. */
+const UNSEEN_MS = 10_000
 
 /** Of one registration. */
 export interface EnterOptions {
@@ -19,11 +23,11 @@ export interface EnterOptions {
  * @throws RegistrationError, or the signal's reason
  */
 export async function enter(work: Work, options: EnterOptions): Promise<void> {
-  const { clock, calls } = work
+  const { calls } = work
   for (let failures = 0; ; failures++) {
     const operationId = await submitRegistration(work, options)
     if (operationId === undefined) return
-    const ending = await endOf(work, operationId, clock.now() + options.operationMs)
+    const ending = await waitFor(work, operationId, options.operationMs)
     switch (ending.kind) {
       case 'success':
       case 'unseen':
@@ -64,7 +68,7 @@ async function submitRegistration(work: Work, options: EnterOptions): Promise<st
     const other = duplicateOf(error)
     if (other === undefined) throw error
     // Another operation works on this id: ours, whose answer was lost, or that of another process.
-    await endOf(work, other, clock.now() + operationMs)
+    await waitFor(work, other, operationMs)
     const found = await readInstance(calls, ServiceId, InstanceId, signal).catch(() => undefined)
     if (found !== undefined && hasAll(found, attributes)) return undefined
   }
@@ -80,4 +84,11 @@ async function submitRegistration(work: Work, options: EnterOptions): Promise<st
       { cause: error },
     )
   }
+}
+
+async function waitFor(work: Work, operationId: string, operationMs: number): Promise<Ending> {
+  const { clock, signal } = work
+  const ending = await endOf(work, operationId, clock.now() + operationMs)
+  if (ending.kind === 'unseen') await sleep(clock, Math.min(UNSEEN_MS, operationMs), signal)
+  return ending
 }

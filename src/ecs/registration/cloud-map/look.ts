@@ -64,14 +64,7 @@ async function readInstances(
   signal: AbortSignal | undefined,
 ): Promise<readonly Registered[]> {
   try {
-    return await allPages(async (NextToken) => {
-      const input = { ServiceId, MaxResults: 100, NextToken }
-      const { Instances = [], NextToken: next } = await calls.call('ListInstances', input, signal)
-      return {
-        items: Instances.map(({ Id = '', Attributes = {} }) => ({ id: Id, attributes: Attributes })),
-        next,
-      }
-    })
+    return await listInstances(calls, ServiceId, signal)
   } catch (error) {
     if (!isDenied(error)) throw error
     onDenied(error, 'instances that killed tasks left at this address are not found')
@@ -84,6 +77,20 @@ async function readInstances(
     onDenied(error, 'an instance of another task with this id would be overwritten')
     return []
   }
+}
+
+/** All instances of a service. */
+export function listInstances(
+  calls: ServiceCalls,
+  ServiceId: string,
+  signal?: AbortSignal,
+): Promise<readonly Registered[]> {
+  return allPages(async (NextToken) => {
+    const input = { ServiceId, MaxResults: 100, NextToken }
+    const { Instances = [], NextToken: next } = await calls.call('ListInstances', input, signal)
+    const items = Instances.map(({ Id = '', Attributes = {} }) => ({ id: Id, attributes: Attributes }))
+    return { items, next }
+  })
 }
 
 /** The attributes of one instance; undefined if there is none. */

@@ -27,8 +27,6 @@ export type Ending =
 
 /** AWS's controllers poll every 2 to 3 s; most operations on instances end within the first second. */
 const POLL_MS = [500, 1_000, 2_000]
-/** An operation that may not be looked at counts as done after it. */
-const UNSEEN_MS = 10_000
 /** For so long "InstanceNotFound" may mean that our own registration is not known everywhere yet. */
 const NOT_YET_MS = 10_000
 
@@ -49,8 +47,7 @@ export async function endOf(work: Work, OperationId: string, deadlineAt: number)
     } catch (cause) {
       signal?.throwIfAborted()
       if (isDenied(cause)) {
-        work.onDenied(cause, `operations count as done after ${UNSEEN_MS} ms`)
-        await sleep(clock, Math.max(0, Math.min(UNSEEN_MS, deadlineAt - clock.now())), signal)
+        work.onDenied(cause, 'operations are not followed to their end')
         return { kind: 'unseen' }
       }
       error = cause as Error

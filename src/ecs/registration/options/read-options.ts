@@ -18,7 +18,6 @@ import { systemClock, systemRandom, unawaited, type Random } from '../../../core
 import { InvalidOptionsError } from '../../../core/errors.ts'
 import { connectionConfig } from '../../../discovery/cloud-map/options.ts'
 import { HEAVIEST } from '../../../discovery/endpoint.ts'
-import { isHost } from '../../../discovery/service-name.ts'
 import { checkEnv, checkSignal, portFrom } from '../../metadata/options.ts'
 import {
   ECS_SERVICE,
@@ -36,7 +35,7 @@ import type {
   ServiceSettings,
 } from './options.ts'
 import { readPlace } from './place.ts'
-import { isServiceId } from '../cloud-map/service-id.ts'
+import { isServiceId, isServiceName } from '../cloud-map/service-id.ts'
 
 const KEYS = [
   ...['services', 'place', 'ready', 'readiness', 'cloudMap', 'registerMs', 'operationMs', 'verifyMs'],
@@ -109,11 +108,11 @@ function readService(path: string, value: unknown, defaultPort: () => number | u
   }
 }
 
-function checkService(path: string, value: unknown): string {
+/** Also for the reaper. */
+export function checkService(path: string, value: unknown): string {
   const allowed = 'a Cloud Map service: its id ("srv-…"), its ARN, or its name, e.g. "orders.shop.local"'
   const service = checkString(path, value, allowed)
-  const isName = isHost(service) && service.includes('.')
-  if (!isServiceId(service) && !isName) throw new InvalidOptionsError(path, value, allowed)
+  if (!isServiceId(service) && !isServiceName(service)) throw new InvalidOptionsError(path, value, allowed)
   return service
 }
 

@@ -249,7 +249,8 @@ const FAULTS = {
   'losing an answer': { answer: 'lose', times: 1 },
 } as const
 
-test.each(Object.entries(FAULTS))(
+// Side by side: a request whose fate is not known is waited for.
+test.concurrent.each(Object.entries(FAULTS))(
   'deregister() at every step of the start, with the API %s: nothing stays registered',
   async (_name, fault) => {
     await Promise.all(

@@ -20,13 +20,13 @@ function start(options: object = {}): ServiceRegistration {
 
 /** Deregisters, and lets time pass until that is done. */
 async function leave(registration: ServiceRegistration, withinMs?: number): Promise<DeregistrationResult> {
-  let result: DeregistrationResult | undefined
-  void registration.deregister({ withinMs }).then((found) => (result = found))
-  for (let passed = 0; result === undefined; passed += 100) {
-    if (passed > 20_000) throw new Error('deregister() does not end')
+  const ends: DeregistrationResult[] = []
+  void registration.deregister({ withinMs }).then((result) => ends.push(result))
+  for (let passed = 0; passed < 20_000; passed += 100) {
     await aws.clock.advance(100)
+    if (ends[0] !== undefined) return ends[0]
   }
-  return result
+  throw new Error('deregister() does not end')
 }
 
 /** Of these the API takes none at the moment of the SIGTERM, and all of them a second later. */
