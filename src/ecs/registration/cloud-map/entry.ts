@@ -244,9 +244,8 @@ export class Entry {
     })
   }
 
-  /** Sends a change, unless it is too late for one. */
+  /** Sends a change, within retries that the signal ends, and remembers it until it is answered. */
   async #submit<Output>(send: () => Promise<Output>): Promise<Output> {
-    this.#signal.throwIfAborted()
     const sent = send()
     const settled = sent.then(
       () => undefined,

@@ -67,6 +67,18 @@ describe.each(Object.entries(FAULTS))(
   },
 )
 
+test('a RegisterInstance that was sent is awaited before anything else is asked of that instance', async () => {
+  aws.faults.operations = { RegisterInstance: { delayMs: 2_000 } }
+  const registration = start()
+  await aws.clock.advance(1_000)
+  const left = registration.deregister()
+  await aws.clock.advance(1_400)
+  expect(aws.operations.at(-1)).toBe('RegisterInstance')
+  await aws.clock.advance(5_000)
+  expect(await left).toBe('done')
+  expect(aws.account.instances(HOST)).toEqual([])
+})
+
 test('before anything was sent it is done at once, and `registered` says so', async () => {
   const registration = start()
   expect(await registration.deregister()).toBe('done')

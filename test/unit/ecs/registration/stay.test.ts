@@ -229,3 +229,27 @@ test('CustomHealthNotFound: the service has lost its custom health, and the inst
   expect(aws.account.instances(HOST)).toEqual([])
   expect(registration.state).toBe('unhealthy')
 })
+
+test('another task that has the id when the service is back is not overwritten, nor deregistered', async () => {
+  const registration = await registered()
+  aws.account.deleteService(HOST)
+  await aws.clock.advance(65_000)
+  aws.account.addService(HOST, { id: service })
+  aws.account.register(HOST, 'task-1', { ipv4: '10.0.99.1', port: 8080 })
+  await aws.clock.advance(65_000)
+  expect(registration.state).toBe('failed')
+  const left = registration.deregister()
+  await aws.clock.advance(1_000)
+  expect(await left).toBe('done')
+  expect(aws.account.instances(HOST)).toHaveLength(1)
+})
+
+test('health that cannot be reported, since the service is gone, is tried every few seconds', async () => {
+  const registration = await registered()
+  aws.account.deleteService(HOST)
+  void registration.setHealthy(false)
+  await aws.clock.advance(20_000)
+  const tries = aws.of('UpdateInstanceCustomHealthStatus').length
+  expect(tries).toBeGreaterThan(1)
+  expect(tries).toBeLessThan(7)
+})
