@@ -124,7 +124,8 @@ export interface EventPayloads {
     readonly service: string
     readonly id: string
     readonly address: string
-    readonly port: number
+    /** undefined: it was registered without one. */
+    readonly port: number | undefined
     readonly error: Error
   }
   /** Another task, which is gone, had left an instance with our address and port. It was deregistered. */

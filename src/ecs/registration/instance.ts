@@ -3,6 +3,7 @@ import { reasonOf } from '../../core/errors.ts'
 import { emit } from '../../core/events.ts'
 import { IPV4, IPV6 } from './cloud-map/limits.ts'
 import { Entry, type Shared } from './cloud-map/entry.ts'
+import { reportLost } from './cloud-map/look.ts'
 import type { Identity } from './identity.ts'
 import { RegistrationError } from './errors.ts'
 import type { ServiceSettings } from './options/options.ts'
@@ -142,9 +143,8 @@ export class ServiceInstance {
     } catch (cause) {
       const error = cause as Error
       this.#lastError = error
-      const { service } = this.settings
-      const { id, address = '', port = 0 } = { id: entry.identity.id, ...this.registered }
-      emit('onehop:registration.lost', () => ({ service, id, address, port, error }))
+      const { identity, attributes = {} } = entry
+      reportLost(this.settings.service, { id: identity.id, attributes }, error)
       this.#become('failed', error)
       return 'failed'
     }

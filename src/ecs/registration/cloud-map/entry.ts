@@ -3,22 +3,14 @@ import { attributesOf, type Attributes } from './attributes.ts'
 import type { Identity } from '../identity.ts'
 import { ServiceCalls, type Transport } from './calls.ts'
 import { awsName, isDenied, isRefusal, isRetriable, RegistrationError } from '../errors.ts'
-import {
-  checkOwn,
-  hasAll,
-  lookAround,
-  readInstance,
-  reportOrphan,
-  type Candidate,
-  type Registered,
-} from './look.ts'
+import { checkOwn, hasAll, lookAround, readInstance, type Candidate } from './look.ts'
 import { enter } from './enter.ts'
 import { leave } from './leave.ts'
 import { isNotYet, type Work } from './operation.ts'
 import type { ServiceSettings } from '../options/options.ts'
 import { withRetries } from './retries.ts'
-import { isServiceId } from './service-id.ts'
-import { describeService, findService, unknownFacts, type ServiceFacts } from './service.ts'
+import { removeOrphan } from './remove-orphan.ts'
+import { readService, type ServiceFacts } from './service.ts'
 
 /** What the instances of one registration share. */
 export interface Shared {
@@ -87,7 +79,9 @@ export class Entry {
    */
   async enter(isFirst: boolean): Promise<boolean> {
     const { clock, random, registerMs, operationMs } = this.#shared
-    const facts = await this.#retried('GetService', () => this.#describe())
+    const facts = await this.#retried('GetService', () =>
+      readService(this.#calls, this.#events.onDenied, this.#signal),
+    )
     this.facts = facts
     this.#claim(facts.id)
     const { place, port } = this.identity
@@ -95,7 +89,7 @@ export class Entry {
     this.attributes = attributes
     const { isRegistered, orphans } = await this.#look()
     if (isRegistered) this.#mayBeThere = true
-    for (const orphan of orphans) await this.#removeOrphan(orphan)
+    for (const orphan of orphans) await removeOrphan(this.#work(), orphan)
     if (isFirst) await sleep(clock, random.next() * START_JITTER_MS, this.#signal)
     const submit = <Output>(send: () => Promise<Output>): Promise<Output> => this.#register(send)
     await enter(this.#work(), { attributes, registerMs, operationMs, submit })
@@ -167,18 +161,6 @@ export class Entry {
     return result
   }
 
-  async #describe(): Promise<ServiceFacts> {
-    const { service } = this.#settings
-    const id = isServiceId(service) ? service : await findService(this.#calls, service, this.#signal)
-    try {
-      return await describeService(this.#calls, id, this.#signal)
-    } catch (error) {
-      if (!isDenied(error)) throw error
-      this.#events.onDenied(error, 'TTL, records and custom health of the service are not known')
-      return unknownFacts(id)
-    }
-  }
-
   #claim(service: string): void {
     const { id } = this.identity
     const key = `${service.slice(service.lastIndexOf('/') + 1)} ${id}`
@@ -215,18 +197,6 @@ export class Entry {
   /** What belongs to another task is not ours to deregister. */
   #disown(error: unknown): void {
     if (error instanceof RegistrationError && error.failure === 'conflict') this.#mayBeThere = false
-  }
-
-  async #removeOrphan(orphan: Registered): Promise<void> {
-    const { clock, registerMs } = this.#shared
-    try {
-      await leave({ ...this.#work(), id: orphan.id }, clock.now() + registerMs)
-    } catch (error) {
-      if (!isDenied(error)) throw error
-      this.#events.onDenied(error, `instance ${orphan.id}, which a killed task left at this address, stays`)
-      return
-    }
-    reportOrphan(this.#settings.service, orphan)
   }
 
   /** Sends RegisterInstance. */

@@ -161,11 +161,15 @@ function addressesOf(attributes: Attributes): string {
 
 /** Reports an orphan that was removed. */
 export function reportOrphan(service: string, { id, attributes }: Registered): void {
+  emit('onehop:registration.orphan-removed', () => ({ service, id, ...placeOf(attributes) }))
+}
+
+/** Reports an instance that is left behind. */
+export function reportLost(service: string, { id, attributes }: Registered, error: Error): void {
+  emit('onehop:registration.lost', () => ({ service, id, ...placeOf(attributes), error }))
+}
+
+function placeOf(attributes: Attributes): { address: string; port: number | undefined } {
   const { [IPV4]: ipv4, [IPV6]: ipv6, [PORT]: port } = attributes
-  emit('onehop:registration.orphan-removed', () => ({
-    service,
-    id,
-    address: ipv4 ?? ipv6 ?? '',
-    port: port === undefined ? undefined : Number(port),
-  }))
+  return { address: ipv4 ?? ipv6 ?? '', port: port === undefined ? undefined : Number(port) }
 }

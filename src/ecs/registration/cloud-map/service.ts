@@ -2,7 +2,8 @@
 import type { Service } from '@aws-sdk/client-servicediscovery'
 import { parseServiceName } from '../../../discovery/service-name.ts'
 import type { ServiceCalls } from './calls.ts'
-import { RegistrationError } from '../errors.ts'
+import { isDenied, RegistrationError } from '../errors.ts'
+import { isServiceId } from './service-id.ts'
 
 /** Records that a service can demand addresses for. */
 export type RecordType = 'A' | 'AAAA' | 'SRV' | 'CNAME'
@@ -19,17 +20,27 @@ export interface ServiceFacts {
   readonly customHealth: boolean
 }
 
-/** What is known of a service that must not be read. */
-export function unknownFacts(id: string): ServiceFacts {
-  return { id, records: undefined, ttlMs: undefined, customHealth: false }
-}
-
-/** @throws RegistrationError */
-export async function describeService(
+/**
+ * Finds a service, and reads it if the role may.
+ * @param onDenied takes the error of GetService, and what follows
+ * @throws RegistrationError
+ */
+export async function readService(
   calls: ServiceCalls,
-  id: string,
+  onDenied: (error: Error, consequence: string) => void,
   signal?: AbortSignal,
 ): Promise<ServiceFacts> {
+  const id = isServiceId(calls.service) ? calls.service : await findService(calls, calls.service, signal)
+  try {
+    return await describeService(calls, id, signal)
+  } catch (error) {
+    if (!isDenied(error)) throw error
+    onDenied(error, 'TTL, records and custom health of the service are not known')
+    return { id, records: undefined, ttlMs: undefined, customHealth: false }
+  }
+}
+
+async function describeService(calls: ServiceCalls, id: string, signal?: AbortSignal): Promise<ServiceFacts> {
   const { Service: service = {} } = await calls.call('GetService', { Id: id }, signal)
   calls.resource = service.Arn ?? calls.resource
   const records = service.DnsConfig?.DnsRecords ?? []

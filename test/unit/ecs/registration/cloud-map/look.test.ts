@@ -127,3 +127,13 @@ test('an orphan that may not be deregistered stays, and the task registers', asy
   await registration.registered
   expect(denied).toMatchObject([{ consequence: expect.stringContaining('killed') as string }])
 })
+
+test('an orphan that cannot be deregistered is named, and the task registers', async () => {
+  aws.faults.operations = { DeregisterInstance: { answer: 'throttle' } }
+  const lost = eventsOf('onehop:registration.lost')
+  aws.account.register(HOST, 'killed', { ipv4: '10.0.11.42', port: 8080 })
+  const registration = await started()
+  await aws.clock.advance(15_000)
+  await registration.registered
+  expect(lost).toMatchObject([{ service, id: 'killed', address: '10.0.11.42', port: 8080 }])
+})
