@@ -46,8 +46,8 @@ export interface ReapedInstance {
  *     export const handler = reaper({ services: ['srv-…'] })
  *
  * It deregisters the instances whose id is the task's, or the task's with a port, and those at the task's addresses,
- * unless their id is that of another task. A task that has deregistered itself is no work; the same event again is none
- * either. Each removal is an event `onehop:registration.orphan-removed`.
+ * unless their id is that of another task. After a task that has deregistered itself, and for the same event again, it
+ * only looks. Each removal is an event `onehop:registration.orphan-removed`.
  *
  * Needs servicediscovery:ListInstances and :DeregisterInstance on the services, and :GetOperation on `*`.
  *
