@@ -72,9 +72,19 @@ export function awsName(error: unknown): string {
   return error instanceof RegistrationError ? sdkFailure(error.cause).name : ''
 }
 
-/** Whether it is the error of a permission that is missing. */
+/** Whether one permission is missing: not so where the credentials themselves are not accepted. */
 export function isDenied(error: unknown): error is RegistrationError {
-  return error instanceof RegistrationError && error.failure === 'denied'
+  return error instanceof RegistrationError && error.failure === 'denied' && error.action !== undefined
+}
+
+/** What the SDK adds to its errors. */
+interface SdkMetadata {
+  readonly httpStatusCode?: number
+  readonly clockSkewCorrected?: boolean
+}
+
+function metadataOf({ cause }: RegistrationError): SdkMetadata | undefined {
+  return ((cause ?? {}) as { readonly $metadata?: SdkMetadata }).$metadata
 }
 
 /** No connection: nothing was sent. */
@@ -84,11 +94,8 @@ const UNSENT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH'
 export function isRefusal(error: unknown): boolean {
   if (!(error instanceof RegistrationError)) return false
   if (error.cause instanceof MissingConfigError) return true
-  const { $metadata, code = '' } = (error.cause ?? {}) as {
-    readonly $metadata?: { readonly httpStatusCode?: number }
-    readonly code?: string
-  }
-  const status = $metadata?.httpStatusCode ?? 0
+  const { code = '' } = (error.cause ?? {}) as { readonly code?: string }
+  const status = metadataOf(error)?.httpStatusCode ?? 0
   return UNSENT.has(code) || (status >= 400 && status < 500)
 }
 
@@ -99,7 +106,9 @@ const FINAL: ReadonlySet<string> = new Set(['DuplicateRequest', 'InstanceNotFoun
 export function isRetriable(error: unknown): boolean {
   if (!(error instanceof RegistrationError) || FINAL.has(awsName(error))) return false
   if (error.failure === 'outage' || error.failure === 'full') return true
-  return error.cause instanceof MissingConfigError && error.cause.isTransient
+  if (error.cause instanceof MissingConfigError) return error.cause.isTransient
+  // The SDK has set its clock by the answer, and signs the next request by it.
+  return metadataOf(error)?.clockSkewCorrected === true
 }
 
 const REMEDIES: Readonly<Record<MissingConfigError['missing'], string>> = {

@@ -10,6 +10,10 @@ const { request: httpsRequest } = process.getBuiltinModule('node:https')
 
 /** Addresses that mean all of them: any of ours will do. */
 const ANY: ReadonlySet<string> = new Set(['0.0.0.0', '::'])
+const USER_AGENT = 'onehop-readiness'
+
+/** The answer's status, once it has been read to its end. */
+type Ask = (path: string, signal: AbortSignal) => Promise<number>
 
 export function functionCheck(ready: ReadyFunction): Check {
   return async (signal) => {
@@ -17,29 +21,52 @@ export function functionCheck(ready: ReadyFunction): Check {
   }
 }
 
-/** GET by HTTP/1.1, by TLS where the server speaks it. Good with 2xx. */
+/** GET, in the protocol of the server; HTTP/1.1 without TLS where only a port is known. Good with 2xx. */
 export function pathCheck(path: string, listener: ListeningServer | number, at: ListeningAt): Check {
   const isTls = listener instanceof TlsServer
+  const isHttp2 = typeof listener === 'object' && 'updateSettings' in listener
   const host = at.boundTo === undefined || ANY.has(at.boundTo) ? '127.0.0.1' : at.boundTo
-  return (signal) =>
+  const ask = isHttp2 ? http2Ask(host, at.port, isTls) : http1Ask(host, at.port, isTls)
+  return async (signal) => {
+    const status = await ask(path, signal)
+    if (status < 200 || status > 299) throw new Error(`GET ${path} on ${host}:${at.port} answered ${status}`)
+  }
+}
+
+/** Certificates are not verified: theirs is the callers' name for us, and this is a call to ourselves. */
+const UNVERIFIED = { rejectUnauthorized: false }
+
+function http1Ask(host: string, port: number, isTls: boolean): Ask {
+  return (path, signal) =>
     new Promise((resolve, reject) => {
-      const options = { host, port: at.port, path, agent: false, signal }
-      const headers = { 'user-agent': 'onehop-readiness', connection: 'close' }
-      const request = isTls
-        ? // Its certificate is for its callers' name for it, and this is a call to ourselves.
-          httpsRequest({ ...options, headers, rejectUnauthorized: false })
-        : httpRequest({ ...options, headers })
+      const headers = { 'user-agent': USER_AGENT, connection: 'close' }
+      const options = { host, port, path, signal, headers, agent: false as const }
+      const request = isTls ? httpsRequest({ ...options, ...UNVERIFIED }) : httpRequest(options)
       request.on('error', reject)
       request.on('response', (response) => {
-        const { statusCode = 0 } = response
         response.on('error', reject)
-        response.on('end', () =>
-          statusCode >= 200 && statusCode < 300
-            ? resolve()
-            : reject(new Error(`GET ${path} on ${host}:${at.port} answered ${statusCode}`)),
-        )
+        response.on('end', () => resolve(response.statusCode ?? 0))
         response.resume()
       })
       request.end()
+    })
+}
+
+function http2Ask(host: string, port: number, isTls: boolean): Ask {
+  const { connect } = process.getBuiltinModule('node:http2')
+  const authority = `${isTls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`
+  return (path, signal) =>
+    new Promise<number>((resolve, reject) => {
+      const session = connect(authority, UNVERIFIED)
+      session.on('error', reject)
+      session.on('close', () => reject(new Error(`${authority} closed the connection`)))
+      const stream = session.request({ ':path': path, 'user-agent': USER_AGENT }, { signal })
+      let status = 0
+      stream.on('error', reject)
+      stream.on('response', (headers) => (status = headers[':status'] ?? 0))
+      stream.on('end', () => resolve(status))
+      // Also when the stream failed: a session of its own for each check, and nothing is left of it.
+      stream.on('close', () => session.destroy())
+      stream.resume()
     })
 }
