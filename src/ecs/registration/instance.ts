@@ -38,6 +38,8 @@ export class ServiceInstance {
   #ring: (() => void) | undefined
   #healthWaiters: (() => void)[] = []
   #lastError: Error | undefined
+  /** Why it is `failed`. */
+  #failure: Error | undefined
   #leaving: Promise<DeregistrationResult> | undefined
   /** Actions that an event has named. */
   readonly #denied = new Set<string | undefined>()
@@ -49,6 +51,11 @@ export class ServiceInstance {
 
   get state(): RegistrationState {
     return this.#state
+  }
+
+  /** Why it is `failed`. */
+  get error(): Error | undefined {
+    return this.#failure
   }
 
   /** undefined until address and port are known. */
@@ -105,6 +112,7 @@ export class ServiceInstance {
   fail(error: Error): void {
     if (this.#stopping.signal.aborted) return
     this.#lastError = error
+    this.#failure = error
     this.#become('failed', error)
     this.#release()
   }
@@ -143,6 +151,7 @@ export class ServiceInstance {
     } catch (cause) {
       const error = cause as Error
       this.#lastError = error
+      this.#failure = error
       const { identity, attributes = {} } = entry
       reportLost(this.settings.service, { id: identity.id, attributes }, error)
       this.#become('failed', error)

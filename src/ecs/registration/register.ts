@@ -92,7 +92,8 @@ export class ServiceRegistration implements Registration {
   }
 
   get error(): RegistrationError | undefined {
-    return this.#error
+    const failed = this.#instances.find(({ error }) => error !== undefined)
+    return this.#error ?? (failed === undefined ? undefined : this.#asError(failed.error))
   }
 
   inspect(): RegistrationInspection {
@@ -133,7 +134,7 @@ export class ServiceRegistration implements Registration {
     const failed = started.find((result) => result.status === 'rejected')
     if (failed === undefined) return
     if (this.#instances.every(({ state }) => state === 'failed')) this.#readiness?.stop()
-    throw this.#asError(failed.reason)
+    throw this.#keepError(failed.reason)
   }
 
   /** Place, ports, readiness. */
@@ -201,17 +202,20 @@ export class ServiceRegistration implements Registration {
   }
 
   #failAll(cause: unknown): RegistrationError {
-    const error = this.#asError(cause)
+    const error = this.#keepError(cause)
     this.#readiness?.stop()
     for (const instance of this.#instances) instance.fail(error)
     return error
   }
 
-  #asError(cause: unknown): RegistrationError {
-    const error =
-      cause instanceof RegistrationError ? cause : this.#newError('invalid', reasonOf(cause), cause)
-    this.#error ??= error
+  #keepError(cause: unknown): RegistrationError {
+    const error = this.#asError(cause)
+    if (error.failure !== 'cancelled') this.#error ??= error
     return error
+  }
+
+  #asError(cause: unknown): RegistrationError {
+    return cause instanceof RegistrationError ? cause : this.#newError('invalid', reasonOf(cause), cause)
   }
 
   #newError(failure: RegistrationError['failure'], reason: string, cause?: unknown): RegistrationError {

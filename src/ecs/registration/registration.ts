@@ -84,7 +84,7 @@ export interface Registration extends AsyncDisposable {
   readonly registered: Promise<void>
   /** Empty until the place and the ports are known. */
   readonly instances: readonly RegisteredInstance[]
-  /** The first failure; undefined: none. */
+  /** Why it is `failed`, also when that came later than `registered`; undefined: it is not. */
   readonly error: RegistrationError | undefined
   /**
    * Overrides the readiness checks; undefined lets them decide again. Before the first registration `true` registers at

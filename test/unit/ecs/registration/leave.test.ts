@@ -139,6 +139,7 @@ test.each(['throttle', 'unavailable', 'hang', 'deny'] as const)(
     expect(await leave(registration, 4_000)).toBe('failed')
     expect(aws.clock.now() - begunAt).toBeLessThanOrEqual(4_100)
     expect(registration.state).toBe('failed')
+    expect(registration.error?.failure).toBe(answer === 'deny' ? 'denied' : 'outage')
     expect(lost).toMatchObject([{ service, id: 'task-1', address: '10.0.11.42', port: 8080 }])
     const calls = aws.of('DeregisterInstance').length
     await aws.clock.advance(100_000)

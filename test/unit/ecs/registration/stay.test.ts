@@ -95,6 +95,7 @@ test('another task that took the id is not overwritten: the registration fails w
   aws.account.register(HOST, 'task-1', { ipv4: '10.0.99.1', port: 8080 })
   await aws.clock.advance(70_000)
   expect(registration.state).toBe('failed')
+  expect(registration.error?.failure).toBe('conflict')
   const left = registration.deregister()
   await aws.clock.advance(1_000)
   expect(await left).toBe('done')
