@@ -11,7 +11,10 @@ import { rolldown } from 'rolldown'
 const FIRST = 'core/before-undici'
 
 const SHARED =
-  /\/src\/(?:core\/(?!before-undici)|ecs\/metadata\/errors|discovery\/(?:dns\/name|endpoint|service-name)\.)/
+  /\/src\/(?:core\/(?!before-undici)|ecs\/metadata\/errors|discovery\/(?:dns\/name|endpoint|service-name|cloud-map\/(?:options|error|sdk-client))\.)/
+
+/** What `onehop/ecs` and `onehop/ecs/reaper` need: no undici. */
+const REGISTRATION = /\/src\/ecs\/registration\/(?:cloud-map|options|errors)/
 
 rmSync('dist', { recursive: true, force: true })
 execFileSync('tsc', ['-p', 'tsconfig.build.json'], { stdio: 'inherit' })
@@ -20,6 +23,7 @@ const bundle = await rolldown({
   input: {
     index: 'src/index.ts',
     'ecs/index': 'src/ecs/index.ts',
+    'ecs/reaper': 'src/ecs/reaper.ts',
     'testing/index': 'src/testing/index.ts',
     // Runs in a process of its own; the file beside it in dist names it.
     'testing/task-process': 'src/testing/fleet/task-process.ts',
@@ -34,7 +38,12 @@ await bundle.write({
   sourcemap: true,
   chunkFileNames: '[name].js',
   // What most entries need and what does not need undici, in one file and not in several small ones.
-  codeSplitting: { groups: [{ name: 'core', test: SHARED }] },
+  codeSplitting: {
+    groups: [
+      { name: 'core', test: SHARED },
+      { name: 'registration', test: REGISTRATION },
+    ],
+  },
   // The sources in the maps have them; those that bundlers read stay.
   comments: { legal: true, annotation: true, jsdoc: false },
   // A bundler may order the imports of a file as it likes; what is before all of them comes first.

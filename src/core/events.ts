@@ -96,6 +96,60 @@ export interface EventPayloads {
     readonly upstream: string
     readonly reason: string
   }
+  /** An instance that this process registers in Cloud Map is in another state. `error`: why it failed, or is registered anew. */
+  'onehop:registration.changed': {
+    /** Service as the option has it. */
+    readonly service: string
+    /** InstanceId; undefined before it is known. */
+    readonly id: string | undefined
+    readonly from: string
+    readonly to: string
+    readonly error: Error | undefined
+  }
+  /** A request to Cloud Map failed, and is sent again after `waitMs`. */
+  'onehop:registration.retried': {
+    readonly service: string
+    readonly id: string
+    /** E.g. `RegisterInstance`. */
+    readonly operation: string
+    /** The one that failed, from 1. */
+    readonly attempt: number
+    readonly waitMs: number
+    readonly error: Error
+  }
+  /** Our instance is gone from Cloud Map, or has other attributes, or its service is gone. It is registered again. */
+  'onehop:registration.evicted': { readonly service: string; readonly id: string; readonly reason: string }
+  /** Deregistration failed: the instance is left in Cloud Map, and callers may be sent to it. */
+  'onehop:registration.lost': {
+    readonly service: string
+    readonly id: string
+    readonly address: string
+    /** undefined: it was registered without one. */
+    readonly port: number | undefined
+    readonly error: Error
+  }
+  /** Another task, which is gone, had left an instance with our address and port. It was deregistered. */
+  'onehop:registration.orphan-removed': {
+    readonly service: string
+    /** InstanceId of what was left. */
+    readonly id: string
+    readonly address: string
+    readonly port: number | undefined
+  }
+  /** The role lacks an IAM action that registration can do without. `error` names it, `consequence` what is given up. */
+  'onehop:registration.denied': {
+    readonly service: string
+    readonly id: string
+    readonly error: Error
+    readonly consequence: string
+  }
+  /** An instance has become healthy, or unhealthy for `reason`, and Cloud Map knows it. */
+  'onehop:health.changed': {
+    readonly service: string
+    readonly id: string
+    readonly healthy: boolean
+    readonly reason: string
+  }
 }
 
 /** Names of the events, e.g. `onehop:call.retried`. */
@@ -118,6 +172,13 @@ export const eventNames: readonly EventName[] = [
   'onehop:call.hedged',
   'onehop:retry.over-budget',
   'onehop:call.fell-back',
+  'onehop:registration.changed',
+  'onehop:registration.retried',
+  'onehop:registration.evicted',
+  'onehop:registration.lost',
+  'onehop:registration.orphan-removed',
+  'onehop:registration.denied',
+  'onehop:health.changed',
 ]
 
 const channels = new Map<EventName, Channel>(eventNames.map((name) => [name, channel(name)]))

@@ -1,5 +1,5 @@
 /**
- * What ECS reports about the task that this process runs in.
+ * For the called task: where it runs, and its registration in Cloud Map.
  * @module onehop/ecs
  */
 import '../core/before-undici.ts'
@@ -8,5 +8,23 @@ export { self } from './metadata/self.ts'
 export type { SelfOptions } from './metadata/options.ts'
 export type { Task, TaskContainer } from './metadata/task.ts'
 export { MetadataInvalidError, MetadataUnavailableError, NotOnEcsError } from './metadata/errors.ts'
+export { register } from './registration/register.ts'
+export type {
+  ReadinessOptions,
+  ReadyFunction,
+  RegisteredService,
+  RegisterOptions,
+} from './registration/options/options.ts'
+export type { ListeningServer } from './registration/options/listener.ts'
+export type { Place } from './registration/options/place.ts'
+export type {
+  DeregistrationResult,
+  InstanceInspection,
+  RegisteredInstance,
+  Registration,
+  RegistrationInspection,
+  RegistrationState,
+} from './registration/registration.ts'
+export { RegistrationError, type RegistrationFacts, type RegistrationFailure } from './registration/errors.ts'
 
 keepGlobalDispatcher()

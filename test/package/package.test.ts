@@ -39,22 +39,23 @@ async function node(file: string, source: string, flags: readonly string[] = [])
 
 const EXPORTS = ['createClient', 'dnsResolver', 'cloudMapResolver', 'staticResolver', 'p2c', 'roundRobin']
 
-test('is imported from ESM, all three doors', async () => {
+test('is imported from ESM, all four doors', async () => {
   const told = await node(
     'esm.js',
     `import * as onehop from 'onehop'
-     import { self } from 'onehop/ecs'
+     import { register, self } from 'onehop/ecs'
+     import { reaper } from 'onehop/ecs/reaper'
      import { startLocalAws, startFleet, manualClock } from 'onehop/testing'
      import meta from 'onehop/package.json' with { type: 'json' }
      console.log(JSON.stringify({
        names: Object.keys(onehop),
-       others: [self, startLocalAws, startFleet, manualClock].map((value) => typeof value),
+       others: [self, register, reaper, startLocalAws, startFleet, manualClock].map((value) => typeof value),
        version: meta.version,
      }))`,
   )
   expect(told).toMatchObject({
     names: expect.arrayContaining(EXPORTS) as string[],
-    others: ['function', 'function', 'function', 'function'],
+    others: Array<string>(6).fill('function'),
     version: expect.stringMatching(/^\d+\.\d+\.\d+/) as string,
   })
 })
@@ -106,6 +107,27 @@ test('loads few files, and what only some need with its first use', async () => 
     withoutApi: 0,
     withApi: true,
   })
+})
+
+test('onehop/ecs loads no SDK with its import, and onehop/ecs/reaper no undici either', async () => {
+  const loaded = await node(
+    'ecs-lazy.js',
+    `import { registerHooks } from 'node:module'
+     const loaded = []
+     registerHooks({
+       load(url, context, next) {
+         if (url.startsWith('file:')) loaded.push(url)
+         return next(url, context)
+       },
+     })
+     const count = (pattern) => loaded.filter((url) => pattern.test(url)).length
+     const { reaper } = await import('onehop/ecs/reaper')
+     reaper({ services: 'srv-abc123' })
+     const ofReaper = { undici: count(/node_modules.undici/), aws: count(/@aws-sdk|@smithy/) }
+     await import('onehop/ecs')
+     console.log(JSON.stringify({ ofReaper, aws: count(/@aws-sdk|@smithy/) }))`,
+  )
+  expect(loaded).toEqual({ ofReaper: { undici: 0, aws: 0 }, aws: 0 })
 })
 
 test('has one file for each entry, with the sources in its map, and traces that name them', async () => {
@@ -263,8 +285,10 @@ test('type-checks in a strict consumer, with its dependencies', async () => {
   await writeFile(
     join(folder, 'consumer.ts'),
     `import { createClient, OnehopError, type Client, type ClientOptions, type Snapshot } from 'onehop'
-     import { self } from 'onehop/ecs'
+     import { register, RegistrationError, self, type Registration } from 'onehop/ecs'
+     import { reaper, type TaskStateChange } from 'onehop/ecs/reaper'
      import { startLocalAws, type LocalAws } from 'onehop/testing'
+     import { createServer } from 'node:http'
 
      const options: ClientOptions = {
        namespaces: ['shop.local'],
@@ -278,9 +302,13 @@ test('type-checks in a strict consumer, with its dependencies', async () => {
      const aws: LocalAws = await startLocalAws()
      const zone: string | undefined = (await self()).zone
      const code: string = new Error() instanceof OnehopError ? 'ours' : 'other'
+     const server = createServer()
+     const registration: Registration = register({ services: { service: 'srv-abc123', port: server }, ready: '/health' })
+     await registration.registered.catch((error: unknown) => error instanceof RegistrationError && error.failure)
+     const handler: (event: TaskStateChange) => Promise<unknown> = reaper({ services: ['srv-abc123'] })
      // @ts-expect-error: an unknown option is a mistake that the compiler finds too
      createClient({ namespace: 'shop.local' })
-     export { response, statusCode, body, handedOn, snapshot, aws, zone, code }`,
+     export { response, statusCode, body, handedOn, snapshot, aws, zone, code, handler }`,
   )
   await writeFile(
     join(folder, 'tsconfig.json'),

@@ -33,46 +33,53 @@ export function isExpired(error: unknown): boolean {
   return error instanceof Error && EXPIRED.test(error.name)
 }
 
+/** What the API, or the way to it, has thrown. */
+export interface SdkFailure {
+  readonly failure: CloudMapFailure
+  /** `denied` because of the credentials themselves, and not because of what they allow. */
+  readonly isUnaccepted: boolean
+  /** AWS's name of the error, e.g. `ServiceNotFound`; empty for errors that are not AWS's. */
+  readonly name: string
+  /** For messages: name and text. */
+  readonly detail: string
+}
+
+/** Sorts an error of the SDK by what can mend it. */
+export function sdkFailure(error: unknown): SdkFailure {
+  const given = error instanceof Error ? error.name : ''
+  const name = given === 'Error' ? '' : given
+  const detail = name === '' ? reasonOf(error) : `${name}: ${reasonOf(error)}`
+  return { failure: failureOf(name), isUnaccepted: NOT_ACCEPTED.test(name), name, detail }
+}
+
+function failureOf(name: string): CloudMapFailure {
+  if (NOT_ALLOWED.test(name) || NOT_ACCEPTED.test(name)) return 'denied'
+  if (name === 'NamespaceNotFound' || name === 'ServiceNotFound') return 'unknown-name'
+  return INVALID.test(name) ? 'invalid-request' : 'outage'
+}
+
 /** What went wrong with a call of `operation`, in terms of who can mend it. */
 export function cloudMapError(service: ServiceName, operation: string, error: unknown): CloudMapError {
-  const { host } = service
   if (error instanceof CloudMapError) return error
-  const name = error instanceof Error ? error.name : ''
-  const detail = name === '' || name === 'Error' ? reasonOf(error) : `${name}: ${reasonOf(error)}`
-  if (NOT_ALLOWED.test(name))
-    return new CloudMapError(
-      host,
-      'denied',
-      `the Cloud Map API denies it (${detail}); the role of this task needs servicediscovery:${operation}`,
-      error,
-    )
-  if (NOT_ACCEPTED.test(name))
-    return new CloudMapError(
-      host,
-      'denied',
-      `the Cloud Map API does not accept the credentials (${detail})`,
-      error,
-    )
-  if (name === 'NamespaceNotFound')
-    return new CloudMapError(
-      host,
-      'unknown-name',
-      `Cloud Map knows no namespace "${service.namespace}"`,
-      error,
-    )
-  if (name === 'ServiceNotFound')
-    return new CloudMapError(
-      host,
-      'unknown-name',
-      `Cloud Map knows no service "${service.service}" in namespace "${service.namespace}"`,
-      error,
-    )
-  if (INVALID.test(name))
-    return new CloudMapError(
-      host,
-      'invalid-request',
-      `the Cloud Map API does not take the request (${detail})`,
-      error,
-    )
-  return new CloudMapError(host, 'outage', `the Cloud Map API fails (${detail})`, error)
+  const found = sdkFailure(error)
+  return new CloudMapError(service.host, found.failure, messageOf(service, operation, found), error)
+}
+
+function messageOf(service: ServiceName, operation: string, found: SdkFailure): string {
+  const { failure, isUnaccepted, name, detail } = found
+  switch (failure) {
+    case 'denied':
+      return isUnaccepted
+        ? `the Cloud Map API does not accept the credentials (${detail})`
+        : `the Cloud Map API denies it (${detail}); the role of this task needs servicediscovery:${operation}`
+    case 'unknown-name':
+      return name === 'NamespaceNotFound'
+        ? `Cloud Map knows no namespace "${service.namespace}"`
+        : `Cloud Map knows no service "${service.service}" in namespace "${service.namespace}"`
+    case 'invalid-request':
+      return `the Cloud Map API does not take the request (${detail})`
+    case 'no-credentials':
+    case 'outage':
+      return `the Cloud Map API fails (${detail})`
+  }
 }

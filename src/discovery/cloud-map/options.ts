@@ -80,15 +80,9 @@ export interface CloudMapSettings {
 /** @throws InvalidOptionsError for the first option that is unknown or not allowed */
 export function cloudMapSettings(options: CloudMapOptions): CloudMapSettings {
   const written = checkKeys('cloudMap', options, OPTIONS)
-  const { region, endpoint, credentials, queryParameters, optionalParameters, ownerAccount } = written
+  const { queryParameters, optionalParameters, ownerAccount } = written
   return {
-    sdkConfig: {
-      ...SDK_LIMITS,
-      ...(region !== undefined && { region: checkRegion(region, endpoint !== undefined) }),
-      // The SDK would put "data-" before the host of DiscoverInstances, which a server of one's own has not.
-      ...(endpoint !== undefined && { endpoint: checkUrl(endpoint), disableHostPrefix: true }),
-      ...(credentials !== undefined && { credentials: checkCredentials(credentials) }),
-    },
+    sdkConfig: { ...SDK_LIMITS, ...connectionConfig(written) },
     request: {
       MaxResults: MAX_INSTANCES,
       HealthStatus: 'HEALTHY_OR_ELSE_ALL',
@@ -105,6 +99,23 @@ export function cloudMapSettings(options: CloudMapOptions): CloudMapSettings {
     family: given<CloudMapSettings['family']>('cloudMap.family', written['family'], 'ipv4', (path, value) =>
       checkOneOf(path, value, ['ipv4', 'ipv6']),
     ),
+  }
+}
+
+/**
+ * `cloudMap.region`, `.endpoint` and `.credentials` as the SDK has them.
+ * @throws InvalidOptionsError for the first that is not allowed
+ */
+export function connectionConfig({
+  region,
+  endpoint,
+  credentials,
+}: Readonly<Record<string, unknown>>): ServiceDiscoveryClientConfig {
+  return {
+    ...(region !== undefined && { region: checkRegion(region, endpoint !== undefined) }),
+    // The SDK would put "data-" before the host of DiscoverInstances, which a server of one's own has not.
+    ...(endpoint !== undefined && { endpoint: checkUrl(endpoint), disableHostPrefix: true }),
+    ...(credentials !== undefined && { credentials: checkCredentials(credentials) }),
   }
 }
 

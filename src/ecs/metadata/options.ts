@@ -75,7 +75,8 @@ function checkUri(env: Environment, name: string): string | undefined {
   return text.replace(/\/+$/, '')
 }
 
-function portFrom(env: Environment): number | undefined {
+/** `PORT`, where it is a number; undefined where it is unset, or the path of a socket. */
+export function portFrom(env: Environment): number | undefined {
   const text = variable(env, 'PORT')
   // A server may listen on a Unix socket or a pipe instead: then there is no port.
   if (text === undefined || /[/\\]/.test(text)) return undefined
@@ -93,13 +94,13 @@ function variable(env: Environment, name: string): string | undefined {
 }
 
 /** No `checkRecord`: `process.env` is not a plain object. */
-function checkEnv(path: string, value: unknown): Environment {
+export function checkEnv(path: string, value: unknown): Environment {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new InvalidOptionsError(path, value, 'an object such as process.env')
   return value as Environment
 }
 
-function checkSignal(path: string, value: unknown): AbortSignal {
+export function checkSignal(path: string, value: unknown): AbortSignal {
   if (!(value instanceof AbortSignal)) throw new InvalidOptionsError(path, value, 'an AbortSignal')
   return value
 }

@@ -4,6 +4,7 @@ import { AwsError } from './cloud-map/aws-error.ts'
 import {
   DEFAULT_SOA_TTL_SECONDS,
   type CustomHealthStatus,
+  type HealthStatus,
   type Namespace,
   type RecordType,
   type RoutingPolicy,
@@ -29,6 +30,8 @@ export interface LocalServiceOptions {
   readonly routing?: RoutingPolicy | undefined
   /** Whether health is set from outside; without it all instances count as healthy [true; CNAME: false]. */
   readonly customHealth?: boolean | undefined
+  /** Its id, for one that is deleted and made again [a new one]. */
+  readonly id?: string | undefined
 }
 
 /** One instance of a service: at least one address, or the target of a CNAME among the attributes. */
@@ -45,6 +48,16 @@ export interface LocalInstance {
   readonly health?: CustomHealthStatus | undefined
   /** Further attributes, under the names that Cloud Map has for them. */
   readonly attributes?: Readonly<Record<string, string>> | undefined
+}
+
+/** One instance as the registry has it. */
+export interface LocalRegistration {
+  /** InstanceId. */
+  readonly id: string
+  /** All of its attributes. */
+  readonly attributes: Readonly<Record<string, string>>
+  /** `UNKNOWN` in a service without custom health. */
+  readonly health: HealthStatus
 }
 
 /** What RegisterInstance and the like ask for. */
@@ -76,7 +89,7 @@ export class Account {
   }
 
   addService(host: string, options: LocalServiceOptions = {}): LocalService {
-    checkKeys('addService', options, ['ttlSeconds', 'records', 'routing', 'customHealth'])
+    checkKeys('addService', options, ['ttlSeconds', 'records', 'routing', 'customHealth', 'id'])
     const { service: name, namespace } = this.#namespaceOf(host)
     const { ttlSeconds = 10, records = namespace.type === 'HTTP' ? [] : ['A'] } = options
     const cname = records.includes('CNAME')
@@ -86,8 +99,13 @@ export class Account {
       records: records.map((type) => ({ type, ttlSeconds })),
       routing: options.routing ?? (cname ? 'WEIGHTED' : 'MULTIVALUE'),
       customHealth: options.customHealth ?? !cname,
+      id: options.id,
     })
     return { id, arn, namespaceId: namespace.id }
+  }
+
+  deleteService(host: string): void {
+    this.#registry.deleteService(this.#service(host).id, true)
   }
 
   register(host: string, instanceId: string, instance: LocalInstance): void {
@@ -101,6 +119,14 @@ export class Account {
       ...(health !== undefined && { AWS_INIT_HEALTH_STATUS: health }),
       ...attributes,
     })
+  }
+
+  instances(host: string): readonly LocalRegistration[] {
+    return [...this.#service(host).instances.values()].map(({ id, attributes, health }) => ({
+      id,
+      attributes,
+      health,
+    }))
   }
 
   deregister(host: string, instanceId: string): void {

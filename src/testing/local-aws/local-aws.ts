@@ -1,5 +1,11 @@
 import type { Clock, Random } from '../../core/clock.ts'
-import type { LocalInstance, LocalNamespaceOptions, LocalService, LocalServiceOptions } from './account.ts'
+import type {
+  LocalInstance,
+  LocalNamespaceOptions,
+  LocalRegistration,
+  LocalService,
+  LocalServiceOptions,
+} from './account.ts'
 import type { CloudMapFaults } from './cloud-map/faults.ts'
 import type { DnsFaults } from './dns/faults.ts'
 import type { QueryFilter } from './dns/server.ts'
@@ -101,10 +107,20 @@ export interface LocalAws extends AsyncDisposable {
    */
   addService(host: string, options?: LocalServiceOptions): LocalService
   /**
+   * Deletes a service at once, with its instances. `addService(host, { id })` makes it again.
+   * @throws AwsError `ServiceNotFound`
+   */
+  deleteService(host: string): void
+  /**
    * Adds an instance, or replaces the one with that id. Shows at once, in the API and in DNS.
    * @throws AwsError `ServiceNotFound`, `InvalidInput`, `ResourceLimitExceeded`
    */
   register(host: string, instanceId: string, instance: LocalInstance): void
+  /**
+   * What is registered in a service, in the order of registration.
+   * @throws AwsError `ServiceNotFound`
+   */
+  instances(host: string): readonly LocalRegistration[]
   /**
    * Removes an instance, at once.
    * @throws AwsError `ServiceNotFound`, `InstanceNotFound`

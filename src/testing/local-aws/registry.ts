@@ -1,4 +1,4 @@
-import { systemClock, systemRandom, type Clock, type Random } from '../../core/clock.ts'
+import { systemClock, systemRandom, type Clock, type Random, type Timer } from '../../core/clock.ts'
 import { checkInstance, MAX_INSTANCES } from './cloud-map/attributes.ts'
 import { AwsError, invalidInput } from './cloud-map/aws-error.ts'
 import { randomId } from './chance.ts'
@@ -28,10 +28,12 @@ export interface NewService {
   readonly records: readonly DnsRecordConfig[]
   readonly routing: RoutingPolicy
   readonly customHealth: boolean
+  /** [a new one] */
+  readonly id?: string | undefined
 }
 
 type Writable<Plain> = { -readonly [Key in keyof Plain]: Plain[Key] }
-type StoredInstance = Writable<Instance>
+type StoredInstance = Writable<Instance> & { readonly madeAt: number }
 type StoredService = Writable<Omit<Service, 'instances'>> & { instances: Map<string, StoredInstance> }
 
 /**
@@ -43,7 +45,11 @@ export class Registry {
   readonly accountId: string
   readonly random: Random
   readonly operations: Operations
+  /** How late what has changed shows; set by the server that has the faults. */
+  faults: { readonly notYetMs: number; readonly healthDelayMs: number } = { notYetMs: 0, healthDelayMs: 0 }
 
+  readonly #clock: Clock
+  readonly #timers = new Set<Timer>()
   readonly #namespaces = new Map<string, Namespace>()
   readonly #services = new Map<string, StoredService>()
 
@@ -51,7 +57,8 @@ export class Registry {
     this.region = options.region ?? 'eu-west-1'
     this.accountId = options.accountId ?? '111122223333'
     this.random = options.random ?? systemRandom
-    this.operations = new Operations(options.clock ?? systemClock, this.random, options.operationStepMs ?? 10)
+    this.#clock = options.clock ?? systemClock
+    this.operations = new Operations(this.#clock, this.random, options.operationStepMs ?? 10)
   }
 
   get namespaces(): readonly Namespace[] {
@@ -89,9 +96,12 @@ export class Registry {
     return this.#stored(id)
   }
 
-  /** @throws AwsError `InstanceNotFound` */
+  /** @throws AwsError `InstanceNotFound`, also for one that is too new to be known everywhere */
   instance(service: Service, instanceId: string): Instance {
-    return this.#storedInstance(service, instanceId)
+    const instance = this.#storedInstance(service, instanceId)
+    if (this.#clock.now() < instance.madeAt + this.faults.notYetMs)
+      throw instanceNotFound(service, instanceId)
+    return instance
   }
 
   /** @throws AwsError `NamespaceAlreadyExists` */
@@ -133,7 +143,7 @@ export class Registry {
     const cname = records.some(({ type }) => type === 'CNAME')
     if (cname && (records.length > 1 || options.routing !== 'WEIGHTED' || options.customHealth))
       throw invalidInput('CNAME stands alone, with WEIGHTED routing and without a health check')
-    const id = this.newId('srv')
+    const id = options.id ?? this.newId('srv')
     // Revisions of AWS are large numbers, only their order has a meaning.
     const revision = 1 + Math.floor(this.random.next() * 1_000_000_000)
     const service = { ...options, id, arn: this.#arn('service', id), instances: new Map(), revision }
@@ -141,10 +151,13 @@ export class Registry {
     return service
   }
 
-  /** @throws AwsError `ServiceNotFound`, `ResourceInUse` */
-  deleteService(id: string): void {
+  /**
+   * @param withInstances whether those that are in it go with it, which the API does not do
+   * @throws AwsError `ServiceNotFound`, `ResourceInUse`
+   */
+  deleteService(id: string, withInstances = false): void {
     const service = this.serviceById(id)
-    if (service.instances.size > 0)
+    if (service.instances.size > 0 && !withInstances)
       throw new AwsError('ResourceInUse', `service ${service.name} has ${service.instances.size} instances`)
     this.#services.delete(service.id)
   }
@@ -165,7 +178,9 @@ export class Registry {
       throw new AwsError('ResourceLimitExceeded', `service ${service.name} has ${MAX_INSTANCES} instances`)
     const initial: HealthStatus =
       attributes['AWS_INIT_HEALTH_STATUS'] === 'UNHEALTHY' ? 'UNHEALTHY' : 'HEALTHY'
+    const madeAt = stored.instances.get(instanceId)?.madeAt ?? this.#clock.now()
     stored.instances.set(instanceId, {
+      madeAt,
       id: instanceId,
       attributes: { ...attributes },
       health: stored.customHealth ? initial : 'UNKNOWN',
@@ -187,7 +202,23 @@ export class Registry {
     const instance = this.#storedInstance(service, instanceId)
     if (!service.customHealth)
       throw new AwsError('CustomHealthNotFound', `service ${service.name} has no custom health check`)
-    instance.health = health
+    const { healthDelayMs } = this.faults
+    if (healthDelayMs === 0) instance.health = health
+    else this.#later(healthDelayMs, () => (instance.health = health))
+  }
+
+  /** What shows later does not show any more. */
+  close(): void {
+    this.operations.close()
+    for (const timer of this.#timers) timer.cancel()
+  }
+
+  #later(ms: number, change: () => void): void {
+    const timer = this.#clock.setTimer(() => {
+      this.#timers.delete(timer)
+      change()
+    }, ms)
+    this.#timers.add(timer)
   }
 
   newId(prefix: 'ns' | 'srv'): string {
@@ -202,14 +233,17 @@ export class Registry {
 
   #storedInstance(service: Service, instanceId: string): StoredInstance {
     const instance = this.#stored(service.id).instances.get(instanceId)
-    if (instance === undefined)
-      throw new AwsError('InstanceNotFound', `no instance ${instanceId} in service ${service.name}`)
+    if (instance === undefined) throw instanceNotFound(service, instanceId)
     return instance
   }
 
   #arn(kind: 'namespace' | 'service', id: string): string {
     return `arn:aws:servicediscovery:${this.region}:${this.accountId}:${kind}/${id}`
   }
+}
+
+function instanceNotFound(service: Service, instanceId: string): AwsError {
+  return new AwsError('InstanceNotFound', `no instance ${instanceId} in service ${service.name}`)
 }
 
 function idOf(idOrArn: string): string {

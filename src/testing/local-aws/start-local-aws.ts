@@ -30,7 +30,7 @@ export async function startLocalAws(options: LocalAwsOptions = {}): Promise<Loca
   const { region, accountId } = registry
   const metadata = new MetadataServer(localTask({ region, accountId, ...options.task }), clock)
   const close = async (): Promise<void> => {
-    registry.operations.close()
+    registry.close()
     await Promise.all([api.close(), dns.close(), metadata.close()])
   }
   try {
@@ -47,7 +47,9 @@ export async function startLocalAws(options: LocalAwsOptions = {}): Promise<Loca
     metadata: localMetadata(metadata),
     addNamespace: (name, namespace) => account.addNamespace(name, namespace),
     addService: (host, service) => account.addService(host, service),
+    deleteService: (host) => account.deleteService(host),
     register: (host, id, instance) => account.register(host, id, instance),
+    instances: (host) => account.instances(host),
     deregister: (host, id) => account.deregister(host, id),
     setHealth: (host, id, status) => account.setHealth(host, id, status),
     addRecords(name, records) {

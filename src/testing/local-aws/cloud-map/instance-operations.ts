@@ -37,7 +37,9 @@ export const instanceOperations: Readonly<Record<string, Handler>> = {
   UpdateInstanceCustomHealthStatus(registry, input) {
     const service = registry.serviceById(text(input, 'ServiceId'))
     const status = oneOf(input, 'Status', ['HEALTHY', 'UNHEALTHY'])
-    registry.setHealth(service, text(input, 'InstanceId'), status)
+    const instanceId = text(input, 'InstanceId')
+    registry.instance(service, instanceId)
+    registry.setHealth(service, instanceId, status)
     return {}
   },
 

@@ -2,24 +2,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { sleep, type Clock } from '../../../core/clock.ts'
 import { AwsError } from './aws-error.ts'
 import { randomId } from '../chance.ts'
-import { cloudMapFaults, faultError, type CloudMapFaults } from './faults.ts'
-import { discoverOperations } from './discover-operations.ts'
-import type { Handler } from './handler.ts'
-import { parseInput } from './input.ts'
-import { instanceOperations } from './instance-operations.ts'
+import { cloudMapFaults, FaultPlan, type CloudMapFaults } from './faults.ts'
+import { handleRequest } from './handle-request.ts'
 import { LOOPBACK, LoopbackHttp, readBody, sendJson } from '../loopback-http.ts'
-import { namespaceOperations } from './namespace-operations.ts'
 import type { Registry } from '../registry.ts'
-import { serviceOperations } from './service-operations.ts'
 
-const OPERATIONS: ReadonlyMap<string, Handler> = new Map(
-  Object.entries({
-    ...discoverOperations,
-    ...instanceOperations,
-    ...namespaceOperations,
-    ...serviceOperations,
-  }),
-)
 const TARGET_PREFIX = 'Route53AutoNaming_v20170314.'
 const CONTENT_TYPE = 'application/x-amz-json-1.1'
 
@@ -32,6 +19,7 @@ export class CloudMapServer {
 
   readonly #registry: Registry
   readonly #clock: Clock
+  readonly #plan = new FaultPlan(this.faults)
   readonly #calls: Record<string, number> = {}
   readonly #closing = new AbortController()
   readonly #http = new LoopbackHttp((request, response) => void this.#serve(request, response))
@@ -39,10 +27,13 @@ export class CloudMapServer {
   constructor(registry: Registry, clock: Clock) {
     this.#registry = registry
     this.#clock = clock
-    registry.operations.fault = () =>
-      this.faults.failOperations
-        ? new AwsError('INTERNAL_FAILURE', 'the operation failed as scripted')
-        : undefined
+    registry.faults = this.faults
+    registry.operations.fault = () => {
+      const { failOperations } = this.faults
+      if (failOperations === false) return undefined
+      const code = failOperations === true ? 'INTERNAL_FAILURE' : failOperations
+      return new AwsError(code, 'the operation failed as scripted')
+    }
   }
 
   get endpoint(): string {
@@ -68,33 +59,21 @@ export class CloudMapServer {
     const target = String(request.headers['x-amz-target'] ?? '')
     const operation = target.startsWith(TARGET_PREFIX) ? target.slice(TARGET_PREFIX.length) : target
     this.#calls[operation] = (this.#calls[operation] ?? 0) + 1
-    const { answer, delayMs, only } = this.faults
-    const faulty = only === undefined || only.includes(operation)
+    const { answer, delayMs } = this.#plan.of(operation)
     try {
       const body = await readBody(request)
-      if (faulty && delayMs > 0) await sleep(this.#clock, delayMs, this.#closing.signal)
-      if (faulty && answer === 'hang') return
-      if (faulty && answer === 'garbage') {
+      if (delayMs > 0) await sleep(this.#clock, delayMs, this.#closing.signal)
+      if (answer === 'hang') return
+      if (answer === 'garbage') {
         response.writeHead(200, { 'content-type': CONTENT_TYPE }).end('<html>not what you asked for</html>')
         return
       }
-      this.#answer(operation, body, faulty ? answer : 'normal', response)
+      const { status, body: reply } = handleRequest(this.#registry, operation, body, answer)
+      if (answer === 'lose') request.socket.resetAndDestroy()
+      else sendJson(response, status, CONTENT_TYPE, reply)
     } catch {
       // The client went away, or this server closes: no caller waits for an answer.
       response.destroy()
-    }
-  }
-
-  #answer(operation: string, body: string, fault: CloudMapFaults['answer'], response: ServerResponse): void {
-    try {
-      const error = faultError(fault, operation, this.#registry.accountId)
-      if (error !== undefined) throw error
-      const handler = OPERATIONS.get(operation)
-      if (handler === undefined) throw new AwsError('UnknownOperationException', `no operation ${operation}`)
-      sendJson(response, 200, CONTENT_TYPE, handler(this.#registry, parseInput(body)))
-    } catch (error) {
-      if (error instanceof AwsError) sendJson(response, error.status, CONTENT_TYPE, error)
-      else sendJson(response, 500, CONTENT_TYPE, new AwsError('InternalFailure', String(error), 500))
     }
   }
 }

@@ -1,0 +1,95 @@
+import type * as Sdk from '@aws-sdk/client-servicediscovery'
+import type { ServiceDiscoveryClient, ServiceDiscoveryClientConfig } from '@aws-sdk/client-servicediscovery'
+import { ClosedError, reasonOf } from '../../core/errors.ts'
+import { isExpired } from './error.ts'
+
+/** Within the task's host. */
+const CREDENTIALS_LIMIT_MS = 1_000
+/** The API answers within some 20 ms, or something is wrong. */
+const TRY_LIMIT_MS = 3_000
+
+/** The SDK's module, and the one client of it. */
+export interface LoadedSdk {
+  readonly sdk: typeof Sdk
+  readonly client: ServiceDiscoveryClient
+}
+
+/** The SDK has found no region, or no credentials. */
+export class MissingConfigError extends Error {
+  readonly missing: 'region' | 'credentials'
+  /** Whether there is a source of them, such as the task's role, which may answer the next time. */
+  readonly isTransient: boolean
+
+  constructor(missing: 'region' | 'credentials', isTransient: boolean, cause: unknown) {
+    super(`no AWS ${missing} (${reasonOf(cause)})`, { cause })
+    this.missing = missing
+    this.isTransient = isTransient
+  }
+}
+
+/** One client of the AWS SDK, loaded with the first call: that takes about 100 ms, and not all will use it. */
+export class SdkClient {
+  readonly #config: ServiceDiscoveryClientConfig
+  readonly #owner: string
+  #loaded: Promise<LoadedSdk> | undefined
+  #hasSource = false
+  #closed = false
+
+  /** @param owner what is closed, for the message of the `ClosedError` */
+  constructor(config: ServiceDiscoveryClientConfig, owner: string) {
+    this.#config = config
+    this.#owner = owner
+  }
+
+  /**
+   * @throws MissingConfigError when region or credentials are missing
+   * @throws ClosedError after `close()`; what the SDK throws for all else
+   */
+  async call<Output>(send: (loaded: LoadedSdk) => Promise<Output>): Promise<Output> {
+    if (this.#closed) throw new ClosedError(this.#owner)
+    this.#loaded ??= this.#load()
+    const loaded = await this.#loaded
+    await this.#checkConfig(loaded.client)
+    try {
+      return await send(loaded)
+    } catch (error) {
+      if (!isExpired(error)) throw error
+      // The SDK keeps credentials without an expiration for ever, and others until their expiration.
+      await this.#checkConfig(loaded.client, { forceRefresh: true })
+      return await send(loaded)
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    const loaded = await this.#loaded?.catch(() => undefined)
+    loaded?.client.destroy()
+  }
+
+  /** Asked for one by one (the SDK keeps them): in send() their errors are hard to distinguish. */
+  async #checkConfig(
+    { config }: ServiceDiscoveryClient,
+    how: { readonly forceRefresh: boolean } = { forceRefresh: false },
+  ): Promise<void> {
+    await config.region().catch((error: unknown) => {
+      throw new MissingConfigError('region', false, error)
+    })
+    await config.credentials(how).catch((error: unknown) => {
+      throw new MissingConfigError('credentials', this.#hasSource, error)
+    })
+  }
+
+  async #load(): Promise<LoadedSdk> {
+    const [sdk, { BackgroundHttp }, { containerCredentials }] = await Promise.all([
+      import('@aws-sdk/client-servicediscovery'),
+      import('./http.ts'),
+      import('./container-credentials.ts'),
+    ])
+    const requestHandler = new BackgroundHttp(TRY_LIMIT_MS)
+    const credentials =
+      this.#config.credentials ?? containerCredentials(new BackgroundHttp(CREDENTIALS_LIMIT_MS))
+    this.#hasSource = credentials !== undefined
+    const config = { ...this.#config, requestHandler, ...(credentials !== undefined && { credentials }) }
+    return { sdk, client: new sdk.ServiceDiscoveryClient(config) }
+  }
+}

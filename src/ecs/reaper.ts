@@ -1,0 +1,155 @@
+/**
+ * A Lambda function that deregisters what killed tasks left in Cloud Map: a SIGKILL or an out-of-memory kill leaves no
+ * time for `deregister()`, and Cloud Map has no lease that would end.
+ * @module onehop/ecs/reaper
+ */
+import { checkArray, checkKeys, checkMs, given } from '../core/check/check.ts'
+import { keepAlive, systemClock, systemRandom, unawaited } from '../core/clock.ts'
+import { InvalidOptionsError } from '../core/errors.ts'
+import { emit } from '../core/events.ts'
+import { connectionConfig, type CloudMapOptions } from '../discovery/cloud-map/options.ts'
+import { ServiceCalls, sdkTransport, type Transport } from './registration/cloud-map/calls.ts'
+import { leave } from './registration/cloud-map/leave.ts'
+import { listInstances, reportOrphan, type Registered } from './registration/cloud-map/look.ts'
+import type { Work } from './registration/cloud-map/operation.ts'
+import { withRetries } from './registration/cloud-map/retries.ts'
+import { IPV4, IPV6 } from './registration/cloud-map/limits.ts'
+import { isServiceId } from './registration/cloud-map/service-id.ts'
+import { findService } from './registration/cloud-map/service.ts'
+import { checkService } from './registration/options/read-options.ts'
+import { stoppedTask, type StoppedTask, type TaskStateChange } from './task-state-change.ts'
+
+export type { TaskStateChange } from './task-state-change.ts'
+export { RegistrationError, type RegistrationFailure } from './registration/errors.ts'
+
+/** Options of `reaper`. Defaults in brackets. */
+export interface ReaperOptions {
+  /** Cloud Map services that tasks register themselves in: ids, ARNs or names. */
+  readonly services: string | readonly string[]
+  /** Region, endpoint and credentials, as in `createClient`'s `cloudMap` [what the AWS SDK finds]. */
+  readonly cloudMap?: Pick<CloudMapOptions, 'region' | 'endpoint' | 'credentials'> | undefined
+  /** How long one event may take, in ms; give the Lambda function more [20000]. */
+  readonly withinMs?: number | undefined
+}
+
+/** An instance that was deregistered. */
+export interface ReapedInstance {
+  /** Service as the option has it. */
+  readonly service: string
+  /** InstanceId. */
+  readonly id: string
+}
+
+/**
+ * Makes the handler of a Lambda function for EventBridge events "ECS Task State Change" with `lastStatus` STOPPED.
+ *
+ *     export const handler = reaper({ services: ['srv-…'] })
+ *
+ * It deregisters the instances whose id is the task's, or the task's with a port, and those at the task's addresses,
+ * unless their id is that of another task. After a task that has deregistered itself, and for the same event again, it
+ * only looks. Each removal is an event `onehop:registration.orphan-removed`.
+ *
+ * Needs servicediscovery:ListInstances and :DeregisterInstance on the services, and :GetOperation on `*`.
+ *
+ * @returns a handler that throws an AggregateError of RegistrationErrors if any service failed, so that Lambda repeats
+ * the event; the others are done
+ * @throws InvalidOptionsError for options that are unknown or not allowed
+ */
+export function reaper(
+  options: ReaperOptions,
+): (event: TaskStateChange) => Promise<readonly ReapedInstance[]> {
+  const { services, cloudMap = {}, withinMs } = checkKeys('', options, ['services', 'cloudMap', 'withinMs'])
+  const names = Array.isArray(services)
+    ? checkArray('services', services, 'an array', checkService)
+    : [checkService('services', services)]
+  if (names.length === 0) throw new InvalidOptionsError('services', services, 'at least one service')
+  const limitMs = given('withinMs', withinMs, 20_000, (path, value) => checkMs(path, value, 1))
+  const config = connectionConfig(checkKeys('cloudMap', cloudMap, ['region', 'endpoint', 'credentials']))
+  // One client for all events that this process gets.
+  const transport = sdkTransport(config)
+  return async (event) => {
+    const task = stoppedTask(event)
+    if (task === undefined) return []
+    // Without it the process would count as idle while it waits for an answer.
+    const alive = keepAlive(systemClock)
+    try {
+      const deadlineAt = systemClock.now() + limitMs
+      return await reapAll(names, task, transport, deadlineAt)
+    } finally {
+      alive.cancel()
+    }
+  }
+}
+
+async function reapAll(
+  services: readonly string[],
+  task: StoppedTask,
+  transport: Transport,
+  deadlineAt: number,
+): Promise<readonly ReapedInstance[]> {
+  const reaped: ReapedInstance[] = []
+  const ends = await Promise.allSettled(
+    services.map((service) =>
+      reap(service, task, transport, deadlineAt, (id) => void reaped.push({ service, id })),
+    ),
+  )
+  const errors = ends.filter((end) => end.status === 'rejected').map(({ reason }) => reason as Error)
+  if (errors.length > 0) {
+    const reasons = errors.map(({ message }) => message).join('; ')
+    throw new AggregateError(
+      errors,
+      `task ${task.id}: ${errors.length} of ${services.length} services: ${reasons}`,
+    )
+  }
+  return reaped
+}
+
+async function reap(
+  service: string,
+  task: StoppedTask,
+  transport: Transport,
+  deadlineAt: number,
+  onReaped: (id: string) => void,
+): Promise<void> {
+  const clock = unawaited(systemClock)
+  const calls = new ServiceCalls(service, transport, clock, deadlineAt)
+  const onRetry = (id: string, operation: string, error: Error, attempt: number, waitMs: number): void =>
+    emit('onehop:registration.retried', () => ({ service, id, operation, attempt, waitMs, error }))
+  const retried = <Result>(operation: string, read: () => Promise<Result>): Promise<Result> =>
+    withRetries(
+      {
+        ...{ clock, random: systemRandom, deadlineAt },
+        onRetry: (error, attempt, waitMs) => onRetry(task.id, operation, error, attempt, waitMs),
+      },
+      read,
+    )
+  const serviceId = isServiceId(service)
+    ? service
+    : await retried('ListServices', () => findService(calls, service))
+  const instances = await retried('ListInstances', () => listInstances(calls, serviceId))
+  for (const instance of instances.filter((one) => isLeftBy(task, one))) {
+    const { id } = instance
+    const work: Work = {
+      ...{ calls, serviceId, id, clock, random: systemRandom },
+      onRetry: (operation, error, attempt, waitMs) => onRetry(id, operation, error, attempt, waitMs),
+      onDenied: (error, consequence) =>
+        emit('onehop:registration.denied', () => ({ service, id, error, consequence })),
+    }
+    await leave(work, deadlineAt)
+    reportOrphan(service, instance)
+    onReaped(id)
+  }
+}
+
+/** Ids of tasks as ECS makes them, and those of further ports. */
+const TASK_ID = /^[0-9a-f]{32}(-\d{1,5})?$/
+const PORT_SUFFIX = /^(-\d{1,5})?$/
+
+/** At the task's address, another task's id is that of the one which got the address next. */
+function isLeftBy({ id: taskId, addresses }: StoppedTask, { id, attributes }: Registered): boolean {
+  if (id.startsWith(taskId) && PORT_SUFFIX.test(id.slice(taskId.length))) return true
+  if (TASK_ID.test(id)) return false
+  return [attributes[IPV4], attributes[IPV6]].some(
+    (address) => address !== undefined && addresses.has(address),
+  )
+}

@@ -1,0 +1,271 @@
+import { sleep, type Clock, type Random } from '../../../core/clock.ts'
+import { attributesOf, type Attributes } from './attributes.ts'
+import type { Identity } from '../identity.ts'
+import { ServiceCalls, type Transport } from './calls.ts'
+import { awsName, isDenied, isRefusal, isRetriable, RegistrationError } from '../errors.ts'
+import { checkOwn, hasAll, lookAround, readInstance, type Candidate } from './look.ts'
+import { enter } from './enter.ts'
+import { leave } from './leave.ts'
+import { isNotYet, type Work } from './operation.ts'
+import type { ServiceSettings } from '../options/options.ts'
+import { withRetries } from './retries.ts'
+import { removeOrphan } from './remove-orphan.ts'
+import { readService, type ServiceFacts } from './service.ts'
+
+/** What the instances of one registration share. */
+export interface Shared {
+  readonly transport: Transport
+  readonly clock: Clock
+  readonly random: Random
+  readonly registerMs: number
+  readonly operationMs: number
+  readonly verifyMs: number
+  /** Ids of all instances of this process. */
+  readonly ownIds: Set<string>
+  /** Which of them has which id in which service: two names may mean one service. */
+  readonly claims: Map<string, Entry>
+}
+
+export interface EntryEvents {
+  readonly onRetry: (operation: string, error: Error, attempt: number, waitMs: number) => void
+  readonly onDenied: (error: Error, consequence: string) => void
+}
+
+/** Tasks of one deployment start together; Cloud Map takes some 50 registrations a second, account-wide. */
+const START_JITTER_MS = 1_000
+
+/** Our instance in Cloud Map, as far as we know it: the requests that make, keep and remove it. */
+export class Entry {
+  readonly identity: Identity
+  facts: ServiceFacts | undefined
+  attributes: Attributes | undefined
+  /** When RegisterInstance was last sent, on the clock. */
+  registeredAt: number = Number.NEGATIVE_INFINITY
+  readonly #settings: ServiceSettings
+  readonly #shared: Shared
+  readonly #calls: ServiceCalls
+  readonly #events: EntryEvents
+  readonly #signal: AbortSignal
+  /** A change that was sent and not answered. */
+  #pending: Promise<unknown> | undefined
+  /** Whether Cloud Map may have it. */
+  #mayBeThere = false
+
+  /** @param signal ends waits and reads, and lets nothing new begin but `leave()` */
+  constructor(
+    identity: Identity,
+    settings: ServiceSettings,
+    shared: Shared,
+    signal: AbortSignal,
+    events: EntryEvents,
+  ) {
+    this.identity = identity
+    this.#settings = settings
+    this.#shared = shared
+    this.#signal = signal
+    this.#events = events
+    this.#calls = new ServiceCalls(settings.service, shared.transport, shared.clock)
+  }
+
+  /** Whether Cloud Map may have it, now or in a moment. */
+  get mayBeThere(): boolean {
+    return this.#mayBeThere || this.#pending !== undefined
+  }
+
+  /**
+   * Looks, then registers.
+   * @returns whether it was there already, from an earlier run of this container
+   * @throws RegistrationError, or the signal's reason
+   */
+  async enter(isFirst: boolean): Promise<boolean> {
+    const { clock, random, registerMs, operationMs } = this.#shared
+    const facts = await this.#retried('GetService', () =>
+      readService(this.#calls, this.#events.onDenied, this.#signal),
+    )
+    this.facts = facts
+    this.#claim(facts.id)
+    const { place, port } = this.identity
+    const attributes = attributesOf(this.#settings, place, port, facts)
+    this.attributes = attributes
+    const { isRegistered, orphans } = await this.#look()
+    if (isRegistered) this.#mayBeThere = true
+    for (const orphan of orphans) await removeOrphan(this.#work(), orphan)
+    if (isFirst) await sleep(clock, random.next() * START_JITTER_MS, this.#signal)
+    const submit = <Output>(send: () => Promise<Output>): Promise<Output> => this.#register(send)
+    await enter(this.#work(), { attributes, registerMs, operationMs, submit })
+    this.#signal.throwIfAborted()
+    return isRegistered
+  }
+
+  /**
+   * Why the registration does not hold any more; undefined: it does, or that may not be asked.
+   * @throws RegistrationError, `conflict` if another task has taken the id
+   */
+  async evictedBy(): Promise<string | undefined> {
+    const { calls, serviceId, id } = this.#work()
+    try {
+      const found = await readInstance(calls, serviceId, id, this.#signal)
+      if (found === undefined) return this.#isNew() ? undefined : 'the instance is gone'
+      if (hasAll(found, this.attributes ?? {})) return undefined
+      this.#checkOwn(found)
+      return 'its attributes were changed'
+    } catch (error) {
+      if (awsName(error) === 'ServiceNotFound') return 'the service is gone'
+      if (!isDenied(error)) throw error
+      this.#events.onDenied(error, 'an instance that others remove is not registered again')
+      return undefined
+    }
+  }
+
+  /** @returns false where custom health cannot be used: the service has none, or the role may not set it */
+  async setCustomHealth(healthy: boolean): Promise<boolean> {
+    if (this.facts?.customHealth !== true) return false
+    const { calls, serviceId: ServiceId, id: InstanceId } = this.#work()
+    const input = { ServiceId, InstanceId, Status: healthy ? 'HEALTHY' : 'UNHEALTHY' } as const
+    try {
+      await this.#retried(
+        'UpdateInstanceCustomHealthStatus',
+        () => this.#submit(() => calls.call('UpdateInstanceCustomHealthStatus', input)),
+        (error) => isRetriable(error) || (awsName(error) === 'InstanceNotFound' && this.#isNew()),
+      )
+      return true
+    } catch (error) {
+      const isUnknown = awsName(error) === 'CustomHealthNotFound'
+      if (!isUnknown && !isDenied(error)) throw error
+      if (!isUnknown) this.#events.onDenied(error as Error, 'an unhealthy task is deregistered instead')
+      this.facts = { ...this.facts, customHealth: false }
+      return false
+    }
+  }
+
+  /** Deregisters for a while. */
+  async takeOut(): Promise<void> {
+    const deadlineAt = this.#shared.clock.now() + this.#shared.registerMs
+    await this.#submit(() => leave(this.#work(), deadlineAt, this.registeredAt))
+    this.#mayBeThere = false
+  }
+
+  /**
+   * Deregisters for good. A change that was sent is awaited: only then it is known whether it can be taken back.
+   * @throws RegistrationError: it may be left behind
+   */
+  async leave(deadlineAt: number): Promise<'done' | 'accepted'> {
+    const { clock } = this.#shared
+    const isOver = new AbortController()
+    const inTime = sleep(clock, Math.max(0, deadlineAt - clock.now()), isOver.signal).catch(() => undefined)
+    await Promise.race([this.#pending, inTime])
+    isOver.abort()
+    if (!this.mayBeThere) return 'done'
+    const result = await leave({ ...this.#work(), signal: undefined }, deadlineAt, this.registeredAt)
+    this.#mayBeThere = false
+    return result
+  }
+
+  #claim(service: string): void {
+    const { id } = this.identity
+    const key = `${service.slice(service.lastIndexOf('/') + 1)} ${id}`
+    const owner = this.#shared.claims.get(key) ?? this
+    if (owner !== this)
+      throw new RegistrationError(
+        this.#settings.service,
+        'invalid',
+        `this process registers ${id} twice in one service, under two names of it; set id, or use one name`,
+      )
+    this.#shared.claims.set(key, this)
+  }
+
+  #look(): ReturnType<typeof lookAround> {
+    return this.#retried('ListInstances', () =>
+      lookAround(this.#calls, this.#candidate(), this.#events.onDenied, this.#signal).catch(
+        (error: unknown) => {
+          this.#disown(error)
+          throw error
+        },
+      ),
+    )
+  }
+
+  #checkOwn(attributes: Attributes): void {
+    try {
+      checkOwn(this.#settings.service, this.#candidate(), { id: this.identity.id, attributes })
+    } catch (error) {
+      this.#disown(error)
+      throw error
+    }
+  }
+
+  /** What belongs to another task is not ours to deregister. */
+  #disown(error: unknown): void {
+    if (error instanceof RegistrationError && error.failure === 'conflict') this.#mayBeThere = false
+  }
+
+  /** Sends RegisterInstance. */
+  async #register<Output>(send: () => Promise<Output>): Promise<Output> {
+    const wasThere = this.#mayBeThere
+    return this.#submit(async () => {
+      this.#mayBeThere = true
+      this.registeredAt = this.#shared.clock.now()
+      try {
+        return await send()
+      } catch (error) {
+        if (isRefusal(error)) this.#mayBeThere = wasThere
+        throw error
+      }
+    })
+  }
+
+  /** Sends a change, within retries that the signal ends, and remembers it until it is answered. */
+  async #submit<Output>(send: () => Promise<Output>): Promise<Output> {
+    const sent = send()
+    const settled = sent.then(
+      () => undefined,
+      () => undefined,
+    )
+    this.#pending = settled
+    try {
+      return await sent
+    } finally {
+      if (this.#pending === settled) this.#pending = undefined
+    }
+  }
+
+  #retried<Result>(
+    operation: string,
+    attempt: () => Promise<Result>,
+    mayRetry: (error: unknown) => boolean = isRetriable,
+  ): Promise<Result> {
+    const { clock, random, registerMs } = this.#shared
+    const onRetry = (error: Error, attempts: number, waitMs: number): void =>
+      this.#events.onRetry(operation, error, attempts, waitMs)
+    const deadlineAt = clock.now() + registerMs
+    return withRetries({ clock, random, deadlineAt, signal: this.#signal, mayRetry, onRetry }, attempt)
+  }
+
+  #isNew(): boolean {
+    return isNotYet(this.#shared.clock.now(), this.registeredAt)
+  }
+
+  #candidate(): Candidate {
+    const { id, place } = this.identity
+    return {
+      serviceId: this.facts?.id ?? this.#settings.service,
+      id,
+      taskId: place.id,
+      ownIds: this.#shared.ownIds,
+      attributes: this.attributes ?? {},
+    }
+  }
+
+  #work(): Work {
+    const { clock, random } = this.#shared
+    return {
+      calls: this.#calls,
+      serviceId: this.facts?.id ?? this.#settings.service,
+      id: this.identity.id,
+      clock,
+      random,
+      signal: this.#signal,
+      ...this.#events,
+    }
+  }
+}

@@ -1,0 +1,175 @@
+/** Looks before registering: whose is our id, and who has our address? */
+import { emit } from '../../../core/events.ts'
+import type { Attributes } from './attributes.ts'
+import { ECS_SERVICE, IPV4, IPV6, PORT } from './limits.ts'
+import type { OutputOf, ServiceCalls } from './calls.ts'
+import { awsName, isDenied, RegistrationError } from '../errors.ts'
+import { allPages } from './service.ts'
+
+/** What is about to be registered. */
+export interface Candidate {
+  readonly serviceId: string
+  readonly id: string
+  /** Id of the task that this process runs in; undefined outside ECS. */
+  readonly taskId: string | undefined
+  /** Ids of all instances of this process. */
+  readonly ownIds: ReadonlySet<string>
+  readonly attributes: Attributes
+}
+
+/** Instances of the service that concern it. */
+export interface Found {
+  /** The same id with the same address: left by this container's previous run. */
+  readonly isRegistered: boolean
+  /** Instances with our address and port: of tasks that are gone, since addresses are unique. */
+  readonly orphans: readonly Registered[]
+}
+
+/** An instance as Cloud Map has it. */
+export interface Registered {
+  readonly id: string
+  readonly attributes: Attributes
+}
+
+/**
+ * Reads all instances; with ListInstances denied, only that of our id.
+ * @param onDenied takes the error of what must not be asked, and what follows
+ * @throws RegistrationError `conflict`
+ */
+export async function lookAround(
+  calls: ServiceCalls,
+  candidate: Candidate,
+  onDenied: (error: Error, consequence: string) => void,
+  signal?: AbortSignal,
+): Promise<Found> {
+  const instances = await readInstances(calls, candidate, onDenied, signal)
+  let isRegistered = false
+  const orphans: Registered[] = []
+  for (const other of instances) {
+    if (other.id === candidate.id) {
+      checkOwn(calls.service, candidate, other)
+      isRegistered = true
+    } else if (!candidate.ownIds.has(other.id) && isSamePlace(other.attributes, candidate.attributes)) {
+      checkNotEcs(calls.service, candidate, other)
+      orphans.push(other)
+    }
+  }
+  return { isRegistered, orphans }
+}
+
+async function readInstances(
+  calls: ServiceCalls,
+  { serviceId: ServiceId, id }: Candidate,
+  onDenied: (error: Error, consequence: string) => void,
+  signal: AbortSignal | undefined,
+): Promise<readonly Registered[]> {
+  try {
+    return await listInstances(calls, ServiceId, signal)
+  } catch (error) {
+    if (!isDenied(error)) throw error
+    onDenied(error, 'instances that killed tasks left at this address are not found')
+  }
+  try {
+    const attributes = await readInstance(calls, ServiceId, id, signal)
+    return attributes === undefined ? [] : [{ id, attributes }]
+  } catch (error) {
+    if (!isDenied(error)) throw error
+    onDenied(error, 'an instance of another task with this id would be overwritten')
+    return []
+  }
+}
+
+/** All instances of a service. */
+export function listInstances(
+  calls: ServiceCalls,
+  ServiceId: string,
+  signal?: AbortSignal,
+): Promise<readonly Registered[]> {
+  return allPages(async (NextToken) => {
+    const input = { ServiceId, MaxResults: 100, NextToken }
+    const { Instances = [], NextToken: next } = await calls.call('ListInstances', input, signal)
+    const items = Instances.map(({ Id = '', Attributes = {} }) => ({ id: Id, attributes: Attributes }))
+    return { items, next }
+  })
+}
+
+/** The attributes of one instance; undefined if there is none. */
+export async function readInstance(
+  calls: ServiceCalls,
+  ServiceId: string,
+  InstanceId: string,
+  signal?: AbortSignal,
+): Promise<Attributes | undefined> {
+  let answer: OutputOf<'GetInstance'>
+  try {
+    answer = await calls.call('GetInstance', { ServiceId, InstanceId }, signal)
+  } catch (error) {
+    if (awsName(error) === 'InstanceNotFound') return undefined
+    throw error
+  }
+  return answer.Instance?.Attributes ?? {}
+}
+
+/** Whether an instance has what we registered; others may have added attributes. */
+export function hasAll(found: Attributes, wanted: Attributes): boolean {
+  return Object.entries(wanted).every(([key, value]) => found[key] === value)
+}
+
+/** @throws RegistrationError `conflict` */
+export function checkOwn(service: string, { id, attributes }: Candidate, other: Registered): void {
+  const ecsService = other.attributes[ECS_SERVICE]
+  if (ecsService !== undefined)
+    throw new RegistrationError(
+      service,
+      'conflict',
+      `instance ${id} is registered by ECS itself (${ECS_SERVICE} ${ecsService}); leave out register() for this ` +
+        'service, or take serviceRegistries out of the ECS service',
+    )
+  if (!sharesAddress(other.attributes, attributes))
+    throw new RegistrationError(
+      service,
+      'conflict',
+      `instance ${id} is registered under another address (${addressesOf(other.attributes)}, and this is ` +
+        `${addressesOf(attributes)}); give each process an id of its own`,
+    )
+}
+
+/** ECS registers tasks under their own id: that of this task is not an orphan. */
+function checkNotEcs(service: string, { id, taskId }: Candidate, other: Registered): void {
+  if (taskId === undefined || other.id !== taskId || other.attributes[ECS_SERVICE] === undefined) return
+  throw new RegistrationError(
+    service,
+    'conflict',
+    `ECS itself registers this task (instance ${other.id}), so ${id} would be a second one with the same address; ` +
+      'leave out register() for this service, or take serviceRegistries out of the ECS service',
+  )
+}
+
+function sharesAddress(one: Attributes, other: Attributes): boolean {
+  return [IPV4, IPV6].some((key) => one[key] !== undefined && one[key] === other[key])
+}
+
+/** Without a port, as ECS registers tasks of services with A records, an instance stands for the whole address. */
+function isSamePlace(other: Attributes, own: Attributes): boolean {
+  return sharesAddress(other, own) && (other[PORT] === undefined || other[PORT] === own[PORT])
+}
+
+function addressesOf(attributes: Attributes): string {
+  const addresses = [attributes[IPV4], attributes[IPV6]].filter((address) => address !== undefined)
+  return addresses.length === 0 ? 'no address' : addresses.join(' and ')
+}
+
+/** Reports an orphan that was removed. */
+export function reportOrphan(service: string, { id, attributes }: Registered): void {
+  emit('onehop:registration.orphan-removed', () => ({ service, id, ...placeOf(attributes) }))
+}
+
+/** Reports an instance that is left behind. */
+export function reportLost(service: string, { id, attributes }: Registered, error: Error): void {
+  emit('onehop:registration.lost', () => ({ service, id, ...placeOf(attributes), error }))
+}
+
+function placeOf(attributes: Attributes): { address: string; port: number | undefined } {
+  const { [IPV4]: ipv4, [IPV6]: ipv6, [PORT]: port } = attributes
+  return { address: ipv4 ?? ipv6 ?? '', port: port === undefined ? undefined : Number(port) }
+}

@@ -1,0 +1,111 @@
+import { reasonOf } from '../../../core/errors.ts'
+import { sleep, type Clock } from '../../../core/clock.ts'
+import type { ReadinessSettings } from '../options/options.ts'
+
+/** Rejects when the process is not ready. */
+export type Check = (signal: AbortSignal) => Promise<void>
+
+/** Until a process has been ready once, its callers wait for every check. */
+const FIRST_EVERY_MS = 500
+/** Time limits are counted in steps of it. */
+const STEP_MS = 100
+
+/** Checks again and again, and reports what changes. */
+export class Readiness {
+  /** undefined: not known yet. */
+  ready: boolean | undefined
+  /** Why the last check failed; undefined: it did not. */
+  reason: string | undefined
+  readonly #check: Check
+  readonly #settings: ReadinessSettings
+  readonly #clock: Clock
+  readonly #onChange: (ready: boolean, reason: string) => void
+  readonly #stopped = new AbortController()
+  #passes = 0
+  #fails = 0
+
+  constructor(
+    check: Check,
+    settings: ReadinessSettings,
+    clock: Clock,
+    onChange: (ready: boolean, reason: string) => void,
+  ) {
+    this.#check = check
+    this.#settings = settings
+    this.#clock = clock
+    this.#onChange = onChange
+  }
+
+  async start(): Promise<void> {
+    const { signal } = this.#stopped
+    const { everyMs } = this.#settings
+    let hasBeenReady = false
+    while (!signal.aborted) {
+      await this.#once()
+      hasBeenReady ||= this.ready === true
+      const waitMs = hasBeenReady ? everyMs : Math.min(everyMs, FIRST_EVERY_MS)
+      await sleep(this.#clock, waitMs, signal).catch(() => undefined)
+    }
+  }
+
+  stop(): void {
+    this.#stopped.abort()
+  }
+
+  async #once(): Promise<void> {
+    const { timeoutMs, fails, passes } = this.#settings
+    const { signal } = this.#stopped
+    try {
+      await withinOwnTime(this.#clock, timeoutMs, signal, this.#check)
+      if (signal.aborted) return
+      this.reason = undefined
+      this.#fails = 0
+      this.#passes++
+      if (this.#passes >= passes) this.#become(true, 'ready')
+    } catch (error) {
+      if (signal.aborted) return
+      this.reason = reasonOf(error)
+      this.#passes = 0
+      this.#fails++
+      if (this.#fails >= fails || this.ready === undefined) this.#become(false, this.reason)
+    }
+  }
+
+  #become(ready: boolean, reason: string): void {
+    if (this.ready === ready) return
+    this.ready = ready
+    this.#onChange(ready, reason)
+  }
+}
+
+/**
+ * Runs a check with a time limit in which this process's own lateness does not count: a step that ends late, because a
+ * callback computed, counts as one step. What has arrived meanwhile is read before the check is given up.
+ */
+function withinOwnTime(clock: Clock, limitMs: number, signal: AbortSignal, check: Check): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const own = new AbortController()
+    let leftMs = limitMs
+    const end = (): void => {
+      timer.cancel()
+      signal.removeEventListener('abort', onAbort)
+    }
+    const giveUp = (reason: Error): void => {
+      end()
+      own.abort(reason)
+      reject(reason)
+    }
+    const onAbort = (): void => giveUp(signal.reason as Error)
+    const step = (): ReturnType<Clock['setTimer']> => {
+      const stepMs = Math.min(leftMs, STEP_MS)
+      return clock.setTimer(() => {
+        leftMs -= stepMs
+        if (leftMs > 0) timer = step()
+        else clock.afterIo(() => giveUp(new Error(`no answer in ${limitMs} ms`)))
+      }, stepMs)
+    }
+    let timer = step()
+    signal.addEventListener('abort', onAbort, { once: true })
+    check(own.signal).then(resolve, reject).finally(end)
+  })
+}
