@@ -1,0 +1,123 @@
+/** Options that several commands share. They have the names of `createClient`'s, and the variables of `onehop/auto`. */
+import type { ClientOptions } from '../../index.ts'
+import { flag, list, number, oneOf, text, UsageError, type Option, type Values } from './option.ts'
+
+/** Where endpoints come from. */
+export interface DiscoveryFlags {
+  readonly namespace: Option<readonly string[]>
+  readonly discovery: Option<'auto' | 'dns' | 'api'>
+  readonly 'dns-server': Option<readonly string[]>
+  readonly region: Option<string | undefined>
+  readonly endpoint: Option<string | undefined>
+}
+
+/** How a service is called. */
+export interface CallFlags {
+  readonly fallback: Option<readonly string[]>
+  readonly port: Option<number | undefined>
+  readonly 'allow-loopback': Option<boolean>
+}
+
+export const discoveryFlags: DiscoveryFlags = {
+  namespace: list({
+    value: 'NAME',
+    split: true,
+    variable: 'ONEHOP_NAMESPACES',
+    description: "Cloud Map namespace [the host's name after its first dot]",
+  }),
+  discovery: oneOf(['auto', 'dns', 'api'] as const, {
+    value: 'HOW',
+    default: 'auto',
+    variable: 'ONEHOP_DISCOVERY',
+    description: 'auto, dns or api [auto]',
+  }),
+  'dns-server': list({
+    value: 'ADDRESS',
+    split: true,
+    variable: 'ONEHOP_DNS_SERVERS',
+    description: "e.g. 10.0.0.2 or 127.0.0.1:5353 [the machine's]",
+  }),
+  region: text({
+    value: 'REGION',
+    default: undefined,
+    variable: 'AWS_REGION',
+    description: 'AWS region of the Cloud Map API',
+  }),
+  endpoint: text({
+    value: 'URL',
+    default: undefined,
+    variable: 'AWS_ENDPOINT_URL_SERVICEDISCOVERY',
+    description: "URL of another Cloud Map API [AWS's]",
+  }),
+}
+
+export const callFlags: CallFlags = {
+  fallback: list({
+    value: 'URL',
+    split: true,
+    variable: 'ONEHOP_FALLBACKS',
+    description: 'URL of the ALB or NLB, or HOST=URL [none]',
+  }),
+  port: number({
+    value: 'PORT',
+    default: undefined,
+    min: 1,
+    max: 65_535,
+    description: 'port of the tasks where neither the URL nor discovery has one',
+  }),
+  'allow-loopback': flag({ description: 'connect to loopback addresses that discovery names (for tests)' }),
+}
+
+/** `--json` of all commands. */
+export const json: Option<boolean> = flag({ description: 'JSON on stdout' })
+
+/** Discovery of `host`, as `createClient` takes it. */
+export function discoveryOptions(
+  host: string,
+  options: Values<{ readonly [Name in keyof DiscoveryFlags]: DiscoveryFlags[Name] }>,
+): ClientOptions {
+  const { namespace, discovery, region, endpoint } = options
+  const servers = options['dns-server']
+  return {
+    namespaces: namespacesOf(host, namespace),
+    discovery,
+    ...(servers.length > 0 && { dns: { servers } }),
+    cloudMap: { region, endpoint },
+  }
+}
+
+/** Calls to `host`, as `createClient` takes them. */
+export function callOptions(
+  host: string,
+  options: Values<{ readonly [Name in keyof CallFlags]: CallFlags[Name] }>,
+): ClientOptions {
+  return {
+    fallback: fallbackOf(host, options.fallback),
+    port: options.port,
+    allowLoopback: options['allow-loopback'],
+  }
+}
+
+/** What was given, or all behind the first dot: `orders.shop.local` lies in `shop.local`. */
+export function namespacesOf(host: string, given: readonly string[]): readonly string[] {
+  if (given.length > 0) return given
+  const dot = host.indexOf('.')
+  return dot === -1 ? [] : [host.slice(dot + 1)]
+}
+
+/**
+ * The load balancer of `host`.
+ * @param given URLs, or `HOST=URL`; the first that fits counts
+ * @throws UsageError for another form
+ */
+export function fallbackOf(host: string, given: readonly string[]): string | undefined {
+  for (const entry of given) {
+    if (/^https?:\/\//.test(entry)) return entry
+    const [name, ...rest] = entry.split('=')
+    const url = rest.join('=')
+    if (!/^https?:\/\//.test(url))
+      throw new UsageError(`--fallback: got "${entry}"; allowed: an http or https URL, or HOST=URL`)
+    if (name?.toLowerCase() === host.toLowerCase()) return url
+  }
+  return undefined
+}
