@@ -59,7 +59,11 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
 
 async function run(name: string, command: Command, args: readonly string[]): Promise<number> {
   try {
-    return await command.run(parse(name, command, args, io.env), io)
+    const parsed = parse(name, command, args, io.env)
+    // Lookups do not keep the process alive by themselves.
+    const { keepAlive, systemClock } = await import('../core/clock.ts')
+    keepAlive(systemClock)
+    return await command.run(parsed, io)
   } catch (error) {
     if (ended.signal.aborted && error === ended.signal.reason) return 0
     return failed(name, error as Error & { readonly code?: string })

@@ -127,3 +127,8 @@ export function dateOf(text: string): Date | undefined {
   const date = new Date(text)
   return Number.isNaN(date.getTime()) ? undefined : date
 }
+
+/** The wall clock, for people: it may jump, so nothing is measured by it. */
+export function wallClock(): Date {
+  return new Date()
+}

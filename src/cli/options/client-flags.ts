@@ -3,7 +3,7 @@ import type { ClientOptions } from '../../index.ts'
 import { flag, list, number, oneOf, text, UsageError, type Option, type Values } from './option.ts'
 
 /** Where endpoints come from. */
-export interface DiscoveryFlags {
+export type DiscoveryFlags = {
   readonly namespace: Option<readonly string[]>
   readonly discovery: Option<'auto' | 'dns' | 'api'>
   readonly 'dns-server': Option<readonly string[]>
@@ -12,7 +12,7 @@ export interface DiscoveryFlags {
 }
 
 /** How a service is called. */
-export interface CallFlags {
+export type CallFlags = {
   readonly fallback: Option<readonly string[]>
   readonly port: Option<number | undefined>
   readonly 'allow-loopback': Option<boolean>
@@ -71,11 +71,22 @@ export const callFlags: CallFlags = {
 /** `--json` of all commands. */
 export const json: Option<boolean> = flag({ description: 'JSON on stdout' })
 
+/** `--timeout` of commands that look something up. */
+export const timeout: Option<number> = number({
+  value: 'MS',
+  default: 5_000,
+  min: 1,
+  max: 600_000,
+  description: 'for each question to DNS and the API [5000]',
+})
+
+/** {@link DiscoveryFlags}, read. */
+export type DiscoveryValues = Values<DiscoveryFlags>
+/** {@link CallFlags}, read. */
+export type CallValues = Values<CallFlags>
+
 /** Discovery of `host`, as `createClient` takes it. */
-export function discoveryOptions(
-  host: string,
-  options: Values<{ readonly [Name in keyof DiscoveryFlags]: DiscoveryFlags[Name] }>,
-): ClientOptions {
+export function discoveryOptions(host: string, options: DiscoveryValues): ClientOptions {
   const { namespace, discovery, region, endpoint } = options
   const servers = options['dns-server']
   return {
@@ -87,10 +98,7 @@ export function discoveryOptions(
 }
 
 /** Calls to `host`, as `createClient` takes them. */
-export function callOptions(
-  host: string,
-  options: Values<{ readonly [Name in keyof CallFlags]: CallFlags[Name] }>,
-): ClientOptions {
+export function callOptions(host: string, options: CallValues): ClientOptions {
   return {
     fallback: fallbackOf(host, options.fallback),
     port: options.port,
