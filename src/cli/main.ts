@@ -29,7 +29,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error
   ended.abort(PIPE_CLOSED)
 })
-// Nobody reads the notes any more; the results may still be read.
+// The reader of the notes has gone; that of the results may be there.
 process.stderr.on('error', () => undefined)
 
 const io = ioOver(process.stdout, process.stderr, process.env, ended.signal, styleText)

@@ -1,4 +1,5 @@
 /** Options that several commands share. They have the names of `createClient`'s, and the variables of `onehop/auto`. */
+import { readFileSync } from 'node:fs'
 import type { ClientOptions } from '../../index.ts'
 import { flag, list, number, oneOf, text, UsageError, type Option, type Values } from './option.ts'
 
@@ -15,6 +16,7 @@ export type DiscoveryFlags = {
 export type CallFlags = {
   readonly fallback: Option<readonly string[]>
   readonly port: Option<number | undefined>
+  readonly ca: Option<string | undefined>
   readonly 'allow-loopback': Option<boolean>
 }
 
@@ -65,6 +67,11 @@ export const callFlags: CallFlags = {
     max: 65_535,
     description: 'port of the tasks where neither the URL nor discovery has one',
   }),
+  ca: text({
+    value: 'FILE',
+    default: undefined,
+    description: "PEM of the CA that signed the tasks' certificates [Node's own, and $NODE_EXTRA_CA_CERTS]",
+  }),
   'allow-loopback': flag({ description: 'connect to loopback addresses that discovery names (for tests)' }),
 }
 
@@ -99,10 +106,25 @@ export function discoveryOptions(host: string, options: DiscoveryValues): Client
 
 /** Calls to `host`, as `createClient` takes them. */
 export function callOptions(host: string, options: CallValues): ClientOptions {
+  const ca = caOf(options)
   return {
     fallback: fallbackOf(host, options.fallback),
     port: options.port,
     allowLoopback: options['allow-loopback'],
+    ...(ca !== undefined && { pool: { connect: { ca } } }),
+  }
+}
+
+/**
+ * The contents of the file of `--ca`.
+ * @throws UsageError if it cannot be read
+ */
+export function caOf({ ca }: Pick<CallValues, 'ca'>): string | undefined {
+  if (ca === undefined) return undefined
+  try {
+    return readFileSync(ca, 'utf8')
+  } catch (error) {
+    throw new UsageError(`--ca: cannot read "${ca}": ${(error as Error).message}`)
   }
 }
 

@@ -16,6 +16,8 @@ export interface Io {
   line(text?: string): void
   /** Writes a value of the result as one line of JSON, or of several with `indent`. */
   json(value: unknown, indent?: number): void
+  /** Writes bytes of the result as they are. */
+  bytes(data: Uint8Array): void
   /** Writes a line to stderr, above the progress bar if there is one. */
   note(text: string): void
   /**
@@ -43,6 +45,7 @@ export function ioOver(
     signal,
     line: (text = '') => out.write(`${text}\n`),
     json: (value, indent = 0) => out.write(`${JSON.stringify(value, undefined, indent)}\n`),
+    bytes: (data) => out.write(data),
     note(text) {
       bar?.clear()
       err.write(`${text}\n`)

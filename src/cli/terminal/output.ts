@@ -6,8 +6,8 @@ export type Format = Parameters<typeof styleText>[0]
 
 /** A stream that text goes to; colours only if it is a terminal, or `FORCE_COLOR` asks for them. */
 export interface Output {
-  /** Writes the text as it is. */
-  write(text: string): void
+  /** Writes text, or bytes, as they are. */
+  write(text: string | Uint8Array): void
   /** The text in that format, or as it is where there are no colours. */
   style(format: Format, text: string): string
   readonly isTerminal: boolean

@@ -64,7 +64,7 @@ test('ends quietly when its reader has gone', async () => {
   aws.addService(HOST)
   aws.register(HOST, 'one', { ipv4: '10.0.11.42', port: 8080 })
   const timer = setInterval(() => {
-    // Each change is a line, and the second line finds nobody.
+    // Each change is a line, and the second line has no reader.
     aws.register(HOST, 'one', { ipv4: '10.0.11.42', port: 8080 })
   }, 50)
   try {
