@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startFleet, startLocalAws, type Fleet, type LocalAws } from 'onehop/testing'
 import { expect, test } from 'vitest'
-import { environmentOf, runCli, runInShell, runInTerminal, startCli } from '../../support/cli.ts'
-import { ca, cert, key } from '../../support/tls.ts'
+import { environmentOf, runCli, runInShell, runInTerminal, startCli } from '../../support/processes/cli.ts'
+import { ca, cert, key } from '../../support/transports/tls.ts'
 
 const HOST = 'orders.shop.local'
 const URL = `http://${HOST}/things?x=1`

@@ -1,6 +1,6 @@
 import { startLocalAws, type LocalAws } from 'onehop/testing'
 import { expect, test } from 'vitest'
-import { environmentOf, runCli } from '../../support/cli.ts'
+import { environmentOf, runCli } from '../../support/processes/cli.ts'
 
 const HOST = 'orders.shop.local'
 

@@ -1,6 +1,6 @@
 import { startLocalAws } from 'onehop/testing'
 import { expect, test } from 'vitest'
-import { environmentOf, runInShell, startCli } from '../../support/cli.ts'
+import { environmentOf, runInShell, startCli } from '../../support/processes/cli.ts'
 
 const HOST = 'orders.shop.local'
 const WATCH = ['watch', '--every', '100', HOST]

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { startLocalAws } from 'onehop/testing'
 import { expect, test } from 'vitest'
-import { environmentOf, runCli } from '../../support/cli.ts'
+import { environmentOf, runCli } from '../../support/processes/cli.ts'
 
 test('shows task, zone, addresses, port and containers', async () => {
   await using aws = await startLocalAws()

@@ -2,7 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import type { LocalAws } from 'onehop/testing'
 
-const root = new URL('../../', import.meta.url)
+const root = new URL('../../../', import.meta.url)
 const MAIN = ['--conditions=onehop:source', 'src/cli/main.ts']
 
 /** What came of a run. */
