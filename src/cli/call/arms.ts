@@ -5,7 +5,7 @@ import {
   type CallValues,
   type DiscoveryValues,
 } from '../options/client-flags.ts'
-import { UsageError } from '../options/option.ts'
+import { UsageError, wrongValue } from '../options/option.ts'
 
 /** How a call goes: as a client does it, straight to tasks, or through the load balancer. */
 export type Way = 'client' | 'direct' | 'fallback'
@@ -45,7 +45,7 @@ export function armsFor(host: string, options: ArmValues): readonly Arm[] {
 
 function wayOf(text: string): Way {
   if (text !== 'direct' && text !== 'fallback')
-    throw new UsageError(`--via: got "${text}"; allowed: direct, fallback, or direct,fallback`)
+    throw wrongValue('--via', text, 'direct, fallback, or direct,fallback')
   return text
 }
 

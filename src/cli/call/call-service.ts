@@ -2,7 +2,7 @@ import { isIP } from 'node:net'
 import { systemClock } from '../../core/clock.ts'
 import { reasonOf } from '../../core/errors.ts'
 import type { ExitCode } from '../command.ts'
-import { UsageError } from '../options/option.ts'
+import { wrongValue } from '../options/option.ts'
 import type { Io } from '../terminal/io.ts'
 import type { Output } from '../terminal/output.ts'
 import { armsFor, type Arm, type ArmValues } from './arms.ts'
@@ -26,7 +26,7 @@ export async function callService(text: string, options: CallServiceValues, io: 
   const arms = armsFor(url.hostname, options)
   const reports: CallReport[] = []
   // The body is the result then, and all else a note.
-  const show = options.body ? (line = ''): void => io.note(line) : io.line
+  const show = (line: string): void => (options.body ? io.note(line) : io.line(line))
   const out: Output = options.body ? io.err : io.out
   let body: Buffer | undefined
   if (!options.json) {
@@ -54,11 +54,9 @@ export async function callService(text: string, options: CallServiceValues, io: 
 function urlOf(text: string): URL {
   const url = URL.parse(text)
   if (url === null || !/^https?:$/.test(url.protocol))
-    throw new UsageError(
-      `URL: got "${text}"; allowed: an http or https URL, e.g. http://orders.shop.local:8080/`,
-    )
+    throw wrongValue('URL', text, 'an http or https URL, e.g. http://orders.shop.local:8080/')
   if (isIP(url.hostname.replaceAll(/[[\]]/g, '')) !== 0)
-    throw new UsageError(`URL: got "${text}"; allowed: the name of a service as host, not an address`)
+    throw wrongValue('URL', text, 'the name of a service as host, not an address')
   return url
 }
 

@@ -30,7 +30,7 @@ export class Picks {
     for (const stop of this.#stops) stop()
   }
 
-  #hear<Name extends EventName>(name: Name): () => void {
+  #hear(name: EventName): () => void {
     return onEvent(name, (event) => {
       Object.assign(this.#events, { [name]: event })
     })

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { buffer } from 'node:stream/consumers'
-import { UsageError } from '../options/option.ts'
+import { UsageError, wrongValue } from '../options/option.ts'
 
 /** What is sent, with each call anew. */
 export interface CallRequest {
@@ -25,7 +25,7 @@ export async function requestOf({ request, header, data }: RequestValues): Promi
   for (const line of header) {
     const colon = line.indexOf(':')
     const name = line.slice(0, Math.max(colon, 0)).trim().toLowerCase()
-    if (name === '') throw new UsageError(`--header: got "${line}"; allowed: 'name: value'`)
+    if (name === '') throw wrongValue('--header', line, "'name: value'")
     const value = line.slice(colon + 1).trim()
     const before = headers[name]
     headers[name] = before === undefined ? value : [before, value].flat()

@@ -22,6 +22,17 @@ export interface Result {
   readonly findings: readonly Finding[]
 }
 
+/** What came of one check. */
+export interface Examined {
+  readonly check: string
+  /** undefined: of the process. */
+  readonly host: string | undefined
+  readonly facts: readonly string[]
+  readonly findings: readonly Finding[]
+  /** false: the command was interrupted before. */
+  readonly isDone: boolean
+}
+
 interface CheckOf<Context> {
   /** In the report, e.g. `Cloud Map API`. */
   readonly title: string

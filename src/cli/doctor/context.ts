@@ -6,7 +6,7 @@ import { addressGuard } from '../../discovery/guard/address-guard.ts'
 import type { Row } from '../endpoints/compare.ts'
 import { lookAt, serviceOf, type Look } from '../endpoints/lookup.ts'
 import { caOf, fallbackOf, type CallValues, type DiscoveryValues } from '../options/client-flags.ts'
-import { UsageError } from '../options/option.ts'
+import { wrongValue } from '../options/option.ts'
 import { probe, type Probe } from './probe.ts'
 import type { Io } from '../terminal/io.ts'
 
@@ -112,9 +112,7 @@ function targetOf(text: string, options: DoctorValues): Target {
   const isUrl = /^https?:\/\//.test(text)
   const url = URL.parse(isUrl ? text : `http://${text}`)
   if (url === null || isIP(url.hostname.replaceAll(/[[\]]/g, '')) !== 0 || url.username !== '')
-    throw new UsageError(
-      `HOST: got "${text}"; allowed: the name of a service, or an http or https URL with it`,
-    )
+    throw wrongValue('HOST', text, 'the name of a service, or an http or https URL with it')
   const fallback = fallbackOf(url.hostname, options.fallback)
   return {
     host: url.hostname,

@@ -3,21 +3,10 @@ import { systemClock } from '../../core/clock.ts'
 import { reasonOf } from '../../core/errors.ts'
 import type { ExitCode } from '../command.ts'
 import type { Io } from '../terminal/io.ts'
-import type { Finding, Result } from './check.ts'
+import type { Examined, Finding, Result } from './check.ts'
 import { hostChecks, processChecks } from './checks.ts'
 import { hostContext, processContext, type DoctorValues } from './context.ts'
 import { doctorJson, reportLines } from './show.ts'
-
-/** What came of one check. */
-export interface Examined {
-  readonly check: string
-  /** undefined: of the process. */
-  readonly host: string | undefined
-  readonly facts: readonly string[]
-  readonly findings: readonly Finding[]
-  /** false: the command was interrupted before. */
-  readonly isDone: boolean
-}
 
 /** A check takes a lookup, a connection with TLS, and an answer. */
 const TIMEOUTS = 3

@@ -2,7 +2,7 @@
  * One connection to one place, step by step: TCP, TLS, and a HEAD request. By sockets and not by a client of HTTP, so that
  * each step has its own time and its own error.
  */
-import { connect as connectTcp, type Socket } from 'node:net'
+import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { inTime } from '../../core/async/with-timeout.ts'
 import { dateOf, systemClock, wallClock } from '../../core/clock.ts'
@@ -68,7 +68,9 @@ export async function probe(options: ProbeOptions): Promise<Probe> {
       step = 'tls'
       const secured = connectTls({
         socket: tcp,
-        servername: options.host,
+        // What the certificate has to name; an address is not sent to the server (RFC 6066 section 3).
+        host: options.host,
+        ...(isIP(options.host) === 0 && { servername: options.host }),
         ALPNProtocols: ['h2', 'http/1.1'],
         ...(options.ca !== undefined && { ca: options.ca }),
       })
@@ -97,7 +99,9 @@ function occurs(socket: Socket, event: 'connect' | 'secureConnect'): Promise<voi
 
 const MAX_HEAD_BYTES = 16_384
 /** RFC 9113 section 3.4: an HTTP/2 server begins with SETTINGS, which is type 4 on stream 0. */
-const HTTP2_PREFACE = /^[\s\S]{3}\u0004[\s\S]\0{4}/
+function isHttp2(head: string): boolean {
+  return head.length >= 9 && head.codePointAt(3) === 4 && head.slice(5, 9) === '\0\0\0\0'
+}
 const STATUS_LINE = /^HTTP\/1\.[01] (?<status>\d{3})/
 
 function ask(socket: Socket, { host, path, port, isTls }: ProbeOptions): Promise<Answer> {
@@ -108,7 +112,7 @@ function ask(socket: Socket, { host, path, port, isTls }: ProbeOptions): Promise
       reject(new StepError('NOT_HTTP', `the answer is not HTTP: ${JSON.stringify(head.slice(0, 40))}`))
     socket.on('data', (piece: Buffer) => {
       head += piece.toString('latin1')
-      if (HTTP2_PREFACE.test(head)) return resolve({ status: undefined, clockOffsetMs: undefined })
+      if (isHttp2(head)) return resolve({ status: undefined, clockOffsetMs: undefined })
       if (head.length >= 12 && !STATUS_LINE.test(head)) return notHttp()
       if (head.includes('\r\n\r\n')) resolve(answerOf(head, askedAt))
       else if (head.length > MAX_HEAD_BYTES) notHttp()

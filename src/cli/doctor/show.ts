@@ -1,6 +1,6 @@
+import { counted } from '../terminal/counted.ts'
 import type { Output } from '../terminal/output.ts'
-import type { Finding } from './check.ts'
-import type { Examined } from './examine.ts'
+import type { Examined, Finding } from './check.ts'
 
 const TITLE_WIDTH = 16
 
@@ -54,6 +54,6 @@ function summary(examined: readonly Examined[], out: Output): string {
   const problems = findings.filter(({ level }) => level === 'problem').length
   return out.style(
     'red',
-    `${examined.length} checks, ${problems} problems, ${findings.length - problems} warnings${rest}`,
+    `${counted(examined.length, 'check')}, ${counted(problems, 'problem')}, ${counted(findings.length - problems, 'warning')}${rest}`,
   )
 }

@@ -67,7 +67,7 @@ export async function askApi(
     )
     const read = Instances.map((instance) => ({
       id: instance.InstanceId ?? '',
-      health: (instance.HealthStatus ?? 'UNKNOWN') as ApiEndpoint['health'],
+      health: instance.HealthStatus ?? 'UNKNOWN',
       endpoint: endpointsOf(host, [instance], 'ipv4')[0],
     }))
     return {

@@ -1,5 +1,6 @@
 /** A look as text for people, and as JSON for programs. */
 import { formatAddressPort } from '../../core/ip.ts'
+import { counted } from '../terminal/counted.ts'
 import type { Output } from '../terminal/output.ts'
 import { table } from '../terminal/table.ts'
 import type { ApiAnswer } from './api-answer.ts'
@@ -105,5 +106,5 @@ function apiLine({ endpoints, unusable, revision, tookMs }: ApiAnswer): string {
   const healthy = endpoints.filter(({ health }) => health !== 'UNHEALTHY').length
   const without =
     unusable.length === 0 ? '' : `, ${unusable.length} without a usable address (${unusable.join(', ')})`
-  return `${endpoints.length} instances, ${healthy} of them healthy${without}, revision ${revision ?? 'unknown'}, in ${tookMs.toFixed(1)} ms`
+  return `${counted(endpoints.length, 'instance')}, ${healthy} of them healthy${without}, revision ${revision ?? 'unknown'}, in ${tookMs.toFixed(1)} ms`
 }

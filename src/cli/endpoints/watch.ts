@@ -70,5 +70,6 @@ function factsOf({ zone, health, sources, why }: Look['rows'][number]): string {
 }
 
 function textOf(value: unknown): string {
-  return Array.isArray(value) ? value.join(' ') : String(value ?? 'none')
+  if (Array.isArray(value)) return value.join(' ')
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : 'none'
 }

@@ -1,7 +1,17 @@
 /** Options that several commands share. They have the names of `createClient`'s, and the variables of `onehop/auto`. */
 import { readFileSync } from 'node:fs'
 import type { ClientOptions } from '../../index.ts'
-import { flag, list, number, oneOf, text, UsageError, type Option, type Values } from './option.ts'
+import {
+  flag,
+  list,
+  number,
+  oneOf,
+  text,
+  UsageError,
+  wrongValue,
+  type Option,
+  type Values,
+} from './option.ts'
 
 /** Where endpoints come from. */
 export type DiscoveryFlags = {
@@ -145,8 +155,7 @@ export function fallbackOf(host: string, given: readonly string[]): string | und
     if (/^https?:\/\//.test(entry)) return entry
     const [name, ...rest] = entry.split('=')
     const url = rest.join('=')
-    if (!/^https?:\/\//.test(url))
-      throw new UsageError(`--fallback: got "${entry}"; allowed: an http or https URL, or HOST=URL`)
+    if (!/^https?:\/\//.test(url)) throw wrongValue('--fallback', entry, 'an http or https URL, or HOST=URL')
     if (name?.toLowerCase() === host.toLowerCase()) return url
   }
   return undefined

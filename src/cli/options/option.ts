@@ -1,5 +1,7 @@
 /** The kinds of options that commands have. An option is read from its texts, or from its environment variable. */
 
+import { describeGiven } from '../../core/check/given.ts'
+
 /** One option of a command. */
 export interface Option<Value> {
   readonly description: string
@@ -51,6 +53,15 @@ interface Valued extends Common {
 /** The command line is wrong: `main.ts` prints the message and how to get help, and exits with 2. */
 export class UsageError extends Error {}
 
+/**
+ * A value that is not allowed; the message shows no secret.
+ * @param source of the value, e.g. `--via`
+ * @param allowed all that is accepted
+ */
+export function wrongValue(source: string, given: string, allowed: string): UsageError {
+  return new UsageError(`${source}: got ${describeGiven(source, given)}; allowed: ${allowed}`)
+}
+
 /** A switch: false unless it is given. The variable switches it on with `1` or `true`. */
 export function flag(common: Common): Option<boolean> {
   return {
@@ -58,7 +69,7 @@ export function flag(common: Common): Option<boolean> {
     read: ([given]) => {
       if (given === undefined || given === '0' || given === 'false') return false
       if (given === '1' || given === 'true') return true
-      throw new UsageError('1 or 0')
+      throw new Error('1 or 0')
     },
   }
 }
@@ -92,7 +103,7 @@ export function number<Default extends number | undefined>(
       const read = given.trim() === '' ? Number.NaN : Number(given)
       const isOne =
         Number.isFinite(read) && read >= min && read <= max && (!integer || Number.isInteger(read))
-      if (!isOne) throw new UsageError(allowed)
+      if (!isOne) throw new Error(allowed)
       return read
     },
   }
@@ -109,7 +120,7 @@ export function oneOf<Word extends string, Default extends Word | undefined>(
     read: ([given]) => {
       if (given === undefined) return otherwise
       const word = words.find((one) => one === given)
-      if (word === undefined) throw new UsageError(words.join(', '))
+      if (word === undefined) throw new Error(words.join(', '))
       return word
     },
   }

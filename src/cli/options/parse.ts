@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { UsageError, type Arguments, type Option, type OptionTable } from './option.ts'
+import { UsageError, wrongValue, type Arguments, type Option, type OptionTable } from './option.ts'
 import { suggestion } from './suggestion.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -89,7 +89,7 @@ function readOption(
     return option.read(texts)
   } catch (error) {
     const source = given === undefined ? `the variable ${variable}` : `--${name}`
-    throw new UsageError(`${source}: got "${texts.join(', ')}"; allowed: ${(error as Error).message}`)
+    throw wrongValue(source, texts.join(', '), (error as Error).message)
   }
 }
 

@@ -12,7 +12,7 @@ export interface Output {
   style(format: Format, text: string): string
   readonly isTerminal: boolean
   /** Columns of the terminal; 80 where it is none. */
-  readonly columns: number
+  columns(): number
 }
 
 type StyleText = typeof styleText
@@ -26,7 +26,8 @@ export function outputOver(stream: NodeJS.WriteStream, style: StyleText, signal:
     },
     style: (format, text) => style(format, text, { stream, validateStream: true }),
     isTerminal: stream.isTTY,
-    columns: stream.columns ?? 80,
+    // 0: a terminal that does not know its size.
+    columns: () => stream.columns || 80,
   }
 }
 

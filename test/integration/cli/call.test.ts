@@ -165,7 +165,9 @@ test('method, headers and body as with curl; the body of the response for progra
       let body = ''
       request.on('data', (piece: Buffer) => (body += piece.toString()))
       request.on('end', () => {
-        seen.push(`${request.method} ${request.headers['content-type']} ${request.headers['x-a']} ${body}`)
+        seen.push(
+          `${request.method} ${request.headers['content-type']} ${String(request.headers['x-a'])} ${body}`,
+        )
         response.end('{"made":true}')
       })
     },

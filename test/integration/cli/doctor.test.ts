@@ -167,8 +167,10 @@ test('fault 5, a dead task: registered, and nothing listens', async () => {
 test('fault 5, a dead task: its address does not answer, as when its network interface is gone', async () => {
   await using world = await World.start()
   await world.fleet.tasks[1]?.kill()
-  await using _hole = await BlackHole.start('127.0.1.2', world.fleet.port)
-  expect(findingsOf(await world.run(['--timeout', '1000', HOST]))).toEqual({ 'unreachable-task': 'warning' })
+  await using hole = await BlackHole.start('127.0.1.2', world.fleet.port)
+  const run = await world.run(['--timeout', '1000', HOST])
+  expect(findingsOf(run)).toEqual({ 'unreachable-task': 'warning' })
+  expect(run.stdout).toContain(`no connection to ${hole.address}:`)
 })
 
 test('fault 5, a dead task: it takes connections, and never answers', async () => {
@@ -180,9 +182,10 @@ test('fault 5, a dead task: it takes connections, and never answers', async () =
 test('no task can be reached: the security group', async () => {
   await using world = await World.start({ tasks: 1 })
   await world.fleet.tasks[0]?.kill()
-  await using _hole = await BlackHole.start('127.0.1.1', world.fleet.port)
+  await using hole = await BlackHole.start('127.0.1.1', world.fleet.port)
   const run = await world.run(['--timeout', '500', HOST])
   expect(findingsOf(run)).toEqual({ unreachable: 'problem' })
+  expect(run.stdout).toContain(`no connection to ${hole.address}:`)
   expect(run.stdout).toContain("Admit the caller's security group")
 })
 
@@ -404,7 +407,7 @@ test('in a terminal: a progress bar that goes away, and colours', async () => {
 
 test.each([
   [['10.0.1.7'], 'HOST: got "10.0.1.7"; allowed: the name of a service'],
-  [['http://user:pw@orders.shop.local'], 'HOST: got'],
+  [['http://user:pw@orders.shop.local'], 'HOST: got "http://***@orders.shop.local"'],
   [[], 'HOST is missing'],
   [['--timeout', 'soon', HOST], '--timeout: got "soon"; allowed: an integer from 1 to 600000'],
 ])('wrong usage: %j', async (args, message) => {

@@ -4,6 +4,7 @@ import { bareReason } from '../../../discovery/bare-reason.ts'
 import { cloudMapError, CloudMapError } from '../../../discovery/cloud-map/error.ts'
 import { apiOver } from '../../endpoints/api-answer.ts'
 import { answerOf, type Look } from '../../endpoints/lookup.ts'
+import { counted } from '../../terminal/counted.ts'
 import { fine, wrong, type Finding, type HostCheck } from '../check.ts'
 import type { HostContext } from '../context.ts'
 
@@ -24,7 +25,7 @@ export const cloudMapApi: HostCheck = {
     const unusable = answer.unusable.map(withoutAddress)
     const findings = revision === undefined ? unusable : [revision, ...unusable]
     return {
-      facts: [`${answer.endpoints.length} instances, revision ${answer.revision ?? 'unknown'}`],
+      facts: [`${counted(answer.endpoints.length, 'instance')}, revision ${answer.revision ?? 'unknown'}`],
       findings,
     }
   },

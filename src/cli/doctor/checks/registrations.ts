@@ -1,16 +1,16 @@
 import type { Difference, Row } from '../../endpoints/compare.ts'
 import { placeOf } from '../../endpoints/show.ts'
+import { counted } from '../../terminal/counted.ts'
 import type { Finding, HostCheck } from '../check.ts'
 
 /** What is registered, what of it is healthy, and whether DNS says the same. */
 export const registrations: HostCheck = {
   title: 'registrations',
   async run({ look: lookOnce }) {
-    const { rows, dns, api, service } = await lookOnce()
+    const { rows, api, service } = await lookOnce()
     const unhealthy = rows.filter(({ health }) => health === 'UNHEALTHY')
     const findings: Finding[] = []
-    if (rows.length === 0 && (dns.state === 'answered' || api.state === 'answered'))
-      findings.push(nothing(service.host))
+    if (rows.length === 0 && api.state === 'answered') findings.push(nothing(service.host))
     if (unhealthy.length > 0 && unhealthy.length === rows.length) findings.push(noneHealthy(rows.length))
     const stale = withDifference(rows, 'stale-dns')
     if (stale.length > 0) findings.push(staleDns(stale))
@@ -24,7 +24,7 @@ export const registrations: HostCheck = {
         rows.length === 0
           ? []
           : [
-              `${rows.length} endpoints, ${unhealthy.length === 0 ? 'none' : unhealthy.length} unhealthy, ${healthy} to be called`,
+              `${counted(rows.length, 'endpoint')}, ${unhealthy.length === 0 ? 'none' : unhealthy.length} unhealthy, ${healthy} to be called`,
             ],
       findings,
     }
