@@ -122,13 +122,13 @@ export function untilHttpDate(text: string): number | undefined {
   return Number.isNaN(date) ? undefined : Math.max(0, date - Date.now())
 }
 
+/** The wall clock's, for people; the clock for everything else is {@link Clock}. */
+export function currentDate(): Date {
+  return new Date()
+}
+
 /** @returns undefined if it is not a date */
 export function dateOf(text: string): Date | undefined {
   const date = new Date(text)
   return Number.isNaN(date.getTime()) ? undefined : date
-}
-
-/** The wall clock, for people: it may jump, so nothing is measured by it. */
-export function wallClock(): Date {
-  return new Date()
 }

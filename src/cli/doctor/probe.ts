@@ -5,7 +5,7 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { inTime } from '../../core/async/with-timeout.ts'
-import { dateOf, systemClock, wallClock } from '../../core/clock.ts'
+import { dateOf, systemClock, currentDate } from '../../core/clock.ts'
 import { reasonOf } from '../../core/errors.ts'
 
 /** Where to, and how. */
@@ -107,7 +107,7 @@ const STATUS_LINE = /^HTTP\/1\.[01] (?<status>\d{3})/
 function ask(socket: Socket, { host, path, port, isTls }: ProbeOptions): Promise<Answer> {
   return new Promise((resolve, reject) => {
     let head = ''
-    const askedAt = wallClock().getTime()
+    const askedAt = currentDate().getTime()
     const notHttp = (): void =>
       reject(new StepError('NOT_HTTP', `the answer is not HTTP: ${JSON.stringify(head.slice(0, 40))}`))
     socket.on('data', (piece: Buffer) => {
@@ -136,6 +136,6 @@ function answerOf(head: string, askedAt: number): Answer {
   const date = dateOf(/^date: *(?<date>.+)$/im.exec(head)?.groups?.['date']?.trim() ?? '')
   if (date === undefined) return { status, clockOffsetMs: undefined }
   // Whole seconds, cut off: the middle of the second, against the middle of the exchange.
-  const ourMs = (askedAt + wallClock().getTime()) / 2
+  const ourMs = (askedAt + currentDate().getTime()) / 2
   return { status, clockOffsetMs: date.getTime() + 500 - ourMs }
 }

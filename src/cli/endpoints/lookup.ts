@@ -1,5 +1,5 @@
 /** One look at a service: what each source says, what they say together, and what is wrong with that. */
-import { wallClock } from '../../core/clock.ts'
+import { currentDate } from '../../core/clock.ts'
 import { bareReason } from '../../discovery/bare-reason.ts'
 import { checkHost, parseServiceName, type ServiceName } from '../../discovery/service-name.ts'
 import type { CloudMapApi } from '../../discovery/cloud-map/api.ts'
@@ -57,7 +57,7 @@ export async function lookAt(
         : asked(service.host, () => askApi(service, { region, endpoint, timeoutMs, signal }, api), signal),
   ])
   const rows = compare({ dns: answerOf(dns), api: answerOf(fromApi) })
-  return { service, time: wallClock().toISOString(), dns, api: fromApi, rows }
+  return { service, time: currentDate().toISOString(), dns, api: fromApi, rows }
 }
 
 /** Whether callers have a reason to worry: no endpoint that can be called, or a difference that they notice. */

@@ -1,4 +1,4 @@
-import { closest } from '../../core/check/check.ts'
+import { closest } from '../../core/check/closest.ts'
 
 /** ` (did you mean resolve?)`, or nothing where no word is near. */
 export function suggestion(given: string, words: readonly string[]): string {

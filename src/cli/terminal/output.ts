@@ -12,7 +12,7 @@ export interface Output {
   style(format: Format, text: string): string
   readonly isTerminal: boolean
   /** Columns of the terminal; 80 where it is none. */
-  columns(): number
+  columns: number
 }
 
 type StyleText = typeof styleText
@@ -26,8 +26,8 @@ export function outputOver(stream: NodeJS.WriteStream, style: StyleText, signal:
     },
     style: (format, text) => style(format, text, { stream, validateStream: true }),
     isTerminal: stream.isTTY,
-    // 0: a terminal that does not know its size.
-    columns: () => stream.columns || 80,
+    // A pseudo-terminal without a size has 0.
+    columns: stream.columns || 80,
   }
 }
 

@@ -30,7 +30,7 @@ export function progressBar(output: Output, label: string): Progress {
       const full = Math.round(share * WIDTH)
       const bar = '█'.repeat(full) + '░'.repeat(WIDTH - full)
       const left = leftMs === undefined ? '' : `, ${duration(leftMs)} left`
-      draw(`${label} ${bar} ${Math.round(share * 100)} %${left}`.slice(0, output.columns() - 1))
+      draw(`${label} ${bar} ${Math.round(share * 100)} %${left}`.slice(0, output.columns - 1))
     },
     clear: () => draw(''),
     end: () => draw(''),

@@ -76,7 +76,7 @@ export function runInTerminal(args: readonly string[], env: Environment = {}): P
 /** Runs a line of the shell; `onehop` is the command. */
 export function runInShell(line: string, env: Environment = {}): Promise<CliRun> {
   const definition = `onehop() { '${process.execPath}' ${MAIN.join(' ')} "$@"; }; set -o pipefail; `
-  return outcomeOf(spawn('bash', ['-c', definition + line], { cwd: root, env: { ...env }, stdio: 'pipe' }))
+  return outcomeOf(spawn('bash', ['--norc', '-c', definition + line], { cwd: root, env: { ...env }, stdio: 'pipe' }))
 }
 
 /** What a process has written until its end. */
