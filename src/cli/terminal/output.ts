@@ -12,7 +12,7 @@ export interface Output {
   style(format: Format, text: string): string
   readonly isTerminal: boolean
   /** Columns of the terminal; 80 where it is none. */
-  columns: number
+  readonly columns: number
 }
 
 type StyleText = typeof styleText
