@@ -16,7 +16,7 @@ HOST may be a URL: its scheme, port and path are those of the calls, e.g. https:
       default: 3_000,
       min: 1,
       max: 600_000,
-      description: 'for each question and connection [3000]; a check ends after three times as much',
+      description: 'for each question and connection [3000]',
     }),
     json,
   },

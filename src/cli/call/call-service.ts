@@ -5,6 +5,7 @@ import type { ExitCode } from '../command.ts'
 import { wrongValue } from '../options/option.ts'
 import type { Io } from '../terminal/io.ts'
 import type { Output } from '../terminal/output.ts'
+import { preload } from '../endpoints/preload.ts'
 import { armsFor, type Arm, type ArmValues } from './arms.ts'
 import { Picks } from './picks.ts'
 import { Recorder } from './recorder.ts'
@@ -24,6 +25,7 @@ export async function callService(text: string, options: CallServiceValues, io: 
   const url = urlOf(text)
   const request = await requestOf(options)
   const arms = armsFor(url.hostname, options)
+  await preload(options.discovery)
   const reports: CallReport[] = []
   // The body is the result then, and all else a note.
   const show = (line: string): void => (options.body ? io.note(line) : io.line(line))

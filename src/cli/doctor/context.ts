@@ -3,6 +3,9 @@ import { isIP } from 'node:net'
 import { NotOnEcsError, self, type Task } from '../../ecs/index.ts'
 import { addressGuard } from '../../discovery/guard/address-guard.ts'
 
+import type { CloudMapApi } from '../../discovery/cloud-map/api.ts'
+import type { ServiceName } from '../../discovery/service-name.ts'
+import { apiOver } from '../endpoints/api-answer.ts'
 import type { Row } from '../endpoints/compare.ts'
 import { lookAt, serviceOf, type Look } from '../endpoints/lookup.ts'
 import { caOf, fallbackOf, type CallValues, type DiscoveryValues } from '../options/client-flags.ts'
@@ -49,6 +52,9 @@ export interface Target {
 /** What checks of a service know. */
 export interface HostContext extends ProcessContext {
   readonly target: Target
+  readonly service: ServiceName
+  /** One client of the API for all checks. */
+  readonly api: CloudMapApi
   /** DNS and the API, side by side. */
   readonly look: () => Promise<Look>
   /** The tasks that a client would call, each connected to. */
@@ -75,7 +81,9 @@ export function hostContext(text: string, context: ProcessContext): HostContext 
   const service = serviceOf(target.host, options)
   const ca = caOf(options)
   const how = { path: target.path, ca, timeoutMs: options.timeout, signal }
-  const look = once(() => lookAt(service, options, signal))
+  const { region, endpoint } = options
+  const api = apiOver({ region, endpoint })
+  const look = once(() => lookAt(service, options, signal, api))
   const probes = once(async () => {
     const { rows } = await look()
     return Promise.all(
@@ -89,11 +97,13 @@ export function hostContext(text: string, context: ProcessContext): HostContext 
   const fallbackProbe = once(async () => {
     const { fallback } = target
     if (fallback === undefined) return undefined
+    // When the AWS SDK has been loaded, which keeps the process from hearing its sockets.
+    await look()
     const isTls = fallback.protocol === 'https:'
     const port = fallback.port === '' ? (isTls ? 443 : 80) : Number(fallback.port)
     return probe({ ...how, address: fallback.hostname, port, host: fallback.hostname, isTls })
   })
-  return { ...context, target, look, probes, fallbackProbe }
+  return { ...context, target, service, api, look, probes, fallbackProbe }
 }
 
 /** In a client's order: the URL, the option, the registration, the scheme. */

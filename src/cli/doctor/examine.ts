@@ -8,8 +8,10 @@ import { hostChecks, processChecks } from './checks.ts'
 import { hostContext, processContext, type DoctorValues } from './context.ts'
 import { doctorJson, reportLines } from './show.ts'
 
-/** A check takes a lookup, a connection with TLS, and an answer. */
+/** A check takes a lookup, a connection with TLS, and an answer, each of which has its own limit. */
 const TIMEOUTS = 3
+/** For a process that is busy. */
+const GRACE_MS = 5_000
 
 interface Planned {
   readonly title: string
@@ -30,7 +32,7 @@ export async function examine(hosts: readonly string[], options: DoctorValues, i
       hostChecks.map(({ title, run }) => ({ title, host: context.target.host, run: () => run(context) })),
     ),
   ]
-  const limitMs = TIMEOUTS * options.timeout
+  const limitMs = TIMEOUTS * options.timeout + GRACE_MS
   const bar = io.progress('checks')
   let done = 0
   bar.set(0)
@@ -43,6 +45,7 @@ export async function examine(hosts: readonly string[], options: DoctorValues, i
     }),
   )
   bar.end()
+  await Promise.all(contexts.map(({ api }) => api.close()))
   if (options.json) io.json(doctorJson(examined), 2)
   else for (const line of reportLines(examined, io.out)) io.line(line)
   return examined.some(({ findings }) => findings.length > 0) ? 1 : 0

@@ -5,8 +5,9 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { inTime } from '../../core/async/with-timeout.ts'
-import { dateOf, systemClock, currentDate } from '../../core/clock.ts'
+import { currentDate, dateOf } from '../../core/clock.ts'
 import { reasonOf } from '../../core/errors.ts'
+import { attentiveClock } from '../endpoints/attentive-clock.ts'
 
 /** Where to, and how. */
 export interface ProbeOptions {
@@ -58,7 +59,7 @@ export async function probe(options: ProbeOptions): Promise<Probe> {
   const { address, port, isTls, timeoutMs, signal } = options
   const late = (): Error => new StepError('TIMEOUT', `nothing within ${timeoutMs} ms`)
   const within = <Value>(work: Promise<Value>): Promise<Value> =>
-    inTime({ clock: systemClock, limitMs: timeoutMs, signal, late }, () => work)
+    inTime({ clock: attentiveClock, limitMs: timeoutMs, signal, late }, () => work)
   const tcp = connectTcp({ host: address, port })
   let step: 'connect' | 'tls' | 'http' = 'connect'
   try {

@@ -6,6 +6,7 @@ import { cloudMapError, CloudMapError } from '../../discovery/cloud-map/error.ts
 import { cloudMapSettings } from '../../discovery/cloud-map/options.ts'
 import type { Endpoint } from '../../discovery/endpoint.ts'
 import type { ServiceName } from '../../discovery/service-name.ts'
+import { attentiveClock } from './attentive-clock.ts'
 
 /** An endpoint with what Cloud Map knows of its health. */
 export interface ApiEndpoint {
@@ -62,7 +63,7 @@ export async function askApi(
       MaxResults: 1000,
     } as const
     const { Instances = [], InstancesRevision: revision } = await inTime(
-      { clock: systemClock, limitMs: timeoutMs, signal, late },
+      { clock: attentiveClock, limitMs: timeoutMs, signal, late },
       (own) => asked.discoverInstances(host, input, own),
     )
     const read = Instances.map((instance) => ({

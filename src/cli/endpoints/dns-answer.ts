@@ -5,6 +5,7 @@ import { InvalidOptionsError } from '../../core/errors.ts'
 import type { Endpoint } from '../../discovery/endpoint.ts'
 import { lookUpAddresses, lookUpServices, type Ask, type Found } from '../../discovery/dns/lookup.ts'
 import { parseDnsServer, StubResolver } from '../../discovery/dns/stub.ts'
+import { attentiveClock } from './attentive-clock.ts'
 
 /** For each try of each server; two tries, as in the client. */
 const TRY_MS = 1_000
@@ -40,7 +41,7 @@ export async function askDns(host: string, { servers, timeoutMs, signal }: DnsQu
   const stub = stubOver(servers)
   const begun = systemClock.now()
   const late = (): Error => new ResolutionFailedError(host, `DNS gave no answer in ${timeoutMs} ms`)
-  return inTime({ clock: systemClock, limitMs: timeoutMs, signal, late }, async (own) => {
+  return inTime({ clock: attentiveClock, limitMs: timeoutMs, signal, late }, async (own) => {
     const ask: Ask = (name, type) => stub.query(name, type, own)
     const lookUps = [
       ['A', lookUpAddresses(ask, host, 'A')],
@@ -75,7 +76,7 @@ export function stubOver(servers: readonly string[]): StubResolver {
     }),
     timeoutMs: TRY_MS,
     tries: TRIES,
-    clock: systemClock,
+    clock: attentiveClock,
   })
 }
 

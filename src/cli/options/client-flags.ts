@@ -1,5 +1,4 @@
 /** Options that several commands share. They have the names of `createClient`'s, and the variables of `onehop/auto`. */
-import { readFileSync } from 'node:fs'
 import type { ClientOptions } from '../../index.ts'
 import {
   flag,
@@ -132,7 +131,7 @@ export function callOptions(host: string, options: CallValues): ClientOptions {
 export function caOf({ ca }: Pick<CallValues, 'ca'>): string | undefined {
   if (ca === undefined) return undefined
   try {
-    return readFileSync(ca, 'utf8')
+    return process.getBuiltinModule('node:fs').readFileSync(ca, 'utf8')
   } catch (error) {
     throw new UsageError(`--ca: cannot read "${ca}": ${(error as Error).message}`)
   }

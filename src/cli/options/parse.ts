@@ -1,6 +1,7 @@
-import { parseArgs } from 'node:util'
 import { UsageError, wrongValue, type Arguments, type Option, type OptionTable } from './option.ts'
 import { suggestion } from './suggestion.ts'
+
+const { parseArgs } = process.getBuiltinModule('node:util')
 
 type Environment = Readonly<Record<string, string | undefined>>
 

@@ -1,4 +1,4 @@
-import { stripVTControlCharacters } from 'node:util'
+const { stripVTControlCharacters } = process.getBuiltinModule('node:util')
 
 /** Columns are as wide as their longest cell; those named in `right` are aligned to the right. */
 export function table(

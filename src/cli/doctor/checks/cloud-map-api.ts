@@ -1,8 +1,7 @@
-import { systemClock } from '../../../core/clock.ts'
 import { inTime } from '../../../core/async/with-timeout.ts'
 import { bareReason } from '../../../discovery/bare-reason.ts'
 import { cloudMapError, CloudMapError } from '../../../discovery/cloud-map/error.ts'
-import { apiOver } from '../../endpoints/api-answer.ts'
+import { attentiveClock } from '../../endpoints/attentive-clock.ts'
 import { answerOf, type Look } from '../../endpoints/lookup.ts'
 import { counted } from '../../terminal/counted.ts'
 import { fine, wrong, type Finding, type HostCheck } from '../check.ts'
@@ -21,7 +20,7 @@ export const cloudMapApi: HostCheck = {
     if (api.state === 'not-asked') return fine(`not asked: ${api.reason}`)
     if (api.state === 'failed') return wrong(failure(api.error, look, options.discovery))
     const { answer } = api
-    const revision = await askRevision(context, look)
+    const revision = await askRevision(context)
     const unusable = answer.unusable.map(withoutAddress)
     const findings = revision === undefined ? unusable : [revision, ...unusable]
     return {
@@ -32,40 +31,31 @@ export const cloudMapApi: HostCheck = {
 }
 
 /** The second action: a role that may not call it costs a whole read with each poll. */
-async function askRevision(
-  { options, signal }: HostContext,
-  { service }: Look,
-): Promise<Finding | undefined> {
-  const { region, endpoint, timeout } = options
+async function askRevision({ api, service, options, signal }: HostContext): Promise<Finding | undefined> {
   const { host, namespace = '', service: name } = service
-  const api = apiOver({ region, endpoint })
+  const limitMs = options.timeout
   const late = (): Error =>
-    new CloudMapError(host, 'outage', `DiscoverInstancesRevision took more than ${timeout} ms`)
+    new CloudMapError(host, 'outage', `DiscoverInstancesRevision took more than ${limitMs} ms`)
   try {
-    await inTime({ clock: systemClock, limitMs: timeout, signal, late }, (own) =>
+    await inTime({ clock: attentiveClock, limitMs, signal, late }, (own) =>
       api.discoverRevision(host, { NamespaceName: namespace, ServiceName: name }, own),
     )
     return undefined
   } catch (cause) {
     signal.throwIfAborted()
     const error = cloudMapError(service, 'DiscoverInstancesRevision', cause)
+    const what = bareReason(host, error)
     if (error.failure !== 'denied')
-      return {
-        ...reasons(error, 'DiscoverInstancesRevision'),
-        level: 'warning',
-        what: bareReason(host, error),
-      }
+      return { ...reasons(error, 'DiscoverInstancesRevision'), level: 'warning', what }
     return {
       id: 'revision-denied',
       level: 'warning',
-      what: bareReason(host, error),
+      what,
       cause:
         'The role may call DiscoverInstances, but not DiscoverInstancesRevision: each poll is a whole read.',
       remedy:
         'Add servicediscovery:DiscoverInstancesRevision to the policy of the task role, on resource "*".',
     }
-  } finally {
-    await api.close()
   }
 }
 
