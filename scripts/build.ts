@@ -4,7 +4,8 @@
  * from the compiler, one file for each source.
  */
 import { execFileSync } from 'node:child_process'
-import { rmSync } from 'node:fs'
+import { chmodSync, rmSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { rolldown } from 'rolldown'
 
 /** Evaluated before undici: src/core/before-undici.ts says why. */
@@ -51,3 +52,44 @@ await bundle.write({
     name === 'index' || name === 'ecs/index' ? `import '${name === 'index' ? './' : '../'}${FIRST}.js'` : '',
 })
 await bundle.close()
+
+/**
+ * The command line, with a file for each command: it is built by itself and imports the package's own entries, as users
+ * do, so that what it shares with them does not split their files.
+ */
+const FACES: ReadonlyMap<string, string> = new Map([
+  [resolve('src/index.ts'), '../index.js'],
+  [resolve('src/ecs/index.ts'), '../ecs/index.js'],
+])
+
+const commandLine = await rolldown({
+  input: { main: 'src/cli/main.ts' },
+  platform: 'node',
+  external: /^[^./]/,
+  plugins: [
+    {
+      name: 'faces',
+      resolveId(source, importer) {
+        const face = importer === undefined ? undefined : FACES.get(resolve(importer, '..', source))
+        return face === undefined ? null : { id: face, external: true }
+      },
+    },
+  ],
+})
+await commandLine.write({
+  dir: 'dist/cli',
+  sourcemap: true,
+  chunkFileNames: '[name].js',
+  // What the help needs, in one file: a start reads two.
+  codeSplitting: {
+    groups: [
+      {
+        name: 'options',
+        test: /\/src\/(?:cli\/(?:command|options|terminal)|core\/check\/(?:closest|given))/,
+      },
+    ],
+  },
+  comments: { legal: true, annotation: true, jsdoc: false },
+})
+await commandLine.close()
+chmodSync('dist/cli/main.js', 0o755)

@@ -122,6 +122,11 @@ export function untilHttpDate(text: string): number | undefined {
   return Number.isNaN(date) ? undefined : Math.max(0, date - Date.now())
 }
 
+/** The wall clock's, for people; the clock for everything else is {@link Clock}. */
+export function currentDate(): Date {
+  return new Date()
+}
+
 /** @returns undefined if it is not a date */
 export function dateOf(text: string): Date | undefined {
   const date = new Date(text)

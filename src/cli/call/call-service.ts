@@ -1,0 +1,100 @@
+import { isIP } from 'node:net'
+import { systemClock } from '../../core/clock.ts'
+import { reasonOf } from '../../core/errors.ts'
+import type { ExitCode } from '../command.ts'
+import { wrongValue } from '../options/option.ts'
+import type { Io } from '../terminal/io.ts'
+import type { Output } from '../terminal/output.ts'
+import { preload } from '../endpoints/preload.ts'
+import { armsFor, type Arm, type ArmValues } from './arms.ts'
+import { Picks } from './picks.ts'
+import { Recorder } from './recorder.ts'
+import { attemptReport, hasFailed, type CallReport } from './report.ts'
+import { requestOf, type CallRequest, type RequestValues } from './request.ts'
+import { callLines, headLine, summaryLines } from './show.ts'
+
+type CallServiceValues = ArmValues &
+  RequestValues & {
+    readonly count: number
+    readonly body: boolean
+    readonly json: boolean
+  }
+
+/** Calls, one after the other, and prints each with its attempts. After an interruption, prints what there is. */
+export async function callService(text: string, options: CallServiceValues, io: Io): Promise<ExitCode> {
+  const url = urlOf(text)
+  const request = await requestOf(options)
+  const arms = armsFor(url.hostname, options)
+  await preload(options.discovery)
+  const reports: CallReport[] = []
+  // The body is the result then, and all else a note.
+  const show = (line: string): void => (options.body ? io.note(line) : io.line(line))
+  const out: Output = options.body ? io.err : io.out
+  let body: Buffer | undefined
+  if (!options.json) {
+    show(`${request.method} ${url.href}, times in ms`)
+    show(headLine(out))
+  }
+  try {
+    for (let index = 0; index < options.count * arms.length && !io.signal.aborted; index++) {
+      const arm = arms[index % arms.length] as Arm
+      const done = await callOnce(Math.floor(index / arms.length) + 1, arm, url, request, io.signal)
+      body = done.body ?? body
+      reports.push(done.report)
+      if (!options.json) for (const line of callLines(done.report, out)) show(line)
+    }
+  } finally {
+    await Promise.all(arms.map(({ client }) => client.dispatcher.destroy()))
+  }
+  if (options.json)
+    show(JSON.stringify({ url: url.href, method: request.method, calls: reports }, undefined, 2))
+  else if (reports.length > 1) for (const line of summaryLines(reports, out)) show(line)
+  if (options.body && body !== undefined) io.bytes(body)
+  return reports.some(hasFailed) ? 1 : 0
+}
+
+function urlOf(text: string): URL {
+  const url = URL.parse(text)
+  if (url === null || !/^https?:$/.test(url.protocol))
+    throw wrongValue('URL', text, 'an http or https URL, e.g. http://orders.shop.local:8080/')
+  if (isIP(url.hostname.replaceAll(/[[\]]/g, '')) !== 0)
+    throw wrongValue('URL', text, 'the name of a service as host, not an address')
+  return url
+}
+
+interface Done {
+  readonly report: CallReport
+  readonly body: Buffer | undefined
+}
+
+/** One call, its body read to the end. */
+async function callOnce(
+  call: number,
+  { way, client }: Arm,
+  url: URL,
+  request: CallRequest,
+  signal: AbortSignal,
+): Promise<Done> {
+  const picks = new Picks(client)
+  const recorder = new Recorder((trace) =>
+    way === 'fallback' ? 'the load balancer, by --via' : picks.explain(trace),
+  )
+  const begunAt = systemClock.now()
+  let status: number | undefined
+  let error: string | undefined
+  let body: Buffer | undefined
+  try {
+    const response = await client.request(url, { ...request, signal } as Parameters<typeof client.request>[1])
+    status = response.statusCode
+    body = Buffer.from(await response.body.arrayBuffer())
+  } catch (cause) {
+    error = signal.aborted ? 'interrupted' : reasonOf(cause)
+  }
+  const totalMs = systemClock.now() - begunAt
+  // What performance entries and the ends of cancelled attempts need.
+  await new Promise<void>((resolve) => systemClock.afterIo(resolve))
+  const attempts = recorder.take().map(attemptReport)
+  recorder.stop()
+  picks.stop()
+  return { report: { call, via: way, status, error, totalMs, attempts }, body }
+}

@@ -1,0 +1,82 @@
+/** Why an attempt went where it went, from what the client reports at that moment. */
+import { onEvent, type AttemptTrace, type Client, type UpstreamInspection } from '../../index.ts'
+import type { EventName, EventPayloads } from '../../index.ts'
+
+/** Explains picks of one client until `stop()`. */
+export class Picks {
+  readonly #client: Client
+  readonly #stops: (() => void)[]
+  /** Events since the last attempt began. */
+  readonly #events: Partial<{ [Name in EventName]: EventPayloads[Name] }> = {}
+
+  constructor(client: Client) {
+    this.#client = client
+    this.#stops = [
+      this.#hear('onehop:call.fell-back'),
+      this.#hear('onehop:call.retried'),
+      this.#hear('onehop:call.hedged'),
+      this.#hear('onehop:cluster.panicked'),
+    ]
+  }
+
+  /** Call it as the attempt starts. */
+  explain(trace: AttemptTrace): string {
+    const parts = [this.#cause(trace), this.#choice(trace)].filter((part) => part !== undefined)
+    for (const name of Object.keys(this.#events)) delete this.#events[name as EventName]
+    return parts.join('; ')
+  }
+
+  stop(): void {
+    for (const stop of this.#stops) stop()
+  }
+
+  #hear(name: EventName): () => void {
+    return onEvent(name, (event) => {
+      Object.assign(this.#events, { [name]: event })
+    })
+  }
+
+  /** Of an attempt that is not the first. */
+  #cause({ hedged }: AttemptTrace): string | undefined {
+    const retried = this.#events['onehop:call.retried']
+    const hedge = this.#events['onehop:call.hedged']
+    if (hedged && hedge !== undefined)
+      return `a hedge: ${hedge.beside} had not answered after ${hedge.afterMs.toFixed(1)} ms`
+    if (retried === undefined) return undefined
+    const waited = retried.waitMs > 0 ? ` after ${Math.round(retried.waitMs)} ms` : ''
+    return `a retry${waited}: attempt ${retried.attempt} failed on ${retried.upstream}`
+  }
+
+  #choice({ tier, upstream, host, call }: AttemptTrace): string {
+    if (tier === 1)
+      return `the load balancer: ${this.#events['onehop:call.fell-back']?.reason ?? 'its share of the calls'}`
+    const origins = this.#client.inspect().services[host]?.origins ?? {}
+    const tasks =
+      (origins[call?.origin ?? ''] ?? Object.values(origins)[0])?.upstreams.filter((one) => one.tier === 0) ??
+      []
+    const picked = tasks.find((task) => task.upstream === upstream)
+    if (picked?.state === 'probing') return 'a probe of a task that was ejected'
+    const panicked = this.#events['onehop:cluster.panicked']
+    if (panicked !== undefined) return `none of ${panicked.total} tasks is available, so all are tried`
+    return oneOf(tasks, picked)
+  }
+}
+
+function oneOf(tasks: readonly UpstreamInspection[], picked: UpstreamInspection | undefined): string {
+  const available = tasks.filter(({ state }) => state === 'available')
+  const count =
+    available.length === 1 ? 'the only available task' : `one of ${available.length} available tasks`
+  const ejected = tasks.length > available.length ? ` (${tasks.length} in all)` : ''
+  const local = available.filter(({ isLocal }) => isLocal === true).length
+  const zone =
+    picked?.isLocal === undefined
+      ? ''
+      : picked.isLocal
+        ? `, one of ${local} in this zone`
+        : ', in another zone'
+  const expected =
+    picked?.latencyMs === undefined
+      ? ', not called before'
+      : `, expected to take ${picked.latencyMs.toFixed(1)} ms`
+  return count + ejected + zone + expected
+}

@@ -1,0 +1,47 @@
+import { readFile } from 'node:fs/promises'
+import { buffer } from 'node:stream/consumers'
+import { UsageError, wrongValue } from '../options/option.ts'
+
+/** What is sent, with each call anew. */
+export interface CallRequest {
+  readonly method: string
+  readonly headers: Readonly<Record<string, string | string[]>>
+  readonly body: string | Buffer | undefined
+}
+
+/** Options of `call` that describe the request, as curl's. */
+export interface RequestValues {
+  readonly request: string | undefined
+  readonly header: readonly string[]
+  readonly data: string | undefined
+}
+
+/**
+ * Reads method, headers and body.
+ * @throws UsageError for a header without colon, or a file that cannot be read
+ */
+export async function requestOf({ request, header, data }: RequestValues): Promise<CallRequest> {
+  const headers: Record<string, string | string[]> = {}
+  for (const line of header) {
+    const colon = line.indexOf(':')
+    const name = line.slice(0, Math.max(colon, 0)).trim().toLowerCase()
+    if (name === '') throw wrongValue('--header', line, "'name: value'")
+    const value = line.slice(colon + 1).trim()
+    const before = headers[name]
+    headers[name] = before === undefined ? value : [before, value].flat()
+  }
+  const body = data === undefined ? undefined : await bodyOf(data)
+  // curl's, where the header is not given.
+  if (body !== undefined) headers['content-type'] ??= 'application/x-www-form-urlencoded'
+  return { method: request?.toUpperCase() ?? (body === undefined ? 'GET' : 'POST'), headers, body }
+}
+
+async function bodyOf(data: string): Promise<string | Buffer> {
+  if (!data.startsWith('@')) return data
+  const file = data.slice(1)
+  try {
+    return file === '-' ? await buffer(process.stdin) : await readFile(file)
+  } catch (error) {
+    throw new UsageError(`--data: cannot read "${file}": ${(error as Error).message}`)
+  }
+}

@@ -1,0 +1,50 @@
+/**
+ * What a command of `onehop` is. Each is a module of this folder whose default export is a `Command`; `commands.ts` lists
+ * them, and `main.ts` loads the one that was asked for.
+ */
+import type { Arguments, OptionTable, Values } from './options/option.ts'
+import type { Io } from './terminal/io.ts'
+
+/** 0: fine. 1: a finding, a failed call, or a failed assertion. 2: wrong usage. 130: interrupted (`main.ts` sets it). */
+export type ExitCode = 0 | 1 | 2 | 130
+
+/** What stands in the command line beside the options. */
+export interface Operands {
+  /** In the help, e.g. `HOST` */
+  readonly name: string
+  /** At least so many. */
+  readonly min: number
+  /** At most so many; `Infinity`: any number. */
+  readonly max: number
+}
+
+/** A line of the help, e.g. `onehop call -n 10 http://orders.shop.local/`, and what it does. */
+export interface Example {
+  readonly line: string
+  readonly does: string
+}
+
+/** One command, as `main.ts` runs it. Make it with {@link define}. */
+export interface Command {
+  readonly operands: Operands
+  readonly options: OptionTable
+  /** Paragraphs between the usage line and the options. */
+  readonly description: string
+  readonly examples: readonly Example[]
+  /**
+   * Runs it. Ends soon after `io.signal` aborts (Ctrl-C, or a closed pipe), and prints what there is by then.
+   * @throws UsageError for arguments that do not go together
+   * @throws OnehopError, whose message `main.ts` prints; the exit code is then 1
+   */
+  run(args: Arguments, io: Io): Promise<ExitCode>
+}
+
+interface Typed<Table extends OptionTable> extends Omit<Command, 'options' | 'run'> {
+  readonly options: Table
+  run(args: Arguments<Values<Table>>, io: Io): Promise<ExitCode>
+}
+
+/** A command whose `run` gets its options with their types. */
+export function define<Table extends OptionTable>(command: Typed<Table>): Command {
+  return command
+}

@@ -1,0 +1,59 @@
+/** What a check is, and what it finds. One file of `checks/` holds one check; `checks.ts` lists them. */
+import type { HostContext, ProcessContext } from './context.ts'
+
+/** Something that is wrong. */
+export interface Finding {
+  /** Stable name, e.g. `api-denied`; docs/cli.md lists them. */
+  readonly id: string
+  /** `problem`: calls fail, or will. `warning`: they work, and something is slower, costlier or less safe than it could be. */
+  readonly level: 'problem' | 'warning'
+  /** What was seen. */
+  readonly what: string
+  /** Why that usually is so. */
+  readonly cause: string
+  /** What to do about it. */
+  readonly remedy: string
+}
+
+/** What a check found out. */
+export interface Result {
+  /** What is as it should be, or is only good to know. */
+  readonly facts: readonly string[]
+  readonly findings: readonly Finding[]
+}
+
+/** What came of one check. */
+export interface Examined {
+  readonly check: string
+  /** undefined: of the process. */
+  readonly host: string | undefined
+  readonly facts: readonly string[]
+  readonly findings: readonly Finding[]
+  /** false: the command was interrupted before. */
+  readonly isDone: boolean
+}
+
+interface CheckOf<Context> {
+  /** In the report, e.g. `Cloud Map API`. */
+  readonly title: string
+  /**
+   * Looks. It has a time limit, after which its result is dropped: `context.signal` does not abort then.
+   * @throws any error, which becomes a finding
+   */
+  readonly run: (context: Context) => Promise<Result>
+}
+
+/** A check of this process and its task: done once. */
+export type ProcessCheck = CheckOf<ProcessContext>
+/** A check of one service: done for each host. */
+export type HostCheck = CheckOf<HostContext>
+
+/** Facts alone. */
+export function fine(...facts: readonly string[]): Result {
+  return { facts, findings: [] }
+}
+
+/** Findings alone. */
+export function wrong(...findings: readonly Finding[]): Result {
+  return { facts: [], findings }
+}

@@ -1,0 +1,154 @@
+/** What checks share: who asks, about what, and the answers that several of them need, each asked for once. */
+import { isIP } from 'node:net'
+import { NotOnEcsError, self, type Task } from '../../ecs/index.ts'
+import { addressGuard } from '../../discovery/guard/address-guard.ts'
+
+import type { CloudMapApi } from '../../discovery/cloud-map/api.ts'
+import type { ServiceName } from '../../discovery/service-name.ts'
+import { apiOver } from '../endpoints/api-answer.ts'
+import type { Row } from '../endpoints/compare.ts'
+import { lookAt, serviceOf, type Look } from '../endpoints/lookup.ts'
+import { caOf, fallbackOf, type CallValues, type DiscoveryValues } from '../options/client-flags.ts'
+import { wrongValue } from '../options/option.ts'
+import { probe, type Probe } from './probe.ts'
+import type { Io } from '../terminal/io.ts'
+
+/** The options of `doctor`. */
+export type DoctorValues = DiscoveryValues &
+  CallValues & {
+    /** For each question and connection, in ms. */
+    readonly timeout: number
+    readonly json: boolean
+  }
+
+/** What checks of the process know. */
+export interface ProcessContext {
+  readonly options: DoctorValues
+  readonly env: Io['env']
+  readonly signal: AbortSignal
+  /** All hosts that are examined. */
+  readonly hosts: readonly string[]
+  /** The task that this is, if it is one. */
+  readonly task: () => Promise<KnownTask>
+}
+
+/** What the task metadata endpoint says. */
+export type KnownTask =
+  | { readonly state: 'known'; readonly task: Task }
+  | { readonly state: 'not-on-ecs' }
+  | { readonly state: 'failed'; readonly error: Error }
+
+/** What is examined: a service as it is called. */
+export interface Target {
+  readonly host: string
+  readonly isTls: boolean
+  /** Of the URL. */
+  readonly port: number | undefined
+  readonly path: string
+  /** The load balancer, if there is one. */
+  readonly fallback: URL | undefined
+}
+
+/** What checks of a service know. */
+export interface HostContext extends ProcessContext {
+  readonly target: Target
+  readonly service: ServiceName
+  /** One client of the API for all checks. */
+  readonly api: CloudMapApi
+  /** DNS and the API, side by side. */
+  readonly look: () => Promise<Look>
+  /** The tasks that a client would call, each connected to. */
+  readonly probes: () => Promise<readonly TaskProbe[]>
+  /** The load balancer, connected to; undefined where there is none. */
+  readonly fallbackProbe: () => Promise<Probe | undefined>
+}
+
+/** One task, and what connecting to it came to. */
+export interface TaskProbe {
+  readonly row: Row
+  readonly port: number
+  readonly probe: Probe
+}
+
+export function processContext(hosts: readonly string[], options: DoctorValues, io: Io): ProcessContext {
+  return { options, env: io.env, signal: io.signal, hosts, task: once(() => findTask(options, io)) }
+}
+
+/** @throws UsageError, InvalidOptionsError for a host or option that is not allowed */
+export function hostContext(text: string, context: ProcessContext): HostContext {
+  const { options, signal } = context
+  const target = targetOf(text, options)
+  const service = serviceOf(target.host, options)
+  const ca = caOf(options)
+  const how = { path: target.path, ca, timeoutMs: options.timeout, signal }
+  const { region, endpoint } = options
+  const api = apiOver({ region, endpoint })
+  const look = once(() => lookAt(service, options, signal, api))
+  const probes = once(async () => {
+    const { rows } = await look()
+    return Promise.all(
+      callable(rows, options).map(async (row): Promise<TaskProbe> => {
+        const port = portOf(target, row, options)
+        const { host, isTls } = target
+        return { row, port, probe: await probe({ ...how, address: row.address, port, host, isTls }) }
+      }),
+    )
+  })
+  const fallbackProbe = once(async () => {
+    const { fallback } = target
+    if (fallback === undefined) return undefined
+    // When the AWS SDK has been loaded, which keeps the process from hearing its sockets.
+    await look()
+    const isTls = fallback.protocol === 'https:'
+    const port = fallback.port === '' ? (isTls ? 443 : 80) : Number(fallback.port)
+    return probe({ ...how, address: fallback.hostname, port, host: fallback.hostname, isTls })
+  })
+  return { ...context, target, service, api, look, probes, fallbackProbe }
+}
+
+/** In a client's order: the URL, the option, the registration, the scheme. */
+export function portOf(target: Target, row: Row, options: Pick<DoctorValues, 'port'>): number {
+  return target.port ?? options.port ?? row.port ?? (target.isTls ? 443 : 80)
+}
+
+/** As a client has it: the healthy ones, or all where none is; without the addresses that are never called. */
+function callable(rows: readonly Row[], options: DoctorValues): readonly Row[] {
+  const guard = addressGuard({ allowLoopback: options['allow-loopback'] })
+  const healthy = rows.filter(({ health }) => health !== 'UNHEALTHY')
+  return (healthy.length > 0 ? healthy : rows).filter(({ address }) => guard.check(address) === undefined)
+}
+
+function targetOf(text: string, options: DoctorValues): Target {
+  const isUrl = /^https?:\/\//.test(text)
+  const url = URL.parse(isUrl ? text : `http://${text}`)
+  if (url === null || isIP(url.hostname.replaceAll(/[[\]]/g, '')) !== 0 || url.username !== '')
+    throw wrongValue('HOST', text, 'the name of a service, or an http or https URL with it')
+  const fallback = fallbackOf(url.hostname, options.fallback)
+  return {
+    host: url.hostname,
+    isTls: url.protocol === 'https:',
+    port: url.port === '' ? undefined : Number(url.port),
+    path: `${url.pathname}${url.search}`,
+    fallback: fallback === undefined ? undefined : new URL(fallback),
+  }
+}
+
+async function findTask({ timeout }: DoctorValues, { env, signal }: Io): Promise<KnownTask> {
+  try {
+    // What it listens on does not matter here.
+    const { PORT: _, ...others } = env
+    return { state: 'known', task: await self({ env: others, attempts: 2, timeoutMs: timeout, signal }) }
+  } catch (error) {
+    if (error instanceof NotOnEcsError) return { state: 'not-on-ecs' }
+    return { state: 'failed', error: error as Error }
+  }
+}
+
+/** The same promise each time. */
+function once<Value>(make: () => Promise<Value>): () => Promise<Value> {
+  let made: Promise<Value> | undefined
+  return () => {
+    made ??= make()
+    return made
+  }
+}

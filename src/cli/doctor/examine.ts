@@ -1,0 +1,77 @@
+import { inTime } from '../../core/async/with-timeout.ts'
+import { systemClock } from '../../core/clock.ts'
+import { reasonOf } from '../../core/errors.ts'
+import type { ExitCode } from '../command.ts'
+import type { Io } from '../terminal/io.ts'
+import type { Examined, Finding, Result } from './check.ts'
+import { hostChecks, processChecks } from './checks.ts'
+import { hostContext, processContext, type DoctorValues } from './context.ts'
+import { doctorJson, reportLines } from './show.ts'
+
+/** A check takes a lookup, a connection with TLS, and an answer, each of which has its own limit. */
+const TIMEOUTS = 3
+/** For a process that is busy. */
+const GRACE_MS = 5_000
+
+interface Planned {
+  readonly title: string
+  readonly host: string | undefined
+  readonly run: () => Promise<Result>
+}
+
+/**
+ * Runs all checks side by side, each within its time limit, and prints what they found. After an interruption it prints what
+ * there is.
+ */
+export async function examine(hosts: readonly string[], options: DoctorValues, io: Io): Promise<ExitCode> {
+  const common = processContext(hosts, options, io)
+  const contexts = hosts.map((host) => hostContext(host, common))
+  const planned: Planned[] = [
+    ...processChecks.map(({ title, run }) => ({ title, host: undefined, run: () => run(common) })),
+    ...contexts.flatMap((context) =>
+      hostChecks.map(({ title, run }) => ({ title, host: context.target.host, run: () => run(context) })),
+    ),
+  ]
+  const limitMs = TIMEOUTS * options.timeout + GRACE_MS
+  const bar = io.progress('checks')
+  let done = 0
+  bar.set(0)
+  const examined = await Promise.all(
+    planned.map(async (check) => {
+      const result = await examineOne(check, limitMs, io.signal)
+      done++
+      bar.set(done / planned.length)
+      return result
+    }),
+  )
+  bar.end()
+  await Promise.all(contexts.map(({ api }) => api.close()))
+  if (options.json) io.json(doctorJson(examined), 2)
+  else for (const line of reportLines(examined, io.out)) io.line(line)
+  return examined.some(({ findings }) => findings.length > 0) ? 1 : 0
+}
+
+async function examineOne(
+  { title, host, run }: Planned,
+  limitMs: number,
+  signal: AbortSignal,
+): Promise<Examined> {
+  const late = (): Error => new Error(`not done within ${limitMs} ms`)
+  try {
+    const { facts, findings } = await inTime({ clock: systemClock, limitMs, signal, late }, run)
+    return { check: title, host, facts, findings, isDone: true }
+  } catch (error) {
+    if (signal.aborted) return { check: title, host, facts: [], findings: [], isDone: false }
+    return { check: title, host, facts: [], findings: [unfinished(reasonOf(error))], isDone: true }
+  }
+}
+
+function unfinished(reason: string): Finding {
+  return {
+    id: 'check-failed',
+    level: 'problem',
+    what: `this check could not be done: ${reason}`,
+    cause: 'Something that it depends on hangs or fails: see the other findings.',
+    remedy: 'Mend the others first, or give it more time: --timeout MS.',
+  }
+}

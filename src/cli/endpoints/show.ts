@@ -1,0 +1,110 @@
+/** A look as text for people, and as JSON for programs. */
+import { formatAddressPort } from '../../core/ip.ts'
+import { counted } from '../terminal/counted.ts'
+import type { Output } from '../terminal/output.ts'
+import { table } from '../terminal/table.ts'
+import type { ApiAnswer } from './api-answer.ts'
+import { isFinding, type Row } from './compare.ts'
+import type { DnsAnswer } from './dns-answer.ts'
+import type { Asked, Look } from './lookup.ts'
+
+const HEADER = ['ENDPOINT', 'ZONE', 'WEIGHT', 'HEALTH', 'SOURCE', 'ID']
+
+/** The table of endpoints with its notes, then one line for each source. */
+export function lookLines({ service, dns, api, rows }: Look, out: Output): string[] {
+  const { host, namespace } = service
+  const place =
+    namespace === undefined ? 'in no namespace' : `service ${service.service} in namespace ${namespace}`
+  const [head = '', ...cells] = table([HEADER, ...rows.map((row) => cellsOf(row, out))])
+  return [
+    `${out.style('bold', host)}  ${place}`,
+    '',
+    ...(rows.length === 0 ? ['no endpoints'] : [out.style('dim', head), ...cells]),
+    '',
+    `DNS  ${sourceLine(dns, dnsLine, out)}`,
+    `API  ${sourceLine(api, apiLine, out)}`,
+    ...rows.flatMap((row) => (row.why === undefined ? [] : noteOf(row, row.why, out))),
+  ]
+}
+
+/** `10.0.11.42:8080` */
+export function placeOf({ address, port }: Pick<Row, 'address' | 'port'>): string {
+  return formatAddressPort(address, port)
+}
+
+/** A look as plain data. */
+export function lookJson({ service, time, dns, api, rows }: Look): Record<string, unknown> {
+  const { host, namespace } = service
+  return {
+    host,
+    service: service.service,
+    namespace,
+    time,
+    dns: sourceJson(dns, ({ records, ttlMs, isSample, isNonexistent, tookMs, endpoints }) => ({
+      ...{ records, ttlMs, isSample, isNonexistent, tookMs },
+      endpoints: endpoints.length,
+    })),
+    api: sourceJson(api, ({ revision, unusable, tookMs, endpoints }) => ({
+      ...{ revision, unusable, tookMs },
+      endpoints: endpoints.length,
+    })),
+    endpoints: rows,
+  }
+}
+
+function sourceJson<Answer>(from: Asked<Answer>, facts: (answer: Answer) => object): object {
+  switch (from.state) {
+    case 'answered':
+      return { state: from.state, ...facts(from.answer) }
+    case 'failed':
+    case 'not-asked':
+      return { state: from.state, reason: from.reason }
+  }
+}
+
+function cellsOf(row: Row, out: Output): readonly string[] {
+  const { zone = '-', weight, health, sources, id = '-', difference } = row
+  const mark = difference === undefined ? '' : isFinding(difference) ? ' !' : ' *'
+  return [
+    placeOf(row),
+    zone,
+    String(weight),
+    health === undefined ? '-' : out.style(health === 'UNHEALTHY' ? 'red' : 'green', health),
+    out.style(isFinding(difference) ? 'red' : 'none', sources.join(' ') + mark),
+    id,
+  ]
+}
+
+function noteOf(row: Row, why: string, out: Output): readonly string[] {
+  const isBad = isFinding(row.difference)
+  return [`${out.style(isBad ? 'red' : 'yellow', isBad ? '!' : '*')} ${placeOf(row)}  ${why}`]
+}
+
+function sourceLine<Answer>(from: Asked<Answer>, line: (answer: Answer) => string, out: Output): string {
+  switch (from.state) {
+    case 'answered':
+      return line(from.answer)
+    case 'failed':
+      return out.style('red', `failed: ${from.reason}`)
+    case 'not-asked':
+      return out.style('dim', `not asked (${from.reason})`)
+  }
+}
+
+function dnsLine({ records, endpoints, ttlMs, isSample, isNonexistent, tookMs }: DnsAnswer): string {
+  const ttl = `${Math.ceil(ttlMs / 1000)} s`
+  const took = `in ${tookMs.toFixed(1)} ms`
+  if (records === undefined) {
+    const what = isNonexistent ? 'no such name (NXDOMAIN)' : 'no A, AAAA or SRV records'
+    return `${what}, remembered by resolvers for ${ttl}; ${took}`
+  }
+  const sample = isSample ? ', a sample of a larger set' : ''
+  return `${endpoints.length} by ${records} records${sample}, TTL ${ttl}, ${took}`
+}
+
+function apiLine({ endpoints, unusable, revision, tookMs }: ApiAnswer): string {
+  const healthy = endpoints.filter(({ health }) => health !== 'UNHEALTHY').length
+  const without =
+    unusable.length === 0 ? '' : `, ${unusable.length} without a usable address (${unusable.join(', ')})`
+  return `${counted(endpoints.length, 'instance')}, ${healthy} of them healthy${without}, revision ${revision ?? 'unknown'}, in ${tookMs.toFixed(1)} ms`
+}

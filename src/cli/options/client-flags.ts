@@ -1,0 +1,161 @@
+/** Options that several commands share. They have the names of `createClient`'s, and the variables of `onehop/auto`. */
+import type { ClientOptions } from '../../index.ts'
+import {
+  flag,
+  list,
+  number,
+  oneOf,
+  text,
+  UsageError,
+  wrongValue,
+  type Option,
+  type Values,
+} from './option.ts'
+
+/** Where endpoints come from. */
+export type DiscoveryFlags = {
+  readonly namespace: Option<readonly string[]>
+  readonly discovery: Option<'auto' | 'dns' | 'api'>
+  readonly 'dns-server': Option<readonly string[]>
+  readonly region: Option<string | undefined>
+  readonly endpoint: Option<string | undefined>
+}
+
+/** How a service is called. */
+export type CallFlags = {
+  readonly fallback: Option<readonly string[]>
+  readonly port: Option<number | undefined>
+  readonly ca: Option<string | undefined>
+  readonly 'allow-loopback': Option<boolean>
+}
+
+export const discoveryFlags: DiscoveryFlags = {
+  namespace: list({
+    value: 'NAME',
+    split: true,
+    variable: 'ONEHOP_NAMESPACES',
+    description: "Cloud Map namespace [the host's name after its first dot]",
+  }),
+  discovery: oneOf(['auto', 'dns', 'api'] as const, {
+    value: 'HOW',
+    default: 'auto',
+    variable: 'ONEHOP_DISCOVERY',
+    description: 'auto, dns or api [auto]',
+  }),
+  'dns-server': list({
+    value: 'ADDRESS',
+    split: true,
+    variable: 'ONEHOP_DNS_SERVERS',
+    description: "e.g. 10.0.0.2 or 127.0.0.1:5353 [the machine's]",
+  }),
+  region: text({
+    value: 'REGION',
+    default: undefined,
+    variable: 'AWS_REGION',
+    description: 'AWS region of the Cloud Map API',
+  }),
+  endpoint: text({
+    value: 'URL',
+    default: undefined,
+    variable: 'AWS_ENDPOINT_URL_SERVICEDISCOVERY',
+    description: "URL of another Cloud Map API [AWS's]",
+  }),
+}
+
+export const callFlags: CallFlags = {
+  fallback: list({
+    value: 'URL',
+    split: true,
+    variable: 'ONEHOP_FALLBACKS',
+    description: 'URL of the ALB or NLB, or HOST=URL [none]',
+  }),
+  port: number({
+    value: 'PORT',
+    default: undefined,
+    min: 1,
+    max: 65_535,
+    description: 'port of the tasks where neither the URL nor discovery has one',
+  }),
+  ca: text({
+    value: 'FILE',
+    default: undefined,
+    description: "PEM of the CA that signed the tasks' certificates [Node's own, and $NODE_EXTRA_CA_CERTS]",
+  }),
+  'allow-loopback': flag({ description: 'connect to loopback addresses that discovery names (for tests)' }),
+}
+
+/** `--json` of all commands. */
+export const json: Option<boolean> = flag({ description: 'JSON on stdout' })
+
+/** `--timeout` of commands that look something up. */
+export const timeout: Option<number> = number({
+  value: 'MS',
+  default: 5_000,
+  min: 1,
+  max: 600_000,
+  description: 'for each question to DNS and the API [5000]',
+})
+
+/** {@link DiscoveryFlags}, read. */
+export type DiscoveryValues = Values<DiscoveryFlags>
+/** {@link CallFlags}, read. */
+export type CallValues = Values<CallFlags>
+
+/** Discovery of `host`, as `createClient` takes it. */
+export function discoveryOptions(host: string, options: DiscoveryValues): ClientOptions {
+  const { namespace, discovery, region, endpoint } = options
+  const servers = options['dns-server']
+  return {
+    namespaces: namespacesOf(host, namespace),
+    discovery,
+    ...(servers.length > 0 && { dns: { servers } }),
+    cloudMap: { region, endpoint },
+  }
+}
+
+/** Calls to `host`, as `createClient` takes them. */
+export function callOptions(host: string, options: CallValues): ClientOptions {
+  const ca = caOf(options)
+  return {
+    fallback: fallbackOf(host, options.fallback),
+    port: options.port,
+    allowLoopback: options['allow-loopback'],
+    ...(ca !== undefined && { pool: { connect: { ca } } }),
+  }
+}
+
+/**
+ * The contents of the file of `--ca`.
+ * @throws UsageError if it cannot be read
+ */
+export function caOf({ ca }: Pick<CallValues, 'ca'>): string | undefined {
+  if (ca === undefined) return undefined
+  try {
+    return process.getBuiltinModule('node:fs').readFileSync(ca, 'utf8')
+  } catch (error) {
+    throw new UsageError(`--ca: cannot read "${ca}": ${(error as Error).message}`)
+  }
+}
+
+/** What was given, or all behind the first dot: `orders.shop.local` lies in `shop.local`. */
+export function namespacesOf(host: string, given: readonly string[]): readonly string[] {
+  if (given.length > 0) return given
+  const dot = host.indexOf('.')
+  return dot === -1 ? [] : [host.slice(dot + 1)]
+}
+
+/**
+ * The load balancer of `host`.
+ * @param given URLs, or `HOST=URL`; the first that fits counts
+ * @throws UsageError for another form
+ */
+export function fallbackOf(host: string, given: readonly string[]): string | undefined {
+  for (const entry of given) {
+    if (/^https?:\/\//.test(entry)) return entry
+    const [name, ...rest] = entry.split('=')
+    const url = rest.join('=')
+    if (!/^https?:\/\//.test(url)) throw wrongValue('--fallback', entry, 'an http or https URL, or HOST=URL')
+    if (name?.toLowerCase() === host.toLowerCase()) return url
+  }
+  return undefined
+}

@@ -1,0 +1,114 @@
+import { UsageError, wrongValue, type Arguments, type Option, type OptionTable } from './option.ts'
+import { suggestion } from './suggestion.ts'
+
+const { parseArgs } = process.getBuiltinModule('node:util')
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+interface Parsed {
+  readonly operands: { readonly name: string; readonly min: number; readonly max: number }
+  readonly options: OptionTable
+}
+
+/**
+ * Reads the arguments of a command.
+ * @throws UsageError for an option that is unknown, has no value or a wrong one, and for too few or too many operands
+ */
+export function parse(
+  name: string,
+  { operands, options }: Parsed,
+  args: readonly string[],
+  env: Environment,
+): Arguments {
+  const { tokens } = parseArgs({
+    args: [...args],
+    options: nodesOptions(options),
+    strict: false,
+    tokens: true,
+    allowPositionals: true,
+  })
+  const given = new Map<string, string[]>()
+  const others: string[] = []
+  for (const token of tokens) {
+    if (token.kind === 'positional') others.push(token.value)
+    if (token.kind !== 'option') continue
+    const option = options[token.name]
+    if (option === undefined) throw new UsageError(unknown(token.rawName, options))
+    const texts = given.get(token.name) ?? []
+    if (texts.length > 0 && !option.multiple) throw new UsageError(`${token.rawName} is given twice`)
+    texts.push(textOf(token, option))
+    given.set(token.name, texts)
+  }
+  checkCount(operands, others)
+  return {
+    options: Object.fromEntries(
+      Object.entries(options).map(([key, option]) => [key, readOption(key, option, given.get(key), env)]),
+    ),
+    operands: others,
+    line: ['onehop', name, ...args.map(quoted)].join(' '),
+  }
+}
+
+function nodesOptions(
+  options: OptionTable,
+): NonNullable<NonNullable<Parameters<typeof parseArgs>[0]>['options']> {
+  return Object.fromEntries(
+    Object.entries(options).map(([name, { value, short }]) => [
+      name,
+      { type: value === undefined ? 'boolean' : 'string', ...(short !== undefined && { short }) },
+    ]),
+  )
+}
+
+interface OptionToken {
+  readonly rawName: string
+  readonly value?: string | undefined
+  readonly inlineValue?: boolean | undefined
+}
+
+function textOf({ rawName, value, inlineValue }: OptionToken, option: Option<unknown>): string {
+  if (option.value === undefined) {
+    if (value !== undefined) throw new UsageError(`${rawName} takes no value`)
+    return 'true'
+  }
+  // `--region --json`: the value was forgotten. `--region=--json` is a value.
+  if (value === undefined || (inlineValue !== true && value.startsWith('--')))
+    throw new UsageError(`${rawName} needs a value: ${rawName} ${option.value}`)
+  return value
+}
+
+function readOption(
+  name: string,
+  option: Option<unknown>,
+  given: readonly string[] | undefined,
+  env: Environment,
+): unknown {
+  const { variable } = option
+  const fromEnv = variable === undefined || env[variable] === '' ? undefined : env[variable]
+  const texts = given ?? (fromEnv === undefined ? [] : [fromEnv])
+  try {
+    return option.read(texts)
+  } catch (error) {
+    const source = given === undefined ? `the variable ${variable}` : `--${name}`
+    throw wrongValue(source, texts.join(', '), (error as Error).message)
+  }
+}
+
+function unknown(rawName: string, options: OptionTable): string {
+  const known = Object.keys(options).map((name) => `--${name}`)
+  return `no such option ${rawName}${suggestion(rawName, [...known, '--help'])}`
+}
+
+function checkCount({ name, min, max }: Parsed['operands'], others: readonly string[]): void {
+  if (others.length < min) throw new UsageError(`${name} is missing`)
+  if (others.length <= max) return
+  const excess = others.slice(max).map((other) => `"${other}"`)
+  throw new UsageError(
+    max === 0 ? `takes no ${excess.join(', ')}` : `takes one ${name}; ${excess.join(', ')} is too much`,
+  )
+}
+
+/** As a shell reads it. */
+function quoted(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`
+}

@@ -1,0 +1,58 @@
+/** What a command writes to, and what ends it. */
+import type { styleText } from 'node:util'
+import { outputOver, type Output } from './output.ts'
+import { progressBar, type Progress } from './progress.ts'
+
+/** Of one run of a command. */
+export interface Io {
+  /** For results. */
+  readonly out: Output
+  /** For progress and notes. */
+  readonly err: Output
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Aborts at Ctrl-C, at SIGTERM, and when the reader of the results has gone (`| head`). */
+  readonly signal: AbortSignal
+  /** Writes a line of the result. */
+  line(text?: string): void
+  /** Writes a value of the result as one line of JSON, or of several with `indent`. */
+  json(value: unknown, indent?: number): void
+  /** Writes bytes of the result as they are. */
+  bytes(data: Uint8Array): void
+  /** Writes a line to stderr, above the progress bar if there is one. */
+  note(text: string): void
+  /**
+   * A bar on stderr with what is left; nothing is shown where stderr is no terminal.
+   * @param label what is under way, e.g. `warm-up`
+   */
+  progress(label: string): Progress
+}
+
+/** Over the streams of this process, or a test's. */
+export function ioOver(
+  stdout: NodeJS.WriteStream,
+  stderr: NodeJS.WriteStream,
+  env: Io['env'],
+  signal: AbortSignal,
+  style: typeof styleText,
+): Io {
+  const out = outputOver(stdout, style, signal)
+  const err = outputOver(stderr, style, signal)
+  let bar: Progress | undefined
+  return {
+    out,
+    err,
+    env,
+    signal,
+    line: (text = '') => out.write(`${text}\n`),
+    json: (value, indent = 0) => out.write(`${JSON.stringify(value, undefined, indent)}\n`),
+    bytes: (data) => out.write(data),
+    note(text) {
+      bar?.clear()
+      err.write(`${text}\n`)
+    },
+    progress(label) {
+      bar = progressBar(err, label)
+      return bar
+    },
+  }
+}

@@ -1,0 +1,85 @@
+/** The command line as its users get it: from the packed package, by its name in node_modules/.bin. */
+import { execFile } from 'node:child_process'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { startFleet, startLocalAws } from 'onehop/testing'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { environmentOf } from '../support/processes/cli.ts'
+
+const run = promisify(execFile)
+const root = new URL('../..', import.meta.url).pathname
+const BIN = 'node_modules/.bin/onehop'
+let folder: string
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'onehop-command-line-'))
+  const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', folder], { cwd: root })
+  const [packed] = JSON.parse(stdout.slice(stdout.indexOf('['))) as { filename: string }[]
+  await writeFile(join(folder, 'package.json'), JSON.stringify({ name: 'consumer', private: true }))
+  const tarball = join(folder, packed?.filename ?? '')
+  await run('npm', ['install', '--no-audit', '--no-fund', tarball], { cwd: folder })
+})
+
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+test('is in the path of npm scripts, and npx finds it', async () => {
+  const { stdout } = await run(BIN, ['--help'], { cwd: folder })
+  expect(stdout).toContain('Usage: onehop COMMAND')
+  const meta = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string }
+  const version = await run('npx', ['--no-install', 'onehop', '--version'], { cwd: folder })
+  expect(version.stdout).toBe(`${meta.version}\n`)
+})
+
+test.each([['--help'], ['call', '--help'], ['doctor', '--help']])(
+  'onehop %s %s loads neither the library nor undici nor the AWS SDK',
+  async (...args) => {
+    const hook = join(folder, 'loaded.mjs')
+    await writeFile(
+      hook,
+      `import { registerHooks } from 'node:module'
+       const loaded = []
+       registerHooks({ load: (url, context, next) => (loaded.push(url), next(url, context)) })
+       process.on('exit', () => process.stderr.write(JSON.stringify(loaded)))`,
+    )
+    const main = join(folder, 'node_modules/onehop/dist/cli/main.js')
+    const flags = ['--import', hook, main, ...args.filter((arg) => arg !== undefined)]
+    const { stderr } = await run(process.execPath, flags, { cwd: folder })
+    const files = (JSON.parse(stderr) as string[]).filter((url) => url.startsWith('file:'))
+    // The command itself and what all of them share; never dist/index.js or a dependency.
+    expect(files.length).toBeLessThanOrEqual(args.length + 2)
+    for (const file of files) expect(file).toMatch(/\/dist\/cli\/(main|options|call|doctor)\.js$/)
+  },
+)
+
+test.each(['22', '24', '26'])('each command works on Node %s', async (major) => {
+  await using aws = await startLocalAws()
+  await using fleet = await startFleet({ tasks: 2, zones: ['eu-west-1b', 'eu-west-1a'] })
+  const host = 'orders.shop.local'
+  aws.addService(host)
+  for (const { id, address, port, zone } of fleet.tasks) aws.register(host, id, { ipv4: address, port, zone })
+  const npx = ['-y', `node@${major}`, join(folder, 'node_modules/onehop/dist/cli/main.js')]
+  const env = { ...process.env, ...environmentOf(aws), HOME: process.env['HOME'] }
+  const json = async (...args: readonly string[]): Promise<Record<string, unknown>> => {
+    const { stdout, stderr } = await run('npx', [...npx, ...args, '--json'], { cwd: folder, env })
+    expect(stderr).toBe('')
+    return JSON.parse(stdout) as Record<string, unknown>
+  }
+  expect(await json('resolve', host)).toMatchObject({ endpoints: [{ sources: ['dns', 'api'] }, {}] })
+  expect(await json('whoami')).toMatchObject({ task: { zone: 'eu-west-1b' } })
+  const { calls } = (await json('call', '--allow-loopback', '-n', '2', `http://${host}/`)) as {
+    calls: readonly { attempts: readonly Record<string, unknown>[] }[]
+  }
+  expect(calls).toMatchObject([{ status: 200 }, { status: 200 }])
+  const { connection, connectMs, headersMs, bodyMs } = calls[0]?.attempts[0] ?? {}
+  expect([connection, typeof connectMs, typeof headersMs, typeof bodyMs]).toEqual([
+    'new',
+    'number',
+    'number',
+    'number',
+  ])
+  expect(await json('doctor', '--allow-loopback', host)).toMatchObject({ healthy: true })
+  const help = await run('npx', [...npx, '--help'], { cwd: folder, env: { ...env, FORCE_COLOR: '1' } })
+  expect(help.stdout).toContain('\u001B[1mCommands\u001B[22m')
+})

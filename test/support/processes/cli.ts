@@ -1,0 +1,92 @@
+/** The command line as a process, by its sources, in a world of its own. */
+import { spawn, type ChildProcess } from 'node:child_process'
+import type { LocalAws } from 'onehop/testing'
+
+const root = new URL('../../../', import.meta.url)
+const MAIN = ['--conditions=onehop:source', 'src/cli/main.ts']
+
+/** What came of a run. */
+export interface CliRun {
+  /** undefined: ended by a signal. */
+  readonly code: number | undefined
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** The environment of a task whose AWS is local; nothing else of this process's but what Node needs. */
+export function environmentOf(aws: LocalAws, others: Environment = {}): Environment {
+  return {
+    ...aws.metadata.env,
+    AWS_REGION: aws.region,
+    AWS_ACCESS_KEY_ID: aws.cloudMap.credentials.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: aws.cloudMap.credentials.secretAccessKey,
+    AWS_EC2_METADATA_DISABLED: 'true',
+    AWS_ENDPOINT_URL_SERVICEDISCOVERY: aws.cloudMap.endpoint,
+    ONEHOP_DNS_SERVERS: aws.dns.server,
+    PATH: process.env['PATH'],
+    HOME: '/nonexistent',
+    ...others,
+  }
+}
+
+/** A run that is under way. */
+export interface RunningCli {
+  readonly outcome: Promise<CliRun>
+  /** Waits until stdout has the text, behind the one that was waited for before. */
+  until(text: string): Promise<void>
+  kill(signal: NodeJS.Signals): void
+}
+
+/** Starts `onehop ARGS`, its output piped. */
+export function startCli(args: readonly string[], env: Environment = {}): RunningCli {
+  const child = spawn(process.execPath, [...MAIN, ...args], { cwd: root, env: { ...env }, stdio: 'pipe' })
+  const outcome = outcomeOf(child)
+  let seen = ''
+  let found = 0
+  child.stdout.on('data', (piece: Buffer) => (seen += piece.toString()))
+  const until = async (text: string): Promise<void> => {
+    while (!seen.includes(text, found)) {
+      if (child.exitCode !== null) throw new Error(`ended with ${child.exitCode}, without "${text}": ${seen}`)
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+    found = seen.indexOf(text, found) + text.length
+  }
+  return { outcome, until, kill: (signal) => void child.kill(signal) }
+}
+
+/** Runs `onehop ARGS` to its end, its output piped. */
+export function runCli(args: readonly string[], env: Environment = {}): Promise<CliRun> {
+  return startCli(args, env).outcome
+}
+
+/** Runs `onehop ARGS` in a pseudo-terminal, in which stdout and stderr are one: `stdout` has both. */
+export function runInTerminal(args: readonly string[], env: Environment = {}): Promise<CliRun> {
+  const command = [process.execPath, ...MAIN, ...args].map((arg) => `'${arg}'`).join(' ')
+  return outcomeOf(
+    spawn('script', ['--quiet', '--return', '--command', command, '/dev/null'], {
+      cwd: root,
+      env: { TERM: 'xterm-256color', ...env },
+      stdio: 'pipe',
+    }),
+  )
+}
+
+/** Runs a line of the shell; `onehop` is the command. */
+export function runInShell(line: string, env: Environment = {}): Promise<CliRun> {
+  const definition = `onehop() { '${process.execPath}' ${MAIN.join(' ')} "$@"; }; set -o pipefail; `
+  return outcomeOf(spawn('bash', ['--norc', '-c', definition + line], { cwd: root, env: { ...env }, stdio: 'pipe' }))
+}
+
+/** What a process has written until its end. */
+function outcomeOf(child: ChildProcess): Promise<CliRun> {
+  let stdout = ''
+  let stderr = ''
+  child.stdout?.on('data', (piece: Buffer) => (stdout += piece.toString()))
+  child.stderr?.on('data', (piece: Buffer) => (stderr += piece.toString()))
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', (code) => resolve({ code: code ?? undefined, stdout, stderr }))
+  })
+}
