@@ -18,6 +18,7 @@ export type {
 export type { ListeningServer } from './registration/options/listener.ts'
 export type { Place } from './registration/options/place.ts'
 export type {
+  DeregisterOptions,
   DeregistrationResult,
   InstanceInspection,
   RegisteredInstance,

@@ -131,38 +131,24 @@ export function registrationError(
   error: unknown,
 ): RegistrationError {
   if (error instanceof RegistrationError) return error
+  const fail = (failure: RegistrationFailure, reason: string): RegistrationError =>
+    new RegistrationError(service, failure, reason, { cause: error })
   if (error instanceof MissingConfigError)
-    return new RegistrationError(service, 'no-credentials', `${error.message}; ${REMEDIES[error.missing]}`, {
-      cause: error,
-    })
+    return fail('no-credentials', `${error.message}; ${REMEDIES[error.missing]}`)
   const { failure, isUnaccepted, name, detail } = sdkFailure(error)
   switch (failure) {
     case 'denied':
       return isUnaccepted
-        ? new RegistrationError(service, 'denied', `Cloud Map does not accept the credentials (${detail})`, {
-            cause: error,
-          })
+        ? fail('denied', `Cloud Map does not accept the credentials (${detail})`)
         : deniedError(service, operation, resource, detail, error)
     case 'no-credentials':
-      return new RegistrationError(service, 'no-credentials', detail, { cause: error })
+      return fail('no-credentials', detail)
     case 'unknown-name':
-      return new RegistrationError(
-        service,
-        'unknown-service',
-        `Cloud Map has no such service in this account and Region (${detail})`,
-        { cause: error },
-      )
+      return fail('unknown-service', `Cloud Map has no such service in this account and Region (${detail})`)
     case 'invalid-request':
-      return new RegistrationError(service, 'invalid', `Cloud Map does not take ${operation} (${detail})`, {
-        cause: error,
-      })
+      return fail('invalid', `Cloud Map does not take ${operation} (${detail})`)
     case 'outage':
-      return new RegistrationError(
-        service,
-        name === 'ResourceLimitExceeded' ? 'full' : 'outage',
-        `${operation} fails (${detail})`,
-        { cause: error },
-      )
+      return fail(name === 'ResourceLimitExceeded' ? 'full' : 'outage', `${operation} fails (${detail})`)
   }
 }
 

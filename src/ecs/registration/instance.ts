@@ -41,8 +41,8 @@ export class ServiceInstance {
   /** Why it is `failed`. */
   #failure: Error | undefined
   #leaving: Promise<DeregistrationResult> | undefined
-  /** Actions that an event has named. */
-  readonly #denied = new Set<string | undefined>()
+  /** Consequences of missing permissions that an event has named. */
+  readonly #denied = new Set<string>()
 
   constructor(settings: ServiceSettings, shared: Shared) {
     this.settings = settings
@@ -247,11 +247,10 @@ export class ServiceInstance {
     emit('onehop:registration.retried', () => ({ service, id, operation, attempt, waitMs, error }))
   }
 
-  /** Once for each action: it stays denied. */
+  /** Once for each consequence: what is denied stays denied. */
   #onDenied(error: Error, consequence: string): void {
-    const action = error instanceof RegistrationError ? error.action : undefined
-    if (this.#denied.has(action)) return
-    this.#denied.add(action)
+    if (this.#denied.has(consequence)) return
+    this.#denied.add(consequence)
     const { service } = this.settings
     const id = this.#entry?.identity.id ?? ''
     emit('onehop:registration.denied', () => ({ service, id, error, consequence }))

@@ -21,6 +21,7 @@ import { registerSettings } from './options/read-options.ts'
 import { functionCheck, pathCheck } from './readiness/probe.ts'
 import { Readiness } from './readiness/readiness.ts'
 import type {
+  DeregisterOptions,
   DeregistrationResult,
   RegisteredInstance,
   Registration,
@@ -110,7 +111,7 @@ export class ServiceRegistration implements Registration {
     await this.#applyReadiness(`setHealthy(${healthy})`)
   }
 
-  deregister(options: { readonly withinMs?: number | undefined } = {}): Promise<DeregistrationResult> {
+  deregister(options: DeregisterOptions = {}): Promise<DeregistrationResult> {
     const { withinMs } = checkKeys('', options, ['withinMs'])
     const limitMs = given('withinMs', withinMs, DEREGISTER_MS, checkMs)
     this.#leaving ??= this.#leave(limitMs)

@@ -26,6 +26,7 @@ export interface RegisteredInstance {
   readonly id: string
   /** IPv4 or IPv6 address that callers connect to; the IPv4 address if there are both. */
   readonly address: string
+  /** Port that callers connect to. */
   readonly port: number
   /** TTL of the service's DNS records; undefined: no DNS records, or not known. */
   readonly ttlMs: number | undefined
@@ -37,6 +38,12 @@ export interface RegisteredInstance {
  * - `failed`: not asked in time; an event names what is left behind
  */
 export type DeregistrationResult = 'done' | 'accepted' | 'failed'
+
+/** Options of `deregister`. Default in brackets. */
+export interface DeregisterOptions {
+  /** How long it may take, in ms [5000]. */
+  readonly withinMs?: number | undefined
+}
 
 /** One instance, for a debug endpoint or a log line. Times in ms. */
 export interface InstanceInspection {
@@ -92,10 +99,11 @@ export interface Registration extends AsyncDisposable {
    */
   setHealthy(healthy: boolean | undefined): Promise<void>
   /**
-   * Once, idempotent, never rejects. At any moment: nothing new begins, and what was sent is awaited and taken back.
-   * @param options `withinMs`: how long it may take [5000]
+   * Once: later calls have the first one's result. Never rejects. At any moment: nothing new begins, and what was sent is
+   * awaited and taken back.
+   * @throws InvalidOptionsError at once, for options that are not allowed
    */
-  deregister(options?: { readonly withinMs?: number | undefined }): Promise<DeregistrationResult>
+  deregister(options?: DeregisterOptions): Promise<DeregistrationResult>
   /** State, attributes and errors, as plain JSON. */
   inspect(): RegistrationInspection
 }

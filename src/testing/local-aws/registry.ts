@@ -202,9 +202,19 @@ export class Registry {
     const instance = this.#storedInstance(service, instanceId)
     if (!service.customHealth)
       throw new AwsError('CustomHealthNotFound', `service ${service.name} has no custom health check`)
+    instance.health = health
+  }
+
+  /**
+   * As the API does it: for instances that are known everywhere, and late if the faults say so.
+   * @throws AwsError `ServiceNotFound`, `InstanceNotFound`, `CustomHealthNotFound`
+   */
+  setHealthByApi(service: Service, instanceId: string, health: CustomHealthStatus): void {
+    this.instance(service, instanceId)
     const { healthDelayMs } = this.faults
-    if (healthDelayMs === 0) instance.health = health
-    else this.#later(healthDelayMs, () => (instance.health = health))
+    if (healthDelayMs === 0 || !service.customHealth) return this.setHealth(service, instanceId, health)
+    const instance = this.#storedInstance(service, instanceId)
+    this.#later(healthDelayMs, () => (instance.health = health))
   }
 
   /** What shows later does not show any more. */

@@ -39,8 +39,8 @@ export interface ReadinessOptions {
 }
 
 /**
- * @returns anything but false: ready. May be a promise
- * @throws anything: not ready
+ * Whether the process is ready: not if it returns false, or throws, or a promise of either. The signal aborts when the
+ * check has taken too long.
  */
 export type ReadyFunction = (signal: AbortSignal) => unknown
 

@@ -37,9 +37,7 @@ export const instanceOperations: Readonly<Record<string, Handler>> = {
   UpdateInstanceCustomHealthStatus(registry, input) {
     const service = registry.serviceById(text(input, 'ServiceId'))
     const status = oneOf(input, 'Status', ['HEALTHY', 'UNHEALTHY'])
-    const instanceId = text(input, 'InstanceId')
-    registry.instance(service, instanceId)
-    registry.setHealth(service, instanceId, status)
+    registry.setHealthByApi(service, text(input, 'InstanceId'), status)
     return {}
   },
 

@@ -271,6 +271,7 @@ const STEPS = ['GetService', 'ListInstances', 'RegisterInstance', 'GetOperation'
 const FAULTS = {
   'delayed by 300 ms': { delayMs: 300 },
   throttled: { answer: 'throttle', times: 2 },
+  'denying one request': { answer: 'deny', times: 1 },
   'out of order with 503': { answer: 'unavailable', times: 2 },
   'hung for one request': { answer: 'hang', times: 1 },
   'losing an answer': { answer: 'lose', times: 1 },

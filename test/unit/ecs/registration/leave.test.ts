@@ -34,6 +34,8 @@ const FAULTS = {
   none: {},
   'delayed by 1 s': { delayMs: 1_000 },
   throttled: { answer: 'throttle', times: 2 },
+  // But not DeregisterInstance, or nothing could be taken back.
+  denied: { answer: 'deny', times: 1 },
   '503': { answer: 'unavailable', times: 2 },
   'hung for one request': { answer: 'hang', times: 1 },
   'with a lost answer': { answer: 'lose', times: 1 },
@@ -45,19 +47,22 @@ const ALL = [
 
 describe.each(Object.entries(FAULTS))(
   'SIGTERM at any moment of the start, with the API %s',
-  (_name, fault) => {
+  (kind, fault) => {
     // Each step: before the place is read, GetService, ListInstances, the jitter, RegisterInstance, its operation, after.
     test.each([0, 1, 100, 499, 500, 501, 560, 700, 1_001, 1_500, 2_000, 3_000, 5_000, 9_000])(
       'after %d ms nothing stays registered',
       async (afterMs) => {
-        aws.faults.operations = Object.fromEntries(ALL.map((name) => [name, { ...fault }]))
+        const names = kind === 'denied' ? ALL.slice(0, -1) : ALL
+        aws.faults.operations = Object.fromEntries(names.map((name) => [name, { ...fault }]))
         const registration = start()
         await aws.clock.advance(afterMs)
         const sent = aws.operations.length
         const registering = registration.deregister({ withinMs: 20_000 })
         await aws.clock.advance(30_000)
         expect(await registering).toBe('done')
-        expect(registration.state).toBe('gone')
+        // Denied, it has failed before.
+        expect(registration.state).toBe(registration.error === undefined ? 'gone' : 'failed')
+        if (kind !== 'denied') expect(registration.error).toBeUndefined()
         expect(aws.account.instances(HOST)).toEqual([])
         // Nothing new began: only what takes back, and looks at that.
         expect(aws.operations.slice(sent).filter((name) => name === 'RegisterInstance')).toEqual([])

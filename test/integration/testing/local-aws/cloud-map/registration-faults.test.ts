@@ -95,6 +95,8 @@ test('custom health shows after its delay', async () => {
   )
   expect(aws.instances(HOST)).toMatchObject([{ health: 'HEALTHY' }])
   await expect.poll(() => aws.instances(HOST)[0]?.health).toBe('UNHEALTHY')
+  aws.setHealth(HOST, 'task-1', 'HEALTHY')
+  expect(aws.instances(HOST)).toMatchObject([{ health: 'HEALTHY' }])
 })
 
 test('a service that is deleted and made again keeps its id, and forgets its instances', async () => {
