@@ -26,5 +26,8 @@ export type {
   RegistrationState,
 } from './registration/registration.ts'
 export { RegistrationError, type RegistrationFacts, type RegistrationFailure } from './registration/errors.ts'
+export { gracefulShutdown, type Shutdown } from './shutdown/graceful-shutdown.ts'
+export type { CustomServer, ShutdownOptions, ShutdownServer, Step } from './shutdown/options.ts'
+export type { ShutdownInspection, ShutdownPhase, ShutdownReport } from './shutdown/report.ts'
 
 keepGlobalDispatcher()
