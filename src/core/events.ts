@@ -117,6 +117,14 @@ export interface EventPayloads {
     readonly cut: readonly string[]
     readonly count: number
   }
+  /** Whether ECS leaves this task alone when it scales in or deploys. `error`: why it is not so, though it was asked. */
+  'onehop:protection.changed': {
+    readonly from: string
+    readonly to: string
+    /** Holds at that moment. */
+    readonly holds: number
+    readonly error: Error | undefined
+  }
   /** An attempt goes to the load balancer instead of a task. */
   'onehop:call.fell-back': {
     readonly host: string
@@ -210,6 +218,7 @@ export const eventNames: readonly EventName[] = [
   'onehop:shutdown.too-short',
   'onehop:shutdown.changed',
   'onehop:shutdown.cut',
+  'onehop:protection.changed',
 ]
 
 const channels = new Map<EventName, Channel>(eventNames.map((name) => [name, channel(name)]))

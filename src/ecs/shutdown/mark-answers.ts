@@ -20,9 +20,9 @@ type WriteHead = (this: ServerResponse, status: number, ...rest: Values) => Serv
  */
 export function markResponse(response: ServerResponse, isLast: () => boolean): void {
   if (response.headersSent) return
-  const writeHead = response.writeHead as WriteHead
+  const { writeHead } = response as unknown as { writeHead: WriteHead }
   // Node's own implicit headers come by it, too.
-  const marked: WriteHead = function marked(this: ServerResponse, status, ...rest) {
+  response.writeHead = function withMarks(this: ServerResponse, status: number, ...rest: Values) {
     if (status === SWITCHING_PROTOCOLS || this.headersSent) return writeHead.call(this, status, ...rest)
     const reason = typeof rest[0] === 'string' ? [rest[0]] : []
     const last = isLast()
@@ -31,7 +31,6 @@ export function markResponse(response: ServerResponse, isLast: () => boolean): v
     const headers = markedHeaders(rest.at(-1), last ? [['connection', 'close'], DRAINING] : [DRAINING])
     return writeHead.call(this, status, ...reason, headers)
   }
-  response.writeHead = marked as ServerResponse['writeHead']
 }
 
 type Pair = readonly [name: string, value: unknown]
@@ -56,7 +55,7 @@ export function markStream(stream: ServerHttp2Stream): void {
   for (const name of RESPONDING) {
     const respond = own[name]
     const headersAt = name === 'respond' ? 0 : 1
-    own[name] = function marked(this: ServerHttp2Stream, ...args) {
+    own[name] = function withMark(this: ServerHttp2Stream, ...args) {
       const headers = args[headersAt]
       const marked = Array.isArray(headers)
         ? [...(headers as Values), DRAINING_HEADER, '1']

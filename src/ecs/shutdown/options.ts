@@ -117,7 +117,7 @@ export function readOptions(options: Optional<ShutdownOptions>): ShutdownSetting
     isFound:
       onEcs ||
       registration !== undefined ||
-      // Whoever sets them has callers that look it up by other means.
+      // Set where callers find the task by other means.
       options.ttlMs !== undefined ||
       options.propagationMs !== undefined,
     quietMs: ms('quietMs', 1_000),
@@ -163,7 +163,7 @@ function checkRegistration(path: string, value: unknown): Registration {
 }
 
 function checkStep(path: string, value: unknown): Step {
-  return checkFunction(path, value, 'a function () => unknown') as Step
+  return checkFunction(path, value, 'a function () => unknown')
 }
 
 /** Empty is unset, as for `self()`. */
