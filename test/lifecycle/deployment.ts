@@ -1,7 +1,7 @@
 /** A rolling deployment of four tasks under load, and what its callers saw. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { startLocalAws, type EcsTask, type EcsTaskExit } from 'onehop/testing'
-import { CachingResolver } from '../chaos/caching-resolver.ts'
+import { CachingResolver } from '../../chaos/caching-resolver.ts'
 import { CLIENTS, HOST, OVER_H2C, type ClientName } from './clients/clients.ts'
 import { failedOf, postUntil, type Tally } from './load.ts'
 import type { Times, Way } from './task/leave.ts'

@@ -20,6 +20,8 @@ export function scriptedRegistration({
     calls,
     state,
     registered: Promise.resolve(),
+    error: undefined,
+    inspect: () => ({ state, ready: true, notReady: undefined, instances: [] }),
     instances: [{ service: 'srv-1', id: 'task-1', address: '10.0.11.42', port: 8080, ttlMs }],
     setHealthy: async () => undefined,
     async deregister(options) {

@@ -6,7 +6,7 @@ import type { LookupFunction } from 'node:net'
 import { createClient } from 'onehop'
 import type { LocalAws } from 'onehop/testing'
 import { Pool, request, type Dispatcher } from 'undici'
-import { ca } from '../../support/tls.ts'
+import { ca } from '../../support/transports/tls.ts'
 
 export const HOST = 'orders.shop.local'
 

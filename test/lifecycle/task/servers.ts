@@ -5,7 +5,7 @@ import { createServer as createHttpsServer } from 'node:https'
 import type { Server as NetServer } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { ShutdownServer } from '../../../src/ecs/index.ts'
-import { cert, key } from '../../support/tls.ts'
+import { cert, key } from '../../support/transports/tls.ts'
 import { load } from '../packages/load.ts'
 
 /** What a task can speak, and what it is written in. */

@@ -7,7 +7,7 @@ import type { Server } from 'node:net'
 import { Agent, request } from 'undici'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { leaving, Wire } from '../../../support/leaving.ts'
-import { ca, cert, key } from '../../../support/tls.ts'
+import { ca, cert, key } from '../../../support/transports/tls.ts'
 
 /** Long enough for all that a test asks. */
 const WINDOW = { ttlMs: 500, propagationMs: 0 }
