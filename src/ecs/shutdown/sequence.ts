@@ -9,7 +9,7 @@ import type { ShutdownPhase, ShutdownReport } from './report.ts'
 /** Deregistration counts as done by then, so that the window begins. It is tried again until the window ends. */
 const DEREGISTER_MS = 5_000
 /** For handlers that heed `cutting`. A second signal has to cut within 100 ms. */
-const CUT_GRACE_MS = 50
+const CUT_GRACE_MS = 25
 const MAX_LISTED = 20
 
 /** One shutdown from the signal to the end. `run` is called once. */

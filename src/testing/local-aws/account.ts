@@ -137,17 +137,6 @@ export class Account {
     this.#registry.setHealth(this.#service(host), instanceId, status)
   }
 
-  /** Whether the service has an instance with that id. */
-  has(host: string, instanceId: string): boolean {
-    return this.#service(host).instances.has(instanceId)
-  }
-
-  /** IPv4 addresses of all instances of a service. */
-  addressesOf(host: string): readonly string[] {
-    const instances = [...this.#service(host).instances.values()]
-    return instances.flatMap(({ attributes }) => attributes['AWS_INSTANCE_IPV4'] ?? [])
-  }
-
   #service(host: string): Service {
     const { service, namespace } = this.#parse(host)
     const found = namespace === undefined ? undefined : this.#registry.findService(namespace, service)

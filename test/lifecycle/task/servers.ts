@@ -13,7 +13,7 @@ export type Kind = 'http' | 'https' | 'h2c' | 'fastify' | 'express' | 'koa' | 'n
 
 export interface Service {
   /** As a user passes it to gracefulShutdown. */
-  readonly servers: ShutdownServer
+  readonly servers: ShutdownServer | readonly ShutdownServer[]
   readonly server: NetServer
   listen(port: number, host: string): Promise<unknown>
   /** The framework's own end, where it has one. */
@@ -26,13 +26,27 @@ const MAX_WORK_MS = 8
 const ANSWER = { ok: true, task: process.env['HOST'] }
 
 async function work(path: string): Promise<void> {
-  if (path.startsWith('/slow')) await delay(Number(path.split('=')[1]))
+  if (path.startsWith('/slow')) {
+    console.log('slow work begins')
+    await delay(Number(path.split('=')[1]))
+  }
   else await delay(Math.random() * MAX_WORK_MS)
 }
+
+let isReady = true
 
 /** For servers of Node: the body is read, then answered. */
 export function handle(request: IncomingMessage, response: ServerResponse): void {
   const path = request.url ?? '/'
+  if (path === '/flap') {
+    isReady = !isReady
+    response.end()
+    return
+  }
+  if (path === '/ready') {
+    response.writeHead(isReady ? 200 : 503).end()
+    return
+  }
   if (path === '/endless') {
     response.writeHead(200, { 'content-type': 'text/event-stream' })
     response.write('data: hello\n\n')

@@ -211,13 +211,15 @@ export class TaskRun implements EcsTask {
   async #isReady(): Promise<boolean> {
     const { registeredBy, host } = this.#script
     if (!(await accepts(this.address, this.port))) return false
-    return registeredBy === 'ecs' || this.#world.account.addressesOf(host).includes(this.address)
+    const instances = this.#world.account.instances(host)
+    return registeredBy === 'ecs' || instances.some(({ attributes }) => attributes['AWS_INSTANCE_IPV4'] === this.address)
   }
 
   #deregister(): void {
     const { account } = this.#world
     const { host, registeredBy } = this.#script
-    if (registeredBy === 'ecs' && account.has(host, this.id)) account.deregister(host, this.id)
+    const isThere = account.instances(host).some(({ id }) => id === this.id)
+    if (registeredBy === 'ecs' && isThere) account.deregister(host, this.id)
   }
 }
 
