@@ -70,7 +70,7 @@ export class OneTask implements AsyncDisposable {
   async until(condition: RegExp | (() => boolean)): Promise<void> {
     const holds = condition instanceof RegExp ? (): boolean => condition.test(this.output) : condition
     while (!holds()) {
-      if (this.#child.exitCode !== null) throw new Error(`it ended before ${condition}: ${this.output}`)
+      if (this.#child.exitCode !== null) throw new Error(`it ended before ${String(condition)}: ${this.output}`)
       this.#wake = Promise.withResolvers<void>()
       const timer = setTimeout(() => this.#wake.resolve(), 10)
       await this.#wake.promise

@@ -38,13 +38,13 @@ function originOf({ tls, port }: Reach): string {
 function lookupAt(dns: string): LookupFunction {
   const resolver = new Resolver({ timeout: 1_000, tries: 3 })
   resolver.setServers([dns])
-  return (hostname, options, callback) => {
-    resolver.resolve4(hostname).then(
-      (addresses) => {
-        const address = addresses[Math.floor(Math.random() * addresses.length)] ?? ''
-        if (options.all === true) callback(null, [{ address, family: 4 }])
-        else callback(null, address, 4)
-      },
+  const draw = async (hostname: string): Promise<string> => {
+    const addresses = await resolver.resolve4(hostname)
+    return addresses[Math.floor(Math.random() * addresses.length)] ?? ''
+  }
+  return (hostname, { all }, callback) => {
+    draw(hostname).then(
+      (address) => (all === true ? callback(null, [{ address, family: 4 }]) : callback(null, address, 4)),
       (error: NodeJS.ErrnoException) => callback(error, ''),
     )
   }

@@ -36,7 +36,7 @@ onEvent('onehop:registration.changed', ({ to, error }) => console.log(`${to} ${e
 onEvent('onehop:registration.lost', ({ id, error }) => console.log(`lost ${id}: ${error.message}`))
 // By the process's own clock: a busy machine is late with signals.
 let signalledAt = 0
-process.on('SIGTERM', () => (signalledAt = performance.now()))
+if (way === 'onehop') process.on('SIGTERM', () => (signalledAt = performance.now()))
 onEvent('onehop:shutdown.cut', ({ cut }) =>
   console.log(`cut ${cut.join(', ')}; ${Math.round(performance.now() - signalledAt)} ms after the last signal`),
 )

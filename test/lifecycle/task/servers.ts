@@ -1,4 +1,5 @@
 /** The same small service in each framework. */
+import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createHttp2Server } from 'node:http2'
 import { createServer as createHttpsServer } from 'node:https'
@@ -128,7 +129,8 @@ export const SERVICES: Readonly<Record<Kind, () => Promise<Service>>> = {
     const { default: Koa } = await load<{ default: new () => App }>('koa')
     const app = new Koa()
     app.use(async (context: { url: string; req: IncomingMessage; body: unknown }) => {
-      for await (const _chunk of context.req) continue
+      context.req.resume()
+      await once(context.req, 'end')
       await work(context.url)
       context.body = ANSWER
     })
@@ -149,7 +151,9 @@ export const SERVICES: Readonly<Record<Kind, () => Promise<Service>>> = {
     }
     Post?.('*path')(Orders.prototype, 'create', Object.getOwnPropertyDescriptor(Orders.prototype, 'create'))
     Controller?.()(Orders)
-    class Root {}
+    class Root {
+      readonly name = 'root'
+    }
     Module?.({ controllers: [Orders] })(Root)
     const app = await NestFactory.create(Root, { logger: ['error'] })
     return {
