@@ -45,10 +45,16 @@ export interface Outcome {
   readonly exits: readonly (EcsTaskExit & { readonly output: string })[]
 }
 
-/** @returns the command of a task, and its variables */
-export function taskCommand(orders: TaskOrders): { command: readonly string[]; env: Record<string, string> } {
+/** @returns the command of a task, and its variables; `script` for another program */
+export function taskCommand(
+  orders: TaskOrders,
+  script: string = TASK,
+): {
+  command: readonly string[]
+  env: Record<string, string>
+} {
   return {
-    command: [process.execPath, '--conditions=onehop:source', '--disable-warning=ExperimentalWarning', TASK],
+    command: [process.execPath, '--conditions=onehop:source', '--disable-warning=ExperimentalWarning', script],
     env: { TASK: JSON.stringify(orders) },
   }
 }

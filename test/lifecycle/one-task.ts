@@ -13,6 +13,15 @@ export interface Exit {
   readonly tookMs: number
 }
 
+interface Surroundings {
+  /** Whose Cloud Map it registers in, and whose metadata it has [it is not on ECS]. */
+  readonly aws?: LocalAws
+  /** Further variables. */
+  readonly env?: Readonly<Record<string, string>>
+  /** Another program than `task/main.ts`. */
+  readonly script?: string
+}
+
 const ADDRESS = '127.0.5.1'
 
 export class OneTask implements AsyncDisposable {
@@ -24,9 +33,13 @@ export class OneTask implements AsyncDisposable {
   #signalledAt = Number.NaN
   #wake = Promise.withResolvers<void>()
 
-  private constructor(orders: TaskOrders, port: number, env: Readonly<Record<string, string>>) {
+  private constructor(
+    orders: TaskOrders,
+    port: number,
+    { env = {}, script }: Pick<Surroundings, 'env' | 'script'>,
+  ) {
     this.port = port
-    const { command, env: own } = taskCommand(orders)
+    const { command, env: own } = taskCommand(orders, script)
     const [program = '', ...args] = command
     const { NODE_OPTIONS: _options, ...inherited } = process.env
     const child = spawn(program, args, {
@@ -44,10 +57,9 @@ export class OneTask implements AsyncDisposable {
     })
   }
 
-  /** @param aws whose Cloud Map it registers in, and whose metadata it has */
   static async start(
     orders: TaskOrders,
-    { aws, env = {} }: { readonly aws?: LocalAws; readonly env?: Readonly<Record<string, string>> } = {},
+    { aws, env = {}, script }: Surroundings = {},
   ): Promise<OneTask> {
     if (aws !== undefined) aws.metadata.task.ipv4 = ADDRESS
     const cloud =
@@ -59,7 +71,10 @@ export class OneTask implements AsyncDisposable {
             AWS_ACCESS_KEY_ID: 'AKIALOCALEXAMPLE',
             AWS_SECRET_ACCESS_KEY: 'local',
           }
-    return new OneTask(orders, await freePort(), { ...cloud, ...env })
+    return new OneTask(orders, await freePort(), {
+      env: { ...cloud, ...env },
+      ...(script === undefined ? {} : { script }),
+    })
   }
 
   get origin(): string {

@@ -25,7 +25,7 @@ console.log(`| at SIGTERM | ${CLIENTS.join(' | ')} | the tasks end |`)
 console.log(`|---|${'---|'.repeat(CLIENTS.length + 1)}`)
 for (const [way, note] of ROWS) {
   const kind = way === 'fastify.close()' ? 'fastify' : 'http'
-  const outcome = await deploy({ kind, way, clients: CLIENTS, stopTimeoutMs: 8_000 })
+  const outcome = await deploy({ kind, way, clients: CLIENTS, stopTimeoutMs: 12_000 })
   console.log(`| ${note} | ${CLIENTS.map((client) => failures(outcome, client)).join(' | ')} | ${ends(outcome)} |`)
 }
 

@@ -132,7 +132,8 @@ export class Sequence {
   async #finish({ finishByMs }: Plan, drained: Promise<void>): Promise<readonly string[]> {
     this.#enter('finishing')
     const { finishMs } = this.#settings
-    const ended = Promise.all([drained, ...this.#servers.map((server) => server.stop(this.cutting.signal))])
+    const stop = (server: Drainable): Promise<void> => server.stop(this.cutting.signal).catch(this.failed)
+    const ended = Promise.all([drained, ...this.#servers.map(stop)])
     const limitMs = Math.min(finishMs, finishByMs - this.sinceMs)
     if (await this.#endsWithin(ended, limitMs, this.#hurry.signal)) return []
     const { inFlight } = this
