@@ -41,7 +41,7 @@ describe('examples', () => {
 describe('documents', () => {
   const shown = [
     'README.md',
-    ...readdirSync(`${root}docs`)
+    ...readdirSync(`${root}docs`, { recursive: true, encoding: 'utf8' })
       .map((name) => `docs/${name}`)
       .filter(isMarkdown),
   ].flatMap((document) => {
