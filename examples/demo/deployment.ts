@@ -34,7 +34,9 @@ export async function deploy({ aws }: DemoWorld): Promise<PhaseReport> {
   let over = Number.POSITIVE_INFINITY
   void deployed.then(() => (over = performance.now()))
   const url = `http://${HOST}:${service.port}/v1/payments`
-  const shots = await openLoop([client.fetch, plain], url, PER_SECOND, () => performance.now() > over + 500, ['POST'])
+  const shots = await openLoop([client.fetch, plain], url, PER_SECOND, () => performance.now() > over + 500, [
+    'POST',
+  ])
   agent.destroy()
   const exits = await deployed
   const bad = exits.filter(({ code }) => code !== 0).length
@@ -57,11 +59,17 @@ function plainFetch(agent: Agent, dns: string): typeof fetch {
   }
   return (url, init) =>
     new Promise((resolve, reject) => {
-      const outgoing = request(String(url), { agent, lookup, method: init?.method ?? 'GET' }, (incoming) => {
-        let text = ''
-        incoming.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
-        incoming.once('error', reject).once('end', () => resolve(new Response(text, { status: incoming.statusCode ?? 0 })))
-      })
+      const outgoing = request(
+        url as string,
+        { agent, lookup, method: init?.method ?? 'GET' },
+        (incoming) => {
+          let text = ''
+          incoming.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
+          incoming
+            .once('error', reject)
+            .once('end', () => resolve(new Response(text, { status: incoming.statusCode ?? 0 })))
+        },
+      )
       outgoing.once('error', reject).end(init?.body ?? '')
     })
 }

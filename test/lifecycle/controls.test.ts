@@ -11,11 +11,15 @@ function failed({ tallies }: Outcome, client: Parameters<Outcome['tallies']['get
   return failedOf(tally)
 }
 
-test('server.close() at SIGTERM loses calls of every kept connection, and of new ones until the TTL is over', LIMIT, async () => {
-  const outcome = await deploy({ kind: 'http', way: 'server.close()', stopTimeoutMs: 4_000, posts: 3_000 })
-  expect(failed(outcome, 'undici Pool') + failed(outcome, 'http.Agent, kept')).toBeGreaterThan(0)
-  expect(failed(outcome, 'a connection per call')).toBeGreaterThan(20)
-})
+test(
+  'server.close() at SIGTERM loses calls of every kept connection, and of new ones until the TTL is over',
+  LIMIT,
+  async () => {
+    const outcome = await deploy({ kind: 'http', way: 'server.close()', stopTimeoutMs: 4_000, posts: 3_000 })
+    expect(failed(outcome, 'undici Pool') + failed(outcome, 'http.Agent, kept')).toBeGreaterThan(0)
+    expect(failed(outcome, 'a connection per call')).toBeGreaterThan(20)
+  },
+)
 
 test('a window below deregistration and TTL loses calls', LIMIT, async () => {
   const outcome = await deploy({

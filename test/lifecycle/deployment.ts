@@ -54,7 +54,12 @@ export function taskCommand(
   env: Record<string, string>
 } {
   return {
-    command: [process.execPath, '--conditions=onehop:source', '--disable-warning=ExperimentalWarning', script],
+    command: [
+      process.execPath,
+      '--conditions=onehop:source',
+      '--disable-warning=ExperimentalWarning',
+      script,
+    ],
     env: { TASK: JSON.stringify(orders) },
   }
 }

@@ -57,10 +57,7 @@ export class OneTask implements AsyncDisposable {
     })
   }
 
-  static async start(
-    orders: TaskOrders,
-    { aws, env = {}, script }: Surroundings = {},
-  ): Promise<OneTask> {
+  static async start(orders: TaskOrders, { aws, env = {}, script }: Surroundings = {}): Promise<OneTask> {
     if (aws !== undefined) aws.metadata.task.ipv4 = ADDRESS
     const cloud =
       aws === undefined
@@ -85,7 +82,8 @@ export class OneTask implements AsyncDisposable {
   async until(condition: RegExp | (() => boolean)): Promise<void> {
     const holds = condition instanceof RegExp ? (): boolean => condition.test(this.output) : condition
     while (!holds()) {
-      if (this.#child.exitCode !== null) throw new Error(`it ended before ${String(condition)}: ${this.output}`)
+      if (this.#child.exitCode !== null)
+        throw new Error(`it ended before ${String(condition)}: ${this.output}`)
       this.#wake = Promise.withResolvers<void>()
       const timer = setTimeout(() => this.#wake.resolve(), 10)
       await this.#wake.promise

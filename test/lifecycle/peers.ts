@@ -8,7 +8,12 @@ import installPeers from './install.ts'
 import { failedOf } from './load.ts'
 import type { Way } from './task/leave.ts'
 
-const CLIENTS: readonly ClientName[] = ['undici Pool', 'http.Agent, kept', 'a connection per call', 'onehop, DNS']
+const CLIENTS: readonly ClientName[] = [
+  'undici Pool',
+  'http.Agent, kept',
+  'a connection per call',
+  'onehop, DNS',
+]
 const ROWS: readonly (readonly [Way, note: string])[] = [
   ['nothing', 'no handler'],
   ['server.close()', "`server.close()`, AWS's sample"],
@@ -26,7 +31,9 @@ console.log(`|---|${'---|'.repeat(CLIENTS.length + 1)}`)
 for (const [way, note] of ROWS) {
   const kind = way === 'fastify.close()' ? 'fastify' : 'http'
   const outcome = await deploy({ kind, way, clients: CLIENTS, stopTimeoutMs: 12_000 })
-  console.log(`| ${note} | ${CLIENTS.map((client) => failures(outcome, client)).join(' | ')} | ${ends(outcome)} |`)
+  console.log(
+    `| ${note} | ${CLIENTS.map((client) => failures(outcome, client)).join(' | ')} | ${ends(outcome)} |`,
+  )
 }
 
 function failures({ tallies }: Outcome, client: ClientName): string {

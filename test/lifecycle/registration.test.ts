@@ -51,7 +51,13 @@ async function world(api: Api, orders: Partial<TaskOrders> = {}): Promise<World>
   APIS[api](aws)
   const task = stack.use(
     await OneTask.start(
-      { kind: 'http', way: 'onehop', service: id, ...orders, times: { propagationMs: 200, quietMs: 100, finishMs: 500 } },
+      {
+        kind: 'http',
+        way: 'onehop',
+        service: id,
+        ...orders,
+        times: { propagationMs: 200, quietMs: 100, finishMs: 500 },
+      },
       { aws, env: { ONEHOP_STOP_TIMEOUT_S: String(STOP_TIMEOUT_MS / 1_000) } },
     ),
   )
@@ -124,7 +130,9 @@ describe.concurrent('a task that lives on', () => {
     await task.until(/^registered$/m)
     for (const state of ['UNHEALTHY', 'HEALTHY', 'UNHEALTHY'] as const) {
       await flap()
-      await expect.poll(() => aws.instances(HOST).map(({ health }) => health), { timeout: 20_000 }).toEqual([state])
+      await expect
+        .poll(() => aws.instances(HOST).map(({ health }) => health), { timeout: 20_000 })
+        .toEqual([state])
     }
     task.signal()
     expect(await task.exited).toMatchObject({ code: 0 })

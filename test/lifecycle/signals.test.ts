@@ -17,13 +17,16 @@ async function listening(orders: TaskOrders): Promise<OneTask> {
 }
 
 describe.concurrent('one signal', () => {
-  test.each(['SIGTERM', 'SIGINT'] as const)('%s: off ECS an idle task ends at once, with 0', async (signal) => {
-    await using task = await listening(OFF_ECS)
-    task.signal(signal)
-    expect(await task.exited).toMatchObject({ code: 0, signal: null })
-    // By the process's own clock: a busy machine is late with the exit.
-    expect(Number(/closed after (\d+) ms/.exec(task.output)?.[1])).toBeLessThan(1_000)
-  })
+  test.each(['SIGTERM', 'SIGINT'] as const)(
+    '%s: off ECS an idle task ends at once, with 0',
+    async (signal) => {
+      await using task = await listening(OFF_ECS)
+      task.signal(signal)
+      expect(await task.exited).toMatchObject({ code: 0, signal: null })
+      // By the process's own clock: a busy machine is late with the exit.
+      expect(Number(/closed after (\d+) ms/.exec(task.output)?.[1])).toBeLessThan(1_000)
+    },
+  )
 
   test('before it listens', async () => {
     await using task = await OneTask.start(OFF_ECS)

@@ -1,4 +1,12 @@
-import { checkClock, checkKeys, checkMs, checkNumber, checkOneOf, given, type Optional } from '../../core/check/check.ts'
+import {
+  checkClock,
+  checkKeys,
+  checkMs,
+  checkNumber,
+  checkOneOf,
+  given,
+  type Optional,
+} from '../../core/check/check.ts'
 import { systemClock, systemRandom, type Clock, type Random } from '../../core/clock.ts'
 import { InvalidOptionsError } from '../../core/errors.ts'
 

@@ -99,7 +99,8 @@ class CountedProtection implements TaskProtection {
     } else {
       this.#pausedUntil = clock.now() + PAUSE_MS
       this.#enter('failed', error)
-      if (error.failure === 'throttled' || error.failure === 'outage') this.#renewIn(RENEW_AGAIN_AFTER * periodMs)
+      if (error.failure === 'throttled' || error.failure === 'outage')
+        this.#renewIn(RENEW_AGAIN_AFTER * periodMs)
     }
     return error
   }

@@ -17,7 +17,10 @@ const MAX_SHOWN = 200
 export async function putState(settings: ProtectionSettings, isProtected: boolean): Promise<void> {
   const { uri, clock, random, timeoutMs, minutes } = settings
   if (uri === undefined)
-    throw new ProtectionError('not-on-ecs', 'ECS_AGENT_URI is not set: this process does not run in an ECS task')
+    throw new ProtectionError(
+      'not-on-ecs',
+      'ECS_AGENT_URI is not set: this process does not run in an ECS task',
+    )
   const body = { ProtectionEnabled: isProtected, ...(isProtected ? { ExpiresInMinutes: minutes } : {}) }
   const endsAt = clock.now() + timeoutMs
   for (let attempt = 1; ; attempt++) {
@@ -57,14 +60,21 @@ async function ask(uri: string, body: string, signal: AbortSignal): Promise<void
 interface AgentAnswer {
   readonly protection?: object | null
   /** ECS refused, with status 200. */
-  readonly failure?: { readonly Reason?: string; readonly Detail?: string | null; readonly Arn?: string } | null
+  readonly failure?: {
+    readonly Reason?: string
+    readonly Detail?: string | null
+    readonly Arn?: string
+  } | null
   readonly error?: { readonly Code?: string; readonly Message?: string; readonly Arn?: string } | null
 }
 
 /** By `Reason` of an answer with status 200. */
 const REASONS: Readonly<Record<string, readonly [ProtectionFailure, advice: string]>> = {
   TASK_NOT_VALID: ['no-service', 'only tasks of a service can be protected, and this one is in none'],
-  DEPLOYMENT_BLOCKED: ['blocked', 'tasks that are protected hold a deployment back; ECS protects no more until it goes on'],
+  DEPLOYMENT_BLOCKED: [
+    'blocked',
+    'tasks that are protected hold a deployment back; ECS protects no more until it goes on',
+  ],
 }
 
 function failureOf(status: number, text: string): ProtectionError | undefined {
@@ -78,7 +88,10 @@ function failureOf(status: number, text: string): ProtectionError | undefined {
   const { Code = '', Message = text.slice(0, MAX_SHOWN), Arn = '*' } = answer?.error ?? {}
   const said = `status ${status} ${Code} ${Message}`.replaceAll(/\s+/g, ' ').trim()
   if (status === 403 || Code === 'AccessDeniedException')
-    return new ProtectionError('denied', `the task role must allow ecs:UpdateTaskProtection on ${Arn} (${said})`)
+    return new ProtectionError(
+      'denied',
+      `the task role must allow ecs:UpdateTaskProtection on ${Arn} (${said})`,
+    )
   if (status === 429 || Code === 'ThrottlingException') return new ProtectionError('throttled', said)
   return new ProtectionError('outage', said)
 }

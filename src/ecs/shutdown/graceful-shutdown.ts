@@ -59,7 +59,9 @@ export interface Shutdown extends Disposable {
  *
  * @throws InvalidOptionsError for options, or variables, that are not allowed
  */
-export function gracefulShutdown(options: Optional<ShutdownOptions> & Pick<ShutdownOptions, 'servers'>): Shutdown {
+export function gracefulShutdown(
+  options: Optional<ShutdownOptions> & Pick<ShutdownOptions, 'servers'>,
+): Shutdown {
   return new TaskShutdown(readOptions(options))
 }
 

@@ -183,7 +183,9 @@ function closeSession(session: ServerHttp2Session): void {
 }
 
 function closed(socket: Socket): Promise<void> {
-  return socket.closed ? Promise.resolve() : new Promise((resolve) => void socket.once('close', () => resolve()))
+  return socket.closed
+    ? Promise.resolve()
+    : new Promise((resolve) => void socket.once('close', () => resolve()))
 }
 
 /** Without the query, which may hold anything. */

@@ -42,7 +42,10 @@ function markedHeaders(headers: unknown, added: readonly Pair[]): unknown {
     return Object.fromEntries([...Object.entries(Object(headers) as object).filter(kept), ...added])
   // An array of pairs is not documented, and works.
   if (Array.isArray(headers[0])) return [...(headers as Values[]).filter(kept), ...added]
-  const pairs = Array.from({ length: headers.length / 2 }, (_, at) => headers.slice(2 * at, 2 * at + 2) as Values)
+  const pairs = Array.from(
+    { length: headers.length / 2 },
+    (_, at) => headers.slice(2 * at, 2 * at + 2) as Values,
+  )
   return [...pairs.filter(kept), ...added].flat()
 }
 

@@ -27,11 +27,7 @@ export interface CustomServer {
 }
 
 /** A server of `node:http`, `node:https`, `node:http2`, or what holds one: Fastify (`server`), NestJS (`getHttpServer()`). */
-export type ShutdownServer =
-  | Server
-  | { readonly server: Server }
-  | { getHttpServer(): Server }
-  | CustomServer
+export type ShutdownServer = Server | { readonly server: Server } | { getHttpServer(): Server } | CustomServer
 
 /** Options of `gracefulShutdown`. Defaults in brackets, times in ms. */
 export interface ShutdownOptions {
@@ -176,6 +172,10 @@ function stopTimeoutFrom(env: ShutdownOptions['env']): number {
   if (text === '') return 30_000
   const seconds = Number(text)
   if (!(seconds > 0 && seconds <= MAX_STOP_TIMEOUT_S))
-    throw new InvalidOptionsError(STOP_TIMEOUT, text, 'a number of seconds, as stopTimeout of the task definition')
+    throw new InvalidOptionsError(
+      STOP_TIMEOUT,
+      text,
+      'a number of seconds, as stopTimeout of the task definition',
+    )
   return seconds * 1_000
 }

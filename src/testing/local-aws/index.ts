@@ -1,11 +1,5 @@
 export { startLocalAws } from './start-local-aws.ts'
-export type {
-  LocalAws,
-  LocalAwsOptions,
-  LocalCloudMap,
-  LocalDns,
-  LocalRecords,
-} from './local-aws.ts'
+export type { LocalAws, LocalAwsOptions, LocalCloudMap, LocalDns, LocalRecords } from './local-aws.ts'
 export type {
   LocalInstance,
   LocalNamespaceOptions,

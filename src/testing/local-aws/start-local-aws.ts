@@ -33,9 +33,8 @@ export async function startLocalAws(options: LocalAwsOptions = {}): Promise<Loca
   const metadata = new MetadataServer(localTask({ region, accountId, ...options.task }), clock)
   const services: LocalEcsService[] = []
   const close = async (): Promise<void> => {
-    registry.close()
     await Promise.all(services.map((service) => service.close()))
-    registry.operations.close()
+    registry.close()
     await Promise.all([api.close(), dns.close(), metadata.close()])
   }
   try {

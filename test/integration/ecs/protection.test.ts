@@ -114,7 +114,11 @@ describe('holds', () => {
 })
 
 describe('failures', () => {
-  const FAULTS: readonly (readonly [LocalAws['metadata']['protection']['faults']['answer'], ProtectionFailure, RegExp])[] = [
+  const FAULTS: readonly (readonly [
+    LocalAws['metadata']['protection']['faults']['answer'],
+    ProtectionFailure,
+    RegExp,
+  ])[] = [
     ['denied', 'denied', /ecs:UpdateTaskProtection on arn:aws:ecs:eu-west-1:111122223333:task\/shop\//],
     ['throttled', 'throttled', /status 429/],
     ['canceled', 'outage', /status 504 RequestCanceled/],
@@ -146,10 +150,12 @@ describe('failures', () => {
     const held = task.hold()
     await expect.poll(() => puts().length).toBe(1)
     aws.metadata.protection.faults.clear()
-    await expect.poll(async () => {
-      await clock.advance(100)
-      return puts().length
-    }).toBe(2)
+    await expect
+      .poll(async () => {
+        await clock.advance(100)
+        return puts().length
+      })
+      .toBe(2)
     await held
     expect(task.state).toBe('protected')
   })
@@ -160,7 +166,10 @@ describe('failures', () => {
     const held = task.hold().catch((error: unknown) => error)
     await expect.poll(() => aws.metadata.requests).toBe(1)
     await clock.advance(6_000)
-    expect(await held).toMatchObject({ failure: 'outage', message: expect.stringContaining('6000 ms') as string })
+    expect(await held).toMatchObject({
+      failure: 'outage',
+      message: expect.stringContaining('6000 ms') as string,
+    })
   })
 
   test('after a failure, holds ask again only after a pause', async () => {

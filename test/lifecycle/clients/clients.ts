@@ -25,7 +25,12 @@ export interface Reach {
   readonly h2c: boolean
 }
 
-export type ClientName = 'undici Pool' | 'http.Agent, kept' | 'a connection per call' | 'onehop, DNS' | 'onehop, API'
+export type ClientName =
+  | 'undici Pool'
+  | 'http.Agent, kept'
+  | 'a connection per call'
+  | 'onehop, DNS'
+  | 'onehop, API'
 
 const BODY = JSON.stringify({ items: ['shoes'] })
 const CONNECTIONS = 8

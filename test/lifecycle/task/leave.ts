@@ -58,7 +58,9 @@ export const WAYS: Readonly<
 
   async lightship({ server }) {
     const { createLightship } = await load<{
-      createLightship(options: object): Promise<{ registerShutdownHandler(fn: () => unknown): void; signalReady(): void }>
+      createLightship(
+        options: object,
+      ): Promise<{ registerShutdownHandler(fn: () => unknown): void; signalReady(): void }>
     }>('lightship')
     // Its own health server on any port. Its delay before shutdown is meant for Kubernetes, and off elsewhere.
     const lightship = await createLightship({ port: 0 })
@@ -67,9 +69,9 @@ export const WAYS: Readonly<
   },
 
   async terminus({ server }) {
-    const { default: terminus } = await load<{ default: { createTerminus(server: Server, options: object): void } }>(
-      '@godaddy/terminus',
-    )
+    const { default: terminus } = await load<{
+      default: { createTerminus(server: Server, options: object): void }
+    }>('@godaddy/terminus')
     // Its README's advice: a delay in beforeShutdown, for load balancers to notice.
     terminus.createTerminus(server as Server, { timeout: 5_000, beforeShutdown: () => delay(5_000) })
   },

@@ -25,7 +25,16 @@ export interface TaskOrders {
   readonly secondPort?: number
 }
 
-const { kind, way, times = {}, service, ready, secondPort, hangs = false, exits = true } = JSON.parse(process.env['TASK'] ?? '{}') as TaskOrders
+const {
+  kind,
+  way,
+  times = {},
+  service,
+  ready,
+  secondPort,
+  hangs = false,
+  exits = true,
+} = JSON.parse(process.env['TASK'] ?? '{}') as TaskOrders
 const host = process.env['HOST'] ?? '127.0.0.1'
 const port = Number(process.env['PORT'])
 
@@ -38,7 +47,9 @@ onEvent('onehop:registration.lost', ({ id, error }) => console.log(`lost ${id}: 
 let signalledAt = 0
 if (way === 'onehop') process.on('SIGTERM', () => (signalledAt = performance.now()))
 onEvent('onehop:shutdown.cut', ({ cut }) =>
-  console.log(`cut ${cut.join(', ')}; ${Math.round(performance.now() - signalledAt)} ms after the last signal`),
+  console.log(
+    `cut ${cut.join(', ')}; ${Math.round(performance.now() - signalledAt)} ms after the last signal`,
+  ),
 )
 
 let registration: Registration | undefined
@@ -52,7 +63,11 @@ if (service !== undefined) {
 const app = await SERVICES[kind]()
 const second = secondPort === undefined ? undefined : createServer(handle).listen(secondPort, host)
 const all = second === undefined ? app : { ...app, servers: [app.servers, second].flat() }
-await WAYS[way](hangs ? { ...all, close: () => new Promise(() => undefined) } : all, { ...times, exit: exits }, registration)
+await WAYS[way](
+  hangs ? { ...all, close: () => new Promise(() => undefined) } : all,
+  { ...times, exit: exits },
+  registration,
+)
 console.log('installed')
 await app.listen(port, host)
 console.log('listening')

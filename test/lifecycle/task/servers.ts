@@ -30,8 +30,7 @@ async function work(path: string): Promise<void> {
   if (path.startsWith('/slow')) {
     console.log('slow work begins')
     await delay(Number(path.split('=')[1]))
-  }
-  else await delay(Math.random() * MAX_WORK_MS)
+  } else await delay(Math.random() * MAX_WORK_MS)
 }
 
 let isReady = true
@@ -85,7 +84,10 @@ interface Fastify {
 
 interface App {
   use(...args: readonly unknown[]): void
-  post(path: string, handler: (request: IncomingMessage, response: { json(body: unknown): void }) => unknown): void
+  post(
+    path: string,
+    handler: (request: IncomingMessage, response: { json(body: unknown): void }) => unknown,
+  ): void
   callback(): (request: IncomingMessage, response: ServerResponse) => void
 }
 
@@ -139,10 +141,11 @@ export const SERVICES: Readonly<Record<Kind, () => Promise<Service>>> = {
 
   async nest() {
     await load('reflect-metadata')
-    const { Module, Controller, Post } = await load<Record<string, (...args: unknown[]) => Decorator>>('@nestjs/common')
-    const { NestFactory } = await load<{ NestFactory: { create(module: unknown, options: object): Promise<NestApp> } }>(
-      '@nestjs/core',
-    )
+    const { Module, Controller, Post } =
+      await load<Record<string, (...args: unknown[]) => Decorator>>('@nestjs/common')
+    const { NestFactory } = await load<{
+      NestFactory: { create(module: unknown, options: object): Promise<NestApp> }
+    }>('@nestjs/core')
     class Orders {
       async create(): Promise<object> {
         await work('')

@@ -124,7 +124,8 @@ export class TaskRun implements EcsTask {
     const endsAt = clock.now() + startWithinMs
     while (!(await this.#isReady())) {
       if (this.state === 'STOPPED') throw new Error(`the task ended before it was ready: ${this.output}`)
-      if (clock.now() > endsAt) throw new Error(`the task is not ready in ${startWithinMs} ms: ${this.output}`)
+      if (clock.now() > endsAt)
+        throw new Error(`the task is not ready in ${startWithinMs} ms: ${this.output}`)
       await sleep(clock, LOOK_EVERY_MS)
     }
     if (this.state !== 'PENDING') return
@@ -212,7 +213,10 @@ export class TaskRun implements EcsTask {
     const { registeredBy, host } = this.#script
     if (!(await accepts(this.address, this.port))) return false
     const instances = this.#world.account.instances(host)
-    return registeredBy === 'ecs' || instances.some(({ attributes }) => attributes['AWS_INSTANCE_IPV4'] === this.address)
+    return (
+      registeredBy === 'ecs' ||
+      instances.some(({ attributes }) => attributes['AWS_INSTANCE_IPV4'] === this.address)
+    )
   }
 
   #deregister(): void {

@@ -24,7 +24,12 @@ const ANSWERS: Readonly<Record<string, (response: ServerResponse) => void>> = {
   'writeHead with names and values in turn': (response) =>
     response.writeHead(200, ['connection', 'keep-alive', 'x-own', 'kept']).end('done'),
   'writeHead with pairs': (response) =>
-    response.writeHead(200, [['connection', 'keep-alive'], ['x-own', 'kept']] as never).end('done'),
+    response
+      .writeHead(200, [
+        ['connection', 'keep-alive'],
+        ['x-own', 'kept'],
+      ] as never)
+      .end('done'),
   'setHeader, then writeHead with an object': (response) =>
     response.setHeader('x-own', 'kept').writeHead(200, { connection: 'keep-alive' }).end('done'),
   'setHeader, then writeHead with names and values': (response) =>
@@ -61,7 +66,10 @@ function expectSentAway(head: string, name: string): void {
 
 describe.each(Object.entries(ANSWERS))('HTTP/1.1, %s', (name, answer) => {
   test('a request that comes in while it drains', async () => {
-    const { shutdown, port } = await leaving(createServer((_request, response) => answer(response)), WINDOW)
+    const { shutdown, port } = await leaving(
+      createServer((_request, response) => answer(response)),
+      WINDOW,
+    )
     const before = await Wire.open(port)
     before.ask()
     expect(await before.until(/\r\n\r\n.*(done|0\r\n\r\n)|204.*\r\n\r\n/s)).not.toContain('x-onehop-draining')
@@ -177,7 +185,8 @@ test('HTTP/2 in plain text: streams of the core API and of the compatibility API
   const server = createHttp2Server()
   const release: (() => void)[] = []
   server.on('stream', (stream, headers) => {
-    if (headers[':path'] === '/later') release.push(() => stream.respond({ ':status': 200, 'x-own': 'kept' }, { endStream: true }))
+    if (headers[':path'] === '/later')
+      release.push(() => stream.respond({ ':status': 200, 'x-own': 'kept' }, { endStream: true }))
     else if (headers[':path'] === '/stream') stream.respond({ 'x-own': 'kept' }, { endStream: true })
   })
   server.on('request', (incoming, response) => {

@@ -242,11 +242,13 @@ describe('requests under way', () => {
 describe('steps', () => {
   test('run in order, and one that fails holds none back', async () => {
     const seen: string[] = []
-    const step = (name: string, fails = false) => async (): Promise<void> => {
-      await delay(5)
-      seen.push(name)
-      if (fails) throw new Error(`${name} failed`)
-    }
+    const step =
+      (name: string, fails = false) =>
+      async (): Promise<void> => {
+        await delay(5)
+        seen.push(name)
+        if (fails) throw new Error(`${name} failed`)
+      }
     const { shutdown } = await leaving(answering(), {
       onDrain: [step('drain 1', true), step('drain 2')],
       onClose: [step('close 1'), step('close 2', true), step('close 3')],

@@ -20,7 +20,10 @@ beforeEach(async () => {
 })
 afterEach(() => aws.close())
 
-function start(graceMs: number | 'fails', options: Partial<EcsServiceOptions> = {}): Promise<LocalEcsService> {
+function start(
+  graceMs: number | 'fails',
+  options: Partial<EcsServiceOptions> = {},
+): Promise<LocalEcsService> {
   return aws.startEcsService({
     ...{ command: [process.execPath, '-e', TASK], host: HOST, tasks: 2, env: { GRACE: String(graceMs) } },
     ...options,
