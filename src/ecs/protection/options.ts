@@ -1,6 +1,7 @@
 import {
   checkClock,
   checkKeys,
+  checkMethods,
   checkMs,
   checkNumber,
   checkOneOf,
@@ -9,6 +10,7 @@ import {
 } from '../../core/check/check.ts'
 import { systemClock, systemRandom, type Clock, type Random } from '../../core/clock.ts'
 import { InvalidOptionsError } from '../../core/errors.ts'
+import { checkEnv } from '../metadata/options.ts'
 
 /** Options of `protectTask`. Defaults in brackets. */
 export interface ProtectionOptions {
@@ -48,8 +50,10 @@ export function readOptions(options: Optional<ProtectionOptions>): ProtectionSet
       checkOneOf(path, value, ['go-on', 'reject']),
     ),
     clock: given('clock', options.clock, systemClock, checkClock),
-    random: options.random ?? systemRandom,
-    uri: agentUri(options.env ?? process.env),
+    random: given('random', options.random, systemRandom, (path, value) =>
+      checkMethods<Random>(path, value, ['next'], 'randomness with next()'),
+    ),
+    uri: agentUri(given('env', options.env, process.env, checkEnv)),
   }
 }
 

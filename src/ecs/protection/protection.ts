@@ -17,7 +17,7 @@ const RENEW_AGAIN_AFTER = 0.05
 /** After a failure, holds do not ask again for this long. */
 const PAUSE_MS = 5_000
 
-/** `failed`: there are holds, and ECS does not protect the task. */
+/** `failed`: there are holds, and ECS refused, or did not answer. After a renewal that failed, protection ends by itself. */
 export type ProtectionState = 'off' | 'protecting' | 'protected' | 'releasing' | 'failed'
 
 /** What `protectTask()` returns. */
@@ -54,6 +54,8 @@ class CountedProtection implements TaskProtection {
   #timer: Timer | undefined
   #renewal: Timer | undefined
   #pausedUntil = Number.NEGATIVE_INFINITY
+  /** What ECS was told last, renewals that failed left aside. */
+  #protectedUntil = Number.NEGATIVE_INFINITY
 
   constructor(settings: ProtectionSettings) {
     this.#settings = settings
@@ -94,6 +96,7 @@ class CountedProtection implements TaskProtection {
     this.#renewal?.cancel()
     const periodMs = minutes * MS_PER_MINUTE
     if (error === undefined) {
+      this.#protectedUntil = clock.now() + periodMs
       this.#enter('protected')
       this.#renewIn(RENEW_AT * periodMs)
     } else {
@@ -114,14 +117,15 @@ class CountedProtection implements TaskProtection {
   async #release(): Promise<void> {
     this.#renewal?.cancel()
     this.#protected = undefined
-    const wasProtected = this.state !== 'failed'
-    if (wasProtected) {
-      this.#enter('releasing')
-      // Nothing is lost if it fails: protection ends by itself.
-      const error = await this.#put(false)
-      if (this.#protected !== undefined) return
-      this.#enter('off', error)
-    } else this.#enter('off')
+    // After a renewal that failed, there is something to release all the same.
+    if (this.state === 'failed' && this.#settings.clock.now() >= this.#protectedUntil) {
+      this.#enter('off')
+      return
+    }
+    this.#enter('releasing')
+    // Nothing is lost if it fails: protection ends by itself.
+    const error = await this.#put(false)
+    if (this.#protected === undefined) this.#enter('off', error)
   }
 
   #put(isProtected: boolean): Promise<ProtectionError | undefined> {

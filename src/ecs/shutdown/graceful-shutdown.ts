@@ -141,7 +141,8 @@ class TaskShutdown implements Shutdown {
   }
 
   async #run(reason: string): Promise<ShutdownReport> {
-    this.#plan = this.#planNow()
+    // Never registered: no caller knows the task.
+    this.#plan = this.#planNow(this.#settings.registration?.state !== 'waiting')
     const report = await this.#sequence.run(reason, this.#plan)
     this.#signals.end()
     // After those that wait for the report.
@@ -149,13 +150,11 @@ class TaskShutdown implements Shutdown {
     return report
   }
 
-  #planNow(): Plan {
+  #planNow(isKnown = true): Plan {
     const { registration, ttlMs, isFound } = this.#settings
     const ttls = (registration?.instances ?? []).flatMap((instance) => instance.ttlMs ?? [])
-    // Never registered: no caller knows the task.
-    const isUnknown = registration?.state === 'waiting'
     return planOf(
-      { ...this.#settings, isFound: isFound && !isUnknown },
+      { ...this.#settings, isFound: isFound && isKnown },
       ttlMs ?? (ttls.length === 0 ? DEFAULT_TTL_MS : Math.max(...ttls)),
     )
   }

@@ -13,6 +13,7 @@ import {
 } from '../../core/check/check.ts'
 import { systemClock, type Clock } from '../../core/clock.ts'
 import { InvalidOptionsError } from '../../core/errors.ts'
+import { checkEnv } from '../metadata/options.ts'
 import type { Registration } from '../registration/registration.ts'
 
 /** Anything that takes work and is no server of Node: grpc-js, WebSocket servers, queue consumers. */
@@ -98,7 +99,7 @@ const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR2', 'SIGBREAK'
 /** @throws InvalidOptionsError for options, or variables, that are not allowed */
 export function readOptions(options: Optional<ShutdownOptions>): ShutdownSettings {
   checkKeys('', options, KEYS)
-  const env = options.env ?? process.env
+  const env = given('env', options.env, process.env, checkEnv)
   const registration =
     options.registration === undefined ? undefined : checkRegistration('registration', options.registration)
   const onEcs = isSet(env, 'ECS_CONTAINER_METADATA_URI_V4') || isSet(env, 'ECS_CONTAINER_METADATA_URI')

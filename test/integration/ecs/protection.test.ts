@@ -113,6 +113,20 @@ describe('holds', () => {
   })
 })
 
+test('after a renewal that failed, the end of the last hold releases what is left', async () => {
+  const task = protection({ timeoutMs: 500, lingerMs: 0 })
+  const hold = await task.hold()
+  aws.metadata.protection.faults.answer = 'blocked'
+  await clock.advance(4 * MINUTE)
+  await expect.poll(() => task.state).toBe('failed')
+  expect(aws.metadata.protection.enabled).toBe(true)
+  aws.metadata.protection.faults.clear()
+  await hold[Symbol.asyncDispose]()
+  await clock.advance(1)
+  await expect.poll(() => task.state).toBe('off')
+  expect(puts().at(-1)).toEqual(OFF)
+})
+
 describe('failures', () => {
   const FAULTS: readonly (readonly [
     LocalAws['metadata']['protection']['faults']['answer'],

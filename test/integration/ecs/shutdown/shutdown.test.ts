@@ -383,6 +383,10 @@ describe('too short a time', () => {
     gracefulShutdown({ servers: answering(), signals: [], env: {}, registration })
     await expect.poll(() => events.length).toBe(2)
     expect(events[1]).toMatchObject({ neededMs: 79_000 })
+    // One that waits to become ready does not hide it.
+    const waiting = scriptedRegistration({ ttlMs: undefined, state: 'waiting' })
+    gracefulShutdown({ servers: answering(), signals: [], env: {}, registration: waiting, ttlMs: 60_000 })
+    expect(events[2]).toMatchObject({ neededMs: 79_000 })
   })
 })
 
