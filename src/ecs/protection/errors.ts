@@ -1,7 +1,7 @@
 import { OnehopError } from '../../core/errors.ts'
 
 /**
- * - `not-on-ecs`: there is no agent to ask
+ * - `not-on-ecs`: the agent's address is not known
  * - `denied`: the task has no role, or the role lacks `ecs:UpdateTaskProtection`
  * - `no-service`: no service started the task, so nothing scales it in
  * - `blocked`: tasks that are protected hold a deployment back, and ECS protects no more

@@ -54,7 +54,7 @@ class CountedProtection implements TaskProtection {
   #timer: Timer | undefined
   #renewal: Timer | undefined
   #pausedUntil = Number.NEGATIVE_INFINITY
-  /** What ECS was told last, renewals that failed left aside. */
+  /** End of the last protection that ECS granted, on the clock. */
   #protectedUntil = Number.NEGATIVE_INFINITY
 
   constructor(settings: ProtectionSettings) {
@@ -117,7 +117,7 @@ class CountedProtection implements TaskProtection {
   async #release(): Promise<void> {
     this.#renewal?.cancel()
     this.#protected = undefined
-    // After a renewal that failed, there is something to release all the same.
+    // A renewal that failed leaves protection that is still to be released.
     if (this.state === 'failed' && this.#settings.clock.now() >= this.#protectedUntil) {
       this.#enter('off')
       return

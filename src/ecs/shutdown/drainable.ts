@@ -23,7 +23,7 @@ export interface Drainable {
   release(): void
 }
 
-/** Something else than a server of Node. What it has under way is not known. */
+/** Anything else than a server of Node. Its requests under way are not known. */
 export class CustomDrainable implements Drainable {
   readonly inFlight = 0
   readonly lastArrivalAt: number = Number.NEGATIVE_INFINITY
@@ -52,7 +52,7 @@ export class CustomDrainable implements Drainable {
   }
 
   release(): void {
-    // There are no listeners.
+    // It has no listeners to take off.
   }
 
   async #run(step: () => unknown): Promise<void> {

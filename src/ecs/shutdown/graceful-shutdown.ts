@@ -28,7 +28,7 @@ const DEFAULT_TTL_MS = 10_000
 export interface Shutdown extends Disposable {
   /** How far it is. */
   readonly phase: ShutdownPhase
-  /** For health checks: false from the signal on. Answer them with 200 all the same if an ALB asks: it drains by itself. */
+  /** For health checks: false from the signal on. An ALB drains by itself: go on answering it with 200. */
   readonly ready: boolean
   /** Aborts with the signal: end long polls, server-sent events and loops that take work. */
   readonly draining: AbortSignal

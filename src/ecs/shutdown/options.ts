@@ -16,7 +16,7 @@ import { InvalidOptionsError } from '../../core/errors.ts'
 import { checkEnv } from '../metadata/options.ts'
 import type { Registration } from '../registration/registration.ts'
 
-/** Anything that takes work and is no server of Node: grpc-js, WebSocket servers, queue consumers. */
+/** Anything else that takes work: grpc-js, WebSocket servers, queue consumers. */
 export interface CustomServer {
   /** Called at the signal: send callers or work elsewhere, and go on serving. */
   drain?(): unknown

@@ -2,7 +2,7 @@ import type { ShutdownSettings } from './options.ts'
 
 /** How a shutdown divides the time until SIGKILL. In ms. */
 export interface Plan {
-  /** After deregistration: until nobody resolves the task any more, as far as it fits. 0: nobody finds it. */
+  /** After deregistration: until no caller resolves the task any more, as far as it fits. 0: no caller finds it. */
   readonly windowMs: number
   /** What `windowMs` would be with time enough. */
   readonly wantedWindowMs: number

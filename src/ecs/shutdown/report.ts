@@ -17,7 +17,7 @@ export interface ShutdownReport {
   readonly tookMs: number
   /** How long the task took requests after the signal. */
   readonly servedMs: number
-  /** `none`: there is no registration. `pending`: not settled yet. */
+  /** `none`: without a registration. `pending`: not settled yet. */
   readonly deregistration: DeregistrationResult | 'none' | 'pending'
   /** Requests and connections that were broken, e.g. `GET /export`: at most 20, and how many there were. */
   readonly cut: readonly string[]

@@ -27,14 +27,14 @@ export interface EcsTask {
   readonly id: string
   /** A loopback address of its own. */
   readonly address: string
-  /** What it has to listen on. */
+  /** The port to listen on. */
   readonly port: number
   /** Of its process. */
   readonly pid: number | undefined
   readonly state: EcsTaskState
   /** Its own metadata endpoint, with its protection. */
   readonly metadata: LocalMetadata
-  /** What it has written to stdout and stderr. */
+  /** Its stdout and stderr so far. */
   readonly output: string
   /** Settles when its process has ended. */
   readonly exited: Promise<EcsTaskExit>

@@ -26,7 +26,7 @@ describe('the window', () => {
     const { shutdown, port } = await leaving(answering())
     const report = await shutdown.begin('Ctrl-C')
     expect(report).toMatchObject({ reason: 'Ctrl-C', deregistration: 'none', cutCount: 0, exitCode: 0 })
-    expect(report.tookMs).toBeLessThan(QUICK.quietMs)
+    expect(report.servedMs).toBeLessThan(QUICK.quietMs)
     expect(await isRefused(port)).toBe(true)
   })
 
