@@ -16,6 +16,8 @@ export interface Exit {
 interface Surroundings {
   /** Whose Cloud Map it registers in, and whose metadata it has [it is not on ECS]. */
   readonly aws?: LocalAws
+  /** [a free one] */
+  readonly port?: number
   /** Further variables. */
   readonly env?: Readonly<Record<string, string>>
   /** Another program than `task/main.ts`. */
@@ -57,7 +59,10 @@ export class OneTask implements AsyncDisposable {
     })
   }
 
-  static async start(orders: TaskOrders, { aws, env = {}, script }: Surroundings = {}): Promise<OneTask> {
+  static async start(
+    orders: TaskOrders,
+    { aws, env = {}, script, port }: Surroundings = {},
+  ): Promise<OneTask> {
     if (aws !== undefined) aws.metadata.task.ipv4 = ADDRESS
     const cloud =
       aws === undefined
@@ -68,7 +73,7 @@ export class OneTask implements AsyncDisposable {
             AWS_ACCESS_KEY_ID: 'AKIALOCALEXAMPLE',
             AWS_SECRET_ACCESS_KEY: 'local',
           }
-    return new OneTask(orders, await freePort(), {
+    return new OneTask(orders, port ?? (await freePort()), {
       env: { ...cloud, ...env },
       ...(script === undefined ? {} : { script }),
     })

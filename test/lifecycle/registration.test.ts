@@ -42,6 +42,8 @@ const LATE: readonly Moment[] = [
 interface World extends AsyncDisposable {
   readonly aws: LocalAws
   readonly task: OneTask
+  /** Id of the service. */
+  readonly service: string
 }
 
 async function world(api: Api, orders: Partial<TaskOrders> = {}): Promise<World> {
@@ -61,7 +63,7 @@ async function world(api: Api, orders: Partial<TaskOrders> = {}): Promise<World>
       { aws, env: { ONEHOP_STOP_TIMEOUT_S: String(STOP_TIMEOUT_MS / 1_000) } },
     ),
   )
-  return { aws, task, [Symbol.asyncDispose]: () => stack.disposeAsync() }
+  return { aws, task, service: id, [Symbol.asyncDispose]: () => stack.disposeAsync() }
 }
 
 /** What the API says is registered, once every operation has ended. */
@@ -134,6 +136,53 @@ describe.concurrent('a task that lives on', () => {
         .poll(() => aws.instances(HOST).map(({ health }) => health), { timeout: 20_000 })
         .toEqual([state])
     }
+    task.signal()
+    expect(await task.exited).toMatchObject({ code: 0 })
+    expect(await registered(aws)).toEqual([])
+  })
+
+  test('without a role it drains and ends as ever', async () => {
+    await using aws = await startLocalAws()
+    const { id } = aws.addService(HOST, { ttlSeconds: 1 })
+    const none = { AWS_ACCESS_KEY_ID: '', AWS_SECRET_ACCESS_KEY: '', HOME: '/nonexistent' }
+    await using task = await OneTask.start(
+      { kind: 'http', way: 'onehop', service: id, times: { propagationMs: 100, quietMs: 0 } },
+      { aws, env: { ...none, ONEHOP_STOP_TIMEOUT_S: String(STOP_TIMEOUT_MS / 1_000) } },
+    )
+    await task.until(/^failed .*credentials/m)
+    task.signal()
+    const { code, tookMs } = await task.exited
+    expect(code).toBe(0)
+    expect(tookMs).toBeLessThan(STOP_TIMEOUT_MS)
+  })
+
+  test('what a killed task left is removed by the one that gets its address', async () => {
+    await using stage = await world('well')
+    const { aws, task } = stage
+    await task.until(/^registered$/m)
+    const [orphan] = aws.instances(HOST)
+    task.signal('SIGKILL')
+    await task.exited
+    expect(await registered(aws)).toEqual([orphan?.id])
+    aws.metadata.task.taskId = 'c0ffee9b7d1e4c38a6b90d2f1e7c8a44'
+    await using heir = await OneTask.start(
+      { kind: 'http', way: 'onehop', service: stage.service, times: { propagationMs: 100, quietMs: 0 } },
+      { aws, port: task.port },
+    )
+    await heir.until(/^registered$/m)
+    expect(await registered(aws)).toEqual(['c0ffee9b7d1e4c38a6b90d2f1e7c8a44'])
+    heir.signal()
+    expect(await heir.exited).toMatchObject({ code: 0 })
+    expect(await registered(aws)).toEqual([])
+  })
+
+  test('a service that is deleted and made again gets its instance again', async () => {
+    await using stage = await world('well', { verifyMs: 300 })
+    const { aws, task } = stage
+    await task.until(/^registered$/m)
+    aws.deleteService(HOST)
+    aws.addService(HOST, { ttlSeconds: 1, id: stage.service })
+    await expect.poll(() => aws.instances(HOST).length, { timeout: 20_000 }).toBe(1)
     task.signal()
     expect(await task.exited).toMatchObject({ code: 0 })
     expect(await registered(aws)).toEqual([])

@@ -17,6 +17,8 @@ export interface TaskOrders {
   readonly service?: string
   /** Path of its readiness checks [none: ready at once]. */
   readonly ready?: string
+  /** Between looks at what is registered, in ms [60000]. */
+  readonly verifyMs?: number
   /** Whether `onClose` never ends [false]. */
   readonly hangs?: boolean
   /** [true] */
@@ -34,6 +36,7 @@ const {
   secondPort,
   hangs = false,
   exits = true,
+  verifyMs,
 } = JSON.parse(process.env['TASK'] ?? '{}') as TaskOrders
 const host = process.env['HOST'] ?? '127.0.0.1'
 const port = Number(process.env['PORT'])
@@ -57,6 +60,7 @@ if (service !== undefined) {
   const ports = secondPort === undefined ? [port] : [port, secondPort]
   registration = register({
     services: ports.map((each) => ({ service, port: each })),
+    verifyMs,
     ...(ready === undefined ? {} : { ready, readiness: { everyMs: 100, fails: 1 } }),
   })
 }
