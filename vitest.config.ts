@@ -20,7 +20,7 @@ const config: ViteUserConfig = defineConfig({
           name: 'main',
           include: ['test/**/*.test.ts'],
           exclude: [
-            ...['package', 'fuzz', 'peers', 'chaos', 'contract'],
+            ...['package', 'fuzz', 'peers', 'chaos', 'contract', 'lifecycle'],
             ...['unit/simulation', 'integration/benchmarks'],
           ].map((name) => `test/${name}/**`),
         },
@@ -78,6 +78,18 @@ const config: ViteUserConfig = defineConfig({
           testTimeout: 60_000,
           // They wait more than they work: for TTLs, and for a server to notice that another is gone.
           maxWorkers: 4,
+        },
+      },
+      {
+        extends: true,
+        // Deployments of real processes under load: two at a time fill two cores.
+        test: {
+          name: 'lifecycle',
+          include: ['test/lifecycle/**/*.test.ts'],
+          globalSetup: ['test/lifecycle/install.ts'],
+          testTimeout: 60_000,
+          maxWorkers: 2,
+          sequence: { groupOrder: 3 },
         },
       },
       {

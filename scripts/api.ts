@@ -6,15 +6,16 @@
  * `scripts/api/`, with a lock file of their own, and are installed on first use.
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { installPackages } from './private-packages.ts'
 
 const root = join(import.meta.dirname, '..')
 const tool = join(import.meta.dirname, 'api')
 const reference = join(root, 'docs/api')
 
-if (!isInstalled()) run('npm', ['ci', '--prefix', tool, '--no-audit', '--no-fund'])
+installPackages(tool)
 if (process.argv.includes('--check')) check()
 else writeTo(reference)
 
@@ -45,13 +46,6 @@ function check(): void {
     `docs/api is out of date (${outdated.join(', ')}): run npm run docs:api and commit the result`,
   )
   process.exitCode = 1
-}
-
-/** npm leaves a lock file in `node_modules`, written last: one older than the committed one is of another version. */
-function isInstalled(): boolean {
-  const installed = join(tool, 'node_modules/.package-lock.json')
-  const committed = join(tool, 'package-lock.json')
-  return existsSync(installed) && statSync(installed).mtimeMs >= statSync(committed).mtimeMs
 }
 
 function contentsOf(folder: string): ReadonlyMap<string, string> {

@@ -37,13 +37,14 @@ export async function shoot(fetch: Fetch, url: string, method: 'GET' | 'POST'): 
 
 /**
  * Requests on a schedule, however long each takes, as users arrive. A closed loop would slow down with the service
- * and hide the worst moments. GET and POST alternate, and so do the clients.
+ * and hide the worst moments. The methods alternate, and so do the clients.
  */
 export async function openLoop(
   fetches: readonly Fetch[],
   url: string,
   perSecond: number,
   until: (shots: readonly Shot[], seconds: number) => boolean,
+  methods: readonly ('GET' | 'POST')[] = ['GET', 'POST'],
 ): Promise<Shot[]> {
   const shots: Shot[] = []
   const pending: Promise<unknown>[] = []
@@ -51,8 +52,9 @@ export async function openLoop(
   for (let count = 0; !until(shots, (performance.now() - start) / 1_000); count++) {
     const early = start + (count * 1_000) / perSecond - performance.now()
     if (early > 1) await delay(early)
-    const fetch = fetches[(count >> 1) % fetches.length] as Fetch
-    pending.push(shoot(fetch, url, count % 2 === 0 ? 'GET' : 'POST').then((shot) => shots.push(shot)))
+    const method = methods[count % methods.length] ?? 'GET'
+    const fetch = fetches[Math.floor(count / methods.length) % fetches.length] as Fetch
+    pending.push(shoot(fetch, url, method).then((shot) => shots.push(shot)))
   }
   await Promise.all(pending)
   return shots

@@ -2,6 +2,7 @@
  * The phases of the demo. Each is a function that lists in `problems` what did not happen as it should.
  */
 import { AttemptsExhaustedError } from 'onehop'
+import { deploy } from './deployment.ts'
 import { closedLoop, openLoop, percentile, shoot, type Shot } from './load.ts'
 import { phaseReport, round, type PhaseReport } from './report.ts'
 import type { DemoWorld } from './world.ts'
@@ -65,6 +66,15 @@ export const phases: readonly Phase[] = [
       'A probe tests an ejected task after 1 s, then 2, 4, 8 s and so on, up to 30 s. The time measured here is what ' +
       'was left of that wait.',
     run: restore,
+  },
+  {
+    name: 'deploy',
+    says: 'all three tasks of another service are replaced under POST load; each leaves by gracefulShutdown()',
+    explains:
+      'POSTs are not retried once they are sent, and http.Agent knows nothing of Cloud Map. A task that leaves answers ' +
+      'with connection: close, and serves on until no DNS answer names it: deregistration (1 s after SIGTERM here), ' +
+      'propagation and TTL. So no call fails.',
+    run: deploy,
   },
   {
     name: 'compare',

@@ -89,6 +89,42 @@ export interface EventPayloads {
   }
   /** A failure was handed to the caller although a retry was allowed, because the budget was spent. */
   'onehop:retry.over-budget': { readonly host: string; readonly method: string; readonly outcome: Outcome }
+  /** At the start: SIGKILL would come before a shutdown that loses no call is over. The window shrinks to `windowMs`. */
+  'onehop:shutdown.too-short': {
+    /** What `stopTimeout` should be at least. */
+    readonly neededMs: number
+    readonly stopTimeoutMs: number
+    readonly windowMs: number
+    readonly wantedWindowMs: number
+  }
+  /** A shutdown goes on: `draining`, `finishing`, `closing`, `closed`. */
+  'onehop:shutdown.changed': {
+    readonly from: string
+    readonly to: string
+    /** `SIGTERM` */
+    readonly reason: string
+    /** Since the signal. */
+    readonly sinceMs: number
+    /** Requests and upgraded connections under way. */
+    readonly inFlight: number
+  }
+  /** Requests were broken, since they took longer than `finishMs`, or a second signal came. */
+  'onehop:shutdown.cut': {
+    readonly reason: string
+    /** Under way when `cutting` aborted. */
+    readonly inFlight: number
+    /** What was broken, e.g. `GET /export`: at most 20. */
+    readonly cut: readonly string[]
+    readonly count: number
+  }
+  /** Whether ECS leaves this task alone when it scales in or deploys. `error`: why it is not so, though it was asked. */
+  'onehop:protection.changed': {
+    readonly from: string
+    readonly to: string
+    /** Holds at that moment. */
+    readonly holds: number
+    readonly error: Error | undefined
+  }
   /** An attempt goes to the load balancer instead of a task. */
   'onehop:call.fell-back': {
     readonly host: string
@@ -179,6 +215,10 @@ export const eventNames: readonly EventName[] = [
   'onehop:registration.orphan-removed',
   'onehop:registration.denied',
   'onehop:health.changed',
+  'onehop:shutdown.too-short',
+  'onehop:shutdown.changed',
+  'onehop:shutdown.cut',
+  'onehop:protection.changed',
 ]
 
 const channels = new Map<EventName, Channel>(eventNames.map((name) => [name, channel(name)]))

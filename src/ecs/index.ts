@@ -27,5 +27,11 @@ export type {
   RegistrationState,
 } from './registration/registration.ts'
 export { RegistrationError, type RegistrationFacts, type RegistrationFailure } from './registration/errors.ts'
+export { gracefulShutdown, type Shutdown } from './shutdown/graceful-shutdown.ts'
+export type { CustomServer, ShutdownOptions, ShutdownServer, Step } from './shutdown/options.ts'
+export type { ShutdownInspection, ShutdownPhase, ShutdownReport } from './shutdown/report.ts'
+export { protectTask, type ProtectionState, type TaskProtection } from './protection/protection.ts'
+export { ProtectionError, type ProtectionFailure } from './protection/errors.ts'
+export type { ProtectionOptions } from './protection/options.ts'
 
 keepGlobalDispatcher()

@@ -24,7 +24,7 @@ const PRINTS: Record<string, readonly string[]> = {
 
 describe('examples', () => {
   const files = readdirSync(`${root}examples`).filter(
-    (name) => name.endsWith('.ts') && !/world|\.test\./.test(name),
+    (name) => name.endsWith('.ts') && !/world|service|\.test\./.test(name),
   )
 
   test('all of them are known here', () => {
@@ -41,7 +41,7 @@ describe('examples', () => {
 describe('documents', () => {
   const shown = [
     'README.md',
-    ...readdirSync(`${root}docs`)
+    ...readdirSync(`${root}docs`, { recursive: true, encoding: 'utf8' })
       .map((name) => `docs/${name}`)
       .filter(isMarkdown),
   ].flatMap((document) => {

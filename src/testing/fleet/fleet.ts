@@ -1,5 +1,4 @@
 import type { RequestListener } from 'node:http'
-import { createServer } from 'node:net'
 import {
   checkArray,
   checkBoolean,
@@ -10,6 +9,7 @@ import {
   given,
 } from '../../core/check/check.ts'
 import { ClosedError, InvalidOptionsError } from '../../core/errors.ts'
+import { canListenOn } from './can-listen.ts'
 import { startTaskProcess } from './fleet-process.ts'
 import { startLocalTask, type FleetTask, type TaskPlace } from './fleet-task.ts'
 import type { TaskTls } from './task-server.ts'
@@ -172,12 +172,4 @@ function placeOf(index: number, manyAddresses: boolean, zones: readonly string[]
     address: manyAddresses ? `127.0.1.${index + 1}` : '127.0.0.1',
     backAddress: manyAddresses ? `127.0.2.${index + 1}` : '127.0.0.1',
   }
-}
-
-function canListenOn(address: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer()
-    server.once('error', () => resolve(false))
-    server.listen(0, address, () => server.close(() => resolve(true)))
-  })
 }

@@ -9,8 +9,9 @@ import type {
 import type { CloudMapFaults } from './cloud-map/faults.ts'
 import type { DnsFaults } from './dns/faults.ts'
 import type { QueryFilter } from './dns/server.ts'
-import type { MetadataFaults } from './metadata/faults.ts'
+import type { LocalMetadata } from './metadata/local-metadata.ts'
 import type { CustomHealthStatus } from './model.ts'
+import type { EcsServiceOptions, LocalEcsService } from './ecs/service.ts'
 import type { LocalTask } from './ecs/task.ts'
 
 /** Options of `startLocalAws`. Defaults in brackets. */
@@ -55,31 +56,6 @@ export interface LocalDns {
   countQueries(filter?: QueryFilter): number
   /** Makes DNS fail or answer late. */
   readonly faults: DnsFaults
-}
-
-/** The metadata endpoint of one ECS task. */
-export interface LocalMetadata {
-  /** What `ECS_CONTAINER_METADATA_URI_V4` holds in the first container of the task. */
-  readonly uriV4: string
-  /** The same for `ECS_CONTAINER_METADATA_URI`. */
-  readonly uriV3: string
-  /** The variables that ECS on Fargate sets, to be put into `process.env` or passed to a child process. */
-  readonly env: Readonly<Record<string, string>>
-  /** Its fields can be changed at any time. */
-  readonly task: LocalTask
-  /** Requests that arrived; refused connections do not. */
-  readonly requests: number
-  /** Whether the task has protected itself from being stopped when its service scales in. */
-  readonly protectionEnabled: boolean
-  /** Makes the metadata server fail or answer late. */
-  readonly faults: MetadataFaults
-  /**
-   * From then on connections meet ECONNREFUSED; those that are open are closed.
-   * @param forMs [until `acceptConnections`]
-   */
-  refuseConnections(forMs?: number): Promise<void>
-  /** Listens again, on the same port. */
-  acceptConnections(): Promise<void>
 }
 
 /**
@@ -137,6 +113,11 @@ export interface LocalAws extends AsyncDisposable {
    * @throws AwsError `InvalidInput`
    */
   addRecords(name: string, records: LocalRecords): void
+  /**
+   * Starts the tasks of an ECS service, each in a process of its own, and resolves when they are ready.
+   * @throws Error if a task ends before it is ready; it has the task's output
+   */
+  startEcsService(options: EcsServiceOptions): Promise<LocalEcsService>
   /** Ends all servers, connections and timers, whatever still waits for an answer. */
   close(): Promise<void>
 }

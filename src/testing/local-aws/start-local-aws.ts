@@ -3,9 +3,11 @@ import { systemClock, systemRandom } from '../../core/clock.ts'
 import { Account } from './account.ts'
 import { CloudMapServer } from './cloud-map/server.ts'
 import { DnsServer } from './dns/server.ts'
-import type { LocalAws, LocalAwsOptions, LocalCloudMap, LocalDns, LocalMetadata } from './local-aws.ts'
+import type { LocalAws, LocalAwsOptions, LocalCloudMap, LocalDns } from './local-aws.ts'
+import { localMetadata } from './metadata/local-metadata.ts'
 import { MetadataServer } from './metadata/server.ts'
 import { Registry } from './registry.ts'
+import { startEcsService, type LocalEcsService } from './ecs/service.ts'
 import { localTask } from './ecs/task.ts'
 import { Zones } from './dns/zones.ts'
 
@@ -29,7 +31,9 @@ export async function startLocalAws(options: LocalAwsOptions = {}): Promise<Loca
   const dns = new DnsServer(zones, clock)
   const { region, accountId } = registry
   const metadata = new MetadataServer(localTask({ region, accountId, ...options.task }), clock)
+  const services: LocalEcsService[] = []
   const close = async (): Promise<void> => {
+    await Promise.all(services.map((service) => service.close()))
     registry.close()
     await Promise.all([api.close(), dns.close(), metadata.close()])
   }
@@ -56,6 +60,11 @@ export async function startLocalAws(options: LocalAwsOptions = {}): Promise<Loca
       checkKeys('addRecords', records, ['type', 'addresses', 'ttlSeconds'])
       const { type = 'A', addresses, ttlSeconds = 60 } = records
       zones.set(name, type, addresses, ttlSeconds)
+    },
+    async startEcsService(service) {
+      const started = await startEcsService(service, { registry, account, clock, endpoint: api.endpoint })
+      services.push(started)
+      return started
     },
     close,
     [Symbol.asyncDispose]: close,
@@ -86,37 +95,5 @@ function localDns(dns: DnsServer): LocalDns {
     },
     countQueries: (filter) => dns.countQueries(filter),
     faults: dns.faults,
-  }
-}
-
-function localMetadata(server: MetadataServer): LocalMetadata {
-  const { task, faults } = server
-  return {
-    task,
-    faults,
-    get uriV4() {
-      return server.uri('v4')
-    },
-    get uriV3() {
-      return server.uri('v3')
-    },
-    get env() {
-      return {
-        ECS_CONTAINER_METADATA_URI_V4: server.uri('v4'),
-        ECS_CONTAINER_METADATA_URI: server.uri('v3'),
-        ECS_AGENT_URI: server.uri('api'),
-        AWS_EXECUTION_ENV: `AWS_ECS_${task.launchType}`,
-        AWS_REGION: task.region,
-        AWS_DEFAULT_REGION: task.region,
-      }
-    },
-    get requests() {
-      return server.requests
-    },
-    get protectionEnabled() {
-      return server.protection.enabled
-    },
-    refuseConnections: (forMs) => server.refuseConnections(forMs),
-    acceptConnections: () => server.acceptConnections(),
   }
 }

@@ -1,5 +1,6 @@
 /** Scale-in protection, which a task sets for itself: `$ECS_AGENT_URI/task-protection/v1/state`. */
 import { untilHttpDate, type Clock } from '../../../core/clock.ts'
+import { protectionFaults, type ProtectionFaults } from './protection-faults.ts'
 import { taskArn, type LocalTask } from './task.ts'
 
 const MS_PER_MINUTE = 60_000
@@ -11,7 +12,16 @@ export interface ProtectionAnswer {
   readonly body: object
 }
 
+/** One PUT, as the task sent it. */
+export interface ProtectionPut {
+  readonly enabled: unknown
+  /** `ExpiresInMinutes`; undefined where it was left out. */
+  readonly minutes: unknown
+}
+
 export class TaskProtection {
+  readonly faults: ProtectionFaults = protectionFaults()
+  readonly puts: ProtectionPut[] = []
   readonly #task: LocalTask
   readonly #clock: Clock
   /** In ms on the clock; 0: not protected. */
@@ -33,17 +43,37 @@ export class TaskProtection {
 
   put(body: string): ProtectionAnswer {
     const request = parse(body)
+    this.puts.push({ enabled: request?.['ProtectionEnabled'], minutes: request?.['ExpiresInMinutes'] })
+    const fault = this.#faulty()
+    if (fault !== undefined) return fault
     const enabled = request?.['ProtectionEnabled']
     const minutes = request?.['ExpiresInMinutes'] ?? DEFAULT_MINUTES
     if (typeof enabled !== 'boolean') return this.#invalid('ProtectionEnabled must be true or false')
     if (typeof minutes !== 'number' || !(minutes >= 1 && minutes <= MAX_MINUTES))
       return this.#invalid(`ExpiresInMinutes must be from 1 to ${MAX_MINUTES}`)
-    if (this.#task.serviceName === undefined) {
-      const failure = { Arn: taskArn(this.#task), Detail: null, Reason: 'TASK_NOT_VALID' }
-      return { status: 200, body: { failure } }
-    }
+    if (this.#task.serviceName === undefined) return this.#failure('TASK_NOT_VALID')
     this.#protectedUntil = enabled ? this.#clock.now() + minutes * MS_PER_MINUTE : 0
     return this.get()
+  }
+
+  #faulty(): ProtectionAnswer | undefined {
+    switch (this.faults.answer) {
+      case 'denied': {
+        const Message = `User is not authorized to perform: ecs:UpdateTaskProtection on resource: ${taskArn(this.#task)}`
+        return this.#error(403, 'AccessDeniedException', Message)
+      }
+      case 'throttled':
+        return this.#error(429, 'ThrottlingException', 'Rate exceeded')
+      case 'canceled':
+        return this.#error(504, 'RequestCanceled', 'Timed out calling the ECS Task Protection API')
+      case 'blocked':
+        return this.#failure('DEPLOYMENT_BLOCKED')
+      case 'not-valid':
+        return this.#failure('TASK_NOT_VALID')
+      case 'normal':
+      case 'hang':
+        return undefined
+    }
   }
 
   #state(): object {
@@ -56,8 +86,16 @@ export class TaskProtection {
   }
 
   #invalid(Message: string): ProtectionAnswer {
-    const error = { Arn: taskArn(this.#task), Code: 'InvalidParameterException', Message }
-    return { status: 400, body: { error } }
+    return this.#error(400, 'InvalidParameterException', Message)
+  }
+
+  #error(status: number, Code: string, Message: string): ProtectionAnswer {
+    return { status, body: { error: { Arn: taskArn(this.#task), Code, Message } } }
+  }
+
+  /** ECS refuses with status 200. */
+  #failure(Reason: string): ProtectionAnswer {
+    return { status: 200, body: { failure: { Arn: taskArn(this.#task), Detail: null, Reason } } }
   }
 }
 

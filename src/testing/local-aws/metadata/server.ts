@@ -7,6 +7,7 @@ import { TaskProtection } from '../ecs/task-protection.ts'
 import type { LocalContainer, LocalTask } from '../ecs/task.ts'
 
 const CONTENT_TYPE = 'application/json'
+const PROTECTION = '/task-protection/v1/state'
 const PATH = /^\/(?<api>v3|v4|api)\/(?<id>[^/]+)(?<rest>\/.*)?$/
 
 // Below the ports that kernels lend to outgoing connections (Linux: from 32768), so that no connection takes ours
@@ -92,12 +93,20 @@ export class MetadataServer {
         return
       }
       const body = await readBody(request)
+      if (isProtection(request) && (await this.#holdsProtectionBack())) return
       if (delayMs > 0) await sleep(this.#clock, delayMs, this.#closing.signal)
       this.#answer(request, body, answer, response)
     } catch {
       // The client went away, or this server closes: no caller waits for an answer.
       response.destroy()
     }
+  }
+
+  /** @returns whether it is never answered */
+  async #holdsProtectionBack(): Promise<boolean> {
+    const { answer, delayMs } = this.protection.faults
+    if (delayMs > 0) await sleep(this.#clock, delayMs, this.#closing.signal)
+    return answer === 'hang'
   }
 
   #answer(
@@ -128,7 +137,7 @@ export class MetadataServer {
     const container = this.task.containers.find((entry) => entry.id === id)
     if (container === undefined)
       return { status: 404, body: `metadata handler: no container for ${request.url}` }
-    if (api === 'api' && rest === '/task-protection/v1/state') {
+    if (api === 'api' && rest === PROTECTION) {
       if (request.method === 'PUT') return this.protection.put(body)
       if (request.method === 'GET') return this.protection.get()
     }
@@ -156,4 +165,8 @@ export class MetadataServer {
         return undefined
     }
   }
+}
+
+function isProtection({ url = '' }: IncomingMessage): boolean {
+  return url.endsWith(PROTECTION)
 }

@@ -1,0 +1,71 @@
+import type { Clock } from '../../core/clock.ts'
+import type { CustomServer } from './options.ts'
+
+/** One server as the shutdown sees it. */
+export interface Drainable {
+  /** Requests and upgraded connections that have not ended. */
+  readonly inFlight: number
+  /** When a connection or a request last came in, on the clock. */
+  readonly lastArrivalAt: number
+  /** Every answer from now on sends its caller away. Requests are taken as before. */
+  drain(): void
+  /**
+   * Takes no more connections and ends those without a request. Resolves when the last one has ended.
+   * @param cutting aborts a moment before `cut`
+   */
+  stop(cutting: AbortSignal): Promise<void>
+  /**
+   * Breaks what is left.
+   * @returns the requests, as `GET /orders`, and connections that it broke
+   */
+  cut(): readonly string[]
+  /** Lets the server alone, and takes all listeners off it. */
+  release(): void
+}
+
+/** Anything else than a server of Node. Its requests under way are not known. */
+export class CustomDrainable implements Drainable {
+  readonly inFlight = 0
+  readonly lastArrivalAt: number = Number.NEGATIVE_INFINITY
+  readonly #server: CustomServer
+  readonly #onError: (error: unknown) => void
+  #isClosing = false
+
+  /** @param onError gets what its functions throw */
+  constructor(server: CustomServer, onError: (error: unknown) => void) {
+    this.#server = server
+    this.#onError = onError
+  }
+
+  drain(): void {
+    void this.#run(() => this.#server.drain?.())
+  }
+
+  async stop(cutting: AbortSignal): Promise<void> {
+    this.#isClosing = true
+    await this.#run(() => this.#server.close(cutting))
+    this.#isClosing = false
+  }
+
+  cut(): readonly string[] {
+    return this.#isClosing ? ['close() of a server'] : []
+  }
+
+  release(): void {
+    // It has no listeners to take off.
+  }
+
+  async #run(step: () => unknown): Promise<void> {
+    try {
+      await step()
+    } catch (error) {
+      this.#onError(error)
+    }
+  }
+}
+
+/** How long it takes at least until nothing has come in for `quietMs`. */
+export function quietInMs(servers: readonly Drainable[], quietMs: number, clock: Clock): number {
+  const lastAt = Math.max(...servers.map(({ lastArrivalAt }) => lastArrivalAt))
+  return lastAt + quietMs - clock.now()
+}

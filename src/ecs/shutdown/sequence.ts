@@ -1,0 +1,198 @@
+import { keepAlive, sleep, type Clock } from '../../core/clock.ts'
+import { emit } from '../../core/events.ts'
+import type { DeregistrationResult } from '../registration/registration.ts'
+import { quietInMs, type Drainable } from './drainable.ts'
+import type { ShutdownSettings, Step } from './options.ts'
+import type { Plan } from './plan.ts'
+import type { ShutdownPhase, ShutdownReport } from './report.ts'
+
+/** Deregistration counts as done by then, so that the window begins. It is tried again until the window ends. */
+const DEREGISTER_MS = 5_000
+/** For handlers that heed `cutting`. A second signal has to cut within 100 ms. */
+const CUT_GRACE_MS = 25
+const MAX_LISTED = 20
+
+/** One shutdown from the signal to the end. `run` is called once. */
+export class Sequence {
+  phase: ShutdownPhase = 'serving'
+  deregistration: ShutdownReport['deregistration']
+  readonly draining: AbortController = new AbortController()
+  readonly cutting: AbortController = new AbortController()
+  readonly errors: Error[] = []
+  readonly #settings: ShutdownSettings
+  readonly #servers: readonly Drainable[]
+  readonly #clock: Clock
+  /** Aborts with the second signal. */
+  readonly #hurry = new AbortController()
+  #reason = ''
+  #startedAt = 0
+  #deregistered: Promise<unknown> = Promise.resolve()
+
+  constructor(settings: ShutdownSettings, servers: readonly Drainable[]) {
+    this.#settings = settings
+    this.#servers = servers
+    this.#clock = settings.clock
+    this.deregistration = settings.registration === undefined ? 'none' : 'pending'
+  }
+
+  get inFlight(): number {
+    return this.#servers.reduce((sum, { inFlight }) => sum + inFlight, 0)
+  }
+
+  get reason(): string {
+    return this.#reason
+  }
+
+  get sinceMs(): number {
+    return this.#clock.now() - this.#startedAt
+  }
+
+  /** What a custom server or a step throws ends up in the report: the shutdown goes on. */
+  readonly failed: (error: unknown) => void = (error) => {
+    this.errors.push(error instanceof Error ? error : new Error(String(error)))
+  }
+
+  /** Skips the window and cuts what is under way. */
+  hurry(): void {
+    this.#hurry.abort()
+  }
+
+  async run(reason: string, plan: Plan): Promise<ShutdownReport> {
+    this.#reason = reason
+    this.#startedAt = this.#clock.now()
+    // Without a socket, Node would end the process in the middle of `onClose`, with exit code 0.
+    const alive = keepAlive(this.#clock)
+    try {
+      const drained = this.#drain(plan)
+      await this.#window(plan)
+      const servedMs = this.sinceMs
+      const cut = await this.#finish(plan, drained)
+      await this.#close(plan)
+      this.#enter('closed')
+      return {
+        reason,
+        tookMs: this.sinceMs,
+        servedMs,
+        deregistration: this.deregistration,
+        cut: cut.slice(0, MAX_LISTED),
+        cutCount: cut.length,
+        errors: this.errors,
+        exitCode: cut.length > 0 || this.errors.length > 0 ? 1 : 0,
+      }
+    } finally {
+      alive.cancel()
+      for (const server of this.#servers) server.release()
+    }
+  }
+
+  /** @returns settles once `onDrain` has run */
+  #drain({ windowEndsByMs }: Plan): Promise<void> {
+    for (const server of this.#servers) server.drain()
+    this.#enter('draining')
+    this.draining.abort(new Error(`shutting down: ${this.#reason}`))
+    const { registration, onDrain } = this.#settings
+    if (registration !== undefined) {
+      const withinMs = Math.max(DEREGISTER_MS, windowEndsByMs)
+      this.#deregistered = registration.deregister({ withinMs }).then(
+        (result: DeregistrationResult) => (this.deregistration = result),
+        (error: unknown) => {
+          this.deregistration = 'failed'
+          this.failed(error)
+        },
+      )
+    }
+    return this.#runAll(onDrain)
+  }
+
+  /** Takes requests until no caller resolves the task any more, and none has come for a while. */
+  async #window({ windowMs, windowEndsByMs }: Plan): Promise<void> {
+    const { quietMs } = this.#settings
+    const latestAt = this.#startedAt + windowEndsByMs
+    let deregisteredAt = this.#startedAt + (this.#settings.registration === undefined ? 0 : DEREGISTER_MS)
+    void this.#deregistered.then(() => (deregisteredAt = this.#clock.now()))
+    // Deregistration changes when the window ends: earlier as a rule, later after an outage of the API.
+    let isDeregistered = this.#settings.registration === undefined
+    const deregistered = this.#deregistered.then(() => void (isDeregistered = true))
+    for (;;) {
+      const dueInMs = Math.max(
+        deregisteredAt + windowMs - this.#clock.now(),
+        windowMs === 0 ? 0 : quietInMs(this.#servers, quietMs, this.#clock),
+      )
+      const waitMs = Math.min(dueInMs, latestAt - this.#clock.now())
+      if (waitMs <= 0 || this.#hurry.signal.aborted) return
+      const awake = new AbortController()
+      const end = AbortSignal.any([awake.signal, this.#hurry.signal])
+      const waited = sleep(this.#clock, waitMs, end).catch(() => undefined)
+      await (isDeregistered ? waited : Promise.race([waited, deregistered]))
+      awake.abort()
+    }
+  }
+
+  /** @returns what was broken */
+  async #finish({ finishByMs }: Plan, drained: Promise<void>): Promise<readonly string[]> {
+    this.#enter('finishing')
+    const { finishMs } = this.#settings
+    const stop = (server: Drainable): Promise<void> => server.stop(this.cutting.signal).catch(this.failed)
+    const ended = Promise.all([drained, ...this.#servers.map(stop)])
+    const limitMs = Math.min(finishMs, finishByMs - this.sinceMs)
+    if (await this.#endsWithin(ended, limitMs, this.#hurry.signal)) return []
+    const { inFlight } = this
+    this.cutting.abort(new Error(`shutting down: ${this.#reason}`))
+    if (await this.#endsWithin(ended, CUT_GRACE_MS)) return []
+    const cut = this.#servers.flatMap((server) => server.cut())
+    if (cut.length > 0)
+      emit('onehop:shutdown.cut', () => ({
+        reason: this.#reason,
+        inFlight,
+        cut: cut.slice(0, MAX_LISTED),
+        count: cut.length,
+      }))
+    return cut
+  }
+
+  async #close({ closeByMs }: Plan): Promise<void> {
+    this.#enter('closing')
+    const { onClose, closeMs } = this.#settings
+    const limitMs = Math.min(closeMs, closeByMs - this.sinceMs)
+    const steps = this.#runAll(onClose)
+    // An answer that is still to come means that the instance stays in Cloud Map.
+    if (await this.#endsWithin(Promise.all([steps, this.#deregistered]), limitMs)) return
+    if (!(await this.#endsWithin(steps, 0)))
+      this.failed(new Error(`onClose has not ended within ${Math.round(limitMs)} ms (closeMs)`))
+  }
+
+  async #runAll(steps: readonly Step[]): Promise<void> {
+    for (const step of steps) {
+      try {
+        await step()
+      } catch (error) {
+        this.failed(error)
+      }
+    }
+  }
+
+  /** @returns whether it has ended; it never rejects */
+  async #endsWithin(work: Promise<unknown>, limitMs: number, signal?: AbortSignal): Promise<boolean> {
+    const over = new AbortController()
+    const end = signal === undefined ? over.signal : AbortSignal.any([over.signal, signal])
+    const limit = sleep(this.#clock, Math.max(0, limitMs), end).then(
+      () => false,
+      () => false,
+    )
+    const hasEnded = await Promise.race([work.then(() => true), limit])
+    over.abort()
+    return hasEnded
+  }
+
+  #enter(phase: ShutdownPhase): void {
+    const from = this.phase
+    this.phase = phase
+    emit('onehop:shutdown.changed', () => ({
+      from,
+      to: phase,
+      reason: this.#reason,
+      sinceMs: this.sinceMs,
+      inFlight: this.inFlight,
+    }))
+  }
+}

@@ -1,0 +1,167 @@
+/**
+ * A scripted ECS service: tasks in processes of their own, started, registered, replaced and stopped as ECS does it at
+ * its worst: SIGTERM first, deregistration some seconds later, SIGKILL after `stopTimeout`.
+ */
+import { unguessableInt } from '../../../core/clock.ts'
+import {
+  checkArray,
+  checkKeys,
+  checkMs,
+  checkNumber,
+  checkOneOf,
+  checkString,
+  given,
+} from '../../../core/check/check.ts'
+import { ClosedError } from '../../../core/errors.ts'
+import { canListenOn } from '../../fleet/can-listen.ts'
+import { TaskRun, type EcsTask, type EcsWorld, type TaskScript } from './task-run.ts'
+
+/** Options of `startEcsService`. Defaults in brackets, times in ms. */
+export interface EcsServiceOptions {
+  /**
+   * Program and arguments of a task. Its environment says where to listen (`HOST`, `PORT`), who it is (the metadata
+   * variables), where Cloud Map is (`AWS_ENDPOINT_URL_SERVICEDISCOVERY`), and `ONEHOP_STOP_TIMEOUT_S`.
+   */
+  readonly command: readonly string[]
+  /** The service in Cloud Map, which must exist, e.g. `orders.shop.local`. */
+  readonly host: string
+  /** How many, from 1 to 50. */
+  readonly tasks: number
+  /** Further variables of the tasks. */
+  readonly env?: Readonly<Record<string, string>> | undefined
+  /** Whether ECS registers a task when it listens, or the task itself does [`ecs`]. */
+  readonly registeredBy?: 'ecs' | 'task' | undefined
+  /** From SIGTERM to deregistration, where ECS does it [0]. */
+  readonly deregisterAfterMs?: number | undefined
+  /** From SIGTERM to SIGKILL [30000]. */
+  readonly stopTimeoutMs?: number | undefined
+  /** Within which a task has to be ready [30000]. */
+  readonly startWithinMs?: number | undefined
+  /** Availability zones, taken in turn [none]. */
+  readonly zones?: readonly string[] | undefined
+}
+
+/** Options of `deploy`. */
+export interface EcsDeployment {
+  /** How many tasks are started before as many are stopped [1]. */
+  readonly batch?: number | undefined
+  /** Variables of the new tasks, beside those of the service. */
+  readonly env?: Readonly<Record<string, string>> | undefined
+  /** Whether a batch has to have ended before the next one starts [false]. */
+  readonly awaitsExits?: boolean | undefined
+}
+
+/** A service that runs. */
+export interface LocalEcsService extends AsyncDisposable {
+  /** All that were ever started, in order. */
+  readonly tasks: readonly EcsTask[]
+  /** The port of all tasks; of the first one where the OS has but one loopback address. */
+  readonly port: number
+  /** Starts one more task, and resolves when it is ready. */
+  add(): Promise<EcsTask>
+  /** Replaces all tasks that run; resolves with them once the last one has ended. */
+  deploy(deployment?: EcsDeployment): Promise<readonly EcsTask[]>
+  /** SIGKILL for all tasks; their instances are deregistered where ECS has registered them. */
+  close(): Promise<void>
+}
+
+// As the metadata server's: below the ports that kernels lend to outgoing connections.
+const FIRST_PORT = 20_000
+const PORTS = 12_000
+const MAX_TASKS = 50
+const MAX_TRIES = 20
+
+/** @throws InvalidOptionsError for options that are not allowed */
+export async function startEcsService(options: EcsServiceOptions, world: EcsWorld): Promise<LocalEcsService> {
+  const { tasks: count, zones, ...script } = readOptions(options)
+  const manyAddresses = await canListenOn('127.0.3.1')
+  const port = await freePort(manyAddresses ? '127.0.3.1' : '127.0.0.1')
+  const tasks: TaskRun[] = []
+  let isClosed = false
+
+  const start = async (env: Readonly<Record<string, string>> = {}): Promise<TaskRun> => {
+    if (isClosed) throw new ClosedError('the service')
+    const index = tasks.length
+    const run = new TaskRun({ ...script, env: { ...script.env, ...env } }, world, {
+      // One for each task that ever ran: an address is not given to another while callers may know it.
+      address: manyAddresses ? `127.0.3.${(index % 250) + 1}` : '127.0.0.1',
+      port: manyAddresses || index === 0 ? port : await freePort('127.0.0.1'),
+      zone: zones.length === 0 ? undefined : zones[index % zones.length],
+    })
+    tasks.push(run)
+    await run.start()
+    return run
+  }
+  const close = async (): Promise<void> => {
+    isClosed = true
+    await Promise.all(tasks.map((task) => task.remove()))
+  }
+  const startMany = async (many: number, env?: Readonly<Record<string, string>>): Promise<void> => {
+    const started = await Promise.allSettled(Array.from({ length: many }, () => start(env)))
+    for (const result of started) if (result.status === 'rejected') throw result.reason
+  }
+
+  try {
+    await startMany(count)
+  } catch (error) {
+    await close()
+    throw error
+  }
+  return {
+    tasks,
+    port,
+    add: () => start(),
+    async deploy(deployment = {}) {
+      checkKeys('', deployment, ['batch', 'env', 'awaitsExits'])
+      const { batch = 1, env, awaitsExits = false } = deployment
+      checkNumber('batch', batch, { min: 1, integer: true })
+      const old = tasks.filter(({ state }) => state === 'RUNNING')
+      const exits: Promise<unknown>[] = []
+      for (let first = 0; first < old.length; first += batch) {
+        const leaving = old.slice(first, first + batch)
+        await startMany(leaving.length, env)
+        exits.push(...leaving.map((task) => task.stop()))
+        if (awaitsExits) await Promise.all(exits)
+      }
+      await Promise.all(exits)
+      return old
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+interface Settings extends TaskScript {
+  readonly tasks: number
+  readonly zones: readonly string[]
+}
+
+function readOptions(options: EcsServiceOptions): Settings {
+  checkKeys('', options, [
+    ...['command', 'host', 'tasks', 'env', 'registeredBy', 'deregisterAfterMs', 'stopTimeoutMs'],
+    ...['startWithinMs', 'zones'],
+  ])
+  const strings = (path: string, value: unknown): readonly string[] =>
+    checkArray(path, value, 'an array of strings', (at, text) => checkString(at, text))
+  return {
+    command: strings('command', options.command),
+    host: checkString('host', options.host),
+    tasks: checkNumber('tasks', options.tasks, { min: 1, max: MAX_TASKS, integer: true }),
+    env: options.env ?? {},
+    registeredBy: given('registeredBy', options.registeredBy, 'ecs', (path, value) =>
+      checkOneOf(path, value, ['ecs', 'task']),
+    ),
+    deregisterAfterMs: given('deregisterAfterMs', options.deregisterAfterMs, 0, checkMs),
+    stopTimeoutMs: given('stopTimeoutMs', options.stopTimeoutMs, 30_000, checkMs),
+    startWithinMs: given('startWithinMs', options.startWithinMs, 30_000, checkMs),
+    zones: given('zones', options.zones, [], strings),
+  }
+}
+
+async function freePort(address: string): Promise<number> {
+  for (let tries = 1; ; tries++) {
+    const port = FIRST_PORT + unguessableInt(PORTS)
+    if (await canListenOn(address, port)) return port
+    if (tries === MAX_TRIES) throw new Error(`no free port on ${address}`)
+  }
+}

@@ -1,0 +1,239 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { connect } from 'node:net'
+import { randomId } from '../chance.ts'
+import { sleep, type Clock } from '../../../core/clock.ts'
+import type { Account } from '../account.ts'
+import type { Registry } from '../registry.ts'
+import { localMetadata, type LocalMetadata } from '../metadata/local-metadata.ts'
+import { MetadataServer } from '../metadata/server.ts'
+import { localTask } from './task.ts'
+
+/** As ECS names them. `DEACTIVATING`: SIGTERM has been sent. */
+export type EcsTaskState = 'PENDING' | 'RUNNING' | 'DEACTIVATING' | 'STOPPED'
+
+/** How a task's process ended. */
+export interface EcsTaskExit {
+  /** null: by a signal. */
+  readonly code: number | null
+  /** null: by itself. */
+  readonly signal: NodeJS.Signals | null
+  /** From SIGTERM, in ms; undefined where none was sent. */
+  readonly tookMs: number | undefined
+}
+
+/** One task of the service. */
+export interface EcsTask {
+  /** The id of the task, and of its instance in Cloud Map where ECS registers it. */
+  readonly id: string
+  /** A loopback address of its own. */
+  readonly address: string
+  /** The port to listen on. */
+  readonly port: number
+  /** Of its process. */
+  readonly pid: number | undefined
+  readonly state: EcsTaskState
+  /** Its own metadata endpoint, with its protection. */
+  readonly metadata: LocalMetadata
+  /** Its stdout and stderr so far. */
+  readonly output: string
+  /** Settles when its process has ended. */
+  readonly exited: Promise<EcsTaskExit>
+  /** SIGTERM, deregistration, SIGKILL after `stopTimeoutMs`. */
+  stop(): Promise<EcsTaskExit>
+  /** Sends a signal to its process, and nothing more. */
+  signal(name: NodeJS.Signals): void
+}
+
+export interface TaskScript {
+  readonly command: readonly string[]
+  readonly host: string
+  readonly env: Readonly<Record<string, string>>
+  readonly registeredBy: 'ecs' | 'task'
+  readonly deregisterAfterMs: number
+  readonly stopTimeoutMs: number
+  readonly startWithinMs: number
+}
+
+/** What of the local AWS a service works on. */
+export interface EcsWorld {
+  readonly registry: Registry
+  readonly account: Account
+  readonly clock: Clock
+  /** Of Cloud Map. */
+  readonly endpoint: string
+}
+
+export interface TaskPlace {
+  readonly address: string
+  readonly port: number
+  readonly zone: string | undefined
+}
+
+const LOOK_EVERY_MS = 25
+const CONNECT_WITHIN_MS = 1_000
+
+/** Processes end with the one that started them. */
+const running = new Set<ChildProcess>()
+
+function killRunning(): void {
+  for (const child of running) child.kill('SIGKILL')
+}
+
+/** One task from its start to its end. */
+export class TaskRun implements EcsTask {
+  readonly id: string
+  readonly address: string
+  readonly port: number
+  readonly metadata: LocalMetadata
+  readonly exited: Promise<EcsTaskExit>
+  state: EcsTaskState = 'PENDING'
+  output = ''
+  readonly #script: TaskScript
+  readonly #world: EcsWorld
+  readonly #zone: string | undefined
+  readonly #server: MetadataServer
+  readonly #exit = Promise.withResolvers<EcsTaskExit>()
+  #child: ChildProcess | undefined
+  #stoppedAt: number | undefined
+
+  constructor(script: TaskScript, world: EcsWorld, { address, port, zone }: TaskPlace) {
+    this.#script = script
+    this.#world = world
+    this.#zone = zone
+    this.address = address
+    this.port = port
+    this.exited = this.#exit.promise
+    const { registry, clock } = world
+    const { region, accountId } = registry
+    this.id = randomId(registry.random, 32)
+    const place = { ipv4: address, ipv6: undefined, ...(zone === undefined ? {} : { zone }) }
+    this.#server = new MetadataServer(localTask({ region, accountId, taskId: this.id, ...place }), clock)
+    this.metadata = localMetadata(this.#server)
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid
+  }
+
+  /** Resolves when it is ready: when it accepts connections and, where it registers itself, when it has. */
+  async start(): Promise<void> {
+    await this.#server.listen()
+    this.#spawn()
+    const { clock } = this.#world
+    const { startWithinMs, registeredBy, host } = this.#script
+    const endsAt = clock.now() + startWithinMs
+    while (!(await this.#isReady())) {
+      if (this.state === 'STOPPED') throw new Error(`the task ended before it was ready: ${this.output}`)
+      if (clock.now() > endsAt)
+        throw new Error(`the task is not ready in ${startWithinMs} ms: ${this.output}`)
+      await sleep(clock, LOOK_EVERY_MS)
+    }
+    if (this.state !== 'PENDING') return
+    this.state = 'RUNNING'
+    if (registeredBy === 'ecs')
+      this.#world.account.register(host, this.id, {
+        ...{ ipv4: this.address, port: this.port },
+        ...(this.#zone === undefined ? {} : { zone: this.#zone }),
+      })
+  }
+
+  async stop(): Promise<EcsTaskExit> {
+    const { clock } = this.#world
+    if (this.#stoppedAt === undefined && this.state !== 'STOPPED') {
+      this.#stoppedAt = clock.now()
+      this.state = 'DEACTIVATING'
+      this.signal('SIGTERM')
+      const kill = clock.setTimer(() => this.signal('SIGKILL'), this.#script.stopTimeoutMs, true)
+      void this.exited.finally(() => kill.cancel())
+      clock.setTimer(() => this.#deregister(), this.#script.deregisterAfterMs, true)
+    }
+    return this.exited
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.#child?.kill(name)
+  }
+
+  /** SIGKILL, and nothing of it is left. */
+  async remove(): Promise<void> {
+    if (this.#child !== undefined && this.state !== 'STOPPED') {
+      this.signal('SIGKILL')
+      await this.exited
+    }
+    this.#deregister()
+    await this.#server.close()
+  }
+
+  #spawn(): void {
+    const { command, env, stopTimeoutMs } = this.#script
+    const [program = '', ...args] = command
+    // Loaders and inspectors of this process are not for it.
+    const { NODE_OPTIONS: _options, ...own } = process.env
+    const child = spawn(program, args, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: {
+        ...own,
+        ...this.metadata.env,
+        HOST: this.address,
+        PORT: String(this.port),
+        AWS_ENDPOINT_URL_SERVICEDISCOVERY: this.#world.endpoint,
+        AWS_ACCESS_KEY_ID: 'AKIALOCALEXAMPLE',
+        AWS_SECRET_ACCESS_KEY: 'local',
+        ONEHOP_STOP_TIMEOUT_S: String(stopTimeoutMs / 1_000),
+        ...env,
+      },
+    })
+    this.#child = child
+    if (running.size === 0) process.on('exit', killRunning)
+    running.add(child)
+    for (const stream of [child.stdout, child.stderr])
+      stream.setEncoding('utf8').on('data', (text: string) => (this.output += text))
+    child.once('error', (error) => {
+      this.output += `${program}: ${error.message}`
+      // Without a pid it never began, and there will be no `close`.
+      if (child.pid === undefined) this.#ended(child, null, null)
+    })
+    // Not `exit`: its output has come by now.
+    child.once('close', (code, signal) => this.#ended(child, code, signal))
+  }
+
+  #ended(child: ChildProcess, code: number | null, signal: NodeJS.Signals | null): void {
+    running.delete(child)
+    if (running.size === 0) process.off('exit', killRunning)
+    const { clock } = this.#world
+    // One that ends by itself: ECS notices, and takes as long to deregister it.
+    if (this.#stoppedAt === undefined)
+      clock.setTimer(() => this.#deregister(), this.#script.deregisterAfterMs)
+    this.state = 'STOPPED'
+    const tookMs = this.#stoppedAt === undefined ? undefined : clock.now() - this.#stoppedAt
+    this.#exit.resolve({ code, signal, tookMs })
+  }
+
+  async #isReady(): Promise<boolean> {
+    const { registeredBy, host } = this.#script
+    if (!(await accepts(this.address, this.port))) return false
+    const instances = this.#world.account.instances(host)
+    return (
+      registeredBy === 'ecs' ||
+      instances.some(({ attributes }) => attributes['AWS_INSTANCE_IPV4'] === this.address)
+    )
+  }
+
+  #deregister(): void {
+    const { account } = this.#world
+    const { host, registeredBy } = this.#script
+    const isThere = account.instances(host).some(({ id }) => id === this.id)
+    if (registeredBy === 'ecs' && isThere) account.deregister(host, this.id)
+  }
+}
+
+function accepts(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port, timeout: CONNECT_WITHIN_MS })
+    const end = (accepted: boolean) => () => {
+      socket.destroy()
+      resolve(accepted)
+    }
+    socket.once('connect', end(true)).once('error', end(false)).once('timeout', end(false))
+  })
+}

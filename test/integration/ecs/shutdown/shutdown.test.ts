@@ -1,0 +1,430 @@
+/** The order in which a task leaves: over real sockets, with short times, within this process. */
+import { once } from 'node:events'
+import { createServer, type ServerResponse } from 'node:http'
+import { createServer as createHttp2Server, connect as connectHttp2 } from 'node:http2'
+import type { Server } from 'node:net'
+import { gracefulShutdown, type ShutdownOptions } from 'onehop/ecs'
+import { InvalidOptionsError } from 'onehop'
+import { setTimeout as delay } from 'node:timers/promises'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { eventsOf } from '../../../support/events.ts'
+import { leaving, listening, QUICK, Wire } from '../../../support/leaving.ts'
+import { scriptedRegistration } from '../../../support/registrations.ts'
+
+const answering = (): Server => createServer((_request, response) => response.end('done'))
+const NO_WINDOW = {}
+
+async function isRefused(port: number): Promise<boolean> {
+  return Wire.open(port).then(
+    () => false,
+    () => true,
+  )
+}
+
+describe('the window', () => {
+  test('off ECS and without a registration there is none', async () => {
+    const { shutdown, port } = await leaving(answering())
+    const report = await shutdown.begin('Ctrl-C')
+    expect(report).toMatchObject({ reason: 'Ctrl-C', deregistration: 'none', cutCount: 0, exitCode: 0 })
+    expect(report.servedMs).toBeLessThan(QUICK.quietMs)
+    expect(await isRefused(port)).toBe(true)
+  })
+
+  test('in a task on ECS it is propagation and TTL, and the task takes connections all the time', async () => {
+    const { shutdown, port } = await leaving(answering(), {
+      env: { ECS_CONTAINER_METADATA_URI_V4: 'http://169.254.170.2/v4/x' },
+      ...{ ttlMs: 200, propagationMs: 200, quietMs: 0 },
+    })
+    const report = shutdown.begin()
+    expect(shutdown).toMatchObject({ phase: 'draining', ready: false })
+    await delay(300)
+    const wire = await Wire.open(port)
+    wire.ask()
+    await wire.closed
+    expect(wire.text).toContain('done')
+    expect((await report).servedMs).toBeGreaterThanOrEqual(400)
+    expect(await isRefused(port)).toBe(true)
+  })
+
+  test('begins with deregistration, takes the TTL from the registration, and deregisters once', async () => {
+    const registration = scriptedRegistration({ ttlMs: 100, deregisterMs: 200 })
+    const { shutdown } = await leaving(answering(), { registration, propagationMs: 100 })
+    const [report, again] = [shutdown.begin(), shutdown.begin('again')]
+    expect(again).toBe(report)
+    const { servedMs, deregistration, reason } = await report
+    expect({ deregistration, reason }).toEqual({ deregistration: 'done', reason: 'begin()' })
+    expect(servedMs).toBeGreaterThanOrEqual(400)
+    expect(servedMs).toBeLessThan(700)
+    expect(registration.calls).toEqual([{ withinMs: 5_000 }])
+  })
+
+  test('a deregistration that does not settle holds nothing back', async () => {
+    const registration = scriptedRegistration({ ttlMs: 10, deregisterMs: 60_000 })
+    const { shutdown } = await leaving(answering(), { registration, stopTimeoutMs: 2_000, propagationMs: 10 })
+    const report = await shutdown.begin()
+    expect(report).toMatchObject({ deregistration: 'pending', cutCount: 0 })
+    expect(report.tookMs).toBeLessThan(2_000)
+  })
+
+  test('a registration that was never begun needs none', async () => {
+    const registration = scriptedRegistration({ ttlMs: 1_000, state: 'waiting' })
+    const { shutdown } = await leaving(answering(), { registration })
+    expect((await shutdown.begin()).servedMs).toBeLessThan(100)
+  })
+
+  test('it ends only when no connection has come for a while, and at last in time for what follows', async () => {
+    const { shutdown, port } = await leaving(answering(), { ttlMs: 200, propagationMs: 0, quietMs: 300 })
+    const report = shutdown.begin()
+    for (let call = 0; call < 5; call++) {
+      await delay(100)
+      const wire = await Wire.open(port)
+      wire.ask()
+      await wire.closed
+      expect(wire.text).toContain('done')
+    }
+    expect((await report).servedMs).toBeGreaterThanOrEqual(800)
+
+    const busy = await leaving(answering(), {
+      ...{ ttlMs: 100, propagationMs: 0, quietMs: 200, stopTimeoutMs: 1_000, finishMs: 200, closeMs: 100 },
+    })
+    const end = busy.shutdown.begin()
+    const knocking = setInterval(() => void Wire.open(busy.port).catch(() => undefined), 50)
+    onTestFinished(() => clearInterval(knocking))
+    expect((await end).servedMs).toBeLessThan(800)
+  })
+})
+
+describe('requests under way', () => {
+  test('a slow answer is finished', async () => {
+    let response: ServerResponse | undefined
+    const { shutdown, port } = await leaving(createServer((_request, its) => void (response = its)))
+    const wire = await Wire.open(port)
+    wire.ask()
+    await expect.poll(() => shutdown.inFlight).toBe(1)
+    const report = shutdown.begin()
+    await expect.poll(() => shutdown.phase).toBe('finishing')
+    expect(await isRefused(port)).toBe(true)
+    await delay(300)
+    expect(shutdown.cutting.aborted).toBe(false)
+    response?.end('finished')
+    expect(await report).toMatchObject({ cutCount: 0, exitCode: 0 })
+    await wire.closed
+    expect(wire.text).toContain('finished')
+  })
+
+  test('an endless one is cut, after `cutting` has aborted', async () => {
+    const events = eventsOf('onehop:shutdown.cut')
+    const { shutdown, port } = await leaving(
+      createServer((_request, response) => void response.write('for ever')),
+      { finishMs: 200 },
+    )
+    const wire = await Wire.open(port)
+    wire.ask('/export?token=secret', 'POST')
+    await wire.until(/for ever/)
+    const aborted = once(shutdown.cutting, 'abort').then(() => wire.socket.closed)
+    const report = await shutdown.begin()
+    expect(report).toMatchObject({ cut: ['POST /export'], cutCount: 1, exitCode: 1 })
+    expect(await aborted).toBe(false)
+    await wire.closed
+    expect(events).toEqual([{ reason: 'begin()', inFlight: 1, cut: ['POST /export'], count: 1 }])
+  })
+
+  test('one that heeds `cutting` is not cut', async () => {
+    const server = createServer()
+    const { shutdown, port } = await leaving(server, { finishMs: 100 })
+    server.on('request', (_request, response: ServerResponse) =>
+      shutdown.cutting.addEventListener('abort', () => response.writeHead(503).end()),
+    )
+    const wire = await Wire.open(port)
+    wire.ask()
+    await expect.poll(() => shutdown.inFlight).toBe(1)
+    expect(await shutdown.begin()).toMatchObject({ cutCount: 0, exitCode: 0 })
+    await wire.closed
+    expect(wire.text).toMatch(/503[^]*connection: close/i)
+  })
+
+  test('headers that promised to keep the connection: it ends with the answer', async () => {
+    let response: ServerResponse | undefined
+    const { shutdown, port } = await leaving(
+      createServer((_request, its) => {
+        response = its
+        its.flushHeaders()
+      }),
+    )
+    const wire = await Wire.open(port)
+    wire.ask()
+    await wire.until(/keep-alive/)
+    const report = shutdown.begin()
+    await expect.poll(() => shutdown.phase).toBe('finishing')
+    response?.end('finished')
+    expect(await report).toMatchObject({ cutCount: 0 })
+    expect((await report).tookMs).toBeLessThan(QUICK.finishMs)
+    await wire.closed
+    expect(wire.text).toContain('finished')
+  })
+
+  test('a long poll ends with `draining`', async () => {
+    const server = createServer()
+    const { shutdown, port } = await leaving(server)
+    server.on('request', (_request, response: ServerResponse) =>
+      shutdown.draining.addEventListener('abort', () => response.end('nothing new')),
+    )
+    const wire = await Wire.open(port)
+    wire.ask()
+    await expect.poll(() => shutdown.inFlight).toBe(1)
+    expect((await shutdown.begin()).tookMs).toBeLessThan(500)
+    await wire.closed
+    expect(wire.text).toContain('nothing new')
+  })
+
+  test('idle and silent connections hold nothing back', async () => {
+    const { shutdown, port } = await leaving(answering())
+    const idle = await Wire.open(port)
+    idle.ask()
+    await idle.until(/done/)
+    const silent = await Wire.open(port)
+    await delay(20)
+    const report = await shutdown.begin()
+    expect(report).toMatchObject({ cutCount: 0, exitCode: 0 })
+    expect(report.tookMs).toBeLessThan(500)
+    await Promise.all([idle.closed, silent.closed])
+  })
+
+  test('sessions of HTTP/2 finish their streams; an endless one is cut', async () => {
+    const server = createHttp2Server()
+    const { shutdown, port } = await leaving(server, { finishMs: 300 })
+    server.on('stream', (stream, { ':path': path }) => {
+      stream.on('error', () => undefined)
+      stream.respond()
+      if (path === '/slow') setTimeout(() => stream.end('finished'), 100)
+    })
+    const session = connectHttp2(`http://127.0.0.1:${port}`)
+    session.on('error', () => undefined)
+    const slow = session.request({ ':path': '/slow' }).setEncoding('utf8')
+    const endless = session.request({ ':path': '/endless' })
+    const broken = once(endless, 'close')
+    endless.on('error', () => undefined).resume()
+    let text = ''
+    slow.on('data', (chunk) => (text += String(chunk)))
+    await expect.poll(() => shutdown.inFlight).toBe(2)
+    const report = await shutdown.begin()
+    expect(text).toBe('finished')
+    expect(report).toMatchObject({ cut: ['GET /endless'], exitCode: 1 })
+    await broken
+  })
+
+  test('upgraded connections can end by `onDrain`; those that stay are cut', async () => {
+    const server = createServer()
+    const open: { end(): unknown }[] = []
+    server.on('upgrade', (_request, socket) => {
+      open.push(socket)
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n')
+    })
+    const { shutdown, port } = await leaving(server, { finishMs: 100, onDrain: () => open[0]?.end() })
+    const wires = [await Wire.open(port), await Wire.open(port)]
+    for (const wire of wires) {
+      wire.ask('/chat', 'GET', 'upgrade: x\r\nconnection: upgrade\r\n')
+      await wire.until(/101/)
+    }
+    expect(shutdown.inFlight).toBe(2)
+    expect(await shutdown.begin()).toMatchObject({ cut: ['upgraded /chat'], cutCount: 1, exitCode: 1 })
+    await Promise.all(wires.map(({ closed }) => closed))
+  })
+
+  test('without a listener for upgrades, Node answers them as ever', async () => {
+    const { port } = await leaving(answering())
+    const wire = await Wire.open(port)
+    wire.ask('/', 'GET', 'upgrade: h2c\r\nconnection: upgrade\r\n')
+    expect(await wire.until(/done/)).toContain('200 OK')
+  })
+})
+
+describe('steps', () => {
+  test('run in order, and one that fails holds none back', async () => {
+    const seen: string[] = []
+    const step =
+      (name: string, fails = false) =>
+      async (): Promise<void> => {
+        await delay(5)
+        seen.push(name)
+        if (fails) throw new Error(`${name} failed`)
+      }
+    const { shutdown } = await leaving(answering(), {
+      onDrain: [step('drain 1', true), step('drain 2')],
+      onClose: [step('close 1'), step('close 2', true), step('close 3')],
+    })
+    const { errors, exitCode } = await shutdown.begin()
+    expect(seen).toEqual(['drain 1', 'drain 2', 'close 1', 'close 2', 'close 3'])
+    expect(errors.map(({ message }) => message)).toEqual(['drain 1 failed', 'close 2 failed'])
+    expect(exitCode).toBe(1)
+  })
+
+  test('onClose that hangs is given up after closeMs', async () => {
+    const { shutdown } = await leaving(answering(), { onClose: () => new Promise(() => undefined) })
+    const { errors, tookMs } = await shutdown.begin()
+    expect(String(errors[0])).toContain('onClose has not ended within 200 ms (closeMs)')
+    expect(tookMs).toBeLessThan(1_000)
+  })
+
+  test('custom servers drain at once and close after the window; one that hangs is cut', async () => {
+    const seen: string[] = []
+    const custom = {
+      drain: () => void seen.push(`drain ${shutdown.phase}`),
+      close: (cutting: AbortSignal) =>
+        new Promise<void>((resolve) => {
+          seen.push(`close ${shutdown.phase}`)
+          cutting.addEventListener('abort', () => resolve())
+        }),
+    }
+    const hung = { close: () => new Promise(() => undefined) }
+    const shutdown = gracefulShutdown({ ...QUICK, finishMs: 100, servers: [custom, hung] })
+    const report = await shutdown.begin()
+    expect(seen).toEqual(['drain serving', 'close finishing'])
+    expect(report).toMatchObject({ cut: ['close() of a server'], exitCode: 1 })
+    const failing = gracefulShutdown({
+      ...QUICK,
+      servers: {
+        drain: () => Promise.reject(new Error('no drain')),
+        close() {
+          throw new Error('no close')
+        },
+      },
+    })
+    expect((await failing.begin()).errors.map(String)).toEqual(['Error: no drain', 'Error: no close'])
+  })
+
+  test('events name each phase', async () => {
+    const events = eventsOf('onehop:shutdown.changed')
+    const { shutdown } = await leaving(answering())
+    await shutdown.begin('SIGTERM')
+    expect(events.map(({ from, to, reason }) => [from, to, reason])).toEqual([
+      ['serving', 'draining', 'SIGTERM'],
+      ['draining', 'finishing', 'SIGTERM'],
+      ['finishing', 'closing', 'SIGTERM'],
+      ['closing', 'closed', 'SIGTERM'],
+    ])
+  })
+})
+
+describe('several servers', () => {
+  test('all drain and stop together; one that never listened, and one that stopped before, too', async () => {
+    const one = answering()
+    const two = answering()
+    const shutdown = gracefulShutdown({ ...QUICK, servers: [one, { server: two }, answering()] })
+    await Promise.all([listening(one), listening(two)])
+    await new Promise((resolve) => two.close(resolve))
+    expect(await shutdown.begin()).toMatchObject({ exitCode: 0 })
+    expect([one.listening, two.listening]).toEqual([false, false])
+  })
+
+  test('one that begins to listen afterwards stops at once', async () => {
+    const { promise: goOn, resolve } = Promise.withResolvers<void>()
+    const server = answering()
+    const shutdown = gracefulShutdown({ ...QUICK, servers: [server, { close: () => goOn }] })
+    const report = shutdown.begin()
+    await expect.poll(() => shutdown.phase).toBe('finishing')
+    server.listen(0)
+    await once(server, 'close')
+    resolve()
+    await report
+  })
+})
+
+describe('without a trace', () => {
+  test('dispose takes off every listener', async () => {
+    const server = answering()
+    const before = listenersOf(server)
+    const shutdown = gracefulShutdown({ ...QUICK, servers: server, signals: ['SIGTERM', 'SIGHUP'] })
+    expect(process.listenerCount('SIGHUP')).toBe(1)
+    shutdown[Symbol.dispose]()
+    expect(process.listenerCount('SIGHUP')).toBe(0)
+    expect(listenersOf(server)).toEqual(before)
+    const { server: ended, shutdown: done } = await leaving(answering(), NO_WINDOW)
+    await done.begin()
+    expect(listenersOf(ended)).toEqual(before)
+  })
+
+  test('inspect() is plain JSON', async () => {
+    const registration = scriptedRegistration({ ttlMs: 60_000 })
+    const { shutdown } = await leaving(answering(), { registration, propagationMs: 0 })
+    expect(shutdown.inspect()).toEqual({
+      ...{ phase: 'serving', reason: undefined, sinceMs: undefined, inFlight: 0 },
+      ...{ windowMs: 3_750, neededMs: 61_300, stopTimeoutMs: 5_000, deregistration: 'pending' },
+    })
+    const report = shutdown.begin('SIGTERM')
+    expect(shutdown.inspect()).toMatchObject({ phase: 'draining', reason: 'SIGTERM' })
+    await report
+    expect(shutdown.inspect()).toMatchObject({ phase: 'closed', deregistration: 'done' })
+  })
+})
+
+function listenersOf(server: Server): Record<string, number> {
+  const names = server.eventNames().map(String).toSorted()
+  return Object.fromEntries(names.map((name) => [name, server.listenerCount(name)]))
+}
+
+describe('too short a time', () => {
+  test('is reported at the start, with the seconds needed', async () => {
+    const events = eventsOf('onehop:shutdown.too-short')
+    const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
+    onTestFinished(() => warn.mockRestore())
+    const env = { ECS_CONTAINER_METADATA_URI_V4: 'http://169.254.170.2/v4/x', ONEHOP_STOP_TIMEOUT_S: '40' }
+    gracefulShutdown({ servers: answering(), signals: [], env, ttlMs: 60_000 })
+    expect(events).toEqual([
+      { neededMs: 84_000, stopTimeoutMs: 40_000, windowMs: 27_000, wantedWindowMs: 70_000 },
+    ])
+    expect(warn).toHaveBeenCalledWith(expect.stringContaining('takes up to 84 s'), {
+      code: 'ONEHOP_SHUTDOWN_TOO_SHORT',
+    })
+    gracefulShutdown({ servers: answering(), signals: [], env })
+    expect(events).toHaveLength(1)
+    // A registration knows its TTL later.
+    const registration = scriptedRegistration({ ttlMs: 60_000 })
+    gracefulShutdown({ servers: answering(), signals: [], env: {}, registration })
+    await expect.poll(() => events.length).toBe(2)
+    expect(events[1]).toMatchObject({ neededMs: 79_000 })
+    // One that waits to become ready does not hide it.
+    const waiting = scriptedRegistration({ ttlMs: undefined, state: 'waiting' })
+    gracefulShutdown({ servers: answering(), signals: [], env: {}, registration: waiting, ttlMs: 60_000 })
+    expect(events[2]).toMatchObject({ neededMs: 79_000 })
+  })
+})
+
+describe('options', () => {
+  const wrong: readonly (readonly [string, Partial<Record<keyof ShutdownOptions, unknown>>])[] = [
+    ['servers', { servers: undefined }],
+    ['servers', { servers: () => undefined }],
+    ['servers[1].close', { servers: [answering(), {}] }],
+    ['servers.drain', { servers: { drain: 1, close: () => undefined } }],
+    ['servers.getHttpServer()', { servers: { getHttpServer: () => 1 } }],
+    ['registration', { registration: 1 }],
+    ['stopTimeoutMs', { stopTimeoutMs: 0 }],
+    ['ttlMs', { ttlMs: -1 }],
+    ['finishMs', { finishMs: '10' }],
+    ['signals[0]', { signals: ['SIGKILL'] }],
+    ['exit', { exit: 1 }],
+    ['onClose[0]', { onClose: [1] }],
+    ['ONEHOP_STOP_TIMEOUT_S', { env: { ONEHOP_STOP_TIMEOUT_S: 'soon' } }],
+    ['finish', { finish: 1 } as object],
+  ]
+  test.each(wrong)('%s', (option, options) => {
+    const install = (): unknown => gracefulShutdown({ ...QUICK, servers: answering(), ...options } as never)
+    expect(install).toThrow(InvalidOptionsError)
+    expect(install).toThrow(expect.objectContaining({ option }) as Error)
+  })
+
+  test('undefined and an empty variable are as if they were not there', () => {
+    const none = Object.fromEntries(
+      ['registration', 'stopTimeoutMs', 'ttlMs', 'quietMs', 'signals', 'exit', 'onClose', 'clock', 'env'].map(
+        (key) => [key, undefined],
+      ),
+    )
+    const shutdown = gracefulShutdown({ servers: answering(), ...none })
+    expect(shutdown.inspect()).toMatchObject({ stopTimeoutMs: 30_000, neededMs: 13_000 })
+    shutdown[Symbol.dispose]()
+    const env = { ONEHOP_STOP_TIMEOUT_S: '', ECS_CONTAINER_METADATA_URI: '' }
+    expect(gracefulShutdown({ servers: answering(), signals: [], env }).inspect()).toMatchObject({
+      ...{ stopTimeoutMs: 30_000, windowMs: 0 },
+    })
+  })
+})
