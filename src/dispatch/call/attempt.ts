@@ -78,56 +78,40 @@ export class Attempt extends InContext implements InLine, Waiter, Limited {
   /** Among the call's attempts, from 1. */
   readonly number: number
   /** Status of its response; 0: none yet. */
-  statusCode: number
+  statusCode = 0
   /** What listeners to `onehop:attempt` get; undefined without listeners. */
-  trace: AttemptTrace | undefined
+  trace: AttemptTrace | undefined = undefined
   // Its place among the attempts with the same time limit.
-  limit: TimeLimit | undefined
-  dueAt: number
-  earlier: Limited | undefined
-  later: Limited | undefined
+  limit: TimeLimit | undefined = undefined
+  dueAt = 0
+  earlier: Limited | undefined = undefined
+  later: Limited | undefined = undefined
   protected readonly call: AttemptOwner
   protected readonly context: AsyncResource
   readonly #latency: AttemptLatency
-  #state: State
-  #controller: Dispatcher.DispatchController | undefined
+  #state: State = 'waiting'
+  #controller: Dispatcher.DispatchController | undefined = undefined
   /** Whether the task may have seen the request. */
-  protected headersSent: boolean
+  protected headersSent = false
   /** For a request with a limit of its own. All others share one timer (`TimeLimit`). */
-  #ownLimit: Timer | undefined
-  #rest: DrainResponse | undefined
-  #reported: boolean
-  #dispatching: boolean
+  #ownLimit: Timer | undefined = undefined
+  #rest: DrainResponse | undefined = undefined
+  #reported = false
+  #dispatching = false
   /** Where it may have to wait for a connection that others use. */
-  #slots: Slots | undefined
+  #slots: Slots | undefined = undefined
   /** Sends it; set while it waits there. */
-  #send: (() => void) | undefined
+  #send: (() => void) | undefined = undefined
   /** The attempts on its connection, where responses come one after the other. */
-  #line: Line | undefined
+  #line: Line | undefined = undefined
 
   constructor(call: AttemptOwner, upstream: Upstream, startedAt: number, number: number) {
     super()
     this.upstream = upstream
     this.number = number
-    this.statusCode = 0
-    this.trace = undefined
-    this.limit = undefined
-    this.dueAt = 0
-    this.earlier = undefined
-    this.later = undefined
     this.call = call
     this.context = call.context
     this.#latency = new AttemptLatency(startedAt)
-    this.#state = 'waiting'
-    this.#controller = undefined
-    this.headersSent = false
-    this.#ownLimit = undefined
-    this.#rest = undefined
-    this.#reported = false
-    this.#dispatching = false
-    this.#slots = undefined
-    this.#send = undefined
-    this.#line = undefined
     upstream.begin(startedAt)
   }
 
