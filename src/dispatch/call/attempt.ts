@@ -10,16 +10,13 @@ import { classifyAbort, classifyError, explained } from '../classify-outcome.ts'
 import { isConnectError, type InLine, type Line } from '../connections/connector.ts'
 import { DrainResponse } from '../connections/drain-response.ts'
 import type { Slots, Waiter } from '../connections/slots.ts'
-import { retryAfterMs } from '../retry/policy.ts'
+import { responseOutcome } from '../response-outcome.ts'
 import type { Decision, Retry } from '../retry/retry-state.ts'
 import type { Route } from '../route.ts'
 import { AttemptLatency } from './attempt-latency.ts'
 import { InContext } from './in-context.ts'
 import { connectionOverdue, headersOverdue, type Overdue } from './overdue.ts'
 import type { Limited, TimeLimit } from './time-limit.ts'
-
-/** A task that shuts down sends this header with its responses. The value does not matter. */
-const DRAINING_HEADER = 'x-onehop-draining'
 
 /** Errors that this process caused itself. They do not count against the upstream. */
 const ownErrors = new WeakSet<Error>()
@@ -330,7 +327,9 @@ export class Attempt extends InContext implements InLine, Waiter, Limited {
     this.statusCode = statusCode
     const now = this.call.route.clock.now()
     const latencyMs = this.elapsedMs(now)
-    const outcome = this.#outcomeOf(statusCode, headers, latencyMs)
+    const { pools } = this.call.route
+    const { startedAt } = this.#latency
+    const outcome = responseOutcome(statusCode, headers, latencyMs, startedAt, this.upstream, pools)
     this.#report(outcome, now)
     // Listeners to ejections may have ended the call.
     if (this.isOver) return
@@ -385,26 +384,6 @@ export class Attempt extends InContext implements InLine, Waiter, Limited {
     this.#end()
     if (state === 'forwarding') this.call.failed(error)
     else this.call.attemptFailed(this, outcome, error)
-  }
-
-  #outcomeOf(status: number, headers: IncomingHttpHeaders, latencyMs: number): Outcome {
-    const retryAfter = status < 300 ? undefined : retryAfterMs(headers['retry-after'])
-    let outcome: Outcome = { kind: 'response', status, latencyMs, retryAfterMs: retryAfter }
-    if (this.#isExpired(status, headers)) outcome = { ...outcome, connectionExpired: true }
-    if (this.#isDraining(headers)) outcome = { ...outcome, draining: true }
-    return outcome
-  }
-
-  /** Over HTTP/1.1 a task that shuts down also closes its connections. HTTP/2 has no such header. */
-  #isDraining(headers: IncomingHttpHeaders): boolean {
-    if (headers[DRAINING_HEADER] === undefined) return false
-    return isClosing(headers) || this.call.route.pools.speaksHttp2(this.upstream)
-  }
-
-  /** Whether the connection is older than the attempt, and the server was closing it when the request came. */
-  #isExpired(status: number, headers: IncomingHttpHeaders): boolean {
-    if (status !== 408 || !isClosing(headers)) return false
-    return !this.call.route.pools.hasConnectedSince(this.upstream, this.#latency.startedAt)
   }
 
   #forwardStart(statusCode: number, headers: IncomingHttpHeaders, statusMessage: string | undefined): void {
@@ -511,8 +490,4 @@ export class Attempt extends InContext implements InLine, Waiter, Limited {
     if (place >= 0) line.splice(place, 1)
     if (place === 0) line[0]?.isFirstInLine(this.call.route.clock.now())
   }
-}
-
-function isClosing({ connection }: IncomingHttpHeaders): boolean {
-  return String(connection).toLowerCase() === 'close'
 }
