@@ -108,8 +108,8 @@ async function addCosts(
   load: Load,
   rounds: number,
 ): Promise<void> {
-  // The first rounds are a warm-up for this load.
-  for (let round = -Math.ceil(rounds / 10); round < rounds; round++) {
+  // The first rounds are a warm-up: code that V8 compiled for another load takes other branches, and is compiled anew.
+  for (let round = -Math.ceil(rounds / 2); round < rounds; round++) {
     for (let place = 0; place < KINDS.length; place++) {
       const kind = KINDS[Math.abs(round + place) % KINDS.length] as Kind
       const cost = await measure(sides.get(kind) as ChildProcess, load)

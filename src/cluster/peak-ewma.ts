@@ -41,10 +41,10 @@ export class PeakEwma {
   }
 }
 
-/** Up to this, four terms of the series differ from e^-x by less than 5e-14: 10 ms at a time constant of 10 s. */
+/** Up to this the series below is as exact as a number of 64 bits: 10 ms at a time constant of 10 s. */
 const MAX_SERIES = 0.001
 
-/** e^-x, for x >= 0. A task that gets many calls needs only the series: `Math.exp` three times a call took 0.03 µs. */
+/** e^-x, for x >= 0. A task that gets many calls needs only the series: `Math.exp`, three times a call, takes 0.02 µs more. */
 function decay(x: number): number {
-  return x <= MAX_SERIES ? 1 - x * (1 - x * (1 / 2 - x / 6)) : Math.exp(-x)
+  return x <= MAX_SERIES ? 1 - x * (1 - x * (1 / 2 - x * (1 / 6 - x / 24))) : Math.exp(-x)
 }
