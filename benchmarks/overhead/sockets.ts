@@ -11,8 +11,8 @@ const LOADS: readonly Load[] = [
   { inFlight: 1, requestsPerSlice: 300 },
 ]
 /**
- * V8 compiles the same code better in one process than in the next: by 5 % with four processes of one side. So each side
- * has several, one after the other.
+ * V8 compiles the same code up to 8 % better in one process than in the next. So each side has several, one after the
+ * other.
  */
 const PROCESSES = 8
 const ROUNDS = 50
