@@ -1,45 +1,62 @@
-/** CPU time of a whole request over a socket: onehop beside a hand-written round robin. */
-import { fork } from 'node:child_process'
+/** CPU time of a whole request over a socket: onehop beside undici pools that are called by hand. */
+import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { createClient, staticResolver } from 'onehop'
-import { Pool } from 'undici'
 import type { Effort, Report, Row } from '../discovery/report.ts'
 import { median } from '../discovery/statistics.ts'
-import { ADDRESSES } from './tasks.ts'
+import type { Cost, Kind, Load } from './side.ts'
 
-const HOST = 'orders.shop.local'
-
-interface Load {
-  readonly inFlight: number
-  readonly requestsPerSlice: number
-}
-
-/** Slices of about 30 ms: the speed of a shared machine changes from second to second, then for both sides alike. */
+/** Slices of 10 to 30 ms: the speed of a shared machine changes from second to second, then for all sides alike. */
 const LOADS: readonly Load[] = [
   { inFlight: 50, requestsPerSlice: 800 },
   { inFlight: 1, requestsPerSlice: 300 },
 ]
-const PAIRS = 400
+/**
+ * V8 compiles the same code up to 8 % better in one process than in the next. So each side has several, one after the
+ * other.
+ */
+const PROCESSES = 8
+const ROUNDS = 50
+/** Until V8 has compiled all sides: they have 50 in flight, for connections too. */
+const WARM_UP: Load = { inFlight: 50, requestsPerSlice: 1_000 }
+const WARM_UP_SLICES = 30
+const KINDS: readonly Kind[] = ['onehop', 'in turn', 'at random']
 
-/** One request, to the last byte of its response. */
-type Send = () => Promise<void>
+type Costs = Readonly<Record<Kind, Cost[]>>
+
+function noCosts(): Costs {
+  return { onehop: [], 'in turn': [], 'at random': [] }
+}
+
+function cpuOf({ cpu }: Cost): number {
+  return cpu
+}
+
+function wallOf({ wall }: Cost): number {
+  return wall
+}
 
 export async function sockets({ quick }: Effort): Promise<Report> {
-  const tasks = fork(new URL('tasks.ts', import.meta.url), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
-  const [port] = (await once(tasks, 'message')) as [number]
-  const pools = ADDRESSES.map((address) => new Pool(`http://${address}:${port}`))
-  const client = createClient({
-    services: { [HOST]: { port } },
-    discovery: staticResolver({ [HOST]: ADDRESSES }),
-  })
+  const plan = quick
+    ? { processes: 1, warmUp: 1, rounds: 2 }
+    : { processes: PROCESSES, warmUp: WARM_UP_SLICES, rounds: ROUNDS }
+  const tasks = start('tasks.ts')
   try {
-    const origin = `http://${HOST}`
-    const subjects = { onehop: sendBy(client.dispatcher, origin), byHand: inTurn(pools) }
-    const rows: Row[] = []
-    for (const load of LOADS) rows.push(await compare(subjects, load, quick ? 2 : PAIRS))
+    const [port] = (await once(tasks, 'message')) as [number]
+    const costs = LOADS.map(() => noCosts())
+    for (let turn = 0; turn < plan.processes; turn++) {
+      const sides = new Map(KINDS.map((kind) => [kind, start('side.ts', kind, String(port))]))
+      for (const side of sides.values()) {
+        await once(side, 'message')
+        for (let slice = 0; slice < plan.warmUp; slice++) await measure(side, WARM_UP)
+      }
+      for (const [index, load] of LOADS.entries())
+        await addCosts(costs[index] as Costs, sides, load, plan.rounds)
+      for (const side of sides.values()) side.disconnect()
+    }
+    const rows = LOADS.map((load, index) => rowOf(load, costs[index] as Costs))
     return {
       name: 'sockets',
-      title: '1. A request over loopback to 4 tasks: CPU time of this process, in µs',
+      title: '1. A request over loopback to 4 tasks: CPU time of the client, in µs',
       columns: {
         inFlight: 'in flight',
         onehop: 'onehop',
@@ -47,79 +64,87 @@ export async function sockets({ quick }: Effort): Promise<Report> {
         ratio: 'ratio',
         low: 'quartile',
         high: 'quartile',
+        quiet: 'quiet',
+        wall: 'wall',
+        random: 'at random',
       },
       rows,
       notes: [
         'by hand: four undici Pools in round robin, without discovery, balancing, health, retries and timeouts.',
-        'onehop: the defaults, with a static resolver.',
-        `ratio: median over ${quick ? 2 : PAIRS} pairs of slices, and its quartiles. The two sides take turns in going first.`,
+        `onehop: the defaults, with a static resolver. Each side has processes of its own, ${plan.processes} one after the other.`,
+        `ratio: median over ${plan.processes * plan.rounds} pairs of slices, and its quartiles. The sides take turns in going first.`,
+        'quiet: of the tenth part of the slices of each side that took least, which other load disturbed least.',
+        'wall: the same as ratio, for the time on the wall.',
+        'at random: the same as ratio, for the four pools by hand drawn at random: a part of what any balancer costs.',
       ],
     }
   } finally {
-    await client.close()
-    await Promise.all(pools.map((pool) => pool.close()))
+    // A side ends with this process at the latest.
     tasks.disconnect()
   }
 }
 
-async function compare(
-  { onehop, byHand }: { readonly onehop: Send; readonly byHand: Send },
+function start(file: string, ...parameters: readonly string[]): ChildProcess {
+  const child = fork(new URL(file, import.meta.url), parameters, {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  })
+  // The measurement would wait for it for ever.
+  child.once('exit', (code) => {
+    if (code !== 0) throw new Error(`${file} ended with code ${code}`)
+  })
+  return child
+}
+
+async function measure(side: ChildProcess, load: Load): Promise<Cost> {
+  const answer = once(side, 'message') as Promise<[Cost]>
+  side.send(load)
+  const [cost] = await answer
+  return cost
+}
+
+async function addCosts(
+  costs: Costs,
+  sides: ReadonlyMap<Kind, ChildProcess>,
   load: Load,
-  pairs: number,
-): Promise<Row> {
-  const costs = { onehop: [] as number[], byHand: [] as number[] }
-  // The first pairs are a warm-up, for connections and V8.
-  for (let pair = -Math.ceil(pairs / 10); pair < pairs; pair++) {
-    const order = pair % 2 === 0 ? (['onehop', 'byHand'] as const) : (['byHand', 'onehop'] as const)
-    for (const name of order) {
-      const cost = await cpuPerRequest(name === 'onehop' ? onehop : byHand, load)
-      if (pair >= 0) costs[name].push(cost)
+  rounds: number,
+): Promise<void> {
+  // The first rounds are a warm-up: code that V8 compiled for another load takes other branches, and is compiled anew.
+  for (let round = -Math.ceil(rounds / 2); round < rounds; round++) {
+    for (let place = 0; place < KINDS.length; place++) {
+      const kind = KINDS[Math.abs(round + place) % KINDS.length] as Kind
+      const cost = await measure(sides.get(kind) as ChildProcess, load)
+      if (round >= 0) costs[kind].push(cost)
     }
   }
-  const ratios = costs.onehop
-    .map((cost, pair) => cost / (costs.byHand[pair] ?? Number.NaN))
-    .toSorted((a, b) => a - b)
+}
+
+function rowOf({ inFlight }: Load, costs: Costs): Row {
+  const sorted = ratios(costs, 'onehop', cpuOf)
+  const onehop = costs.onehop.map(cpuOf)
+  const byHand = costs['in turn'].map(cpuOf)
   return {
-    inFlight: load.inFlight,
-    onehop: median(costs.onehop),
-    byHand: median(costs.byHand),
-    ratio: median(ratios),
-    low: ratios[Math.floor(ratios.length / 4)] ?? Number.NaN,
-    high: ratios[Math.floor((3 * ratios.length) / 4)] ?? Number.NaN,
+    inFlight,
+    onehop: median(onehop),
+    byHand: median(byHand),
+    ratio: median(sorted),
+    low: sorted[Math.floor(sorted.length / 4)] ?? Number.NaN,
+    high: sorted[Math.floor((3 * sorted.length) / 4)] ?? Number.NaN,
+    quiet: lowestTenth(onehop) / lowestTenth(byHand),
+    wall: median(ratios(costs, 'onehop', wallOf)),
+    random: median(ratios(costs, 'at random', cpuOf)),
   }
 }
 
-/** µs of user and system time of all threads of this process, so garbage collection counts. */
-async function cpuPerRequest(send: Send, { inFlight, requestsPerSlice }: Load): Promise<number> {
-  let left = requestsPerSlice
-  const before = process.cpuUsage()
-  const worker = async (): Promise<void> => {
-    while (left-- > 0) await send()
-  }
-  await Promise.all(Array.from({ length: inFlight }, worker))
-  const { user, system } = process.cpuUsage(before)
-  return (user + system) / requestsPerSlice
+/** To the pools in turn, within each round: a slow moment of the machine meets both. Sorted. */
+function ratios(costs: Costs, kind: Kind, of: (cost: Cost) => number): number[] {
+  const base = costs['in turn']
+  return costs[kind]
+    .map((cost, round) => of(cost) / of(base[round] as Cost))
+    .toSorted((one, other) => one - other)
 }
 
-function sendBy(dispatcher: Pick<Pool, 'request'>, origin?: string): Send {
-  const options = {
-    path: '/v1/orders/42',
-    method: 'GET' as const,
-    ...(origin === undefined ? {} : { origin }),
-  }
-  return async () => {
-    const { statusCode, body } = await dispatcher.request(options)
-    if (statusCode !== 200) throw new Error(`status ${statusCode}`)
-    await body.dump()
-  }
-}
-
-function inTurn(pools: readonly Pool[]): Send {
-  const sends = pools.map((pool) => sendBy(pool))
-  let turn = 0
-  return () => {
-    const send = sends[turn++ % sends.length]
-    if (send === undefined) throw new Error('the list of pools is empty')
-    return send()
-  }
+/** The mean of the lowest tenth, one at least. */
+function lowestTenth(samples: readonly number[]): number {
+  const lowest = samples.toSorted((one, other) => one - other).slice(0, Math.ceil(samples.length / 10))
+  return lowest.reduce((sum, cost) => sum + cost, 0) / lowest.length
 }

@@ -20,21 +20,17 @@ const MIN_SAMPLES = 3
 /** Expected time to response headers of one upstream. Without samples it drifts to what its peers take. */
 export class LatencyEstimate {
   readonly #average: PeakEwma
-  #tauMs: number
-  #peersMs: number
-  #hasSamples: boolean
-  #medianMs: number
-  #samples: number
-  #sampledAt: number
+  #tauMs = LATENCY_TAU_MS
+  #peersMs = 0
+  #hasSamples = false
+  #medianMs = 0
+  #samples = 0
+  #sampledAt = 0
 
   /** @param peersMs initial estimate: the median of the service's tasks; 0: unknown */
   constructor(peersMs: number, now: number) {
     this.#average = new PeakEwma(peersMs, now)
-    this.#tauMs = LATENCY_TAU_MS
     this.#peersMs = peersMs
-    this.#hasSamples = false
-    this.#medianMs = 0
-    this.#samples = 0
     this.#sampledAt = now
   }
 

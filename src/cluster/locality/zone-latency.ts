@@ -30,7 +30,7 @@ export class ZoneLatency {
   share = 1
   readonly #local: LogMean
   readonly #elsewhere: LogMean
-  #steppedAt: number
+  #steppedAt = 0
 
   constructor(now: number) {
     this.#local = new LogMean(LOCAL_TAU_MS, now)
@@ -65,7 +65,7 @@ class LogMean {
   readonly #tauMs: number
   #sum = 0
   #count = 0
-  #at: number
+  #at = 0
 
   constructor(tauMs: number, now: number) {
     this.#tauMs = tauMs

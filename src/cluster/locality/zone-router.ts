@@ -49,7 +49,7 @@ export class ZoneRouter {
   #usuallyPending = 0
   /** Pending at the task that was picked last, this call included. */
   #lastPending = 0
-  #pickedAt: number
+  #pickedAt = 0
 
   constructor(locality: Locality, random: Random, now: number) {
     this.locality = locality

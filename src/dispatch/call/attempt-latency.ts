@@ -9,13 +9,12 @@ export class AttemptLatency {
   /** Since when only the upstream is waited for, on the clock. */
   #countedFrom: number
   /** How much of the time before `takenUpAt` this process was busy. */
-  #lateMs: number
+  #lateMs = 0
 
   constructor(startedAt: number) {
     this.startedAt = startedAt
     this.takenUpAt = startedAt
     this.#countedFrom = startedAt
-    this.#lateMs = 0
   }
 
   /** It leaves the queue for a connection, or its response is the next one on its connection. */

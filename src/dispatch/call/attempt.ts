@@ -10,16 +10,13 @@ import { classifyAbort, classifyError, explained } from '../classify-outcome.ts'
 import { isConnectError, type InLine, type Line } from '../connections/connector.ts'
 import { DrainResponse } from '../connections/drain-response.ts'
 import type { Slots, Waiter } from '../connections/slots.ts'
-import { retryAfterMs } from '../retry/policy.ts'
+import { responseOutcome } from '../response-outcome.ts'
 import type { Decision, Retry } from '../retry/retry-state.ts'
 import type { Route } from '../route.ts'
 import { AttemptLatency } from './attempt-latency.ts'
 import { InContext } from './in-context.ts'
 import { connectionOverdue, headersOverdue, type Overdue } from './overdue.ts'
 import type { Limited, TimeLimit } from './time-limit.ts'
-
-/** A task that shuts down sends this header with its responses. The value does not matter. */
-const DRAINING_HEADER = 'x-onehop-draining'
 
 /** Errors that this process caused itself. They do not count against the upstream. */
 const ownErrors = new WeakSet<Error>()
@@ -78,56 +75,40 @@ export class Attempt extends InContext implements InLine, Waiter, Limited {
   /** Among the call's attempts, from 1. */
   readonly number: number
   /** Status of its response; 0: none yet. */
-  statusCode: number
+  statusCode = 0
   /** What listeners to `onehop:attempt` get; undefined without listeners. */
-  trace: AttemptTrace | undefined
+  trace: AttemptTrace | undefined = undefined
   // Its place among the attempts with the same time limit.
-  limit: TimeLimit | undefined
-  dueAt: number
-  earlier: Limited | undefined
-  later: Limited | undefined
+  limit: TimeLimit | undefined = undefined
+  dueAt = 0
+  earlier: Limited | undefined = undefined
+  later: Limited | undefined = undefined
   protected readonly call: AttemptOwner
   protected readonly context: AsyncResource
   readonly #latency: AttemptLatency
-  #state: State
-  #controller: Dispatcher.DispatchController | undefined
+  #state: State = 'waiting'
+  #controller: Dispatcher.DispatchController | undefined = undefined
   /** Whether the task may have seen the request. */
-  protected headersSent: boolean
+  protected headersSent = false
   /** For a request with a limit of its own. All others share one timer (`TimeLimit`). */
-  #ownLimit: Timer | undefined
-  #rest: DrainResponse | undefined
-  #reported: boolean
-  #dispatching: boolean
+  #ownLimit: Timer | undefined = undefined
+  #rest: DrainResponse | undefined = undefined
+  #reported = false
+  #dispatching = false
   /** Where it may have to wait for a connection that others use. */
-  #slots: Slots | undefined
+  #slots: Slots | undefined = undefined
   /** Sends it; set while it waits there. */
-  #send: (() => void) | undefined
+  #send: (() => void) | undefined = undefined
   /** The attempts on its connection, where responses come one after the other. */
-  #line: Line | undefined
+  #line: Line | undefined = undefined
 
   constructor(call: AttemptOwner, upstream: Upstream, startedAt: number, number: number) {
     super()
     this.upstream = upstream
     this.number = number
-    this.statusCode = 0
-    this.trace = undefined
-    this.limit = undefined
-    this.dueAt = 0
-    this.earlier = undefined
-    this.later = undefined
     this.call = call
     this.context = call.context
     this.#latency = new AttemptLatency(startedAt)
-    this.#state = 'waiting'
-    this.#controller = undefined
-    this.headersSent = false
-    this.#ownLimit = undefined
-    this.#rest = undefined
-    this.#reported = false
-    this.#dispatching = false
-    this.#slots = undefined
-    this.#send = undefined
-    this.#line = undefined
     upstream.begin(startedAt)
   }
 
@@ -346,7 +327,9 @@ export class Attempt extends InContext implements InLine, Waiter, Limited {
     this.statusCode = statusCode
     const now = this.call.route.clock.now()
     const latencyMs = this.elapsedMs(now)
-    const outcome = this.#outcomeOf(statusCode, headers, latencyMs)
+    const { pools } = this.call.route
+    const { startedAt } = this.#latency
+    const outcome = responseOutcome(statusCode, headers, latencyMs, startedAt, this.upstream, pools)
     this.#report(outcome, now)
     // Listeners to ejections may have ended the call.
     if (this.isOver) return
@@ -401,26 +384,6 @@ export class Attempt extends InContext implements InLine, Waiter, Limited {
     this.#end()
     if (state === 'forwarding') this.call.failed(error)
     else this.call.attemptFailed(this, outcome, error)
-  }
-
-  #outcomeOf(status: number, headers: IncomingHttpHeaders, latencyMs: number): Outcome {
-    const retryAfter = status < 300 ? undefined : retryAfterMs(headers['retry-after'])
-    let outcome: Outcome = { kind: 'response', status, latencyMs, retryAfterMs: retryAfter }
-    if (this.#isExpired(status, headers)) outcome = { ...outcome, connectionExpired: true }
-    if (this.#isDraining(headers)) outcome = { ...outcome, draining: true }
-    return outcome
-  }
-
-  /** Over HTTP/1.1 a task that shuts down also closes its connections. HTTP/2 has no such header. */
-  #isDraining(headers: IncomingHttpHeaders): boolean {
-    if (headers[DRAINING_HEADER] === undefined) return false
-    return isClosing(headers) || this.call.route.pools.speaksHttp2(this.upstream)
-  }
-
-  /** Whether the connection is older than the attempt, and the server was closing it when the request came. */
-  #isExpired(status: number, headers: IncomingHttpHeaders): boolean {
-    if (status !== 408 || !isClosing(headers)) return false
-    return !this.call.route.pools.hasConnectedSince(this.upstream, this.#latency.startedAt)
   }
 
   #forwardStart(statusCode: number, headers: IncomingHttpHeaders, statusMessage: string | undefined): void {
@@ -527,8 +490,4 @@ export class Attempt extends InContext implements InLine, Waiter, Limited {
     if (place >= 0) line.splice(place, 1)
     if (place === 0) line[0]?.isFirstInLine(this.call.route.clock.now())
   }
-}
-
-function isClosing({ connection }: IncomingHttpHeaders): boolean {
-  return String(connection).toLowerCase() === 'close'
 }

@@ -18,26 +18,20 @@ export abstract class CallController implements Dispatcher.DispatchController {
   readonly handler: Dispatcher.DispatchHandler
   /** The async context in which the handler's methods run. */
   context: AsyncResource
-  aborted: boolean
-  paused: boolean
-  reason: Error | null
+  aborted = false
+  paused = false
+  reason: Error | null = null
   /** Owns the attempts of a call that may be hedged. */
-  protected hedge: Hedge | undefined
+  protected hedge: Hedge | undefined = undefined
   /** The handler has been notified of the end, or is being notified. */
-  protected isOver: boolean
+  protected isOver = false
   /** The attempt of a call that may not be hedged. */
-  #attempt: Attempt | undefined
+  #attempt: Attempt | undefined = undefined
 
   constructor(handler: Dispatcher.DispatchHandler) {
     this.handler = handler
     // undici's own handlers (of `request`, `stream`, ...) are made in the caller's context and keep it.
     this.context = handler instanceof AsyncResource ? handler : new AsyncResource(CONTEXT)
-    this.aborted = false
-    this.paused = false
-    this.reason = null
-    this.hedge = undefined
-    this.isOver = false
-    this.#attempt = undefined
   }
 
   /** Frees all that the call holds. @returns false if the call had ended already */

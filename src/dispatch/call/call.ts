@@ -27,18 +27,18 @@ const NONE: readonly Upstream[] = []
 export class Call extends CallController implements AttemptOwner, PickHint {
   readonly route: Route
   readonly key: string | undefined
-  now: number
+  now = 0
   readonly #request: OutgoingRequest
-  #attempts: number
-  #retryState: RetryState | undefined
+  #attempts = 0
+  #retryState: RetryState | undefined = undefined
   /** Where the next attempt goes. It counts as pending there. */
-  #reserved: Upstream | undefined
-  #wait: Timer | undefined
-  #startedAt: number
+  #reserved: Upstream | undefined = undefined
+  #wait: Timer | undefined = undefined
+  #startedAt = 0
   /** Since when no attempt is under way: the call's beginning, or its last failure. */
-  #idleSince: number
-  #deadline: CallDeadline | undefined
-  #trace: CallTrace | undefined
+  #idleSince = 0
+  #deadline: CallDeadline | undefined = undefined
+  #trace: CallTrace | undefined = undefined
 
   /** @throws InvalidOptionsError for options of the request that are not allowed */
   constructor(
@@ -49,18 +49,8 @@ export class Call extends CallController implements AttemptOwner, PickHint {
   ) {
     super(handler)
     this.route = route
-    const request = new OutgoingRequest(options, route.retry, route.pools.mayBeHttp2, http1Only)
-    this.key = route.keyOf === undefined ? undefined : route.keyOf(request.readable)
-    this.now = 0
-    this.#request = request
-    this.#attempts = 0
-    this.#retryState = undefined
-    this.#reserved = undefined
-    this.#wait = undefined
-    this.#startedAt = 0
-    this.#idleSince = 0
-    this.#deadline = undefined
-    this.#trace = undefined
+    this.#request = new OutgoingRequest(options, route.retry, route.pools.mayBeHttp2, http1Only)
+    this.key = route.keyOf === undefined ? undefined : route.keyOf(this.#request.readable)
   }
 
   /** Begins the first attempt: in the same tick if the service is known, else as soon as it is. */

