@@ -30,6 +30,8 @@ export const MIN_BLOCKS = 10
 interface Sorted {
   readonly values: Float64Array
   readonly blocks: Uint32Array
+  /** How many samples each block has. */
+  readonly sizes: Uint32Array
 }
 
 /** The percentiles of several arms, and of each in `RESAMPLES` runs that could have been. */
@@ -45,7 +47,7 @@ export class Resampled {
    * @param blockCount indexes of blocks are below it
    */
   constructor(arms: readonly ArmSamples[], blockCount: number, shares: readonly number[], random: Random) {
-    this.#sorted = arms.map(sortSamples)
+    this.#sorted = arms.map((arm) => sortSamples(arm, blockCount))
     this.#shares = shares
     this.#blockCount = blockCount
     this.#draws = arms.map(() => shares.map(() => new Float64Array(RESAMPLES)))
@@ -83,9 +85,9 @@ export class Resampled {
   }
 
   /** Goes through the sorted samples once, each counted as often as its block was drawn. */
-  #draw(arm: number, { values, blocks }: Sorted, times: Uint32Array, resample: number): void {
+  #draw(arm: number, { values, blocks, sizes }: Sorted, times: Uint32Array, resample: number): void {
     let total = 0
-    for (const block of blocks) total += times[block] ?? 0
+    for (let block = 0; block < sizes.length; block++) total += (times[block] ?? 0) * (sizes[block] ?? 0)
     let seen = 0
     let index = -1
     for (const [position, share] of this.#shares.entries()) {
@@ -114,11 +116,14 @@ export class Resampled {
   }
 }
 
-function sortSamples({ values, blocks }: ArmSamples): Sorted {
+function sortSamples({ values, blocks }: ArmSamples, blockCount: number): Sorted {
   const order = Uint32Array.from(values, (_, index) => index)
   order.sort((a, b) => (values[a] ?? 0) - (values[b] ?? 0))
+  const sizes = new Uint32Array(blockCount)
+  for (const block of blocks) sizes[block] = (sizes[block] ?? 0) + 1
   return {
     values: Float64Array.from(order, (index) => values[index] ?? 0),
     blocks: Uint32Array.from(order, (index) => blocks[index] ?? 0),
+    sizes,
   }
 }
