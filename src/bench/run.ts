@@ -6,7 +6,7 @@
  */
 import { seededRandom } from '../core/seeded-random.ts'
 import { sleep, type Clock } from '../core/clock.ts'
-import type { Arm, Way } from './arms/arm.ts'
+import { isDirect, type Arm, type Way } from './arms/arm.ts'
 import { CallTraces } from './arms/call-traces.ts'
 import { makeArm } from './arms/make-arm.ts'
 import { newSetUp, trySetUp, type SetUp } from './arms/set-up.ts'
@@ -102,10 +102,22 @@ async function firstFailure(arm: Arm, clock: Clock, timeoutMs: number): Promise<
   for (let attempt = 0; attempt < TRIES; attempt++) {
     if (attempt > 0) await sleep(clock, BETWEEN_TRIES_MS)
     const call = await sendOnce(arm.target, clock, timeoutMs)
-    if (call.failure === undefined) return undefined
-    failure ??= call.failure
+    const wrong = call.failure ?? detourOf(arm)
+    if (wrong === undefined) return undefined
+    failure ??= wrong
   }
   return failure
+}
+
+/** Why a direct arm called the load balancer instead: its numbers would be those of the balancer. */
+function detourOf({ way, client }: Arm): string | undefined {
+  if (!isDirect(way) || client === undefined) return undefined
+  for (const { origins, lastError } of Object.values(client.inspect().services))
+    for (const { upstreams } of Object.values(origins)) {
+      if (upstreams.some(({ tier, requests }) => tier === 0 && requests > 0)) return undefined
+      return lastError ?? 'no task can be called, only the load balancer'
+    }
+  return undefined
 }
 
 /** One try of each way after the other, so that a slow moment meets all of them. */

@@ -69,8 +69,9 @@ function comparison(
   return { arm: arm.name, baseline: baseline.name, isControl: arm.name === 'control', percentiles }
 }
 
-function failed({ calls, succeeded }: ArmReport): number {
-  return calls === 0 ? 0 : (calls - succeeded) / calls
+/** A call of a direct arm that fell back has the latency of the load balancer: it counts as one that has none. */
+function failed({ calls, succeeded, fallbacks }: ArmReport): number {
+  return calls === 0 ? 0 : (calls - succeeded + fallbacks) / calls
 }
 
 interface Facts {
@@ -102,7 +103,7 @@ function reasonOf(reason: Reason, { share, fewest, latenessMs, failedShare }: Fa
     case 'too-few-blocks':
       return 'the run is too short'
     case 'too-many-failures':
-      return `${percent(failedShare)} of the calls of an arm failed or were not sent`
+      return `${percent(failedShare)} of the calls of an arm failed, fell back or were not sent`
     case 'control-differs':
       return 'the two copies of one arm differ here'
     case 'generator-late':

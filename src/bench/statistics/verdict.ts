@@ -25,7 +25,7 @@ export interface Evidence {
   readonly control: Interval | undefined
   /** How late the generator sent, at the same percentile. */
   readonly latenessMs: number
-  /** Calls of the worse arm that failed or were not sent, as a share. */
+  /** Calls of the worse arm that failed, fell back or were not sent, as a share. */
   readonly failedShare: number
 }
 
