@@ -79,11 +79,22 @@ export function worseOf({ arms, comparisons, cost, setUp, settings }: Findings):
     (settings.volume.cloudMapCallsPerMinute * 60 * HOURS_PER_MONTH * prices.cloudMapMillion) / 1e6
   const asMany = Math.ceil((prices.albHour * HOURS_PER_MONTH) / processMonth)
   worse.push(
+    ...costlierThanBalancer(cost),
     crossingOf(cost),
     `Discovery by the API costs ${dollars(processMonth)} a month for each process and service: ${count(asMany)} of them cost as much as an idle ALB.`,
     'A load balancer also ends TLS, authenticates, filters and logs. The direct path does none of that.',
   )
   return worse
+}
+
+function costlierThanBalancer({ paths }: Cost): string[] {
+  const alb = paths.find(({ path }) => path === 'alb')?.perMonth ?? 0
+  return paths
+    .filter(({ path, perMonth }) => path.startsWith('direct') && perMonth > alb)
+    .map(
+      ({ path, perMonth }) =>
+        `${capital(PATH_LABELS[path])} costs ${dollars(perMonth - alb)} a month more than an ALB.`,
+    )
 }
 
 function crossingOf({ inputs, allRemotePerMonth }: Cost): string {

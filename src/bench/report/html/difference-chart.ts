@@ -7,7 +7,7 @@ import { linearScale } from './scale.ts'
 
 const ROW = 34
 const TOP = 8
-const BOTTOM = 30
+const BOTTOM = 44
 
 interface Row {
   readonly name: string
@@ -49,7 +49,7 @@ function chart(share: number, rows: readonly Row[]): Markup {
     ])
     const [low, high] = [Math.min(0, ...bounds), Math.max(0, ...bounds)]
     const margin = (high - low || 1) * 0.08
-    const scale = linearScale(low - margin, high + margin, { from: 8, to: width - 8 }, 4)
+    const scale = linearScale(low - margin, high + margin, { from: 8, to: width - 8 }, 5)
     const floor = height - BOTTOM
     const ticks = scale.ticks.map((tick) => {
       const at = round(scale.at(tick))
@@ -81,7 +81,7 @@ function chart(share: number, rows: readonly Row[]): Markup {
         x2="${zero}"
         y1="${TOP}"
         y2="${floor}"
-      />${marks}<text class="axis" x="${width - 8}" y="${height - 2}" text-anchor="end"
+      />${marks}<text class="axis" x="${width - 8}" y="${height - 8}" text-anchor="end"
         >ms; left of 0: faster</text
       >`
     return { height, width, content }

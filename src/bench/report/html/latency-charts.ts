@@ -56,7 +56,7 @@ export function timelineChart({ arms, load }: BenchReport): Markup {
       load.cutMs,
       Math.max(load.durationMs, load.cutMs + 1),
       across(frame),
-      width < 500 ? 3 : 6,
+      width < 500 ? 4 : 6,
     )
     const y = latencyScale(shown.flatMap(valuesOf), frame)
     const dots = shown.map(

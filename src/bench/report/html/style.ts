@@ -11,7 +11,7 @@ export const STYLE = `
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 60rem; padding: 1.5rem 1rem 4rem; background: var(--paper); color: var(--ink);
   font: 16px/1.5 system-ui, sans-serif; }
-h1 { font-size: 1.6rem; line-height: 1.2; margin: 0 0 .5rem; overflow-wrap: anywhere; }
+h1 { font-size: clamp(1.2rem, 5vw, 1.6rem); line-height: 1.2; margin: 0 0 .5rem; overflow-wrap: anywhere; }
 h2 { font-size: 1.15rem; margin: 2.5rem 0 .5rem; }
 p, li { overflow-wrap: anywhere; }
 .soft, figcaption, .legend { color: var(--soft); font-size: .9rem; }
@@ -23,7 +23,8 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size
 th, td { padding: .35rem .6rem; border-bottom: 1px solid var(--rule); text-align: right; white-space: nowrap; vertical-align: top; }
 th { color: var(--soft); font-weight: 600; }
 th:first-child, td:first-child, th.left, td.left { text-align: left; }
-td.wrap { white-space: normal; min-width: 14rem; text-align: left; }
+td.wrap { white-space: normal; min-width: 10rem; text-align: left; }
+#differences td:first-child { white-space: normal; }
 td small { display: block; color: var(--soft); }
 tr.sum td { font-weight: 600; }
 tr.part td:first-child { padding-left: 1.4rem; }

@@ -36,11 +36,11 @@ export function differenceTable({ comparisons }: BenchReport): Markup {
             ${index === 0 ? `${arm} − ${baseline}` : ''}${index === 1 && isControl ? html`<small>must not differ</small>` : ''}
           </td>
           <td>${percentileName(difference.share)}</td>
-          ${differenceCells(difference)}
+          ${differenceCell(difference)}
         </tr>`,
     ),
   )
-  return table('differences', ['arms', 'at', 'difference', 'verdict'], rows)
+  return table('differences', ['arms', 'at', 'result'], rows)
 }
 
 const VERDICT_CLASSES: Readonly<Record<Difference['verdict']['kind'], string>> = {
@@ -50,10 +50,12 @@ const VERDICT_CLASSES: Readonly<Record<Difference['verdict']['kind'], string>> =
   'cannot-tell': 'unknown',
 }
 
-function differenceCells({ differenceMs, interval, sentence, verdict }: Difference): Markup {
-  const between = interval === null ? '' : `${digits(interval.low)} to ${digits(interval.high)}`
-  return html`<td>${orDash(differenceMs)}<small>${between}</small></td>
-    <td class="wrap ${VERDICT_CLASSES[verdict.kind]}">${sentence}</td>`
+function differenceCell({ differenceMs, interval, sentence, verdict }: Difference): Markup {
+  const measured =
+    differenceMs === null || interval === null
+      ? ''
+      : `${digits(differenceMs)} (${digits(interval.low)} to ${digits(interval.high)})`
+  return html`<td class="wrap ${VERDICT_CLASSES[verdict.kind]}">${sentence}<small>${measured}</small></td>`
 }
 
 export function setUpTable({ setUp }: BenchReport): Markup {
