@@ -189,7 +189,7 @@ function orDash(value: number | null): string {
 const LEFT: ReadonlySet<string> = new Set([
   'task',
   'zone',
-  'verdict',
+  'result',
   'how it comes about',
   'kinds of failures',
 ])
