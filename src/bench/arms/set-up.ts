@@ -122,6 +122,7 @@ async function connectTo(
   for (const times of [results.tlsMs, results.resumedMs]) {
     const start = clock.now()
     const socket = connect({ host: address, port, noDelay: true })
+    socket.on('error', () => undefined)
     try {
       await once(socket, 'connect', { signal })
       if (session === undefined) results.tcpMs.push(clock.now() - start)
@@ -148,19 +149,23 @@ async function handshake(
 ): Promise<Buffer | undefined> {
   const start = clock.now()
   const secure = connectTls({ ...options, socket, ...(resumed === undefined ? {} : { session: resumed }) })
-  // TLS 1.3 hands over its tickets after the handshake.
-  const session = new Promise<Buffer | undefined>((resolve) => {
-    secure.once('session', resolve).once('close', () => resolve(undefined))
-    clock.setTimer(() => resolve(undefined), TICKET_MS, true)
-  })
+  // After `once` has heard of the connection, a reset would be an error that nothing listens to.
+  secure.on('error', () => undefined)
+  // TLS 1.3 hands over its tickets after the handshake, and they are read as data is.
+  const session = Promise.withResolvers<Buffer | undefined>()
+  secure.once('session', session.resolve)
   await once(secure, 'secureConnect', { signal })
   if (resumed === undefined || secure.isSessionReused()) times.push(clock.now() - start)
-  const ticket = resumed === undefined ? await session : undefined
+  secure.resume()
+  const timer = clock.setTimer(() => session.resolve(undefined), TICKET_MS, true)
+  const ticket = resumed === undefined ? await session.promise : undefined
+  timer.cancel()
   secure.destroy()
   return ticket
 }
 
-const TICKET_MS = 100
+/** A server that sends no ticket is not waited for any longer. */
+const TICKET_MS = 500
 
 function portOf({ port, protocol }: URL): number {
   if (port !== '') return Number(port)
