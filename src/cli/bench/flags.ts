@@ -29,6 +29,7 @@ interface RunFlags {
   readonly timeout: Option<number>
   readonly 'set-up': Option<number>
   readonly zone: Option<string | undefined>
+  readonly hedge: Option<boolean>
 }
 
 interface RequestFlags {
@@ -117,6 +118,7 @@ const run: RunFlags = {
     max: 1_000,
     description: 'new connections of each arm to measure [10]',
   }),
+  hedge: flag({ description: 'second attempts beside slow ones, on the direct arms' }),
   zone: text({ value: 'ZONE', default: undefined, description: "the caller's zone [the task metadata's]" }),
 }
 

@@ -34,6 +34,7 @@ export async function settingsOf(args: Arguments<BenchOptions>): Promise<BenchSe
     client: {
       ...discoveryOptions(url.hostname, { ...options, discovery: 'auto' }),
       ...callOptions(url.hostname, options),
+      hedge: options.hedge,
       ...(options.zone === undefined ? {} : { zone: { own: options.zone } }),
     },
     tls: {
