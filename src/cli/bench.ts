@@ -38,7 +38,7 @@ const bench: Command = define({
     },
   ],
   async run(args, io) {
-    const settings = await settingsOf(args)
+    const settings = settingsOf(args)
     const { options } = args
     const page = options.html === undefined ? undefined : await created(options.html)
     try {

@@ -2,7 +2,7 @@ import type { Arguments, Values } from '../options/option.ts'
 import type { BenchFlags } from './flags.ts'
 
 /** The command that repeats a run, for its report: without values of headers, bodies and queries. */
-export function withoutSecrets({ line, options }: Arguments<Values<BenchFlags>>, { search }: URL): string {
+export function withoutSecrets({ line, options, operands }: Arguments<Values<BenchFlags>>): string {
   let shown = line
   for (const header of options.header) {
     const [name = ''] = header.split(':')
@@ -10,7 +10,9 @@ export function withoutSecrets({ line, options }: Arguments<Values<BenchFlags>>,
   }
   if (options.body !== undefined && options.body !== '')
     shown = shown.replace(new RegExp(`(--body[= ]'?)${escaped(inQuotes(options.body))}`), '$1…')
-  if (search !== '') shown = shown.replaceAll(search, '?…')
+  // As it was written: a URL object would have other characters.
+  const [query] = /\?.+/s.exec(operands[0] ?? '') ?? []
+  if (query !== undefined) shown = shown.replaceAll(inQuotes(query), '?…')
   return shown
 }
 

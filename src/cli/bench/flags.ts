@@ -36,7 +36,6 @@ interface RequestFlags {
   readonly method: Option<string>
   readonly header: Option<readonly string[]>
   readonly body: Option<string | undefined>
-  readonly ca: Option<string | undefined>
   readonly insecure: Option<boolean>
   readonly h2: Option<boolean>
 }
@@ -110,7 +109,7 @@ const run: RunFlags = {
     max: 100_000,
     description: 'calls beyond it are not sent, and counted [1000]',
   }),
-  timeout: time(10_000, 1, 600_000, 'of one call [10s]'),
+  timeout: number({ value: 'MS', default: 10_000, min: 1, max: 600_000, description: 'of one call [10000]' }),
   'set-up': number({
     value: 'TRIES',
     default: 10,
@@ -126,7 +125,6 @@ const request: RequestFlags = {
   method: text({ value: 'METHOD', default: 'GET', check: checkMethod, description: '[GET]' }),
   header: list({ value: 'NAME:VALUE', description: 'a request header; its value is not in the report' }),
   body: text({ value: 'TEXT', default: undefined, description: 'the request body [none]' }),
-  ca: text({ value: 'FILE', default: undefined, description: "PEM of the CAs to trust [Node's]" }),
   insecure: flag({ description: 'do not verify certificates' }),
   h2: flag({ description: 'HTTP/2 where the other side offers it' }),
 }

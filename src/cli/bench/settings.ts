@@ -1,7 +1,6 @@
-import { readFile } from 'node:fs/promises'
 import { WAYS, type Way } from '../../bench/arms/arm.ts'
 import type { BenchSettings } from '../../bench/settings.ts'
-import { callOptions, discoveryOptions, fallbackOf } from '../options/client-flags.ts'
+import { callOptions, caOf, discoveryOptions, fallbackOf } from '../options/client-flags.ts'
 import { UsageError, type Arguments, type Values } from '../options/option.ts'
 import { withoutSecrets } from './command-line.ts'
 import type { BenchFlags } from './flags.ts'
@@ -9,10 +8,11 @@ import type { BenchFlags } from './flags.ts'
 type BenchOptions = Values<BenchFlags>
 
 /** @throws UsageError for options that do not go together, and a file that cannot be read */
-export async function settingsOf(args: Arguments<BenchOptions>): Promise<BenchSettings> {
+export function settingsOf(args: Arguments<BenchOptions>): BenchSettings {
   const { options, operands } = args
   const url = urlOf(operands[0] ?? '')
   const fallback = fallbackUrl(url, options)
+  const ca = caOf(options)
   const ways = waysOf(options, fallback)
   const control = options.control === 'none' ? undefined : (options.control ?? ways[0])
   if (control !== undefined && !ways.includes(control))
@@ -38,7 +38,7 @@ export async function settingsOf(args: Arguments<BenchOptions>): Promise<BenchSe
       ...(options.zone === undefined ? {} : { zone: { own: options.zone } }),
     },
     tls: {
-      ...(options.ca === undefined ? {} : { ca: await readPem(options.ca) }),
+      ...(ca === undefined ? {} : { ca }),
       ...(options.insecure ? { rejectUnauthorized: false } : {}),
     },
     allowH2: options.h2,
@@ -70,7 +70,7 @@ export async function settingsOf(args: Arguments<BenchOptions>): Promise<BenchSe
     zone: options.zone,
     title: options.title,
     notices: options.notice,
-    command: withoutSecrets(args, url),
+    command: withoutSecrets(args),
   }
 }
 
@@ -116,12 +116,4 @@ function headerOf(given: string): readonly string[] {
   // The value may be a secret.
   if (!/^[!#$%&'*+.^_`|~\w-]+$/.test(name)) throw new UsageError('--header: allowed: NAME:VALUE')
   return [name, given.slice(colon + 1).trim()]
-}
-
-async function readPem(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8')
-  } catch (error) {
-    throw new UsageError(`--ca: ${(error as Error).message}`)
-  }
 }

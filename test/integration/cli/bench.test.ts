@@ -137,7 +137,7 @@ test('a default arm that cannot be called is left out, one that was asked for en
 test('values of headers, of the body and of the query are in no output', async () => {
   const page = join(folder, 'secret.html')
   const { fleet, balancer } = world
-  const url = `http://orders.shop.local:${fleet.port}/v1/orders?token=hunter2`
+  const url = `http://orders.shop.local:${fleet.port}/v1/orders?token=it's hunter2`
   const args = ['bench', url, '--fallback', `http://${balancer.label}`, '--allow-loopback', ...SHORTEST]
   const secrets = [
     '--method',

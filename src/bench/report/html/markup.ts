@@ -38,7 +38,11 @@ export function escapeHtml(text: string): string {
   return text.replaceAll(/[&<>"']/g, (character) => ENTITIES[character] ?? '')
 }
 
-/** For a script element of JSON: nothing in it can end the element. */
-export function scriptJson(value: unknown): Markup {
-  return new Markup(JSON.stringify(value).replaceAll('<', String.raw`\u003c`))
+/**
+ * A script element of JSON, which does not run; nothing in it can end the element. Not by the tag: the build turns tagged
+ * templates with this end tag into a call of a package that users do not have.
+ */
+export function jsonElement(id: string, value: unknown): Markup {
+  const json = JSON.stringify(value).replaceAll('<', String.raw`\u003c`)
+  return new Markup(`<script type="application/json" id="${escapeHtml(id)}">${json}</script>`)
 }

@@ -5,7 +5,7 @@ import { bytes, count, duration, ms, percent } from '../numbers.ts'
 import type { AssertionResult, BenchReport } from '../report.ts'
 import { differenceCharts } from './difference-chart.ts'
 import { distributionChart, timelineChart } from './latency-charts.ts'
-import { html, Markup, scriptJson } from './markup.ts'
+import { html, Markup, jsonElement } from './markup.ts'
 import { STYLE } from './style.ts'
 import {
   costTable,
@@ -82,9 +82,7 @@ export function htmlReport(report: BenchReport): string {
         </ul>
         <h2>To repeat it</h2>
         <pre>${command}</pre>
-        <script type="application/json" id="report">
-          ${scriptJson(report)}
-        </script>
+        ${jsonElement('report', report)}
       </body>
     </html> `
   return page.text
