@@ -8,14 +8,16 @@ export interface Compared {
   readonly report: BenchReport
 }
 
-/** In Markdown: p50 and p99 of each arm, and the differences with their intervals. */
+const SHARES = [0.5, 0.9, 0.99]
+
+/** In Markdown: percentiles of each arm, and the differences with their intervals. */
 export function comparisonTable(compared: readonly Compared[], network: string): string {
   const rows = compared.flatMap(({ balancer, tls, report }) => [
     ...report.arms.map((arm) => [
       arm === report.arms[0] ? `${balancer}, ${tls ? 'TLS' : 'HTTP'}` : '',
       arm.label,
-      ...[0.5, 0.99].map((share) => percentile(arm, share)),
-      ...[0.5, 0.99].map((share) => difference(report, arm, share)),
+      ...SHARES.map((share) => percentile(arm, share)),
+      ...SHARES.map((share) => difference(report, arm, share)),
     ]),
   ])
   const [first] = compared
@@ -23,8 +25,8 @@ export function comparisonTable(compared: readonly Compared[], network: string):
   return [
     `Network: ${network}. ${load?.perSecond} calls a second over all arms, seed ${load?.seed}. In ms; the intervals hold the true difference in 95 of 100 runs.`,
     '',
-    '| against | arm | p50 | p99 | p50 − balancer | p99 − balancer |',
-    '|---|---|--:|--:|---|---|',
+    '| against | arm | p50 | p90 | p99 | p50 − balancer | p90 − balancer | p99 − balancer |',
+    '|---|---|--:|--:|--:|---|---|---|',
     ...rows.map((cells) => `| ${cells.join(' | ')} |`),
   ].join('\n')
 }

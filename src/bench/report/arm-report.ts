@@ -27,7 +27,8 @@ export function armReport(data: ArmData): ArmReport {
   const calls = callsOf(recording, counted, index)
   const good = succeeded(recording, calls)
   const sorted = sortedValues(recording, good, latencyOf)
-  const sum = (column: Uint8Array): number => calls.reduce((total, call) => total + (column[call] ?? 0), 0)
+  const sum = (column: Uint8Array, of: Uint32Array = calls): number =>
+    of.reduce((total, call) => total + (column[call] ?? 0), 0)
   const sent = calls.filter((call) => recording.outcome[call] !== NOT_SENT)
   const attempts = sum(recording.attempts)
   const hedges = sum(recording.hedges)
@@ -44,7 +45,7 @@ export function armReport(data: ArmData): ArmReport {
     service: percentilesOf(service, index, good.length),
     retries: arm.client === undefined ? 0 : Math.max(0, attempts - sent.length - hedges),
     hedges,
-    fallbacks: isDirect(arm.way) ? sum(recording.fellBack) : 0,
+    fallbacks: isDirect(arm.way) ? sum(recording.fellBack, good) : 0,
     connections: {
       opened: meter.openedAt.filter((at) => at >= window.from && at < window.to).length,
       failed: meter.failed,

@@ -83,7 +83,7 @@ export interface ArmReport {
   readonly service: readonly PercentileReport[]
   readonly retries: number
   readonly hedges: number
-  /** Calls of a direct arm that went to the load balancer. */
+  /** Calls of a direct arm that the load balancer answered. */
   readonly fallbacks: number
   readonly connections: { readonly opened: number; readonly failed: number; readonly peak: number }
   /** On the wire, over the whole run. */
