@@ -67,13 +67,14 @@ export async function runArms(settings: BenchSettings, context: RunContext): Pro
 
 async function callableArms(
   settings: BenchSettings,
-  { clock }: RunContext,
+  { clock, signal }: RunContext,
   note: (text: string) => void,
 ): Promise<Arm[]> {
   const { ways, optional, control, timeoutMs } = settings
   const arms: Arm[] = []
   try {
     for (const way of ways) {
+      signal.throwIfAborted()
       const arm = makeArm(way, settings, clock)
       arms.push(arm)
       const failure = await firstFailure(arm, clock, timeoutMs)

@@ -1,16 +1,17 @@
 import { availableParallelism } from 'node:os'
-import { open, type FileHandle } from 'node:fs/promises'
+import { lstat, open, rm, writeFile } from 'node:fs/promises'
 import { evaluate } from '../bench/assertions/evaluate.ts'
 import { buildReport } from '../bench/report/build.ts'
 import { htmlReport } from '../bench/report/html/page.ts'
 import type { Where } from '../bench/report/report.ts'
 import { runArms, type Phase } from '../bench/run.ts'
+import type { BenchSettings } from '../bench/settings.ts'
 import { currentDate, systemClock } from '../core/clock.ts'
 import { NotOnEcsError, self, type Task } from '../ecs/index.ts'
 import { benchFlags, type BenchFlags } from './bench/flags.ts'
 import { settingsOf } from './bench/settings.ts'
 import { printSummary } from './bench/summary.ts'
-import { define, type Command } from './command.ts'
+import { define, type Command, type ExitCode } from './command.ts'
 import type { Values } from './options/option.ts'
 import type { Io } from './terminal/io.ts'
 import type { Progress } from './terminal/progress.ts'
@@ -39,44 +40,63 @@ const bench: Command = define({
   ],
   async run(args, io) {
     const settings = settingsOf(args)
-    const { options } = args
-    const page = options.html === undefined ? undefined : await created(options.html)
+    const { html } = args.options
+    if (html === undefined) return measure(args.options, settings, io)
+    await checkWritable(html)
     try {
-      const startedAt = currentDate()
-      const where = await placeOf(options)
-      const bars = new Bars(io)
-      const run = await runArms(settings, {
-        clock: systemClock,
-        signal: io.signal,
-        onPhase: (phase) => bars.show(phase),
-        onNote: (note) => io.note(note),
-      }).finally(() => bars.end())
-      const measured = buildReport(run, settings, { ...where, startedAt: startedAt.toISOString() })
-      const assertions = options.assert.map((assertion) => evaluate(assertion, measured.arms))
-      const report = { ...measured, assertions }
-      await page?.writeFile(htmlReport(report))
-      if (options.json) io.json(report, 2)
-      else printSummary(report, io)
-      if (options.html !== undefined) io.note(`The report is in ${options.html}`)
-      return assertions.every(({ holds }) => holds === true) ? 0 : 1
-    } finally {
-      await page?.close()
+      return await measure(args.options, settings, io)
+    } catch (error) {
+      await removeEmpty(html)
+      throw error
     }
   },
 })
 
 export default bench
 
-/** Before the run: five minutes of measuring must not be lost to a folder that is not there. */
-async function created(file: string): Promise<FileHandle> {
-  return open(file, 'w')
+/** Of a run that could not begin: no empty page is left. A device, such as /dev/stdout, stays. */
+async function removeEmpty(file: string): Promise<void> {
+  const found = await lstat(file).catch(() => undefined)
+  if (found?.isFile() === true && found.size === 0) await rm(file)
 }
 
-async function placeOf({ zone }: Values<BenchFlags>): Promise<Omit<Where, 'url' | 'fallback' | 'startedAt'>> {
+type BenchOptions = Values<BenchFlags>
+
+async function measure(options: BenchOptions, settings: BenchSettings, io: Io): Promise<ExitCode> {
+  const { html, json } = options
+  const startedAt = currentDate().toISOString()
+  const where = { ...(await placeOf(options, io)), startedAt }
+  const bars = new Bars(io)
+  const run = await runArms(settings, {
+    clock: systemClock,
+    signal: io.signal,
+    onPhase: (phase) => bars.show(phase),
+    onNote: (note) => io.note(note),
+  }).finally(() => bars.end())
+  const measured = buildReport(run, settings, where)
+  const assertions = options.assert.map((assertion) => evaluate(assertion, measured.arms))
+  const report = { ...measured, assertions }
+  if (html !== undefined) await writeFile(html, htmlReport(report))
+  if (json) io.json(report, 2)
+  else printSummary(report, io)
+  if (html !== undefined) io.note(`The report is in ${html}`)
+  return assertions.every(({ holds }) => holds === true) ? 0 : 1
+}
+
+/** Before the run: minutes of measuring must not be lost to a folder that is not there. Leaves what is in the file. */
+async function checkWritable(file: string): Promise<void> {
+  const handle = await open(file, 'a')
+  await handle.close()
+}
+
+async function placeOf(
+  { zone }: BenchOptions,
+  io: Io,
+): Promise<Omit<Where, 'url' | 'fallback' | 'startedAt'>> {
   const { default: meta } = (await import('onehop/package.json', { with: { type: 'json' } })) as {
     readonly default: { readonly version: string }
   }
-  const task = await taskOf()
+  const task = await taskOf(io)
   return {
     onehop: meta.version,
     node: process.version,
@@ -87,13 +107,13 @@ async function placeOf({ zone }: Values<BenchFlags>): Promise<Omit<Where, 'url' 
   }
 }
 
-/** undefined outside of ECS. */
-async function taskOf(): Promise<Task | undefined> {
+/** undefined outside of ECS, and where the metadata cannot be read: the report has less to say then. */
+async function taskOf(io: Io): Promise<Task | undefined> {
   try {
     return await self()
   } catch (error) {
-    if (error instanceof NotOnEcsError) return undefined
-    throw error
+    if (!(error instanceof NotOnEcsError)) io.note(`The task is not known: ${(error as Error).message}`)
+    return undefined
   }
 }
 

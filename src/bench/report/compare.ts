@@ -107,6 +107,6 @@ function reasonOf(reason: Reason, { share, fewest, latenessMs, failedShare }: Fa
     case 'control-differs':
       return 'the two copies of one arm differ here'
     case 'generator-late':
-      return `the generator was up to ${ms(latenessMs)} late`
+      return `the generator was ${ms(latenessMs)} late at this percentile`
   }
 }
