@@ -19,8 +19,10 @@ export interface MadeUpRun {
   readonly medians?: readonly number[]
   /** Names of the three tasks. */
   readonly tasks?: readonly string[]
-  /** The kind of one failure in a thousand. */
+  /** The kind of failures. */
   readonly failure?: string
+  /** [0.001] */
+  readonly failedShare?: number
   readonly latenessMs?: number
   readonly wasInterrupted?: boolean
 }
@@ -101,8 +103,9 @@ export async function madeUpReport(made: MadeUpRun = {}): Promise<BenchReport> {
     recording.sentMs[call] = sent
     recording.endMs[call] = sent + (medians[arm] ?? 1) * cold * slow * Math.exp(drift + 0.3 * normal(random))
     recording.outcome[call] = random.next() < 0.000_05 ? NOT_SENT : SUCCEEDED
-    if (made.failure !== undefined && random.next() < 0.001) recording.setFailure(call, made.failure)
-    recording.attempts[call] = 1
+    if (made.failure !== undefined && random.next() < (made.failedShare ?? 0.001))
+      recording.setFailure(call, made.failure)
+    recording.attempts[call] = recording.outcome[call] === NOT_SENT ? 0 : 1
     const isTask = arm !== 2 && arm !== 3
     if (isTask) recording.setUpstream(call, tasks[Math.floor(random.next() * tasks.length)] ?? '')
   }
