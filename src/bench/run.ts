@@ -4,6 +4,7 @@
  * All arms get their calls in the same seconds and in random order, so that what slows this machine or the service meets all
  * of them alike.
  */
+import { stripVTControlCharacters } from 'node:util'
 import { seededRandom } from '../core/seeded-random.ts'
 import { sleep, type Clock } from '../core/clock.ts'
 import { isDirect, type Arm, type Way } from './arms/arm.ts'
@@ -52,8 +53,10 @@ const BETWEEN_TRIES_MS = 200
 export async function runArms(settings: BenchSettings, context: RunContext): Promise<Run> {
   const notes: string[] = []
   const note = (text: string): void => {
-    notes.push(text)
-    context.onNote(text)
+    // It may hold what a server has sent.
+    const plain = stripVTControlCharacters(text)
+    notes.push(plain)
+    context.onNote(plain)
   }
   const arms = await callableArms(settings, context, note)
   try {

@@ -88,10 +88,10 @@ async function lookUp(way: Way, options: ArmOptions, clock: Clock, results: SetU
     try {
       const snapshot = await arm.client?.resolve(url.hostname)
       results.lookupMs.push(clock.now() - start)
-      const otherwise = options.client.port ?? portOf(url)
+      const written = url.port === '' ? options.client.port : portOf(url)
       return (snapshot?.endpoints ?? []).map(({ address, port }) => ({
         address,
-        port: url.port === '' ? (port ?? otherwise) : portOf(url),
+        port: written ?? port ?? portOf(url),
       }))
     } finally {
       await arm.close()

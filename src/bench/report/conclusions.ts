@@ -23,7 +23,7 @@ export interface Findings {
 const HEADLINES = new Set([0.5, 0.99])
 
 export function conclusionsOf({ arms, comparisons, cost }: Findings): string[] {
-  const label = (name: string): string => arms.find((arm) => arm.name === name)?.label ?? name
+  const label = (name: string): string => labelIn(arms, name)
   const latency = comparisons.map(({ arm, baseline, isControl, percentiles }) => {
     const parts = percentiles
       .filter(({ share }) => HEADLINES.has(share))
@@ -60,7 +60,9 @@ export function worseOf({ arms, comparisons, cost, setUp, settings }: Findings):
     if (isControl || report === undefined || !isDirect(report.way)) continue
     for (const { share, verdict, sentence } of percentiles)
       if (verdict.kind === 'slower')
-        worse.push(`${capital(report.label)} is ${sentence} at ${percentileName(share)} than ${baseline}.`)
+        worse.push(
+          `${capital(report.label)} is ${sentence} at ${percentileName(share)} than ${labelIn(arms, baseline)}.`,
+        )
   }
   const balanced = arms.find(({ way }) => way === 'fallback')
   for (const arm of arms.filter(({ name, way }) => isDirect(way) && name !== 'control')) {
@@ -123,12 +125,16 @@ export function limitsOf(findings: Findings): string[] {
     .flatMap(({ percentiles }) => percentiles)
     .filter(({ interval }) => interval).length
   limits.push(
-    `Each interval is right in 95 of 100 runs. Of ${intervals} intervals, ${Number((intervals / 20).toFixed(1))} are wrong by chance.`,
+    `Each interval is right in 95 of 100 runs. Of ${intervals} intervals, expect ${Number((intervals / 20).toFixed(1))} to be wrong by chance.`,
     'It is one caller at one place and time. Another zone, task size or hour may differ: run it there, too.',
     'Failed calls have no latency; they are counted by kind.',
     `The cost is a model: list prices, and requests to Cloud Map at ${CLOUD_MAP_CALLS_PER_MINUTE} a minute unless given. AWS bills what it counts.`,
   )
   return limits
+}
+
+function labelIn(arms: readonly ArmReport[], name: string): string {
+  return arms.find((arm) => arm.name === name)?.label ?? name
 }
 
 function capital(text: string): string {

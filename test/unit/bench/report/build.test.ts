@@ -26,7 +26,7 @@ test('what is faster is seen as faster, and the control as the same', async () =
 test('what is slower is seen as slower, and listed with what is worse', async () => {
   const report = await madeUpReport({ settings: SHORT, medians: [1.6, 1.6, 1.3, 1.25, 1.6] })
   expect(differenceOf(report, 'dns - fallback', 0.5)?.verdict).toEqual({ kind: 'slower' })
-  expect(report.worse.join('\n')).toMatch(/Direct \(DNS\) is slower by .* at p50 than fallback/)
+  expect(report.worse.join('\n')).toMatch(/Direct \(DNS\) is slower by .* at p50 than load balancer/)
 })
 
 test('where the copies of one arm differ, no arm has a verdict', async () => {
