@@ -22,7 +22,7 @@ const PER_SECOND = 250
 const CONNECTIONS = 50
 const SHARES = [0.5, 0.9, 0.99]
 
-/** hey, which is written in Go: one CSV line for each response, with its time and when it was sent, in seconds. */
+/** hey, which is written in Go, and which Debian has (not so wrk2, oha, k6, fortio): one CSV line for each response, with its time and when it was sent, in seconds. */
 async function byHey(origin: string): Promise<ArmSamples> {
   const perWorker = String(PER_SECOND / CONNECTIONS)
   const args = ['-z', `${SECONDS}s`, '-c', String(CONNECTIONS), '-q', perWorker, '-o', 'csv', origin]
@@ -90,14 +90,6 @@ test('p50, p90 and p99 agree with those of hey within their intervals', async ()
     const resampled = new Resampled(arms, SECONDS - WARM_UP_SECONDS, SHARES, seededRandom(1))
     for (const share of SHARES) {
       const [own, heys] = [resampled.interval(0, share), resampled.interval(1, share)]
-      console.log(
-        share,
-        resampled.percentile(0, share),
-        own,
-        resampled.percentile(1, share),
-        heys,
-        resampled.difference(0, 1, share),
-      )
       expect(own?.low, `p${share * 100}`).toBeLessThanOrEqual(heys?.high ?? 0)
       expect(own?.high, `p${share * 100}`).toBeGreaterThanOrEqual(heys?.low ?? 0)
     }
