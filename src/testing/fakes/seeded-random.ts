@@ -1,17 +1,1 @@
-import type { Random } from '../../core/clock.ts'
-
-/**
- * The same numbers for the same seed, on every machine.
- * mulberry32 (Tommy Ettinger): 32 bits of state, which is plenty for tests and never enough for secrets.
- */
-export function seededRandom(seed: number): Random {
-  let state = seed >>> 0
-  return {
-    next() {
-      state = (state + 0x6d2b79f5) >>> 0
-      let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-      mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-      return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-    },
-  }
-}
+export { seededRandom } from '../../core/seeded-random.ts'

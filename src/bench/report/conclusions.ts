@@ -1,0 +1,142 @@
+/** What a run says, what is worse on the direct path, and what the run cannot tell: in sentences. */
+import { isDirect } from '../arms/arm.ts'
+import type { Cost, CostOfPath } from '../cost/cost.ts'
+import { CLOUD_MAP_CALLS_PER_MINUTE } from '../cost/cost.ts'
+import type { BenchSettings } from '../settings.ts'
+import { percentileName, samplesFor } from '../statistics/percentiles.ts'
+import type { Counted } from './counted.ts'
+import { count, dollars, duration, ms, percent } from './numbers.ts'
+import type { ArmReport, Comparison, Lateness, SetUpReport } from './report.ts'
+
+export interface Findings {
+  readonly arms: readonly ArmReport[]
+  readonly comparisons: readonly Comparison[]
+  readonly counted: Counted
+  readonly cost: Cost
+  readonly lateness: Lateness
+  readonly setUp: readonly SetUpReport[]
+  readonly settings: BenchSettings
+  readonly wasInterrupted: boolean
+}
+
+/** The percentiles that a first sentence names. */
+const HEADLINES = new Set([0.5, 0.99])
+
+export function conclusionsOf({ arms, comparisons, cost }: Findings): string[] {
+  const label = (name: string): string => labelIn(arms, name)
+  const latency = comparisons.map(({ arm, baseline, isControl, percentiles }) => {
+    const parts = percentiles
+      .filter(({ share }) => HEADLINES.has(share))
+      .map(({ share, sentence }) => `${percentileName(share)} ${sentence}`)
+    const pair = isControl
+      ? `Control (${label(arm)} against ${label(baseline)}, which must not differ)`
+      : `${capital(label(arm))} against ${label(baseline)}`
+    return `${pair}: ${parts.join('; ')}.`
+  })
+  return [...latency, costSentence(cost)]
+}
+
+function costSentence(cost: Cost): string {
+  const { inputs } = cost
+  const sums = cost.paths.map(({ path, perMonth }) => `${PATH_LABELS[path]} ${dollars(perMonth)}`)
+  const zones = inputs.remoteShare.dns === null ? ' (without traffic between zones, which are not known)' : ''
+  return `A month at ${count(inputs.callsPerSecond)} calls/s from ${count(inputs.callers)} processes: ${sums.join(', ')}${zones}.`
+}
+
+export const PATH_LABELS: Readonly<Record<CostOfPath['path'], string>> = {
+  'direct-dns': 'direct by DNS',
+  'direct-api': 'direct by the API',
+  alb: 'ALB',
+  nlb: 'NLB',
+}
+
+const HOURS_PER_MONTH = 730
+
+export function worseOf({ arms, comparisons, cost, setUp, settings }: Findings): string[] {
+  const worse: string[] = []
+  const { prices } = cost
+  for (const { arm, baseline, isControl, percentiles } of comparisons) {
+    const report = arms.find(({ name }) => name === arm)
+    if (isControl || report === undefined || !isDirect(report.way)) continue
+    for (const { share, verdict, sentence } of percentiles)
+      if (verdict.kind === 'slower')
+        worse.push(
+          `${capital(report.label)} is ${sentence} at ${percentileName(share)} than ${labelIn(arms, baseline)}.`,
+        )
+  }
+  const balanced = arms.find(({ way }) => way === 'fallback')
+  for (const arm of arms.filter(({ name, way }) => isDirect(way) && name !== 'control')) {
+    if (balanced !== undefined && arm.connections.peak > balanced.connections.peak)
+      worse.push(
+        `${capital(arm.label)} had ${count(arm.connections.peak)} connections at once, the load balancer arm ${count(balanced.connections.peak)}: each caller connects to each task.`,
+      )
+    const cold = setUp.find(({ way }) => way === arm.way)?.coldCall
+    const otherCold = setUp.find(({ way }) => way === 'fallback')?.coldCall
+    if (cold && otherCold && cold.medianMs > otherCold.medianMs)
+      worse.push(
+        `The first call of a new process takes ${ms(cold.medianMs)} with ${arm.label}, and ${ms(otherCold.medianMs)} through the load balancer.`,
+      )
+  }
+  const processMonth =
+    (settings.volume.cloudMapCallsPerMinute * 60 * HOURS_PER_MONTH * prices.cloudMapMillion) / 1e6
+  const asMany = Math.ceil((prices.albHour * HOURS_PER_MONTH) / processMonth)
+  worse.push(
+    ...costlierThanBalancer(cost),
+    crossingOf(cost),
+    `Discovery by the API costs ${dollars(processMonth)} a month for each process and service: ${count(asMany)} of them cost as much as an idle ALB.`,
+    'A load balancer also ends TLS, authenticates, filters and logs. The direct path does none of that.',
+  )
+  return worse
+}
+
+function costlierThanBalancer({ paths }: Cost): string[] {
+  const alb = paths.find(({ path }) => path === 'alb')?.perMonth ?? 0
+  return paths
+    .filter(({ path, perMonth }) => path.startsWith('direct') && perMonth > alb)
+    .map(
+      ({ path, perMonth }) =>
+        `${capital(PATH_LABELS[path])} costs ${dollars(perMonth - alb)} a month more than an ALB.`,
+    )
+}
+
+function crossingOf({ inputs, allRemotePerMonth }: Cost): string {
+  const { dns, api } = inputs.remoteShare
+  if (dns === null || api === null)
+    return `Zones are not known. If all direct calls crossed zones, that would cost ${dollars(allRemotePerMonth)} a month.`
+  return `${percent(dns)} of the direct calls by DNS cross zones, and ${percent(api)} of those by the API, for ${dollars(allRemotePerMonth * dns)} and ${dollars(allRemotePerMonth * api)} a month. Traffic from an ALB to tasks is free.`
+}
+
+export function limitsOf(findings: Findings): string[] {
+  const { arms, comparisons, counted, settings, wasInterrupted } = findings
+  const limits: string[] = []
+  if (wasInterrupted) limits.push(`The run was interrupted after ${duration(counted.endMs)}.`)
+  if (!counted.hasSettled)
+    limits.push('Latencies were still changing in the second half: a longer run may say something else.')
+  const missing = comparisons[0]?.percentiles.find(({ differenceMs }) => differenceMs === null)
+  if (missing !== undefined) {
+    const neededMs = ((samplesFor(missing.share) * arms.length) / settings.perSecond) * 1_000
+    limits.push(
+      `${percentileName(missing.share)} needs ${count(samplesFor(missing.share))} calls an arm: a run of about ${duration(neededMs)} at this rate.`,
+    )
+  }
+  if (settings.control === undefined)
+    limits.push('Without a control (a second copy of one arm) nothing shows whether the method works here.')
+  const intervals = comparisons
+    .flatMap(({ percentiles }) => percentiles)
+    .filter(({ interval }) => interval).length
+  limits.push(
+    `Each interval is right in 95 of 100 runs. Of ${intervals} intervals, expect ${Number((intervals / 20).toFixed(1))} to be wrong by chance.`,
+    'It is one caller at one place and time. Another zone, task size or hour may differ: run it there, too.',
+    'Failed calls have no latency; they are counted by kind.',
+    `The cost is a model: list prices, and requests to Cloud Map at ${CLOUD_MAP_CALLS_PER_MINUTE} a minute unless given. AWS bills what it counts.`,
+  )
+  return limits
+}
+
+function labelIn(arms: readonly ArmReport[], name: string): string {
+  return arms.find((arm) => arm.name === name)?.label ?? name
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1)
+}

@@ -1,0 +1,197 @@
+/**
+ * A run: check that each arm can be called, measure what connections cost, then send the load.
+ *
+ * All arms get their calls in the same seconds and in random order, so that what slows this machine or the service meets all
+ * of them alike.
+ */
+import { stripVTControlCharacters } from 'node:util'
+import { seededRandom } from '../core/seeded-random.ts'
+import { sleep, type Clock } from '../core/clock.ts'
+import { isDirect, type Arm, type Way } from './arms/arm.ts'
+import { CallTraces } from './arms/call-traces.ts'
+import { makeArm } from './arms/make-arm.ts'
+import { newSetUp, trySetUp, type SetUp } from './arms/set-up.ts'
+import { BenchError } from './bench-error.ts'
+import { OpenLoop, sendOnce } from './load/open-loop.ts'
+import type { Recording } from './load/recording.ts'
+import { scheduleOf } from './load/schedule.ts'
+import type { BenchSettings } from './settings.ts'
+
+export interface RunContext {
+  readonly clock: Clock
+  /** Ends the run early: what there is by then is reported. */
+  readonly signal: AbortSignal
+  readonly onPhase: (phase: Phase) => void
+  readonly onNote: (note: string) => void
+}
+
+/** For the progress bar. */
+export interface Phase {
+  readonly name: 'connections' | 'warm-up' | 'load'
+  readonly done: number
+  readonly leftMs: number | undefined
+}
+
+/** What a run has measured. */
+export interface Run {
+  readonly arms: readonly Arm[]
+  readonly recording: Recording
+  /** By `address:port`. */
+  readonly zones: ReadonlyMap<string, string>
+  readonly setUp: ReadonlyMap<Way, SetUp>
+  /** On the clock: time zero of the recording. */
+  readonly startedAt: number
+  readonly wasInterrupted: boolean
+  readonly notes: readonly string[]
+}
+
+const PROGRESS_MS = 250
+const TRIES = 3
+const BETWEEN_TRIES_MS = 200
+
+/** @throws BenchError if an arm cannot be called */
+export async function runArms(settings: BenchSettings, context: RunContext): Promise<Run> {
+  const notes: string[] = []
+  const note = (text: string): void => {
+    // It may hold what a server has sent.
+    const plain = stripVTControlCharacters(text)
+    notes.push(plain)
+    context.onNote(plain)
+  }
+  const arms = await callableArms(settings, context, note)
+  try {
+    const setUp = await measureSetUp(arms, settings, context)
+    const load = await sendLoad(arms, settings, context)
+    return { arms, setUp, ...load, wasInterrupted: context.signal.aborted, notes }
+  } finally {
+    await Promise.all(arms.map((arm) => arm.close()))
+  }
+}
+
+async function callableArms(
+  settings: BenchSettings,
+  { clock, signal }: RunContext,
+  note: (text: string) => void,
+): Promise<Arm[]> {
+  const { ways, optional, control, timeoutMs } = settings
+  const arms: Arm[] = []
+  try {
+    for (const way of ways) {
+      signal.throwIfAborted()
+      const arm = makeArm(way, settings, clock)
+      arms.push(arm)
+      const failure = await firstFailure(arm, clock, timeoutMs)
+      if (failure === undefined) continue
+      if (!optional.has(way)) throw new BenchError(`the arm ${way} cannot be called: ${failure}`)
+      note(`The arm ${way} is left out: ${failure}.`)
+      arms.pop()
+      await arm.close()
+    }
+    if (control !== undefined && arms.some((arm) => arm.way === control)) {
+      const copy = makeArm(control, settings, clock, 'control')
+      arms.push(copy)
+      const failure = await firstFailure(copy, clock, timeoutMs)
+      if (failure !== undefined) throw new BenchError(`the control cannot be called: ${failure}`)
+    }
+  } catch (error) {
+    await Promise.all(arms.map((arm) => arm.close()))
+    throw error
+  }
+  return arms
+}
+
+/** @returns undefined if one of a few calls succeeds */
+async function firstFailure(arm: Arm, clock: Clock, timeoutMs: number): Promise<string | undefined> {
+  let failure: string | undefined
+  for (let attempt = 0; attempt < TRIES; attempt++) {
+    if (attempt > 0) await sleep(clock, BETWEEN_TRIES_MS)
+    const call = await sendOnce(arm.target, clock, timeoutMs)
+    const wrong = call.failure ?? detourOf(arm)
+    if (wrong === undefined) return undefined
+    failure ??= wrong
+  }
+  return failure
+}
+
+/** Why a direct arm called the load balancer instead: its numbers would be those of the balancer. */
+function detourOf({ way, client }: Arm): string | undefined {
+  if (!isDirect(way) || client === undefined) return undefined
+  for (const { origins, lastError } of Object.values(client.inspect().services))
+    for (const { upstreams } of Object.values(origins)) {
+      if (upstreams.some(({ tier, requests }) => tier === 0 && requests > 0)) return undefined
+      return lastError ?? 'no task can be called, only the load balancer'
+    }
+  return undefined
+}
+
+/** One try of each way after the other, so that a slow moment meets all of them. */
+async function measureSetUp(
+  arms: readonly Arm[],
+  settings: BenchSettings,
+  { clock, signal, onPhase }: RunContext,
+): Promise<Map<Way, SetUp>> {
+  const ways = arms.filter(({ name }) => name !== 'control').map(({ way }) => way)
+  const setUp = new Map(ways.map((way) => [way, newSetUp()]))
+  const { setUpTries, timeoutMs } = settings
+  for (let turn = 0; turn < setUpTries; turn++)
+    for (const [way, results] of setUp) {
+      if (signal.aborted) return setUp
+      onPhase({ name: 'connections', done: turn / setUpTries, leftMs: undefined })
+      await trySetUp(way, settings, clock, timeoutMs, turn, results)
+    }
+  return setUp
+}
+
+async function sendLoad(
+  arms: readonly Arm[],
+  settings: BenchSettings,
+  { clock, signal, onPhase }: RunContext,
+): Promise<Pick<Run, 'recording' | 'zones' | 'startedAt'>> {
+  const { arrivals, perSecond, warmUpMs, maxInFlight, timeoutMs, seed } = settings
+  const durationMs = warmUpMs + settings.durationMs
+  const schedule = scheduleOf({ arrivals, perSecond, durationMs, arms: arms.length }, seededRandom(seed))
+  let traces: CallTraces | undefined
+  const loop = new OpenLoop({
+    targets: arms.map(({ target }) => target),
+    schedule,
+    maxInFlight,
+    timeoutMs,
+    clock,
+    signal,
+    dispatching: (call) => {
+      if (traces !== undefined) traces.current = call
+    },
+  })
+  traces = new CallTraces(loop.recording)
+  const ended = new AbortController()
+  const report = (): void => {
+    const now = loop.now()
+    const name = now < warmUpMs ? 'warm-up' : 'load'
+    onPhase({ name, done: now / durationMs, leftMs: durationMs - now })
+  }
+  const reporting = (async () => {
+    for (;;) {
+      report()
+      await sleep(clock, PROGRESS_MS, ended.signal)
+    }
+  })().catch(() => undefined)
+  try {
+    await loop.run()
+  } finally {
+    traces.close()
+    ended.abort()
+    await reporting
+  }
+  const startedAt = clock.now() - loop.now()
+  return { recording: loop.recording, zones: zonesOf(arms, traces), startedAt }
+}
+
+/** Also those of tasks that only DNS named, if the API reports their zones. */
+function zonesOf(arms: readonly Arm[], traces: CallTraces): Map<string, string> {
+  const zones = new Map(traces.zones)
+  for (const { client } of arms)
+    for (const service of Object.values(client?.inspect().services ?? {}))
+      for (const { upstreams } of Object.values(service.origins))
+        for (const { upstream, zone } of upstreams) if (zone !== undefined) zones.set(upstream, zone)
+  return zones
+}

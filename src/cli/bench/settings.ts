@@ -1,0 +1,119 @@
+import { WAYS, type Way } from '../../bench/arms/arm.ts'
+import type { BenchSettings } from '../../bench/settings.ts'
+import { callOptions, caOf, discoveryOptions, fallbackOf } from '../options/client-flags.ts'
+import { UsageError, type Arguments, type Values } from '../options/option.ts'
+import { withoutSecrets } from './command-line.ts'
+import type { BenchFlags } from './flags.ts'
+
+type BenchOptions = Values<BenchFlags>
+
+/** @throws UsageError for options that do not go together, and a file that cannot be read */
+export function settingsOf(args: Arguments<BenchOptions>): BenchSettings {
+  const { options, operands } = args
+  const url = urlOf(operands[0] ?? '')
+  const fallback = fallbackUrl(url, options)
+  const ca = caOf(options)
+  const ways = waysOf(options, fallback)
+  const control = options.control === 'none' ? undefined : (options.control ?? ways[0])
+  if (control !== undefined && !ways.includes(control))
+    throw new UsageError(
+      `--control: got "${control}", which is not an arm of this run; allowed: ${ways.join(', ')}, none`,
+    )
+  return {
+    url,
+    fallback,
+    ways,
+    optional: new Set(options.arms.length > 0 ? [] : ['api']),
+    control,
+    baseline: baselineOf(options, ways),
+    request: {
+      method: options.method,
+      headers: options.header.flatMap(headerOf),
+      ...(options.body === undefined ? {} : { body: options.body }),
+    },
+    client: {
+      ...discoveryOptions(url.hostname, { ...options, discovery: 'auto' }),
+      ...callOptions(url.hostname, options),
+      hedge: options.hedge,
+      ...(options.zone === undefined ? {} : { zone: { own: options.zone } }),
+    },
+    tls: {
+      ...(ca === undefined ? {} : { ca }),
+      ...(options.insecure ? { rejectUnauthorized: false } : {}),
+    },
+    allowH2: options.h2,
+    arrivals: options.arrivals,
+    perSecond: options.rate,
+    durationMs: options.duration,
+    warmUpMs: options['warm-up'],
+    maxInFlight: options['max-in-flight'],
+    timeoutMs: options.timeout,
+    seed: options.seed,
+    setUpTries: options['set-up'],
+    volume: {
+      callsPerSecond: options['calls-per-second'] ?? options.rate,
+      callers: options.callers,
+      albRules: options['alb-rules'],
+      cloudMapCallsPerMinute: options['cloud-map-calls'],
+      bytesPerCall: options['bytes-per-call'],
+      remoteShare: options['remote-share'],
+      connectionsPerCall: options['connections-per-call'],
+    },
+    prices: {
+      albHour: options['price-alb'],
+      lcuHour: options['price-lcu'],
+      nlbHour: options['price-nlb'],
+      nlcuHour: options['price-nlcu'],
+      cloudMapMillion: options['price-cloud-map'],
+      crossZoneGb: options['price-cross-zone'],
+    },
+    zone: options.zone,
+    title: options.title,
+    notices: options.notice,
+    command: withoutSecrets(args),
+  }
+}
+
+function urlOf(given: string): URL {
+  const url = URL.canParse(given) ? new URL(given) : undefined
+  if (url === undefined || !/^https?:$/.test(url.protocol))
+    throw new UsageError('URL: allowed: an http or https URL, e.g. http://orders.shop.local:8080/health')
+  if (url.username !== '' || url.password !== '')
+    throw new UsageError('URL: a user and a password are not sent; give --header authorization:...')
+  return url
+}
+
+function fallbackUrl(url: URL, { fallback }: BenchOptions): URL | undefined {
+  const given = fallbackOf(url.hostname, fallback)
+  if (given === undefined) return undefined
+  const parsed = URL.canParse(given) ? new URL(given) : undefined
+  if (parsed === undefined || parsed.pathname !== '/' || parsed.search !== '' || parsed.username !== '')
+    throw new UsageError('--fallback: allowed: scheme, host and port; the path is that of the URL')
+  return parsed
+}
+
+function waysOf({ arms }: BenchOptions, fallback: URL | undefined): readonly Way[] {
+  if (arms.includes('fallback') && fallback === undefined)
+    throw new UsageError('--arms: fallback needs the URL of the load balancer; give --fallback')
+  if (new Set(arms).size < arms.length) throw new UsageError('--arms: an arm is given twice')
+  return arms.length > 0 ? arms : WAYS.filter((way) => way !== 'fallback' || fallback !== undefined)
+}
+
+function baselineOf({ baseline }: BenchOptions, ways: readonly Way[]): Way {
+  if (baseline !== undefined && !ways.includes(baseline))
+    throw new UsageError(
+      `--baseline: got "${baseline}", which is not an arm of this run; allowed: ${ways.join(', ')}`,
+    )
+  return (
+    baseline ?? (['fallback', 'undici'] as const).find((way) => ways.includes(way)) ?? ways[0] ?? 'undici'
+  )
+}
+
+/** In undici's form: names and values in turn. */
+function headerOf(given: string): readonly string[] {
+  const colon = given.indexOf(':')
+  const name = given.slice(0, Math.max(0, colon)).trim()
+  // The value may be a secret.
+  if (!/^[!#$%&'*+.^_`|~\w-]+$/.test(name)) throw new UsageError('--header: allowed: NAME:VALUE')
+  return [name, given.slice(colon + 1).trim()]
+}

@@ -1,0 +1,91 @@
+import { expect, test } from 'vitest'
+import type { BenchReport, Difference } from '../../../../src/bench/report/report.ts'
+import { madeUpReport } from '../../../support/bench-run.ts'
+
+/** A shorter run: 10,000 calls to five arms. */
+const SHORT = { perSecond: 500, durationMs: 20_000, warmUpMs: 2_000 }
+
+function differenceOf(report: BenchReport, pair: string, share: number): Difference | undefined {
+  const comparison = report.comparisons.find(({ arm, baseline }) => `${arm} - ${baseline}` === pair)
+  return comparison?.percentiles.find((one) => one.share === share)
+}
+
+test('what is faster is seen as faster, and the control as the same', async () => {
+  const report = await madeUpReport({ settings: SHORT })
+  const direct = differenceOf(report, 'dns - fallback', 0.5)
+  // Medians of 0.9 and 1.3 ms.
+  expect(direct?.verdict).toEqual({ kind: 'faster' })
+  expect(direct?.differenceMs).toBeCloseTo(-0.4, 1)
+  expect(direct?.sentence).toMatch(/^faster by 0\.3\d* to 0\.[34]\d* ms$/)
+  expect(differenceOf(report, 'control - dns', 0.5)?.verdict).toEqual({ kind: 'no-difference-seen' })
+  expect(report.conclusions[0]).toMatch(
+    /^Direct \(DNS\) against load balancer: p50 faster by .* p99 cannot tell/,
+  )
+})
+
+test('what is slower is seen as slower, and listed with what is worse', async () => {
+  const report = await madeUpReport({ settings: SHORT, medians: [1.6, 1.6, 1.3, 1.25, 1.6] })
+  expect(differenceOf(report, 'dns - fallback', 0.5)?.verdict).toEqual({ kind: 'slower' })
+  expect(report.worse.join('\n')).toMatch(/Direct \(DNS\) is slower by .* at p50 than load balancer/)
+})
+
+test('where the copies of one arm differ, no arm has a verdict', async () => {
+  const report = await madeUpReport({ settings: SHORT, medians: [0.9, 0.85, 1.3, 1.25, 1.1] })
+  const reason = { kind: 'cannot-tell', reason: 'control-differs' }
+  for (const pair of ['dns - fallback', 'api - fallback', 'undici - fallback'])
+    expect(differenceOf(report, pair, 0.5)?.verdict, pair).toEqual(reason)
+  // The control itself says how it differs.
+  expect(differenceOf(report, 'control - dns', 0.5)?.verdict).toEqual({ kind: 'slower' })
+})
+
+test('a generator that is late by a third of the difference has no verdict', async () => {
+  const report = await madeUpReport({ settings: SHORT, latenessMs: 1 })
+  expect(report.lateness.percentiles[0]?.ms).toBeCloseTo(0.5, 1)
+  const direct = differenceOf(report, 'dns - fallback', 0.5)
+  expect(direct?.verdict).toEqual({ kind: 'cannot-tell', reason: 'generator-late' })
+  expect(direct?.sentence).toMatch(/^cannot tell: the generator was 0\.\d+ ms late at this percentile$/)
+})
+
+test('failures are counted by kind, have no latency, and end the verdicts of the tail that they could be', async () => {
+  const report = await madeUpReport({
+    settings: { perSecond: 2_000, durationMs: 30_000 },
+    failure: 'status 503',
+    failedShare: 0.02,
+  })
+  for (const { calls, succeeded, notSent, failures } of report.arms) {
+    expect(failures).toEqual([{ kind: 'status 503', calls: calls - succeeded - notSent }])
+    expect(failures[0]?.calls).toBeGreaterThan(calls * 0.01)
+  }
+  expect(differenceOf(report, 'dns - fallback', 0.5)?.verdict).toEqual({ kind: 'faster' })
+  expect(differenceOf(report, 'dns - fallback', 0.99)?.verdict).toEqual({
+    kind: 'cannot-tell',
+    reason: 'too-many-failures',
+  })
+})
+
+test('the warm-up and what the rule cuts do not count; the rest adds up', async () => {
+  const report = await madeUpReport({ settings: SHORT })
+  const { load, arms } = report
+  expect(load.cutMs).toBeGreaterThanOrEqual(SHORT.warmUpMs)
+  expect(load.blocks * 1_000).toBe(load.durationMs - load.cutMs)
+  expect(arms.reduce((sum, { calls }) => sum + calls, 0)).toBe(load.calls)
+  for (const { byUpstream, succeeded, timeline, calls, distribution, maxMs } of arms) {
+    expect(byUpstream.reduce((sum, group) => sum + group.calls, 0)).toBe(succeeded)
+    expect(timeline.reduce((sum, point) => sum + point.calls, 0)).toBe(calls)
+    expect(distribution.every(({ ms }, index) => ms >= (distribution[index - 1]?.ms ?? 0))).toBe(true)
+    expect(distribution.at(-1)?.ms).toBeLessThanOrEqual(maxMs ?? 0)
+  }
+})
+
+test('the same run gives the same report', async () => {
+  expect(await madeUpReport({ settings: SHORT })).toEqual(await madeUpReport({ settings: SHORT }))
+})
+
+test('without a control, and with a percentile out of reach, the report says so', async () => {
+  const report = await madeUpReport({ settings: { ...SHORT, control: undefined }, wasInterrupted: true })
+  expect(report.comparisons.map(({ arm }) => arm)).toEqual(['dns', 'api', 'undici'])
+  const limits = report.limits.join('\n')
+  expect(limits).toContain('Without a control')
+  expect(limits).toContain('p99 needs 10,000 calls an arm')
+  expect(limits).toContain('The run was interrupted')
+})
