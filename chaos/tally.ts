@@ -1,4 +1,5 @@
 import { AttemptsExhaustedError } from 'onehop'
+import { percentileOf } from '../src/bench/statistics/percentiles.ts'
 
 /** The three ways in which a caller may ask: sent again at will, never once sent, at will by its key. */
 export type Kind = 'GET' | 'POST' | 'POST+key'
@@ -48,8 +49,8 @@ export class Tally {
 
   /** Of failed calls, too: who waited a second for nothing has waited. @param share 0.99 for p99 */
   latencyMs(share: number): number {
-    const sorted = this.#latencies.toSorted((a, b) => a - b)
-    return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0
+    if (this.#latencies.length === 0) return 0
+    return percentileOf(Float64Array.from(this.#latencies).toSorted(), share)
   }
 
   #add(kind: Kind, latencyMs: number): void {

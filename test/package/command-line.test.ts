@@ -32,7 +32,7 @@ test('is in the path of npm scripts, and npx finds it', async () => {
   expect(version.stdout).toBe(`${meta.version}\n`)
 })
 
-test.each([['--help'], ['call', '--help'], ['doctor', '--help']])(
+test.each([['--help'], ['call', '--help'], ['doctor', '--help'], ['bench', '--help']])(
   'onehop %s %s loads neither the library nor undici nor the AWS SDK',
   async (...args) => {
     const hook = join(folder, 'loaded.mjs')
@@ -49,7 +49,7 @@ test.each([['--help'], ['call', '--help'], ['doctor', '--help']])(
     const files = (JSON.parse(stderr) as string[]).filter((url) => url.startsWith('file:'))
     // The command itself and what all of them share; never dist/index.js or a dependency.
     expect(files.length).toBeLessThanOrEqual(args.length + 2)
-    for (const file of files) expect(file).toMatch(/\/dist\/cli\/(main|options|call|doctor)\.js$/)
+    for (const file of files) expect(file).toMatch(/\/dist\/cli\/(main|options|call|doctor|bench|cost)\.js$/)
   },
 )
 
@@ -80,6 +80,11 @@ test.each(['22', '24', '26'])('each command works on Node %s', async (major) => 
     'number',
   ])
   expect(await json('doctor', '--allow-loopback', host)).toMatchObject({ healthy: true })
+  const quick = ['--rate', '50', '--duration', '1s', '--warm-up', '0s', '--set-up', '1']
+  const bench = await json('bench', `http://${host}:${fleet.port}/`, '--allow-loopback', ...quick)
+  expect(bench).toMatchObject({
+    arms: [{ name: 'dns' }, { name: 'api' }, { name: 'undici' }, { name: 'control' }],
+  })
   const help = await run('npx', [...npx, '--help'], { cwd: folder, env: { ...env, FORCE_COLOR: '1' } })
   expect(help.stdout).toContain('\u001B[1mCommands\u001B[22m')
 })

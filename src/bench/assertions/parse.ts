@@ -2,8 +2,6 @@
  * `--assert 'p99(direct) <= 1.05 * p99(fallback)'`: a comparison of two sums of products. Numbers may have a unit of time
  * (`us`, `ms`, `s`); without one they are ms, or shares.
  */
-import { OnehopError } from '../../index.ts'
-
 /** What can be asked of an arm. */
 export type Measure =
   | { readonly kind: 'percentile'; readonly share: number }
@@ -29,12 +27,10 @@ export interface Assertion {
   readonly right: Expression
 }
 
-/** An assertion that cannot be read: the message shows where. */
-export class AssertionSyntaxError extends OnehopError {
-  readonly code = 'ONEHOP_ASSERTION_SYNTAX'
-
+/** An assertion that cannot be read: the message shows where. Not an error of the library, which the help must not load. */
+export class AssertionSyntaxError extends Error {
   constructor(text: string, position: number, allowed: string) {
-    super('ONEHOP_ASSERTION_SYNTAX', `${allowed}\n  ${text}\n  ${' '.repeat(position)}^`)
+    super(`${allowed}\n  ${text}\n  ${' '.repeat(position)}^`)
   }
 }
 

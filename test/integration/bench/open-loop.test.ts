@@ -56,7 +56,8 @@ test('a stall of 200 ms shows at p99; a closed loop beside it hides it', async (
     const hidden = Float64Array.from(await beside).toSorted()
     // A twentieth of the time is stall: of 100 calls that are due, five wait for its end, the slowest of them 200 ms.
     expect(percentileOf(latencies, 0.99)).toBeGreaterThan(100)
-    expect(hidden.length).toBeGreaterThan(1_000)
+    // Three stalls are fewer than one call in a hundred.
+    expect(hidden.length).toBeGreaterThan(400)
     expect(hidden.at(-1)).toBeGreaterThan(150)
     expect(percentileOf(hidden, 0.99)).toBeLessThan(percentileOf(latencies, 0.99) / 2)
   } finally {

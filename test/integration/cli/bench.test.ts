@@ -7,7 +7,19 @@ import type { BenchReport } from '../../../src/bench/report/report.ts'
 import { startBenchWorld, type BenchWorld } from '../../support/bench-world.ts'
 import { runCli, runInTerminal, startCli } from '../../support/processes/cli.ts'
 
-const SHORT = ['--rate', '500', '--duration', '6s', '--warm-up', '1s', '--set-up', '2']
+// On a machine that stands still for seconds, all calls that were due meanwhile are sent at once.
+const SHORT = [
+  '--rate',
+  '300',
+  '--duration',
+  '8s',
+  '--max-in-flight',
+  '10000',
+  '--warm-up',
+  '1s',
+  '--set-up',
+  '2',
+]
 const SHORTEST = shortest({})
 
 function shortest({
@@ -38,7 +50,6 @@ test('a run compares four arms and a control, and counts every call', async () =
     world.env,
   )
   expect(stderr).toContain(`The report is in ${page}`)
-  expect(code).toBe(0)
   const report = JSON.parse(stdout) as BenchReport
   expect(report.format).toBe(1)
   expect(report.arms.map(({ name }) => name)).toEqual(['dns', 'api', 'fallback', 'undici', 'control'])
@@ -50,7 +61,7 @@ test('a run compares four arms and a control, and counts every call', async () =
   ])
   for (const { calls, succeeded, failures, notSent, latency } of report.arms) {
     expect({ failures, notSent, succeeded }).toEqual({ failures: [], notSent: 0, succeeded: calls })
-    // 500 calls a second to five arms, and at most half of the run is cut.
+    // 300 calls a second to five arms, and at most half of the run is cut.
     expect(calls).toBeGreaterThan(200)
     expect(latency[0]?.ms).toBeGreaterThan(0)
     // Far fewer than 10,000 calls.
@@ -60,6 +71,7 @@ test('a run compares four arms and a control, and counts every call', async () =
   expect(report.assertions).toEqual([
     { text: 'errors(direct) <= 0', holds: true, values: 'errors(direct) = 0' },
   ])
+  expect(code).toBe(0)
   expect(await readFile(page, 'utf8')).toContain('<!doctype html>')
 }, 60_000)
 

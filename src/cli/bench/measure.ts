@@ -1,0 +1,124 @@
+import { lstat, open, rm, writeFile } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
+import { evaluate } from '../../bench/assertions/evaluate.ts'
+import { buildReport } from '../../bench/report/build.ts'
+import { htmlReport } from '../../bench/report/html/page.ts'
+import type { Where } from '../../bench/report/report.ts'
+import { runArms, type Phase } from '../../bench/run.ts'
+import type { BenchSettings } from '../../bench/settings.ts'
+import { currentDate, systemClock } from '../../core/clock.ts'
+import { NotOnEcsError, self, type Task } from '../../ecs/index.ts'
+import type { ExitCode } from '../command.ts'
+import type { Arguments, Values } from '../options/option.ts'
+import type { Io } from '../terminal/io.ts'
+import type { Progress } from '../terminal/progress.ts'
+import type { BenchFlags } from './flags.ts'
+import { settingsOf } from './settings.ts'
+import { printSummary } from './summary.ts'
+
+type BenchOptions = Values<BenchFlags>
+
+/** Runs the benchmark, and prints and writes its report. */
+export async function measure(args: Arguments<BenchOptions>, io: Io): Promise<ExitCode> {
+  const settings = settingsOf(args)
+  const { html } = args.options
+  if (html === undefined) return report(args.options, settings, io)
+  await checkWritable(html)
+  try {
+    return await report(args.options, settings, io)
+  } catch (error) {
+    await removeEmpty(html)
+    throw error
+  }
+}
+
+async function report(options: BenchOptions, settings: BenchSettings, io: Io): Promise<ExitCode> {
+  const { html, json } = options
+  const startedAt = currentDate().toISOString()
+  const where = { ...(await placeOf(options, io)), startedAt }
+  const bars = new Bars(io)
+  const run = await runArms(settings, {
+    clock: systemClock,
+    signal: io.signal,
+    onPhase: (phase) => bars.show(phase),
+    onNote: (note) => io.note(note),
+  }).finally(() => bars.end())
+  const measured = buildReport(run, settings, where)
+  const assertions = options.assert.map((assertion) => evaluate(assertion, measured.arms))
+  const whole = { ...measured, assertions }
+  if (html !== undefined) await writeFile(html, htmlReport(whole))
+  if (json) io.json(whole, 2)
+  else printSummary(whole, io)
+  if (html !== undefined) io.note(`The report is in ${html}`)
+  return assertions.every(({ holds }) => holds === true) ? 0 : 1
+}
+
+/** Before the run: minutes of measuring must not be lost to a folder that is not there. Leaves what is in the file. */
+async function checkWritable(file: string): Promise<void> {
+  const handle = await open(file, 'a')
+  await handle.close()
+}
+
+/** Of a run that could not begin: no empty page is left. A device, such as /dev/stdout, stays. */
+async function removeEmpty(file: string): Promise<void> {
+  const found = await lstat(file).catch(() => undefined)
+  if (found?.isFile() === true && found.size === 0) await rm(file)
+}
+
+async function placeOf(
+  { zone }: BenchOptions,
+  io: Io,
+): Promise<Omit<Where, 'url' | 'fallback' | 'startedAt'>> {
+  const { default: meta } = (await import('onehop/package.json', { with: { type: 'json' } })) as {
+    readonly default: { readonly version: string }
+  }
+  const task = await taskOf(io)
+  return {
+    onehop: meta.version,
+    node: process.version,
+    platform: `${process.platform} ${process.arch}`,
+    cpus: availableParallelism(),
+    task: task === undefined ? null : `${task.cluster}/${task.family}/${task.id}`,
+    zone: zone ?? task?.zone ?? null,
+  }
+}
+
+/** undefined outside of ECS, and where the metadata cannot be read: the report has less to say then. */
+async function taskOf(io: Io): Promise<Task | undefined> {
+  try {
+    return await self()
+  } catch (error) {
+    if (!(error instanceof NotOnEcsError)) io.note(`The task is not known: ${(error as Error).message}`)
+    return undefined
+  }
+}
+
+const LABELS: Readonly<Record<Phase['name'], string>> = {
+  connections: 'new connections',
+  'warm-up': 'warm-up',
+  load: 'measuring',
+}
+
+/** One bar for each phase. */
+class Bars {
+  readonly #io: Io
+  #phase: Phase['name'] | undefined = undefined
+  #bar: Progress | undefined = undefined
+
+  constructor(io: Io) {
+    this.#io = io
+  }
+
+  show({ name, done, leftMs }: Phase): void {
+    if (name !== this.#phase) {
+      this.end()
+      this.#phase = name
+      this.#bar = this.#io.progress(LABELS[name])
+    }
+    this.#bar?.set(done, leftMs)
+  }
+
+  end(): void {
+    this.#bar?.end()
+  }
+}
