@@ -1,7 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
-import type { Server, Socket } from 'node:net'
+import { Server, type Socket } from 'node:net'
 import { Server as TlsServer } from 'node:tls'
 import type { Clock } from '../../core/clock.ts'
 import type { Drainable } from './drainable.ts'
@@ -74,11 +74,15 @@ export class HttpServer implements Drainable {
   async stop(): Promise<void> {
     this.#isStopped = true
     const { promise: ended, resolve } = Promise.withResolvers<void>()
-    // Node ends idle connections of HTTP/1.1 with it. An error says that it does not listen: it ended by itself.
-    this.#server.close(() => resolve())
+    // Of the listener alone: http.Server's own would break requests that the kernel has received and Node has not read.
+    Server.prototype.close.call(this.#server, () => resolve())
+    // Two turns of the event loop read them.
+    for (let turn = 0; turn < 2; turn++) await new Promise<void>((read) => this.#clock.afterIo(read))
+    // Node ends idle connections of HTTP/1.1 with it.
+    this.#server.close()
     for (const session of this.#sessions) closeSession(session)
-    await this.#endSilent()
-    // Those of a server that had stopped listening by itself do not hold the callback back.
+    this.#endSilent()
+    // Connections of a server that had stopped listening by itself do not hold the callback back.
     await ended
     await Promise.all(Array.from(this.#sockets, closed))
   }
@@ -170,9 +174,7 @@ export class HttpServer implements Drainable {
   }
 
   /** Connections on which nothing was ever said, e.g. opened in advance: Node would take a minute. */
-  async #endSilent(): Promise<void> {
-    // Two turns of the event loop read what the kernel has received by now.
-    for (let turn = 0; turn < 2; turn++) await new Promise<void>((resolve) => this.#clock.afterIo(resolve))
+  #endSilent(): void {
     for (const [socket, bytes] of this.#spoken) if (socket.bytesRead === bytes) socket.destroy()
   }
 }

@@ -26,6 +26,7 @@ export class Sequence {
   readonly #hurry = new AbortController()
   #reason = ''
   #startedAt = 0
+  /** Settled from the start without a registration. */
   #deregistered: Promise<unknown> = Promise.resolve()
 
   constructor(settings: ShutdownSettings, servers: readonly Drainable[]) {
@@ -108,11 +109,14 @@ export class Sequence {
   async #window({ windowMs, windowEndsByMs }: Plan): Promise<void> {
     const { quietMs } = this.#settings
     const latestAt = this.#startedAt + windowEndsByMs
-    let deregisteredAt = this.#startedAt + (this.#settings.registration === undefined ? 0 : DEREGISTER_MS)
-    void this.#deregistered.then(() => (deregisteredAt = this.#clock.now()))
-    // Deregistration changes when the window ends: earlier as a rule, later after an outage of the API.
-    let isDeregistered = this.#settings.registration === undefined
-    const deregistered = this.#deregistered.then(() => void (isDeregistered = true))
+    let deregisteredAt = this.#startedAt + DEREGISTER_MS
+    let isDeregistered = false
+    // It changes when the window ends: earlier as a rule, later after an outage of the API.
+    const deregistered = this.#deregistered.then(() => {
+      deregisteredAt = this.#clock.now()
+      isDeregistered = true
+      return undefined
+    })
     for (;;) {
       const dueInMs = Math.max(
         deregisteredAt + windowMs - this.#clock.now(),

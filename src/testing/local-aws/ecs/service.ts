@@ -14,7 +14,8 @@ import {
 } from '../../../core/check/check.ts'
 import { ClosedError } from '../../../core/errors.ts'
 import { canListenOn } from '../../fleet/can-listen.ts'
-import { TaskRun, type EcsTask, type EcsWorld, type TaskScript } from './task-run.ts'
+import type { EcsTask } from './ecs-task.ts'
+import { TaskRun, type EcsWorld, type TaskScript } from './task-run.ts'
 
 /** Options of `startEcsService`. Defaults in brackets, times in ms. */
 export interface EcsServiceOptions {

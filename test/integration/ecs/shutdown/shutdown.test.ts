@@ -190,6 +190,18 @@ describe('requests under way', () => {
     await Promise.all([idle.closed, silent.closed])
   })
 
+  test('a request that has arrived and was not read yet is answered, without a window, too', async () => {
+    const { shutdown, port } = await leaving(answering())
+    const [kept, fresh] = [await Wire.open(port), await Wire.open(port)]
+    kept.ask()
+    await kept.until(/done/)
+    kept.text = ''
+    for (const wire of [kept, fresh]) wire.ask()
+    expect(await shutdown.begin()).toMatchObject({ cutCount: 0 })
+    await Promise.all([kept.closed, fresh.closed])
+    for (const { text } of [kept, fresh]) expect(text).toMatch(/x-onehop-draining: 1[^]*done/)
+  })
+
   test('sessions of HTTP/2 finish their streams; an endless one is cut', async () => {
     const server = createHttp2Server()
     const { shutdown, port } = await leaving(server, { finishMs: 300 })

@@ -52,13 +52,13 @@ test('a deployment starts a task before it stops one, sends SIGTERM, and deregis
   const service = await start(100, { deregisterAfterMs: 300 })
   const [first] = service.tasks
   const deployed = service.deploy()
-  await expect.poll(() => first?.state).toBe('DEACTIVATING')
+  await expect.poll(() => first?.state, { timeout: 20_000 }).toBe('DEACTIVATING')
   expect(service.tasks[2]?.state).toBe('RUNNING')
   expect(registered()).toContain(first?.id)
   const old = await deployed
   for (const task of old) expect(await task.exited).toMatchObject({ code: 0, signal: null })
   expect(old[0]?.output).toBe('stop timeout 30\n')
-  await expect.poll(registered).toEqual(service.tasks.slice(2).map(({ id }) => id))
+  await expect.poll(registered, { timeout: 10_000 }).toEqual(service.tasks.slice(2).map(({ id }) => id))
 })
 
 test('SIGKILL follows after the stop timeout', async () => {
@@ -73,7 +73,7 @@ test('a task that ends by itself is deregistered, and one that cannot start is r
   const service = await start(0, { tasks: 1 })
   service.tasks[0]?.signal('SIGKILL')
   expect(await service.tasks[0]?.exited).toMatchObject({ signal: 'SIGKILL', tookMs: undefined })
-  await expect.poll(registered).toEqual([])
+  await expect.poll(registered, { timeout: 10_000 }).toEqual([])
   await expect(start('fails', { tasks: 1 })).rejects.toThrow('before it was ready: stop timeout 30')
   await expect(start(0, { tasks: 1, command: ['no-such-program'] })).rejects.toThrow('no-such-program')
 })
