@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { addAbortSignal } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { UsageError, wrongValue } from '../options/option.ts'
 
@@ -18,9 +19,13 @@ export interface RequestValues {
 
 /**
  * Reads method, headers and body.
+ * @param signal ends the wait for stdin
  * @throws UsageError for a header without colon, or a file that cannot be read
  */
-export async function requestOf({ request, header, data }: RequestValues): Promise<CallRequest> {
+export async function requestOf(
+  { request, header, data }: RequestValues,
+  signal: AbortSignal,
+): Promise<CallRequest> {
   const headers: Record<string, string | string[]> = {}
   for (const line of header) {
     const colon = line.indexOf(':')
@@ -30,18 +35,19 @@ export async function requestOf({ request, header, data }: RequestValues): Promi
     const before = headers[name]
     headers[name] = before === undefined ? value : [before, value].flat()
   }
-  const body = data === undefined ? undefined : await bodyOf(data)
+  const body = data === undefined ? undefined : await bodyOf(data, signal)
   // curl's, where the header is not given.
   if (body !== undefined) headers['content-type'] ??= 'application/x-www-form-urlencoded'
   return { method: request?.toUpperCase() ?? (body === undefined ? 'GET' : 'POST'), headers, body }
 }
 
-async function bodyOf(data: string): Promise<string | Buffer> {
+async function bodyOf(data: string, signal: AbortSignal): Promise<string | Buffer> {
   if (!data.startsWith('@')) return data
   const file = data.slice(1)
   try {
-    return file === '-' ? await buffer(process.stdin) : await readFile(file)
+    return file === '-' ? await buffer(addAbortSignal(signal, process.stdin)) : await readFile(file)
   } catch (error) {
+    signal.throwIfAborted()
     throw new UsageError(`--data: cannot read "${file}": ${(error as Error).message}`)
   }
 }

@@ -266,3 +266,10 @@ async function startBalancer(fleet: Fleet): Promise<{ readonly port: number }> {
   server.unref()
   return { port: (server.address() as { port: number }).port }
 }
+
+test('Ctrl-C ends the wait for a body on stdin', async () => {
+  const running = startCli(['call', '-d', '@-', URL])
+  await new Promise((resolve) => setTimeout(resolve, 1_000))
+  running.kill('SIGINT')
+  expect(await running.outcome).toEqual({ code: 130, stdout: '', stderr: '' })
+})

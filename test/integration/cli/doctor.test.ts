@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -293,6 +293,17 @@ test('fault 12, NXDOMAIN that resolvers remember for long', async () => {
   expect(run.stdout).toContain('resolvers remember that for 900 s')
 })
 
+test('an HTTP namespace: DNS does not know it, and the SOA of another zone says nothing of it', async () => {
+  await using world = await World.start()
+  world.aws.addNamespace('shop.internal', { type: 'http' })
+  world.aws.addService('orders.shop.internal')
+  for (const { id, address, port, zone } of world.fleet.tasks)
+    world.aws.register('orders.shop.internal', id, { ipv4: address, port, zone })
+  world.aws.addRecords('internal', { addresses: ['10.0.0.1'] })
+  expect(findingsOf(await world.run(['orders.shop.internal']))).toEqual({ 'dns-no-name': 'warning' })
+  expect(findingsOf(await world.run(['--discovery', 'api', 'orders.shop.internal']))).toEqual({})
+})
+
 test('a service without tasks', async () => {
   await using world = await World.start()
   for (const { id } of world.fleet.tasks) world.aws.deregister(HOST, id)
@@ -421,4 +432,25 @@ test.each([
   expect([code, stdout]).toEqual([2, ''])
   expect(stderr).toContain(message)
   expect(stderr).not.toContain(':pw@')
+})
+
+test('docs/cli.md lists all findings', async () => {
+  const root = new URL('../../../', import.meta.url)
+  const page = await readFile(new URL('docs/cli.md', root), 'utf8')
+  const listed = page
+    .slice(page.indexOf('\n## Findings'), page.indexOf('\n## Options'))
+    .match(/(?<=^\| `.*)`[a-z-]+`|(?<=^\| )`[a-z-]+`/gm)
+  const folder = new URL('src/cli/doctor/', root)
+  const files = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith('.ts'))
+  const sources = await Promise.all(files.map((name) => readFile(new URL(name, folder), 'utf8')))
+  const ids = sources.flatMap((source) => [
+    ...source.matchAll(/\bid: (?:\w+ \? )?'([a-z-]+)'(?: : '([a-z-]+)')?/g),
+  ])
+  const found = ids
+    .flatMap(([, one, other]) => (other === undefined ? [one] : [one, other]))
+    .map((id) => `\`${id}\``)
+  const ofFallback = found
+    .filter((id) => id.startsWith('`tls-'))
+    .map((id) => id.replace('tls-', 'fallback-tls-'))
+  expect(listed?.toSorted()).toEqual([...new Set([...found, ...ofFallback])].toSorted())
 })
