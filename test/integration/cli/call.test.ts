@@ -106,7 +106,7 @@ test('TLS: connection and handshake apart, over HTTP/1.1', async () => {
   }
 })
 
-test('straight to tasks and through the load balancer, by turns', async () => {
+test('straight to tasks and through the load balancer, alternately', async () => {
   await using aws = await startLocalAws()
   await using fleet = await startFleet({ tasks: 2 })
   register(aws, fleet)

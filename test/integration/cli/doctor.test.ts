@@ -434,15 +434,33 @@ test.each([
   expect(stderr).not.toContain(':pw@')
 })
 
+test.each([
+  ['10.0.7.9', 'an interface endpoint of the VPC'],
+  ['52.94.1.1', 'through NAT or an internet gateway'],
+])('the way to the API by its address: %s', async (address, way) => {
+  await using world = await World.start()
+  world.aws.addRecords('api.shop.example', { addresses: [address] })
+  // The SDK asks the machine's resolver, which does not know the name.
+  const args = ['--endpoint', 'http://api.shop.example', `http://${HOST}:${world.fleet.port}`]
+  const run = await world.run(args)
+  expect(findingsOf(run)).toEqual({ 'api-fails': 'warning' })
+  expect(run.stdout).toContain(`api.shop.example is ${address}: ${way}`)
+  const unknown = ['--endpoint', 'http://other.shop.example', `http://${HOST}:${world.fleet.port}`]
+  expect(findingsOf(await world.run(unknown))).toEqual({
+    'api-fails': 'warning',
+    'api-host-unresolved': 'warning',
+  })
+})
+
 test('docs/cli.md lists all findings', async () => {
   const root = new URL('../../../', import.meta.url)
   const page = await readFile(new URL('docs/cli.md', root), 'utf8')
   const listed = page
     .slice(page.indexOf('\n## Findings'), page.indexOf('\n## Options'))
     .match(/(?<=^\| `.*)`[a-z-]+`|(?<=^\| )`[a-z-]+`/gm)
-  const folder = new URL('src/cli/doctor/', root)
-  const files = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith('.ts'))
-  const sources = await Promise.all(files.map((name) => readFile(new URL(name, folder), 'utf8')))
+  const sourcesFolder = new URL('src/cli/doctor/', root)
+  const files = (await readdir(sourcesFolder, { recursive: true })).filter((name) => name.endsWith('.ts'))
+  const sources = await Promise.all(files.map((name) => readFile(new URL(name, sourcesFolder), 'utf8')))
   const ids = sources.flatMap((source) => [
     ...source.matchAll(/\bid: (?:\w+ \? )?'([a-z-]+)'(?: : '([a-z-]+)')?/g),
   ])
