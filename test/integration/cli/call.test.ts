@@ -2,9 +2,19 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startFleet, startLocalAws, type Fleet, type LocalAws } from 'onehop/testing'
-import { expect, test } from 'vitest'
-import { environmentOf, runCli, runInShell, runInTerminal, startCli } from '../../support/processes/cli.ts'
+import { expect, test, vi } from 'vitest'
+import {
+  environmentOf,
+  runCli,
+  runInShell,
+  runInTerminal,
+  startCli,
+  startInTerminal,
+} from '../../support/processes/cli.ts'
 import { ca, cert, key } from '../../support/transports/tls.ts'
+
+// A test starts up to three processes.
+vi.setConfig({ testTimeout: 60_000 })
 
 const HOST = 'orders.shop.local'
 const URL = `http://${HOST}/things?x=1`
@@ -267,9 +277,9 @@ async function startBalancer(fleet: Fleet): Promise<{ readonly port: number }> {
   return { port: (server.address() as { port: number }).port }
 }
 
-test('Ctrl-C ends the wait for a body on stdin', async () => {
-  const running = startCli(['call', '-d', '@-', URL])
-  await new Promise((resolve) => setTimeout(resolve, 1_000))
-  running.kill('SIGINT')
-  expect(await running.outcome).toEqual({ code: 130, stdout: '', stderr: '' })
+test('Ctrl-C in a terminal ends the wait for a body', async () => {
+  const terminal = startInTerminal(['call', '-d', '@-', URL])
+  await terminal.until('Reads the body from the terminal; Ctrl-D ends it.')
+  terminal.type('half of a bo\u0003')
+  expect((await terminal.outcome).code).toBe(130)
 })

@@ -3,7 +3,7 @@ import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startFleet, startLocalAws, type Fleet, type FleetOptions, type LocalAws } from 'onehop/testing'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { BlackHole } from '../../../chaos/black-hole.ts'
 import { environmentOf, runCli, runInShell, runInTerminal, startCli } from '../../support/processes/cli.ts'
 import type { CliRun, Environment } from '../../support/processes/cli.ts'
@@ -11,6 +11,9 @@ import { ca, cert, key } from '../../support/transports/tls.ts'
 
 const HOST = 'orders.shop.local'
 const DOCTOR = ['doctor', '--allow-loopback']
+
+// A test starts up to seven processes.
+vi.setConfig({ testTimeout: 90_000 })
 
 let folder: string
 let caFile: string
@@ -128,6 +131,19 @@ test('fault 1, denied: each IAM action is named', async () => {
   const revision = await world.run()
   expect(findingsOf(revision)).toEqual({ 'revision-denied': 'warning' })
   expect(revision.stdout).toContain('needs servicediscovery:DiscoverInstancesRevision')
+})
+
+test('no credentials, or no region: DNS instead, or nothing', async () => {
+  await using world = await World.start()
+  const url = `http://${HOST}:${world.fleet.port}`
+  for (const missing of [
+    { AWS_SECRET_ACCESS_KEY: undefined },
+    { AWS_REGION: undefined, AWS_DEFAULT_REGION: undefined },
+  ]) {
+    expect(findingsOf(await world.run([url], missing))).toEqual({ 'api-no-credentials': 'warning' })
+    const api = await world.run(['--discovery', 'api', url], missing)
+    expect(findingsOf(api)).toEqual({ 'api-no-credentials': 'problem' })
+  }
 })
 
 test('fault 2, throttled', async () => {
