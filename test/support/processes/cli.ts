@@ -1,9 +1,14 @@
 /** The command line as a process, by its sources, in a world of its own. */
 import { spawn, type ChildProcess, type ChildProcessWithoutNullStreams } from 'node:child_process'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { LocalAws } from 'onehop/testing'
 
 const root = new URL('../../../', import.meta.url)
 const MAIN = ['--conditions=onehop:source', 'src/cli/main.ts']
+
+/** Node's own place for compiled sources: each of a hundred processes would strip the types of a hundred files. */
+const COMPILED = { NODE_COMPILE_CACHE: join(tmpdir(), 'node-compile-cache') }
 
 /** What came of a run. */
 export interface CliRun {
@@ -43,7 +48,9 @@ export interface RunningCli {
 
 /** Starts `onehop ARGS`, its output piped. */
 export function startCli(args: readonly string[], env: Environment = {}): RunningCli {
-  return running(spawn(process.execPath, [...MAIN, ...args], { cwd: root, env: { ...env }, stdio: 'pipe' }))
+  return running(
+    spawn(process.execPath, [...MAIN, ...args], { cwd: root, env: { ...COMPILED, ...env }, stdio: 'pipe' }),
+  )
 }
 
 /** Runs `onehop ARGS` to its end, its output piped. */
@@ -55,7 +62,7 @@ export function runCli(args: readonly string[], env: Environment = {}): Promise<
 export function startInTerminal(args: readonly string[], env: Environment = {}): RunningCli {
   const command = [process.execPath, ...MAIN, ...args].map((arg) => `'${arg}'`).join(' ')
   const flags = ['--quiet', '--return', '--command', command, '/dev/null']
-  const terminal = { TERM: 'xterm-256color', ...env }
+  const terminal = { TERM: 'xterm-256color', ...COMPILED, ...env }
   return running(spawn('script', flags, { cwd: root, env: terminal, stdio: 'pipe' }))
 }
 
@@ -88,7 +95,11 @@ function running(child: ChildProcessWithoutNullStreams): RunningCli {
 export function runInShell(line: string, env: Environment = {}): Promise<CliRun> {
   const definition = `onehop() { '${process.execPath}' ${MAIN.join(' ')} "$@"; }; set -o pipefail; `
   return outcomeOf(
-    spawn('bash', ['--norc', '-c', definition + line], { cwd: root, env: { ...env }, stdio: 'pipe' }),
+    spawn('bash', ['--norc', '-c', definition + line], {
+      cwd: root,
+      env: { ...COMPILED, ...env },
+      stdio: 'pipe',
+    }),
   )
 }
 
