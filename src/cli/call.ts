@@ -32,7 +32,7 @@ Exits with 1 if a call fails or is answered with 5xx.`,
     via: list({
       value: 'WAY',
       split: true,
-      description: 'direct, fallback, or both by turns: direct,fallback [tasks first, as a client does]',
+      description: 'direct, fallback, or both alternately: direct,fallback [tasks first, as a client does]',
     }),
     body: flag({ description: 'the body of the last response on stdout, all else on stderr' }),
     timeout: number({
@@ -55,7 +55,7 @@ Exits with 1 if a call fails or is answered with 5xx.`,
     },
     {
       line: 'onehop call -n 20 --via direct,fallback --fallback http://internal-orders.elb.amazonaws.com http://orders.shop.local/',
-      does: 'both ways by turns',
+      does: 'both ways alternately',
     },
     { line: 'onehop call --body http://orders.shop.local/orders/7 | jq .', does: 'the body for programs' },
   ],

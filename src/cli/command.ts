@@ -8,7 +8,7 @@ import type { Io } from './terminal/io.ts'
 /** 0: fine. 1: a finding, a failed call, or a failed assertion. 2: wrong usage. 130: interrupted (`main.ts` sets it). */
 export type ExitCode = 0 | 1 | 2 | 130
 
-/** What stands in the command line beside the options. */
+/** The arguments beside the options. */
 export interface Operands {
   /** In the help, e.g. `HOST` */
   readonly name: string

@@ -72,10 +72,10 @@ async function run(name: string, command: Command, args: readonly string[]): Pro
   }
 }
 
-/** Errors of the library explain themselves; a stack is for mistakes of ours. */
+/** Errors of the library and of the system explain themselves; a stack is for mistakes of ours. */
 function failed(name: string, error: Error & { readonly code?: string }): number {
   const isUsage = error instanceof UsageError || error.code === 'ONEHOP_INVALID_OPTIONS'
-  const isExplained = isUsage || typeof error.code === 'string'
+  const isExplained = isUsage || /^(ONEHOP_|E[A-Z]+$)/.test(error.code ?? '')
   io.note(`onehop ${name}: ${isExplained ? error.message : (error.stack ?? String(error))}`)
   if (!isUsage) return 1
   io.note(`See: onehop ${name} --help`)

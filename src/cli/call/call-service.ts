@@ -23,7 +23,7 @@ type CallServiceValues = ArmValues &
 /** Calls, one after the other, and prints each with its attempts. After an interruption, prints what there is. */
 export async function callService(text: string, options: CallServiceValues, io: Io): Promise<ExitCode> {
   const url = urlOf(text)
-  const request = await requestOf(options)
+  const request = await requestOf(options, io)
   const arms = armsFor(url.hostname, options)
   await preload(options.discovery)
   const reports: CallReport[] = []

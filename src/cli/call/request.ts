@@ -1,5 +1,7 @@
 import { readFile } from 'node:fs/promises'
+import { addAbortSignal } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
+import type { Io } from '../terminal/io.ts'
 import { UsageError, wrongValue } from '../options/option.ts'
 
 /** What is sent, with each call anew. */
@@ -18,9 +20,13 @@ export interface RequestValues {
 
 /**
  * Reads method, headers and body.
+ * @param io its signal ends the wait for stdin
  * @throws UsageError for a header without colon, or a file that cannot be read
  */
-export async function requestOf({ request, header, data }: RequestValues): Promise<CallRequest> {
+export async function requestOf(
+  { request, header, data }: RequestValues,
+  io: Pick<Io, 'signal' | 'note'>,
+): Promise<CallRequest> {
   const headers: Record<string, string | string[]> = {}
   for (const line of header) {
     const colon = line.indexOf(':')
@@ -30,18 +36,21 @@ export async function requestOf({ request, header, data }: RequestValues): Promi
     const before = headers[name]
     headers[name] = before === undefined ? value : [before, value].flat()
   }
-  const body = data === undefined ? undefined : await bodyOf(data)
+  const body = data === undefined ? undefined : await bodyOf(data, io)
   // curl's, where the header is not given.
   if (body !== undefined) headers['content-type'] ??= 'application/x-www-form-urlencoded'
   return { method: request?.toUpperCase() ?? (body === undefined ? 'GET' : 'POST'), headers, body }
 }
 
-async function bodyOf(data: string): Promise<string | Buffer> {
+async function bodyOf(data: string, { signal, note }: Pick<Io, 'signal' | 'note'>): Promise<string | Buffer> {
   if (!data.startsWith('@')) return data
   const file = data.slice(1)
   try {
-    return file === '-' ? await buffer(process.stdin) : await readFile(file)
+    if (file !== '-') return await readFile(file)
+    if (process.stdin.isTTY) note('Reads the body from the terminal; Ctrl-D ends it.')
+    return await buffer(addAbortSignal(signal, process.stdin))
   } catch (error) {
+    signal.throwIfAborted()
     throw new UsageError(`--data: cannot read "${file}": ${(error as Error).message}`)
   }
 }

@@ -18,7 +18,7 @@ export interface ProbeOptions {
   readonly host: string
   readonly isTls: boolean
   readonly path: string
-  /** PEM [Node's own CAs]. */
+  /** In PEM [Node's own]. */
   readonly ca: string | undefined
   /** For each step. */
   readonly timeoutMs: number

@@ -57,7 +57,7 @@ function rowChanges(previous: Look, next: Look): Change[] {
   return changes
 }
 
-/** By address and id: a task that DNS named without port gets one when the API answers. */
+/** By address and port. */
 function byPlace(rows: readonly Row[]): ReadonlyMap<string, Row> {
   return new Map(rows.map((row) => [placeOf(row), row]))
 }

@@ -29,7 +29,7 @@ export interface Look {
   readonly rows: readonly Row[]
 }
 
-/** @throws InvalidOptionsError for a host or a namespace that is no domain name */
+/** @throws InvalidOptionsError for a host or a namespace that is not a domain name */
 export function serviceOf(host: string, options: DiscoveryValues): ServiceName {
   const { namespaces = [] } = discoveryOptions(host, options)
   for (const namespace of namespaces) checkHost('--namespace', namespace)

@@ -79,7 +79,7 @@ export const callFlags: CallFlags = {
   ca: text({
     value: 'FILE',
     default: undefined,
-    description: "PEM of the CA that signed the tasks' certificates [Node's own, and $NODE_EXTRA_CA_CERTS]",
+    description: "PEM of the CA that signed the tasks' certificates, beside Node's own",
   }),
   'allow-loopback': flag({ description: 'connect to loopback addresses that discovery names (for tests)' }),
 }
@@ -125,13 +125,14 @@ export function callOptions(host: string, options: CallValues): ClientOptions {
 }
 
 /**
- * The contents of the file of `--ca`.
- * @throws UsageError if it cannot be read
+ * The CA of `--ca` beside Node's own, which the certificate of a load balancer is usually of; undefined: Node's own.
+ * @throws UsageError if the file cannot be read
  */
 export function caOf({ ca }: Pick<CallValues, 'ca'>): string | undefined {
   if (ca === undefined) return undefined
   try {
-    return process.getBuiltinModule('node:fs').readFileSync(ca, 'utf8')
+    const own = process.getBuiltinModule('node:fs').readFileSync(ca, 'utf8')
+    return [...process.getBuiltinModule('node:tls').rootCertificates, own].join('\n')
   } catch (error) {
     throw new UsageError(`--ca: cannot read "${ca}": ${(error as Error).message}`)
   }

@@ -66,10 +66,11 @@ function about({ description, variable }: Option<unknown>): string {
   return variable === undefined ? description : `${description} ($${variable})`
 }
 
+const MAX_LEFT_WIDTH = 26
+
 /** Two columns; a left side that is long has a line of its own. */
 function columns(rows: readonly (readonly [left: string, right: string])[]): string[] {
-  const MAX_LEFT = 26
-  const width = Math.min(MAX_LEFT, Math.max(...rows.map(([left]) => left.length)))
+  const width = Math.min(MAX_LEFT_WIDTH, Math.max(...rows.map(([left]) => left.length)))
   return rows.map(([left, right]) =>
     left.length > width ? `  ${left}\n  ${' '.repeat(width)}  ${right}` : `  ${left.padEnd(width)}  ${right}`,
   )

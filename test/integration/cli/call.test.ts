@@ -2,9 +2,19 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startFleet, startLocalAws, type Fleet, type LocalAws } from 'onehop/testing'
-import { expect, test } from 'vitest'
-import { environmentOf, runCli, runInShell, runInTerminal, startCli } from '../../support/processes/cli.ts'
+import { expect, test, vi } from 'vitest'
+import {
+  environmentOf,
+  runCli,
+  runInShell,
+  runInTerminal,
+  startCli,
+  startInTerminal,
+} from '../../support/processes/cli.ts'
 import { ca, cert, key } from '../../support/transports/tls.ts'
+
+// A test starts up to three processes.
+vi.setConfig({ testTimeout: 60_000 })
 
 const HOST = 'orders.shop.local'
 const URL = `http://${HOST}/things?x=1`
@@ -92,7 +102,7 @@ test('TLS: connection and handshake apart, over HTTP/1.1', async () => {
     const url = `https://${HOST}/`
     const { code, stdout } = await runCli([...CALL, '--json', '--ca', file, url], environmentOf(aws))
     expect(code).toBe(0)
-    const [attempt] = read(stdout)[0]?.attempts ?? []
+    const attempt = read(stdout)[0]?.attempts.at(-1)
     const { connectMs, tlsMs, waitMs, totalMs } = attempt as Record<string, number>
     expect(connectMs).toBeGreaterThan(0)
     expect(tlsMs).toBeGreaterThan(0)
@@ -106,7 +116,7 @@ test('TLS: connection and handshake apart, over HTTP/1.1', async () => {
   }
 })
 
-test('straight to tasks and through the load balancer, by turns', async () => {
+test('straight to tasks and through the load balancer, alternately', async () => {
   await using aws = await startLocalAws()
   await using fleet = await startFleet({ tasks: 2 })
   register(aws, fleet)
@@ -266,3 +276,10 @@ async function startBalancer(fleet: Fleet): Promise<{ readonly port: number }> {
   server.unref()
   return { port: (server.address() as { port: number }).port }
 }
+
+test('Ctrl-C in a terminal ends the wait for a body', async () => {
+  const terminal = startInTerminal(['call', '-d', '@-', URL])
+  await terminal.until('Reads the body from the terminal; Ctrl-D ends it.')
+  terminal.type('half of a bo\u0003')
+  expect((await terminal.outcome).code).toBe(130)
+})

@@ -1,9 +1,9 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startFleet, startLocalAws, type Fleet, type FleetOptions, type LocalAws } from 'onehop/testing'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { BlackHole } from '../../../chaos/black-hole.ts'
 import { environmentOf, runCli, runInShell, runInTerminal, startCli } from '../../support/processes/cli.ts'
 import type { CliRun, Environment } from '../../support/processes/cli.ts'
@@ -11,6 +11,9 @@ import { ca, cert, key } from '../../support/transports/tls.ts'
 
 const HOST = 'orders.shop.local'
 const DOCTOR = ['doctor', '--allow-loopback']
+
+// A test starts up to seven processes.
+vi.setConfig({ testTimeout: 90_000 })
 
 let folder: string
 let caFile: string
@@ -128,6 +131,19 @@ test('fault 1, denied: each IAM action is named', async () => {
   const revision = await world.run()
   expect(findingsOf(revision)).toEqual({ 'revision-denied': 'warning' })
   expect(revision.stdout).toContain('needs servicediscovery:DiscoverInstancesRevision')
+})
+
+test('no credentials, or no region: DNS instead, or nothing', async () => {
+  await using world = await World.start()
+  const url = `http://${HOST}:${world.fleet.port}`
+  for (const missing of [
+    { AWS_SECRET_ACCESS_KEY: undefined },
+    { AWS_REGION: undefined, AWS_DEFAULT_REGION: undefined },
+  ]) {
+    expect(findingsOf(await world.run([url], missing))).toEqual({ 'api-no-credentials': 'warning' })
+    const api = await world.run(['--discovery', 'api', url], missing)
+    expect(findingsOf(api)).toEqual({ 'api-no-credentials': 'problem' })
+  }
 })
 
 test('fault 2, throttled', async () => {
@@ -293,6 +309,17 @@ test('fault 12, NXDOMAIN that resolvers remember for long', async () => {
   expect(run.stdout).toContain('resolvers remember that for 900 s')
 })
 
+test('an HTTP namespace: DNS does not know it, and the SOA of another zone says nothing of it', async () => {
+  await using world = await World.start()
+  world.aws.addNamespace('shop.internal', { type: 'http' })
+  world.aws.addService('orders.shop.internal')
+  for (const { id, address, port, zone } of world.fleet.tasks)
+    world.aws.register('orders.shop.internal', id, { ipv4: address, port, zone })
+  world.aws.addRecords('internal', { addresses: ['10.0.0.1'] })
+  expect(findingsOf(await world.run(['orders.shop.internal']))).toEqual({ 'dns-no-name': 'warning' })
+  expect(findingsOf(await world.run(['--discovery', 'api', 'orders.shop.internal']))).toEqual({})
+})
+
 test('a service without tasks', async () => {
   await using world = await World.start()
   for (const { id } of world.fleet.tasks) world.aws.deregister(HOST, id)
@@ -421,4 +448,43 @@ test.each([
   expect([code, stdout]).toEqual([2, ''])
   expect(stderr).toContain(message)
   expect(stderr).not.toContain(':pw@')
+})
+
+test.each([
+  ['10.0.7.9', 'an interface endpoint of the VPC'],
+  ['52.94.1.1', 'through NAT or an internet gateway'],
+])('the way to the API by its address: %s', async (address, way) => {
+  await using world = await World.start()
+  world.aws.addRecords('api.shop.example', { addresses: [address] })
+  // The SDK asks the machine's resolver, which does not know the name.
+  const args = ['--endpoint', 'http://api.shop.example', `http://${HOST}:${world.fleet.port}`]
+  const run = await world.run(args)
+  expect(findingsOf(run)).toEqual({ 'api-fails': 'warning' })
+  expect(run.stdout).toContain(`api.shop.example is ${address}: ${way}`)
+  const unknown = ['--endpoint', 'http://other.shop.example', `http://${HOST}:${world.fleet.port}`]
+  expect(findingsOf(await world.run(unknown))).toEqual({
+    'api-fails': 'warning',
+    'api-host-unresolved': 'warning',
+  })
+})
+
+test('docs/cli.md lists all findings', async () => {
+  const root = new URL('../../../', import.meta.url)
+  const page = await readFile(new URL('docs/cli.md', root), 'utf8')
+  const listed = page
+    .slice(page.indexOf('\n## Findings'), page.indexOf('\n## Options'))
+    .match(/(?<=^\| `.*)`[a-z-]+`|(?<=^\| )`[a-z-]+`/gm)
+  const sourcesFolder = new URL('src/cli/doctor/', root)
+  const files = (await readdir(sourcesFolder, { recursive: true })).filter((name) => name.endsWith('.ts'))
+  const sources = await Promise.all(files.map((name) => readFile(new URL(name, sourcesFolder), 'utf8')))
+  const ids = sources.flatMap((source) => [
+    ...source.matchAll(/\bid: (?:\w+ \? )?'([a-z-]+)'(?: : '([a-z-]+)')?/g),
+  ])
+  const found = ids
+    .flatMap(([, one, other]) => (other === undefined ? [one] : [one, other]))
+    .map((id) => `\`${id}\``)
+  const ofFallback = found
+    .filter((id) => id.startsWith('`tls-'))
+    .map((id) => id.replace('tls-', 'fallback-tls-'))
+  expect(listed?.toSorted()).toEqual([...new Set([...found, ...ofFallback])].toSorted())
 })

@@ -1,9 +1,14 @@
 /** The command line as a process, by its sources, in a world of its own. */
-import { spawn, type ChildProcess } from 'node:child_process'
+import { spawn, type ChildProcess, type ChildProcessWithoutNullStreams } from 'node:child_process'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { LocalAws } from 'onehop/testing'
 
 const root = new URL('../../../', import.meta.url)
 const MAIN = ['--conditions=onehop:source', 'src/cli/main.ts']
+
+/** Node's own place for compiled sources: each of a hundred processes would strip the types of a hundred files. */
+const COMPILED = { NODE_COMPILE_CACHE: join(tmpdir(), 'node-compile-cache') }
 
 /** What came of a run. */
 export interface CliRun {
@@ -36,12 +41,37 @@ export interface RunningCli {
   readonly outcome: Promise<CliRun>
   /** Waits until stdout has the text, behind the one that was waited for before. */
   until(text: string): Promise<void>
+  /** Types into its terminal, or writes to its stdin. */
+  type(text: string): void
   kill(signal: NodeJS.Signals): void
 }
 
 /** Starts `onehop ARGS`, its output piped. */
 export function startCli(args: readonly string[], env: Environment = {}): RunningCli {
-  const child = spawn(process.execPath, [...MAIN, ...args], { cwd: root, env: { ...env }, stdio: 'pipe' })
+  return running(
+    spawn(process.execPath, [...MAIN, ...args], { cwd: root, env: { ...COMPILED, ...env }, stdio: 'pipe' }),
+  )
+}
+
+/** Runs `onehop ARGS` to its end, its output piped. */
+export function runCli(args: readonly string[], env: Environment = {}): Promise<CliRun> {
+  return startCli(args, env).outcome
+}
+
+/** Starts `onehop ARGS` in a pseudo-terminal, in which stdout and stderr are one: `stdout` has both. */
+export function startInTerminal(args: readonly string[], env: Environment = {}): RunningCli {
+  const command = [process.execPath, ...MAIN, ...args].map((arg) => `'${arg}'`).join(' ')
+  const flags = ['--quiet', '--return', '--command', command, '/dev/null']
+  const terminal = { TERM: 'xterm-256color', ...COMPILED, ...env }
+  return running(spawn('script', flags, { cwd: root, env: terminal, stdio: 'pipe' }))
+}
+
+/** Runs `onehop ARGS` in a pseudo-terminal to its end. */
+export function runInTerminal(args: readonly string[], env: Environment = {}): Promise<CliRun> {
+  return startInTerminal(args, env).outcome
+}
+
+function running(child: ChildProcessWithoutNullStreams): RunningCli {
   const outcome = outcomeOf(child)
   let seen = ''
   let found = 0
@@ -53,30 +83,24 @@ export function startCli(args: readonly string[], env: Environment = {}): Runnin
     }
     found = seen.indexOf(text, found) + text.length
   }
-  return { outcome, until, kill: (signal) => void child.kill(signal) }
-}
-
-/** Runs `onehop ARGS` to its end, its output piped. */
-export function runCli(args: readonly string[], env: Environment = {}): Promise<CliRun> {
-  return startCli(args, env).outcome
-}
-
-/** Runs `onehop ARGS` in a pseudo-terminal, in which stdout and stderr are one: `stdout` has both. */
-export function runInTerminal(args: readonly string[], env: Environment = {}): Promise<CliRun> {
-  const command = [process.execPath, ...MAIN, ...args].map((arg) => `'${arg}'`).join(' ')
-  return outcomeOf(
-    spawn('script', ['--quiet', '--return', '--command', command, '/dev/null'], {
-      cwd: root,
-      env: { TERM: 'xterm-256color', ...env },
-      stdio: 'pipe',
-    }),
-  )
+  return {
+    outcome,
+    until,
+    type: (text) => void child.stdin.write(text),
+    kill: (signal) => void child.kill(signal),
+  }
 }
 
 /** Runs a line of the shell; `onehop` is the command. */
 export function runInShell(line: string, env: Environment = {}): Promise<CliRun> {
   const definition = `onehop() { '${process.execPath}' ${MAIN.join(' ')} "$@"; }; set -o pipefail; `
-  return outcomeOf(spawn('bash', ['--norc', '-c', definition + line], { cwd: root, env: { ...env }, stdio: 'pipe' }))
+  return outcomeOf(
+    spawn('bash', ['--norc', '-c', definition + line], {
+      cwd: root,
+      env: { ...COMPILED, ...env },
+      stdio: 'pipe',
+    }),
+  )
 }
 
 /** What a process has written until its end. */

@@ -1,13 +1,14 @@
 import type { Difference, Row } from '../../endpoints/compare.ts'
 import { placeOf } from '../../endpoints/show.ts'
 import { counted } from '../../terminal/counted.ts'
-import type { Finding, HostCheck } from '../check.ts'
+import { fine, type Finding, type HostCheck } from '../check.ts'
 
 /** What is registered, what of it is healthy, and whether DNS says the same. */
 export const registrations: HostCheck = {
   title: 'registrations',
   async run({ look: lookOnce }) {
-    const { rows, api, service } = await lookOnce()
+    const { rows, dns, api, service } = await lookOnce()
+    if (api.state !== 'answered' && dns.state !== 'answered') return fine('unknown: no source answers')
     const unhealthy = rows.filter(({ health }) => health === 'UNHEALTHY')
     const findings: Finding[] = []
     if (rows.length === 0 && api.state === 'answered') findings.push(nothing(service.host))

@@ -12,11 +12,14 @@ export const tasks: HostCheck = {
     const good = probes.filter(({ probe }) => probe.step === 'done')
     const refusing = failing(probes, 'connect').filter(({ probe }) => codeOf(probe) === 'ECONNREFUSED')
     const unreachable = failing(probes, 'connect').filter((one) => !refusing.includes(one))
+    const silent = failing(probes, 'http').filter(({ probe }) => codeOf(probe) === 'TIMEOUT')
+    const otherwise = failing(probes, 'http').filter((one) => !silent.includes(one))
     const findings = [
       ...each(refusing, () => refused(refusing, probes, context)),
       ...each(unreachable, () => timedOut(unreachable, probes)),
       ...tlsFindings(probes, context),
-      ...each(failing(probes, 'http'), (failed) => noHttp(failed, context)),
+      ...each(silent, hangs),
+      ...each(otherwise, (failed) => noHttp(failed, context)),
       ...each(
         good.filter(({ probe }) => isServerError(probe)),
         serverErrors,
@@ -36,6 +39,10 @@ function each(failed: Failed, find: (failed: Failed) => Finding): Finding[] {
 
 function failing(probes: Failed, step: 'connect' | 'tls' | 'http'): Failed {
   return probes.filter(({ probe }) => probe.step === step)
+}
+
+function someAccept(probes: Failed): boolean {
+  return probes.some(({ probe }) => probe.step !== 'connect')
 }
 
 function codeOf(probe: TaskProbe['probe']): string {
@@ -62,7 +69,7 @@ function refused(failed: Failed, all: Failed, { target, options }: HostContext):
       cause: `The ${target.port === undefined ? 'option port' : 'URL'} names port ${called}, and comes before the registration.`,
       remedy: `Leave the port out, or use ${registered}.`,
     }
-  if (failed.length < all.length)
+  if (someAccept(all))
     return {
       id: 'dead-task',
       level: 'warning',
@@ -91,7 +98,7 @@ function refused(failed: Failed, all: Failed, { target, options }: HostContext):
 
 function timedOut(failed: Failed, all: Failed): Finding {
   const what = `no connection to ${placesOf(failed)}: ${messageOf(failed)}`
-  if (failed.length < all.length)
+  if (someAccept(all))
     return {
       id: 'unreachable-task',
       level: 'warning',
@@ -125,25 +132,24 @@ function tlsFindings(probes: Failed, { target }: HostContext): Finding[] {
   )
 }
 
+function hangs(failed: Failed): Finding {
+  return {
+    id: 'task-hangs',
+    level: 'problem',
+    what: `${placesOf(failed)} accepts connections, and does not answer HEAD: ${messageOf(failed)}`,
+    cause: 'The process is stopped, out of memory, or blocked; or what listens there is no HTTP server.',
+    remedy:
+      "Look at the task's CPU, memory and event loop. timeouts.attemptMs limits what a call waits for it.",
+  }
+}
+
 function noHttp(failed: Failed, { target }: HostContext): Finding {
-  const code = codeOf(failed[0]?.probe ?? ({ step: 'done' } as never))
-  const what = `${placesOf(failed)} accepts connections: ${messageOf(failed)}`
-  if (code === 'TIMEOUT')
-    return {
-      id: 'task-hangs',
-      level: 'problem',
-      what: `${what} to HEAD ${target.path}`,
-      cause: 'The process is stopped, out of memory, or blocked; or what listens there is no HTTP server.',
-      remedy:
-        "Look at the task's CPU, memory and event loop. timeouts.attemptMs limits what a call waits for it.",
-    }
+  const secure = target.isTls ? 'gRPC without HTTP/1.1' : 'HTTPS (call https://), gRPC'
   return {
     id: 'not-http',
     level: 'problem',
-    what,
-    cause: target.isTls
-      ? 'Another protocol listens on that port: gRPC without HTTP/1.1, a database, or a port of another container.'
-      : 'Another protocol listens on that port: HTTPS (call https://), gRPC, a database, or a port of another container.',
+    what: `${placesOf(failed)} accepts connections: ${messageOf(failed)}`,
+    cause: `Another protocol listens on that port: ${secure}, a database, or a port of another container.`,
     remedy:
       'Register the port of the HTTP server (containerName and containerPort of the service registry), or write it into the URL.',
   }
