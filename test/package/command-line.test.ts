@@ -80,8 +80,16 @@ test.each(['22', '24', '26'])('each command works on Node %s', async (major) => 
     'number',
   ])
   expect(await json('doctor', '--allow-loopback', host)).toMatchObject({ healthy: true })
+  const fallback = `http://${fleet.tasks[0]?.address}:${fleet.port}`
   const quick = ['--rate', '50', '--duration', '1s', '--warm-up', '0s', '--set-up', '1']
-  const bench = await json('bench', `http://${host}:${fleet.port}/`, '--allow-loopback', ...quick)
+  const bench = await json(
+    'bench',
+    `http://${host}:${fleet.port}/`,
+    '--allow-loopback',
+    '--fallback',
+    fallback,
+    ...quick,
+  )
   expect(bench).toMatchObject({
     arms: [{ name: 'dns' }, { name: 'api' }, { name: 'undici' }, { name: 'control' }],
   })
