@@ -91,7 +91,7 @@ test.each(['22', '24', '26'])('each command works on Node %s', async (major) => 
     ...quick,
   )
   expect(bench).toMatchObject({
-    arms: [{ name: 'dns' }, { name: 'api' }, { name: 'undici' }, { name: 'control' }],
+    arms: [{ name: 'dns' }, { name: 'api' }, { name: 'fallback' }, { name: 'undici' }, { name: 'control' }],
   })
   const help = await run('npx', [...npx, '--help'], { cwd: folder, env: { ...env, FORCE_COLOR: '1' } })
   expect(help.stdout).toContain('\u001B[1mCommands\u001B[22m')
