@@ -4,8 +4,9 @@ import { cert, key } from '../../test/support/transports/tls.ts'
 import { PORT, TLS_PORT } from './task.ts'
 
 export interface Balancer {
-  /** For the title: `HAProxy in the place of an ALB`. */
+  /** `HAProxy in the place of an ALB` */
   readonly name: string
+  readonly standsFor: 'ALB' | 'NLB'
   /** `HAProxy 2.6.12`; undefined if it is not installed. */
   readonly version: string | undefined
   /** Of its HTTP and its HTTPS listener. */
@@ -22,6 +23,7 @@ const LISTENERS = { port: 8_000, tlsPort: 8_444 }
 export const BALANCERS: readonly Balancer[] = [
   {
     name: 'HAProxy in the place of an ALB',
+    standsFor: 'ALB',
     version: versionOf('haproxy', ['-v'], /version (\d[\d.]*)/),
     ...LISTENERS,
     files: (address, tasks, folder) => ({
@@ -36,6 +38,7 @@ export const BALANCERS: readonly Balancer[] = [
   },
   {
     name: 'nginx in the place of an ALB',
+    standsFor: 'ALB',
     version: versionOf('nginx', ['-v'], /nginx\/(\d[\d.]*)/),
     ...LISTENERS,
     files: (address, tasks, folder) => ({
@@ -47,6 +50,7 @@ export const BALANCERS: readonly Balancer[] = [
   },
   {
     name: 'HAProxy in TCP mode in the place of an NLB',
+    standsFor: 'NLB',
     version: versionOf('haproxy', ['-v'], /version (\d[\d.]*)/),
     ...LISTENERS,
     files: (address, tasks) => ({

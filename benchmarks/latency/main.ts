@@ -103,7 +103,10 @@ async function measure(net: Network, aws: AwsPlace, balancer: Balancer, tls: boo
         ...(tls ? ['--ca', join(folder, 'ca.pem')] : []),
         ...['--dns-server', aws.dns, '--endpoint', aws.endpoint, '--region', aws.region],
         ...(net.kind === 'loopback' ? ['--allow-loopback'] : []),
-        ...['--title', `Direct calls, ${kind}, against ${balancer.name} (${balancer.version})`],
+        ...[
+          '--title',
+          `Direct calls over ${kind} against ${balancer.version} on this machine, which is not an ${balancer.standsFor}`,
+        ],
         ...['--notice', noticeOf(net)],
         ...load(),
         ...['--json', ...html],

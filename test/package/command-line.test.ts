@@ -80,10 +80,18 @@ test.each(['22', '24', '26'])('each command works on Node %s', async (major) => 
     'number',
   ])
   expect(await json('doctor', '--allow-loopback', host)).toMatchObject({ healthy: true })
+  const fallback = `http://${fleet.tasks[0]?.address}:${fleet.port}`
   const quick = ['--rate', '50', '--duration', '1s', '--warm-up', '0s', '--set-up', '1']
-  const bench = await json('bench', `http://${host}:${fleet.port}/`, '--allow-loopback', ...quick)
+  const bench = await json(
+    'bench',
+    `http://${host}:${fleet.port}/`,
+    '--allow-loopback',
+    '--fallback',
+    fallback,
+    ...quick,
+  )
   expect(bench).toMatchObject({
-    arms: [{ name: 'dns' }, { name: 'api' }, { name: 'undici' }, { name: 'control' }],
+    arms: [{ name: 'dns' }, { name: 'api' }, { name: 'fallback' }, { name: 'undici' }, { name: 'control' }],
   })
   const help = await run('npx', [...npx, '--help'], { cwd: folder, env: { ...env, FORCE_COLOR: '1' } })
   expect(help.stdout).toContain('\u001B[1mCommands\u001B[22m')

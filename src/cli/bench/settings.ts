@@ -23,7 +23,7 @@ export function settingsOf(args: Arguments<BenchOptions>): BenchSettings {
     url,
     fallback,
     ways,
-    optional: new Set(options.arms.length > 0 ? [] : ['api']),
+    optional: new Set(options.arms.length > 0 ? [] : optionalWays(fallback)),
     control,
     baseline: baselineOf(options, ways),
     request: {
@@ -97,6 +97,11 @@ function waysOf({ arms }: BenchOptions, fallback: URL | undefined): readonly Way
     throw new UsageError('--arms: fallback needs the URL of the load balancer; give --fallback')
   if (new Set(arms).size < arms.length) throw new UsageError('--arms: an arm is given twice')
   return arms.length > 0 ? arms : WAYS.filter((way) => way !== 'fallback' || fallback !== undefined)
+}
+
+/** The API takes permissions. Without a load balancer, undici needs a name that the system knows. */
+function optionalWays(fallback: URL | undefined): readonly Way[] {
+  return fallback === undefined ? ['api', 'undici'] : ['api']
 }
 
 function baselineOf({ baseline }: BenchOptions, ways: readonly Way[]): Way {

@@ -147,6 +147,23 @@ test('a default arm that cannot be called is left out, one that was asked for en
   expect(existsSync(page)).toBe(false)
 }, 60_000)
 
+test('without a load balancer the two ways of discovery are compared', async () => {
+  const { url, env } = world
+  const { code, stdout, stderr } = await runCli(
+    ['bench', url, '--allow-loopback', ...SHORTEST, '--json'],
+    env,
+  )
+  // undici alone asks the system, which does not know the name.
+  expect(stderr).toContain('The arm undici is left out: ENOTFOUND')
+  expect(code).toBe(0)
+  const report = JSON.parse(stdout) as BenchReport
+  expect(report.arms.map(({ name }) => name)).toEqual(['dns', 'api', 'control'])
+  expect(report.comparisons.map(({ arm, baseline }) => [arm, baseline])).toEqual([
+    ['api', 'dns'],
+    ['control', 'dns'],
+  ])
+})
+
 test('values of headers, of the body and of the query are in no output', async () => {
   const page = join(folder, 'secret.html')
   const { fleet, balancer } = world
