@@ -20,19 +20,16 @@ test('without a command: the help on stderr, and wrong usage', async () => {
   expect(stderr).toContain('Usage: onehop COMMAND')
 })
 
-test.each(COMMANDS.filter((name) => name !== 'bench'))(
-  '%s --help: usage, options and examples',
-  async (name) => {
-    const { code, stdout, stderr } = await runCli([name, '--help'])
-    expect([code, stderr]).toEqual([0, ''])
-    expect(stdout).toContain(`Usage: onehop ${name} [OPTIONS]`)
-    expect(stdout).toMatch(/--json +JSON on stdout/)
-    expect(stdout).toMatch(new RegExp(`Examples\n {2}onehop ${name}`))
-    // A terminal of usual width shows it without broken lines.
-    for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(132)
-    expect((await runCli(['help', name])).stdout).toBe(stdout)
-  },
-)
+test.each(COMMANDS)('%s --help: usage, options and examples', async (name) => {
+  const { code, stdout, stderr } = await runCli([name, '--help'])
+  expect([code, stderr]).toEqual([0, ''])
+  expect(stdout).toContain(`Usage: onehop ${name} [OPTIONS]`)
+  expect(stdout).toMatch(/--json +JSON on stdout/)
+  expect(stdout).toMatch(new RegExp(`Examples\n {2}onehop ${name}`))
+  // A terminal of usual width shows it without broken lines.
+  for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(132)
+  expect((await runCli(['help', name])).stdout).toBe(stdout)
+})
 
 test('--version is that of the package', async () => {
   const meta = JSON.parse(await readFile(new URL('../../../package.json', import.meta.url), 'utf8')) as {
