@@ -3,8 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { createClient, type Client } from 'onehop'
 import { startLocalAws } from 'onehop/testing'
 import { expect, test } from 'vitest'
-import { ORIGIN } from '../../support/clients.ts'
-import { resources } from '../../support/resources.ts'
+import { ORIGIN } from '../support/clients.ts'
+import { resources } from '../support/resources.ts'
 
 const HOST = 'orders.shop.local'
 const CLIENTS = 200
