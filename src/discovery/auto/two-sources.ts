@@ -1,6 +1,5 @@
 /** One name, asked of DNS and of the Cloud Map API: which of them is due, and what they say together. */
 import { abortable } from '../../core/async/abortable.ts'
-import { fullJitter } from '../../core/async/jitter.ts'
 import { settlesWithin } from '../../core/async/settles-within.ts'
 import type { Clock, Random } from '../../core/clock.ts'
 import { ResolutionFailedError } from '../../core/errors.ts'
@@ -11,6 +10,7 @@ import type { Snapshot } from '../endpoint.ts'
 import type { LookupReason, Resolver } from '../resolver.ts'
 import type { ServiceName } from '../service-name.ts'
 import { ApiStanding, failureOf } from './api-fallback.ts'
+import { DnsStanding } from './dns-standing.ts'
 import { Picture } from './picture.ts'
 import { ReadSchedule, type PaceOptions } from './read-schedule.ts'
 
@@ -37,13 +37,10 @@ export interface SharedSources {
 
 /** The API has answered: DNS takes a millisecond, or is not worth waiting for. */
 const DNS_GRACE_MS = 50
-/** Until a name is asked of DNS again that the API knows and DNS does not: most are in HTTP namespaces. */
-const DNS_AGAIN_MS = 60_000
+/** As long as an answer of DNS may be fresh. */
+const MAX_FRESH_MS = 60_000
 /** While a lookup is under way that nothing waited for. */
 const LOOK_BACK_MS = 1_000
-/** Of a DNS that fails, while the API answers. */
-const MIN_DNS_BACKOFF_MS = 1_000
-const MAX_DNS_BACKOFF_MS = 60_000
 /** After a pause of this length, nothing is known. */
 const FORGET_AFTER_MS = 600_000
 
@@ -58,13 +55,8 @@ export class TwoSources {
   #apiFlight: Promise<void> | undefined
   /** Whether the picture has an answer of the API in it. */
   #isApiHeard = false
-  #dns: Snapshot | undefined
-  #dnsError: Error | undefined
-  #dnsFailures = 0
-  #dnsFailingSince = Number.POSITIVE_INFINITY
+  readonly #dns = new DnsStanding()
   #dnsFlight: Promise<void> | undefined
-  #dnsDueAt = Number.NEGATIVE_INFINITY
-  #dnsHasNamed = false
 
   constructor(service: ServiceName, shared: SharedSources) {
     this.#service = service
@@ -79,7 +71,7 @@ export class TwoSources {
     const begunAt = this.#shared.clock.now()
     if (reason !== 'expired') {
       this.#schedule.hearNews(begunAt, reason === 'urgent')
-      this.#dnsDueAt = Math.min(this.#dnsDueAt, begunAt)
+      this.#dns.dueAt = Math.min(this.#dns.dueAt, begunAt)
     }
     this.#begin(begunAt)
     await abortable(abortable(this.#enough(), signal), this.#shared.closing)
@@ -97,7 +89,7 @@ export class TwoSources {
       this.#apiFlight ??= this.#askApi().finally(() => {
         this.#apiFlight = undefined
       })
-    if (now >= this.#dnsDueAt)
+    if (now >= this.#dns.dueAt)
       this.#dnsFlight ??= this.#askDns().finally(() => {
         this.#dnsFlight = undefined
       })
@@ -108,7 +100,7 @@ export class TwoSources {
     const { askAgainAt } = this.#standing
     const allowedAt = Math.max(askAgainAt, withoutCredentials?.until ?? askAgainAt)
     // Callers have nothing at all: the API may be back any moment.
-    if (!this.#isApiHeard && this.#dns === undefined) return allowedAt
+    if (!this.#isApiHeard && this.#dns.answer === undefined) return allowedAt
     return Math.max(allowedAt, this.#schedule.dueAt)
   }
 
@@ -118,7 +110,7 @@ export class TwoSources {
   }
 
   get #knowsSomething(): boolean {
-    return this.#hasApi || (this.#dns?.endpoints.length ?? 0) > 0
+    return this.#hasApi || this.#dns.namesTasks
   }
 
   /** Settles when callers have waited long enough. */
@@ -155,7 +147,7 @@ export class TwoSources {
         isMove,
         isEmpty: answer.endpoints.length === 0,
         isRead: mustRead || isChange,
-        isWatched: this.#picture.isWatchedByDns && this.#dnsError === undefined,
+        isWatched: this.#picture.isWatchedByDns && this.#dns.error === undefined,
       })
       this.#recover()
     } catch (cause) {
@@ -171,15 +163,8 @@ export class TwoSources {
       const answer = await dns.resolve(this.#service, closing)
       const now = clock.now()
       const isNews = this.#picture.hearDns(answer, now)
-      this.#dns = answer
-      this.#dnsError = undefined
-      this.#dnsFailures = 0
-      this.#dnsFailingSince = Number.POSITIVE_INFINITY
-      const names = answer.endpoints.length > 0
-      this.#dnsHasNamed ||= names
+      this.#dns.answered(answer, now, (this.#standing.answer?.endpoints.length ?? 0) > 0)
       if (isNews) this.#schedule.hearNews(now)
-      const isLeft = names || this.#dnsHasNamed || (this.#standing.answer?.endpoints.length ?? 0) === 0
-      this.#dnsDueAt = isLeft ? answer.expiresAt : Math.max(answer.expiresAt, now + DNS_AGAIN_MS)
     } catch (cause) {
       if (!closing.aborted) this.#dnsFailed(asError(cause), clock.now())
     }
@@ -188,43 +173,38 @@ export class TwoSources {
   #dnsFailed(error: Error, now: number): void {
     const { random, outageMs } = this.#shared
     // The API has to watch alone.
-    if (this.#dnsError === undefined && this.#picture.isWatchedByDns) this.#schedule.hearNews(now)
-    this.#dnsError = error
-    this.#dnsFailures++
-    this.#dnsFailingSince = Math.min(this.#dnsFailingSince, now)
-    if (now - this.#dnsFailingSince >= outageMs) this.#picture.dnsIsSilent()
-    // Without the API, the lookup fails, and the cache decides when the next one is.
-    this.#dnsDueAt = this.#hasApi
-      ? now + fullJitter(this.#dnsFailures, MIN_DNS_BACKOFF_MS, MAX_DNS_BACKOFF_MS, random, 0.1)
-      : now
+    if (this.#dns.error === undefined && this.#picture.isWatchedByDns) this.#schedule.hearNews(now)
+    const failingMs = this.#dns.failed(error, now, this.#hasApi, random)
+    if (failingMs >= outageMs) this.#picture.dnsIsSilent()
   }
 
   #snapshot(now: number): Snapshot {
     const { host } = this.#service
     const answer = this.#standing.answer
     if (!this.#hasApi || answer === undefined) return this.#byDns(now)
-    const names = this.#dnsError === undefined && this.#picture.isWatchedByDns
+    const names = this.#dns.error === undefined && this.#picture.isWatchedByDns
     // The cache goes on with its last good set, and says why.
     if (this.#standing.error !== undefined && !names) throw this.#failure(this.#standing.error)
-    const expiresAt = names && this.#dns !== undefined ? this.#dns.expiresAt : this.#apiDueAt
+    const expiresAt = names && this.#dns.answer !== undefined ? this.#dns.answer.expiresAt : this.#apiDueAt
     return {
       ...answer,
       endpoints: this.#picture.endpoints(now),
-      expiresAt: Math.min(expiresAt, now + DNS_AGAIN_MS),
+      expiresAt: Math.min(expiresAt, now + MAX_FRESH_MS),
       refreshAt: this.#refreshAt(now),
       warning:
-        this.#dnsError === undefined
+        this.#dns.error === undefined
           ? undefined
-          : `DNS fails, and the API is polled instead: ${bareReason(host, this.#dnsError)}`,
+          : `DNS fails, and the API is polled instead: ${bareReason(host, this.#dns.error)}`,
     }
   }
 
   #byDns(now: number): Snapshot {
     const { host } = this.#service
     const why = this.#standing.error ?? this.#shared.withoutCredentials?.error
-    const fromDns = this.#dns
-    if (this.#dnsError !== undefined || fromDns === undefined) {
-      if (why === undefined) throw this.#dnsError ?? new ResolutionFailedError(host, 'no source has answered')
+    const fromDns = this.#dns.answer
+    if (this.#dns.error !== undefined || fromDns === undefined) {
+      if (why === undefined)
+        throw this.#dns.error ?? new ResolutionFailedError(host, 'no source has answered')
       throw this.#failure(why)
     }
     if (fromDns.endpoints.length === 0 && !this.#standing.believesNothing())
@@ -240,7 +220,8 @@ export class TwoSources {
   /** Neither source helps. */
   #failure(apiError: Error): Error {
     const { host } = this.#service
-    const dnsError = this.#dnsError ?? (this.#dns === undefined ? undefined : new Error('knows no endpoints'))
+    const dnsError =
+      this.#dns.error ?? (this.#dns.answer === undefined ? undefined : new Error('knows no endpoints'))
     return dnsError === undefined ? apiError : neitherKnows(host, apiError, dnsError)
   }
 
@@ -248,7 +229,7 @@ export class TwoSources {
     const lookBackAt = now + LOOK_BACK_MS
     return Math.min(
       this.#apiFlight === undefined ? this.#apiDueAt : lookBackAt,
-      this.#dnsFlight === undefined ? this.#dnsDueAt : lookBackAt,
+      this.#dnsFlight === undefined ? this.#dns.dueAt : lookBackAt,
       this.#picture.settlesAt(now),
     )
   }
