@@ -36,12 +36,20 @@ export class VirtualTime implements Clock {
   }
 
   runUntil(ms: number): void {
-    for (let next = this.#events[0]; next !== undefined && next.at <= ms; next = this.#events[0]) {
-      this.#pop()
-      this.#now = next.at
-      next.callback?.()
+    while (this.runNext(ms));
+  }
+
+  /** Runs one event, so that promises can settle before the next. @returns false when there is none until then */
+  runNext(untilMs: number): boolean {
+    const next = this.#events[0]
+    if (next === undefined || next.at > untilMs) {
+      this.#now = untilMs
+      return false
     }
-    this.#now = ms
+    this.#pop()
+    this.#now = next.at
+    next.callback?.()
+    return true
   }
 
   #push(event: Event): void {

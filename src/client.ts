@@ -5,8 +5,9 @@ import { keepAlive, type Clock } from './core/clock.ts'
 import { globalDispatchers } from './core/global-dispatcher.ts'
 import { ClosedError, InvalidOptionsError, ResolutionFailedError } from './core/errors.ts'
 import { addressGuard, guarded } from './discovery/guard/address-guard.ts'
-import { autoResolver } from './discovery/auto.ts'
+import { autoResolver } from './discovery/auto/resolver.ts'
 import { SnapshotCache } from './discovery/cache.ts'
+import { cloudMapSettings } from './discovery/cloud-map/options.ts'
 import { cloudMapResolver } from './discovery/cloud-map/resolver.ts'
 import { dnsResolver } from './discovery/dns/resolver.ts'
 import type { Snapshot } from './discovery/endpoint.ts'
@@ -71,7 +72,9 @@ export interface Client extends AsyncDisposable {
 export function createClient(options: ClientOptions = {}): Client {
   const settings = settingsOf(options)
   const { clock, random } = settings
-  const cache = new SnapshotCache({ resolver: resolverOf(settings), clock, random })
+  const resolver = resolverOf(settings)
+  const { pricePerMillion } = cloudMapSettings(settings.cloudMap)
+  const cache = new SnapshotCache({ resolver, clock, random })
   const routes = new RouteTable(settings, cache, new OwnLocation(clock))
   const dispatcher = new DiscoveryDispatcher(routes, passThroughOf(settings))
   let closing: Promise<void> | undefined
@@ -134,6 +137,8 @@ export function createClient(options: ClientOptions = {}): Client {
               inspectService(
                 view,
                 known.filter((route) => route.host === host),
+                resolver.usage?.(view.service),
+                pricePerMillion,
                 now,
               ),
             ]
@@ -154,18 +159,31 @@ function passThroughOf({ passthrough }: ClientSettings): PassThrough {
   )
 }
 
+const A_DAY_MS = 86_400_000
+
 function resolverOf(settings: ClientSettings): Resolver {
   const { clock, random, discovery, allowLoopback, allowAddresses } = settings
   const guard = addressGuard({ allowLoopback, ...(allowAddresses === undefined ? {} : { allowAddresses }) })
   const dns = dnsResolver({ ...settings.dns, clock })
-  const api = cloudMapResolver({ ...settings.cloudMap, clock, random })
+  const { revisionMs, fullReadMs, request } = cloudMapSettings(settings.cloudMap)
+  const isFiltered = request.QueryParameters !== undefined || request.OptionalParameters !== undefined
+  const api = cloudMapResolver({
+    ...settings.cloudMap,
+    // `auto` says when to read, so that the API's own interval must not.
+    ...(discovery === 'auto' && { fullReadMs: A_DAY_MS }),
+    ...{ clock, random },
+  })
   switch (discovery) {
     case 'dns':
       return guarded(dns, guard, clock)
     case 'api':
       return guarded(api, guard, clock)
     case 'auto':
-      return guarded(autoResolver({ api, dns, clock }), guard, clock)
+      return guarded(
+        autoResolver({ api, dns, clock, random, revisionMs, fullReadMs, isFiltered }),
+        guard,
+        clock,
+      )
     default:
       return discovery.trusted === true ? discovery : guarded(discovery, guard, clock)
   }

@@ -17,6 +17,7 @@ export type {
 export type {
   HedgingInspection,
   Inspection,
+  CostInspection,
   NegativeInspection,
   OriginInspection,
   ServiceInspection,
@@ -31,7 +32,8 @@ export type { HedgeBudgetOptions, HedgeOptions } from './dispatch/hedge/hedge-po
 export type { RetryBudgetOptions } from './dispatch/retry/budget.ts'
 export type { MaxPending } from './dispatch/route.ts'
 
-export type { Resolver } from './discovery/resolver.ts'
+export type { LookupReason, Resolver } from './discovery/resolver.ts'
+export type { Usage } from './discovery/usage.ts'
 export type { ServiceName } from './discovery/service-name.ts'
 export { taskEndpoint, type Endpoint, type Snapshot } from './discovery/endpoint.ts'
 export { cloudMapResolver } from './discovery/cloud-map/resolver.ts'

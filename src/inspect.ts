@@ -4,6 +4,7 @@ import type { Upstream } from './cluster/upstream.ts'
 import type { ZoneRouter } from './cluster/locality/zone-router.ts'
 import type { ServiceView } from './discovery/service-view.ts'
 import { placeOf } from './discovery/endpoint-set.ts'
+import type { Usage } from './discovery/usage.ts'
 import type { HedgePolicy } from './dispatch/hedge/hedge-policy.ts'
 import type { KnownRoute } from './dispatch/route-factory.ts'
 
@@ -47,8 +48,22 @@ export interface ServiceInspection {
   readonly lastError: string | undefined
   /** Since the last lookup that failed, also when others have succeeded after it. */
   readonly lastFailureMs: number | undefined
+  /** What its lookups cost; undefined if the resolver does not count, and before the first lookup. */
+  readonly cost: CostInspection | undefined
   /** By origin, e.g. `http://orders.shop.local:8080`. */
   readonly origins: Readonly<Record<string, OriginInspection>>
+}
+
+/** What the lookups of one service cost, in this process. */
+export interface CostInspection {
+  /** DNS queries since the start. */
+  readonly dnsQueries: number
+  /** Calls of the Cloud Map API since the start, by operation. */
+  readonly apiCalls: Usage['apiCalls']
+  /** Calls of the API in 30 days, at the rate of the last quarter of an hour. */
+  readonly apiCallsPerMonth: number
+  /** Their price, by `cloudMap.pricePerMillion`: in US dollars, unless that is another currency. */
+  readonly pricePerMonth: number
 }
 
 /** The source says that a service has no endpoints. */
@@ -134,9 +149,12 @@ export interface UpstreamInspection {
   readonly failures: number
 }
 
+/** @param pricePerMillion of calls of the API */
 export function inspectService(
   view: ServiceView,
   routes: readonly KnownRoute[],
+  usage: Usage | undefined,
+  pricePerMillion: number,
   now: number,
 ): ServiceInspection {
   const { snapshot } = view
@@ -156,7 +174,23 @@ export function inspectService(
     failedLookups: view.failures,
     lastError: view.error?.message,
     lastFailureMs: finite(now - (view.failedAt ?? Number.NaN)),
+    cost: usage === undefined ? undefined : inspectCost(usage, pricePerMillion),
     origins: Object.fromEntries(routes.map((route) => [route.origin, inspectRoute(route, now)])),
+  }
+}
+
+const HOURS_PER_MONTH = 720
+
+function inspectCost(
+  { dnsQueries, apiCalls, apiCallsPerHour }: Usage,
+  pricePerMillion: number,
+): CostInspection {
+  const apiCallsPerMonth = Math.round(apiCallsPerHour * HOURS_PER_MONTH)
+  return {
+    dnsQueries,
+    apiCalls,
+    apiCallsPerMonth,
+    pricePerMonth: Math.round(apiCallsPerMonth * pricePerMillion) / 1_000_000,
   }
 }
 

@@ -6,6 +6,7 @@ import { runParts } from '../parts.ts'
 import { cachedResolve } from './cached-resolve.ts'
 import { coldBurst } from './cold-burst.ts'
 import { memory } from './memory.ts'
+import { month } from './month.ts'
 import { queriesPerMinute } from './queries/queries-per-minute.ts'
 import { queriesPerTtl } from './queries/queries-per-ttl.ts'
 import { reconcile } from './reconcile.ts'
@@ -17,4 +18,5 @@ await runParts({
   minute: queriesPerMinute,
   ttl: queriesPerTtl,
   cold: coldBurst,
+  month,
 })

@@ -57,6 +57,10 @@ export interface Snapshot {
   readonly complete: boolean
   /** When it stops being fresh, in ms on the injected clock. */
   readonly expiresAt: number
+  /** When another lookup will know more, although this one is still fresh; on the clock [`expiresAt`]. */
+  readonly refreshAt?: number | undefined
+  /** Addresses that the source knows, and that must not be called, e.g. of Cloud Map's instances with `WEIGHT` 0 [none]. */
+  readonly excluded?: readonly string[] | undefined
   /** Who said so, for people: `dns`, `cloud-map`, `static`. */
   readonly source: string
   /** Cloud Map's `InstancesRevision`, where there is one. */

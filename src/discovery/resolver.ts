@@ -1,5 +1,14 @@
 import type { Snapshot } from './endpoint.ts'
 import type { ServiceName } from './service-name.ts'
+import type { Usage } from './usage.ts'
+
+/**
+ * Why a lookup is made:
+ * - `expired`: what is known is not fresh any more
+ * - `sign`: it may be fresh, but a connection was refused, or a task drains or was ejected
+ * - `urgent`: the same, and calls fail until the change is known
+ */
+export type LookupReason = 'expired' | 'sign' | 'urgent'
 
 /**
  * Finds all endpoints of a service.
@@ -9,8 +18,13 @@ import type { ServiceName } from './service-name.ts'
  * - Rejects with the signal's reason as soon as it aborts, leaving no socket or timer.
  */
 export interface Resolver {
-  /** Looks `service` up once. `signal` ends the lookup. */
-  resolve(service: ServiceName, signal: AbortSignal): Promise<Snapshot>
+  /**
+   * Looks `service` up once. `signal` ends the lookup.
+   * @param reason a resolver that remembers answers should not rest on them after a sign [`expired`]
+   */
+  resolve(service: ServiceName, signal: AbortSignal, reason?: LookupReason): Promise<Snapshot>
+  /** What lookups of `service` have asked of their sources so far; for `inspect()` [not counted]. */
+  usage?(service: ServiceName): Usage | undefined
   /**
    * Whether its endpoints are the user's own words, and not what another party may have registered: the address guard
    * lets them pass [false].

@@ -7,7 +7,7 @@ import type { Snapshot } from './endpoint.ts'
 import { fullJitter } from '../core/async/jitter.ts'
 import { inTime } from '../core/async/with-timeout.ts'
 import { SampleMerger, type LivenessSource } from './sample-merger.ts'
-import type { Resolver } from './resolver.ts'
+import type { LookupReason, Resolver } from './resolver.ts'
 import type { ServiceName } from './service-name.ts'
 import type { View } from './view.ts'
 
@@ -31,6 +31,8 @@ const EARLY_REFRESH_EVERY_MS = 1_000
 const EARLY_RETRY_EVERY_MS = 5_000
 /** A TTL of 0, or a clock that a resolver of the user's misread, must not mean a lookup per request. */
 const MIN_TTL_MS = 1_000
+/** The same for a resolver that asks for the next lookup before expiry. */
+const MIN_REFRESH_MS = 10
 /**
  * How late the timer may be that refreshes a name in use: until it has fired, calls go on with what expired. A process
  * that stood still for longer waits for a fresh answer, as it would after a pause.
@@ -81,6 +83,8 @@ export class ServiceView implements View {
   #abort = new AbortController()
   #timer: Timer | undefined
   #lookedUpAt = Number.NEGATIVE_INFINITY
+  /** Of the next lookup. */
+  #reason: LookupReason = 'expired'
   #failuresInARow = 0
   #everHadEndpoints = false
   /** Was left to expire. */
@@ -113,10 +117,16 @@ export class ServiceView implements View {
   }
 
   refreshEarly(now: number, callsFail: boolean): void {
+    if (this.#state !== 'live') return
     const isSpared = this.#failuresInARow > 0 && !callsFail
     const everyMs = isSpared ? EARLY_RETRY_EVERY_MS : EARLY_REFRESH_EVERY_MS
-    if (this.#state !== 'live' || now - this.#lookedUpAt < everyMs) return
-    void this.#refresh().catch(inBackground)
+    if (callsFail) this.#reason = 'urgent'
+    else if (this.#reason === 'expired') this.#reason = 'sign'
+    // The lookup under way may have begun before the change.
+    if (this.#flight !== undefined) return
+    const earliest = this.#lookedUpAt + everyMs
+    if (now >= earliest) void this.#refresh().catch(inBackground)
+    else if (earliest < this.dueAt) this.#refreshIn(earliest - now)
   }
 
   /** The cache has forgotten it: it stops refreshing. Who still has it may ask, and gets an answer each time. */
@@ -162,7 +172,9 @@ export class ServiceView implements View {
     const late = (): Error =>
       new ResolutionFailedError(this.service.host, `the resolver gave no answer in ${LOOKUP_LIMIT_MS} ms`)
     const limit = { clock, limitMs: LOOKUP_LIMIT_MS, signal: this.#abort.signal, late }
-    return inTime(limit, async (signal) => resolver.resolve(this.service, signal))
+    const reason = this.#reason
+    this.#reason = 'expired'
+    return inTime(limit, async (signal) => resolver.resolve(this.service, signal, reason))
   }
 
   #accept(fresh: Snapshot, now: number): void {
@@ -184,8 +196,13 @@ export class ServiceView implements View {
     this.snapshot = endpoints === fresh.endpoints ? fresh : { ...fresh, endpoints }
     const expiresAt = Math.max(fresh.expiresAt, now + MIN_TTL_MS)
     this.usableUntil = expiresAt + LATE_TIMER_MS
-    this.#refreshIn(expiresAt - now)
+    this.#refreshIn(this.#refreshAt(fresh.refreshAt ?? expiresAt, expiresAt, now) - now)
     if (endpoints !== previous?.endpoints) this.#announce(this.snapshot, previous)
+  }
+
+  #refreshAt(wishedAt: number, expiresAt: number, now: number): number {
+    const signAt = this.#reason === 'expired' ? expiresAt : this.#lookedUpAt + EARLY_REFRESH_EVERY_MS
+    return Math.max(now + MIN_REFRESH_MS, Math.min(wishedAt, signAt, expiresAt))
   }
 
   /** @returns whether the answer is not believed yet, because it is empty after one that was not */

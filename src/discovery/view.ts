@@ -18,8 +18,8 @@ export interface View {
   /** Resolves when calls may go on: with a `snapshot`, or with an `error` that stands until the next lookup. */
   whenUsable(): Promise<void>
   /**
-   * Asks anew before expiry, because an endpoint refused a connection. At most once a second; while lookups fail
-   * every 5 s, unless calls fail for it.
+   * Asks anew before expiry, because an endpoint refused a connection, drains or was ejected. At most once a second;
+   * while lookups fail every 5 s, unless calls fail for it.
    */
   refreshEarly(now: number, callsFail: boolean): void
   /** From now on, `source` says which endpoints live that a sample lacks. */

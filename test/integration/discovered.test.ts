@@ -249,11 +249,12 @@ describe('over DNS', () => {
 })
 
 describe('auto', () => {
-  test('asks the API where it answers', async () => {
+  test('asks both: the API knows ports and zones, and DNS shows when they change', async () => {
     const caller = client()
     await call(caller)
     expect(caller.inspect().services[HOST]?.source).toBe('cloud-map')
-    expect(aws.dns.queries).toBe(0)
+    expect(aws.cloudMap.calls).toEqual({ DiscoverInstances: 1 })
+    expect(aws.dns.queries).toBe(1)
   })
 
   test('goes to DNS where the API is denied, and says so once', async () => {

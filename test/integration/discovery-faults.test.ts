@@ -318,7 +318,8 @@ describe('the Cloud Map API', () => {
     const caller = client({ services: { [HOST]: {} } })
     await callsGoOn(caller, 10_000)
     aws.cloudMap.faults.answer = 'unavailable'
-    await callsGoOn(caller, 180_000)
+    // The next full read is what fails first.
+    await callsGoOn(caller, 330_000 + 120_000)
     expect(told(caller)).toMatchObject({ source: 'dns', endpoints: { length: 3 } })
     expect(told(caller)?.warning).toContain('DNS is asked instead: the Cloud Map API fails')
     expect(fellBack).toMatchObject([{ host: HOST, from: 'cloud-map', to: 'dns' }])

@@ -122,7 +122,7 @@ export class PassiveHealth {
     const { host, view, onChange } = this.#options
     const { label, ejection } = upstream
     onChange()
-    if (ejection.cause !== 'fails') view.refreshEarly(now, false)
+    view.refreshEarly(now, false)
     emit('onehop:upstream.ejected', () => ({ host, upstream: label, reason: ejection.reason, forMs }))
   }
 

@@ -3,6 +3,7 @@ import type {
   DiscoverInstancesCommandOutput,
   ServiceDiscoveryClientConfig,
 } from '@aws-sdk/client-servicediscovery'
+import type { Usage, UsageCounter } from '../usage.ts'
 import { CloudMapError } from './error.ts'
 import { MissingConfigError, SdkClient, type LoadedSdk } from './sdk-client.ts'
 
@@ -19,15 +20,25 @@ const REMEDIES: Readonly<Record<MissingConfigError['missing'], string>> = {
   credentials: 'give the task a role, set cloudMap.credentials, or use discovery: "dns"',
 }
 
+type Operation = keyof Usage['apiCalls']
+
+/** What the SDK adds to outputs and errors. */
+interface Answered {
+  readonly $metadata: { readonly attempts?: number | undefined }
+}
+
 /**
  * The operations that discovery uses. Each call takes the host for the error when credentials or region are missing,
  * and throws a `CloudMapError` for those; what the SDK throws for all else.
  */
 export class CloudMapApi {
   readonly #sdk: SdkClient
+  readonly #usage: UsageCounter | undefined
 
-  constructor(config: ServiceDiscoveryClientConfig) {
+  /** @param usage counts the calls [they are not counted] */
+  constructor(config: ServiceDiscoveryClientConfig, usage?: UsageCounter) {
     this.#sdk = new SdkClient(config, 'the Cloud Map resolver')
+    this.#usage = usage
   }
 
   discoverInstances(
@@ -35,7 +46,7 @@ export class CloudMapApi {
     input: DiscoverInstancesCommandInput,
     signal: AbortSignal,
   ): Promise<DiscoverInstancesCommandOutput> {
-    return this.#call(host, ({ sdk, client }) =>
+    return this.#call(host, 'DiscoverInstances', ({ sdk, client }) =>
       client.send(new sdk.DiscoverInstancesCommand(input), { abortSignal: signal }),
     )
   }
@@ -46,7 +57,7 @@ export class CloudMapApi {
     input: ServiceInNamespace,
     signal: AbortSignal,
   ): Promise<number | undefined> {
-    const { InstancesRevision } = await this.#call(host, ({ sdk, client }) =>
+    const { InstancesRevision } = await this.#call(host, 'DiscoverInstancesRevision', ({ sdk, client }) =>
       client.send(new sdk.DiscoverInstancesRevisionCommand(input), { abortSignal: signal }),
     )
     return InstancesRevision
@@ -56,13 +67,35 @@ export class CloudMapApi {
     return this.#sdk.close()
   }
 
-  async #call<Output>(host: string, send: (loaded: LoadedSdk) => Promise<Output>): Promise<Output> {
+  async #call<Output extends Answered>(
+    host: string,
+    operation: Operation,
+    send: (loaded: LoadedSdk) => Promise<Output>,
+  ): Promise<Output> {
     try {
-      return await this.#sdk.call(send)
+      return await this.#sdk.call((loaded) => this.#counted(host, operation, send(loaded)))
     } catch (error) {
       if (!(error instanceof MissingConfigError)) throw error
       const message = `${error.message}; ${REMEDIES[error.missing]}`
       throw new CloudMapError(host, 'no-credentials', message, error.cause)
+    }
+  }
+
+  async #counted<Output extends Answered>(
+    host: string,
+    operation: Operation,
+    call: Promise<Output>,
+  ): Promise<Output> {
+    let attempts: number | undefined
+    try {
+      const output = await call
+      attempts = output.$metadata.attempts
+      return output
+    } catch (error) {
+      attempts = (error as Partial<Answered> | undefined)?.$metadata?.attempts
+      throw error
+    } finally {
+      this.#usage?.count(host, operation, attempts ?? 1)
     }
   }
 }

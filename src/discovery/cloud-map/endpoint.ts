@@ -33,6 +33,18 @@ export function endpointsOf(
   return [...byPlace.values()]
 }
 
+/** Addresses of instances that are left out: DNS may name them. */
+export function excludedOf(
+  instances: readonly HttpInstanceSummary[],
+  endpoints: readonly Endpoint[],
+): readonly string[] {
+  const called = new Set(endpoints.map(({ address }) => address))
+  return instances
+    .flatMap(({ Attributes }) => [Attributes?.[IPV4], Attributes?.[IPV6]])
+    .filter((address) => address !== undefined)
+    .filter((address) => !called.has(address))
+}
+
 /** The endpoint, or the reason why there is none. */
 function endpointOf(
   id: string | undefined,

@@ -6,6 +6,7 @@ import {
   AWS_REGION,
   checkKeys,
   checkMs,
+  checkNumber,
   checkOneOf,
   checkRecord,
   checkString,
@@ -34,10 +35,18 @@ export interface CloudMapOptions {
   readonly endpoint?: string | URL | undefined
   /** [What the AWS SDK finds: the task role, environment, profile.] */
   readonly credentials?: AwsCredentials | (() => Promise<AwsCredentials>) | undefined
-  /** How often it is asked whether the instances of a name in use are others, +- 10 % [5000]. */
+  /**
+   * How often it is asked whether the instances of a name in use are others, +- 10 % [5000; `auto`: only after changes,
+   * or every 5 to 60 s for names that DNS does not know].
+   */
   readonly revisionMs?: number | undefined
-  /** How often they are read although they are not, because their health may be another [30000]. */
+  /**
+   * How often they are read although they are not, because their health may be another [30000; `auto`: 300000 +- 10 %
+   * for names that DNS knows].
+   */
   readonly fullReadMs?: number | undefined
+  /** What a million calls of the API cost, for `inspect()`; in any currency [1, in US dollars]. */
+  readonly pricePerMillion?: number | undefined
   /** Only instances with these attributes. */
   readonly queryParameters?: Readonly<Record<string, string>> | undefined
   /** Instances with these attributes if there are any, else all. */
@@ -60,6 +69,7 @@ const OPTIONS = [
   'credentials',
   'revisionMs',
   'fullReadMs',
+  'pricePerMillion',
   'queryParameters',
   'optionalParameters',
   'family',
@@ -72,10 +82,15 @@ export interface CloudMapSettings {
   readonly common: { readonly OwnerAccount?: string }
   /** Also part of every `DiscoverInstances`. */
   readonly request: Omit<DiscoverInstancesCommandInput, 'NamespaceName' | 'ServiceName' | 'OwnerAccount'>
-  readonly revisionMs: number
-  readonly fullReadMs: number
+  /** undefined: as the resolver sees fit. */
+  readonly revisionMs: number | undefined
+  readonly fullReadMs: number | undefined
+  readonly pricePerMillion: number
   readonly family: 'ipv4' | 'ipv6'
 }
+
+/** AWS's price list, 2026: $1 for a million calls of DiscoverInstances. */
+const PRICE_PER_MILLION = 1
 
 /** @throws InvalidOptionsError for the first option that is unknown or not allowed */
 export function cloudMapSettings(options: CloudMapOptions): CloudMapSettings {
@@ -94,8 +109,14 @@ export function cloudMapSettings(options: CloudMapOptions): CloudMapSettings {
       }),
     },
     common: ownerAccount === undefined ? {} : { OwnerAccount: checkAccount(ownerAccount) },
-    revisionMs: given('cloudMap.revisionMs', written['revisionMs'], 5_000, checkInterval),
-    fullReadMs: given('cloudMap.fullReadMs', written['fullReadMs'], 30_000, checkInterval),
+    revisionMs: given('cloudMap.revisionMs', written['revisionMs'], undefined, checkInterval),
+    fullReadMs: given('cloudMap.fullReadMs', written['fullReadMs'], undefined, checkInterval),
+    pricePerMillion: given(
+      'cloudMap.pricePerMillion',
+      written['pricePerMillion'],
+      PRICE_PER_MILLION,
+      (path, price) => checkNumber(path, price, { min: 0 }),
+    ),
     family: given<CloudMapSettings['family']>('cloudMap.family', written['family'], 'ipv4', (path, value) =>
       checkOneOf(path, value, ['ipv4', 'ipv6']),
     ),

@@ -3,20 +3,24 @@ import { systemClock, systemRandom, type Clock, type Random } from '../../core/c
 import { ClosedError } from '../../core/errors.ts'
 import { emit } from '../../core/events.ts'
 import { CloudMapApi, type ServiceInNamespace } from './api.ts'
-import { endpointsOf } from './endpoint.ts'
+import { endpointsOf, excludedOf } from './endpoint.ts'
 import { cloudMapError, CloudMapError } from './error.ts'
-import { cloudMapSettings, MAX_INSTANCES, type CloudMapOptions } from './options.ts'
+import { cloudMapSettings, MAX_INSTANCES, type CloudMapOptions, type CloudMapSettings } from './options.ts'
 import type { Endpoint, Snapshot } from '../endpoint.ts'
 import { spread } from '../../core/async/jitter.ts'
 import { inTime } from '../../core/async/with-timeout.ts'
-import type { Resolver } from '../resolver.ts'
+import type { LookupReason, Resolver } from '../resolver.ts'
 import type { ServiceName } from '../service-name.ts'
+import { UsageCounter } from '../usage.ts'
 
 interface Injected {
   readonly clock?: Clock | undefined
   readonly random?: Random | undefined
 }
 
+const REVISION_MS = 5_000
+/** Health does not change the revision. */
+const FULL_READ_MS = 30_000
 /** A fleet of clients that started together must not poll in step. */
 const JITTER_RATIO = 0.1
 
@@ -32,6 +36,7 @@ const MAX_SERVICES = 1_000
 /** The last whole read of a service. */
 interface Reading {
   readonly endpoints: readonly Endpoint[]
+  readonly excluded: readonly string[]
   readonly complete: boolean
   readonly revision: number | undefined
   /** On the clock. */
@@ -44,6 +49,9 @@ interface Known {
   /** Until then every poll is a whole read, because revisions may not be asked for; on the clock. */
   revisionAgainAt: number
 }
+
+/** The two calls that it makes; `CloudMapApi`, and a simulated one. */
+export type DiscoverApi = Pick<CloudMapApi, 'discoverInstances' | 'discoverRevision' | 'close'>
 
 /**
  * Finds endpoints by the Cloud Map API: with zones, ports and weights, fresh within seconds, and also for
@@ -62,7 +70,19 @@ interface Known {
 export function cloudMapResolver(options: CloudMapOptions & Injected = {}): Resolver {
   const { clock = systemClock, random = systemRandom, ...written } = options
   const settings = cloudMapSettings(written)
-  const api = new CloudMapApi(settings.sdkConfig)
+  const usage = new UsageCounter(clock)
+  const resolver = pollingResolver(new CloudMapApi(settings.sdkConfig, usage), settings, clock, random)
+  return { ...resolver, usage: (service) => usage.of(service.host) }
+}
+
+/** The same over any API. */
+export function pollingResolver(
+  api: DiscoverApi,
+  settings: CloudMapSettings,
+  clock: Clock,
+  random: Random,
+): Resolver {
+  const { revisionMs = REVISION_MS, fullReadMs = FULL_READ_MS } = settings
   const services = new LRUCache<string, Known>({ max: MAX_SERVICES })
 
   const knownOf = (host: string): Known => {
@@ -79,7 +99,7 @@ export function cloudMapResolver(options: CloudMapOptions & Injected = {}): Reso
   ): Promise<boolean | CloudMapError> => {
     const { reading, revisionAgainAt } = knownOf(service.host)
     const now = clock.now()
-    if (reading?.revision === undefined || now >= reading.readAt + settings.fullReadMs) return false
+    if (reading?.revision === undefined || now >= reading.readAt + fullReadMs) return false
     if (now < revisionAgainAt) return false
     try {
       return reading.revision === (await api.discoverRevision(service.host, place, signal))
@@ -99,8 +119,10 @@ export function cloudMapResolver(options: CloudMapOptions & Injected = {}): Reso
   ): Promise<Reading> => {
     const answer = await api.discoverInstances(service.host, { ...settings.request, ...place }, signal)
     const { Instances = [], InstancesRevision: revision } = answer
+    const endpoints = endpointsOf(service.host, Instances, settings.family)
     return {
-      endpoints: endpointsOf(service.host, Instances, settings.family),
+      endpoints,
+      excluded: excludedOf(Instances, endpoints),
       complete: Instances.length < MAX_INSTANCES,
       revision,
       readAt: clock.now(),
@@ -111,10 +133,11 @@ export function cloudMapResolver(options: CloudMapOptions & Injected = {}): Reso
     service: ServiceName,
     place: ServiceInNamespace,
     signal: AbortSignal,
+    reason: LookupReason,
   ): Promise<Reading> => {
     const { host } = service
     const known = knownOf(host)
-    const held = await stillHolds(service, place, signal)
+    const held = reason === 'expired' && (await stillHolds(service, place, signal))
     if (held === true && known.reading !== undefined) return known.reading
     const reading = await read(service, place, signal)
     known.reading = reading
@@ -126,7 +149,7 @@ export function cloudMapResolver(options: CloudMapOptions & Injected = {}): Reso
   }
 
   return {
-    async resolve(service, signal): Promise<Snapshot> {
+    async resolve(service, signal, reason = 'expired'): Promise<Snapshot> {
       const { host, namespace } = service
       if (namespace === undefined)
         throw new CloudMapError(
@@ -139,9 +162,11 @@ export function cloudMapResolver(options: CloudMapOptions & Injected = {}): Reso
       const place = { NamespaceName: namespace, ServiceName: service.service, ...settings.common }
       try {
         const limit = { clock, limitMs: LOOKUP_LIMIT_MS, signal, late }
-        const { endpoints, complete, revision } = await inTime(limit, (own) => look(service, place, own))
-        const expiresAt = clock.now() + spread(settings.revisionMs, JITTER_RATIO, random)
-        return { service, endpoints, complete, expiresAt, source: 'cloud-map', revision }
+        const { endpoints, excluded, complete, revision } = await inTime(limit, (own) =>
+          look(service, place, own, reason),
+        )
+        const expiresAt = clock.now() + spread(revisionMs, JITTER_RATIO, random)
+        return { service, endpoints, excluded, complete, expiresAt, source: 'cloud-map', revision }
       } catch (error) {
         signal.throwIfAborted()
         if (error instanceof ClosedError) throw error

@@ -120,12 +120,3 @@ function aged(result: PromiseSettledResult<Found>, ageMs: number): PromiseSettle
   if (result.status === 'rejected' || ageMs === 0) return result
   return { ...result, value: { ...result.value, ttlMs: Math.max(0, result.value.ttlMs - ageMs) } }
 }
-
-/** Whether it settles within the time; it goes on if it does not. */
-export async function settlesWithin(clock: Clock, ms: number, work: Promise<unknown>): Promise<boolean> {
-  const { promise, resolve } = Promise.withResolvers<boolean>()
-  const timer = clock.setTimer(() => resolve(false), ms)
-  const onSettled = (): void => resolve(true)
-  work.then(onSettled, onSettled)
-  return promise.finally(() => timer.cancel())
-}

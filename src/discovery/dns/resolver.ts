@@ -2,7 +2,8 @@ import { LRUCache } from 'lru-cache'
 import type { Clock } from '../../core/clock.ts'
 import { ClosedError, ResolutionFailedError } from '../../core/errors.ts'
 import { bareReason } from '../bare-reason.ts'
-import { LateLookups, RESOLUTION_DELAY_MS, settlesWithin } from './late-lookups.ts'
+import { settlesWithin } from '../../core/async/settles-within.ts'
+import { LateLookups, RESOLUTION_DELAY_MS } from './late-lookups.ts'
 import {
   isComplete,
   lookUpAddresses,
@@ -16,6 +17,7 @@ import { StubResolver } from './stub.ts'
 import type { Snapshot } from '../endpoint.ts'
 import type { Resolver } from '../resolver.ts'
 import type { ServiceName } from '../service-name.ts'
+import { UsageCounter } from '../usage.ts'
 
 /** Kinds of lookup, in the order in which they are tried. */
 type Kind = AddressType | 'dual' | 'SRV'
@@ -52,9 +54,13 @@ export function dnsResolver(options: DnsOptions & { readonly clock?: Clock | und
   const { clock } = settings
   const stub = new StubResolver(settings)
   const late = new LateLookups(clock)
+  const usage = new UsageCounter(clock)
   const kindThatWorked = new LRUCache<string, Kind>({ max: MAX_NAMES })
   const source: Source = {
-    asking: (signal) => (name, type) => stub.query(name, type, signal),
+    asking: (host, signal) => (name, type) => {
+      usage.count(host, 'dns')
+      return stub.query(name, type, signal)
+    },
     late,
     settings,
   }
@@ -98,13 +104,14 @@ export function dnsResolver(options: DnsOptions & { readonly clock?: Clock | und
         over.abort()
       }
     },
+    usage: (service) => usage.of(service.host),
     close: () => late.close(new ClosedError('the resolver')),
   }
 }
 
 /** What lookups ask, and by which rules. */
 interface Source {
-  readonly asking: (signal: AbortSignal) => Ask
+  readonly asking: (host: string, signal: AbortSignal) => Ask
   readonly late: LateLookups
   readonly settings: DnsSettings
 }
@@ -133,14 +140,14 @@ async function lookUpKind(kind: Kind, source: Source, host: string, signal: Abor
   switch (kind) {
     case 'A':
     case 'AAAA':
-      return lookUpAddresses(asking(signal), host, kind)
+      return lookUpAddresses(asking(host, signal), host, kind)
     case 'dual':
       return lookUpBoth(source, host, signal)
     case 'SRV':
-      return lookUpServices(asking(signal), host, ADDRESS_TYPES[settings.family], async (lookUps) => {
+      return lookUpServices(asking(host, signal), host, ADDRESS_TYPES[settings.family], async (lookUps) => {
         const parts = Array.from(lookUps, ([target, lookUp]) => ({
           key: `${host} SRV ${target}`,
-          lookUp: (own: AbortSignal) => lookUp(asking(own)),
+          lookUp: (own: AbortSignal) => lookUp(asking(host, own)),
         }))
         const results = await late.gather(parts, signal)
         return new Map([...lookUps.keys()].map((target, index) => [target, results[index]]))
@@ -153,7 +160,7 @@ async function lookUpBoth({ asking, late }: Source, host: string, signal: AbortS
   const results = await late.gather(
     ADDRESS_TYPES.dual.map((type) => ({
       key: `${host} ${type}`,
-      lookUp: (own) => lookUpAddresses(asking(own), host, type),
+      lookUp: (own) => lookUpAddresses(asking(host, own), host, type),
     })),
     signal,
   )

@@ -83,10 +83,12 @@ export function addressGuard(options: AddressGuardOptions = {}): AddressGuard {
  */
 export function guarded(resolver: Resolver, guard: AddressGuard, clock: Clock = systemClock): Resolver {
   return {
-    async resolve(service, signal) {
-      const snapshot = validateTasks(await resolver.resolve(service, signal), service, clock.now())
+    async resolve(service, signal, reason) {
+      const answer = await resolver.resolve(service, signal, reason)
+      const snapshot = validateTasks(answer, service, clock.now())
       return withoutRefused(snapshot, service, guard)
     },
+    usage: (service) => resolver.usage?.(service),
     close: () => resolver.close?.(),
   }
 }

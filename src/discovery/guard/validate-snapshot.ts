@@ -30,12 +30,14 @@ export function validateTasks(snapshot: Snapshot, service: ServiceName, now: num
 
 function faultOf(snapshot: Snapshot | undefined | null, now: number): string | undefined {
   if (typeof snapshot !== 'object' || snapshot === null) return `${String(snapshot)}, not an object`
-  const { endpoints, expiresAt, complete } = snapshot
+  const { endpoints, expiresAt, refreshAt, complete } = snapshot
   if (!Array.isArray(endpoints)) return 'endpoints must be an array'
   if (typeof expiresAt !== 'number' || Number.isNaN(expiresAt)) return 'expiresAt must be a number'
   if (expiresAt !== Number.POSITIVE_INFINITY && expiresAt > now + A_DAY_MS) {
     return `expiresAt is ${Math.round((expiresAt - now) / A_DAY_MS)} days ahead: it counts on the client's clock, performance.now(), and not from 1970`
   }
+  if (refreshAt !== undefined && !(typeof refreshAt === 'number' && !Number.isNaN(refreshAt)))
+    return 'refreshAt must be a number'
   for (const [index, endpoint] of endpoints.entries()) {
     const fault = endpointFault(endpoint as Partial<Endpoint> | string | undefined)
     if (fault !== undefined) return `endpoints[${index}]${fault}`

@@ -1,4 +1,5 @@
-import { checkArray, checkString, keyPath, noSuchOption } from '../../core/check/check.ts'
+import { checkArray, checkNumber, checkString, keyPath, noSuchOption } from '../../core/check/check.ts'
+import { MAX_LAG_MS } from './history.ts'
 
 /** A check for each field, which throws for a value that is not allowed. */
 export type FieldChecks = Readonly<Record<string, (path: string, value: unknown) => unknown>>
@@ -22,4 +23,9 @@ export function checkedFaults<Faults extends object>(faults: Faults, checks: Fie
 export function checkOnly(path: string, value: unknown): void {
   if (value === undefined) return
   checkArray(path, value, 'undefined, or an array of names', (at, name) => checkString(at, name))
+}
+
+/** How far a source is behind, in ms. */
+export function checkLag(path: string, value: unknown): void {
+  checkNumber(path, value, { min: 0, max: MAX_LAG_MS, unit: 'ms' })
 }

@@ -12,6 +12,7 @@ import type {
   RoutingPolicy,
   Service,
 } from './model.ts'
+import { History } from './history.ts'
 import { Operations } from './cloud-map/operations.ts'
 
 export interface RegistryOptions {
@@ -47,6 +48,9 @@ export class Registry {
   readonly operations: Operations
   /** How late what has changed shows; set by the server that has the faults. */
   faults: { readonly notYetMs: number; readonly healthDelayMs: number } = { notYetMs: 0, healthDelayMs: 0 }
+  readonly history: History
+  /** What the Discover operations show of a service. The server replaces it by what its faults make of it. */
+  shownByApi: (service: Service) => Service = (service) => service
 
   readonly #clock: Clock
   readonly #timers = new Set<Timer>()
@@ -59,6 +63,7 @@ export class Registry {
     this.random = options.random ?? systemRandom
     this.#clock = options.clock ?? systemClock
     this.operations = new Operations(this.#clock, this.random, options.operationStepMs ?? 10)
+    this.history = new History(this.#clock)
   }
 
   get namespaces(): readonly Namespace[] {
@@ -178,6 +183,7 @@ export class Registry {
       throw new AwsError('ResourceLimitExceeded', `service ${service.name} has ${MAX_INSTANCES} instances`)
     const initial: HealthStatus =
       attributes['AWS_INIT_HEALTH_STATUS'] === 'UNHEALTHY' ? 'UNHEALTHY' : 'HEALTHY'
+    this.history.willChange(stored, instanceId)
     const madeAt = stored.instances.get(instanceId)?.madeAt ?? this.#clock.now()
     stored.instances.set(instanceId, {
       madeAt,
@@ -193,6 +199,7 @@ export class Registry {
   deregister(service: Service, instanceId: string): void {
     const { id } = this.#storedInstance(service, instanceId)
     const stored = this.#stored(service.id)
+    this.history.willChange(stored, id)
     stored.instances.delete(id)
     stored.revision++
   }
@@ -202,6 +209,7 @@ export class Registry {
     const instance = this.#storedInstance(service, instanceId)
     if (!service.customHealth)
       throw new AwsError('CustomHealthNotFound', `service ${service.name} has no custom health check`)
+    this.history.willChange(service, instanceId)
     instance.health = health
   }
 
@@ -214,7 +222,10 @@ export class Registry {
     const { healthDelayMs } = this.faults
     if (healthDelayMs === 0 || !service.customHealth) return this.setHealth(service, instanceId, health)
     const instance = this.#storedInstance(service, instanceId)
-    this.#later(healthDelayMs, () => (instance.health = health))
+    this.#later(healthDelayMs, () => {
+      this.history.willChange(service, instanceId)
+      instance.health = health
+    })
   }
 
   /** What shows later does not show any more. */

@@ -29,6 +29,7 @@ export async function startLocalAws(options: LocalAwsOptions = {}): Promise<Loca
   const account = new Account(registry)
   const api = new CloudMapServer(registry, clock)
   const dns = new DnsServer(zones, clock)
+  zones.lagMs = () => dns.faults.lagMs
   const { region, accountId } = registry
   const metadata = new MetadataServer(localTask({ region, accountId, ...options.task }), clock)
   const services: LocalEcsService[] = []

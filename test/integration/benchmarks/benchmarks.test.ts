@@ -4,7 +4,15 @@ import { runBenchmark } from '../../support/benchmarks.ts'
 
 test('the discovery benchmark runs, ends by itself, and counts what it should', async () => {
   const reports = await runBenchmark('discovery')
-  expect(reports.map(({ name }) => name)).toEqual(['cached', 'reconcile', 'memory', 'minute', 'ttl', 'cold'])
+  expect(reports.map(({ name }) => name)).toEqual([
+    'cached',
+    'reconcile',
+    'memory',
+    'minute',
+    'ttl',
+    'cold',
+    'month',
+  ])
   for (const { columns, rows } of reports) {
     expect(rows.length).toBeGreaterThan(0)
     for (const row of rows) expect(Object.keys(row)).toEqual(Object.keys(columns))

@@ -49,7 +49,7 @@ function findService(registry: Registry, input: Input): Service {
   const service = registry.findService(namespace, name)
   if (service === undefined)
     throw new AwsError('ServiceNotFound', `no service ${name} in namespace ${namespace}`)
-  return service
+  return registry.shownByApi(service)
 }
 
 function hasAll(instance: Instance, wanted: Readonly<Record<string, string>>): boolean {

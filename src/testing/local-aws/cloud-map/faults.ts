@@ -9,7 +9,7 @@ import {
   keyPath,
 } from '../../../core/check/check.ts'
 import { AwsError } from './aws-error.ts'
-import { checkedFaults, checkOnly } from '../checked-faults.ts'
+import { checkedFaults, checkLag, checkOnly } from '../checked-faults.ts'
 
 /**
  * - `normal`: none
@@ -69,6 +69,11 @@ export class CloudMapFaults {
   /** How long a change of custom health takes to show, in ms; AWS takes some 30 s [0]. */
   healthDelayMs = 0
 
+  /** How far DiscoverInstances and its revision are behind the registry, in ms, up to 600000 [0]. */
+  lagMs = 0
+  /** Whether DiscoverInstances takes all instances for healthy, so that unhealthy ones leave DNS alone [false]. */
+  ignoresHealth = false
+
   /** Back to normal. */
   clear(): void {
     Object.assign(this, new CloudMapFaults())
@@ -89,6 +94,8 @@ export function cloudMapFaults(): CloudMapFaults {
       typeof value === 'string' ? checkString(path, value) : checkBoolean(path, value),
     notYetMs: checkMs,
     healthDelayMs: checkMs,
+    lagMs: checkLag,
+    ignoresHealth: checkBoolean,
   })
 }
 

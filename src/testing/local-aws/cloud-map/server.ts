@@ -5,6 +5,7 @@ import { randomId } from '../chance.ts'
 import { cloudMapFaults, FaultPlan, type CloudMapFaults } from './faults.ts'
 import { handleRequest } from './handle-request.ts'
 import { LOOPBACK, LoopbackHttp, readBody, sendJson } from '../loopback-http.ts'
+import type { Instance, Service } from '../model.ts'
 import type { Registry } from '../registry.ts'
 
 const TARGET_PREFIX = 'Route53AutoNaming_v20170314.'
@@ -33,6 +34,10 @@ export class CloudMapServer {
       if (failOperations === false) return undefined
       const code = failOperations === true ? 'INTERNAL_FAILURE' : failOperations
       return new AwsError(code, 'the operation failed as scripted')
+    }
+    registry.shownByApi = (service) => {
+      const shown = registry.history.before(service, this.faults.lagMs)
+      return this.faults.ignoresHealth ? allHealthy(shown) : shown
     }
   }
 
@@ -76,4 +81,13 @@ export class CloudMapServer {
       response.destroy()
     }
   }
+}
+
+function allHealthy(service: Service): Service {
+  const instances = new Map<string, Instance>()
+  for (const [id, instance] of service.instances) {
+    const { health } = instance
+    instances.set(id, { ...instance, health: health === 'UNHEALTHY' ? 'HEALTHY' : health })
+  }
+  return { ...service, instances }
 }

@@ -1,5 +1,5 @@
 import { checkMs, checkOneOf } from '../../../core/check/check.ts'
-import { checkedFaults, checkOnly } from '../checked-faults.ts'
+import { checkedFaults, checkLag, checkOnly } from '../checked-faults.ts'
 
 /**
  * What the DNS server does instead of answering. Set the fields at any time; they hold for queries that come
@@ -36,6 +36,8 @@ export class DnsFaults {
   delayMs = 0
   /** Names that `answer` and `delayMs` hold for, as asked, in any case [undefined: all]. */
   only: readonly string[] | undefined = undefined
+  /** How far the records of services are behind the registry, in ms, up to 600000 [0]. */
+  lagMs = 0
 
   /** Back to normal. */
   clear(): void {
@@ -43,6 +45,7 @@ export class DnsFaults {
     this.transport = 'both'
     this.delayMs = 0
     this.only = undefined
+    this.lagMs = 0
   }
 }
 
@@ -56,5 +59,6 @@ export function dnsFaults(): DnsFaults {
     transport: (path, value) => checkOneOf(path, value, ['udp', 'tcp', 'both']),
     delayMs: checkMs,
     only: checkOnly,
+    lagMs: checkLag,
   })
 }

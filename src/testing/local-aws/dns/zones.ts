@@ -4,7 +4,7 @@ import { isDnsName } from '../../../discovery/dns/name.ts'
 import { canonicalHost } from '../../../discovery/service-name.ts'
 import { invalidInput } from '../cloud-map/aws-error.ts'
 import { shuffled } from '../chance.ts'
-import { DEFAULT_SOA_TTL_SECONDS } from '../model.ts'
+import { DEFAULT_SOA_TTL_SECONDS, type Service } from '../model.ts'
 import type { Registry } from '../registry.ts'
 import type { Lookup, ResourceRecord } from './resource-record.ts'
 import { namesOf, serviceRecords } from './service-records.ts'
@@ -22,6 +22,8 @@ const MAX_CNAMES = 8
 
 /** What the DNS server knows: the private namespaces of a registry, and names that were added by hand. */
 export class Zones {
+  /** How far the records of services are behind the registry. */
+  lagMs: () => number = () => 0
   readonly #registry: Registry
   readonly #random: Random
   /** Records added by hand, by canonical name. Each such name is a zone, unless it lies in a namespace. */
@@ -86,11 +88,16 @@ export class Zones {
     }
     const plain = this.#plain.get(key)?.filter((record) => record.type === type) ?? []
     if (plain.length > 0) return { answers: shuffled(this.#random, plain), additionals: [] }
-    for (const service of this.#registry.services) {
+    for (const service of this.#shown) {
       const found = serviceRecords(service, key, type, this.#random)
       if (found.answers.length > 0) return found
     }
     return { answers: [], additionals: [] }
+  }
+
+  get #shown(): readonly Service[] {
+    const lagMs = this.lagMs()
+    return this.#registry.services.map((service) => this.#registry.history.before(service, lagMs))
   }
 
   #zoneOf(key: string): Zone | undefined {
@@ -110,8 +117,7 @@ export class Zones {
     const below = `.${key}`
     const isThere = (name: string): boolean => name === key || name.endsWith(below)
     return (
-      [...this.#plain.keys()].some(isThere) ||
-      this.#registry.services.some((service) => namesOf(service).some(isThere))
+      [...this.#plain.keys()].some(isThere) || this.#shown.some((service) => namesOf(service).some(isThere))
     )
   }
 }

@@ -71,6 +71,8 @@ describe('an answer of the Cloud Map API', () => {
     ])
     expect(snapshot).toEqual({
       service: SERVICE,
+      // Not called, but DNS may name it.
+      excluded: ['2600:1f18::5'],
       complete: true,
       expiresAt: START_MS + 5000,
       source: 'cloud-map',

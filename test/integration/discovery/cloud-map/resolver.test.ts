@@ -267,7 +267,7 @@ test('importing the resolvers does not load the SDK', async () => {
     const loaded = []
     registerHooks({ resolve(name, context, next) { loaded.push(name); return next(name, context) } })
     const { cloudMapResolver } = await import('./src/discovery/cloud-map/resolver.ts')
-    await import('./src/discovery/auto.ts')
+    await import('./src/discovery/auto/resolver.ts')
     const resolver = cloudMapResolver({ region: 'eu-west-1' })
     console.log(loaded.filter((name) => /aws-sdk|smithy/.test(name)).length)
     const service = { host: 'a.b', service: 'a', namespace: 'b' }

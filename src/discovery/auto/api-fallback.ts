@@ -1,5 +1,6 @@
-import { CloudMapError, type CloudMapFailure } from './cloud-map/error.ts'
-import type { Endpoint, Snapshot } from './endpoint.ts'
+import { CloudMapError, type CloudMapFailure } from '../cloud-map/error.ts'
+import type { Endpoint, Snapshot } from '../endpoint.ts'
+import { commonPort } from './picture.ts'
 
 export interface StandingOptions {
   /** How long a name is left to DNS before the API is asked again. */
@@ -60,8 +61,7 @@ export class ApiStanding {
    */
   completed(endpoints: readonly Endpoint[]): readonly Endpoint[] {
     const known = this.answer?.endpoints ?? []
-    const ports = new Set(known.map(({ port }) => port))
-    const [port] = ports.size === 1 ? ports : []
+    const port = commonPort(known)
     return endpoints.flatMap((fromDns) => {
       const same = known.filter(
         (endpoint) =>

@@ -1,0 +1,142 @@
+/**
+ * When `auto` calls the Cloud Map API next, for one name: now, later, or not before the next full read.
+ *
+ * Calls cost money, and most bring nothing new. So the API is called for news: DNS names another set, or a call met a
+ * task that refuses, drains or is ejected. A change seldom comes alone (a deployment, the successor of a task that
+ * died), so the revision is polled for a while after it. What remains is a full read every five minutes where DNS
+ * watches, and a poll a minute where DNS knows nothing.
+ *
+ * Pure: time and randomness are arguments.
+ */
+import { fullJitter, spread } from '../../core/async/jitter.ts'
+import type { Random } from '../../core/clock.ts'
+
+/** After a change or a sign of one: as often as `api` polls. */
+const POLL_MS = 5_000
+/** For so long after the last of them. Rolling deployments go on every few seconds. */
+const WATCH_MS = 20_000
+/** Of each further poll to the next, where DNS knows nothing. */
+const GROWTH = 2
+const MAX_POLL_MS = 60_000
+/** The same for a service without tasks, which may get some at any moment. */
+const MAX_EMPTY_POLL_MS = 10_000
+/** Health does not change the revision, and where DNS knows nothing only reads show it. They cost as much as polls. */
+const READ_MS = 30_000
+/** Where DNS watches. */
+const WATCHED_READ_MS = 300_000
+/** Over which time the reads of a fleet are spread that has the same news. */
+const SPREAD_MS = 2_000
+/** Between two reads for news, at first. */
+const MIN_FLOOR_MS = 2_000
+/** News that has brought nothing so often does not start polls any more. */
+const MAX_WATCH_FLOOR_MS = 8_000
+/** Calls fail meanwhile: half of the usual wait between two reads. */
+const URGENT_RATIO = 0.5
+/** A fleet that started together must not poll in step. */
+const JITTER_RATIO = 0.1
+
+export interface PaceOptions {
+  /** A fixed interval of polls, in ms [as above]. */
+  readonly revisionMs?: number | undefined
+  /** A fixed interval of full reads, in ms [as above]. */
+  readonly fullReadMs?: number | undefined
+}
+
+/** What an answer of the API was. */
+export interface Reading {
+  /** Other endpoints than before, in whatever way. */
+  readonly isChange: boolean
+  /** Other registrations: more of them may follow. A change of health is over when it is seen. */
+  readonly isMove: boolean
+  readonly isEmpty: boolean
+  /** A read of the instances, and not only of their revision. */
+  readonly isRead: boolean
+  /** DNS names tasks of this name, too. */
+  readonly isWatched: boolean
+}
+
+export class ReadSchedule {
+  readonly #options: PaceOptions
+  readonly #random: Random
+  /** All on the clock. */
+  #dueAt = Number.NEGATIVE_INFINITY
+  #calledAt = Number.NEGATIVE_INFINITY
+  #fullReadAt = Number.NEGATIVE_INFINITY
+  #newsAt = Number.NEGATIVE_INFINITY
+  #watchUntil = Number.NEGATIVE_INFINITY
+  #hasNews = false
+  /** Whether the call under way, or the last one, was made for news. */
+  #isForNews = false
+  #pollMs = POLL_MS
+  /**
+   * Doubled by each read for news that brought nothing: a dead task that stays registered, or a resolver that serves old
+   * answers now and then, costs no more than the full reads.
+   */
+  #floorMs = MIN_FLOOR_MS
+  #failures = 0
+
+  constructor(random: Random, options: PaceOptions = {}) {
+    this.#random = random
+    this.#options = options
+  }
+
+  /** When the next call is due, on the clock; Infinity while one is under way. */
+  get dueAt(): number {
+    return this.#dueAt
+  }
+
+  /** A call begins. @returns whether it has to read the instances, or may ask for their revision */
+  begin(now: number): boolean {
+    this.#isForNews = this.#hasNews
+    this.#hasNews = false
+    this.#calledAt = now
+    this.#dueAt = Number.POSITIVE_INFINITY
+    return this.#isForNews || now >= this.#fullReadAt
+  }
+
+  /**
+   * There is a sign that something has changed.
+   * @param isUrgent calls fail until it is known
+   */
+  hearNews(now: number, isUrgent = false): void {
+    if (now - this.#newsAt > WATCHED_READ_MS) this.#floorMs = MIN_FLOOR_MS
+    this.#newsAt = now
+    // A second sign of the same must not draw a second, earlier moment.
+    if (this.#hasNews && !isUrgent) return
+    this.#hasNews = true
+    if (this.#floorMs <= MAX_WATCH_FLOOR_MS) this.#watch(now)
+    const at = isUrgent ? now : now + SPREAD_MS * this.#random.next()
+    const earliest = this.#calledAt + this.#floorMs * (isUrgent ? URGENT_RATIO : 1)
+    this.#dueAt = Math.min(this.#dueAt, Math.max(at, earliest))
+  }
+
+  /** The call that began last has an answer. */
+  answered(now: number, { isChange, isMove, isEmpty, isRead, isWatched }: Reading): void {
+    const { revisionMs, fullReadMs = isWatched ? WATCHED_READ_MS : READ_MS } = this.#options
+    if (isChange) this.#floorMs = MIN_FLOOR_MS
+    else if (this.#isForNews) this.#floorMs = Math.min(this.#floorMs * 2, WATCHED_READ_MS)
+    if (isMove) this.#watch(now)
+    // A change of health alone, and DNS has it, too.
+    else if (isChange && isWatched) this.#watchUntil = now
+    const isQuiet = now >= this.#watchUntil
+    if (isQuiet) this.#pollMs = Math.min(this.#pollMs * GROWTH, isEmpty ? MAX_EMPTY_POLL_MS : MAX_POLL_MS)
+    if (isRead) this.#fullReadAt = now + spread(fullReadMs, JITTER_RATIO, this.#random)
+    const pollMs = revisionMs ?? (isQuiet && isWatched ? Number.POSITIVE_INFINITY : this.#pollMs)
+    const pollAt = now + spread(pollMs, JITTER_RATIO, this.#random)
+    this.#failures = 0
+    // News that came meanwhile keeps its own time.
+    this.#dueAt = Math.min(this.#dueAt, pollAt, isWatched ? this.#fullReadAt : pollAt)
+  }
+
+  /** The call that began last failed: again later, and what was news still is. */
+  failed(now: number): void {
+    this.#failures++
+    this.#hasNews ||= this.#isForNews
+    this.#dueAt = now + fullJitter(this.#failures, POLL_MS, MAX_POLL_MS, this.#random, JITTER_RATIO)
+  }
+
+  #watch(now: number): void {
+    this.#watchUntil = now + WATCH_MS
+    this.#pollMs = POLL_MS
+  }
+}

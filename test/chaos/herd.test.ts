@@ -1,0 +1,74 @@
+/** 200 clients see one change at the same moment: real time, real tasks. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { createClient, type Client } from 'onehop'
+import { startLocalAws } from 'onehop/testing'
+import { expect, test } from 'vitest'
+import { ORIGIN } from '../support/clients.ts'
+import { resources } from '../support/resources.ts'
+
+const HOST = 'orders.shop.local'
+const CLIENTS = 200
+const TTL_MS = 2_000
+const { keep, servers } = resources()
+
+test('their reads are spread over 2 s, one each, and meanwhile their calls succeed', async () => {
+  const aws = keep(await startLocalAws())
+  const tasks = await servers(3)
+  aws.addService(HOST, { ttlSeconds: TTL_MS / 1_000 })
+  const register = (index: number): void =>
+    aws.register(HOST, `task-${index + 1}`, { ipv4: `127.0.1.${index + 1}`, port: tasks[index]?.port ?? 0 })
+  register(0)
+  register(1)
+  const clients = Array.from({ length: CLIENTS }, () =>
+    keep(
+      createClient({
+        namespaces: ['shop.local'],
+        dns: { servers: [aws.dns.server], timeoutMs: 5_000 },
+        cloudMap: aws.cloudMap,
+        allowLoopback: true,
+        // 200 SDK clients take a while to start: DNS may answer first, and it has no ports.
+        port: tasks[0]?.port ?? 0,
+      }),
+    ),
+  )
+  const call = async (client: Client): Promise<void> => {
+    const { statusCode, body } = await client.request(ORIGIN)
+    await body.dump()
+    expect(statusCode).toBe(200)
+  }
+  // The first answers have come before: from here on all ask DNS at about the same moments.
+  await Promise.all(clients.map((client) => client.resolve(HOST)))
+  await Promise.all(clients.map(call))
+  const knowsApi = (client: Client): boolean => client.inspect().services[HOST]?.source === 'cloud-map'
+  await expect.poll(() => clients.every(knowsApi), { timeout: 20_000 }).toBe(true)
+  const readsBefore = aws.cloudMap.calls['DiscoverInstances'] ?? 0
+
+  aws.deregister(HOST, 'task-1')
+  register(2)
+  const changedAt = performance.now()
+  const readAt: number[] = []
+  let calls = 0
+  const knowsChange = (client: Client): boolean =>
+    client.inspect().services[HOST]?.endpoints.join(' ').includes('127.0.1.1:') === false
+  // It takes a TTL and the spread, and on a machine under load some more.
+  while (!clients.every(knowsChange) && performance.now() < changedAt + 20_000) {
+    const reads = (aws.cloudMap.calls['DiscoverInstances'] ?? 0) - readsBefore
+    while (readAt.length < reads) readAt.push(performance.now() - changedAt)
+    const some = clients.filter((_, index) => (index + calls) % 20 === 0)
+    await Promise.all(some.map(call))
+    calls += some.length
+    await delay(10)
+  }
+  expect(calls).toBeGreaterThan(CLIENTS)
+  // One each, of a client whose start was slow perhaps none: it has known the change from the start.
+  expect(readAt.length).toBeLessThanOrEqual(CLIENTS)
+  expect(readAt.length).toBeGreaterThan(CLIENTS * 0.9)
+  const [first = 0] = readAt
+  const within = (fromMs: number, toMs: number): number =>
+    readAt.filter((at) => at - first >= fromMs && at - first < toMs).length
+  // A quarter of the reads in each quarter of the time, give or take.
+  for (let quarter = 0; quarter < 4; quarter++)
+    expect(within(quarter * 500, quarter * 500 + 500)).toBeLessThan(CLIENTS / 2)
+  expect(within(1_000, 10_000)).toBeGreaterThan(CLIENTS / 5)
+  expect(clients.every(knowsChange)).toBe(true)
+}, 60_000)
