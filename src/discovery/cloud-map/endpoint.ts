@@ -24,7 +24,8 @@ export function endpointsOf(
     if (typeof endpoint === 'object') {
       const place = placeOf(endpoint)
       // Always the same one of the two: answers come in random order, and another id would be a change.
-      if (!(String(byPlace.get(place)?.id) < String(endpoint.id))) byPlace.set(place, endpoint)
+      const other = byPlace.get(place)
+      if (other === undefined || String(endpoint.id) <= String(other.id)) byPlace.set(place, endpoint)
       continue
     }
     const address = Attributes[IPV4] ?? Attributes[IPV6] ?? InstanceId ?? ''
