@@ -24,8 +24,17 @@ const MAX_EMPTY_POLL_MS = 10_000
 const READ_MS = 30_000
 /** Where DNS watches. */
 const WATCHED_READ_MS = 300_000
-/** Over which time the reads of a fleet are spread that has the same news. */
-const SPREAD_MS = 2_000
+/**
+ * - `dns`: DNS names another set, or stopped answering
+ * - `call`: a call met a task that refuses, drains or is ejected
+ * - `failing`: the same, and calls fail until the change is known
+ */
+export type News = 'dns' | 'call' | 'failing'
+/**
+ * Over which time the reads of a fleet are spread that has the same news. All clients of a resolver hear DNS at the same
+ * moment. Their calls meet a task one after the other; longer, and more attempts reach dead tasks than with polls.
+ */
+const SPREAD_MS: Readonly<Record<News, number>> = { dns: 2_000, call: 500, failing: 0 }
 /** Between two reads for news, at first. */
 const MIN_FLOOR_MS = 2_000
 /** News that has brought nothing so often does not start polls any more. */
@@ -94,18 +103,16 @@ export class ReadSchedule {
     return this.#isForNews || now >= this.#fullReadAt
   }
 
-  /**
-   * There is a sign that something has changed.
-   * @param isUrgent calls fail until it is known
-   */
-  hearNews(now: number, isUrgent = false): void {
+  /** There is a sign that something has changed. */
+  hearNews(now: number, news: News): void {
+    const isUrgent = news === 'failing'
     if (now - this.#newsAt > WATCHED_READ_MS) this.#floorMs = MIN_FLOOR_MS
     this.#newsAt = now
     // A second sign of the same must not draw a second, earlier moment.
     if (this.#hasNews && !isUrgent) return
     this.#hasNews = true
     if (this.#floorMs <= MAX_WATCH_FLOOR_MS) this.#watch(now)
-    const at = isUrgent ? now : now + SPREAD_MS * this.#random.next()
+    const at = now + SPREAD_MS[news] * this.#random.next()
     const earliest = this.#calledAt + this.#floorMs * (isUrgent ? URGENT_RATIO : 1)
     this.#dueAt = Math.min(this.#dueAt, Math.max(at, earliest))
   }

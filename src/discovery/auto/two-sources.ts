@@ -70,7 +70,7 @@ export class TwoSources {
   async resolve(signal: AbortSignal, reason: LookupReason): Promise<Snapshot> {
     const begunAt = this.#shared.clock.now()
     if (reason !== 'expired') {
-      this.#schedule.hearNews(begunAt, reason === 'urgent')
+      this.#schedule.hearNews(begunAt, reason === 'urgent' ? 'failing' : 'call')
       this.#dns.dueAt = Math.min(this.#dns.dueAt, begunAt)
     }
     this.#begin(begunAt)
@@ -164,7 +164,7 @@ export class TwoSources {
       const now = clock.now()
       const isNews = this.#picture.hearDns(answer, now)
       this.#dns.answered(answer, now, (this.#standing.answer?.endpoints.length ?? 0) > 0)
-      if (isNews) this.#schedule.hearNews(now)
+      if (isNews) this.#schedule.hearNews(now, 'dns')
     } catch (cause) {
       if (!closing.aborted) this.#dnsFailed(asError(cause), clock.now())
     }
@@ -173,7 +173,7 @@ export class TwoSources {
   #dnsFailed(error: Error, now: number): void {
     const { random, outageMs } = this.#shared
     // The API has to watch alone.
-    if (this.#dns.error === undefined && this.#picture.isWatchedByDns) this.#schedule.hearNews(now)
+    if (this.#dns.error === undefined && this.#picture.isWatchedByDns) this.#schedule.hearNews(now, 'dns')
     const failingMs = this.#dns.failed(error, now, this.#hasApi, random)
     if (failingMs >= outageMs) this.#picture.dnsIsSilent()
   }

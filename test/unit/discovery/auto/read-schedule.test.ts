@@ -45,7 +45,7 @@ describe('where DNS watches', () => {
 
   test('news: a read within 2 s, and the revision every 5 s for 20 s after it', () => {
     const schedule = started(DNS_WATCHES)
-    schedule.hearNews(100_000)
+    schedule.hearNews(100_000, 'dns')
     expect(schedule.dueAt).toBe(101_000)
     expect(schedule.begin(101_000)).toBe(true)
     schedule.answered(101_000, { ...DNS_WATCHES, ...MOVED })
@@ -55,9 +55,15 @@ describe('where DNS watches', () => {
     expect(pausesUntil(500_000, schedule, DNS_WATCHES, 106_000)).toEqual([5, 5, 5, 280])
   })
 
+  test('a call that met a dead task: a read within half a second', () => {
+    const schedule = started(DNS_WATCHES)
+    schedule.hearNews(100_000, 'call')
+    expect(schedule.dueAt).toBe(100_250)
+  })
+
   test('news that was a change of health is over with its read', () => {
     const schedule = started(DNS_WATCHES)
-    schedule.hearNews(100_000)
+    schedule.hearNews(100_000, 'dns')
     schedule.begin(101_000)
     schedule.answered(101_000, { ...DNS_WATCHES, isChange: true })
     expect(schedule.dueAt).toBe(401_000)
@@ -65,26 +71,26 @@ describe('where DNS watches', () => {
 
   test('more of the same news does not draw an earlier moment', () => {
     const schedule = started(DNS_WATCHES)
-    schedule.hearNews(100_000)
-    schedule.hearNews(99_000)
+    schedule.hearNews(100_000, 'dns')
+    schedule.hearNews(99_000, 'dns')
     expect(schedule.dueAt).toBe(101_000)
   })
 
   test('calls that fail do not wait; but not for each of them a read', () => {
     const schedule = started(DNS_WATCHES)
-    schedule.hearNews(100_000, true)
+    schedule.hearNews(100_000, 'failing')
     expect(schedule.dueAt).toBe(100_000)
     schedule.begin(100_000)
     schedule.answered(100_000, DNS_WATCHES)
-    schedule.hearNews(100_001, true)
+    schedule.hearNews(100_001, 'failing')
     expect(schedule.dueAt).toBe(102_000)
   })
 
   test('news during a read is read after it', () => {
     const schedule = started(DNS_WATCHES)
-    schedule.hearNews(100_000)
+    schedule.hearNews(100_000, 'dns')
     schedule.begin(101_000)
-    schedule.hearNews(101_010)
+    schedule.hearNews(101_010, 'dns')
     schedule.answered(101_020, { ...DNS_WATCHES, ...MOVED })
     expect(schedule.dueAt).toBe(103_000)
     expect(schedule.begin(103_000)).toBe(true)
@@ -94,7 +100,7 @@ describe('where DNS watches', () => {
     const schedule = started(DNS_WATCHES)
     const reads: number[] = []
     for (let now = 0; now < 3_600_000; now += 1_000) {
-      schedule.hearNews(now)
+      schedule.hearNews(now, 'dns')
       if (schedule.dueAt > now) continue
       schedule.begin(now)
       schedule.answered(now, DNS_WATCHES)
@@ -103,13 +109,13 @@ describe('where DNS watches', () => {
     expect(reads.filter((at) => at > 1_800_000)).toHaveLength(6)
     // And it is forgotten when it ends.
     pausesUntil(4_000_000, schedule, DNS_WATCHES)
-    schedule.hearNews(4_000_000)
+    schedule.hearNews(4_000_000, 'dns')
     expect(schedule.dueAt).toBe(4_001_000)
   })
 
   test('a read that fails is made again, with backoff', () => {
     const schedule = started(DNS_WATCHES)
-    schedule.hearNews(100_000)
+    schedule.hearNews(100_000, 'dns')
     const pauses: number[] = []
     for (let now = 101_000, failures = 0; failures < 6; failures++) {
       expect(schedule.begin(now)).toBe(true)
@@ -124,14 +130,14 @@ describe('where DNS watches', () => {
 describe('where DNS knows nothing', () => {
   test('polls every 5 s slow down to one a minute', () => {
     const schedule = started(ALONE)
-    schedule.hearNews(0)
+    schedule.hearNews(0, 'dns')
     expect(pausesUntil(240_000, schedule, ALONE)).toEqual([2, 5, 5, 5, 5, 10, 20, 40, 60, 60])
   })
 
   test('and are back at 5 s with the first sign', () => {
     const schedule = started(ALONE)
     pausesUntil(1_000_000, schedule, ALONE)
-    schedule.hearNews(1_000_000)
+    schedule.hearNews(1_000_000, 'dns')
     expect(schedule.dueAt).toBe(1_001_000)
     schedule.begin(1_001_000)
     schedule.answered(1_001_000, { ...ALONE, ...MOVED })
@@ -161,7 +167,7 @@ test('a fleet that has the same news reads over 2 s, and its full reads are 10 %
     schedule.begin(0)
     schedule.answered(0, DNS_WATCHES)
     const fullReadAt = schedule.dueAt
-    schedule.hearNews(100_000)
+    schedule.hearNews(100_000, 'dns')
     return [Math.round(fullReadAt / 1_000), schedule.dueAt - 100_000]
   })
   expect(moments).toEqual([
