@@ -123,7 +123,7 @@ async function measure(net: Network, aws: AwsPlace, balancer: Balancer, tls: boo
 
 function load(): string[] {
   const { rate, duration, seed, quick } = values
-  if (quick) return ['--rate', '200', '--duration', '2s', '--warm-up', '1s', '--set-up', '2', '--seed', seed]
+  if (quick) return ['--rate', '200', '--duration', '2s', '--warm-up', '3s', '--set-up', '2', '--seed', seed]
   return ['--rate', rate, '--duration', duration, '--warm-up', '5s', '--set-up', '20', '--seed', seed]
 }
 

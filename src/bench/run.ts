@@ -149,7 +149,10 @@ async function sendLoad(
 ): Promise<Pick<Run, 'recording' | 'zones' | 'startedAt'>> {
   const { arrivals, perSecond, warmUpMs, maxInFlight, timeoutMs, seed } = settings
   const durationMs = warmUpMs + settings.durationMs
-  const schedule = scheduleOf({ arrivals, perSecond, durationMs, arms: arms.length }, seededRandom(seed))
+  const schedule = scheduleOf(
+    { arrivals, perSecond, durationMs, rampMs: warmUpMs, arms: arms.length },
+    seededRandom(seed),
+  )
   let traces: CallTraces | undefined
   const loop = new OpenLoop({
     targets: arms.map(({ target }) => target),

@@ -31,3 +31,12 @@ test('each arm gets its part at random, the same for the same seed', () => {
   for (const arm of [0, 1, 2])
     expect(of(1).filter((one) => one === arm).length / 18_000).toBeCloseTo(1 / 3, 1)
 })
+
+test('the rate rises from 0 during the ramp, and is the full one after it', () => {
+  const { dueMs } = scheduleOf({ ...options, arrivals: 'constant', rampMs: 10_000 }, seededRandom(1))
+  const within = (from: number, to: number): number => dueMs.filter((due) => due >= from && due < to).length
+  // A tenth of a ramp of 10 s has 1, 3, 5, ... hundredths of the 1,500 calls.
+  expect([within(0, 1_000), within(1_000, 2_000), within(9_000, 10_000)]).toEqual([15, 45, 285])
+  expect(within(10_000, 11_000)).toBe(300)
+  expect(dueMs.length).toBe(16_500)
+})
