@@ -12,6 +12,7 @@ export type ProtectionFailure = 'not-on-ecs' | 'denied' | 'no-service' | 'blocke
 /** ECS does not protect this task. */
 export class ProtectionError extends OnehopError {
   readonly code = 'ONEHOP_PROTECTION_FAILED'
+  /** Why, for programs. */
   readonly failure: ProtectionFailure
 
   constructor(failure: ProtectionFailure, reason: string, cause?: unknown) {

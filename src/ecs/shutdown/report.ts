@@ -31,6 +31,7 @@ export interface ShutdownReport {
 
 /** What `inspect()` of a shutdown returns: plain JSON. Times in ms. */
 export interface ShutdownInspection {
+  /** How far it is. */
   readonly phase: ShutdownPhase
   /** undefined while it serves. */
   readonly reason: string | undefined
@@ -44,5 +45,6 @@ export interface ShutdownInspection {
   readonly neededMs: number
   /** As it is configured. */
   readonly stopTimeoutMs: number
+  /** As in the report. */
   readonly deregistration: ShutdownReport['deregistration']
 }

@@ -23,6 +23,7 @@ export interface EcsTask {
   readonly port: number
   /** Of its process. */
   readonly pid: number | undefined
+  /** How far ECS is with it. */
   readonly state: EcsTaskState
   /** Its own metadata endpoint, with its protection. */
   readonly metadata: LocalMetadata

@@ -14,6 +14,7 @@ export interface ProtectionAnswer {
 
 /** One PUT, as the task sent it. */
 export interface ProtectionPut {
+  /** `ProtectionEnabled`, of any type. */
   readonly enabled: unknown
   /** `ExpiresInMinutes`; undefined where it was left out. */
   readonly minutes: unknown
