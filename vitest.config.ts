@@ -21,7 +21,7 @@ const config: ViteUserConfig = defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: [
             ...['package', 'fuzz', 'peers', 'chaos', 'contract', 'lifecycle'],
-            ...['unit/simulation', 'integration/benchmarks'],
+            ...['unit/simulation', 'integration/benchmarks', 'integration/cli', 'integration/bench'],
           ].map((name) => `test/${name}/**`),
         },
       },
@@ -33,6 +33,14 @@ const config: ViteUserConfig = defineConfig({
           include: ['test/unit/simulation/**/*.test.ts', 'test/integration/benchmarks/**/*.test.ts'],
           testTimeout: 120_000,
           maxWorkers: 2,
+        },
+      },
+      {
+        extends: true,
+        // Each command is a process, and there are a hundred of them.
+        test: {
+          name: 'cli',
+          include: ['test/integration/cli/**/*.test.ts', 'test/integration/bench/**/*.test.ts'],
         },
       },
       {
