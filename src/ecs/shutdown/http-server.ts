@@ -158,24 +158,31 @@ export class HttpServer implements Drainable {
   /** With a listener of ours and none of the user's, Node would hand over what it answers otherwise. */
   #followUpgrades(): void {
     for (const event of HANDED_OVER) {
-      let isFollowed = false
-      const follow = (): void => {
-        if (isFollowed) return
-        isFollowed = true
-        this.#listen(event, ({ method, url, socket }: IncomingMessage) => {
-          this.lastArrivalAt = this.#clock.now()
-          this.#upgraded.set(socket, described(event === 'upgrade' ? 'upgraded' : method, url))
-          socket.once('close', () => this.#upgraded.delete(socket))
-        })
+      const onUpgrade = ({ method, url, socket }: IncomingMessage): void => {
+        this.lastArrivalAt = this.#clock.now()
+        this.#upgraded.set(socket, described(event === 'upgrade' ? 'upgraded' : method, url))
+        socket.once('close', () => this.#upgraded.delete(socket))
       }
-      if (this.#server.listenerCount(event) > 0) follow()
-      else this.#listen('newListener', (name: string) => void (name === event && follow()))
+      let isFollowed = false
+      const follow = (isWanted: boolean): void => {
+        if (isFollowed === isWanted) return
+        isFollowed = isWanted
+        if (isWanted) this.#server.prependListener(event, onUpgrade)
+        else this.#server.off(event, onUpgrade)
+      }
+      const users = (): number => this.#server.listenerCount(event) - (isFollowed ? 1 : 0)
+      follow(users() > 0)
+      this.#listen('newListener', (name: string) => void (name === event && follow(true)))
+      this.#listen('removeListener', (name: string) => void (name === event && follow(users() > 0)))
+      this.#release.push(() => follow(false))
     }
   }
 
   /** Connections on which nothing was ever said, e.g. opened in advance: Node would take a minute. */
   #endSilent(): void {
     for (const [socket, bytes] of this.#spoken) if (socket.bytesRead === bytes) socket.destroy()
+    // Beneath TLS: those without the beginning of a handshake.
+    for (const socket of this.#sockets) if (socket.bytesRead === 0) socket.destroy()
   }
 }
 

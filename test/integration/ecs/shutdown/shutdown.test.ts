@@ -2,14 +2,16 @@
 import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import { createServer as createHttp2Server, connect as connectHttp2 } from 'node:http2'
-import type { Server } from 'node:net'
-import { gracefulShutdown, type ShutdownOptions } from 'onehop/ecs'
+import { createServer as createTlsServer } from 'node:https'
+import type { Server, Socket } from 'node:net'
+import { gracefulShutdown, type ShutdownOptions, type ShutdownReport } from 'onehop/ecs'
 import { InvalidOptionsError } from 'onehop'
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { eventsOf } from '../../../support/events.ts'
 import { leaving, listening, QUICK, Wire } from '../../../support/leaving.ts'
 import { scriptedRegistration } from '../../../support/registrations.ts'
+import * as tls from '../../../support/transports/tls.ts'
 
 const answering = (): Server => createServer((_request, response) => response.end('done'))
 const NO_WINDOW = {}
@@ -202,6 +204,14 @@ describe('requests under way', () => {
     for (const { text } of [kept, fresh]) expect(text).toMatch(/x-onehop-draining: 1[^]*done/)
   })
 
+  test('a connection to a TLS server without a handshake holds nothing back', async () => {
+    const { shutdown, port } = await leaving(createTlsServer(tls, (_, response) => response.end()))
+    const silent = await Wire.open(port)
+    await delay(20)
+    expect((await shutdown.begin()).tookMs).toBeLessThan(500)
+    await silent.closed
+  })
+
   test('sessions of HTTP/2 finish their streams; an endless one is cut', async () => {
     const server = createHttp2Server()
     const { shutdown, port } = await leaving(server, { finishMs: 300 })
@@ -251,6 +261,43 @@ describe('requests under way', () => {
   })
 })
 
+describe.each(['upgrade', 'connect'] as const)('once the last listener for "%s" is gone', (event) => {
+  const closed = (_request: unknown, socket: Socket): unknown => socket.end('HTTP/1.1 101 Bye\r\n\r\n')
+  const ask = (wire: Wire): void =>
+    event === 'upgrade'
+      ? wire.ask('/', 'GET', 'upgrade: h2c\r\nconnection: upgrade, close\r\n')
+      : wire.ask('orders:443', 'CONNECT')
+
+  test.each([
+    ['off', (server: Server) => server.on(event, closed).off(event, closed)],
+    ['removeAllListeners', (server: Server) => server.on(event, closed).removeAllListeners(event)],
+  ])('by %s, Node does as without any', async (_, addAndRemove) => {
+    const { server, port } = await leaving(answering())
+    addAndRemove(server)
+    expect(server.listenerCount(event)).toBe(0)
+    const wire = await Wire.open(port)
+    ask(wire)
+    // Node ends what it cannot hand over, and answers an upgrade as a request.
+    await wire.closed
+    expect(wire.text.includes('done')).toBe(event === 'upgrade')
+  })
+
+  test('by once(), and the one that is added later is followed again', async () => {
+    const { server, shutdown, port } = await leaving(answering())
+    server.once(event, closed)
+    const first = await Wire.open(port)
+    ask(first)
+    expect(await first.until(/Bye/)).toContain('101')
+    expect(server.listenerCount(event)).toBe(0)
+    server.on(event, (_request, socket: Socket) => void socket.write('HTTP/1.1 101 Stay\r\n\r\n'))
+    const second = await Wire.open(port)
+    ask(second)
+    await second.until(/Stay/)
+    await first.closed
+    expect(shutdown.inFlight).toBe(1)
+  })
+})
+
 describe('steps', () => {
   test('run in order, and one that fails holds none back', async () => {
     const seen: string[] = []
@@ -276,6 +323,51 @@ describe('steps', () => {
     const { errors, tookMs } = await shutdown.begin()
     expect(String(errors[0])).toContain('onClose has not ended within 200 ms (closeMs)')
     expect(tookMs).toBeLessThan(1_000)
+  })
+
+  test('onDrain that hangs is given up with the requests under way, and is an error', async () => {
+    const { shutdown } = await leaving(answering(), {
+      ...{ onDrain: () => new Promise(() => undefined), finishMs: 100 },
+    })
+    const { errors, exitCode } = await shutdown.begin()
+    expect(errors.map(String)).toEqual([expect.stringContaining('onDrain has not ended within 1')])
+    expect(exitCode).toBe(1)
+  })
+
+  test('begin() from within the shutdown is the same shutdown', async () => {
+    const seen: string[] = []
+    const again = (step: string): void => {
+      seen.push(step)
+      reports.add(shutdown.begin('again'))
+    }
+    const reports = new Set<Promise<ShutdownReport>>()
+    const shutdown = gracefulShutdown({
+      ...QUICK,
+      servers: { drain: () => again('drain'), close: () => again('close') },
+      onDrain: () => again('onDrain'),
+      onClose: () => again('onClose'),
+    })
+    shutdown.draining.addEventListener('abort', () => again('draining'))
+    reports.add(shutdown.begin('first'))
+    expect(reports.size).toBe(1)
+    expect(await shutdown.begin()).toMatchObject({ reason: 'first', errors: [] })
+    expect(seen).toEqual(['drain', 'draining', 'onDrain', 'close', 'onClose'])
+  })
+
+  test('a registration that throws is an error in the report', async () => {
+    const registration = scriptedRegistration({ ttlMs: 0 })
+    const deregister = (): never => {
+      throw new Error('no such thing')
+    }
+    const { shutdown } = await leaving(answering(), {
+      registration: Object.assign(registration, { deregister }),
+      propagationMs: 0,
+    })
+    const { errors, deregistration } = await shutdown.begin()
+    expect({ errors: errors.map(String), deregistration }).toEqual({
+      errors: ['Error: no such thing'],
+      deregistration: 'failed',
+    })
   })
 
   test('custom servers drain at once and close after the window; one that hangs is cut', async () => {
@@ -339,6 +431,46 @@ describe('several servers', () => {
     await once(server, 'close')
     resolve()
     await report
+  })
+})
+
+describe('the exit', () => {
+  function exits(): unknown[] {
+    const codes: unknown[] = []
+    const exit = vi.spyOn(process, 'exit').mockImplementation((code) => {
+      codes.push(code)
+      return undefined as never
+    })
+    onTestFinished(() => exit.mockRestore())
+    return codes
+  }
+  const EXITING = { ...QUICK, exit: true } as const
+
+  test('of several shutdowns in one process, the last one ends it, with the worst code', async () => {
+    const codes = exits()
+    const slow = gracefulShutdown({ ...EXITING, servers: { close: () => delay(200) } })
+    const failing = gracefulShutdown({
+      ...EXITING,
+      servers: [],
+      onClose: () => Promise.reject(new Error('no close')),
+    })
+    const reports = Promise.all([slow.begin('SIGTERM'), failing.begin('SIGTERM')])
+    await failing.begin()
+    await delay(50)
+    expect(codes).toEqual([])
+    await reports
+    await vi.waitFor(() => expect(codes).toEqual([1]))
+  })
+
+  test('another signal until then does not end the process', async () => {
+    const codes = exits()
+    const before = process.listenerCount('SIGUSR2')
+    const shutdown = gracefulShutdown({ ...EXITING, signals: ['SIGUSR2'], servers: [] })
+    process.emit('SIGUSR2')
+    await shutdown.begin()
+    await vi.waitFor(() => expect(codes).toHaveLength(1))
+    expect(process.listenerCount('SIGUSR2')).toBe(before + 1)
+    shutdown[Symbol.dispose]()
   })
 })
 
