@@ -1,5 +1,5 @@
 /** The order in which a task leaves: over real sockets, with short times, within this process. */
-import { once } from 'node:events'
+import { addAbortListener, once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import { createServer as createHttp2Server, connect as connectHttp2 } from 'node:http2'
 import { createServer as createTlsServer } from 'node:https'
@@ -177,6 +177,25 @@ describe('requests under way', () => {
     expect((await shutdown.begin()).tookMs).toBeLessThan(500)
     await wire.closed
     expect(wire.text).toContain('nothing new')
+  })
+
+  test('a stream that is opened again in the window ends as docs/ecs/shutdown.md has it', async () => {
+    const server = createServer((_request, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      const leaves = addAbortListener(shutdown.draining, () => response.end('event: leave\n\n'))
+      response.on('close', () => leaves[Symbol.dispose]())
+      response.flushHeaders()
+    })
+    const { shutdown, port } = await leaving(server, { ttlMs: 200, propagationMs: 0 })
+    const first = await Wire.open(port)
+    first.ask()
+    await first.until(/event-stream/)
+    const report = shutdown.begin()
+    await first.until(/event: leave/)
+    const again = await Wire.open(port)
+    again.ask()
+    await again.until(/event: leave/)
+    expect(await report).toMatchObject({ cutCount: 0, exitCode: 0 })
   })
 
   test('idle and silent connections hold nothing back', async () => {
