@@ -186,7 +186,12 @@ export class HttpServer implements Drainable {
   }
 }
 
-/** GOAWAY: requests under way are answered, and clients send the next one elsewhere. */
+/**
+ * GOAWAY: requests under way are answered, and clients send the next one elsewhere. Those that cross it on the network
+ * end with REFUSED_STREAM: they were not processed, and may be sent again (RFC 9113 section 8.7). An earlier GOAWAY that
+ * only announces it (section 6.8) would leave them without an answer: nghttp2 ignores new streams after any that it
+ * submits but its shutdown notice, which Node does not have.
+ */
 function closeSession(session: ServerHttp2Session): void {
   if (!session.closed && !session.destroyed) session.close()
 }
@@ -197,7 +202,8 @@ function closed(socket: Socket): Promise<void> {
     : new Promise((resolve) => void socket.once('close', () => resolve()))
 }
 
-/** Without the query, which may hold anything. */
+/** Without query and user, which may hold secrets. */
 function described(method: unknown, url: unknown): string {
-  return `${String(method)} ${String(url).split('?', 1)[0]}`
+  const [target = ''] = String(url).split('?', 1)
+  return `${String(method)} ${target.replace(/^([a-z]+:)?\/\/[^/]*@/i, '$1//')}`
 }

@@ -131,6 +131,25 @@ describe('requests under way', () => {
     expect(events).toEqual([{ reason: 'begin()', inFlight: 1, cut: ['POST /export'], count: 1 }])
   })
 
+  test('what is cut is named without query and user', async () => {
+    const { shutdown, port } = await leaving(
+      createServer(() => undefined),
+      { finishMs: 50 },
+    )
+    const urls = [
+      '/pay?token=1',
+      'http://user:secret@orders/pay',
+      'HTTP://user@orders/a@b?c',
+      '//me@orders/',
+      '/a//b@c',
+    ]
+    for (const url of urls) (await Wire.open(port)).ask(url)
+    await expect.poll(() => shutdown.inFlight).toBe(urls.length)
+    expect((await shutdown.begin()).cut).toEqual([
+      ...['GET /pay', 'GET http://orders/pay', 'GET HTTP://orders/a@b', 'GET //orders/', 'GET /a//b@c'],
+    ])
+  })
+
   test('one that heeds `cutting` is not cut', async () => {
     const server = createServer()
     const { shutdown, port } = await leaving(server, { finishMs: 100 })
