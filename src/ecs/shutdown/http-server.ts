@@ -20,7 +20,7 @@ interface RequestStart {
 const HANDED_OVER = ['upgrade', 'connect'] as const
 
 /**
- * A server of `node:http`, `node:https` or `node:http2`. It is watched from the start, since Node does not list the
+ * A server of `node:http`, `node:https`, `node:http2`, or of `node:net` with a protocol of its own. It is watched from the start, since Node does not list the
  * requests, sessions and upgraded connections of a server; nothing else about it changes until `drain()`.
  */
 export class HttpServer implements Drainable {
@@ -46,7 +46,7 @@ export class HttpServer implements Drainable {
     this.#server = server
     this.#clock = clock
     this.#listen('connection', (socket: Socket) => this.#connected(socket))
-    this.#listen('secureConnection', (socket: Socket) => this.#speaks(socket))
+    if (isHttp(server)) this.#listen('secureConnection', (socket: Socket) => this.#speaks(socket))
     this.#listen('session', (session: ServerHttp2Session) => this.#opened(session))
     this.#listen('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) =>
       this.#streamed(stream, headers),
@@ -115,7 +115,14 @@ export class HttpServer implements Drainable {
     this.lastArrivalAt = this.#clock.now()
     this.#sockets.add(socket)
     socket.once('close', () => this.#sockets.delete(socket))
-    if (!(this.#server instanceof TlsServer)) this.#speaks(socket)
+    if (!isHttp(this.#server)) this.#follow(socket, 'connection')
+    else if (!(this.#server instanceof TlsServer)) this.#speaks(socket)
+  }
+
+  /** A connection whose requests are not known: it counts as one until it ends. */
+  #follow(socket: Socket, name: string): void {
+    this.#upgraded.set(socket, name)
+    socket.once('close', () => this.#upgraded.delete(socket))
   }
 
   #speaks(socket: Socket): void {
@@ -160,8 +167,7 @@ export class HttpServer implements Drainable {
     for (const event of HANDED_OVER) {
       const onUpgrade = ({ method, url, socket }: IncomingMessage): void => {
         this.lastArrivalAt = this.#clock.now()
-        this.#upgraded.set(socket, described(event === 'upgrade' ? 'upgraded' : method, url))
-        socket.once('close', () => this.#upgraded.delete(socket))
+        this.#follow(socket, described(event === 'upgrade' ? 'upgraded' : method, url))
       }
       let isFollowed = false
       const follow = (isWanted: boolean): void => {
@@ -182,7 +188,7 @@ export class HttpServer implements Drainable {
   #endSilent(): void {
     for (const [socket, bytes] of this.#spoken) if (socket.bytesRead === bytes) socket.destroy()
     // Beneath TLS: those without the beginning of a handshake.
-    for (const socket of this.#sockets) if (socket.bytesRead === 0) socket.destroy()
+    if (isHttp(this.#server)) for (const socket of this.#sockets) if (socket.bytesRead === 0) socket.destroy()
   }
 }
 
@@ -194,6 +200,11 @@ export class HttpServer implements Drainable {
  */
 function closeSession(session: ServerHttp2Session): void {
   if (!session.closed && !session.destroyed) session.close()
+}
+
+/** Or HTTP/2: other servers may speak first, and their connections are their work. */
+function isHttp(server: Server): boolean {
+  return 'closeIdleConnections' in server || 'updateSettings' in server
 }
 
 function closed(socket: Socket): Promise<void> {

@@ -3,7 +3,7 @@ import { addAbortListener, once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import { createServer as createHttp2Server, connect as connectHttp2 } from 'node:http2'
 import { createServer as createTlsServer } from 'node:https'
-import type { Server, Socket } from 'node:net'
+import { createServer as createTcpServer, type Server, type Socket } from 'node:net'
 import { gracefulShutdown, type ShutdownOptions, type ShutdownReport } from 'onehop/ecs'
 import { InvalidOptionsError } from 'onehop'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -289,6 +289,24 @@ describe('requests under way', () => {
     expect(shutdown.inFlight).toBe(2)
     expect(await shutdown.begin()).toMatchObject({ cut: ['upgraded /chat'], cutCount: 1, exitCode: 1 })
     await Promise.all(wires.map(({ closed }) => closed))
+  })
+
+  test('connections of a server that does not speak HTTP are work: finished, or cut and named', async () => {
+    const { server, shutdown, port } = await leaving(createTcpServer(), { finishMs: 300 })
+    server.on('connection', (socket: Socket) => {
+      socket.write('hello\n')
+      socket.once('data', () => socket.end('bye\n'))
+    })
+    const [asking, silent] = [await Wire.open(port), await Wire.open(port)]
+    await Promise.all([asking.until(/hello/), silent.until(/hello/)])
+    expect(shutdown.inFlight).toBe(2)
+    const report = shutdown.begin()
+    await expect.poll(() => shutdown.phase).toBe('finishing')
+    asking.socket.write('work\n')
+    await asking.until(/bye/)
+    asking.socket.end()
+    expect(await report).toMatchObject({ cut: ['connection'], cutCount: 1, exitCode: 1 })
+    await silent.closed
   })
 
   test('without a listener for upgrades, Node answers them as ever', async () => {
