@@ -32,7 +32,7 @@ export function planOf(times: Times, ttlMs: number): Plan {
   const share = endMs > stopTimeoutMs ? stopTimeoutMs / endMs : 1
   const closeByMs = stopTimeoutMs - share * marginMs
   const finishByMs = closeByMs - share * closeMs
-  const windowEndsByMs = isFound ? Math.max(0, finishByMs - share * finishMs) : 0
+  const windowEndsByMs = isFound ? Math.max(0, stopTimeoutMs - endMs) : 0
   return {
     windowMs: Math.min(wantedWindowMs, windowEndsByMs),
     wantedWindowMs,
