@@ -41,20 +41,26 @@ const ADDRESS_DETAIL = /^(private)?ipv[46]address$/i
  */
 export function stoppedTask(event: unknown): StoppedTask | undefined {
   const { 'detail-type': type, detail } = (event ?? {}) as Partial<TaskStateChange>
-  const taskArn: unknown = detail?.taskArn
-  if (type !== DETAIL_TYPE || detail === undefined || typeof taskArn !== 'string')
+  if (type !== DETAIL_TYPE)
     throw new TypeError(
       `the event must be an EventBridge event "${DETAIL_TYPE}", got ${JSON.stringify(type)}`,
     )
+  const taskArn: unknown = detail?.taskArn
+  const id = typeof taskArn === 'string' ? taskArn.slice(taskArn.lastIndexOf('/') + 1) : ''
+  if (detail === undefined || id === '')
+    throw new TypeError(`detail.taskArn must be the ARN of a task, got ${JSON.stringify(taskArn)}`)
   if (detail.lastStatus !== 'STOPPED') return undefined
-  const ofAttachments = (detail.attachments ?? []).flatMap(({ details = [] }) =>
-    details.filter(({ name = '' }) => ADDRESS_DETAIL.test(name)).map(({ value }) => value),
+  const ofAttachments = (detail.attachments ?? []).flatMap(({ details }) =>
+    (details ?? []).filter(({ name }) => ADDRESS_DETAIL.test(name ?? '')).map(({ value }) => value),
   )
-  const ofContainers = (detail.containers ?? []).flatMap(({ networkInterfaces = [] }) =>
-    networkInterfaces.flatMap(({ privateIpv4Address, ipv6Address }) => [privateIpv4Address, ipv6Address]),
+  const ofContainers = (detail.containers ?? []).flatMap(({ networkInterfaces }) =>
+    (networkInterfaces ?? []).flatMap(({ privateIpv4Address, ipv6Address }) => [
+      privateIpv4Address,
+      ipv6Address,
+    ]),
   )
   const addresses = [...ofAttachments, ...ofContainers].filter(
     (text): text is string => typeof text === 'string' && isIP(text) !== 0,
   )
-  return { id: taskArn.slice(taskArn.lastIndexOf('/') + 1), addresses: new Set(addresses) }
+  return { id, addresses: new Set(addresses) }
 }

@@ -27,7 +27,7 @@ export async function putState(settings: ProtectionSettings, isProtected: boolea
     const limitMs = endsAt - clock.now()
     try {
       const late = (): Error => new ProtectionError('outage', `no answer from ${uri} in ${timeoutMs} ms`)
-      return await inTime({ clock, limitMs, late }, (signal) => ask(uri, JSON.stringify(body), signal))
+      return await inTime({ clock, limitMs, late }, (signal) => ask(uri, body, signal))
     } catch (error) {
       const { failure } = error as ProtectionError
       const waitMs = fullJitter(attempt, RETRY_BASE_MS, MAX_RETRY_MS, random, 0.5)
@@ -38,13 +38,14 @@ export async function putState(settings: ProtectionSettings, isProtected: boolea
   }
 }
 
-async function ask(uri: string, body: string, signal: AbortSignal): Promise<void> {
+async function ask(uri: string, wanted: AskedState, signal: AbortSignal): Promise<void> {
   // Of its own: not the process-wide dispatcher, which may be a mock or a client of discovered services.
   const agent = new Agent()
   let status: number
   let text: string
   try {
     const headers = { 'content-type': 'application/json' }
+    const body = JSON.stringify(wanted)
     const response = await request(uri, { dispatcher: agent, method: 'PUT', body, headers, signal })
     status = response.statusCode
     text = await response.body.text()
@@ -53,12 +54,17 @@ async function ask(uri: string, body: string, signal: AbortSignal): Promise<void
   } finally {
     await agent.destroy()
   }
-  const failure = failureOf(status, text)
+  const failure = failureOf(status, text, wanted)
   if (failure !== undefined) throw failure
 }
 
+interface AskedState {
+  readonly ProtectionEnabled: boolean
+  readonly ExpiresInMinutes?: number
+}
+
 interface AgentAnswer {
-  readonly protection?: object | null
+  readonly protection?: { readonly ProtectionEnabled?: boolean } | null
   /** ECS refused, with status 200. */
   readonly failure?: {
     readonly Reason?: string
@@ -77,14 +83,22 @@ const REASONS: Readonly<Record<string, readonly [ProtectionFailure, advice: stri
   ],
 }
 
-function failureOf(status: number, text: string): ProtectionError | undefined {
+function failureOf(
+  status: number,
+  text: string,
+  { ProtectionEnabled: wanted }: AskedState,
+): ProtectionError | undefined {
   const answer = parse(text)
   if (answer?.failure) {
     const { Reason = 'no reason', Detail, Arn = 'this task' } = answer.failure
     const [failure, advice] = REASONS[Reason] ?? ['outage', Detail ?? 'ECS does not say why']
     return new ProtectionError(failure, `${Reason} for ${Arn}: ${advice}`)
   }
-  if (status === 200 && answer?.protection) return undefined
+  if (status === 200 && answer?.protection) {
+    const { ProtectionEnabled = wanted } = answer.protection
+    if (ProtectionEnabled === wanted) return undefined
+    return new ProtectionError('outage', `asked for ${wanted}, and ProtectionEnabled is ${ProtectionEnabled}`)
+  }
   const { Code = '', Message = text.slice(0, MAX_SHOWN), Arn = '*' } = answer?.error ?? {}
   const said = `status ${status} ${Code} ${Message}`.replaceAll(/\s+/g, ' ').trim()
   if (status === 403 || Code === 'AccessDeniedException')

@@ -1,12 +1,13 @@
 import { sdkFailure } from '../../discovery/cloud-map/error.ts'
 import { MissingConfigError } from '../../discovery/cloud-map/sdk-client.ts'
-import { OnehopError } from '../../core/errors.ts'
+import { OnehopError, reasonOf } from '../../core/errors.ts'
 
 /**
  * - `denied`: the role lacks the action, or the credentials are not accepted
  * - `no-credentials`: credentials or region are missing
  * - `unknown-service`: Cloud Map has no such service or namespace
- * - `invalid`: the service demands what this task does not have, or Cloud Map does not take the instance
+ * - `invalid`: the service demands what this task does not have, Cloud Map does not take the instance, or the AWS SDK
+ *   is not installed
  * - `conflict`: the id belongs to another task, or ECS itself registers this one; nothing was overwritten
  * - `full`: a quota of Cloud Map, such as 1,000 instances of a service
  * - `outage`: throttling, 5xx, silence, for as long as `registerMs`
@@ -135,6 +136,11 @@ export function registrationError(
     new RegistrationError(service, failure, reason, { cause: error })
   if (error instanceof MissingConfigError)
     return fail('no-credentials', `${error.message}; ${REMEDIES[error.missing]}`)
+  if (isMissingModule(error))
+    return fail(
+      'invalid',
+      `the AWS SDK cannot be loaded; install @aws-sdk/client-servicediscovery beside this program, or bundle it (${reasonOf(error)})`,
+    )
   const { failure, isUnaccepted, name, detail } = sdkFailure(error)
   switch (failure) {
     case 'denied':
@@ -150,6 +156,12 @@ export function registrationError(
     case 'outage':
       return fail(name === 'ResourceLimitExceeded' ? 'full' : 'outage', `${operation} fails (${detail})`)
   }
+}
+
+/** By `import`, or by `require` in a bundle. */
+function isMissingModule(error: unknown): boolean {
+  const { code } = Object(error) as { readonly code?: unknown }
+  return code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND'
 }
 
 function deniedError(

@@ -121,7 +121,10 @@ export class ServiceInstance {
   setHealthy(healthy: boolean, reason: string): Promise<void> {
     this.#wanted = { healthy, reason }
     const isOver = this.#state === 'failed' || this.#stopping.signal.aborted
-    if (healthy === this.#reported || isOver || this.#entry === undefined) return Promise.resolve()
+    // Otherwise another health may be on its way to Cloud Map.
+    const isTaken = healthy === this.#reported && this.#ring !== undefined
+    if (isTaken) this.#release()
+    if (isTaken || isOver || this.#entry === undefined) return Promise.resolve()
     return new Promise((resolve) => {
       this.#healthWaiters.push(resolve)
       this.#ring?.()
@@ -173,11 +176,14 @@ export class ServiceInstance {
     const { signal } = this.#stopping
     while (!signal.aborted) {
       try {
-        if (this.#wanted.healthy === this.#reported)
-          await this.#pause(spread(verifyMs, VERIFY_JITTER_RATIO, random))
-        if (signal.aborted) return
-        if (this.#wanted.healthy === this.#reported) await this.#verify(entry)
-        else await this.#applyHealth(entry)
+        if (this.#wanted.healthy !== this.#reported) {
+          await this.#applyHealth(entry)
+          continue
+        }
+        // Also those whose health was taken back before Cloud Map was asked.
+        this.#release()
+        const isDue = await this.#pause(spread(verifyMs, VERIFY_JITTER_RATIO, random))
+        if (isDue && !signal.aborted) await this.#verify(entry)
       } catch (error) {
         if (signal.aborted) return
         this.#lastError = error as Error
@@ -213,18 +219,21 @@ export class ServiceInstance {
     this.#become(healthy ? 'registered' : 'unhealthy')
     const { service } = this.settings
     if (isChange) emit('onehop:health.changed', () => ({ service, id: entry.identity.id, healthy, reason }))
-    if (this.#wanted.healthy === healthy) this.#release()
   }
 
-  /** Until it is over, health is to change, or the instance is to leave. */
-  #pause(ms: number): Promise<void> {
+  /**
+   * Until it is over, health is to change, or the instance is to leave.
+   * @returns whether it is over
+   */
+  #pause(ms: number): Promise<boolean> {
     return new Promise((resolve) => {
-      const timer = this.#shared.clock.setTimer(() => this.#ring?.(), ms)
-      this.#ring = () => {
+      const end = (isOver: boolean): void => {
         timer.cancel()
         this.#ring = undefined
-        resolve()
+        resolve(isOver)
       }
+      const timer = this.#shared.clock.setTimer(() => end(true), ms)
+      this.#ring = () => end(false)
     })
   }
 

@@ -24,6 +24,10 @@ import { SignalWatch } from './signals.ts'
 /** TTL of the DNS records where nothing names another: what this project's templates set. */
 const DEFAULT_TTL_MS = 10_000
 
+/** Shutdowns of this process that have begun and not ended: the last one ends it for all, with the worst code. */
+const underWay = new Set<Shutdown>()
+const exitCodes: number[] = []
+
 /** What `gracefulShutdown()` returns. */
 export interface Shutdown extends Disposable {
   /** How far it is. */
@@ -115,8 +119,12 @@ class TaskShutdown implements Shutdown {
   }
 
   begin(reason = 'begin()'): Promise<ShutdownReport> {
-    this.#report ??= this.#run(reason)
-    return this.#report
+    if (this.#report !== undefined) return this.#report
+    // Known before it runs: steps and listeners may call this as well.
+    const { promise, resolve } = Promise.withResolvers<ShutdownReport>()
+    this.#report = promise
+    resolve(this.#run(reason))
+    return promise
   }
 
   inspect(): ShutdownInspection {
@@ -143,10 +151,17 @@ class TaskShutdown implements Shutdown {
   async #run(reason: string): Promise<ShutdownReport> {
     // Never registered: no caller knows the task.
     this.#plan = this.#planNow(this.#settings.registration?.state !== 'waiting')
+    underWay.add(this)
     const report = await this.#sequence.run(reason, this.#plan)
-    this.#signals.end()
-    // After those that wait for the report.
-    if (this.#settings.exit) this.#settings.clock.afterIo(() => process.exit(report.exitCode))
+    underWay.delete(this)
+    // Until the exit, a signal must not end the process with a code of its own.
+    if (this.#settings.exit) exitCodes.push(report.exitCode)
+    else this.#signals.end()
+    if (underWay.size === 0 && exitCodes.length > 0) {
+      const code = Math.max(...exitCodes.splice(0))
+      // After those that wait for the report.
+      this.#settings.clock.afterIo(() => process.exit(code))
+    }
     return report
   }
 

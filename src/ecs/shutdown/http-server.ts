@@ -20,7 +20,7 @@ interface RequestStart {
 const HANDED_OVER = ['upgrade', 'connect'] as const
 
 /**
- * A server of `node:http`, `node:https` or `node:http2`. It is watched from the start, since Node does not list the
+ * A server of `node:http`, `node:https`, `node:http2`, or of `node:net` with a protocol of its own. It is watched from the start, since Node does not list the
  * requests, sessions and upgraded connections of a server; nothing else about it changes until `drain()`.
  */
 export class HttpServer implements Drainable {
@@ -46,7 +46,7 @@ export class HttpServer implements Drainable {
     this.#server = server
     this.#clock = clock
     this.#listen('connection', (socket: Socket) => this.#connected(socket))
-    this.#listen('secureConnection', (socket: Socket) => this.#speaks(socket))
+    if (isHttp(server)) this.#listen('secureConnection', (socket: Socket) => this.#speaks(socket))
     this.#listen('session', (session: ServerHttp2Session) => this.#opened(session))
     this.#listen('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) =>
       this.#streamed(stream, headers),
@@ -115,7 +115,14 @@ export class HttpServer implements Drainable {
     this.lastArrivalAt = this.#clock.now()
     this.#sockets.add(socket)
     socket.once('close', () => this.#sockets.delete(socket))
-    if (!(this.#server instanceof TlsServer)) this.#speaks(socket)
+    if (!isHttp(this.#server)) this.#follow(socket, 'connection')
+    else if (!(this.#server instanceof TlsServer)) this.#speaks(socket)
+  }
+
+  /** A connection whose requests are not known: it counts as one until it ends. */
+  #follow(socket: Socket, name: string): void {
+    this.#upgraded.set(socket, name)
+    socket.once('close', () => this.#upgraded.delete(socket))
   }
 
   #speaks(socket: Socket): void {
@@ -158,30 +165,46 @@ export class HttpServer implements Drainable {
   /** With a listener of ours and none of the user's, Node would hand over what it answers otherwise. */
   #followUpgrades(): void {
     for (const event of HANDED_OVER) {
-      let isFollowed = false
-      const follow = (): void => {
-        if (isFollowed) return
-        isFollowed = true
-        this.#listen(event, ({ method, url, socket }: IncomingMessage) => {
-          this.lastArrivalAt = this.#clock.now()
-          this.#upgraded.set(socket, described(event === 'upgrade' ? 'upgraded' : method, url))
-          socket.once('close', () => this.#upgraded.delete(socket))
-        })
+      const onUpgrade = ({ method, url, socket }: IncomingMessage): void => {
+        this.lastArrivalAt = this.#clock.now()
+        this.#follow(socket, described(event === 'upgrade' ? 'upgraded' : method, url))
       }
-      if (this.#server.listenerCount(event) > 0) follow()
-      else this.#listen('newListener', (name: string) => void (name === event && follow()))
+      let isFollowed = false
+      const follow = (isWanted: boolean): void => {
+        if (isFollowed === isWanted) return
+        isFollowed = isWanted
+        if (isWanted) this.#server.prependListener(event, onUpgrade)
+        else this.#server.off(event, onUpgrade)
+      }
+      const users = (): number => this.#server.listenerCount(event) - (isFollowed ? 1 : 0)
+      follow(users() > 0)
+      this.#listen('newListener', (name: string) => void (name === event && follow(true)))
+      this.#listen('removeListener', (name: string) => void (name === event && follow(users() > 0)))
+      this.#release.push(() => follow(false))
     }
   }
 
   /** Connections on which nothing was ever said, e.g. opened in advance: Node would take a minute. */
   #endSilent(): void {
     for (const [socket, bytes] of this.#spoken) if (socket.bytesRead === bytes) socket.destroy()
+    // Beneath TLS: those without the beginning of a handshake.
+    if (isHttp(this.#server)) for (const socket of this.#sockets) if (socket.bytesRead === 0) socket.destroy()
   }
 }
 
-/** GOAWAY: requests under way are answered, and clients send the next one elsewhere. */
+/**
+ * GOAWAY: requests under way are answered, and clients send the next one elsewhere. Those that cross it on the network
+ * end with REFUSED_STREAM: they were not processed, and may be sent again (RFC 9113 section 8.7). An earlier GOAWAY that
+ * only announces it (section 6.8) would leave them without an answer: nghttp2 ignores new streams after any that it
+ * submits but its shutdown notice, which Node does not have.
+ */
 function closeSession(session: ServerHttp2Session): void {
   if (!session.closed && !session.destroyed) session.close()
+}
+
+/** Or HTTP/2: other servers may speak first, and their connections are their work. */
+function isHttp(server: Server): boolean {
+  return 'closeIdleConnections' in server || 'updateSettings' in server
 }
 
 function closed(socket: Socket): Promise<void> {
@@ -190,7 +213,8 @@ function closed(socket: Socket): Promise<void> {
     : new Promise((resolve) => void socket.once('close', () => resolve()))
 }
 
-/** Without the query, which may hold anything. */
+/** Without query and user, which may hold secrets. */
 function described(method: unknown, url: unknown): string {
-  return `${String(method)} ${String(url).split('?', 1)[0]}`
+  const [target = ''] = String(url).split('?', 1)
+  return `${String(method)} ${target.replace(/^([a-z]+:)?\/\/[^/]*@/i, '$1//')}`
 }

@@ -24,11 +24,12 @@ export function markResponse(response: ServerResponse, isLast: () => boolean): v
   // Node's own implicit headers come by it, too.
   response.writeHead = function withMarks(this: ServerResponse, status: number, ...rest: Values) {
     if (status === SWITCHING_PROTOCOLS || this.headersSent) return writeHead.call(this, status, ...rest)
-    const reason = typeof rest[0] === 'string' ? [rest[0]] : []
+    // As Node reads them: a reason or none, and headers in either place.
+    const [reason, written] = typeof rest[0] === 'string' ? [[rest[0]], rest[1]] : [[], rest[1] ?? rest[0]]
     const last = isLast()
     if (last) this.shouldKeepAlive = false
     for (const name of OVERRULED) this.removeHeader(name)
-    const headers = markedHeaders(rest.at(-1), last ? [['connection', 'close'], DRAINING] : [DRAINING])
+    const headers = markedHeaders(written, last ? [['connection', 'close'], DRAINING] : [DRAINING])
     return writeHead.call(this, status, ...reason, headers)
   }
 }

@@ -21,19 +21,24 @@ type Times = Pick<
   'stopTimeoutMs' | 'propagationMs' | 'quietMs' | 'finishMs' | 'closeMs' | 'marginMs' | 'isFound'
 >
 
-/** Requests and `onClose` keep their time; the window shrinks if it does not fit. */
+/**
+ * Requests and `onClose` keep their time; the window shrinks if it does not fit. Without room for them either, all
+ * shrink alike: requests would be cut at the signal.
+ */
 export function planOf(times: Times, ttlMs: number): Plan {
   const { stopTimeoutMs, quietMs, finishMs, closeMs, marginMs, propagationMs, isFound } = times
   const wantedWindowMs = isFound ? propagationMs + ttlMs : 0
-  const closeByMs = Math.max(0, stopTimeoutMs - marginMs)
-  const finishByMs = Math.max(0, closeByMs - closeMs)
-  const windowEndsByMs = isFound ? Math.max(0, finishByMs - finishMs) : 0
+  const endMs = finishMs + closeMs + marginMs
+  const share = endMs > stopTimeoutMs ? stopTimeoutMs / endMs : 1
+  const closeByMs = stopTimeoutMs - share * marginMs
+  const finishByMs = closeByMs - share * closeMs
+  const windowEndsByMs = isFound ? Math.max(0, stopTimeoutMs - endMs) : 0
   return {
     windowMs: Math.min(wantedWindowMs, windowEndsByMs),
     wantedWindowMs,
     windowEndsByMs,
     finishByMs,
     closeByMs,
-    neededMs: wantedWindowMs + (isFound ? quietMs : 0) + finishMs + closeMs + marginMs,
+    neededMs: wantedWindowMs + (isFound ? quietMs : 0) + endMs,
   }
 }

@@ -1,6 +1,6 @@
 import { keepAlive, sleep, type Clock } from '../../core/clock.ts'
 import { emit } from '../../core/events.ts'
-import type { DeregistrationResult } from '../registration/registration.ts'
+import type { Registration } from '../registration/registration.ts'
 import { quietInMs, type Drainable } from './drainable.ts'
 import type { ShutdownSettings, Step } from './options.ts'
 import type { Plan } from './plan.ts'
@@ -27,7 +27,7 @@ export class Sequence {
   #reason = ''
   #startedAt = 0
   /** Settled from the start without a registration. */
-  #deregistered: Promise<unknown> = Promise.resolve()
+  #deregistered: Promise<void> = Promise.resolve()
 
   constructor(settings: ShutdownSettings, servers: readonly Drainable[]) {
     this.#settings = settings
@@ -92,17 +92,18 @@ export class Sequence {
     this.#enter('draining')
     this.draining.abort(new Error(`shutting down: ${this.#reason}`))
     const { registration, onDrain } = this.#settings
-    if (registration !== undefined) {
-      const withinMs = Math.max(DEREGISTER_MS, windowEndsByMs)
-      this.#deregistered = registration.deregister({ withinMs }).then(
-        (result: DeregistrationResult) => (this.deregistration = result),
-        (error: unknown) => {
-          this.deregistration = 'failed'
-          this.failed(error)
-        },
-      )
-    }
+    if (registration !== undefined)
+      this.#deregistered = this.#deregister(registration, Math.max(DEREGISTER_MS, windowEndsByMs))
     return this.#runAll(onDrain)
+  }
+
+  async #deregister(registration: Registration, withinMs: number): Promise<void> {
+    try {
+      this.deregistration = await registration.deregister({ withinMs })
+    } catch (error) {
+      this.deregistration = 'failed'
+      this.failed(error)
+    }
   }
 
   /** Takes requests until no caller resolves the task any more, and none has come for a while. */
@@ -143,6 +144,8 @@ export class Sequence {
     const { inFlight } = this
     this.cutting.abort(new Error(`shutting down: ${this.#reason}`))
     if (await this.#endsWithin(ended, CUT_GRACE_MS)) return []
+    if (!(await this.#endsWithin(drained, 0)))
+      this.failed(new Error(`onDrain has not ended within ${Math.round(this.sinceMs)} ms`))
     const cut = this.#servers.flatMap((server) => server.cut())
     if (cut.length > 0)
       emit('onehop:shutdown.cut', () => ({

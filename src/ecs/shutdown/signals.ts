@@ -19,7 +19,7 @@ export class SignalWatch {
   readonly #clock: Clock
   readonly #onSignal = (signal: NodeJS.Signals): void => this.#hear(signal)
   #count = 0
-  #lastAt = Number.NEGATIVE_INFINITY
+  #countedAt = Number.NEGATIVE_INFINITY
 
   /** @param exit whether the third one ends the process; otherwise the watch ends with the second */
   constructor(signals: readonly NodeJS.Signals[], exit: boolean, clock: Clock, handlers: SignalHandlers) {
@@ -37,9 +37,8 @@ export class SignalWatch {
 
   #hear(signal: NodeJS.Signals): void {
     const now = this.#clock.now()
-    const isEcho = now - this.#lastAt < ECHO_MS
-    this.#lastAt = now
-    if (isEcho) return
+    if (now - this.#countedAt < ECHO_MS) return
+    this.#countedAt = now
     this.#count++
     if (this.#count === 1) return this.#handlers.first(signal)
     if (this.#count === 2) {

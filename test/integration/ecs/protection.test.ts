@@ -1,3 +1,4 @@
+import { createServer as createHttpServer } from 'node:http'
 import { createServer } from 'node:net'
 import { protectTask, ProtectionError, type ProtectionFailure, type TaskProtection } from 'onehop/ecs'
 import { InvalidOptionsError } from 'onehop'
@@ -211,6 +212,17 @@ describe('failures', () => {
     await expect(protection({ env: {}, onFailure: 'reject' }).hold()).rejects.toMatchObject({
       failure: 'not-on-ecs',
     })
+  })
+
+  test('an answer that says the opposite of what was asked is not taken for protection', async () => {
+    const agent = await listening(
+      createHttpServer((_request, response) => response.end('{"protection":{"ProtectionEnabled":false}}')),
+    )
+    onTestFinished(() => void agent.close())
+    const env = { ECS_AGENT_URI: `http://127.0.0.1:${portOf(agent)}` }
+    const held = protection({ env, onFailure: 'reject', timeoutMs: 100 }).hold()
+    await expect(held).rejects.toMatchObject({ failure: 'outage' })
+    await expect(held).rejects.toThrow('ProtectionEnabled is false')
   })
 
   test('an answer that is not JSON is an outage', async () => {

@@ -146,6 +146,25 @@ test('events of another kind are mistakes of the rule', async () => {
     )
 })
 
+test('parts of an event that are null are passed over', async () => {
+  const { detail, ...event } = stopped()
+  const nothing = { details: null } as never
+  const attachments = [nothing, { details: [{ name: null, value: null } as never] }]
+  const handler = reaper({ services: service, cloudMap: aws.cloudMap })
+  const containers = [{ networkInterfaces: null } as never]
+  aws.register(HOST, KILLED, { ipv4: '10.0.11.42', port: 8080 })
+  expect(await handler({ ...event, detail: { ...detail, attachments, containers } })).toHaveLength(1)
+})
+
+test.each([null, { lastStatus: 'STOPPED' }, { lastStatus: 'STOPPED', taskArn: 'arn:aws:ecs:::task/' }])(
+  'an event without a task (%j) says what is missing',
+  async (detail) => {
+    const handler = reaper({ services: service, cloudMap: aws.cloudMap })
+    const event = { 'detail-type': 'ECS Task State Change', detail } as never
+    await expect(handler(event)).rejects.toThrow(/detail\.taskArn must be the ARN of a task, got/)
+  },
+)
+
 test('options are checked at once', () => {
   for (const options of [
     {},

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { sleep } from '../../../core/clock.ts'
+import { sdkFailure } from '../../../discovery/cloud-map/error.ts'
 import { RegistrationError } from '../errors.ts'
 import type { Attributes } from './attributes.ts'
 import { hasAll, readInstance } from './look.ts'
@@ -38,13 +39,16 @@ export async function enter(work: Work, options: EnterOptions): Promise<void> {
         work.onRetry('RegisterInstance', error, 1, 0)
         break
       }
-      case 'unfinished':
+      case 'unfinished': {
+        const { error } = ending
+        const why = error === undefined ? '' : ` (GetOperation fails: ${sdkFailure(error.cause).detail})`
         throw new RegistrationError(
           calls.service,
           'operation-failed',
-          `operation ${operationId} of RegisterInstance did not end within ${options.operationMs} ms`,
-          { cause: ending.error },
+          `operation ${operationId} of RegisterInstance did not end within ${options.operationMs} ms${why}`,
+          { cause: error },
         )
+      }
     }
   }
 }

@@ -3,7 +3,7 @@ import { attributesOf, type Attributes } from './attributes.ts'
 import type { Identity } from '../identity.ts'
 import { ServiceCalls, type Transport } from './calls.ts'
 import { awsName, isDenied, isRefusal, isRetriable, RegistrationError } from '../errors.ts'
-import { checkOwn, hasAll, lookAround, readInstance, type Candidate } from './look.ts'
+import { checkOwn, checkSamePort, hasAll, lookAround, readInstance, type Candidate } from './look.ts'
 import { enter } from './enter.ts'
 import { leave } from './leave.ts'
 import { isNotYet, type Work } from './operation.ts'
@@ -187,7 +187,9 @@ export class Entry {
 
   #checkOwn(attributes: Attributes): void {
     try {
-      checkOwn(this.#settings.service, this.#candidate(), { id: this.identity.id, attributes })
+      const found = { id: this.identity.id, attributes }
+      checkOwn(this.#settings.service, this.#candidate(), found)
+      checkSamePort(this.#settings.service, this.#candidate(), found)
     } catch (error) {
       this.#disown(error)
       throw error

@@ -15,3 +15,7 @@ export const MAX_VALUE_LENGTH = 1_024
 export const MAX_CHARACTERS = 5_000
 /** Of InstanceId. */
 export const INSTANCE_ID: RegExp = /^[0-9a-zA-Z_/:.@-]{1,64}$/
+/** Printable ASCII without blanks. */
+export const ATTRIBUTE_KEY: RegExp = /^[!-~]+$/
+/** Printable ASCII that does not begin with a blank. */
+export const ATTRIBUTE_VALUE: RegExp = /^([!-~][ \t!-~]*)?$/

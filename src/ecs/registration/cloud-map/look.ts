@@ -134,6 +134,22 @@ export function checkOwn(service: string, { id, attributes }: Candidate, other: 
     )
 }
 
+/**
+ * For an instance that stands: a container that was restarted may have another port, and two processes that register
+ * one id would take it from each other for ever.
+ * @throws RegistrationError `conflict`
+ */
+export function checkSamePort(service: string, { id, attributes }: Candidate, other: Registered): void {
+  const port = other.attributes[PORT]
+  if (port === undefined || port === attributes[PORT]) return
+  throw new RegistrationError(
+    service,
+    'conflict',
+    `another process at this address has registered instance ${id}, on port ${port} (this one has ` +
+      `${attributes[PORT]}); give each process an id of its own`,
+  )
+}
+
 /** ECS registers tasks under their own id: that of this task is not an orphan. */
 function checkNotEcs(service: string, { id, taskId }: Candidate, other: Registered): void {
   if (taskId === undefined || other.id !== taskId || other.attributes[ECS_SERVICE] === undefined) return

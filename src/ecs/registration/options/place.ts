@@ -2,7 +2,7 @@ import { isIPv4, isIPv6 } from 'node:net'
 import { AWS_REGION, checkKeys, checkString, keyPath } from '../../../core/check/check.ts'
 import { InvalidOptionsError } from '../../../core/errors.ts'
 import type { Task } from '../../metadata/task.ts'
-import { INSTANCE_ID } from '../cloud-map/limits.ts'
+import { ATTRIBUTE_VALUE, INSTANCE_ID } from '../cloud-map/limits.ts'
 
 /** Where this process runs, for platforms without ECS task metadata: EKS, EC2, ECS Anywhere, bridge networks. */
 export interface Place {
@@ -45,7 +45,7 @@ export function readPlace(value: unknown): KnownPlace {
     ),
     ipv4: optional('ipv4', ipv4, 'an IPv4 address', isIPv4),
     ipv6: optional('ipv6', ipv6, 'an IPv6 address', isIPv6),
-    zone: optional('zone', zone, 'an availability zone, e.g. "eu-west-1b"', (text) => text.length <= 255),
+    zone: optional('zone', zone, 'an availability zone, e.g. "eu-west-1b"', isZone),
     region: optional('region', region, 'a region, e.g. "eu-west-1"', (text) => AWS_REGION.test(text)),
     cluster: undefined,
     family: undefined,
@@ -56,6 +56,10 @@ export function readPlace(value: unknown): KnownPlace {
 /** The parts of a task that are registered. */
 export function placeOfTask({ id, ipv4, ipv6, zone, region, cluster, family, port }: Task): KnownPlace {
   return { id, ipv4, ipv6, zone, region, cluster, family, port }
+}
+
+function isZone(text: string): boolean {
+  return text.length <= 255 && ATTRIBUTE_VALUE.test(text)
 }
 
 function isTask(value: unknown): value is Task {

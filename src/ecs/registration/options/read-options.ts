@@ -21,6 +21,8 @@ import { HEAVIEST } from '../../../discovery/endpoint.ts'
 import { checkEnv, checkSignal, portFrom } from '../../metadata/options.ts'
 import {
   ECS_SERVICE,
+  ATTRIBUTE_KEY,
+  ATTRIBUTE_VALUE,
   INSTANCE_ID,
   MAX_ATTRIBUTES,
   MAX_KEY_LENGTH,
@@ -129,9 +131,6 @@ function checkWeight(path: string, value: unknown): number {
   return weight
 }
 
-/** Printable ASCII without blanks (API reference of RegisterInstance). */
-const ATTRIBUTE_KEY = /^[!-~]+$/
-
 function checkAttributes(path: string, value: unknown): Readonly<Record<string, string>> {
   const entries = Object.entries(checkRecord(path, value))
   if (entries.length > MAX_ATTRIBUTES)
@@ -148,6 +147,8 @@ function checkAttributes(path: string, value: unknown): Readonly<Record<string, 
       throw new InvalidOptionsError(at, text, `a key of 1 to ${MAX_KEY_LENGTH} printable ASCII characters`)
     if (typeof text !== 'string' || text.length > MAX_VALUE_LENGTH)
       throw new InvalidOptionsError(at, text, `a string of at most ${MAX_VALUE_LENGTH} characters`)
+    if (!ATTRIBUTE_VALUE.test(text))
+      throw new InvalidOptionsError(at, text, 'printable ASCII characters, and blanks behind the first one')
   }
   return { ...(value as Record<string, string>) }
 }

@@ -23,6 +23,7 @@ const AWS_KEYS: ReadonlySet<string> = new Set([
   'AWS_INSTANCE_PORT',
 ])
 const KEY = /^[a-zA-Z0-9!-~]+$/
+const VALUE = /^([a-zA-Z0-9!-~][ \ta-zA-Z0-9!-~]*)?[a-zA-Z0-9!-~]?$/
 
 /** @throws AwsError `InvalidInput` */
 export function checkInstance(id: string, attributes: Readonly<Record<string, string>>): void {
@@ -68,6 +69,7 @@ function checkSizes(attributes: Readonly<Record<string, string>>): void {
       throw invalidInput(`attribute key "${key.slice(0, 40)}" must be 1 to ${MAX_KEY} printable characters`)
     if (value.length > MAX_VALUE)
       throw invalidInput(`value of attribute ${key} has ${value.length} characters, at most ${MAX_VALUE}`)
+    if (!VALUE.test(value)) throw invalidInput(`value of attribute ${key} must be printable characters`)
     if (key.startsWith('AWS_') && !AWS_KEYS.has(key))
       throw invalidInput(`attribute ${key}: keys that begin with AWS_ are reserved`)
     if (!AWS_KEYS.has(key)) custom++

@@ -21,6 +21,10 @@ const ANSWERS: Readonly<Record<string, (response: ServerResponse) => void>> = {
   'writeHead with a reason and an object': (response) =>
     response.writeHead(200, 'Fine', { connection: 'keep-alive', 'x-own': 'kept' }).end('done'),
   'writeHead with a reason': (response) => response.writeHead(200, 'Fine').end('done'),
+  'writeHead with headers, and undefined behind them': (response) =>
+    response.writeHead(200, { connection: 'keep-alive', 'x-own': 'kept' } as never, undefined).end('done'),
+  'writeHead with undefined as the reason': (response) =>
+    response.writeHead(200, undefined, { connection: 'keep-alive', 'x-own': 'kept' }).end('done'),
   'writeHead with names and values in turn': (response) =>
     response.writeHead(200, ['connection', 'keep-alive', 'x-own', 'kept']).end('done'),
   'writeHead with pairs': (response) =>
@@ -55,13 +59,20 @@ const ANSWERS: Readonly<Record<string, (response: ServerResponse) => void>> = {
   },
 }
 
+const SENT = new Set([
+  ...['connection', 'x-onehop-draining', 'x-own', 'date', 'content-length', 'transfer-encoding'],
+])
+
 function expectSentAway(head: string, name: string): void {
   const lower = head.toLowerCase()
   expect(lower).toContain('\r\nconnection: close\r\n')
   expect(lower).toContain('\r\nx-onehop-draining: 1\r\n')
   expect(lower).not.toContain('keep-alive')
   expect(lower.match(/\r\nconnection:/g)).toHaveLength(1)
-  if (/own|object|pairs|values/.test(name)) expect(lower).toContain('x-own: kept')
+  // And no header that the handler did not write.
+  const names = Array.from(lower.matchAll(/\r\n([^\r\n:]+):/g), ([, header]) => header)
+  expect(names.filter((header) => !SENT.has(header ?? ''))).toEqual([])
+  if (/own|object|pairs|values|undefined/.test(name)) expect(lower).toContain('x-own: kept')
 }
 
 describe.each(Object.entries(ANSWERS))('HTTP/1.1, %s', (name, answer) => {

@@ -1,15 +1,17 @@
 /** The order in which a task leaves: over real sockets, with short times, within this process. */
-import { once } from 'node:events'
+import { addAbortListener, once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import { createServer as createHttp2Server, connect as connectHttp2 } from 'node:http2'
-import type { Server } from 'node:net'
-import { gracefulShutdown, type ShutdownOptions } from 'onehop/ecs'
+import { createServer as createTlsServer } from 'node:https'
+import { createServer as createTcpServer, type Server, type Socket } from 'node:net'
+import { gracefulShutdown, type ShutdownOptions, type ShutdownReport } from 'onehop/ecs'
 import { InvalidOptionsError } from 'onehop'
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { eventsOf } from '../../../support/events.ts'
 import { leaving, listening, QUICK, Wire } from '../../../support/leaving.ts'
 import { scriptedRegistration } from '../../../support/registrations.ts'
+import * as tls from '../../../support/transports/tls.ts'
 
 const answering = (): Server => createServer((_request, response) => response.end('done'))
 const NO_WINDOW = {}
@@ -129,6 +131,25 @@ describe('requests under way', () => {
     expect(events).toEqual([{ reason: 'begin()', inFlight: 1, cut: ['POST /export'], count: 1 }])
   })
 
+  test('what is cut is named without query and user', async () => {
+    const { shutdown, port } = await leaving(
+      createServer(() => undefined),
+      { finishMs: 50 },
+    )
+    const urls = [
+      '/pay?token=1',
+      'http://user:secret@orders/pay',
+      'HTTP://user@orders/a@b?c',
+      '//me@orders/',
+      '/a//b@c',
+    ]
+    for (const url of urls) (await Wire.open(port)).ask(url)
+    await expect.poll(() => shutdown.inFlight).toBe(urls.length)
+    expect((await shutdown.begin()).cut).toEqual([
+      ...['GET /pay', 'GET http://orders/pay', 'GET HTTP://orders/a@b', 'GET //orders/', 'GET /a//b@c'],
+    ])
+  })
+
   test('one that heeds `cutting` is not cut', async () => {
     const server = createServer()
     const { shutdown, port } = await leaving(server, { finishMs: 100 })
@@ -177,6 +198,25 @@ describe('requests under way', () => {
     expect(wire.text).toContain('nothing new')
   })
 
+  test('a stream that is opened again in the window ends as docs/ecs/shutdown.md has it', async () => {
+    const server = createServer((_request, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      const leaves = addAbortListener(shutdown.draining, () => response.end('event: leave\n\n'))
+      response.on('close', () => leaves[Symbol.dispose]())
+      response.flushHeaders()
+    })
+    const { shutdown, port } = await leaving(server, { ttlMs: 200, propagationMs: 0 })
+    const first = await Wire.open(port)
+    first.ask()
+    await first.until(/event-stream/)
+    const report = shutdown.begin()
+    await first.until(/event: leave/)
+    const again = await Wire.open(port)
+    again.ask()
+    await again.until(/event: leave/)
+    expect(await report).toMatchObject({ cutCount: 0, exitCode: 0 })
+  })
+
   test('idle and silent connections hold nothing back', async () => {
     const { shutdown, port } = await leaving(answering())
     const idle = await Wire.open(port)
@@ -200,6 +240,14 @@ describe('requests under way', () => {
     expect(await shutdown.begin()).toMatchObject({ cutCount: 0 })
     await Promise.all([kept.closed, fresh.closed])
     for (const { text } of [kept, fresh]) expect(text).toMatch(/x-onehop-draining: 1[^]*done/)
+  })
+
+  test('a connection to a TLS server without a handshake holds nothing back', async () => {
+    const { shutdown, port } = await leaving(createTlsServer(tls, (_, response) => response.end()))
+    const silent = await Wire.open(port)
+    await delay(20)
+    expect((await shutdown.begin()).tookMs).toBeLessThan(500)
+    await silent.closed
   })
 
   test('sessions of HTTP/2 finish their streams; an endless one is cut', async () => {
@@ -243,11 +291,66 @@ describe('requests under way', () => {
     await Promise.all(wires.map(({ closed }) => closed))
   })
 
+  test('connections of a server that does not speak HTTP are work: finished, or cut and named', async () => {
+    const { server, shutdown, port } = await leaving(createTcpServer(), { finishMs: 300 })
+    server.on('connection', (socket: Socket) => {
+      socket.write('hello\n')
+      socket.once('data', () => socket.end('bye\n'))
+    })
+    const [asking, silent] = [await Wire.open(port), await Wire.open(port)]
+    await Promise.all([asking.until(/hello/), silent.until(/hello/)])
+    expect(shutdown.inFlight).toBe(2)
+    const report = shutdown.begin()
+    await expect.poll(() => shutdown.phase).toBe('finishing')
+    asking.socket.write('work\n')
+    await asking.until(/bye/)
+    asking.socket.end()
+    expect(await report).toMatchObject({ cut: ['connection'], cutCount: 1, exitCode: 1 })
+    await silent.closed
+  })
+
   test('without a listener for upgrades, Node answers them as ever', async () => {
     const { port } = await leaving(answering())
     const wire = await Wire.open(port)
     wire.ask('/', 'GET', 'upgrade: h2c\r\nconnection: upgrade\r\n')
     expect(await wire.until(/done/)).toContain('200 OK')
+  })
+})
+
+describe.each(['upgrade', 'connect'] as const)('once the last listener for "%s" is gone', (event) => {
+  const closed = (_request: unknown, socket: Socket): unknown => socket.end('HTTP/1.1 101 Bye\r\n\r\n')
+  const ask = (wire: Wire): void =>
+    event === 'upgrade'
+      ? wire.ask('/', 'GET', 'upgrade: h2c\r\nconnection: upgrade, close\r\n')
+      : wire.ask('orders:443', 'CONNECT')
+
+  test.each([
+    ['off', (server: Server) => server.on(event, closed).off(event, closed)],
+    ['removeAllListeners', (server: Server) => server.on(event, closed).removeAllListeners(event)],
+  ])('by %s, Node does as without any', async (_, addAndRemove) => {
+    const { server, port } = await leaving(answering())
+    addAndRemove(server)
+    expect(server.listenerCount(event)).toBe(0)
+    const wire = await Wire.open(port)
+    ask(wire)
+    // Node ends what it cannot hand over, and answers an upgrade as a request.
+    await wire.closed
+    expect(wire.text.includes('done')).toBe(event === 'upgrade')
+  })
+
+  test('by once(), and the one that is added later is followed again', async () => {
+    const { server, shutdown, port } = await leaving(answering())
+    server.once(event, closed)
+    const first = await Wire.open(port)
+    ask(first)
+    expect(await first.until(/Bye/)).toContain('101')
+    expect(server.listenerCount(event)).toBe(0)
+    server.on(event, (_request, socket: Socket) => void socket.write('HTTP/1.1 101 Stay\r\n\r\n'))
+    const second = await Wire.open(port)
+    ask(second)
+    await second.until(/Stay/)
+    await first.closed
+    expect(shutdown.inFlight).toBe(1)
   })
 })
 
@@ -276,6 +379,51 @@ describe('steps', () => {
     const { errors, tookMs } = await shutdown.begin()
     expect(String(errors[0])).toContain('onClose has not ended within 200 ms (closeMs)')
     expect(tookMs).toBeLessThan(1_000)
+  })
+
+  test('onDrain that hangs is given up with the requests under way, and is an error', async () => {
+    const { shutdown } = await leaving(answering(), {
+      ...{ onDrain: () => new Promise(() => undefined), finishMs: 100 },
+    })
+    const { errors, exitCode } = await shutdown.begin()
+    expect(errors.map(String)).toEqual([expect.stringContaining('onDrain has not ended within 1')])
+    expect(exitCode).toBe(1)
+  })
+
+  test('begin() from within the shutdown is the same shutdown', async () => {
+    const seen: string[] = []
+    const again = (step: string): void => {
+      seen.push(step)
+      reports.add(shutdown.begin('again'))
+    }
+    const reports = new Set<Promise<ShutdownReport>>()
+    const shutdown = gracefulShutdown({
+      ...QUICK,
+      servers: { drain: () => again('drain'), close: () => again('close') },
+      onDrain: () => again('onDrain'),
+      onClose: () => again('onClose'),
+    })
+    shutdown.draining.addEventListener('abort', () => again('draining'))
+    reports.add(shutdown.begin('first'))
+    expect(reports.size).toBe(1)
+    expect(await shutdown.begin()).toMatchObject({ reason: 'first', errors: [] })
+    expect(seen).toEqual(['drain', 'draining', 'onDrain', 'close', 'onClose'])
+  })
+
+  test('a registration that throws is an error in the report', async () => {
+    const registration = scriptedRegistration({ ttlMs: 0 })
+    const deregister = (): never => {
+      throw new Error('no such thing')
+    }
+    const { shutdown } = await leaving(answering(), {
+      registration: Object.assign(registration, { deregister }),
+      propagationMs: 0,
+    })
+    const { errors, deregistration } = await shutdown.begin()
+    expect({ errors: errors.map(String), deregistration }).toEqual({
+      errors: ['Error: no such thing'],
+      deregistration: 'failed',
+    })
   })
 
   test('custom servers drain at once and close after the window; one that hangs is cut', async () => {
@@ -339,6 +487,46 @@ describe('several servers', () => {
     await once(server, 'close')
     resolve()
     await report
+  })
+})
+
+describe('the exit', () => {
+  function exits(): unknown[] {
+    const codes: unknown[] = []
+    const exit = vi.spyOn(process, 'exit').mockImplementation((code) => {
+      codes.push(code)
+      return undefined as never
+    })
+    onTestFinished(() => exit.mockRestore())
+    return codes
+  }
+  const EXITING = { ...QUICK, exit: true } as const
+
+  test('of several shutdowns in one process, the last one ends it, with the worst code', async () => {
+    const codes = exits()
+    const slow = gracefulShutdown({ ...EXITING, servers: { close: () => delay(200) } })
+    const failing = gracefulShutdown({
+      ...EXITING,
+      servers: [],
+      onClose: () => Promise.reject(new Error('no close')),
+    })
+    const reports = Promise.all([slow.begin('SIGTERM'), failing.begin('SIGTERM')])
+    await failing.begin()
+    await delay(50)
+    expect(codes).toEqual([])
+    await reports
+    await vi.waitFor(() => expect(codes).toEqual([1]))
+  })
+
+  test('another signal until then does not end the process', async () => {
+    const codes = exits()
+    const before = process.listenerCount('SIGUSR2')
+    const shutdown = gracefulShutdown({ ...EXITING, signals: ['SIGUSR2'], servers: [] })
+    process.emit('SIGUSR2')
+    await shutdown.begin()
+    await vi.waitFor(() => expect(codes).toHaveLength(1))
+    expect(process.listenerCount('SIGUSR2')).toBe(before + 1)
+    shutdown[Symbol.dispose]()
   })
 })
 

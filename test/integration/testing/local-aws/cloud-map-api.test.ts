@@ -238,6 +238,7 @@ describe('errors are raised by the SDK as its own', () => {
     ['a health that is none', 'task-1', { ...IPV4, AWS_INIT_HEALTH_STATUS: 'FINE' }],
     ['a value of 1,025 characters', 'task-1', { ...IPV4, note: 'x'.repeat(1025) }],
     ['a key of 256 characters', 'task-1', { ...IPV4, ['k'.repeat(256)]: 'x' }],
+    ['a value beyond ASCII', 'task-1', { ...IPV4, team: 'Zürich' }],
     ['a reserved key', 'task-1', { ...IPV4, AWS_SOMETHING: 'x' }],
     [
       '31 custom attributes',

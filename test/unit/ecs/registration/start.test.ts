@@ -63,6 +63,14 @@ test('an operation that does not end within operationMs fails the registration',
   expect(message).toContain('did not end within 5000 ms')
 })
 
+test('an operation that could not be looked at says why', async () => {
+  aws.faults.operations = { GetOperation: { answer: 'throttle' } }
+  const registration = start({ operationMs: 5_000 })
+  await aws.clock.advance(10_000)
+  const { message } = await failureOf(registration)
+  expect(message).toMatch(/did not end within 5000 ms \(GetOperation fails: ThrottlingException: .+\)$/)
+})
+
 test('throttling is retried with full jitter and one CreatorRequestId, an event each', async () => {
   aws.faults.operations = { RegisterInstance: { answer: 'throttle', times: 3 } }
   const retried = eventsOf('onehop:registration.retried')

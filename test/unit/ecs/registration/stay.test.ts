@@ -156,6 +156,49 @@ test('health that changes while it is being reported ends as it was set last', a
   expect(aws.account.instances(HOST)[0]?.health).toBe('UNHEALTHY')
 })
 
+test('health that is taken back before it is reported holds no caller back', async () => {
+  const registration = await registered()
+  const all = [false, true].map((healthy) => registration.setHealthy(healthy))
+  await aws.clock.advance(0)
+  await Promise.all(all)
+  expect(registration.state).toBe('registered')
+  expect(aws.of('UpdateInstanceCustomHealthStatus')).toEqual([])
+})
+
+test('health that is taken back while it is being reported: setHealthy() waits for what was set last', async () => {
+  aws.faults.operations = { UpdateInstanceCustomHealthStatus: { delayMs: 1_000 } }
+  const registration = await registered()
+  const down = registration.setHealthy(false)
+  await aws.clock.advance(500)
+  const up = registration.setHealthy(true).then(() => aws.account.instances(HOST)[0]?.health)
+  await aws.clock.advance(5_000)
+  await down
+  expect(await up).toBe('HEALTHY')
+  expect(aws.of('UpdateInstanceCustomHealthStatus').map(({ input }) => input['Status'])).toEqual([
+    ...['UNHEALTHY', 'HEALTHY'],
+  ])
+})
+
+test('health that is taken back before the first registration holds no caller back', async () => {
+  const registration = aws.register({ services: { service, port: 8080 }, random: { next: () => 0.5 } })
+  await aws.clock.advance(100)
+  const all = [false, true].map((healthy) => registration.setHealthy(healthy))
+  await aws.clock.advance(2_000)
+  await Promise.all([registration.registered, ...all])
+  expect(registration.state).toBe('registered')
+})
+
+test('another process of this task that took the id on another port is a conflict, and not fought with', async () => {
+  const registration = await registered()
+  const ipv4 = aws.account.instances(HOST)[0]?.attributes['AWS_INSTANCE_IPV4'] ?? ''
+  aws.account.register(HOST, 'task-1', { ipv4, port: 8081 })
+  await aws.clock.advance(70_000)
+  expect(registration).toMatchObject({ state: 'failed', error: { failure: 'conflict' } })
+  expect(registration.error?.message).toMatch(/port 8081.*give each process an id/)
+  await registration.deregister()
+  expect(aws.account.instances(HOST)).toMatchObject([{ attributes: { AWS_INSTANCE_PORT: '8081' } }])
+})
+
 test('health that Cloud Map does not take is reported again until it does', async () => {
   const registration = await registered({ registerMs: 2_000 })
   aws.faults.operations = { UpdateInstanceCustomHealthStatus: { answer: 'throttle' } }

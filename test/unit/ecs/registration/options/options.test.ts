@@ -48,6 +48,9 @@ test.each<[unknown, RegExp]>([
   [{ services: { ...SERVICE, attributes: { A: 1 } } }, /^services\.attributes\.A: got 1; allowed: a string/],
   [{ services: { ...SERVICE, attributes: { A: 'x'.repeat(1_025) } } }, /at most 1024 characters/],
   [{ services: { ...SERVICE, attributes: { 'a b': 'x' } } }, /printable ASCII/],
+  [{ services: { ...SERVICE, attributes: { team: 'Zürich' } } }, /attributes\.team: .*printable ASCII/],
+  [{ services: { ...SERVICE, attributes: { team: ' a' } } }, /attributes\.team: .*printable ASCII/],
+  [{ services: SERVICE, place: { ...PLACE, zone: 'zürich' } }, /^place\.zone/],
   [
     {
       services: {
