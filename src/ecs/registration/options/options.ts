@@ -39,8 +39,8 @@ export interface ReadinessOptions {
 }
 
 /**
- * Whether the process is ready: not if it returns false, or throws, or a promise of either. The signal aborts when the
- * check has taken too long.
+ * Whether the process is ready: not if it returns false or a failed `Response`, or throws, or a promise of these. The
+ * signal aborts when the check has taken too long.
  */
 export type ReadyFunction = (signal: AbortSignal) => unknown
 

@@ -17,7 +17,11 @@ type Ask = (path: string, signal: AbortSignal) => Promise<number>
 
 export function functionCheck(ready: ReadyFunction): Check {
   return async (signal) => {
-    if ((await ready(signal)) === false) throw new Error('ready() returned false')
+    const result = await ready(signal)
+    if (result === false) throw new Error('ready() returned false')
+    // The response of `fetch`, which resolves with 503 as well.
+    const { ok, status } = Object(result) as Partial<Response>
+    if (ok === false) throw new Error(`ready() returned a response with status ${status}`)
   }
 }
 

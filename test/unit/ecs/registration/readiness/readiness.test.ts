@@ -18,6 +18,20 @@ function start(ready: ReadyFunction, options: object = {}): ServiceRegistration 
   return aws.register({ services: { service, port: 8080 }, random: { next: () => 0 }, ready, ...options })
 }
 
+test('a function that returns the response of fetch is ready with 2xx', async () => {
+  let status = 503
+  const registration = start(() => Promise.resolve(new Response(null, { status })))
+  await aws.clock.advance(3_000)
+  expect(registration.state).toBe('waiting')
+  expect(registration.inspect()).toMatchObject({
+    ready: false,
+    notReady: 'ready() returned a response with status 503',
+  })
+  status = 204
+  await aws.clock.advance(10_000)
+  expect(registration.inspect()).toMatchObject({ ready: true })
+})
+
 test('nothing is asked of Cloud Map before the process is ready', async () => {
   let ready = false
   const registration = start(() => ready)
