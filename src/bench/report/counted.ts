@@ -1,5 +1,5 @@
 /** The part of a recording that counts, and its samples by arm. */
-import { SUCCEEDED, UNDER_WAY, type Recording } from '../load/recording.ts'
+import { SUCCEEDED, type Recording } from '../load/recording.ts'
 import type { ArmSamples } from '../statistics/bootstrap.ts'
 import { percentileOf } from '../statistics/percentiles.ts'
 import { warmUpOf } from '../statistics/warm-up.ts'
@@ -29,8 +29,7 @@ export function countedPart(recording: Recording, warmUpMs: number, durationMs: 
   const calls: number[] = []
   for (let call = 0; call < count; call++) {
     const due = dueMs[call] ?? 0
-    // Those that an interruption cut have no end.
-    if (due >= cutMs && due < endMs && recording.outcome[call] !== UNDER_WAY) calls.push(call)
+    if (due >= cutMs && due < endMs) calls.push(call)
   }
   return { cutMs, endMs, blocks, hasSettled, calls: Uint32Array.from(calls) }
 }

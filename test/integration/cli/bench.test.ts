@@ -131,6 +131,17 @@ test('Ctrl-C prints what there is', async () => {
   expect(stdout).toContain('Latency in ms')
 })
 
+test('Ctrl-C ends it at once while a first call has no answer', async () => {
+  const called = Promise.withResolvers<void>()
+  await using silent = await startBenchWorld(() => called.resolve())
+  const cli = startCli([...silent.args, '--timeout', '20000'], silent.env)
+  await called.promise
+  const begun = performance.now()
+  cli.kill('SIGINT')
+  expect(await cli.outcome).toEqual({ code: 130, stdout: '', stderr: '' })
+  expect(performance.now() - begun).toBeLessThan(10_000)
+})
+
 test('a default arm that cannot be called is left out, one that was asked for ends the run', async () => {
   const env = { ...world.env, AWS_ENDPOINT_URL_SERVICEDISCOVERY: 'http://127.0.0.1:1' }
   const left = await runCli([...world.args, ...SHORTEST, '--json'], env)
