@@ -1,4 +1,4 @@
-import { WAYS, type Way } from '../../bench/arms/arm.ts'
+import { isDirect, WAYS, type Way } from '../../bench/arms/arm.ts'
 import type { BenchSettings } from '../../bench/settings.ts'
 import { callOptions, caOf, discoveryOptions, fallbackOf } from '../options/client-flags.ts'
 import { UsageError, type Arguments, type Values } from '../options/option.ts'
@@ -19,6 +19,7 @@ export function settingsOf(args: Arguments<BenchOptions>): BenchSettings {
     throw new UsageError(
       `--control: got "${control}", which is not an arm of this run; allowed: ${ways.join(', ')}, none`,
     )
+  checkAssertions(options, ways, control)
   return {
     url,
     fallback,
@@ -97,6 +98,21 @@ function waysOf({ arms }: BenchOptions, fallback: URL | undefined): readonly Way
     throw new UsageError('--arms: fallback needs the URL of the load balancer; give --fallback')
   if (new Set(arms).size < arms.length) throw new UsageError('--arms: an arm is given twice')
   return arms.length > 0 ? arms : WAYS.filter((way) => way !== 'fallback' || fallback !== undefined)
+}
+
+/** Before the run: an arm that does not take part would be noticed after minutes. */
+function checkAssertions({ assert }: BenchOptions, ways: readonly Way[], control: Way | undefined): void {
+  const known = [
+    ...ways,
+    ...(ways.some(isDirect) ? ['direct'] : []),
+    ...(control === undefined ? [] : ['control']),
+  ]
+  for (const { text, arms } of assert)
+    for (const arm of arms)
+      if (!known.includes(arm))
+        throw new UsageError(
+          `--assert: "${text}" asks for ${arm}, which is not an arm of this run; allowed: ${known.join(', ')}`,
+        )
 }
 
 /** The API takes permissions. Without a load balancer, undici needs a name that the system knows. */

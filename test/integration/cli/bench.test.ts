@@ -212,6 +212,11 @@ test.for([
   [['http://orders.shop.local', '--duration', '90'], 'a time with a unit (ms, s, m, h), e.g. 90s'],
   [['http://orders.shop.local', '--fallback', 'http://alb/path'], 'the path is that of the URL'],
   [['http://orders.shop.local', '--assert', 'p98(direct) < 1'], 'expected a number, p50, p90'],
+  [['http://orders.shop.local', '--assert', 'p99(fallback) < 1s'], 'asks for fallback, which is not an arm'],
+  [
+    ['http://orders.shop.local', '--arms', 'undici', '--assert', 'p99(direct) < 1s'],
+    'allowed: undici, control',
+  ],
   [['http://orders.shop.local', '--header', 'hunter2'], '--header: allowed: NAME:VALUE'],
   [['http://orders.shop.local', '--remote-share', '2'], 'a number from 0 to 1'],
 ] as const)('%j is refused: exit code 2', async ([args, message]) => {

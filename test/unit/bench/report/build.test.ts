@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import type { BenchReport, Difference } from '../../../../src/bench/report/report.ts'
+import { failsMore } from '../../../../src/bench/report/lost-calls.ts'
 import { madeUpReport } from '../../../support/bench-run.ts'
 
 /** A shorter run: 10,000 calls to five arms. */
@@ -61,6 +62,22 @@ test('failures are counted by kind, have no latency, and end the verdicts of the
     kind: 'cannot-tell',
     reason: 'too-many-failures',
   })
+})
+
+test('calls that failed are in the result, whatever percentiles can be told', async () => {
+  const settings = { ...SHORT, durationMs: 12_000 }
+  const report = await madeUpReport({ settings, failure: 'status 503', failedShare: 0.2 })
+  expect(report.conclusions.join('\n')).toMatch(/Of the calls of direct \(DNS\), \d+ % failed \(status 503\)/)
+  // A longer run would not help.
+  expect(differenceOf(report, 'dns - fallback', 0.999)?.verdict).toEqual({
+    kind: 'cannot-tell',
+    reason: 'too-many-failures',
+  })
+  const [direct, ...others] = report.arms
+  if (direct === undefined) throw new Error('there are no arms')
+  expect(failsMore([direct, ...others])).toEqual([])
+  const few = others.map((arm) => ({ ...arm, failures: [{ kind: 'status 503', calls: 1 }] }))
+  expect(failsMore([direct, ...few])[0]).toMatch(/^\d+ % of the calls of direct \(DNS\) failed, and 0\.\d+ %/)
 })
 
 test('the warm-up and what the rule cuts do not count; the rest adds up', async () => {
