@@ -12,6 +12,7 @@ import {
   type DiscoveryFlags,
 } from '../options/client-flags.ts'
 import { flag, list, number, oneOf, text, UsageError, type Option } from '../options/option.ts'
+import { methodOf, withoutHeaderValue } from '../options/request-parts.ts'
 import { milliseconds } from './duration.ts'
 
 const WAYS: readonly Way[] = ['dns', 'api', 'fallback', 'undici']
@@ -122,9 +123,13 @@ const run: RunFlags = {
 }
 
 const request: RequestFlags = {
-  method: text({ value: 'METHOD', default: 'GET', check: checkMethod, description: '[GET]' }),
-  header: list({ value: 'NAME:VALUE', description: 'a request header; its value is not in the report' }),
-  body: text({ value: 'TEXT', default: undefined, description: 'the request body [none]' }),
+  method: text({ value: 'METHOD', default: 'GET', check: methodOf, description: '[GET]' }),
+  header: list({
+    value: 'NAME:VALUE',
+    shown: withoutHeaderValue,
+    description: 'a request header; its value is not in the report',
+  }),
+  body: text({ value: 'TEXT', default: undefined, shown: () => '…', description: 'the request body [none]' }),
   insecure: flag({ description: 'do not verify certificates' }),
   h2: flag({ description: 'HTTP/2 where the other side offers it' }),
 }
@@ -208,9 +213,4 @@ function amount<Default extends number | undefined>(
 function price(name: keyof Prices, description: string): Option<number> {
   const dollars = DEFAULT_PRICES[name]
   return amount('DOLLARS', dollars, `${description} [${dollars}, as of ${PRICES_AS_OF}]`)
-}
-
-function checkMethod(given: string): string {
-  if (!/^[A-Za-z]+$/.test(given)) throw new UsageError('a method, e.g. GET or POST')
-  return given.toUpperCase()
 }

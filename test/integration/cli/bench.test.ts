@@ -185,22 +185,25 @@ test('values of headers, of the body and of the query are in no output', async (
     'POST',
     '--header',
     "authorization: Bearer hun'ter2",
+    // The body begins with it.
+    '--header',
+    'x-tenant: p',
     '--body',
-    'password=hunter2',
+    'x-tenant: password=hunter2',
   ]
   const { code, stdout, stderr } = await runCli([...args, ...secrets, '--html', page], world.env)
   expect(code).toBe(0)
   const outputs = stdout + stderr + (await readFile(page, 'utf8'))
   expect(outputs).not.toContain('hunter2')
   expect(outputs).not.toContain('ter2')
-  expect(stdout).toContain("--header 'authorization:…' --body …")
+  expect(stdout).toContain('--header authorization:… --header x-tenant:… --body …')
   const seen = balancer.seen.findLast(({ method }) => method === 'POST')
   expect(seen?.headers['authorization']).toBe("Bearer hun'ter2")
-  expect(seen?.body).toBe('password=hunter2')
+  expect(seen?.body).toBe('x-tenant: password=hunter2')
 })
 
 test.for([
-  [['orders.shop.local'], 'URL: allowed: an http or https URL'],
+  [['orders.shop.local'], 'URL: got "orders.shop.local"; allowed: an http or https URL'],
   [['http://user:pass@orders.shop.local'], 'a user and a password are not sent'],
   [
     ['http://orders.shop.local', '--arms', 'dns,alb'],
@@ -210,7 +213,10 @@ test.for([
   [['http://orders.shop.local', '--arms', 'fallback'], 'give --fallback'],
   [['http://orders.shop.local', '--baseline', 'fallback'], 'allowed: dns, api, undici'],
   [['http://orders.shop.local', '--duration', '90'], 'a time with a unit (ms, s, m, h), e.g. 90s'],
-  [['http://orders.shop.local', '--fallback', 'http://alb/path'], 'the path is that of the URL'],
+  [
+    ['http://orders.shop.local', '--fallback', 'http://u:hunter2@alb'],
+    'an http or https URL of scheme, host and port',
+  ],
   [['http://orders.shop.local', '--assert', 'p98(direct) < 1'], 'expected a number, p50, p90'],
   [['http://orders.shop.local', '--assert', 'p99(fallback) < 1s'], 'asks for fallback, which is not an arm'],
   [

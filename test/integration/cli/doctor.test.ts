@@ -441,6 +441,10 @@ test('in a terminal: a progress bar that goes away, and colours', async () => {
 test.each([
   [['10.0.1.7'], 'HOST: got "10.0.1.7"; allowed: the name of a service'],
   [['http://user:pw@orders.shop.local'], 'HOST: got "http://***@orders.shop.local"'],
+  [
+    ['--fallback', 'http://', HOST],
+    '--fallback: got "http://"; allowed: an http or https URL of scheme, host',
+  ],
   [[], 'HOST is missing'],
   [['--timeout', 'soon', HOST], '--timeout: got "soon"; allowed: an integer from 1 to 600000'],
 ])('wrong usage: %j', async (args, message) => {
