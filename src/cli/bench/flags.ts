@@ -149,22 +149,30 @@ const output: OutputFlags = {
 }
 
 const cost: CostFlags = {
-  'calls-per-second': amount('CALLS', undefined, 'your calls a second, for the cost [the rate]'),
+  'calls-per-second': amount('CALLS', undefined, 'your calls a second, for the cost [the rate]', 1e9),
   callers: number({
     value: 'N',
     default: 10,
     min: 1,
+    max: 1e6,
     description: 'your processes that call the service [10]',
   }),
-  'alb-rules': number({ value: 'N', default: 1, min: 0, description: "rules of the ALB's listener [1]" }),
+  'alb-rules': number({
+    value: 'N',
+    default: 1,
+    min: 0,
+    max: 1_000,
+    description: "rules of the ALB's listener [1]",
+  }),
   'cloud-map-calls': amount(
     'N',
     CLOUD_MAP_CALLS_PER_MINUTE,
     `requests to Cloud Map a minute and process [${CLOUD_MAP_CALLS_PER_MINUTE}]`,
+    1e6,
   ),
-  'bytes-per-call': amount('BYTES', undefined, 'on the wire, both ways [as measured]'),
+  'bytes-per-call': amount('BYTES', undefined, 'on the wire, both ways [as measured]', 1e12),
   'remote-share': amount('SHARE', undefined, 'direct calls to other zones, 0 to 1 [as measured]', 1),
-  'connections-per-call': amount('N', undefined, 'new connections to the balancer [as measured]'),
+  'connections-per-call': amount('N', undefined, 'new connections to the balancer [as measured]', 1_000),
   'price-alb': price('albHour', 'an hour of an ALB'),
   'price-lcu': price('lcuHour', 'an hour of an LCU'),
   'price-nlb': price('nlbHour', 'an hour of an NLB'),
@@ -205,12 +213,12 @@ function amount<Default extends number | undefined>(
   value: string,
   otherwise: Default,
   description: string,
-  max: number = Number.POSITIVE_INFINITY,
+  max: number,
 ): Option<number | Default> {
   return number({ value, default: otherwise, min: 0, max, integer: false, description })
 }
 
 function price(name: keyof Prices, description: string): Option<number> {
   const dollars = DEFAULT_PRICES[name]
-  return amount('DOLLARS', dollars, `${description} [${dollars}, as of ${PRICES_AS_OF}]`)
+  return amount('DOLLARS', dollars, `${description} [${dollars}, as of ${PRICES_AS_OF}]`, 1e6)
 }

@@ -19,6 +19,7 @@ export function settingsOf({ options, operands, line }: Arguments<BenchOptions>)
       `--control: got "${control}", which is not an arm of this run; allowed: ${ways.join(', ')}, none`,
     )
   checkAssertions(options, ways, control)
+  checkCalls(options)
   return {
     url,
     fallback,
@@ -95,6 +96,17 @@ function checkAssertions({ assert }: BenchOptions, ways: readonly Way[], control
         throw new UsageError(
           `--assert: "${text}" asks for ${arm}, which is not an arm of this run; allowed: ${known.join(', ')}`,
         )
+}
+
+/** Each call is kept, with its times: about 100 bytes, and seconds of statistics for each million. */
+const MAX_CALLS = 5_000_000
+
+function checkCalls(options: BenchOptions): void {
+  const calls = (options.rate * (options.duration + options['warm-up'])) / 1_000
+  if (calls > MAX_CALLS)
+    throw new UsageError(
+      `--rate and --duration: together ${calls.toLocaleString('en')} calls; allowed: at most ${MAX_CALLS.toLocaleString('en')}`,
+    )
 }
 
 /** The API takes permissions. Without a load balancer, undici needs a name that the system knows. */

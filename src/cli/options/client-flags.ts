@@ -160,8 +160,8 @@ export function fallbackOf(host: string, given: readonly string[]): URL | undefi
   return undefined
 }
 
-function fallbackUrl(text: string, entry: string): URL {
-  const url = /^https?:\/\//.test(text) ? URL.parse(text) : null
+function fallbackUrl(written: string, entry: string): URL {
+  const url = /^https?:\/\//.test(written) ? URL.parse(written) : null
   // The path is that of each call.
   if (url === null || url.href !== `${url.origin}/`)
     throw wrongValue('--fallback', entry, 'an http or https URL of scheme, host and port, or HOST=URL')

@@ -224,6 +224,13 @@ test.for([
     'allowed: undici, control',
   ],
   [['http://orders.shop.local', '--header', 'hunter2'], '--header: allowed: NAME:VALUE'],
+  [
+    ['http://orders.shop.local', '--rate', '20000', '--duration', '24h'],
+    '--rate and --duration: together 1,728,100,000 calls; allowed: at most 5,000,000',
+  ],
+  // Sums of infinity would be null in the JSON.
+  [['http://orders.shop.local', '--calls-per-second', '1e308'], 'a number from 0 to 1000000000'],
+  [['http://orders.shop.local', '--price-alb', '1e30'], 'a number from 0 to 1000000'],
   [['http://orders.shop.local', '--remote-share', '2'], 'a number from 0 to 1'],
 ] as const)('%j is refused: exit code 2', async ([args, message]) => {
   const { code, stdout, stderr } = await runCli(['bench', ...args], world.env)

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { BenchReport, Difference } from '../../../../src/bench/report/report.ts'
 import { failsMore } from '../../../../src/bench/report/lost-calls.ts'
-import { madeUpReport } from '../../../support/bench-run.ts'
+import { madeUpReport, madeUpSettings } from '../../../support/bench-run.ts'
 
 /** A shorter run: 10,000 calls to five arms. */
 const SHORT = { perSecond: 500, durationMs: 20_000, warmUpMs: 2_000 }
@@ -78,6 +78,15 @@ test('calls that failed are in the result, whatever percentiles can be told', as
   expect(failsMore([direct, ...others])).toEqual([])
   const few = others.map((arm) => ({ ...arm, failures: [{ kind: 'status 503', calls: 1 }] }))
   expect(failsMore([direct, ...few])[0]).toMatch(/^\d+ % of the calls of direct \(DNS\) failed, and 0\.\d+ %/)
+})
+
+test('without requests to Cloud Map there is no number of processes that cost as much as an ALB', async () => {
+  const { volume } = madeUpSettings()
+  const report = await madeUpReport({
+    settings: { ...SHORT, volume: { ...volume, cloudMapCallsPerMinute: 0 } },
+  })
+  const about = report.worse.filter((line) => line.startsWith('Discovery by the API'))
+  expect(about).toEqual(['Discovery by the API costs $0.00 a month for each process and service.'])
 })
 
 test('the warm-up and what the rule cuts do not count; the rest adds up', async () => {
