@@ -117,6 +117,10 @@ export function limitsOf(findings: Findings): string[] {
   if (wasInterrupted) limits.push(`The run was interrupted after ${duration(counted.endMs)}.`)
   if (!counted.hasSettled)
     limits.push('Latencies were still changing in the second half: a longer run may say something else.')
+  if (counted.lostInCut > 0)
+    limits.push(
+      `${count(counted.lostInCut)} calls failed or were not sent in the ${duration(counted.cutMs - settings.warmUpMs)} that the rule for the warm-up cut. They are in none of the numbers.`,
+    )
   const missing = comparisons[0]?.percentiles.find(({ differenceMs }) => differenceMs === null)
   if (missing !== undefined) {
     const neededMs = ((samplesFor(missing.share) * arms.length) / settings.perSecond) * 1_000

@@ -89,6 +89,19 @@ test('without requests to Cloud Map there is no number of processes that cost as
   expect(about).toEqual(['Discovery by the API costs $0.00 a month for each process and service.'])
 })
 
+test('failures in what is cut as warm-up are in none of the numbers, and are said', async () => {
+  const report = await madeUpReport({
+    settings: SHORT,
+    failure: 'timeout',
+    failedShare: 0.1,
+    failsUntilMs: 7_000,
+  })
+  expect(report.load.cutMs).toBeGreaterThanOrEqual(7_000)
+  expect(report.arms.flatMap(({ failures }) => failures)).toEqual([])
+  // A tenth of 500 calls a second, in five seconds behind --warm-up.
+  expect(report.limits.join('\n')).toMatch(/^2\d\d calls failed or were not sent in the \d s that the rule/m)
+})
+
 test('the warm-up and what the rule cuts do not count; the rest adds up', async () => {
   const report = await madeUpReport({ settings: SHORT })
   const { load, arms } = report
