@@ -80,7 +80,7 @@ async function callableArms(
       signal.throwIfAborted()
       const arm = makeArm(way, settings, clock)
       arms.push(arm)
-      const failure = await firstFailure(arm, clock, timeoutMs)
+      const failure = await firstFailure(arm, clock, timeoutMs, signal)
       if (failure === undefined) continue
       if (!optional.has(way)) throw new BenchError(`the arm ${way} cannot be called: ${failure}`)
       note(`The arm ${way} is left out: ${failure}.`)
@@ -90,7 +90,7 @@ async function callableArms(
     if (control !== undefined && arms.some((arm) => arm.way === control)) {
       const copy = makeArm(control, settings, clock, 'control')
       arms.push(copy)
-      const failure = await firstFailure(copy, clock, timeoutMs)
+      const failure = await firstFailure(copy, clock, timeoutMs, signal)
       if (failure !== undefined) throw new BenchError(`the control cannot be called: ${failure}`)
     }
   } catch (error) {
@@ -101,11 +101,16 @@ async function callableArms(
 }
 
 /** @returns undefined if one of a few calls succeeds */
-async function firstFailure(arm: Arm, clock: Clock, timeoutMs: number): Promise<string | undefined> {
+async function firstFailure(
+  arm: Arm,
+  clock: Clock,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<string | undefined> {
   let failure: string | undefined
   for (let attempt = 0; attempt < TRIES; attempt++) {
-    if (attempt > 0) await sleep(clock, BETWEEN_TRIES_MS)
-    const call = await sendOnce(arm.target, clock, timeoutMs)
+    if (attempt > 0) await sleep(clock, BETWEEN_TRIES_MS, signal)
+    const call = await sendOnce(arm.target, clock, timeoutMs, signal)
     const wrong = call.failure ?? detourOf(arm)
     if (wrong === undefined) return undefined
     failure ??= wrong
@@ -137,7 +142,11 @@ async function measureSetUp(
     for (const [way, results] of setUp) {
       if (signal.aborted) return setUp
       onPhase({ name: 'connections', done: turn / setUpTries, leftMs: undefined })
-      await trySetUp(way, settings, clock, timeoutMs, turn, results)
+      try {
+        await trySetUp(way, settings, clock, timeoutMs, turn, results, signal)
+      } catch (error) {
+        if (!signal.aborted) throw error
+      }
     }
   return setUp
 }

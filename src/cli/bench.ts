@@ -1,8 +1,9 @@
 import { benchFlags } from './bench/flags.ts'
 import { define, type Command } from './command.ts'
+import { withoutQuery } from './options/request-parts.ts'
 
 const bench: Command = define({
-  operands: { name: 'URL', min: 1, max: 1 },
+  operands: { name: 'URL', min: 1, max: 1, shown: withoutQuery },
   description: [
     'Calls the service directly and through its load balancer, in random order and on a schedule, and reports the difference',
     'in ms with intervals, and in dollars. A second copy of one arm shows whether the method works here. docs/bench.md',

@@ -1,6 +1,7 @@
 import { define, type Command } from './command.ts'
 import { callFlags, discoveryFlags, json } from './options/client-flags.ts'
 import { flag, list, number, text } from './options/option.ts'
+import { methodOf } from './options/request-parts.ts'
 
 const call: Command = define({
   operands: { name: 'URL', min: 1, max: 1 },
@@ -12,6 +13,7 @@ Exits with 1 if a call fails or is answered with 5xx.`,
       value: 'METHOD',
       short: 'X',
       default: undefined,
+      check: methodOf,
       description: 'the method [GET; with --data POST]',
     }),
     header: list({ value: 'HEADER', short: 'H', description: "a header, 'name: value'; may be repeated" }),

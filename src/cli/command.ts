@@ -16,6 +16,8 @@ export interface Operands {
   readonly min: number
   /** At most so many; `Infinity`: any number. */
   readonly max: number
+  /** How reports show one that may hold a secret [as it is] */
+  readonly shown?: (given: string) => string
 }
 
 /** A line of the help, e.g. `onehop call -n 10 http://orders.shop.local/`, and what it does. */

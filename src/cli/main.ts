@@ -27,17 +27,19 @@ for (const [signal, code] of Object.entries(SIGNALS)) {
     ended.abort(new Error(`interrupted by ${signal}`))
   })
 }
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error
-  ended.abort(PIPE_CLOSED)
-})
+// Its reader has gone, or its disk is full: in both cases nothing more can be written.
+process.stdout.on('error', () => ended.abort(PIPE_CLOSED))
 // The reader of the notes has gone; that of the results may be there.
 process.stderr.on('error', () => undefined)
 
 const io = ioOver(process.stdout, process.stderr, process.env, ended.signal, styleText)
 const code = await main(process.argv.slice(2))
 // A resource that a command could not close in time must not keep the process alive.
-process.stdout.write('', () => process.exit(signalCode ?? code))
+process.stdout.write('', (error?: NodeJS.ErrnoException | null) => {
+  const isLost = error != null && error.code !== 'EPIPE'
+  if (isLost) io.note(`onehop: the results could not be written: ${error.message}`)
+  process.exit(signalCode ?? (isLost ? 1 : code))
+})
 
 async function main([name, ...args]: readonly string[]): Promise<number> {
   if (name === undefined) return help(io.err, 2)

@@ -23,6 +23,8 @@ export interface MadeUpRun {
   readonly failure?: string
   /** [0.001] */
   readonly failedShare?: number
+  /** Until when calls fail, and are slow, in ms since the start [to the end, and not slower]. */
+  readonly failsUntilMs?: number
   readonly latenessMs?: number
   readonly wasInterrupted?: boolean
 }
@@ -97,13 +99,17 @@ export async function madeUpReport(made: MadeUpRun = {}): Promise<BenchReport> {
       drift = 0.7 * drift + 0.1 * normal(random)
     }
     const arm = recording.arm[call] ?? 0
-    const cold = second < 2 ? 2 : 1
+    const cold = second < 2 || due < (made.failsUntilMs ?? 0) ? 2 : 1
     const slow = random.next() < 0.02 ? 4 : 1
     const sent = due + (made.latenessMs ?? 0.02) * random.next()
     recording.sentMs[call] = sent
     recording.endMs[call] = sent + (medians[arm] ?? 1) * cold * slow * Math.exp(drift + 0.3 * normal(random))
     recording.outcome[call] = random.next() < 0.000_05 ? NOT_SENT : SUCCEEDED
-    if (made.failure !== undefined && random.next() < (made.failedShare ?? 0.001))
+    if (
+      made.failure !== undefined &&
+      due < (made.failsUntilMs ?? Number.POSITIVE_INFINITY) &&
+      random.next() < (made.failedShare ?? 0.001)
+    )
       recording.setFailure(call, made.failure)
     recording.attempts[call] = recording.outcome[call] === NOT_SENT ? 0 : 1
     const isTask = arm !== 2 && arm !== 3

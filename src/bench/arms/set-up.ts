@@ -46,7 +46,11 @@ export function newSetUp(): SetUp {
   }
 }
 
-/** One try: a client and connections that are thrown away. */
+/**
+ * One try: a client and connections that are thrown away.
+ * @param signal cancels it
+ * @throws the signal's reason
+ */
 export async function trySetUp(
   way: Way,
   options: ArmOptions,
@@ -54,11 +58,12 @@ export async function trySetUp(
   timeoutMs: number,
   turn: number,
   results: SetUp,
+  signal: AbortSignal,
 ): Promise<void> {
   const arm = makeArm(way, options, clock)
   try {
-    const cold = await sendOnce(arm.target, clock, timeoutMs)
-    const warm = await sendOnce(arm.target, clock, timeoutMs)
+    const cold = await sendOnce(arm.target, clock, timeoutMs, signal)
+    const warm = await sendOnce(arm.target, clock, timeoutMs, signal)
     if (cold.failure !== undefined || warm.failure !== undefined) results.failed++
     else {
       results.coldCallMs.push(cold.ms)
@@ -69,12 +74,13 @@ export async function trySetUp(
   }
   try {
     const late = (): Error => new Error('the set-up takes too long')
-    await inTime({ clock, limitMs: timeoutMs, late }, async (signal) => {
+    await inTime({ clock, limitMs: timeoutMs, signal, late }, async (own) => {
       const places = await lookUp(way, options, clock, results)
       const place = places[turn % places.length]
-      if (place !== undefined) await connectTo(place, way, options, clock, signal, results)
+      if (place !== undefined) await connectTo(place, way, options, clock, own, results)
     })
   } catch {
+    signal.throwIfAborted()
     // Counted; the load shows the kinds of errors.
     results.failed++
   }

@@ -1,4 +1,6 @@
 import type { ArmReport, AssertionResult } from '../report/report.ts'
+import { hidesTail } from '../statistics/verdict.ts'
+import { lostShare } from '../report/lost-calls.ts'
 import { digits, ms } from '../report/numbers.ts'
 import type { Assertion, Expression } from './parse.ts'
 
@@ -60,7 +62,7 @@ function calculate(left: number, operator: string, right: number): number {
   return operator === '*' ? left * right : left / right
 }
 
-/** @returns null for an arm that did not take part, or too few samples */
+/** @returns null for an arm that did not take part, too few samples, or too many calls without a latency */
 function measured(
   { measure, arm }: Extract<Expression, { readonly kind: 'measure' }>,
   arms: readonly ArmReport[],
@@ -72,10 +74,12 @@ function measured(
   if (report === undefined) return null
   switch (measure.kind) {
     case 'max':
-      return report.maxMs
+      // A call without a latency may have been the slowest.
+      return report.succeeded < report.calls ? null : report.maxMs
     case 'errors':
       return report.calls === 0 ? null : (report.calls - report.succeeded) / report.calls
     case 'percentile':
+      if (hidesTail(lostShare(report), measure.share)) return null
       return report.latency.find(({ share }) => share === measure.share)?.ms ?? null
   }
 }

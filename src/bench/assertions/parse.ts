@@ -25,6 +25,8 @@ export interface Assertion {
   readonly left: Expression
   readonly comparator: Comparator
   readonly right: Expression
+  /** That it asks something of, e.g. `direct` and `fallback`. */
+  readonly arms: ReadonlySet<string>
 }
 
 /** An assertion that cannot be read: the message shows where. Not an error of the library, which the help must not load. */
@@ -54,10 +56,11 @@ export function parseAssertion(text: string): Assertion {
   const comparator = parser.comparator()
   const right = parser.sum()
   parser.end()
-  return { text, left, comparator, right }
+  return { text, left, comparator, right, arms: parser.arms }
 }
 
 class Parser {
+  readonly arms: Set<string> = new Set()
   readonly #text: string
   readonly #tokens: readonly Token[]
   #next = 0
@@ -127,6 +130,7 @@ class Parser {
     if (!ARMS.includes(arm)) throw this.#wrong(`expected an arm: ${ARMS.join(', ')}`)
     this.#next++
     this.#expect(')')
+    this.arms.add(arm)
     return { kind: 'measure', measure, arm, text: `${name}(${arm})` }
   }
 

@@ -129,7 +129,7 @@ export class OpenLoop implements CallEnd {
       const { timeoutMs, signal } = this.#options
       const limit = this.now() - timeoutMs
       for (const call of this.#inFlight) {
-        if (signal.aborted) call.interrupt()
+        if (signal.aborted) call.giveUp('interrupted')
         else if (call.sentMs <= limit) call.giveUp('timeout')
         else break
       }
@@ -145,12 +145,21 @@ export interface SingleCall {
   readonly failure: string | undefined
 }
 
-/** Sends one call, as the load will. */
-export async function sendOnce(target: Target, clock: Clock, timeoutMs: number): Promise<SingleCall> {
+/**
+ * Sends one call, as the load will.
+ * @param signal cancels it
+ * @throws the signal's reason
+ */
+export async function sendOnce(
+  target: Target,
+  clock: Clock,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<SingleCall> {
   const schedule: Schedule = { dueMs: new Float64Array(1), arm: new Uint8Array(1), durationMs: 0 }
-  const { signal } = new AbortController()
   const loop = new OpenLoop({ targets: [target], schedule, maxInFlight: 1, timeoutMs, clock, signal })
   await loop.run()
+  signal.throwIfAborted()
   const { recording, lastError } = loop
   const kind = recording.failureOf(0)
   return {

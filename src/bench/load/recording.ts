@@ -1,7 +1,6 @@
 import type { Schedule } from './schedule.ts'
 
-/** How a call ended; from `FIRST_FAILURE` on, the index of a kind of failure is added. */
-export const UNDER_WAY = 0
+/** How a call ended; 0 while it is under way. From `FIRST_FAILURE` on, the index of a kind of failure is added. */
 export const SUCCEEDED = 1
 /** The cap of calls in flight was reached when it was due. */
 export const NOT_SENT = 2

@@ -61,13 +61,6 @@ export class CallHandler implements Dispatcher.DispatchHandler {
     this.#controller?.abort(new Error(kind))
   }
 
-  /** Ends a call that is under way and counts as neither. */
-  interrupt(): void {
-    this.#isOver = true
-    this.#owner.ended(this)
-    this.#controller?.abort(new Error('the run was interrupted'))
-  }
-
   #end(failure: string | undefined, error?: Error): void {
     if (this.#isOver) return
     this.#isOver = true

@@ -2,6 +2,7 @@ import type { ArmName } from '../arms/arm.ts'
 import type { Resampled } from '../statistics/bootstrap.ts'
 import { hasEnoughSamples, PERCENTILES, samplesFor } from '../statistics/percentiles.ts'
 import { verdictOf, type Reason, type Verdict } from '../statistics/verdict.ts'
+import { lostShare } from './lost-calls.ts'
 import { count, ms, percent, range } from './numbers.ts'
 import type { ArmReport, Comparison, Difference, Lateness } from './report.ts'
 
@@ -44,7 +45,7 @@ function comparison(
     const interval = hasEnough ? latency.difference(at(arm), at(baseline), share) : undefined
     const difference = latency.percentile(at(arm), share) - latency.percentile(at(baseline), share)
     const latenessMs = lateness.percentiles.find((late) => late.share === share)?.ms ?? 0
-    const failedShare = Math.max(failed(arm), failed(baseline))
+    const failedShare = Math.max(...[arm, baseline, control].map((one) => (one ? lostShare(one) : 0)))
     const verdict = verdictOf({
       share,
       hasEnoughSamples: hasEnough,
@@ -67,11 +68,6 @@ function comparison(
     }
   })
   return { arm: arm.name, baseline: baseline.name, isControl: arm.name === 'control', percentiles }
-}
-
-/** A call of a direct arm that fell back has the latency of the load balancer: it counts as one that has none. */
-function failed({ calls, succeeded, fallbacks }: ArmReport): number {
-  return calls === 0 ? 0 : (calls - succeeded + fallbacks) / calls
 }
 
 interface Facts {

@@ -5,6 +5,7 @@ import { CLOUD_MAP_CALLS_PER_MINUTE } from '../cost/cost.ts'
 import type { BenchSettings } from '../settings.ts'
 import { percentileName, samplesFor } from '../statistics/percentiles.ts'
 import type { Counted } from './counted.ts'
+import { failsMore, lostCalls } from './lost-calls.ts'
 import { count, dollars, duration, ms, percent } from './numbers.ts'
 import type { ArmReport, Comparison, Lateness, SetUpReport } from './report.ts'
 
@@ -33,7 +34,7 @@ export function conclusionsOf({ arms, comparisons, cost }: Findings): string[] {
       : `${capital(label(arm))} against ${label(baseline)}`
     return `${pair}: ${parts.join('; ')}.`
   })
-  return [...latency, costSentence(cost)]
+  return [...latency, ...lostCalls(arms), costSentence(cost)]
 }
 
 function costSentence(cost: Cost): string {
@@ -80,10 +81,14 @@ export function worseOf({ arms, comparisons, cost, setUp, settings }: Findings):
   const processMonth =
     (settings.volume.cloudMapCallsPerMinute * 60 * HOURS_PER_MONTH * prices.cloudMapMillion) / 1e6
   const asMany = Math.ceil((prices.albHour * HOURS_PER_MONTH) / processMonth)
+  const comparedWithAlb = Number.isFinite(asMany)
+    ? `: ${count(asMany)} of them cost as much as an idle ALB`
+    : ''
   worse.push(
+    ...failsMore(arms),
     ...costlierThanBalancer(cost),
     crossingOf(cost),
-    `Discovery by the API costs ${dollars(processMonth)} a month for each process and service: ${count(asMany)} of them cost as much as an idle ALB.`,
+    `Discovery by the API costs ${dollars(processMonth)} a month for each process and service${comparedWithAlb}.`,
     'A load balancer also ends TLS, authenticates, filters and logs. The direct path does none of that.',
   )
   return worse
@@ -112,6 +117,10 @@ export function limitsOf(findings: Findings): string[] {
   if (wasInterrupted) limits.push(`The run was interrupted after ${duration(counted.endMs)}.`)
   if (!counted.hasSettled)
     limits.push('Latencies were still changing in the second half: a longer run may say something else.')
+  if (counted.lostInCut > 0)
+    limits.push(
+      `${count(counted.lostInCut)} calls failed or were not sent in the ${duration(counted.cutMs - settings.warmUpMs)} that the rule for the warm-up cut. They are in none of the numbers.`,
+    )
   const missing = comparisons[0]?.percentiles.find(({ differenceMs }) => differenceMs === null)
   if (missing !== undefined) {
     const neededMs = ((samplesFor(missing.share) * arms.length) / settings.perSecond) * 1_000

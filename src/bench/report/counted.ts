@@ -1,5 +1,5 @@
 /** The part of a recording that counts, and its samples by arm. */
-import { SUCCEEDED, UNDER_WAY, type Recording } from '../load/recording.ts'
+import { SUCCEEDED, type Recording } from '../load/recording.ts'
 import type { ArmSamples } from '../statistics/bootstrap.ts'
 import { percentileOf } from '../statistics/percentiles.ts'
 import { warmUpOf } from '../statistics/warm-up.ts'
@@ -12,6 +12,8 @@ export interface Counted {
   readonly endMs: number
   readonly blocks: number
   readonly hasSettled: boolean
+  /** Calls that failed or were not sent in what the rule for the warm-up cut: they must not go unseen. */
+  readonly lostInCut: number
   /** Indexes of calls that were due in it, in order. */
   readonly calls: Uint32Array
 }
@@ -27,12 +29,13 @@ export function countedPart(recording: Recording, warmUpMs: number, durationMs: 
   const blocks = wholeBlocks(cutMs, lastMs)
   const endMs = cutMs + blocks * BLOCK_MS
   const calls: number[] = []
+  let lostInCut = 0
   for (let call = 0; call < count; call++) {
     const due = dueMs[call] ?? 0
-    // Those that an interruption cut have no end.
-    if (due >= cutMs && due < endMs && recording.outcome[call] !== UNDER_WAY) calls.push(call)
+    if (due >= cutMs && due < endMs) calls.push(call)
+    if (due >= warmUpMs && due < cutMs && recording.outcome[call] !== SUCCEEDED) lostInCut++
   }
-  return { cutMs, endMs, blocks, hasSettled, calls: Uint32Array.from(calls) }
+  return { cutMs, endMs, blocks, hasSettled, lostInCut, calls: Uint32Array.from(calls) }
 }
 
 function wholeBlocks(fromMs: number, toMs: number): number {

@@ -25,7 +25,7 @@ export interface Evidence {
   readonly control: Interval | undefined
   /** How late the generator sent, at the same percentile. */
   readonly latenessMs: number
-  /** Calls of the worse arm that failed, fell back or were not sent, as a share. */
+  /** Calls of the worst arm, the control too, that failed, fell back or were not sent, as a share. */
   readonly failedShare: number
 }
 
@@ -36,13 +36,19 @@ const MAX_FAILED = 1 / 3
 
 export function verdictOf(evidence: Evidence): Verdict {
   const { share, difference, differenceMs, control, latenessMs, failedShare } = evidence
+  // Before the others: a longer run would not help.
+  if (hidesTail(failedShare, share)) return cannotTell('too-many-failures')
   if (!evidence.hasEnoughSamples) return cannotTell('too-few-samples')
   if (difference === undefined) return cannotTell('too-few-blocks')
-  if (failedShare > (1 - share) * MAX_FAILED) return cannotTell('too-many-failures')
   if (control !== undefined && excludesZero(control)) return cannotTell('control-differs')
   if (!excludesZero(difference)) return { kind: 'no-difference-seen' }
   if (latenessMs > Math.abs(differenceMs) * MAX_LATENESS) return cannotTell('generator-late')
   return { kind: difference.high < 0 ? 'faster' : 'slower' }
+}
+
+/** Whether calls without a latency are too many for this percentile of the others. */
+export function hidesTail(failedShare: number, share: number): boolean {
+  return failedShare > (1 - share) * MAX_FAILED
 }
 
 export function excludesZero({ low, high }: Interval): boolean {

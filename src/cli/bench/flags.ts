@@ -12,6 +12,7 @@ import {
   type DiscoveryFlags,
 } from '../options/client-flags.ts'
 import { flag, list, number, oneOf, text, UsageError, type Option } from '../options/option.ts'
+import { methodOf, withoutHeaderValue } from '../options/request-parts.ts'
 import { milliseconds } from './duration.ts'
 
 const WAYS: readonly Way[] = ['dns', 'api', 'fallback', 'undici']
@@ -122,9 +123,13 @@ const run: RunFlags = {
 }
 
 const request: RequestFlags = {
-  method: text({ value: 'METHOD', default: 'GET', check: checkMethod, description: '[GET]' }),
-  header: list({ value: 'NAME:VALUE', description: 'a request header; its value is not in the report' }),
-  body: text({ value: 'TEXT', default: undefined, description: 'the request body [none]' }),
+  method: text({ value: 'METHOD', default: 'GET', check: methodOf, description: '[GET]' }),
+  header: list({
+    value: 'NAME:VALUE',
+    shown: withoutHeaderValue,
+    description: 'a request header; its value is not in the report',
+  }),
+  body: text({ value: 'TEXT', default: undefined, shown: () => '…', description: 'the request body [none]' }),
   insecure: flag({ description: 'do not verify certificates' }),
   h2: flag({ description: 'HTTP/2 where the other side offers it' }),
 }
@@ -144,22 +149,30 @@ const output: OutputFlags = {
 }
 
 const cost: CostFlags = {
-  'calls-per-second': amount('CALLS', undefined, 'your calls a second, for the cost [the rate]'),
+  'calls-per-second': amount('CALLS', undefined, 'your calls a second, for the cost [the rate]', 1e9),
   callers: number({
     value: 'N',
     default: 10,
     min: 1,
+    max: 1e6,
     description: 'your processes that call the service [10]',
   }),
-  'alb-rules': number({ value: 'N', default: 1, min: 0, description: "rules of the ALB's listener [1]" }),
+  'alb-rules': number({
+    value: 'N',
+    default: 1,
+    min: 0,
+    max: 1_000,
+    description: "rules of the ALB's listener [1]",
+  }),
   'cloud-map-calls': amount(
     'N',
     CLOUD_MAP_CALLS_PER_MINUTE,
     `requests to Cloud Map a minute and process [${CLOUD_MAP_CALLS_PER_MINUTE}]`,
+    1e6,
   ),
-  'bytes-per-call': amount('BYTES', undefined, 'on the wire, both ways [as measured]'),
+  'bytes-per-call': amount('BYTES', undefined, 'on the wire, both ways [as measured]', 1e12),
   'remote-share': amount('SHARE', undefined, 'direct calls to other zones, 0 to 1 [as measured]', 1),
-  'connections-per-call': amount('N', undefined, 'new connections to the balancer [as measured]'),
+  'connections-per-call': amount('N', undefined, 'new connections to the balancer [as measured]', 1_000),
   'price-alb': price('albHour', 'an hour of an ALB'),
   'price-lcu': price('lcuHour', 'an hour of an LCU'),
   'price-nlb': price('nlbHour', 'an hour of an NLB'),
@@ -200,17 +213,12 @@ function amount<Default extends number | undefined>(
   value: string,
   otherwise: Default,
   description: string,
-  max: number = Number.POSITIVE_INFINITY,
+  max: number,
 ): Option<number | Default> {
   return number({ value, default: otherwise, min: 0, max, integer: false, description })
 }
 
 function price(name: keyof Prices, description: string): Option<number> {
   const dollars = DEFAULT_PRICES[name]
-  return amount('DOLLARS', dollars, `${description} [${dollars}, as of ${PRICES_AS_OF}]`)
-}
-
-function checkMethod(given: string): string {
-  if (!/^[A-Za-z]+$/.test(given)) throw new UsageError('a method, e.g. GET or POST')
-  return given.toUpperCase()
+  return amount('DOLLARS', dollars, `${description} [${dollars}, as of ${PRICES_AS_OF}]`, 1e6)
 }

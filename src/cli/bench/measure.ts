@@ -46,9 +46,10 @@ async function report(options: BenchOptions, settings: BenchSettings, io: Io): P
   const measured = buildReport(run, settings, where)
   const assertions = options.assert.map((assertion) => evaluate(assertion, measured.arms))
   const whole = { ...measured, assertions }
-  if (html !== undefined) await writeFile(html, htmlReport(whole))
   if (json) io.json(whole, 2)
   else printSummary(whole, io)
+  // After the summary: a full disk must not lose both.
+  if (html !== undefined) await writeFile(html, htmlReport(whole))
   if (html !== undefined) io.note(`The report is in ${html}`)
   return assertions.every(({ holds }) => holds === true) ? 0 : 1
 }

@@ -1,17 +1,16 @@
-import { WAYS, type Way } from '../../bench/arms/arm.ts'
+import { isDirect, WAYS, type Way } from '../../bench/arms/arm.ts'
 import type { BenchSettings } from '../../bench/settings.ts'
 import { callOptions, caOf, discoveryOptions, fallbackOf } from '../options/client-flags.ts'
+import { headerOf, serviceUrlOf } from '../options/request-parts.ts'
 import { UsageError, type Arguments, type Values } from '../options/option.ts'
-import { withoutSecrets } from './command-line.ts'
 import type { BenchFlags } from './flags.ts'
 
 type BenchOptions = Values<BenchFlags>
 
 /** @throws UsageError for options that do not go together, and a file that cannot be read */
-export function settingsOf(args: Arguments<BenchOptions>): BenchSettings {
-  const { options, operands } = args
-  const url = urlOf(operands[0] ?? '')
-  const fallback = fallbackUrl(url, options)
+export function settingsOf({ options, operands, line }: Arguments<BenchOptions>): BenchSettings {
+  const url = serviceUrlOf(operands[0] ?? '')
+  const fallback = fallbackOf(url.hostname, options.fallback)
   const ca = caOf(options)
   const ways = waysOf(options, fallback)
   const control = options.control === 'none' ? undefined : (options.control ?? ways[0])
@@ -19,6 +18,8 @@ export function settingsOf(args: Arguments<BenchOptions>): BenchSettings {
     throw new UsageError(
       `--control: got "${control}", which is not an arm of this run; allowed: ${ways.join(', ')}, none`,
     )
+  checkAssertions(options, ways, control)
+  checkCalls(options)
   return {
     url,
     fallback,
@@ -28,6 +29,7 @@ export function settingsOf(args: Arguments<BenchOptions>): BenchSettings {
     baseline: baselineOf(options, ways),
     request: {
       method: options.method,
+      // In undici's form: names and values in turn.
       headers: options.header.flatMap(headerOf),
       ...(options.body === undefined ? {} : { body: options.body }),
     },
@@ -70,26 +72,8 @@ export function settingsOf(args: Arguments<BenchOptions>): BenchSettings {
     zone: options.zone,
     title: options.title,
     notices: options.notice,
-    command: withoutSecrets(args),
+    command: line,
   }
-}
-
-function urlOf(given: string): URL {
-  const url = URL.canParse(given) ? new URL(given) : undefined
-  if (url === undefined || !/^https?:$/.test(url.protocol))
-    throw new UsageError('URL: allowed: an http or https URL, e.g. http://orders.shop.local:8080/health')
-  if (url.username !== '' || url.password !== '')
-    throw new UsageError('URL: a user and a password are not sent; give --header authorization:...')
-  return url
-}
-
-function fallbackUrl(url: URL, { fallback }: BenchOptions): URL | undefined {
-  const given = fallbackOf(url.hostname, fallback)
-  if (given === undefined) return undefined
-  const parsed = URL.canParse(given) ? new URL(given) : undefined
-  if (parsed === undefined || parsed.pathname !== '/' || parsed.search !== '' || parsed.username !== '')
-    throw new UsageError('--fallback: allowed: scheme, host and port; the path is that of the URL')
-  return parsed
 }
 
 function waysOf({ arms }: BenchOptions, fallback: URL | undefined): readonly Way[] {
@@ -97,6 +81,32 @@ function waysOf({ arms }: BenchOptions, fallback: URL | undefined): readonly Way
     throw new UsageError('--arms: fallback needs the URL of the load balancer; give --fallback')
   if (new Set(arms).size < arms.length) throw new UsageError('--arms: an arm is given twice')
   return arms.length > 0 ? arms : WAYS.filter((way) => way !== 'fallback' || fallback !== undefined)
+}
+
+/** Before the run: an arm that does not take part would be noticed after minutes. */
+function checkAssertions({ assert }: BenchOptions, ways: readonly Way[], control: Way | undefined): void {
+  const known = [
+    ...ways,
+    ...(ways.some(isDirect) ? ['direct'] : []),
+    ...(control === undefined ? [] : ['control']),
+  ]
+  for (const { text, arms } of assert)
+    for (const arm of arms)
+      if (!known.includes(arm))
+        throw new UsageError(
+          `--assert: "${text}" asks for ${arm}, which is not an arm of this run; allowed: ${known.join(', ')}`,
+        )
+}
+
+/** Each call is kept, with its times: about 100 bytes, and seconds of statistics for each million. */
+const MAX_CALLS = 5_000_000
+
+function checkCalls(options: BenchOptions): void {
+  const calls = (options.rate * (options.duration + options['warm-up'])) / 1_000
+  if (calls > MAX_CALLS)
+    throw new UsageError(
+      `--rate and --duration: together ${calls.toLocaleString('en')} calls; allowed: at most ${MAX_CALLS.toLocaleString('en')}`,
+    )
 }
 
 /** The API takes permissions. Without a load balancer, undici needs a name that the system knows. */
@@ -112,13 +122,4 @@ function baselineOf({ baseline }: BenchOptions, ways: readonly Way[]): Way {
   return (
     baseline ?? (['fallback', 'undici'] as const).find((way) => ways.includes(way)) ?? ways[0] ?? 'undici'
   )
-}
-
-/** In undici's form: names and values in turn. */
-function headerOf(given: string): readonly string[] {
-  const colon = given.indexOf(':')
-  const name = given.slice(0, Math.max(0, colon)).trim()
-  // The value may be a secret.
-  if (!/^[!#$%&'*+.^_`|~\w-]+$/.test(name)) throw new UsageError('--header: allowed: NAME:VALUE')
-  return [name, given.slice(colon + 1).trim()]
 }

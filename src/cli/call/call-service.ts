@@ -3,6 +3,7 @@ import { systemClock } from '../../core/clock.ts'
 import { reasonOf } from '../../core/errors.ts'
 import type { ExitCode } from '../command.ts'
 import { wrongValue } from '../options/option.ts'
+import { serviceUrlOf, withoutQuery } from '../options/request-parts.ts'
 import type { Io } from '../terminal/io.ts'
 import type { Output } from '../terminal/output.ts'
 import { preload } from '../endpoints/preload.ts'
@@ -23,6 +24,7 @@ type CallServiceValues = ArmValues &
 /** Calls, one after the other, and prints each with its attempts. After an interruption, prints what there is. */
 export async function callService(text: string, options: CallServiceValues, io: Io): Promise<ExitCode> {
   const url = urlOf(text)
+  const shownUrl = withoutQuery(url.href)
   const request = await requestOf(options, io)
   const arms = armsFor(url.hostname, options)
   await preload(options.discovery)
@@ -32,7 +34,7 @@ export async function callService(text: string, options: CallServiceValues, io: 
   const out: Output = options.body ? io.err : io.out
   let body: Buffer | undefined
   if (!options.json) {
-    show(`${request.method} ${url.href}, times in ms`)
+    show(`${request.method} ${shownUrl}, times in ms`)
     show(headLine(out))
   }
   try {
@@ -47,16 +49,14 @@ export async function callService(text: string, options: CallServiceValues, io: 
     await Promise.all(arms.map(({ client }) => client.dispatcher.destroy()))
   }
   if (options.json)
-    show(JSON.stringify({ url: url.href, method: request.method, calls: reports }, undefined, 2))
+    show(JSON.stringify({ url: shownUrl, method: request.method, calls: reports }, undefined, 2))
   else if (reports.length > 1) for (const line of summaryLines(reports, out)) show(line)
   if (options.body && body !== undefined) io.bytes(body)
   return reports.some(hasFailed) ? 1 : 0
 }
 
 function urlOf(text: string): URL {
-  const url = URL.parse(text)
-  if (url === null || !/^https?:$/.test(url.protocol))
-    throw wrongValue('URL', text, 'an http or https URL, e.g. http://orders.shop.local:8080/')
+  const url = serviceUrlOf(text)
   if (isIP(url.hostname.replaceAll(/[[\]]/g, '')) !== 0)
     throw wrongValue('URL', text, 'the name of a service as host, not an address')
   return url

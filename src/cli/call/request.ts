@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { addAbortSignal } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import type { Io } from '../terminal/io.ts'
-import { UsageError, wrongValue } from '../options/option.ts'
+import { UsageError } from '../options/option.ts'
+import { headerOf } from '../options/request-parts.ts'
 
 /** What is sent, with each call anew. */
 export interface CallRequest {
@@ -29,17 +30,15 @@ export async function requestOf(
 ): Promise<CallRequest> {
   const headers: Record<string, string | string[]> = {}
   for (const line of header) {
-    const colon = line.indexOf(':')
-    const name = line.slice(0, Math.max(colon, 0)).trim().toLowerCase()
-    if (name === '') throw wrongValue('--header', line, "'name: value'")
-    const value = line.slice(colon + 1).trim()
+    const [written, value] = headerOf(line)
+    const name = written.toLowerCase()
     const before = headers[name]
     headers[name] = before === undefined ? value : [before, value].flat()
   }
   const body = data === undefined ? undefined : await bodyOf(data, io)
   // curl's, where the header is not given.
   if (body !== undefined) headers['content-type'] ??= 'application/x-www-form-urlencoded'
-  return { method: request?.toUpperCase() ?? (body === undefined ? 'GET' : 'POST'), headers, body }
+  return { method: request ?? (body === undefined ? 'GET' : 'POST'), headers, body }
 }
 
 async function bodyOf(data: string, { signal, note }: Pick<Io, 'signal' | 'note'>): Promise<string | Buffer> {

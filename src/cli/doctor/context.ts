@@ -123,13 +123,12 @@ function targetOf(text: string, options: DoctorValues): Target {
   const url = URL.parse(isUrl ? text : `http://${text}`)
   if (url === null || isIP(url.hostname.replaceAll(/[[\]]/g, '')) !== 0 || url.username !== '')
     throw wrongValue('HOST', text, 'the name of a service, or an http or https URL with it')
-  const fallback = fallbackOf(url.hostname, options.fallback)
   return {
     host: url.hostname,
     isTls: url.protocol === 'https:',
     port: url.port === '' ? undefined : Number(url.port),
     path: `${url.pathname}${url.search}`,
-    fallback: fallback === undefined ? undefined : new URL(fallback),
+    fallback: fallbackOf(url.hostname, options.fallback),
   }
 }
 

@@ -1,6 +1,6 @@
 /** A look as text for people, and as JSON for programs. */
 import { formatAddressPort } from '../../core/ip.ts'
-import { counted } from '../terminal/counted.ts'
+import { counted, listed } from '../terminal/counted.ts'
 import type { Output } from '../terminal/output.ts'
 import { table } from '../terminal/table.ts'
 import type { ApiAnswer } from './api-answer.ts'
@@ -23,7 +23,7 @@ export function lookLines({ service, dns, api, rows }: Look, out: Output): strin
     '',
     `DNS  ${sourceLine(dns, dnsLine, out)}`,
     `API  ${sourceLine(api, apiLine, out)}`,
-    ...rows.flatMap((row) => (row.why === undefined ? [] : noteOf(row, row.why, out))),
+    ...noteLines(rows, out),
   ]
 }
 
@@ -75,9 +75,21 @@ function cellsOf(row: Row, out: Output): readonly string[] {
   ]
 }
 
-function noteOf(row: Row, why: string, out: Output): readonly string[] {
-  const isBad = isFinding(row.difference)
-  return [`${out.style(isBad ? 'red' : 'yellow', isBad ? '!' : '*')} ${placeOf(row)}  ${why}`]
+/** One for each difference; those that only are not among the eight of DNS have one together. */
+function noteLines(rows: readonly Row[], out: Output): readonly string[] {
+  const others = rows.filter(({ difference }) => difference === 'sample')
+  const notes = rows.flatMap((row) =>
+    row.why === undefined || row.difference === 'sample'
+      ? []
+      : noteLine(isFinding(row.difference), placeOf(row), row.why, out),
+  )
+  const [first] = others
+  if (first?.why !== undefined) notes.push(noteLine(false, listed(others.map(placeOf)), first.why, out))
+  return notes
+}
+
+function noteLine(isBad: boolean, place: string, why: string, out: Output): string {
+  return `${out.style(isBad ? 'red' : 'yellow', isBad ? '!' : '*')} ${place}  ${why}`
 }
 
 function sourceLine<Answer>(from: Asked<Answer>, line: (answer: Answer) => string, out: Output): string {

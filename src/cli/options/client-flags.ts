@@ -150,13 +150,20 @@ export function namespacesOf(host: string, given: readonly string[]): readonly s
  * @param given URLs, or `HOST=URL`; the first that fits counts
  * @throws UsageError for another form
  */
-export function fallbackOf(host: string, given: readonly string[]): string | undefined {
+export function fallbackOf(host: string, given: readonly string[]): URL | undefined {
   for (const entry of given) {
-    if (/^https?:\/\//.test(entry)) return entry
+    if (/^https?:\/\//.test(entry)) return fallbackUrl(entry, entry)
     const [name, ...rest] = entry.split('=')
-    const url = rest.join('=')
-    if (!/^https?:\/\//.test(url)) throw wrongValue('--fallback', entry, 'an http or https URL, or HOST=URL')
+    const url = fallbackUrl(rest.join('='), entry)
     if (name?.toLowerCase() === host.toLowerCase()) return url
   }
   return undefined
+}
+
+function fallbackUrl(written: string, entry: string): URL {
+  const url = /^https?:\/\//.test(written) ? URL.parse(written) : null
+  // The path is that of each call.
+  if (url === null || url.href !== `${url.origin}/`)
+    throw wrongValue('--fallback', entry, 'an http or https URL of scheme, host and port, or HOST=URL')
+  return url
 }

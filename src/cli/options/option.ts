@@ -13,6 +13,8 @@ export interface Option<Value> {
   readonly variable: string | undefined
   /** Whether it may be given several times. */
   readonly multiple: boolean
+  /** How reports show a value of it that may be a secret. */
+  readonly shown: (given: string) => string
   /**
    * @param texts as given; none: the default
    * @throws Error whose message says what is allowed
@@ -32,7 +34,7 @@ export type Values<Table extends OptionTable> = {
 export interface Arguments<Options = Readonly<Record<string, unknown>>> {
   readonly options: Options
   readonly operands: readonly string[]
-  /** The command line as it was given, to be shown in reports: `onehop bench --seed 7 …` */
+  /** The command line as it was given, without secrets, to be shown in reports: `onehop bench --seed 7 …` */
   readonly line: string
 }
 
@@ -43,6 +45,8 @@ interface Common {
   readonly short?: string
   /** [none] */
   readonly variable?: string
+  /** [as it is] */
+  readonly shown?: (given: string) => string
 }
 
 interface Valued extends Common {
@@ -140,6 +144,10 @@ export function list(valued: Valued & { readonly split?: boolean }): Option<read
 }
 
 function plain(given: Common & { readonly value: string | undefined }): Omit<Option<never>, 'read'> {
-  const { description, value, short, variable } = given
-  return { description, value, short, variable, multiple: false }
+  const { description, value, short, variable, shown = asItIs } = given
+  return { description, value, short, variable, multiple: false, shown }
+}
+
+function asItIs(given: string): string {
+  return given
 }

@@ -1,3 +1,4 @@
+import type { Operands } from '../command.ts'
 import { UsageError, wrongValue, type Arguments, type Option, type OptionTable } from './option.ts'
 import { suggestion } from './suggestion.ts'
 
@@ -6,7 +7,7 @@ const { parseArgs } = process.getBuiltinModule('node:util')
 type Environment = Readonly<Record<string, string | undefined>>
 
 interface Parsed {
-  readonly operands: { readonly name: string; readonly min: number; readonly max: number }
+  readonly operands: Operands
   readonly options: OptionTable
 }
 
@@ -45,7 +46,7 @@ export function parse(
       Object.entries(options).map(([key, option]) => [key, readOption(key, option, given.get(key), env)]),
     ),
     operands: others,
-    line: ['onehop', name, ...args.map(quoted)].join(' '),
+    line: ['onehop', name, ...tokens.map((token) => written(token, operands, options))].join(' '),
   }
 }
 
@@ -108,7 +109,23 @@ function checkCount({ name, min, max }: Parsed['operands'], others: readonly str
   )
 }
 
+type ArgumentToken =
+  | { readonly kind: 'option-terminator' }
+  | { readonly kind: 'positional'; readonly value: string }
+  | ({ readonly kind: 'option'; readonly name: string } & OptionToken)
+
+/** One argument, or an option with its value, without secrets. */
+function written(token: ArgumentToken, { shown = (text) => text }: Operands, options: OptionTable): string {
+  if (token.kind === 'option-terminator') return '--'
+  if (token.kind === 'positional') return quoted(shown(token.value))
+  const { rawName, value, inlineValue } = token
+  if (value === undefined) return rawName
+  const text = options[token.name]?.shown(value) ?? ''
+  if (inlineValue === true) return quoted(`${rawName}${rawName.startsWith('--') ? '=' : ''}${text}`)
+  return `${rawName} ${quoted(text)}`
+}
+
 /** As a shell reads it. */
 function quoted(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`
+  return /^[\w@%+=:,./…-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`
 }

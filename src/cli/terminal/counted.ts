@@ -2,3 +2,11 @@
 export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`
 }
+
+const MAX_NAMED = 8
+
+/** `a, b, c`; of many, the first few and how many more: a fleet has hundreds of tasks. */
+export function listed(names: readonly string[]): string {
+  const more = names.length - MAX_NAMED
+  return more <= 1 ? names.join(', ') : `${names.slice(0, MAX_NAMED).join(', ')} and ${more} more`
+}

@@ -31,5 +31,5 @@ export function outputOver(stream: NodeJS.WriteStream, style: StyleText, signal:
   }
 }
 
-/** The signal's reason when the reader of the results has gone. */
+/** The signal's reason when the reader of the results has gone, or they cannot be written. */
 export const PIPE_CLOSED: unique symbol = Symbol('pipe closed')

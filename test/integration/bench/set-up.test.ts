@@ -5,6 +5,7 @@ import { madeUpSettings } from '../../support/bench-run.ts'
 import { WorldServer, type World } from '../../support/transports/worlds.ts'
 
 const TRIES = 3
+const UNENDED = new AbortController().signal
 
 async function setUpOf(world: World): Promise<SetUp> {
   await using server = await WorldServer.start(world, (_request, response) => void response.end('fine'))
@@ -19,7 +20,7 @@ async function setUpOf(world: World): Promise<SetUp> {
   })
   const results = newSetUp()
   for (let turn = 0; turn < TRIES; turn++)
-    await trySetUp('fallback', settings, systemClock, 5_000, turn, results)
+    await trySetUp('fallback', settings, systemClock, 5_000, turn, results, UNENDED)
   return results
 }
 
@@ -42,7 +43,7 @@ test.for(['http', 'https', 'h2'] as const)(
 test('what cannot be reached is counted, and ends', async () => {
   const settings = madeUpSettings({ fallback: new URL('http://127.0.0.1:1') })
   const results = newSetUp()
-  await trySetUp('undici', settings, systemClock, 1_000, 0, results)
+  await trySetUp('undici', settings, systemClock, 1_000, 0, results, UNENDED)
   expect(results.failed).toBeGreaterThan(0)
   expect(results.tcpMs).toEqual([])
 })

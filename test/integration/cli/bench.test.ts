@@ -131,6 +131,17 @@ test('Ctrl-C prints what there is', async () => {
   expect(stdout).toContain('Latency in ms')
 })
 
+test('Ctrl-C ends it at once while a first call has no answer', async () => {
+  const called = Promise.withResolvers<void>()
+  await using silent = await startBenchWorld(() => called.resolve())
+  const cli = startCli([...silent.args, '--timeout', '20000'], silent.env)
+  await called.promise
+  const begun = performance.now()
+  cli.kill('SIGINT')
+  expect(await cli.outcome).toEqual({ code: 130, stdout: '', stderr: '' })
+  expect(performance.now() - begun).toBeLessThan(10_000)
+})
+
 test('a default arm that cannot be called is left out, one that was asked for ends the run', async () => {
   const env = { ...world.env, AWS_ENDPOINT_URL_SERVICEDISCOVERY: 'http://127.0.0.1:1' }
   const left = await runCli([...world.args, ...SHORTEST, '--json'], env)
@@ -174,22 +185,25 @@ test('values of headers, of the body and of the query are in no output', async (
     'POST',
     '--header',
     "authorization: Bearer hun'ter2",
+    // The body begins with it.
+    '--header',
+    'x-tenant: p',
     '--body',
-    'password=hunter2',
+    'x-tenant: password=hunter2',
   ]
   const { code, stdout, stderr } = await runCli([...args, ...secrets, '--html', page], world.env)
   expect(code).toBe(0)
   const outputs = stdout + stderr + (await readFile(page, 'utf8'))
   expect(outputs).not.toContain('hunter2')
   expect(outputs).not.toContain('ter2')
-  expect(stdout).toContain("--header 'authorization:…' --body …")
+  expect(stdout).toContain('--header authorization:… --header x-tenant:… --body …')
   const seen = balancer.seen.findLast(({ method }) => method === 'POST')
   expect(seen?.headers['authorization']).toBe("Bearer hun'ter2")
-  expect(seen?.body).toBe('password=hunter2')
+  expect(seen?.body).toBe('x-tenant: password=hunter2')
 })
 
 test.for([
-  [['orders.shop.local'], 'URL: allowed: an http or https URL'],
+  [['orders.shop.local'], 'URL: got "orders.shop.local"; allowed: an http or https URL'],
   [['http://user:pass@orders.shop.local'], 'a user and a password are not sent'],
   [
     ['http://orders.shop.local', '--arms', 'dns,alb'],
@@ -199,9 +213,24 @@ test.for([
   [['http://orders.shop.local', '--arms', 'fallback'], 'give --fallback'],
   [['http://orders.shop.local', '--baseline', 'fallback'], 'allowed: dns, api, undici'],
   [['http://orders.shop.local', '--duration', '90'], 'a time with a unit (ms, s, m, h), e.g. 90s'],
-  [['http://orders.shop.local', '--fallback', 'http://alb/path'], 'the path is that of the URL'],
+  [
+    ['http://orders.shop.local', '--fallback', 'http://u:hunter2@alb'],
+    'an http or https URL of scheme, host and port',
+  ],
   [['http://orders.shop.local', '--assert', 'p98(direct) < 1'], 'expected a number, p50, p90'],
+  [['http://orders.shop.local', '--assert', 'p99(fallback) < 1s'], 'asks for fallback, which is not an arm'],
+  [
+    ['http://orders.shop.local', '--arms', 'undici', '--assert', 'p99(direct) < 1s'],
+    'allowed: undici, control',
+  ],
   [['http://orders.shop.local', '--header', 'hunter2'], '--header: allowed: NAME:VALUE'],
+  [
+    ['http://orders.shop.local', '--rate', '20000', '--duration', '24h'],
+    '--rate and --duration: together 1,728,100,000 calls; allowed: at most 5,000,000',
+  ],
+  // Sums of infinity would be null in the JSON.
+  [['http://orders.shop.local', '--calls-per-second', '1e308'], 'a number from 0 to 1000000000'],
+  [['http://orders.shop.local', '--price-alb', '1e30'], 'a number from 0 to 1000000'],
   [['http://orders.shop.local', '--remote-share', '2'], 'a number from 0 to 1'],
 ] as const)('%j is refused: exit code 2', async ([args, message]) => {
   const { code, stdout, stderr } = await runCli(['bench', ...args], world.env)

@@ -77,6 +77,7 @@ interface Report {
       readonly id: string
       readonly level: string
       readonly what: string
+      readonly places?: readonly string[]
       readonly cause: string
       readonly remedy: string
     }[]
@@ -179,6 +180,17 @@ test('fault 5, a dead task: registered, and nothing listens', async () => {
   expect(run.stdout).toContain(
     `127.0.1.2:${world.fleet.port} refuses connections; the other tasks accept them`,
   )
+})
+
+test('fault 5, many dead tasks: the text names a few, the JSON all', async () => {
+  await using world = await World.start()
+  for (let index = 1; index <= 20; index++)
+    world.aws.register(HOST, `dead-${index}`, { ipv4: `127.0.3.${index}`, port: world.fleet.port })
+  const run = await world.run()
+  expect(findingsOf(run)).toEqual({ 'dead-task': 'warning' })
+  const [finding] = reportOf(run).checks.flatMap(({ findings }) => findings)
+  expect(finding?.what).toMatch(/^127\.0\.3\.1:\d+, .*127\.0\.3\.8:\d+ and 12 more refuse connections/)
+  expect(finding?.places).toHaveLength(20)
 })
 
 test('fault 5, a dead task: its address does not answer, as when its network interface is gone', async () => {
@@ -441,6 +453,10 @@ test('in a terminal: a progress bar that goes away, and colours', async () => {
 test.each([
   [['10.0.1.7'], 'HOST: got "10.0.1.7"; allowed: the name of a service'],
   [['http://user:pw@orders.shop.local'], 'HOST: got "http://***@orders.shop.local"'],
+  [
+    ['--fallback', 'http://', HOST],
+    '--fallback: got "http://"; allowed: an http or https URL of scheme, host',
+  ],
   [[], 'HOST is missing'],
   [['--timeout', 'soon', HOST], '--timeout: got "soon"; allowed: an integer from 1 to 600000'],
 ])('wrong usage: %j', async (args, message) => {

@@ -111,6 +111,16 @@ test('a reader that has gone ends a command quietly', async () => {
   expect([code, stdout.split('\n').length, stderr]).toEqual([0, 2, ''])
 })
 
+test.skipIf(process.platform !== 'linux').each(['onehop --version', 'onehop watch --every 50 --json a.b'])(
+  'results that cannot be written are an error: %s',
+  async (line) => {
+    // Every write to this device fails as on a full disk.
+    const { code, stderr } = await runInShell(`${line} > /dev/full`, { ONEHOP_DNS_SERVERS: '127.0.0.1:1' })
+    expect(stderr).toContain('onehop: the results could not be written: ENOSPC')
+    expect(code).toBe(1)
+  },
+)
+
 test('help in a terminal has bold headings, and none with NO_COLOR', async () => {
   expect((await runInTerminal(['--help'])).stdout).toContain('\u001B[1mCommands\u001B[22m')
   expect((await runInTerminal(['--help'], { NO_COLOR: '1' })).stdout).not.toContain('\u001B[')

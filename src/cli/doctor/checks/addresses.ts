@@ -1,5 +1,6 @@
 import { addressGuard } from '../../../discovery/guard/address-guard.ts'
 import { placeOf } from '../../endpoints/show.ts'
+import { listed } from '../../terminal/counted.ts'
 import { fine, wrong, type HostCheck } from '../check.ts'
 
 /** Addresses that a client never connects to. */
@@ -17,7 +18,7 @@ export const addresses: HostCheck = {
     return wrong({
       id: 'address-refused',
       level: isAll ? 'problem' : 'warning',
-      what: `${refused.map(({ row, reason }) => `${placeOf(row)} (${reason})`).join(', ')}: never connected to`,
+      what: `${listed(refused.map(({ row, reason }) => `${placeOf(row)} (${reason})`))}: never connected to`,
       cause:
         'A task has registered an address of its own host, such as 127.0.0.1, instead of that of its network interface.',
       remedy:

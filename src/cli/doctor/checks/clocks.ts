@@ -1,4 +1,5 @@
 import { formatAddressPort } from '../../../core/ip.ts'
+import { listed } from '../../terminal/counted.ts'
 import { fine, wrong, type Finding, type HostCheck } from '../check.ts'
 
 /** Date headers have whole seconds, and clocks that are kept by NTP differ by milliseconds. */
@@ -32,12 +33,12 @@ function clockOff(
   wrongOnes: readonly { readonly place: string; readonly offset: number }[],
   isOwn: boolean,
 ): Finding {
-  const text = wrongOnes
-    .map(
+  const text = listed(
+    wrongOnes.map(
       ({ place, offset }) =>
         `${place} is ${Math.abs(Math.round(offset / 1000))} s ${offset > 0 ? 'ahead' : 'behind'}`,
-    )
-    .join(', ')
+    ),
+  )
   const most = Math.max(...wrongOnes.map(({ offset }) => Math.abs(offset)))
   const signatures = most > SIGNATURE_MS ? ' AWS refuses signatures that are more than 5 min off.' : ''
   return {

@@ -1,6 +1,6 @@
 import type { Difference, Row } from '../../endpoints/compare.ts'
 import { placeOf } from '../../endpoints/show.ts'
-import { counted } from '../../terminal/counted.ts'
+import { counted, listed } from '../../terminal/counted.ts'
 import { fine, type Finding, type HostCheck } from '../check.ts'
 
 /** What is registered, what of it is healthy, and whether DNS says the same. */
@@ -37,7 +37,7 @@ function withDifference(rows: readonly Row[], difference: Difference): readonly 
 }
 
 function placesOf(rows: readonly Row[]): string {
-  return rows.map(placeOf).join(', ')
+  return listed(rows.map(placeOf))
 }
 
 function nothing(host: string): Finding {

@@ -1,4 +1,5 @@
 import { formatAddressPort } from '../../../core/ip.ts'
+import { listed } from '../../terminal/counted.ts'
 import { fine, type Finding, type HostCheck } from '../check.ts'
 import type { HostContext, TaskProbe } from '../context.ts'
 import { tlsFinding } from '../tls-finding.ts'
@@ -34,7 +35,7 @@ type Failed = readonly TaskProbe[]
 
 /** One finding for all of them. */
 function each(failed: Failed, find: (failed: Failed) => Finding): Finding[] {
-  return failed.length === 0 ? [] : [find(failed)]
+  return failed.length === 0 ? [] : [{ ...find(failed), places: failed.map(placeOf) }]
 }
 
 function failing(probes: Failed, step: 'connect' | 'tls' | 'http'): Failed {
@@ -53,14 +54,18 @@ function messageOf([first]: Failed): string {
   return first === undefined || first.probe.step === 'done' ? '' : first.probe.message
 }
 
+function placeOf({ row, port }: TaskProbe): string {
+  return formatAddressPort(row.address, port)
+}
+
 function placesOf(failed: Failed): string {
-  return failed.map(({ row, port }) => formatAddressPort(row.address, port)).join(', ')
+  return listed(failed.map(placeOf))
 }
 
 function refused(failed: Failed, all: Failed, { target, options }: HostContext): Finding {
   const registered = failed[0]?.row.port
   const called = failed[0]?.port
-  const what = `${placesOf(failed)} refuses connections`
+  const what = `${placesOf(failed)} ${failed.length === 1 ? 'refuses' : 'refuse'} connections`
   if (registered !== undefined && called !== registered)
     return {
       id: 'wrong-port',

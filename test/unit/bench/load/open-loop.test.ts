@@ -1,7 +1,7 @@
 import { Dispatcher } from 'undici'
 import { expect, test } from 'vitest'
 import { manualClock } from 'onehop/testing'
-import { NOT_SENT, UNDER_WAY } from '../../../../src/bench/load/recording.ts'
+import { NOT_SENT } from '../../../../src/bench/load/recording.ts'
 import { OpenLoop, type LoadOptions } from '../../../../src/bench/load/open-loop.ts'
 import { scheduleOf } from '../../../../src/bench/load/schedule.ts'
 import { seededRandom } from '../../../../src/core/seeded-random.ts'
@@ -90,7 +90,7 @@ test('a call that takes too long is a failure, and is aborted', async () => {
   expect(load.recording.failures).toEqual(['timeout'])
 })
 
-test('a signal ends it: no more calls, and those under way count as neither', async () => {
+test('a signal ends it: no more calls, and those under way are failures, since their latencies are not known', async () => {
   const clock = manualClock()
   const ended = new AbortController()
   const load = loop(clock, new Answering(clock, () => 60_000), { signal: ended.signal })
@@ -100,7 +100,8 @@ test('a signal ends it: no more calls, and those under way count as neither', as
   await play(clock, running, 100)
   expect(load.recording.count).toBeGreaterThan(20)
   expect(load.recording.count).toBeLessThan(40)
-  expect([...load.recording.outcome].every((outcome) => outcome === UNDER_WAY)).toBe(true)
+  expect(load.recording.failureOf(0)).toBe('interrupted')
+  expect(load.recording.failures).toEqual(['interrupted'])
 })
 
 test('a dispatcher that throws is a failure of the call', async () => {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { BenchReport, Difference } from '../../../../src/bench/report/report.ts'
-import { madeUpReport } from '../../../support/bench-run.ts'
+import { failsMore } from '../../../../src/bench/report/lost-calls.ts'
+import { madeUpReport, madeUpSettings } from '../../../support/bench-run.ts'
 
 /** A shorter run: 10,000 calls to five arms. */
 const SHORT = { perSecond: 500, durationMs: 20_000, warmUpMs: 2_000 }
@@ -61,6 +62,44 @@ test('failures are counted by kind, have no latency, and end the verdicts of the
     kind: 'cannot-tell',
     reason: 'too-many-failures',
   })
+})
+
+test('calls that failed are in the result, whatever percentiles can be told', async () => {
+  const settings = { ...SHORT, durationMs: 12_000 }
+  const report = await madeUpReport({ settings, failure: 'status 503', failedShare: 0.2 })
+  expect(report.conclusions.join('\n')).toMatch(/Of the calls of direct \(DNS\), \d+ % failed \(status 503\)/)
+  // A longer run would not help.
+  expect(differenceOf(report, 'dns - fallback', 0.999)?.verdict).toEqual({
+    kind: 'cannot-tell',
+    reason: 'too-many-failures',
+  })
+  const [direct, ...others] = report.arms
+  if (direct === undefined) throw new Error('there are no arms')
+  expect(failsMore([direct, ...others])).toEqual([])
+  const few = others.map((arm) => ({ ...arm, failures: [{ kind: 'status 503', calls: 1 }] }))
+  expect(failsMore([direct, ...few])[0]).toMatch(/^\d+ % of the calls of direct \(DNS\) failed, and 0\.\d+ %/)
+})
+
+test('without requests to Cloud Map there is no number of processes that cost as much as an ALB', async () => {
+  const { volume } = madeUpSettings()
+  const report = await madeUpReport({
+    settings: { ...SHORT, volume: { ...volume, cloudMapCallsPerMinute: 0 } },
+  })
+  const about = report.worse.filter((line) => line.startsWith('Discovery by the API'))
+  expect(about).toEqual(['Discovery by the API costs $0.00 a month for each process and service.'])
+})
+
+test('failures in what is cut as warm-up are in none of the numbers, and are said', async () => {
+  const report = await madeUpReport({
+    settings: SHORT,
+    failure: 'timeout',
+    failedShare: 0.1,
+    failsUntilMs: 7_000,
+  })
+  expect(report.load.cutMs).toBeGreaterThanOrEqual(7_000)
+  expect(report.arms.flatMap(({ failures }) => failures)).toEqual([])
+  // A tenth of 500 calls a second, in five seconds behind --warm-up.
+  expect(report.limits.join('\n')).toMatch(/^2\d\d calls failed or were not sent in the \d s that the rule/m)
 })
 
 test('the warm-up and what the rule cuts do not count; the rest adds up', async () => {
