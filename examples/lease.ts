@@ -20,7 +20,9 @@ socket.on('connect', () => {
 })
 socket.on('error', (error) => {
   lease.report({ kind: 'connect-error', error })
-  console.log('next:', lease.again()?.endpoint.address)
+  const next = lease.again()
+  console.log('the next task would be', next?.endpoint.address)
+  next?.end()
 })
 socket.on('close', () => {
   lease.end()

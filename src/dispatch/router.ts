@@ -132,7 +132,8 @@ export class RouteTable implements Routes {
 }
 
 /** Call it when none of its calls is in flight. */
-async function end({ limits, pools }: KnownRoute): Promise<void> {
+async function end({ limits, pools, leases }: KnownRoute): Promise<void> {
+  leases.close()
   limits.queue.close()
   limits.attempt.close()
   await pools.close()

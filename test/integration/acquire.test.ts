@@ -255,9 +255,9 @@ describe('a lease', () => {
       const kept = await client.acquire('http://orders.shop.local')
       await (async () => { await client.acquire('http://orders.shop.local', { method: 'PUT' }) })()
       await (async () => { (await client.acquire('http://orders.shop.local')).end() })()
-      for (let turn = 0; turn < 50 && events.length === 0; turn++) {
+      for (let turn = 0; turn < 500 && events.length === 0; turn++) {
         gc()
-        await new Promise((resolve) => setTimeout(resolve, 5))
+        await new Promise((resolve) => setTimeout(resolve, 10))
       }
       const { callsUnderWay } = client.inspect()
       kept.end()

@@ -6,9 +6,8 @@ import { checkBoolean, checkKeys, checkMethods, checkString } from '../../core/c
 import { InvalidOptionsError } from '../../core/errors.ts'
 import { noUpstream, tooManyCalls } from '../call/no-upstream.ts'
 import { isIdempotent } from '../request/idempotence.ts'
-import { RetryState } from '../retry/retry-state.ts'
 import type { KnownRoute } from '../route-factory.ts'
-import { lease, type Lease, type LeasedCall } from './lease.ts'
+import { lease, LeasedCall, type Lease } from './lease.ts'
 
 /** What the pick may depend on. */
 export interface AcquireOptions {
@@ -66,17 +65,13 @@ function leasedCall(route: KnownRoute, options: AcquireOptions): LeasedCall {
     options.idempotent === undefined
       ? isIdempotent(method)
       : checkBoolean('acquire.idempotent', options.idempotent)
-  let state: RetryState | undefined
-  return {
-    route,
+  return new LeasedCall(route, {
     method,
-    signal,
-    now: 0,
-    key: key ?? (request === undefined ? undefined : route.keyOf?.(request)),
+    path: request?.path ?? '',
     idempotent,
-    leftMs: Number.POSITIVE_INFINITY,
-    retryState: () => (state ??= new RetryState(route, { method, path: request?.path ?? '', idempotent })),
-  }
+    key: key ?? (request === undefined ? undefined : route.keyOf?.(request)),
+    signal,
+  })
 }
 
 /** An attempt that waits for the first snapshot of its service. Keeps the process alive, as a call does. */

@@ -11,10 +11,11 @@ import type { Outcome } from '../../core/outcome.ts'
 import type { Endpoint } from '../../discovery/endpoint.ts'
 import { AttemptLatency } from '../call/attempt-latency.ts'
 import { emitFallback } from '../call/no-upstream.ts'
-import { emitRetried, type RetryState } from '../retry/retry-state.ts'
+import { emitRetried, RetryState } from '../retry/retry-state.ts'
 import type { KnownRoute } from '../route-factory.ts'
 import { checkOutcome } from './check-outcome.ts'
 import { hostOf, servernameOf } from './names.ts'
+import type { LeaseState } from './open-leases.ts'
 
 /**
  * An upstream that was picked for one attempt of the caller's, and counts as pending until `end`. Disposing of it ends it.
@@ -52,15 +53,41 @@ export interface Lease extends Disposable {
 }
 
 /** What a lease and those that follow it by `again` have in common: what a `Call` is to its attempts. */
-export interface LeasedCall extends PickHint {
+export class LeasedCall implements PickHint {
   readonly route: KnownRoute
   readonly method: string
-  now: number
-  /** Leases have no deadline. */
-  readonly leftMs: number
-  /** Made at the first failure. */
-  readonly retryState: () => RetryState
+  readonly path: string
+  readonly idempotent: boolean
+  readonly key: string | undefined
   readonly signal: AbortSignal | undefined
+  /** Leases have no deadline. */
+  readonly leftMs: number = Number.POSITIVE_INFINITY
+  now = 0
+  #retryState: RetryState | undefined = undefined
+
+  constructor(
+    route: KnownRoute,
+    {
+      method,
+      path,
+      idempotent,
+      key,
+      signal,
+    }: Pick<LeasedCall, 'method' | 'path' | 'idempotent' | 'key' | 'signal'>,
+  ) {
+    this.route = route
+    this.method = method
+    this.path = path
+    this.idempotent = idempotent
+    this.key = key
+    this.signal = signal
+  }
+
+  /** Made at the first failure. */
+  get retryState(): RetryState {
+    const { method, path, idempotent } = this
+    return (this.#retryState ??= new RetryState(this.route, { method, path, idempotent }))
+  }
 }
 
 const NONE: readonly Upstream[] = []
@@ -69,17 +96,17 @@ const NONE: readonly Upstream[] = []
 const NOTHING_KNOWN: Outcome = { kind: 'cancelled', latencyMs: 0 }
 
 /**
- * The state of a lease. Apart from the `Lease` that the caller holds, because the upstream's ejection, the garbage
- * collector's registry and the successor refer to it: the caller's object must stay collectable.
+ * The state of a lease. Apart from the `Lease` that the caller holds, because the upstream's ejection and the registry of
+ * the garbage collector refer to it: the caller's object must stay collectable.
  */
-class Held {
+class Held implements LeaseState {
   readonly call: LeasedCall
   readonly upstream: Upstream
   readonly latency: AttemptLatency
   /** Among the attempts of the call, from 1. */
   readonly #number: number
   #outcome: Outcome | undefined = undefined
-  #isOver = false
+  isOver = false
   #hasSuccessor = false
 
   constructor(call: LeasedCall, upstream: Upstream, number: number) {
@@ -91,7 +118,7 @@ class Held {
   }
 
   report(outcome: Outcome): void {
-    if (this.#isOver || this.#outcome !== undefined) return
+    if (this.isOver || this.#outcome !== undefined) return
     const { cluster, clock } = this.call.route
     const now = clock.now()
     this.#outcome = outcome
@@ -100,10 +127,9 @@ class Held {
   }
 
   end(): void {
-    if (this.#isOver) return
+    if (this.isOver) return
     this.report(NOTHING_KNOWN)
-    this.#isOver = true
-    leaks.unregister(this)
+    this.isOver = true
     this.upstream.end()
     this.call.route.inFlight.end()
   }
@@ -115,7 +141,7 @@ class Held {
     if (outcome === undefined || this.#hasSuccessor || inFlight.isDestroyed || call.signal?.aborted === true)
       return undefined
     this.#hasSuccessor = true
-    const state = call.retryState()
+    const state = call.retryState
     call.now = clock.now()
     cluster.reconcileIfChanged(call.now)
     const decision = state.decide(upstream, outcome, true, call, true)
@@ -125,6 +151,7 @@ class Held {
     return lease(call, decision.upstream, state.tried)
   }
 
+  /** Its place at the upstream would be taken for ever. */
   leaked(): void {
     const { call, upstream, latency } = this
     const { host, clock } = call.route
@@ -134,15 +161,12 @@ class Held {
   }
 }
 
-/** Ends what was collected without its end: its place at the upstream would be taken for ever. */
-const leaks = new FinalizationRegistry<Held>((held) => held.leaked())
-
 class UpstreamLease implements Lease {
   readonly #held: Held
 
   constructor(held: Held) {
     this.#held = held
-    leaks.register(this, held, held)
+    held.call.route.leases.add(this, held)
   }
 
   get endpoint(): Endpoint {
@@ -180,7 +204,10 @@ class UpstreamLease implements Lease {
   }
 
   end(): void {
-    this.#held.end()
+    const held = this.#held
+    if (held.isOver) return
+    held.call.route.leases.delete(this, held)
+    held.end()
   }
 
   again(): Lease | undefined {
@@ -188,7 +215,7 @@ class UpstreamLease implements Lease {
   }
 
   [Symbol.dispose](): void {
-    this.#held.end()
+    this.end()
   }
 }
 
