@@ -9,7 +9,7 @@ export interface Answered {
 }
 
 /** Ends the request and reads its response; rejects with its error. */
-export async function answered(request: ClientRequest, body?: string): Promise<Answered> {
+export async function answered(request: ClientRequest, body?: string | Buffer): Promise<Answered> {
   request.end(body)
   const [response] = (await once(request, 'response')) as [IncomingMessage]
   let text = ''

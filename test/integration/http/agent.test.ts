@@ -1,7 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import http, { type AgentOptions, type ClientRequest } from 'node:http'
 import type net from 'node:net'
+import { promisify } from 'node:util'
 import type { Client, ClientOptions } from 'onehop'
 import { OnehopHttpAgent } from 'onehop/http'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -206,20 +208,23 @@ describe('a connection that cannot be made', () => {
 })
 
 describe('the load balancer', () => {
-  test('is called by its own name, also by a request whose headers are stored already', async () => {
-    const balancer = keep(await new TestServer().listen('127.0.1.250'))
-    const { client, agent } = world([await refusingAddress()], {
-      fallback: `http://127.0.1.250:${balancer.port}`,
-    })
-    const name = `127.0.1.250:${balancer.port}`
-    // The first is refused by the task, while its headers wait; the next picks the load balancer at once.
-    await answered(http.request(ORIGIN, { agent, method: 'POST' }), 'body')
-    await answered(http.get(ORIGIN, { agent }))
-    await answered(http.request(ORIGIN, { agent, method: 'PUT', headers: { 'x-a': 'host: no' } }), 'more')
-    expect(balancer.seen.map(({ headers }) => headers.host)).toEqual([name, name, name])
-    expect(balancer.seen.map(({ body }) => body)).toEqual(['body', '', 'more'])
-    await soon(() => underWay(client), 0)
-  })
+  test.each(['body', Buffer.from('body')])(
+    'is called by its own name, also by a request whose headers are stored already: %s',
+    async (sent) => {
+      const balancer = keep(await new TestServer().listen('127.0.1.250'))
+      const { client, agent } = world([await refusingAddress()], {
+        fallback: `http://127.0.1.250:${balancer.port}`,
+      })
+      const name = `127.0.1.250:${balancer.port}`
+      // The first is refused by the task, while its headers wait; the next picks the load balancer at once.
+      await answered(http.request(ORIGIN, { agent, method: 'POST' }), sent)
+      await answered(http.get(ORIGIN, { agent }))
+      await answered(http.request(ORIGIN, { agent, method: 'PUT', headers: { 'x-a': 'host: no' } }), 'more')
+      expect(balancer.seen.map(({ headers }) => headers.host)).toEqual([name, name, name])
+      expect(balancer.seen.map(({ body }) => body)).toEqual(['body', '', 'more'])
+      await soon(() => underWay(client), 0)
+    },
+  )
 
   test('is called by the name of the service with host: preserve', async () => {
     const balancer = keep(await new TestServer().listen('127.0.1.250'))
@@ -401,6 +406,47 @@ describe('what is not discovered', () => {
     agent.destroy()
     server.close()
   })
+})
+
+describe('a proxy of the agent', () => {
+  test('gets what is not discovered, and discovered hosts only if NO_PROXY does not name them', async () => {
+    const [task] = await servers(1)
+    const [proxy] = await servers(1, (request, response) => void response.end(`proxied ${request.url}`))
+    const client = keep(clientOf([task as TestServer]))
+    const via = (NO_PROXY?: string): OnehopHttpAgent => {
+      const HTTP_PROXY = `http://user:secret@${proxy?.label}`
+      return agentOf(client, {
+        proxyEnv: { HTTP_PROXY, ...(NO_PROXY === undefined ? {} : { NO_PROXY }) },
+      } as object)
+    }
+    const direct = via('.shop.local')
+    const elsewhere = await answered(http.get('http://elsewhere.example/x', { agent: direct }))
+    expect(elsewhere.text).toBe('proxied http://elsewhere.example/x')
+    expect((await answered(http.get(`${ORIGIN}/x`, { agent: direct }))).text).toBe(task?.label)
+    expect(task?.seen.map(({ url, headers }) => [url, headers['proxy-authorization']])).toEqual([
+      ['/x', undefined],
+    ])
+    // Node has written it for the proxy by then, with the proxy's credentials.
+    const { text } = await answered(http.get(`${ORIGIN}/y`, { agent: via() }))
+    expect(text).toMatch(/^proxied http:\/\/orders\.shop\.local.*\/y$/)
+    expect(task?.seen).toHaveLength(1)
+  })
+})
+
+test('an agent keeps no process alive, and adds no signal handler', async () => {
+  const [task] = await servers(1)
+  const program = `
+    import { get } from 'node:http'
+    import { createClient, staticResolver } from 'onehop'
+    import { OnehopHttpAgent } from 'onehop/http'
+    const discovery = staticResolver({ 'orders.shop.local': ['${task?.label}'] })
+    const agent = new OnehopHttpAgent(createClient({ namespaces: ['shop.local'], discovery }))
+    get('${ORIGIN}', { agent }, (response) => response.resume().on('end', () => {
+      console.log(response.statusCode, process.eventNames().filter((name) => String(name).startsWith('SIG')).length)
+    }))`
+  const flags = ['--conditions=onehop:source', '--input-type=module', '--eval', program]
+  const { stdout } = await promisify(execFile)(process.execPath, flags, { timeout: 10_000 })
+  expect(stdout.trim()).toBe('200 0')
 })
 
 describe('the caller’s async context', () => {
