@@ -73,8 +73,8 @@ export class Picture {
     const isFirst = this.#dnsAnswer === undefined
     const answer = { ...whole, endpoints: whole.endpoints.filter((endpoint) => this.#isComparable(endpoint)) }
     this.#dnsAnswer = answer
-    if (answer.endpoints.length === 0) return false
-    this.#speakOfPlaces(answer.endpoints.some(({ port }) => port !== undefined))
+    if (answer.endpoints.length > 0)
+      this.#speakOfPlaces(answer.endpoints.some(({ port }) => port !== undefined))
     let isNews = false
     const named = new Map(answer.endpoints.map((endpoint) => [this.#keyOf(endpoint), endpoint]))
     for (const [key, endpoint] of named) {
@@ -89,19 +89,21 @@ export class Picture {
       entry.missed = 0
       entry.namedAt = now
     }
-    const known = answer.complete ? 0 : this.#countNamedByApi()
+    const known = answer.complete ? 0 : this.#countNamed()
     for (const [key, entry] of this.#entries) {
       if (named.has(key)) continue
       if (answer.complete) {
         if (!entry.dns.named) continue
         entry.dns = { named: false, since: now }
         isNews ||= entry.api.named
-      } else if (entry.api.named) {
+      } else if (entry.api.named || entry.dns.named) {
         entry.missed++
         // Each sample lacks an address that is there with the chance 1 - 8/n.
         if ((1 - Math.min(1, named.size / known)) ** entry.missed >= RARE) continue
         entry.missed = 0
-        isNews = true
+        if (entry.api.named) isNews = true
+        // Only samples have named it.
+        else entry.dns = { named: false, since: now }
       }
     }
     this.#forget(now)
@@ -153,7 +155,7 @@ export class Picture {
 
   #isMember({ api, dns, fromApi }: Entry, now: number): boolean {
     if (!this.isWatchedByDns) return api.named
-    if ((this.#apiAnswer?.endpoints.length ?? 0) === 0) return dns.named
+    if (!this.#isFiltered && (this.#apiAnswer?.endpoints.length ?? 0) === 0) return dns.named
     if (api.named === dns.named || dns.since <= api.since) return api.named
     const isNew = dns.named && fromApi.length === 0
     if (isNew && this.#isFiltered) return false
@@ -167,9 +169,9 @@ export class Picture {
     return endpoints.length === 0 || endpoints.some((known) => isIP(known.address) === isIP(address))
   }
 
-  #countNamedByApi(): number {
+  #countNamed(): number {
     let count = 0
-    for (const { api } of this.#entries.values()) if (api.named) count++
+    for (const { api, dns } of this.#entries.values()) if (api.named || dns.named) count++
     return count
   }
 

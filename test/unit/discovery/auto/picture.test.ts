@@ -136,6 +136,16 @@ describe('a source that lies', () => {
     expect(tasksOf(picture, 700_000)).toBe('1 2')
   })
 
+  test('a DNS that names nothing any more is news, once; and so is what it names next', () => {
+    const picture = agreed()
+    expect(picture.hearDns(dns(), 1_000)).toBe(true)
+    expect(picture.hearDns(dns(), 11_000)).toBe(false)
+    expect(picture.hearApi(api(), 12_000)).toBe(true)
+    expect(tasksOf(picture, 12_000)).toBe('')
+    expect(picture.hearDns(dns('1'), 21_000)).toBe(true)
+    expect(tasksOf(picture, 21_000)).toBe('1')
+  })
+
   test('if both name nothing, there is nothing', () => {
     const picture = agreed()
     picture.hearDns(dns(), 1_000)
@@ -165,6 +175,20 @@ describe('samples of 8', () => {
     picture.hearDns(sample(...tasks.slice(0, 8)), 0)
     expect(picture.hearDns(sample('41', ...tasks.slice(9, 16)), 10_000)).toBe(true)
     expect(picture.endpoints(10_000)).toHaveLength(41)
+  })
+
+  test('an address that DNS alone has named leaves when samples lack it too often', () => {
+    const random = seededRandom(1)
+    const picture = new Picture()
+    const known = tasks.slice(0, 9)
+    picture.hearApi(api(...known), 0)
+    picture.hearDns(sample(...known.slice(0, 8)), 0)
+    picture.hearDns(sample('41', ...known.slice(0, 7)), 10_000)
+    expect(picture.endpoints(10_000)).toHaveLength(10)
+    for (let now = 20_000; now <= 80_000; now += 10_000) picture.hearDns(eightOf(known, random), now)
+    expect(picture.endpoints(80_000)).toHaveLength(9)
+    // Another task has got the address.
+    expect(picture.hearDns(sample('41', ...known.slice(0, 7)), 90_000)).toBe(true)
   })
 
   test('an address of 10 that is missing too often is news, once', () => {
@@ -203,6 +227,17 @@ test('where the API names some of the instances only, DNS adds none, but is news
   expect(picture.hearDns(dns('1', '2', '3', '4'), 1_000)).toBe(true)
   picture.hearApi(api('1', '2'), 2_000)
   expect(tasksOf(picture, 300_000)).toBe('1 2')
+})
+
+test('and where it names none of them, DNS adds none either', () => {
+  const picture = new Picture(true)
+  picture.hearApi(api(), 0)
+  picture.hearDns(dns('1', '2', '3'), 0)
+  expect(tasksOf(picture, 0)).toBe('')
+  picture.hearApi(api('1'), 10_000)
+  expect(tasksOf(picture, 10_000)).toBe('1')
+  picture.hearApi(api(), 20_000)
+  expect(tasksOf(picture, 300_000)).toBe('')
 })
 
 test('SRV records name ports: another port of an address is another endpoint', () => {
