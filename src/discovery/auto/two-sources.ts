@@ -41,6 +41,8 @@ const DNS_GRACE_MS = 50
 const MAX_FRESH_MS = 60_000
 /** While a lookup is under way that nothing waited for. */
 const LOOK_BACK_MS = 1_000
+/** Lookups of a name in use are not further apart: one takes up to 30 s, and the next waits for up to a minute. */
+const PAUSE_MS = 90_000
 /** After a pause of this length, nothing is known. */
 const FORGET_AFTER_MS = 600_000
 
@@ -55,6 +57,8 @@ export class TwoSources {
   #apiFlight: Promise<void> | undefined
   /** Whether the picture has an answer of the API in it. */
   #isApiHeard = false
+  /** Whether there is one since the last pause. */
+  #isApiFresh = false
   readonly #dns = new DnsStanding()
   #dnsFlight: Promise<void> | undefined
 
@@ -79,11 +83,9 @@ export class TwoSources {
   }
 
   #begin(now: number): void {
-    if (now - this.#begunAt > FORGET_AFTER_MS) {
-      this.#picture = new Picture(this.#shared.isFiltered)
-      this.#schedule = new ReadSchedule(this.#shared.random, this.#shared.pace)
-      this.#isApiHeard = false
-    }
+    const pausedMs = now - this.#begunAt
+    if (pausedMs > PAUSE_MS) this.#expire()
+    if (pausedMs > FORGET_AFTER_MS) this.#forget()
     this.#begunAt = now
     if (now >= this.#apiDueAt)
       this.#apiFlight ??= this.#askApi().finally(() => {
@@ -95,12 +97,25 @@ export class TwoSources {
       })
   }
 
+  /** The name was not in use: an address may be another service's by now. */
+  #expire(): void {
+    this.#isApiFresh = false
+    this.#dns.forget()
+    this.#schedule.expire()
+  }
+
+  #forget(): void {
+    this.#isApiHeard = false
+    this.#picture = new Picture(this.#shared.isFiltered)
+    this.#schedule = new ReadSchedule(this.#shared.random, this.#shared.pace)
+  }
+
   get #apiDueAt(): number {
     const { withoutCredentials } = this.#shared
     const { askAgainAt } = this.#standing
     const allowedAt = Math.max(askAgainAt, withoutCredentials?.until ?? askAgainAt)
     // Callers have nothing at all: the API may be back any moment.
-    if (!this.#isApiHeard && this.#dns.answer === undefined) return allowedAt
+    if (!this.#isApiHeard && !this.#dns.namesTasks) return allowedAt
     return Math.max(allowedAt, this.#schedule.dueAt)
   }
 
@@ -110,7 +125,7 @@ export class TwoSources {
   }
 
   get #knowsSomething(): boolean {
-    return this.#hasApi || this.#dns.namesTasks
+    return (this.#hasApi && this.#isApiFresh) || this.#dns.namesTasks
   }
 
   /** Settles when callers have waited long enough. */
@@ -126,8 +141,10 @@ export class TwoSources {
       }
       if (!isDone && !this.#isApiHeard) this.#leaveToDns(this.#slowError())
     }
-    if (dns !== undefined) await (this.#knowsSomething ? settlesWithin(clock, headStartMs, dns) : dns)
-    if (api !== undefined && !this.#knowsSomething) await api
+    if (dns !== undefined && this.#knowsSomething) await settlesWithin(clock, headStartMs, dns)
+    const flights = new Set([api, dns].filter((flight) => flight !== undefined))
+    while (!this.#knowsSomething && flights.size > 0)
+      await Promise.race(Array.from(flights, (flight) => flight.then(() => flights.delete(flight))))
   }
 
   async #askApi(): Promise<void> {
@@ -137,6 +154,7 @@ export class TwoSources {
       const answer = await api.resolve(this.#service, closing, mustRead ? 'sign' : 'expired')
       const now = clock.now()
       this.#isApiHeard = true
+      this.#isApiFresh = true
       const isChange = this.#picture.hearApi(answer, now)
       const before = this.#standing.answer?.revision
       const isMove = before !== undefined && answer.revision !== before
@@ -162,9 +180,11 @@ export class TwoSources {
     try {
       const answer = await dns.resolve(this.#service, closing)
       const now = clock.now()
+      const wasWatched = this.#picture.isWatchedByDns
       const isNews = this.#picture.hearDns(answer, now)
       this.#dns.answered(answer, now, (this.#standing.answer?.endpoints.length ?? 0) > 0)
-      if (isNews) this.#schedule.hearNews(now, 'dns')
+      if (wasWatched && !this.#picture.isWatchedByDns) this.#schedule.watchAlone(now)
+      else if (isNews) this.#schedule.hearNews(now, 'dns')
     } catch (cause) {
       if (!closing.aborted) this.#dnsFailed(asError(cause), clock.now())
     }
@@ -172,8 +192,7 @@ export class TwoSources {
 
   #dnsFailed(error: Error, now: number): void {
     const { random, outageMs } = this.#shared
-    // The API has to watch alone.
-    if (this.#dns.error === undefined && this.#picture.isWatchedByDns) this.#schedule.hearNews(now, 'dns')
+    if (this.#dns.error === undefined && this.#picture.isWatchedByDns) this.#schedule.watchAlone(now)
     const failingMs = this.#dns.failed(error, now, this.#hasApi, random)
     if (failingMs >= outageMs) this.#picture.dnsIsSilent()
   }

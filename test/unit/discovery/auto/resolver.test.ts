@@ -149,6 +149,19 @@ describe.each([
     expect(await who()).toBe(BY_API)
   })
 
+  test('is asked with each lookup if DNS names nothing either: callers have nothing', async () => {
+    const { who, api, dns, clock } = both()
+    api.answer(error)
+    dns.answer([])
+    for (let lookup = 1; lookup <= 6; lookup++) {
+      await expect(who()).rejects.toThrow('neither the Cloud Map API nor DNS knows')
+      expect(api.lookups).toHaveLength(lookup)
+      await clock.advance(5_000)
+    }
+    api.answer([BY_API])
+    expect(await who()).toBe(BY_API)
+  })
+
   test('changes nothing for a minute if the API has answered: it knows more than DNS', async () => {
     const events = eventsOf('onehop:discovery.fell-back')
     const { ask, api, clock } = both()
@@ -312,6 +325,19 @@ describe('an API that is slow with the first lookup of a name', () => {
     }
   })
 
+  test('is not held up by a DNS that is silent', async () => {
+    const { ask, api, dns, clock } = both()
+    const late = Promise.withResolvers<readonly string[]>()
+    api.answer(late.promise)
+    dns.answer(new Promise(() => {}))
+    const answer = ask()
+    await clock.advance(1_500)
+    late.resolve([BY_API])
+    await clock.advance(50)
+    expect(await answer).toMatchObject({ endpoints: [{ address: BY_API }] })
+    expect(clock.pendingTimers).toBe(0)
+  })
+
   test('does not outlive close', async () => {
     const { auto, api, clock, who } = both()
     api.answer(new Promise(() => {}))
@@ -323,6 +349,38 @@ describe('an API that is slow with the first lookup of a name', () => {
     await waiting
     expect(clock.pendingTimers).toBe(0)
   })
+})
+
+describe('after a pause', () => {
+  test("the API is read again: an address may be another service's by now", async () => {
+    const { ask, api, dns, clock } = both()
+    api.answer([BY_API])
+    dns.answer([BY_API])
+    await ask()
+    await clock.advance(FULL_READ_MS - 100_000)
+    api.answer(['10.0.0.3'])
+    dns.answer(['10.0.0.3'])
+    expect((await ask()).endpoints.map(({ address }) => address)).toEqual(['10.0.0.3'])
+    expect(api.lookups).toHaveLength(2)
+  })
+
+  test.each([300_000, 1_200_000])(
+    'of %i ms nothing is fresh that no source has said since',
+    async (pauseMs) => {
+      const { ask, api, dns, clock } = both()
+      dns.answer([BY_API])
+      await ask()
+      await clock.advance(pauseMs)
+      api.answer(new Promise(() => {}))
+      dns.answer(new Promise(() => {}))
+      let isThere = false
+      const answer = ask().finally(() => (isThere = true))
+      await clock.advance(2_500)
+      expect(isThere).toBe(false)
+      api.answer(['10.0.0.3'])
+      void answer.catch(() => undefined)
+    },
+  )
 })
 
 test('property: whatever happens to the API, going to DNS and coming back are told in turn, and DNS knows what it knew', async () => {
