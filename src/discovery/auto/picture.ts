@@ -4,7 +4,8 @@
  * Each change reaches one source first. So where they differ about an address, the one that changed last is right:
  * - the API at once, because it is the registry that DNS is made from;
  * - DNS at once about an address that the API has never named, which is a new task;
- * - DNS after a minute about all else. Until then it may be a resolver that serves old answers, and the API decides.
+ * - DNS about all else when it still says so after a minute. Until then it may be a resolver that serves old answers, and
+ *   the API decides.
  *
  * A source that never changes its mind (one that is stale) decides nothing, and one that is late repeats what the other
  * has said: endpoints do not go back and forth between two truths. A source that names nothing has no say while the
@@ -48,6 +49,7 @@ export class Picture {
   /** Whether DNS names ports (SRV): then it speaks of places, and else of addresses. */
   #hasPorts = false
   #dnsAnswer: Snapshot | undefined
+  #dnsHeardAt = Number.NEGATIVE_INFINITY
   #apiAnswer: Snapshot | undefined
 
   /** @param isFiltered the API names some of the instances only: DNS adds none, but still shows that something changed */
@@ -73,6 +75,7 @@ export class Picture {
     const isFirst = this.#dnsAnswer === undefined
     const answer = { ...whole, endpoints: whole.endpoints.filter((endpoint) => this.#isComparable(endpoint)) }
     this.#dnsAnswer = answer
+    this.#dnsHeardAt = now
     if (answer.endpoints.length > 0)
       this.#speakOfPlaces(answer.endpoints.some(({ port }) => port !== undefined))
     let isNews = false
@@ -135,8 +138,8 @@ export class Picture {
   }
 
   /** All endpoints, with what the API knows of them. A new address has its peers' port if that is one. */
-  endpoints(now: number): readonly Endpoint[] {
-    const members = [...this.#entries.values()].filter((entry) => this.#isMember(entry, now))
+  endpoints(): readonly Endpoint[] {
+    const members = [...this.#entries.values()].filter((entry) => this.#isMember(entry))
     const port = commonPort(this.#apiAnswer?.endpoints ?? [])
     return members.flatMap(({ fromApi, fromDns }) => {
       if (fromApi.length > 0 || fromDns === undefined) return fromApi
@@ -144,22 +147,13 @@ export class Picture {
     })
   }
 
-  /** When DNS alone is believed about another address, on the clock; Infinity: nothing is open. */
-  settlesAt(now: number): number {
-    let at = Number.POSITIVE_INFINITY
-    for (const { api, dns } of this.#entries.values())
-      if (api.named !== dns.named && dns.since > api.since && dns.since + ALONE_MS > now)
-        at = Math.min(at, dns.since + ALONE_MS)
-    return at
-  }
-
-  #isMember({ api, dns, fromApi }: Entry, now: number): boolean {
+  #isMember({ api, dns, fromApi }: Entry): boolean {
     if (!this.isWatchedByDns) return api.named
     if (!this.#isFiltered && (this.#apiAnswer?.endpoints.length ?? 0) === 0) return dns.named
     if (api.named === dns.named || dns.since <= api.since) return api.named
     const isNew = dns.named && fromApi.length === 0
     if (isNew && this.#isFiltered) return false
-    return isNew || now >= dns.since + ALONE_MS ? dns.named : api.named
+    return isNew || this.#dnsHeardAt >= dns.since + ALONE_MS ? dns.named : api.named
   }
 
   /** What the API excludes (`WEIGHT` 0, the other address of a task that has two) is no change when DNS names it. */

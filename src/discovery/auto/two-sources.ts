@@ -207,7 +207,7 @@ export class TwoSources {
     const expiresAt = names && this.#dns.answer !== undefined ? this.#dns.answer.expiresAt : this.#apiDueAt
     return {
       ...answer,
-      endpoints: this.#picture.endpoints(now),
+      endpoints: this.#picture.endpoints(),
       expiresAt: Math.min(expiresAt, now + MAX_FRESH_MS),
       refreshAt: this.#refreshAt(now),
       warning:
@@ -249,7 +249,6 @@ export class TwoSources {
     return Math.min(
       this.#apiFlight === undefined ? this.#apiDueAt : lookBackAt,
       this.#dnsFlight === undefined ? this.#dns.dueAt : lookBackAt,
-      this.#picture.settlesAt(now),
     )
   }
 
