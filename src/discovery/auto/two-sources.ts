@@ -1,14 +1,13 @@
-/** One name, asked of DNS and of the Cloud Map API: which of them is due, and what they say together. */
+/** One name, asked of DNS and of the Cloud Map API: which of them is due, and how long callers wait for which. */
 import { abortable } from '../../core/async/abortable.ts'
 import { settlesWithin } from '../../core/async/settles-within.ts'
 import type { Clock, Random } from '../../core/clock.ts'
-import { ResolutionFailedError } from '../../core/errors.ts'
 import { emit } from '../../core/events.ts'
-import { bareReason } from '../bare-reason.ts'
 import { CloudMapError } from '../cloud-map/error.ts'
 import type { Snapshot } from '../endpoint.ts'
 import type { LookupReason, Resolver } from '../resolver.ts'
 import type { ServiceName } from '../service-name.ts'
+import { answerOf } from './answer.ts'
 import { ApiStanding, failureOf } from './api-fallback.ts'
 import { DnsStanding } from './dns-standing.ts'
 import { Picture } from './picture.ts'
@@ -37,8 +36,6 @@ export interface SharedSources {
 
 /** The API has answered: DNS takes a millisecond, or is not worth waiting for. */
 const DNS_GRACE_MS = 50
-/** As long as an answer of DNS may be fresh. */
-const MAX_FRESH_MS = 60_000
 /** While a lookup is under way that nothing waited for. */
 const LOOK_BACK_MS = 1_000
 /** Lookups of a name in use are not further apart: one takes up to 30 s, and the next waits for up to a minute. */
@@ -198,50 +195,19 @@ export class TwoSources {
   }
 
   #snapshot(now: number): Snapshot {
-    const { host } = this.#service
-    const answer = this.#standing.answer
-    if (!this.#hasApi || answer === undefined) return this.#byDns(now)
-    const names = this.#dns.error === undefined && this.#picture.isWatchedByDns
-    // The cache goes on with its last good set, and says why.
-    if (this.#standing.error !== undefined && !names) throw this.#failure(this.#standing.error)
-    const expiresAt = names && this.#dns.answer !== undefined ? this.#dns.answer.expiresAt : this.#apiDueAt
-    return {
-      ...answer,
-      endpoints: this.#picture.endpoints(),
-      expiresAt: Math.min(expiresAt, now + MAX_FRESH_MS),
-      refreshAt: this.#refreshAt(now),
-      warning:
-        this.#dns.error === undefined
-          ? undefined
-          : `DNS fails, and the API is polled instead: ${bareReason(host, this.#dns.error)}`,
-    }
-  }
-
-  #byDns(now: number): Snapshot {
-    const { host } = this.#service
-    const why = this.#standing.error ?? this.#shared.withoutCredentials?.error
-    const fromDns = this.#dns.answer
-    if (this.#dns.error !== undefined || fromDns === undefined) {
-      if (why === undefined)
-        throw this.#dns.error ?? new ResolutionFailedError(host, 'no source has answered')
-      throw this.#failure(why)
-    }
-    if (fromDns.endpoints.length === 0 && !this.#standing.believesNothing())
-      throw this.#failure(why ?? this.#slowError())
-    return {
-      ...fromDns,
-      endpoints: this.#standing.completed(fromDns.endpoints),
-      refreshAt: this.#refreshAt(now),
-      warning: why === undefined ? undefined : `DNS is asked instead: ${bareReason(host, why)}`,
-    }
-  }
-
-  /** Neither source helps. */
-  #failure(apiError: Error): Error {
-    const { host } = this.#service
-    const dnsError =
-      this.#dns.error ?? (this.#dns.answer === undefined ? undefined : new Error('knows no endpoints'))
-    return dnsError === undefined ? apiError : neitherKnows(host, apiError, dnsError)
+    return answerOf(
+      {
+        service: this.#service,
+        picture: this.#picture,
+        api: this.#standing,
+        hasApi: this.#hasApi,
+        apiDueAt: this.#apiDueAt,
+        apiError: this.#standing.error ?? this.#shared.withoutCredentials?.error,
+        dns: this.#dns,
+        refreshAt: this.#refreshAt(now),
+      },
+      now,
+    )
   }
 
   #refreshAt(now: number): number {
@@ -281,10 +247,4 @@ export class TwoSources {
 
 function asError(cause: unknown): Error {
   return cause instanceof Error ? cause : new Error(String(cause))
-}
-
-function neitherKnows(host: string, apiError: Error, dnsError: unknown): ResolutionFailedError {
-  const reasons = `${bareReason(host, apiError)}; DNS: ${bareReason(host, dnsError)}`
-  const both = new AggregateError([apiError, dnsError], 'neither the API nor DNS')
-  return new ResolutionFailedError(host, `neither the Cloud Map API nor DNS knows: ${reasons}`, both)
 }
