@@ -49,12 +49,13 @@ function answerOfDns(known: Known): Snapshot {
     if (apiError !== undefined) throw failureOfBoth(known, apiError)
     throw dns.error ?? new ResolutionFailedError(service.host, 'no source has answered')
   }
-  if (dns.answer.endpoints.length === 0 && !api.believesNothing())
-    throw failureOfBoth(known, apiError ?? unanswered(service))
+  const endpoints = api.completed(dns.answer.endpoints)
+  const isProof = dns.answer.endpoints.length === 0 && api.believesNothing()
+  if (endpoints.length === 0 && !isProof) throw failureOfBoth(known, apiError ?? unanswered(service))
   const why = apiError === undefined ? undefined : bareReason(service.host, apiError)
   return {
     ...dns.answer,
-    endpoints: api.completed(dns.answer.endpoints),
+    endpoints,
     refreshAt,
     warning: why === undefined ? undefined : `DNS is asked instead: ${why}`,
   }
@@ -62,11 +63,15 @@ function answerOfDns(known: Known): Snapshot {
 
 function failureOfBoth({ service, dns }: Known, apiError: Error): Error {
   const { host } = service
-  const dnsError = dns.error ?? (dns.answer === undefined ? undefined : new Error('knows no endpoints'))
+  const dnsError = dns.error ?? (dns.answer === undefined ? undefined : new Error(lackOf(dns)))
   if (dnsError === undefined) return apiError
   const reasons = `${bareReason(host, apiError)}; DNS: ${bareReason(host, dnsError)}`
   const both = new AggregateError([apiError, dnsError], 'neither the API nor DNS')
   return new ResolutionFailedError(host, `neither the Cloud Map API nor DNS knows: ${reasons}`, both)
+}
+
+function lackOf({ namesTasks }: DnsStanding): string {
+  return namesTasks ? 'does not show which instances match cloudMap.queryParameters' : 'knows no endpoints'
 }
 
 function unanswered({ host }: ServiceName): CloudMapError {

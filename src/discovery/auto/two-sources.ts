@@ -112,7 +112,7 @@ export class TwoSources {
     const { askAgainAt } = this.#standing
     const allowedAt = Math.max(askAgainAt, withoutCredentials?.until ?? askAgainAt)
     // Callers have nothing at all: the API may be back any moment.
-    if (!this.#isApiHeard && !this.#dns.namesTasks) return allowedAt
+    if (!this.#isApiHeard && !this.#hasDns) return allowedAt
     return Math.max(allowedAt, this.#schedule.dueAt)
   }
 
@@ -122,7 +122,12 @@ export class TwoSources {
   }
 
   get #knowsSomething(): boolean {
-    return (this.#hasApi && this.#isApiFresh) || this.#dns.namesTasks
+    return (this.#hasApi && this.#isApiFresh) || this.#hasDns
+  }
+
+  /** Whether DNS alone would do. */
+  get #hasDns(): boolean {
+    return this.#dns.namesTasks && !this.#shared.isFiltered
   }
 
   /** Settles when callers have waited long enough. */

@@ -31,11 +31,11 @@ const BY_DNS = '10.0.0.2'
 const FULL_READ_MS = 330_000
 const MAX_BACKOFF_MS = 60_000
 
-function both(): Both {
+function both(isFiltered = false): Both {
   const clock = manualClock()
   const api = scriptedResolver(clock, [BY_API])
   const dns = scriptedResolver(clock, [BY_DNS])
-  const auto = autoResolver({ api, dns, clock, random: seededRandom(1) })
+  const auto = autoResolver({ api, dns, clock, random: seededRandom(1), isFiltered })
   const ask = (service = ORDERS): Promise<Snapshot> => auto.resolve(service, new AbortController().signal)
   return { clock, api, dns, auto, ask, who: async (service) => (await ask(service)).endpoints[0]?.address }
 }
@@ -278,6 +278,54 @@ describe('what the API told of an address', () => {
   test('is a better guess than a DNS that knows nothing; unless the API knew of nothing either', async () => {
     await expect(handedOver([known], [])).rejects.toThrow('DNS: knows no endpoints')
     expect(await handedOver([], [])).toEqual([])
+  })
+})
+
+test('what the API excludes, as an instance of WEIGHT 0, gets no calls while DNS decides alone', async () => {
+  const { clock, api, dns } = both()
+  const excluded = ['10.0.0.8', 'fd00::9']
+  const auto = autoResolver({
+    ...{ dns, clock, random: seededRandom(1) },
+    api: { resolve: async (...asked) => ({ ...(await api.resolve(...asked)), excluded }) },
+  })
+  const ask = (): Promise<Snapshot> => auto.resolve(ORDERS, new AbortController().signal)
+  await ask()
+  api.answer(failed('denied'))
+  dns.answer([BY_API, '10.0.0.8', BY_DNS])
+  await clock.advance(FULL_READ_MS)
+  expect((await ask()).endpoints.map(({ address }) => address)).toEqual([BY_API, BY_DNS])
+  // DNS knows the other address of each task only.
+  dns.answer([taskEndpoint('fd00::9')])
+  await clock.advance(FULL_READ_MS)
+  expect((await ask()).endpoints.map(({ address }) => address)).toEqual(['fd00::9'])
+})
+
+describe('where the API names some of the instances only', () => {
+  test('DNS alone adds none: those that the API has named go on', async () => {
+    const { ask, api, dns, clock } = both(true)
+    await ask()
+    api.answer(failed('denied'))
+    dns.answer([BY_API, BY_DNS])
+    await clock.advance(FULL_READ_MS)
+    expect((await ask()).endpoints.map(({ address }) => address)).toEqual([BY_API])
+  })
+
+  test('and without an answer of the API the lookup fails, and says why', async () => {
+    for (const failure of ['denied', 'outage', 'no-credentials'] as const) {
+      const { ask, api } = both(true)
+      api.answer(failed(failure))
+      await expect(ask()).rejects.toThrow('DNS: does not show which instances match cloudMap.queryParameters')
+    }
+  })
+
+  test('a slow API is waited for', async () => {
+    const { who, api, clock } = both(true)
+    const late = Promise.withResolvers<readonly string[]>()
+    api.answer(late.promise)
+    const answer = who()
+    await clock.advance(3_000)
+    late.resolve([BY_API])
+    expect(await answer).toBe(BY_API)
   })
 })
 
