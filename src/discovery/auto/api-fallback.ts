@@ -1,14 +1,14 @@
 import { CloudMapError, type CloudMapFailure } from '../cloud-map/error.ts'
 import type { Endpoint, Snapshot } from '../endpoint.ts'
-import { commonPort } from './picture.ts'
+import { commonPort, type Filter } from './picture.ts'
 
 export interface StandingOptions {
   /** How long a name is left to DNS before the API is asked again. */
   readonly retryApiMs: number
   /** How long the API may fail for a name that it knew, before DNS is asked. */
   readonly outageMs: number
-  /** The API names some of the instances only, and DNS all. */
-  readonly isFiltered: boolean
+  /** DNS names all instances: with `required`, those that the API has named go on. */
+  readonly filter: Filter
 }
 
 /** How one name stands with the Cloud Map API: what it said last, and whom to ask now. */
@@ -73,7 +73,7 @@ export class ApiStanding {
           (fromDns.port === undefined || fromDns.port === endpoint.port),
       )
       if (same.length > 0) return same
-      if (this.#options.isFiltered) return []
+      if (this.#options.filter === 'required') return []
       return fromDns.port === undefined && port !== undefined ? { ...fromDns, port } : fromDns
     })
   }

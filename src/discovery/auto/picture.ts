@@ -43,8 +43,16 @@ interface Entry {
   namedAt: number
 }
 
+/**
+ * Which instances the API names:
+ * - `none`: all
+ * - `preferred`: those with certain attributes, or all if there are none (`optionalParameters`)
+ * - `required`: those with certain attributes (`queryParameters`)
+ */
+export type Filter = 'none' | 'preferred' | 'required'
+
 export class Picture {
-  readonly #isFiltered: boolean
+  readonly #filter: Filter
   readonly #entries = new Map<string, Entry>()
   /** Whether DNS names ports (SRV): then it speaks of places, and else of addresses. */
   #hasPorts = false
@@ -52,9 +60,9 @@ export class Picture {
   #dnsHeardAt = Number.NEGATIVE_INFINITY
   #apiAnswer: Snapshot | undefined
 
-  /** @param isFiltered the API names some of the instances only: DNS adds none, but still shows that something changed */
-  constructor(isFiltered = false) {
-    this.#isFiltered = isFiltered
+  /** @param filter with one, DNS adds no instances, but still shows that something changed */
+  constructor(filter: Filter = 'none') {
+    this.#filter = filter
   }
 
   /** DNS has been silent for long: the API decides alone until it answers again. */
@@ -149,10 +157,10 @@ export class Picture {
 
   #isMember({ api, dns, fromApi }: Entry): boolean {
     if (!this.isWatchedByDns) return api.named
-    if (!this.#isFiltered && (this.#apiAnswer?.endpoints.length ?? 0) === 0) return dns.named
+    if (this.#filter !== 'required' && (this.#apiAnswer?.endpoints.length ?? 0) === 0) return dns.named
     if (api.named === dns.named || dns.since <= api.since) return api.named
     const isNew = dns.named && fromApi.length === 0
-    if (isNew && this.#isFiltered) return false
+    if (isNew && this.#filter !== 'none') return false
     return isNew || this.#dnsHeardAt >= dns.since + ALONE_MS ? dns.named : api.named
   }
 

@@ -4,6 +4,7 @@ import { ClosedError } from '../../core/errors.ts'
 import type { Resolver } from '../resolver.ts'
 import type { ServiceName } from '../service-name.ts'
 import { sumOfUsage } from '../usage.ts'
+import type { Filter } from './picture.ts'
 import type { PaceOptions } from './read-schedule.ts'
 import { TwoSources, type SharedSources } from './two-sources.ts'
 
@@ -13,8 +14,8 @@ export interface AutoOptions extends PaceOptions {
   readonly dns: Resolver
   readonly clock: Clock
   readonly random: Random
-  /** The API is asked for some of the instances only: what DNS alone names must not be called [false]. */
-  readonly isFiltered?: boolean
+  /** Which instances the API is asked for, where DNS names all [`none`]. */
+  readonly filter?: Filter
   /** How long a name is left to DNS before the API is asked again [60000]. */
   readonly retryApiMs?: number
   /** How long the API may fail for a name that it knew, before DNS decides alone [60000]. */
@@ -48,7 +49,7 @@ export function autoResolver(options: AutoOptions): Resolver {
   const shared: SharedSources = {
     ...{ api, dns, clock, random },
     pace: { revisionMs, fullReadMs },
-    isFiltered: options.isFiltered ?? false,
+    filter: options.filter ?? 'none',
     retryApiMs: options.retryApiMs ?? 60_000,
     outageMs: options.outageMs ?? 60_000,
     headStartMs: options.headStartMs ?? 1_000,

@@ -10,7 +10,7 @@ import type { ServiceName } from '../service-name.ts'
 import { answerOf } from './answer.ts'
 import { ApiStanding, failureOf } from './api-fallback.ts'
 import { DnsStanding } from './dns-standing.ts'
-import { Picture } from './picture.ts'
+import { Picture, type Filter } from './picture.ts'
 import { ReadSchedule, type PaceOptions } from './read-schedule.ts'
 
 /** What the names of one client share. */
@@ -20,8 +20,7 @@ export interface SharedSources {
   readonly clock: Clock
   readonly random: Random
   readonly pace: PaceOptions
-  /** The API names some of the instances only. */
-  readonly isFiltered: boolean
+  readonly filter: Filter
   /** How long a name is left to DNS before the API is asked again. */
   readonly retryApiMs: number
   /** How long a source may fail before the other decides alone. */
@@ -63,7 +62,7 @@ export class TwoSources {
     this.#service = service
     this.#shared = shared
     this.#standing = new ApiStanding(shared)
-    this.#picture = new Picture(shared.isFiltered)
+    this.#picture = new Picture(shared.filter)
     this.#schedule = new ReadSchedule(shared.random, shared.pace)
   }
 
@@ -103,7 +102,7 @@ export class TwoSources {
 
   #forget(): void {
     this.#isApiHeard = false
-    this.#picture = new Picture(this.#shared.isFiltered)
+    this.#picture = new Picture(this.#shared.filter)
     this.#schedule = new ReadSchedule(this.#shared.random, this.#shared.pace)
   }
 
@@ -127,7 +126,7 @@ export class TwoSources {
 
   /** Whether DNS alone would do. */
   get #hasDns(): boolean {
-    return this.#dns.namesTasks && !this.#shared.isFiltered
+    return this.#dns.namesTasks && this.#shared.filter !== 'required'
   }
 
   /** Settles when callers have waited long enough. */

@@ -229,7 +229,7 @@ test('an address of the other family is the same task', () => {
 })
 
 test('where the API names some of the instances only, DNS adds none, but is news', () => {
-  const picture = new Picture(true)
+  const picture = new Picture('required')
   picture.hearApi(api('1', '2'), 0)
   picture.hearDns(dns('1', '2', '3'), 0)
   expect(picture.hearDns(dns('1', '2', '3', '4'), 1_000)).toBe(true)
@@ -238,7 +238,7 @@ test('where the API names some of the instances only, DNS adds none, but is news
 })
 
 test('and where it names none of them, DNS adds none either', () => {
-  const picture = new Picture(true)
+  const picture = new Picture('required')
   picture.hearApi(api(), 0)
   picture.hearDns(dns('1', '2', '3'), 0)
   expect(tasksOf(picture)).toBe('')

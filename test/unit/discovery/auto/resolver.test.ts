@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { ResolutionFailedError } from '../../../../src/core/errors.ts'
 import { autoResolver } from '../../../../src/discovery/auto/resolver.ts'
+import type { Filter } from '../../../../src/discovery/auto/picture.ts'
 import { CloudMapError, type CloudMapFailure } from '../../../../src/discovery/cloud-map/error.ts'
 import { taskEndpoint, type Endpoint, type Snapshot } from '../../../../src/discovery/endpoint.ts'
 import type { Resolver } from '../../../../src/discovery/resolver.ts'
@@ -31,11 +32,11 @@ const BY_DNS = '10.0.0.2'
 const FULL_READ_MS = 330_000
 const MAX_BACKOFF_MS = 60_000
 
-function both(isFiltered = false): Both {
+function both(filter: Filter = 'none'): Both {
   const clock = manualClock()
   const api = scriptedResolver(clock, [BY_API])
   const dns = scriptedResolver(clock, [BY_DNS])
-  const auto = autoResolver({ api, dns, clock, random: seededRandom(1), isFiltered })
+  const auto = autoResolver({ api, dns, clock, random: seededRandom(1), filter })
   const ask = (service = ORDERS): Promise<Snapshot> => auto.resolve(service, new AbortController().signal)
   return { clock, api, dns, auto, ask, who: async (service) => (await ask(service)).endpoints[0]?.address }
 }
@@ -300,9 +301,9 @@ test('what the API excludes, as an instance of WEIGHT 0, gets no calls while DNS
   expect((await ask()).endpoints.map(({ address }) => address)).toEqual(['fd00::9'])
 })
 
-describe('where the API names some of the instances only', () => {
+describe('where the API names some of the instances only (queryParameters)', () => {
   test('DNS alone adds none: those that the API has named go on', async () => {
-    const { ask, api, dns, clock } = both(true)
+    const { ask, api, dns, clock } = both('required')
     await ask()
     api.answer(failed('denied'))
     dns.answer([BY_API, BY_DNS])
@@ -312,14 +313,20 @@ describe('where the API names some of the instances only', () => {
 
   test('and without an answer of the API the lookup fails, and says why', async () => {
     for (const failure of ['denied', 'outage', 'no-credentials'] as const) {
-      const { ask, api } = both(true)
+      const { ask, api } = both('required')
       api.answer(failed(failure))
       await expect(ask()).rejects.toThrow('DNS: does not show which instances match cloudMap.queryParameters')
     }
   })
 
+  test('unless it prefers some: then all will do (optionalParameters)', async () => {
+    const { who, api } = both('preferred')
+    api.answer(failed('denied'))
+    expect(await who()).toBe(BY_DNS)
+  })
+
   test('a slow API is waited for', async () => {
-    const { who, api, clock } = both(true)
+    const { who, api, clock } = both('required')
     const late = Promise.withResolvers<readonly string[]>()
     api.answer(late.promise)
     const answer = who()
