@@ -37,7 +37,8 @@ const MAX_NAMES = 1000
  *   are tried again after a minute.
  * - Throttled, broken, unreachable: DNS at once for a name that the API never answered for, and after a minute for
  *   others.
- * - Slow with a name that it never answered for: after a second the answer of DNS is believed.
+ * - Slow with a name that it never answered for: after a second the first answer of either is believed.
+ * - After 90 s without lookups a name is not known any more: both are asked, as at first.
  *
  * What the API reported of an address (port, zone, weight) holds for the same address out of DNS.
  * `onehop:discovery.fell-back` and `onehop:discovery.recovered` report when DNS decides alone, and the snapshot's
