@@ -5,10 +5,11 @@ import { keepAlive, type Clock } from './core/clock.ts'
 import { globalDispatchers } from './core/global-dispatcher.ts'
 import { ClosedError, InvalidOptionsError, ResolutionFailedError } from './core/errors.ts'
 import { addressGuard, guarded } from './discovery/guard/address-guard.ts'
+import type { Filter } from './discovery/auto/picture.ts'
 import { autoResolver } from './discovery/auto/resolver.ts'
 import { SnapshotCache } from './discovery/cache.ts'
-import { cloudMapSettings } from './discovery/cloud-map/options.ts'
 import { Watch, type SnapshotListener } from './discovery/watch.ts'
+import { cloudMapSettings, type CloudMapSettings } from './discovery/cloud-map/options.ts'
 import { cloudMapResolver } from './discovery/cloud-map/resolver.ts'
 import { dnsResolver } from './discovery/dns/resolver.ts'
 import type { Snapshot } from './discovery/endpoint.ts'
@@ -190,6 +191,11 @@ export function createClient(options: ClientOptions = {}): Client {
   }
 }
 
+function filterOf({ QueryParameters, OptionalParameters }: CloudMapSettings['request']): Filter {
+  if (QueryParameters !== undefined) return 'required'
+  return OptionalParameters === undefined ? 'none' : 'preferred'
+}
+
 function passThroughOf({ passthrough }: ClientSettings): PassThrough {
   return new PassThrough(
     passthrough === undefined
@@ -205,7 +211,6 @@ function resolverOf(settings: ClientSettings): Resolver {
   const guard = addressGuard({ allowLoopback, ...(allowAddresses === undefined ? {} : { allowAddresses }) })
   const dns = dnsResolver({ ...settings.dns, clock })
   const { revisionMs, fullReadMs, request } = cloudMapSettings(settings.cloudMap)
-  const isFiltered = request.QueryParameters !== undefined || request.OptionalParameters !== undefined
   const api = cloudMapResolver({
     ...settings.cloudMap,
     // `auto` says when to read, so that the API's own interval must not.
@@ -219,7 +224,7 @@ function resolverOf(settings: ClientSettings): Resolver {
       return guarded(api, guard, clock)
     case 'auto':
       return guarded(
-        autoResolver({ api, dns, clock, random, revisionMs, fullReadMs, isFiltered }),
+        autoResolver({ api, dns, clock, random, revisionMs, fullReadMs, filter: filterOf(request) }),
         guard,
         clock,
       )
