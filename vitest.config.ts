@@ -20,7 +20,7 @@ const config: ViteUserConfig = defineConfig({
           name: 'main',
           include: ['test/**/*.test.ts'],
           exclude: [
-            ...['package', 'fuzz', 'peers', 'chaos', 'contract', 'lifecycle'],
+            ...['package', 'doors', 'fuzz', 'peers', 'chaos', 'contract', 'lifecycle'],
             ...['unit/simulation', 'integration/benchmarks', 'integration/cli', 'integration/bench'],
           ].map((name) => `test/${name}/**`),
         },
@@ -86,6 +86,15 @@ const config: ViteUserConfig = defineConfig({
           testTimeout: 60_000,
           // They wait more than they work: for TTLs, and for a server to notice that another is gone.
           maxWorkers: 4,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'doors',
+          include: ['test/doors/**/*.test.ts'],
+          globalSetup: ['test/doors/otel/install.ts'],
+          testTimeout: 60_000,
         },
       },
       {

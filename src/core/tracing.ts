@@ -27,6 +27,8 @@ export interface CallTrace {
   attempts: number
   /** Of the response that the caller got; undefined where there was none. */
   statusCode: number | undefined
+  /** From the request to the end of its response, in ms; undefined until then. */
+  durationMs: number | undefined
   /** Why the call failed; undefined until then. */
   error: Error | undefined
 }
@@ -55,6 +57,8 @@ export interface AttemptTrace {
   readonly waitMs: number
   /** undefined until it is known. */
   outcome: Outcome | undefined
+  /** From the pick to the end of its response, or its failure, in ms; undefined until then. */
+  durationMs: number | undefined
   /** Why the attempt failed; undefined until then. */
   error: Error | undefined
 }

@@ -59,7 +59,10 @@ export class Call extends CallController implements AttemptOwner, PickHint {
       this.#start()
       return
     }
-    this.#trace = callTrace(this.route.host, this.#request.options)
+    const { host, clock } = this.route
+    this.#trace = callTrace(host, this.#request.options)
+    // The caller's handler may end the call before it counts as started.
+    this.#startedAt = clock.now()
     traceBegin(callTracing, this.#trace, () => {
       this.bindContext()
       this.#start()
@@ -355,6 +358,7 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     this.hedge?.end()
     this.#request.close()
     if (this.#trace !== undefined) {
+      this.#trace.durationMs = this.route.clock.now() - this.#startedAt
       this.#trace.error = error
       traceOver(callTracing, this.#trace)
     }

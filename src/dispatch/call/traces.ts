@@ -12,6 +12,7 @@ export function callTrace(host: string, { method, path, origin }: Dispatcher.Dis
     path,
     attempts: 0,
     statusCode: undefined,
+    durationMs: undefined,
     error: undefined,
   }
 }
@@ -38,6 +39,7 @@ export function attemptTrace(
     zone,
     waitMs,
     outcome: undefined,
+    durationMs: undefined,
     error: undefined,
   }
 }
