@@ -146,6 +146,11 @@ export const tracing: { readonly call: Traced<CallTrace>; readonly attempt: Trac
   attempt: attemptTracing,
 }
 
+/** Whether the beginning of a call or an attempt has listeners or stores: else it needs no async context of its own. */
+export function hasStartListeners<Trace extends object>({ start, end }: Tracing<Trace>): boolean {
+  return start.hasSubscribers || end.hasSubscribers
+}
+
 /** Runs the beginning of a call or an attempt between `start` and `end`. */
 export function traceBegin<Trace extends object>(
   { start, end }: Tracing<Trace>,

@@ -41,6 +41,7 @@ const ERROR_NAMES = new Set(['AbortError', 'TimeoutError'])
 
 /** `GET`; `_OTHER` for a method of the caller's own. */
 export function methodOf(method: string): string {
+  if (METHODS.has(method)) return method
   const upper = method.toUpperCase()
   return METHODS.has(upper) ? upper : OTHER
 }

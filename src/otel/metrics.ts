@@ -64,7 +64,7 @@ export const METRICS: Readonly<Record<keyof Instruments, Metric>> = {
     name: 'onehop.attempt.wait',
     kind: 'histogram',
     unit: 's',
-    description: 'What calls waited before an attempt: for discovery, or as a backoff.',
+    description: 'What calls waited before an attempt, for discovery or as a backoff, if they waited at all.',
   },
   httpDuration: {
     name: 'http.client.request.duration',

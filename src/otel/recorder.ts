@@ -114,7 +114,8 @@ export class Recorder {
     if (zone !== undefined) attributes['zone'] = zone
     if (owner.perUpstream) Object.assign(attributes, peerOf(upstream))
     attemptDuration.record(durationMs / 1000, attributes)
-    attemptWait.record(waitMs / 1000, { [SERVER_ADDRESS]: host })
+    // Nearly all wait for nothing, and recording is what metrics cost a call.
+    if (waitMs > 0) attemptWait.record(waitMs / 1000, { [SERVER_ADDRESS]: host })
     if (owner.httpMetrics) this.#httpRequest(trace)
   }
 

@@ -7,7 +7,7 @@ import type { Attempt } from './attempt.ts'
 export function callTrace(host: string, { method, path, origin }: Dispatcher.DispatchOptions): CallTrace {
   return {
     host,
-    origin: withoutSecrets(String(origin)),
+    origin: shownOrigin(String(origin)),
     method,
     path,
     attempts: 0,
@@ -42,4 +42,10 @@ export function attemptTrace(
     durationMs: undefined,
     error: undefined,
   }
+}
+
+const MAY_HAVE_SECRETS = /[@?#]/
+
+function shownOrigin(origin: string): string {
+  return MAY_HAVE_SECRETS.test(origin) ? withoutSecrets(origin) : origin
 }
