@@ -22,6 +22,7 @@ function compilerOptions(types: string): object {
       onehop: [`${types}/index.d.ts`],
       'onehop/ecs': [`${types}/ecs/index.d.ts`],
       'onehop/ecs/reaper': [`${types}/ecs/reaper.d.ts`],
+      'onehop/otel': [`${types}/otel/index.d.ts`],
       'onehop/testing': [`${types}/testing/index.d.ts`],
     },
   }
