@@ -23,7 +23,8 @@ export interface Inspected {
  */
 export class ObservedClients {
   readonly #observations = new Set<Observation>()
-  #hosts = new Map<string, Observation>()
+  /** Hosts stay with their client: a client that closes lists none any more, while its last calls end. */
+  readonly #hosts = new Map<string, Observation>()
   /** When the clients were asked for a host that none of them knew, on the clock. */
   readonly #unknown = new Map<string, number>()
   readonly #onHost: (host: string, service: ServiceInspection, observation: Observation) => void
@@ -62,18 +63,16 @@ export class ObservedClients {
 
   /** Asks each client once. */
   inspect(): readonly Inspected[] {
-    const before = this.#hosts
     const inspected = [...this.#observations].map((observation) => ({
       observation,
       inspection: observation.client.inspect(),
     }))
-    this.#hosts = new Map()
     this.#unknown.clear()
     for (const { observation, inspection } of inspected) {
       for (const [host, service] of Object.entries(inspection.services)) {
         if (this.#hosts.has(host)) continue
         this.#hosts.set(host, observation)
-        if (!before.has(host)) this.#onHost(host, service, observation)
+        this.#onHost(host, service, observation)
       }
     }
     return inspected

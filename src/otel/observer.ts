@@ -21,7 +21,10 @@ export class Observer {
     this.#recorder = new Recorder(instruments, (host) => this.#clients.of(host))
     this.#clients = new ObservedClients((...begun) => this.#recorder.begin(...begun))
     this.#readings = new Readings(instruments)
-    this.#onCollection = (result) => this.#readings.read(this.#clients.inspect(), result)
+    this.#onCollection = (result) => {
+      this.#recorder.flush()
+      this.#readings.read(this.#clients.inspect(), result)
+    }
   }
 
   /** Listens from the first client on. */

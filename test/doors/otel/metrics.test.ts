@@ -327,6 +327,38 @@ test('services that only another client calls are not measured', async () => {
   ).toEqual([HOST])
 })
 
+test('no call is lost between collections, however many there are', async () => {
+  const tasks = await servers(2)
+  const client = keep(clientOf(tasks))
+  const { collect, observation } = await observed(client)
+  for (let i = 0; i < 300; i++) await call(client)
+  expect((await collect()).values('onehop.call.duration')).toEqual({ 'GET 200': 300 })
+  await call(client)
+  observation[Symbol.dispose]()
+  const collected = await collect()
+  expect(collected.values('onehop.call.duration')).toEqual({ 'GET 200': 301 })
+  expect(collected.values('onehop.attempt.duration')).toEqual({ 'response task': 301 })
+})
+
+test('the last calls of a client that closes count, and its tasks are gone from the gauges', async () => {
+  const tasks = await servers(1)
+  const [task] = tasks
+  const client = keep(clientOf(tasks))
+  const { collect } = await observed(client)
+  await call(client)
+  expect((await collect()).values('onehop.upstream.count')).toEqual({ 'available task': 1 })
+  if (task !== undefined) task.answer = (_request, response) => void setTimeout(() => response.end(), 100)
+  const last = call(client)
+  const closed = client.close()
+  await collect()
+  await last
+  await closed
+  const collected = await collect()
+  expect(collected.values('onehop.call.duration')).toEqual({ 'GET 200': 2 })
+  expect(collected.values('onehop.call.active')).toEqual({ '80': 0 })
+  expect(collected.values('onehop.upstream.count')).toEqual({ 'available task': 0 })
+})
+
 test('disposing takes off every listener and callback', async () => {
   const [task] = await servers(1)
   const client = keep(clientOf([task as TestServer]))

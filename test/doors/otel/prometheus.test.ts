@@ -27,7 +27,7 @@ const examples = join(import.meta.dirname, '../../../examples/observability')
 
 const open: AsyncDisposable[] = []
 let prometheus: Daemon
-let isOver = false
+const over = new AbortController()
 
 beforeAll(async () => {
   const target = await startApplication()
@@ -45,7 +45,7 @@ beforeAll(async () => {
 })
 
 afterAll(async () => {
-  isOver = true
+  over.abort()
   for (const resource of open.toReversed()) await resource[Symbol.asyncDispose]()
 })
 
@@ -99,7 +99,7 @@ async function startApplication(): Promise<string> {
 }
 
 async function callUntilOver(client: Client, url: string): Promise<void> {
-  while (!isOver) {
+  while (!over.signal.aborted) {
     // Most of them are meant to fail.
     await client.request(url).then(
       ({ body }) => body.dump(),
