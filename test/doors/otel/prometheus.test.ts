@@ -6,6 +6,8 @@
  * https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/.
  */
 import { execFile } from 'node:child_process'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -52,11 +54,18 @@ afterAll(async () => {
 /** An application with an exporter, whose clients meet all that the metrics are about. @returns `host:port` of the exporter */
 async function startApplication(): Promise<string> {
   const { MeterProvider, PrometheusExporter } = await loadSdk()
-  const port = 30_000 + Math.floor(Math.random() * 2_000)
-  const exporter = new PrometheusExporter({ host: '127.0.0.1', port, preventServerStart: true })
+  const exporter = new PrometheusExporter({ preventServerStart: true })
   const meterProvider = new MeterProvider({ readers: [exporter] })
-  await exporter.startServer()
-  open.push({ [Symbol.asyncDispose]: () => meterProvider.shutdown() })
+  const server = createServer((request, response) => exporter.getMetricsRequestHandler(request, response))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  open.push({
+    async [Symbol.asyncDispose]() {
+      server.close()
+      server.closeAllConnections()
+      await meterProvider.shutdown()
+    },
+  })
   const watched = (client: Client): Client => {
     const observation = observe(client, { meterProvider })
     open.push(client, { [Symbol.asyncDispose]: async () => observation[Symbol.dispose]() })

@@ -2,6 +2,7 @@
  * What the tests use of OpenTelemetry's SDK, exporters and instrumentations. They are installed only for these tests, so
  * that types know none of them.
  */
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ContextManager, MeterProvider, TextMapPropagator, TracerProvider } from '@opentelemetry/api'
 
 export interface DataPoint {
@@ -31,7 +32,8 @@ export interface MetricReader {
 }
 
 export interface PrometheusExporter extends MetricReader {
-  startServer(): Promise<void>
+  /** Answers a scrape. */
+  getMetricsRequestHandler(request: IncomingMessage, response: ServerResponse): void
 }
 
 export interface Span {
@@ -54,11 +56,7 @@ interface Sdk {
     readonly readers: readonly MetricReader[]
   }) => MeterProvider & { shutdown(): Promise<void> }
   readonly MetricReader: new () => MetricReader
-  readonly PrometheusExporter: new (options: {
-    readonly port: number
-    readonly host: string
-    readonly preventServerStart?: boolean
-  }) => PrometheusExporter
+  readonly PrometheusExporter: new (options: { readonly preventServerStart: boolean }) => PrometheusExporter
   readonly TracerProvider: new (options: { readonly spanProcessors: readonly object[] }) => TracerProvider
   readonly SimpleSpanProcessor: new (...parameters: readonly unknown[]) => object
   readonly InMemorySpanExporter: new () => { getFinishedSpans(): readonly Span[] }
