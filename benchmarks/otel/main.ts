@@ -15,9 +15,9 @@ const LOADS: readonly Load[] = [
   { inFlight: 50, requestsPerSlice: 800 },
   { inFlight: 1, requestsPerSlice: 300 },
 ]
-const KINDS: readonly Kind[] = ['off', 'on', 'by hand', 'undici']
+const KINDS: readonly Kind[] = ['off', 'on', 'own', 'by hand', 'undici']
 /** V8 compiles the same code better in one process than in the next: each side has several, one after the other. */
-const PROCESSES = 5
+const PROCESSES = 4
 const ROUNDS = 40
 const WARM_UP: Load = { inFlight: 50, requestsPerSlice: 1_000 }
 const WARM_UP_SLICES = 30
@@ -34,7 +34,7 @@ async function metrics({ quick }: Effort): Promise<Report> {
   const tasks = start('../overhead/tasks.ts')
   try {
     const [port] = (await once(tasks, 'message')) as [number]
-    const costs = LOADS.map((): Costs => ({ off: [], on: [], 'by hand': [], undici: [] }))
+    const costs = LOADS.map((): Costs => ({ off: [], on: [], own: [], 'by hand': [], undici: [] }))
     for (let turn = 0; turn < plan.processes; turn++) {
       const sides = new Map(KINDS.map((kind) => [kind, start('side.ts', kind, String(port))]))
       for (const side of sides.values()) {
@@ -52,6 +52,8 @@ async function metrics({ quick }: Effort): Promise<Report> {
         ...{ inFlight: 'in flight', off: 'off', on: 'on', ratio: 'ratio', low: 'quartile', high: 'quartile' },
         ...{
           quiet: 'quiet',
+          own: 'own',
+          ownQuiet: 'quiet',
           byHand: 'by hand',
           byHandQuiet: 'quiet',
           undici: 'undici',
@@ -63,6 +65,7 @@ async function metrics({ quick }: Effort): Promise<Report> {
         'off: no observe(). on: observe() with its defaults, and a collection every second.',
         `ratio: on by off, the median over ${plan.processes * plan.rounds} pairs of slices, and its quartiles. The sides take turns in going first.`,
         'quiet: of the tenth part of the slices of each side that took least, which other load disturbed least.',
+        "own: the ratio for observe() with histograms that record nothing, which is onehop's part of it.",
         "by hand: the ratio for a caller that records two of the SDK's histograms with three attributes. undici: for the metric of instrumentation-undici, which goes on making spans of no tracer.",
       ],
     }
@@ -105,7 +108,7 @@ async function addCosts(
   }
 }
 
-function rowOf({ inFlight }: Load, { off, on, 'by hand': byHand, undici }: Costs): Row {
+function rowOf({ inFlight }: Load, { off, on, own, 'by hand': byHand, undici }: Costs): Row {
   const sorted = ratios(on, off)
   return {
     inFlight,
@@ -115,6 +118,8 @@ function rowOf({ inFlight }: Load, { off, on, 'by hand': byHand, undici }: Costs
     low: sorted[Math.floor(sorted.length / 4)] ?? Number.NaN,
     high: sorted[Math.floor((3 * sorted.length) / 4)] ?? Number.NaN,
     quiet: lowestTenth(on) / lowestTenth(off),
+    own: median(ratios(own, off)),
+    ownQuiet: lowestTenth(own) / lowestTenth(off),
     byHand: median(ratios(byHand, off)),
     byHandQuiet: lowestTenth(byHand) / lowestTenth(off),
     undici: median(ratios(undici, off)),

@@ -1,14 +1,15 @@
 /** One side of the comparison, in a process of its own: a client with or without `observe`. Each message asks for one slice. */
+import { createNoopMeter, type Meter, type MeterProvider } from '@opentelemetry/api'
 import { createClient, staticResolver, type Client } from 'onehop'
 import { observe } from 'onehop/otel'
 import { loadSdk } from '../../test/doors/otel/packages/load.ts'
 import { ADDRESSES } from '../overhead/tasks.ts'
 
 /**
- * `off`: no metrics. `on`: `observe`. `by hand`: two histograms of the SDK, recorded by the caller. `undici`: the metric of
+ * `off`: no metrics. `on`: `observe`. `own`: the same with histograms that record nothing: without the SDK's part. `by hand`: two histograms of the SDK, recorded by the caller. `undici`: the metric of
  * OpenTelemetry's own instrumentation.
  */
-export type Kind = 'off' | 'on' | 'by hand' | 'undici'
+export type Kind = 'off' | 'on' | 'own' | 'by hand' | 'undici'
 
 /** A slice to measure. */
 export interface Load {
@@ -41,17 +42,18 @@ if (import.meta.main) {
  * @returns for `by hand`: what the caller records, in seconds
  */
 async function startMetrics(kind: Kind, client: Client): Promise<((seconds: number) => void) | undefined> {
-  const { MeterProvider, MetricReader, UndiciInstrumentation } = await loadSdk()
-  class Reader extends MetricReader {
+  const sdk = await loadSdk()
+  class Reader extends sdk.MetricReader {
     async onForceFlush(): Promise<void> {}
     async onShutdown(): Promise<void> {}
   }
   const reader = new Reader()
   setInterval(() => void reader.collect(), 1_000)
-  const meterProvider = new MeterProvider({ readers: [reader] })
+  const meterProvider = new sdk.MeterProvider({ readers: [reader] })
   if (kind === 'on') observe(client, { meterProvider })
+  if (kind === 'own') observe(client, { meterProvider: withoutHistograms(meterProvider) })
   if (kind === 'undici') {
-    const instrumentation = new UndiciInstrumentation({})
+    const instrumentation = new sdk.UndiciInstrumentation({})
     instrumentation.setMeterProvider(meterProvider)
     instrumentation.enable()
   }
@@ -64,6 +66,14 @@ async function startMetrics(kind: Kind, client: Client): Promise<((seconds: numb
     calls.record(seconds, { ...service, 'http.request.method': 'GET', 'http.response.status_code': 200 })
     attempts.record(seconds, { ...service, tier: 'task', outcome: 'response' })
   }
+}
+
+function withoutHistograms(provider: MeterProvider): MeterProvider {
+  const histogram = createNoopMeter().createHistogram('none')
+  const meter = Object.create(provider.getMeter('onehop'), {
+    createHistogram: { value: () => histogram },
+  }) as Meter
+  return { getMeter: () => meter }
 }
 
 /** @returns µs of CPU per request: user and system time of all threads, so garbage collection counts */

@@ -5,5 +5,5 @@ test('the benchmark of metrics runs, ends by itself, and measures all sides', as
   const [report] = await runBenchmark('otel')
   expect(report?.rows).toHaveLength(2)
   for (const row of report?.rows ?? [])
-    for (const side of ['off', 'on', 'byHand', 'undici']) expect(row[side]).toBeGreaterThan(0)
+    for (const side of ['off', 'on', 'own', 'byHand', 'undici']) expect(row[side]).toBeGreaterThan(0)
 }, 90_000)
