@@ -25,7 +25,7 @@ export class ObservedClients {
   readonly #observations = new Set<Observation>()
   /** Hosts stay with their client: a client that closes lists none any more, while its last calls end. */
   readonly #hosts = new Map<string, Observation>()
-  /** When the clients were asked for a host that none of them knew, on the clock. */
+  /** When the clients were last asked for a host that none of them knew, on the clock. */
   readonly #unknown = new Map<string, number>()
   readonly #onHost: (host: string, service: ServiceInspection, observation: Observation) => void
 
@@ -67,7 +67,6 @@ export class ObservedClients {
       observation,
       inspection: observation.client.inspect(),
     }))
-    this.#unknown.clear()
     for (const { observation, inspection } of inspected) {
       for (const [host, service] of Object.entries(inspection.services)) {
         if (this.#hosts.has(host)) continue

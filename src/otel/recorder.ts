@@ -43,7 +43,7 @@ export class Recorder {
   readonly #ownerOf: (host: string) => Observation | undefined
   readonly #onCall = { asyncEnd: (trace: CallTrace): void => this.#call(trace) }
   readonly #onAttempt = { asyncEnd: (trace: AttemptTrace): void => this.#attempt(trace) }
-  /** Recording costs half as much where many are recorded in a row: the SDK's code and data are in the CPU's caches. */
+  /** Recording costs less where many are recorded in a row: the SDK's code and data are in the CPU's caches. */
   readonly #kept: Measurement[] = []
   #unsubscribe: readonly (() => void)[] = []
 

@@ -319,7 +319,10 @@ test('services that only another client calls are not measured', async () => {
   const stranger = keep(clientOf(tasks))
   const inspect = vi.spyOn(client, 'inspect')
   const { collect } = await observed(client)
-  for (let i = 0; i < 20; i++) await (await stranger.request('http://users.shop.local/')).body.text()
+  for (let i = 0; i < 20; i++) {
+    for (const host of ['users', 'carts'])
+      await (await stranger.request(`http://${host}.shop.local/`)).body.text()
+  }
   await call(client)
   expect(inspect.mock.calls.length).toBeLessThan(10)
   expect(
