@@ -1,6 +1,6 @@
 import type { Upstream } from '../../cluster/upstream.ts'
 import { NoEndpointsError, OverloadedError } from '../../core/errors.ts'
-import { emit } from '../../core/events.ts'
+import { emit, type FallbackCause } from '../../core/events.ts'
 import type { Route } from '../route.ts'
 
 /** The error of a call that exceeds `maxPending.perOrigin`. */
@@ -37,7 +37,17 @@ export function emitFallback(
     host,
     method,
     upstream: upstream.label,
+    cause: fallbackCause(route, tried),
     reason:
       (cluster.tasks.length === 0 ? cluster.discoveryError?.message : undefined) ?? cluster.describe(tried),
   }))
+}
+
+function fallbackCause({ cluster }: Route, tried: readonly Upstream[]): FallbackCause {
+  if (tried.length > 0) return 'retry'
+  if (cluster.tasks.length === 0)
+    return cluster.discoveryError === undefined ? 'no-tasks' : 'discovery-failed'
+  if (cluster.directShare <= 0) return 'tasks-ejected'
+  if (cluster.isFull) return 'tasks-full'
+  return cluster.directShare < 1 ? 'tasks-short' : 'probe'
 }
