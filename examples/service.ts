@@ -1,4 +1,4 @@
-/** A whole service. `test/integration/service-example.test.ts` runs it as two services; one calls the other. */
+/** A whole service. `test/lifecycle/service-example.test.ts` runs it as two services; one calls the other. */
 const local = { options: JSON.parse(process.env['LOCAL_OPTIONS'] ?? '{}') as object }
 
 // #region readme
