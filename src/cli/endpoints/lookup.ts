@@ -4,6 +4,7 @@ import { bareReason } from '../../discovery/bare-reason.ts'
 import { checkHost, parseServiceName, type ServiceName } from '../../discovery/service-name.ts'
 import type { CloudMapApi } from '../../discovery/cloud-map/api.ts'
 import { discoveryOptions, type DiscoveryValues } from '../options/client-flags.ts'
+import { inCommandWords } from '../terminal/command-words.ts'
 import { askApi, type ApiAnswer } from './api-answer.ts'
 import { compare, isFinding, type Row } from './compare.ts'
 import { preload } from './preload.ts'
@@ -91,7 +92,7 @@ async function asked<Answer>(
     signal.throwIfAborted()
     // A wrong option is for the user to mend, and no answer of the source.
     if ((error as { code?: string }).code === 'ONEHOP_INVALID_OPTIONS') throw error
-    return { state: 'failed', reason: bareReason(host, error), error: error as Error }
+    return { state: 'failed', reason: inCommandWords(bareReason(host, error)), error: error as Error }
   }
 }
 
