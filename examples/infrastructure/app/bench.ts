@@ -1,19 +1,20 @@
 /** Runs `onehop bench` with its arguments. The summary goes to the logs, the page to the bucket. */
-import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readFileSync } from 'node:fs'
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
 
 const { BUCKET: bucket, FOLDER: folder = '/report' } = process.env
 
 const page = `${folder}/report.html`
-const { status } = spawnSync(
-  'node_modules/.bin/onehop',
-  ['bench', ...process.argv.slice(2), '--html', page],
-  {
-    stdio: 'inherit',
-  },
-)
-if (bucket) {
+const child = spawn('node_modules/.bin/onehop', ['bench', ...process.argv.slice(2), '--html', page], {
+  stdio: 'inherit',
+})
+// ECS stops the task: the report has what was measured until then.
+process.on('SIGTERM', () => child.kill('SIGTERM'))
+const [status] = (await once(child, 'exit')) as [number | null]
+// A run that could not begin has no page.
+if (bucket && existsSync(page)) {
   const key = `${new Date().toISOString()}.html`
   const object = {
     Bucket: bucket,

@@ -158,16 +158,20 @@ test('the reaper deregisters what a killed task has left, and nothing else', asy
   expect(aws.instances('reports.shop.local').map((instance) => instance.id)).toEqual([other])
 })
 
-test('bench.ts puts the page that onehop bench writes into the bucket, and exits as it does', async () => {
-  // Stands for the command line, which writes its report to the file that --html names.
-  const command = '#!/bin/sh\nfor last; do :; done\necho "$@" > "$last"\nexit 1\n'
-  writeFileSync(`${image}/node_modules/.bin/onehop`, command)
-  chmodSync(`${image}/node_modules/.bin/onehop`, 0o755)
-  const stored: Record<string, string> = {}
+/** Runs bench.ts with a script that stands for the command line; what lands in the bucket, by method and key. */
+async function bench(
+  script: string,
+  act: (child: ChildProcess) => Promise<void> = async () => undefined,
+): Promise<{ readonly exit: unknown; readonly stored: readonly (readonly [string, string])[] }> {
+  const command = `${image}/node_modules/.bin/onehop`
+  rmSync(`${image}/report.html`, { force: true })
+  writeFileSync(command, `#!/bin/sh\nfor last; do :; done\n${script}`)
+  chmodSync(command, 0o755)
+  const stored: [string, string][] = []
   const s3 = createServer((request, response) => {
     const key = `${request.method} ${request.url?.replace(/\d{4}-[^.]+\.\d+Z/, '<time>')}`
     void text(request).then((body) => {
-      stored[key] = body
+      stored.push([key, body])
       return response.end()
     })
   }).listen(0, '127.0.0.1')
@@ -184,16 +188,37 @@ test('bench.ts puts the page that onehop bench writes into the bucket, and exits
         AWS_REQUEST_CHECKSUM_CALCULATION: 'WHEN_REQUIRED',
         ...{ BUCKET: 'reports', FOLDER: image },
       },
-      stdio: ['ignore', 'ignore', 'inherit'],
+      stdio: ['ignore', 'pipe', 'inherit'],
     },
   )
-  expect(await once(child, 'exit')).toEqual([1, null])
+  const exited = once(child, 'exit')
+  await act(child)
+  const exit = await exited
   s3.close()
-  const [[key, body] = []] = Object.entries(stored)
+  return { exit, stored }
+}
+
+test('bench.ts puts the page that onehop bench writes into the bucket, and exits as it does', async () => {
+  const { exit, stored } = await bench('echo "$@" > "$last"\nexit 1\n')
+  expect(exit).toEqual([1, null])
+  const [[key, body] = []] = stored
   expect(key).toMatch(/^PUT \/(reports\/)?<time>\.html/)
   expect(body).toBe(
     `bench http://orders.shop.local:8080/ --fallback http://alb.test --html ${image}/report.html\n`,
   )
+})
+
+test('a bench task that ECS stops stores what was measured until then', async () => {
+  const script = `trap 'echo half > "$last"; exit 143' TERM\necho started\nsleep 30 & wait $!\n`
+  const { exit, stored } = await bench(script, async (child) => {
+    if (child.stdout !== null) await once(child.stdout, 'data')
+    child.kill('SIGTERM')
+  })
+  expect([exit, stored.map(([, body]) => body)]).toEqual([[143, null], ['half\n']])
+})
+
+test('a bench that cannot begin has no page to store, and exits as it does', async () => {
+  expect(await bench('exit 2\n')).toEqual({ exit: [2, null], stored: [] })
 })
 
 test('the Dockerfile copies and runs files that are there', () => {

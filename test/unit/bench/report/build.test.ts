@@ -86,7 +86,9 @@ test('without requests to Cloud Map there is no number of processes that cost as
     settings: { ...SHORT, volume: { ...volume, cloudMapCallsPerMinute: 0 } },
   })
   const about = report.worse.filter((line) => line.startsWith('Discovery by the API'))
-  expect(about).toEqual(['Discovery by the API costs $0.00 a month for each process and service.'])
+  expect(about).toEqual([
+    'Discovery by the API costs $0.00 a month for each process and service. With discovery auto, the default, it is about a twentieth.',
+  ])
 })
 
 test('failures in what is cut as warm-up are in none of the numbers, and are said', async () => {
