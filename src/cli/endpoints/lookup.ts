@@ -13,6 +13,9 @@ import { askDns, type DnsAnswer } from './dns-answer.ts'
 /** The AWS SDK keeps the process busy when it starts: that must not be shown as time that DNS took. */
 const DNS_HEAD_START_MS = 200
 
+/** A URL object would have the host in lower case, and the names of HTTP namespaces are case-sensitive. */
+const HOST_OF_URL = /^(?:https?:\/\/)?(?<host>[^/?#@:\s]+)(?::\d+)?(?:[/?#].*)?$/i
+
 /** What came of asking one source. */
 export type Asked<Answer> =
   | { readonly state: 'answered'; readonly answer: Answer }
@@ -30,11 +33,16 @@ export interface Look {
   readonly rows: readonly Row[]
 }
 
-/** @throws InvalidOptionsError for a host or a namespace that is not a domain name */
-export function serviceOf(host: string, options: DiscoveryValues): ServiceName {
+/**
+ * @param given a host, or a URL with it
+ * @throws InvalidOptionsError for a host or a namespace that is not a domain name
+ */
+export function serviceOf(given: string, options: DiscoveryValues): ServiceName {
+  const host = HOST_OF_URL.exec(given)?.groups?.['host'] ?? given
+  // Before the namespace, which is a part of it.
+  checkHost('HOST', host)
   const { namespaces = [] } = discoveryOptions(host, options)
   for (const namespace of namespaces) checkHost('--namespace', namespace)
-  checkHost('HOST', host)
   return parseServiceName(host, namespaces)
 }
 
