@@ -130,3 +130,19 @@ test('without a control, and with a percentile out of reach, the report says so'
   expect(limits).toContain('p99 needs 10,000 calls an arm')
   expect(limits).toContain('The run was interrupted')
 })
+
+test('a run too short for any verdict says so first, and how long it must be', async () => {
+  const { conclusions } = await madeUpReport({ settings: { perSecond: 500, durationMs: 5_000, warmUpMs: 0 } })
+  expect(conclusions[0]).toMatch(
+    /^The run is too short for any verdict: run for at least 1\d s \(--duration 1\ds\)\.$/,
+  )
+  const { conclusions: long } = await madeUpReport({ settings: SHORT })
+  expect(long.join(' ')).not.toContain('too short')
+})
+
+test('at a low rate it is the number of calls that asks for a longer run', async () => {
+  const { conclusions } = await madeUpReport({ settings: { perSecond: 50, durationMs: 15_000, warmUpMs: 0 } })
+  const seconds = Number(/at least (\d+) s/.exec(conclusions[0] ?? '')?.[1])
+  // 200 calls for each of five arms.
+  expect(seconds).toBeGreaterThanOrEqual(20)
+})
