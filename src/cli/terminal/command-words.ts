@@ -14,7 +14,11 @@ const WORDS: readonly (readonly [said: RegExp, here: string])[] = [
   ],
 ]
 
-/** A message of the library in the words of the command line. */
-export function inCommandWords(message: string): string {
-  return WORDS.reduce((text, [said, here]) => text.replaceAll(said, here), message)
+/**
+ * A message of the library in the words of the command line.
+ * @param command that shows it, e.g. `bench`, which has no `--discovery`
+ */
+export function inCommandWords(message: string, command?: string): string {
+  const text = WORDS.reduce((changed, [said, here]) => changed.replaceAll(said, here), message)
+  return command === 'bench' ? text.replaceAll('give --discovery dns', 'leave api out of --arms') : text
 }

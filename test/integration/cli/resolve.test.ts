@@ -141,3 +141,12 @@ test('what is not a host is named as HOST', async () => {
   expect(code).toBe(2)
   expect(stderr).toMatch(/^onehop resolve: .*HOST: got "ftp:/)
 })
+
+test('aws.env of onehop/testing is all that another process needs, and messages name options', async () => {
+  await using aws = await world()
+  const all = await runCli(['resolve', HOST], aws.env)
+  expect(all.stdout).toMatch(/DNS {2}\d by A records[^]*API {2}\d instances/)
+  const { AWS_REGION: _region, ...others } = aws.env
+  const { stdout } = await runCli(['resolve', HOST], others)
+  expect(stdout).toContain('set AWS_REGION or --region, or give --discovery dns')
+})
