@@ -238,7 +238,7 @@ export class Cluster implements LivenessSource {
     return `${able} of ${tasks.length} endpoints can take the call (${ejected} ejected, ${tried.length} tried)`
   }
 
-  /** DNS does not tell a name that does not exist from a service without healthy tasks. The others know the service. */
+  /** DNS answers alike for a name that does not exist and a service without healthy tasks. The others know the service. */
   #describeNone(): string {
     const source = this.#view.snapshot?.source
     const isKnown = source === 'cloud-map' || source === 'static'

@@ -30,7 +30,7 @@ const MARGIN = 1.2
 const HEADLINES = new Set([0.5, 0.99])
 
 export function conclusionsOf(findings: Findings): string[] {
-  const { arms, comparisons, cost } = findings
+  const { arms, comparisons } = findings
   const label = (name: string): string => labelIn(arms, name)
   const latency = comparisons.map(({ arm, baseline, isControl, percentiles }) => {
     const parts = percentiles
