@@ -20,7 +20,7 @@ const config: ViteUserConfig = defineConfig({
           name: 'main',
           include: ['test/**/*.test.ts'],
           exclude: [
-            ...['package', 'fuzz', 'peers', 'chaos', 'contract', 'lifecycle'],
+            ...['package', 'fuzz', 'peers', 'chaos', 'contract', 'lifecycle', 'doors'],
             ...['unit/simulation', 'integration/benchmarks', 'integration/cli', 'integration/bench'],
           ].map((name) => `test/${name}/**`),
         },
@@ -98,6 +98,18 @@ const config: ViteUserConfig = defineConfig({
           testTimeout: 60_000,
           maxWorkers: 2,
           sequence: { groupOrder: 3 },
+        },
+      },
+      {
+        extends: true,
+        // Libraries of others, through the doors, under a fault.
+        test: {
+          name: 'doors',
+          include: ['test/doors/**/*.test.ts'],
+          globalSetup: ['test/doors/install.ts'],
+          testTimeout: 60_000,
+          maxWorkers: 2,
+          sequence: { groupOrder: 4 },
         },
       },
       {

@@ -6,7 +6,7 @@
 import { execFileSync } from 'node:child_process'
 import { chmodSync, rmSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { rolldown } from 'rolldown'
+import { rolldown, type RolldownPlugin } from 'rolldown'
 
 /** Evaluated before undici: src/core/before-undici.ts says why. */
 const FIRST = 'core/before-undici'
@@ -54,27 +54,38 @@ await bundle.write({
 await bundle.close()
 
 /**
- * The command line, with a file for each command: it is built by itself and imports the package's own entries, as users
- * do, so that what it shares with them does not split their files.
+ * The package's own entries, as the command line and the doors import them: so that what they share with users' code is
+ * the same module, and does not split the files of the entries.
  */
 const FACES: ReadonlyMap<string, string> = new Map([
   [resolve('src/index.ts'), '../index.js'],
   [resolve('src/ecs/index.ts'), '../ecs/index.js'],
 ])
 
+const faces: RolldownPlugin = {
+  name: 'faces',
+  resolveId(source, importer) {
+    const face = importer === undefined ? undefined : FACES.get(resolve(importer, '..', source))
+    return face === undefined ? null : { id: face, external: true }
+  },
+}
+
+/** The doors. */
+const doors = await rolldown({
+  input: { 'http/index': 'src/http/index.ts' },
+  platform: 'node',
+  external: /^[^./]/,
+  plugins: [faces],
+})
+await doors.write({ dir: 'dist', sourcemap: true, comments: { legal: true, annotation: true, jsdoc: false } })
+await doors.close()
+
+/** The command line, with a file for each command. */
 const commandLine = await rolldown({
   input: { main: 'src/cli/main.ts' },
   platform: 'node',
   external: /^[^./]/,
-  plugins: [
-    {
-      name: 'faces',
-      resolveId(source, importer) {
-        const face = importer === undefined ? undefined : FACES.get(resolve(importer, '..', source))
-        return face === undefined ? null : { id: face, external: true }
-      },
-    },
-  ],
+  plugins: [faces],
 })
 await commandLine.write({
   dir: 'dist/cli',

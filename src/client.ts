@@ -1,21 +1,25 @@
 import { Dispatcher1Wrapper, type request } from 'undici'
 import { OwnLocation } from './caller-location.ts'
-import { checkKeys, checkMs } from './core/check/check.ts'
+import { checkFunction, checkKeys, checkMs } from './core/check/check.ts'
 import { keepAlive, type Clock } from './core/clock.ts'
 import { globalDispatchers } from './core/global-dispatcher.ts'
 import { ClosedError, InvalidOptionsError, ResolutionFailedError } from './core/errors.ts'
 import { addressGuard, guarded } from './discovery/guard/address-guard.ts'
+import type { Filter } from './discovery/auto/picture.ts'
 import { autoResolver } from './discovery/auto/resolver.ts'
 import { SnapshotCache } from './discovery/cache.ts'
-import { cloudMapSettings } from './discovery/cloud-map/options.ts'
+import { Watch, type SnapshotListener } from './discovery/watch.ts'
+import { cloudMapSettings, type CloudMapSettings } from './discovery/cloud-map/options.ts'
 import { cloudMapResolver } from './discovery/cloud-map/resolver.ts'
 import { dnsResolver } from './discovery/dns/resolver.ts'
 import type { Snapshot } from './discovery/endpoint.ts'
 import type { Resolver } from './discovery/resolver.ts'
-import { isHost } from './discovery/service-name.ts'
+import { isHost, type ServiceName } from './discovery/service-name.ts'
 import type { CallOptions } from './dispatch/request/call-options.ts'
 import { wantsH2c } from './dispatch/connections/connector.ts'
 import { DiscoveryDispatcher } from './dispatch/dispatcher.ts'
+import { acquire, type AcquireOptions } from './dispatch/lease/acquire.ts'
+import type { Lease } from './dispatch/lease/lease.ts'
 import { PassThrough } from './dispatch/passthrough/passthrough.ts'
 import { mayBeHttp2 } from './dispatch/connections/pool-options.ts'
 import { fetchOver, requestOver } from './fetch.ts'
@@ -54,6 +58,25 @@ export interface Client extends AsyncDisposable {
    * @throws ResolutionFailedError when nothing can be found out about it
    */
   resolve(host: string): Promise<Snapshot>
+  /** Whether calls to a host go to its tasks: it is in a namespace, or a key of `services`. */
+  discovers(host: string): boolean
+  /**
+   * Keeps the endpoints of a service fresh without calls, and passes each other set of them to `listener`: what is known
+   * before this returns, the rest as soon as it is there. Disposing of it ends that, as `close` does. It does not keep the
+   * process alive. Lookups that fail are events (`onehop:resolve.failed`). What `listener` throws is an
+   * `uncaughtException`, as with all events.
+   * @throws InvalidOptionsError for a host that is not discovered, or if `listener` is not a function
+   * @throws ClosedError
+   */
+  watch(host: string, listener: SnapshotListener): Disposable
+  /**
+   * Picks an upstream as a call would, for those that send their requests themselves: at once if the service is known,
+   * else as soon as it is. The lease counts as a call in flight until its `end`.
+   * @param origin scheme (http or https), host and port, e.g. `http://orders.shop.local`
+   * @throws InvalidOptionsError for an origin that is not discovered
+   * @throws ClosedError, and what the call would fail with; the promise rejects with the same errors
+   */
+  acquire(origin: string | URL, options?: AcquireOptions): Lease | Promise<Lease>
   /** What the client knows and does at this moment, as plain JSON. */
   inspect(): Inspection
   /**
@@ -86,6 +109,15 @@ export function createClient(options: ClientOptions = {}): Client {
     const { pool } = settings.services.get(service.host) ?? settings.defaults
     return mayBeHttp2(pool) && (protocol === 'https:' || wantsH2c(pool))
   }
+  const discoveredHosts = `a host under ${settings.namespaces.map((name) => `.${name}`).join(', ') || 'a namespace (none is configured)'}, or a key of services`
+  // A URL would be taken for a service of that name.
+  const serviceOf = (host: string): ServiceName | undefined =>
+    isHost(host) ? routes.serviceOf(host) : undefined
+  const discovered = (host: string): ServiceName => {
+    const service = serviceOf(host)
+    if (service === undefined) throw new InvalidOptionsError('host', host, discoveredHosts)
+    return service
+  }
   const end = async (limitMs: number | undefined): Promise<void> => {
     closing ??= dispatcher.close()
     if (limitMs === undefined) return closing
@@ -112,17 +144,25 @@ export function createClient(options: ClientOptions = {}): Client {
     request: requestOver(dispatcher) as Client['request'],
     async resolve(host) {
       if (closing !== undefined) throw new ClosedError('the client')
-      // A URL would be taken for a service of that name.
-      const service = isHost(host) ? routes.serviceOf(host) : undefined
-      if (service === undefined) {
-        const allowed = `a host under ${settings.namespaces.map((name) => `.${name}`).join(', ') || 'a namespace (none is configured)'}, or a key of services`
-        throw new InvalidOptionsError('host', host, allowed)
-      }
-      const view = cache.view(service)
+      const view = cache.view(discovered(host))
       if (!view.touch(clock.now())) await awaited(clock, view.whenUsable())
       if (view.snapshot === undefined)
         throw view.error ?? new ResolutionFailedError(host, 'nothing is known of it')
       return view.snapshot
+    },
+    discovers: (host) => serviceOf(host) !== undefined,
+    watch(host, listener) {
+      const service = discovered(host)
+      checkFunction('listener', listener, 'a function (snapshot) => void')
+      if (dispatcher.closed) throw new ClosedError('the client')
+      return new Watch(cache.hold(service), listener, clock, () => cache.release(service))
+    },
+    acquire(origin, given = {}) {
+      if (dispatcher.closed) throw new ClosedError('the client')
+      const route = typeof origin === 'string' || origin instanceof URL ? routes.find(origin) : undefined
+      if (route === undefined)
+        throw new InvalidOptionsError('origin', origin, `http:// or https:// and ${discoveredHosts}`)
+      return acquire(route, given)
     },
     inspect() {
       const now = clock.now()
@@ -151,6 +191,11 @@ export function createClient(options: ClientOptions = {}): Client {
   }
 }
 
+function filterOf({ QueryParameters, OptionalParameters }: CloudMapSettings['request']): Filter {
+  if (QueryParameters !== undefined) return 'required'
+  return OptionalParameters === undefined ? 'none' : 'preferred'
+}
+
 function passThroughOf({ passthrough }: ClientSettings): PassThrough {
   return new PassThrough(
     passthrough === undefined
@@ -166,7 +211,6 @@ function resolverOf(settings: ClientSettings): Resolver {
   const guard = addressGuard({ allowLoopback, ...(allowAddresses === undefined ? {} : { allowAddresses }) })
   const dns = dnsResolver({ ...settings.dns, clock })
   const { revisionMs, fullReadMs, request } = cloudMapSettings(settings.cloudMap)
-  const isFiltered = request.QueryParameters !== undefined || request.OptionalParameters !== undefined
   const api = cloudMapResolver({
     ...settings.cloudMap,
     // `auto` says when to read, so that the API's own interval must not.
@@ -180,7 +224,7 @@ function resolverOf(settings: ClientSettings): Resolver {
       return guarded(api, guard, clock)
     case 'auto':
       return guarded(
-        autoResolver({ api, dns, clock, random, revisionMs, fullReadMs, isFiltered }),
+        autoResolver({ api, dns, clock, random, revisionMs, fullReadMs, filter: filterOf(request) }),
         guard,
         clock,
       )

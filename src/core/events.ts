@@ -132,6 +132,14 @@ export interface EventPayloads {
     readonly upstream: string
     readonly reason: string
   }
+  /** A lease of `client.acquire` was garbage-collected without `end()`, which a door must call. It is ended now. */
+  'onehop:lease.leaked': {
+    readonly host: string
+    readonly method: string
+    readonly upstream: string
+    /** Since it was acquired. */
+    readonly heldMs: number
+  }
   /** An instance that this process registers in Cloud Map is in another state. `error`: why it failed, or is registered anew. */
   'onehop:registration.changed': {
     /** Service as the option has it. */
@@ -208,6 +216,7 @@ export const eventNames: readonly EventName[] = [
   'onehop:call.hedged',
   'onehop:retry.over-budget',
   'onehop:call.fell-back',
+  'onehop:lease.leaked',
   'onehop:registration.changed',
   'onehop:registration.retried',
   'onehop:registration.evicted',

@@ -9,7 +9,7 @@ import { inTime } from '../core/async/with-timeout.ts'
 import { SampleMerger, type LivenessSource } from './sample-merger.ts'
 import type { LookupReason, Resolver } from './resolver.ts'
 import type { ServiceName } from './service-name.ts'
-import type { View } from './view.ts'
+import type { WatchableView } from './watch.ts'
 
 /**
  * A name without calls for this long is left to expire. One that never had endpoints is as soon as no call asks for it
@@ -59,7 +59,7 @@ export interface Source {
  * and the old answer serves meanwhile; an idle one is left to expire, and its next call waits for a fresh
  * answer. A failed lookup never replaces a good set.
  */
-export class ServiceView implements View {
+export class ServiceView implements WatchableView {
   readonly service: ServiceName
   snapshot: Snapshot | undefined
   error: Error | undefined
@@ -79,6 +79,7 @@ export class ServiceView implements View {
   readonly #source: Source
   readonly #merger = new SampleMerger()
   readonly #livenessSources = new Set<LivenessSource>()
+  readonly #watchers = new Set<() => void>()
   #flight: Promise<void> | undefined
   #abort = new AbortController()
   #timer: Timer | undefined
@@ -114,6 +115,14 @@ export class ServiceView implements View {
 
   removeLivenessSource(source: LivenessSource): void {
     this.#livenessSources.delete(source)
+  }
+
+  addWatcher(lookedUp: () => void): void {
+    this.#watchers.add(lookedUp)
+  }
+
+  removeWatcher(lookedUp: () => void): void {
+    this.#watchers.delete(lookedUp)
   }
 
   refreshEarly(now: number, callsFail: boolean): void {
@@ -164,6 +173,7 @@ export class ServiceView implements View {
       if (this.#state === 'closed') throw new ClosedError('the client')
       this.#fail(error, clock.now())
     }
+    for (const lookedUp of this.#watchers) lookedUp()
   }
 
   /** However a resolver of the user's treats its signal, its lookups end in time. */
@@ -255,7 +265,8 @@ export class ServiceView implements View {
   #onDue(): void {
     const { clock } = this.#source
     this.dueAt = Number.POSITIVE_INFINITY
-    if (clock.now() - this.usedAt > IDLE_AFTER_MS || this.#isUnused()) {
+    const isIdle = clock.now() - this.usedAt > IDLE_AFTER_MS || this.#isUnused()
+    if (isIdle && this.#watchers.size === 0) {
       // No caller waits for it: the next call asks instead of being served what was true a while ago.
       this.usableUntil = Math.min(this.usableUntil, clock.now())
       this.#idle = true

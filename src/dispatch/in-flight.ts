@@ -25,6 +25,11 @@ export class InFlight {
     return this.#count
   }
 
+  /** Whether the client is destroyed: no attempt may begin. */
+  get isDestroyed(): boolean {
+    return this.#destroyed !== undefined
+  }
+
   /** A call begins. */
   begin(): void {
     this.#count++

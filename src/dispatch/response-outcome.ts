@@ -9,6 +9,25 @@ import type { UpstreamDispatchers } from './route.ts'
 const DRAINING_HEADER = 'x-onehop-draining'
 
 /**
+ * The outcome of a response, for `Lease.report`: reads `Retry-After`, and whether the task announces that it shuts down.
+ * @param latencyMs from the request to the response headers, e.g. `lease.elapsedMs()`
+ * @param isHttp2 whether the connection speaks HTTP/2, where a task that shuts down does not close it [false]
+ */
+export function responseOutcomeOf(
+  status: number,
+  headers: IncomingHttpHeaders,
+  latencyMs: number,
+  isHttp2 = false,
+): Outcome & { kind: 'response' } {
+  const retryAfter = status < 300 ? undefined : retryAfterMs(headers['retry-after'])
+  const outcome = { kind: 'response' as const, status, latencyMs, retryAfterMs: retryAfter }
+  // Over HTTP/1.1 a task that shuts down also closes its connections. HTTP/2 has no such header.
+  if (headers[DRAINING_HEADER] !== undefined && (isHttp2 || isClosing(headers)))
+    return { ...outcome, draining: true }
+  return outcome
+}
+
+/**
  * The outcome of an attempt that got response headers.
  * @param startedAt when the attempt began, on the clock
  */
@@ -20,14 +39,11 @@ export function responseOutcome(
   upstream: Upstream,
   pools: UpstreamDispatchers,
 ): Outcome {
-  const retryAfter = status < 300 ? undefined : retryAfterMs(headers['retry-after'])
-  let outcome: Outcome = { kind: 'response', status, latencyMs, retryAfterMs: retryAfter }
+  const isHttp2 = headers[DRAINING_HEADER] !== undefined && pools.speaksHttp2(upstream)
+  const outcome = responseOutcomeOf(status, headers, latencyMs, isHttp2)
   // The server was closing the connection when the request came, and the connection is older than the attempt.
   if (status === 408 && isClosing(headers) && !pools.hasConnectedSince(upstream, startedAt))
-    outcome = { ...outcome, connectionExpired: true }
-  // Over HTTP/1.1 a task that shuts down also closes its connections. HTTP/2 has no such header.
-  if (headers[DRAINING_HEADER] !== undefined && (isClosing(headers) || pools.speaksHttp2(upstream)))
-    outcome = { ...outcome, draining: true }
+    return { ...outcome, connectionExpired: true }
   return outcome
 }
 

@@ -10,6 +10,7 @@ import { mayQueue } from './connections/pool-options.ts'
 import { Pools } from './connections/pools.ts'
 import { HedgePolicy } from './hedge/hedge-policy.ts'
 import { InFlight } from './in-flight.ts'
+import { OpenLeases } from './lease/open-leases.ts'
 import { RetryBudget } from './retry/budget.ts'
 import type { Route } from './route.ts'
 import type { FallbackSettings, RouterSettings, ServiceSettings } from './settings.ts'
@@ -27,6 +28,7 @@ export interface CallerLocation extends LocationSource {
 export interface KnownRoute extends Route {
   readonly pools: Pools
   readonly origin: string
+  readonly leases: OpenLeases
   readonly service: ServiceName
   /** Services whose views it holds: its own, and the one of `zone.peers`. */
   readonly holds: readonly ServiceName[]
@@ -73,6 +75,7 @@ export class RouteFactory {
     })
     return {
       origin: url.origin,
+      leases: new OpenLeases(clock),
       service,
       holds: peers === undefined ? [service] : [service, peers],
       host: service.host,

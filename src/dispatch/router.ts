@@ -5,7 +5,6 @@ import type { SnapshotCache } from '../discovery/cache.ts'
 import { canonicalHost, parseServiceName, type ServiceName } from '../discovery/service-name.ts'
 import type { Routes } from './dispatcher.ts'
 import { DEFAULT_PORT, RouteFactory, type CallerLocation, type KnownRoute } from './route-factory.ts'
-import type { Route } from './route.ts'
 import type { RouterSettings } from './settings.ts'
 
 const MAX_ORIGINS = 1_000
@@ -45,7 +44,7 @@ export class RouteTable implements Routes {
     })
   }
 
-  find(origin: string | URL | undefined): Route | undefined {
+  find(origin: string | URL | undefined): KnownRoute | undefined {
     if (origin === undefined) return undefined
     const key = typeof origin === 'string' ? origin : origin.origin
     if (key === this.#lastKey) return this.#last
@@ -133,7 +132,8 @@ export class RouteTable implements Routes {
 }
 
 /** Call it when none of its calls is in flight. */
-async function end({ limits, pools }: KnownRoute): Promise<void> {
+async function end({ limits, pools, leases }: KnownRoute): Promise<void> {
+  leases.close()
   limits.queue.close()
   limits.attempt.close()
   await pools.close()

@@ -22,6 +22,7 @@ function compilerOptions(types: string): object {
       onehop: [`${types}/index.d.ts`],
       'onehop/ecs': [`${types}/ecs/index.d.ts`],
       'onehop/ecs/reaper': [`${types}/ecs/reaper.d.ts`],
+      'onehop/http': [`${types}/http/index.d.ts`],
       'onehop/testing': [`${types}/testing/index.d.ts`],
     },
   }

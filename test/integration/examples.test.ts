@@ -19,6 +19,8 @@ const PRINTS: Record<string, readonly string[]> = {
   'ecs.ts': ['5f0c2a9b7d1e4c38a6b90d2f1e7c8a44 eu-west-1b 10.0.11.42', 'cache 127.0.0.1'],
   'fallback.ts': ['via the load balancer', '200 balancer'],
   'global-fetch.ts': ['200', "path: '/v1/orders/42'"],
+  'http-agent.ts': ['200', '/v1/orders/42'],
+  'lease.ts': ['tasks: 127.0.1.', 'connected to 127.0.1.'],
   'quick-start.ts': ["path: '/v1/orders/42'", "method: 'POST'"],
 }
 

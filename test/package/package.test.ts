@@ -39,23 +39,24 @@ async function node(file: string, source: string, flags: readonly string[] = [])
 
 const EXPORTS = ['createClient', 'dnsResolver', 'cloudMapResolver', 'staticResolver', 'p2c', 'roundRobin']
 
-test('is imported from ESM, all four doors', async () => {
+test('is imported from ESM, all entries', async () => {
   const told = await node(
     'esm.js',
     `import * as onehop from 'onehop'
      import { register, self } from 'onehop/ecs'
      import { reaper } from 'onehop/ecs/reaper'
+     import { OnehopHttpAgent, OnehopHttpsAgent } from 'onehop/http'
      import { startLocalAws, startFleet, manualClock } from 'onehop/testing'
      import meta from 'onehop/package.json' with { type: 'json' }
      console.log(JSON.stringify({
        names: Object.keys(onehop),
-       others: [self, register, reaper, startLocalAws, startFleet, manualClock].map((value) => typeof value),
+       others: [self, register, reaper, OnehopHttpAgent, OnehopHttpsAgent, startLocalAws, startFleet, manualClock].map((value) => typeof value),
        version: meta.version,
      }))`,
   )
   expect(told).toMatchObject({
     names: expect.arrayContaining(EXPORTS) as string[],
-    others: Array<string>(6).fill('function'),
+    others: Array<string>(8).fill('function'),
     version: expect.stringMatching(/^\d+\.\d+\.\d+/) as string,
   })
 })
@@ -196,9 +197,9 @@ test('starts fleets of tasks in processes of their own', async () => {
 })
 
 test.each(['22', '24', '26'])(
-  'the imports of onehop and onehop/ecs leave the global dispatcher, on Node %s',
+  'the imports of onehop, onehop/ecs and onehop/http leave the global dispatcher, on Node %s',
   async (major) => {
-    for (const name of ['onehop', 'onehop/ecs']) {
+    for (const name of ['onehop', 'onehop/ecs', 'onehop/http']) {
       for (const load of [`await import('${name}')`, `createRequire(import.meta.url)('${name}')`]) {
         await writeFile(
           join(folder, 'dispatcher.js'),

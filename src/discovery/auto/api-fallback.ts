@@ -1,12 +1,14 @@
 import { CloudMapError, type CloudMapFailure } from '../cloud-map/error.ts'
 import type { Endpoint, Snapshot } from '../endpoint.ts'
-import { commonPort } from './picture.ts'
+import { commonPort, type Filter } from './picture.ts'
 
 export interface StandingOptions {
   /** How long a name is left to DNS before the API is asked again. */
   readonly retryApiMs: number
   /** How long the API may fail for a name that it knew, before DNS is asked. */
   readonly outageMs: number
+  /** DNS names all instances: with `required`, those that the API has named go on. */
+  readonly filter: Filter
 }
 
 /** How one name stands with the Cloud Map API: what it said last, and whom to ask now. */
@@ -57,18 +59,21 @@ export class ApiStanding {
 
   /**
    * Endpoints from DNS with what the API reported of them: port, zone, weight. Where it reported one port for all, a
-   * new address has that port, too: tasks of one service listen on the same.
+   * new address has that port, too: tasks of one service listen on the same. What it excludes is left out, unless that
+   * is all: DNS may know the other address of each task only.
    */
   completed(endpoints: readonly Endpoint[]): readonly Endpoint[] {
-    const known = this.answer?.endpoints ?? []
+    const { endpoints: known = [], excluded = [] } = this.answer ?? {}
     const port = commonPort(known)
-    return endpoints.flatMap((fromDns) => {
+    const callable = endpoints.filter(({ address }) => !excluded.includes(address))
+    return (callable.length > 0 ? callable : endpoints).flatMap((fromDns) => {
       const same = known.filter(
         (endpoint) =>
           endpoint.address === fromDns.address &&
           (fromDns.port === undefined || fromDns.port === endpoint.port),
       )
       if (same.length > 0) return same
+      if (this.#options.filter === 'required') return []
       return fromDns.port === undefined && port !== undefined ? { ...fromDns, port } : fromDns
     })
   }

@@ -25,6 +25,11 @@ export class DnsStanding {
     return (this.answer?.endpoints.length ?? 0) > 0
   }
 
+  /** What it said is not known any more. */
+  forget(): void {
+    this.answer = undefined
+  }
+
   /** @param isKnownToApi whether the API names tasks */
   answered(answer: Snapshot, now: number, isKnownToApi: boolean): void {
     this.answer = answer

@@ -4,7 +4,8 @@
  * Each change reaches one source first. So where they differ about an address, the one that changed last is right:
  * - the API at once, because it is the registry that DNS is made from;
  * - DNS at once about an address that the API has never named, which is a new task;
- * - DNS after a minute about all else. Until then it may be a resolver that serves old answers, and the API decides.
+ * - DNS about all else when it still says so after a minute. Until then it may be a resolver that serves old answers, and
+ *   the API decides.
  *
  * A source that never changes its mind (one that is stale) decides nothing, and one that is late repeats what the other
  * has said: endpoints do not go back and forth between two truths. A source that names nothing has no say while the
@@ -42,17 +43,26 @@ interface Entry {
   namedAt: number
 }
 
+/**
+ * Which instances the API names:
+ * - `none`: all
+ * - `preferred`: those with certain attributes, or all if there are none (`optionalParameters`)
+ * - `required`: those with certain attributes (`queryParameters`)
+ */
+export type Filter = 'none' | 'preferred' | 'required'
+
 export class Picture {
-  readonly #isFiltered: boolean
+  readonly #filter: Filter
   readonly #entries = new Map<string, Entry>()
   /** Whether DNS names ports (SRV): then it speaks of places, and else of addresses. */
   #hasPorts = false
   #dnsAnswer: Snapshot | undefined
+  #dnsHeardAt = Number.NEGATIVE_INFINITY
   #apiAnswer: Snapshot | undefined
 
-  /** @param isFiltered the API names some of the instances only: DNS adds none, but still shows that something changed */
-  constructor(isFiltered = false) {
-    this.#isFiltered = isFiltered
+  /** @param filter with one, DNS adds no instances, but still shows that something changed */
+  constructor(filter: Filter = 'none') {
+    this.#filter = filter
   }
 
   /** DNS has been silent for long: the API decides alone until it answers again. */
@@ -73,8 +83,9 @@ export class Picture {
     const isFirst = this.#dnsAnswer === undefined
     const answer = { ...whole, endpoints: whole.endpoints.filter((endpoint) => this.#isComparable(endpoint)) }
     this.#dnsAnswer = answer
-    if (answer.endpoints.length === 0) return false
-    this.#speakOfPlaces(answer.endpoints.some(({ port }) => port !== undefined))
+    this.#dnsHeardAt = now
+    if (answer.endpoints.length > 0)
+      this.#speakOfPlaces(answer.endpoints.some(({ port }) => port !== undefined))
     let isNews = false
     const named = new Map(answer.endpoints.map((endpoint) => [this.#keyOf(endpoint), endpoint]))
     for (const [key, endpoint] of named) {
@@ -89,19 +100,21 @@ export class Picture {
       entry.missed = 0
       entry.namedAt = now
     }
-    const known = answer.complete ? 0 : this.#countNamedByApi()
+    const known = answer.complete ? 0 : this.#countNamed()
     for (const [key, entry] of this.#entries) {
       if (named.has(key)) continue
       if (answer.complete) {
         if (!entry.dns.named) continue
         entry.dns = { named: false, since: now }
         isNews ||= entry.api.named
-      } else if (entry.api.named) {
+      } else if (entry.api.named || entry.dns.named) {
         entry.missed++
         // Each sample lacks an address that is there with the chance 1 - 8/n.
         if ((1 - Math.min(1, named.size / known)) ** entry.missed >= RARE) continue
         entry.missed = 0
-        isNews = true
+        if (entry.api.named) isNews = true
+        // Only samples have named it.
+        else entry.dns = { named: false, since: now }
       }
     }
     this.#forget(now)
@@ -133,8 +146,8 @@ export class Picture {
   }
 
   /** All endpoints, with what the API knows of them. A new address has its peers' port if that is one. */
-  endpoints(now: number): readonly Endpoint[] {
-    const members = [...this.#entries.values()].filter((entry) => this.#isMember(entry, now))
+  endpoints(): readonly Endpoint[] {
+    const members = [...this.#entries.values()].filter((entry) => this.#isMember(entry))
     const port = commonPort(this.#apiAnswer?.endpoints ?? [])
     return members.flatMap(({ fromApi, fromDns }) => {
       if (fromApi.length > 0 || fromDns === undefined) return fromApi
@@ -142,22 +155,13 @@ export class Picture {
     })
   }
 
-  /** When DNS alone is believed about another address, on the clock; Infinity: nothing is open. */
-  settlesAt(now: number): number {
-    let at = Number.POSITIVE_INFINITY
-    for (const { api, dns } of this.#entries.values())
-      if (api.named !== dns.named && dns.since > api.since && dns.since + ALONE_MS > now)
-        at = Math.min(at, dns.since + ALONE_MS)
-    return at
-  }
-
-  #isMember({ api, dns, fromApi }: Entry, now: number): boolean {
+  #isMember({ api, dns, fromApi }: Entry): boolean {
     if (!this.isWatchedByDns) return api.named
-    if ((this.#apiAnswer?.endpoints.length ?? 0) === 0) return dns.named
+    if (this.#filter !== 'required' && (this.#apiAnswer?.endpoints.length ?? 0) === 0) return dns.named
     if (api.named === dns.named || dns.since <= api.since) return api.named
     const isNew = dns.named && fromApi.length === 0
-    if (isNew && this.#isFiltered) return false
-    return isNew || now >= dns.since + ALONE_MS ? dns.named : api.named
+    if (isNew && this.#filter !== 'none') return false
+    return isNew || this.#dnsHeardAt >= dns.since + ALONE_MS ? dns.named : api.named
   }
 
   /** What the API excludes (`WEIGHT` 0, the other address of a task that has two) is no change when DNS names it. */
@@ -167,9 +171,9 @@ export class Picture {
     return endpoints.length === 0 || endpoints.some((known) => isIP(known.address) === isIP(address))
   }
 
-  #countNamedByApi(): number {
+  #countNamed(): number {
     let count = 0
-    for (const { api } of this.#entries.values()) if (api.named) count++
+    for (const { api, dns } of this.#entries.values()) if (api.named || dns.named) count++
     return count
   }
 

@@ -39,8 +39,9 @@ const SPREAD_MS: Readonly<Record<News, number>> = { dns: 2_000, call: 500, faili
 const MIN_FLOOR_MS = 2_000
 /** News that has brought nothing so often does not start polls any more. */
 const MAX_WATCH_FLOOR_MS = 8_000
-/** Calls fail meanwhile: half of the usual wait between two reads. */
+/** Calls fail meanwhile: half of the usual wait between two reads, and at most that of a service without tasks. */
 const URGENT_RATIO = 0.5
+const MAX_URGENT_FLOOR_MS = MAX_EMPTY_POLL_MS
 /** A fleet that started together must not poll in step. */
 const JITTER_RATIO = 0.1
 
@@ -64,6 +65,21 @@ export interface Reading {
   readonly isWatched: boolean
 }
 
+/** News of one origin. A dead task that calls keep on meeting must not make the news of DNS wait. */
+interface Origin {
+  /** When it had news last, on the clock. */
+  newsAt: number
+  /** It has news that no call was made for yet. */
+  hasNews: boolean
+  /** The call under way, or the last one, was made for its news. */
+  isAsked: boolean
+  /**
+   * Between two reads for its news. Doubled by each that brought nothing: a dead task that stays registered, or a
+   * resolver that serves old answers now and then, costs no more than the full reads.
+   */
+  floorMs: number
+}
+
 export class ReadSchedule {
   readonly #options: PaceOptions
   readonly #random: Random
@@ -71,17 +87,10 @@ export class ReadSchedule {
   #dueAt = Number.NEGATIVE_INFINITY
   #calledAt = Number.NEGATIVE_INFINITY
   #fullReadAt = Number.NEGATIVE_INFINITY
-  #newsAt = Number.NEGATIVE_INFINITY
   #watchUntil = Number.NEGATIVE_INFINITY
-  #hasNews = false
-  /** Whether the call under way, or the last one, was made for news. */
-  #isForNews = false
+  readonly #dns = newOrigin()
+  readonly #calls = newOrigin()
   #pollMs = POLL_MS
-  /**
-   * Doubled by each read for news that brought nothing: a dead task that stays registered, or a resolver that serves old
-   * answers now and then, costs no more than the full reads.
-   */
-  #floorMs = MIN_FLOOR_MS
   #failures = 0
 
   constructor(random: Random, options: PaceOptions = {}) {
@@ -96,32 +105,49 @@ export class ReadSchedule {
 
   /** A call begins. @returns whether it has to read the instances, or may ask for their revision */
   begin(now: number): boolean {
-    this.#isForNews = this.#hasNews
-    this.#hasNews = false
+    for (const origin of this.#origins) {
+      origin.isAsked = origin.hasNews
+      origin.hasNews = false
+    }
     this.#calledAt = now
     this.#dueAt = Number.POSITIVE_INFINITY
-    return this.#isForNews || now >= this.#fullReadAt
+    return this.#origins.some(({ isAsked }) => isAsked) || now >= this.#fullReadAt
   }
 
   /** There is a sign that something has changed. */
   hearNews(now: number, news: News): void {
     const isUrgent = news === 'failing'
-    if (now - this.#newsAt > WATCHED_READ_MS) this.#floorMs = MIN_FLOOR_MS
-    this.#newsAt = now
+    const origin = news === 'dns' ? this.#dns : this.#calls
+    if (now - origin.newsAt > WATCHED_READ_MS) origin.floorMs = MIN_FLOOR_MS
+    origin.newsAt = now
     // A second sign of the same must not draw a second, earlier moment.
-    if (this.#hasNews && !isUrgent) return
-    this.#hasNews = true
-    if (this.#floorMs <= MAX_WATCH_FLOOR_MS) this.#watch(now)
+    if (origin.hasNews && !isUrgent) return
+    origin.hasNews = true
+    if (origin.floorMs <= MAX_WATCH_FLOOR_MS) this.#watch(now)
     const at = now + SPREAD_MS[news] * this.#random.next()
-    const earliest = this.#calledAt + this.#floorMs * (isUrgent ? URGENT_RATIO : 1)
-    this.#dueAt = Math.min(this.#dueAt, Math.max(at, earliest))
+    const floorMs = isUrgent ? Math.min(origin.floorMs * URGENT_RATIO, MAX_URGENT_FLOOR_MS) : origin.floorMs
+    this.#dueAt = Math.min(this.#dueAt, Math.max(at, this.#calledAt + floorMs))
+  }
+
+  /** DNS does not watch any more: polls begin, however seldom its news is read. */
+  watchAlone(now: number): void {
+    this.hearNews(now, 'dns')
+    const { revisionMs = this.#pollMs } = this.#options
+    this.#dueAt = Math.min(this.#dueAt, now + spread(revisionMs, JITTER_RATIO, this.#random))
+  }
+
+  /** What is known may be old: the next call is due. */
+  expire(): void {
+    this.#dueAt = Number.NEGATIVE_INFINITY
   }
 
   /** The call that began last has an answer. */
   answered(now: number, { isChange, isMove, isEmpty, isRead, isWatched }: Reading): void {
     const { revisionMs, fullReadMs = isWatched ? WATCHED_READ_MS : READ_MS } = this.#options
-    if (isChange) this.#floorMs = MIN_FLOOR_MS
-    else if (this.#isForNews) this.#floorMs = Math.min(this.#floorMs * 2, WATCHED_READ_MS)
+    for (const origin of this.#origins) {
+      if (isChange) origin.floorMs = MIN_FLOOR_MS
+      else if (origin.isAsked) origin.floorMs = Math.min(origin.floorMs * 2, WATCHED_READ_MS)
+    }
     if (isMove) this.#watch(now)
     // A change of health alone, and DNS has it, too.
     else if (isChange && isWatched) this.#watchUntil = now
@@ -130,20 +156,30 @@ export class ReadSchedule {
     if (isRead) this.#fullReadAt = now + spread(fullReadMs, JITTER_RATIO, this.#random)
     const pollMs = revisionMs ?? (isQuiet && isWatched ? Number.POSITIVE_INFINITY : this.#pollMs)
     const pollAt = now + spread(pollMs, JITTER_RATIO, this.#random)
+    // Else a poll is a read, if it comes later than that.
+    const hasReads = isWatched || this.#options.fullReadMs !== undefined
     this.#failures = 0
     // News that came meanwhile keeps its own time.
-    this.#dueAt = Math.min(this.#dueAt, pollAt, isWatched ? this.#fullReadAt : pollAt)
+    this.#dueAt = Math.min(this.#dueAt, pollAt, hasReads ? this.#fullReadAt : pollAt)
   }
 
   /** The call that began last failed: again later, and what was news still is. */
   failed(now: number): void {
     this.#failures++
-    this.#hasNews ||= this.#isForNews
+    for (const origin of this.#origins) origin.hasNews ||= origin.isAsked
     this.#dueAt = now + fullJitter(this.#failures, POLL_MS, MAX_POLL_MS, this.#random, JITTER_RATIO)
+  }
+
+  get #origins(): readonly Origin[] {
+    return [this.#dns, this.#calls]
   }
 
   #watch(now: number): void {
     this.#watchUntil = now + WATCH_MS
     this.#pollMs = POLL_MS
   }
+}
+
+function newOrigin(): Origin {
+  return { newsAt: Number.NEGATIVE_INFINITY, hasNews: false, isAsked: false, floorMs: MIN_FLOOR_MS }
 }

@@ -4,6 +4,7 @@ import { ClosedError } from '../../core/errors.ts'
 import type { Resolver } from '../resolver.ts'
 import type { ServiceName } from '../service-name.ts'
 import { sumOfUsage } from '../usage.ts'
+import type { Filter } from './picture.ts'
 import type { PaceOptions } from './read-schedule.ts'
 import { TwoSources, type SharedSources } from './two-sources.ts'
 
@@ -13,8 +14,8 @@ export interface AutoOptions extends PaceOptions {
   readonly dns: Resolver
   readonly clock: Clock
   readonly random: Random
-  /** The API is asked for some of the instances only: what DNS alone names must not be called [false]. */
-  readonly isFiltered?: boolean
+  /** Which instances the API is asked for, where DNS names all [`none`]. */
+  readonly filter?: Filter
   /** How long a name is left to DNS before the API is asked again [60000]. */
   readonly retryApiMs?: number
   /** How long the API may fail for a name that it knew, before DNS decides alone [60000]. */
@@ -36,7 +37,8 @@ const MAX_NAMES = 1000
  *   are tried again after a minute.
  * - Throttled, broken, unreachable: DNS at once for a name that the API never answered for, and after a minute for
  *   others.
- * - Slow with a name that it never answered for: after a second the answer of DNS is believed.
+ * - Slow with a name that it never answered for: after a second the first answer of either is believed.
+ * - After 90 s without lookups a name is not known any more: both are asked, as at first.
  *
  * What the API reported of an address (port, zone, weight) holds for the same address out of DNS.
  * `onehop:discovery.fell-back` and `onehop:discovery.recovered` report when DNS decides alone, and the snapshot's
@@ -48,7 +50,7 @@ export function autoResolver(options: AutoOptions): Resolver {
   const shared: SharedSources = {
     ...{ api, dns, clock, random },
     pace: { revisionMs, fullReadMs },
-    isFiltered: options.isFiltered ?? false,
+    filter: options.filter ?? 'none',
     retryApiMs: options.retryApiMs ?? 60_000,
     outageMs: options.outageMs ?? 60_000,
     headStartMs: options.headStartMs ?? 1_000,

@@ -1,17 +1,16 @@
-/** One name, asked of DNS and of the Cloud Map API: which of them is due, and what they say together. */
+/** One name, asked of DNS and of the Cloud Map API: which of them is due, and how long callers wait for which. */
 import { abortable } from '../../core/async/abortable.ts'
 import { settlesWithin } from '../../core/async/settles-within.ts'
 import type { Clock, Random } from '../../core/clock.ts'
-import { ResolutionFailedError } from '../../core/errors.ts'
 import { emit } from '../../core/events.ts'
-import { bareReason } from '../bare-reason.ts'
 import { CloudMapError } from '../cloud-map/error.ts'
 import type { Snapshot } from '../endpoint.ts'
 import type { LookupReason, Resolver } from '../resolver.ts'
 import type { ServiceName } from '../service-name.ts'
+import { answerOf } from './answer.ts'
 import { ApiStanding, failureOf } from './api-fallback.ts'
 import { DnsStanding } from './dns-standing.ts'
-import { Picture } from './picture.ts'
+import { Picture, type Filter } from './picture.ts'
 import { ReadSchedule, type PaceOptions } from './read-schedule.ts'
 
 /** What the names of one client share. */
@@ -21,8 +20,7 @@ export interface SharedSources {
   readonly clock: Clock
   readonly random: Random
   readonly pace: PaceOptions
-  /** The API names some of the instances only. */
-  readonly isFiltered: boolean
+  readonly filter: Filter
   /** How long a name is left to DNS before the API is asked again. */
   readonly retryApiMs: number
   /** How long a source may fail before the other decides alone. */
@@ -37,10 +35,10 @@ export interface SharedSources {
 
 /** The API has answered: DNS takes a millisecond, or is not worth waiting for. */
 const DNS_GRACE_MS = 50
-/** As long as an answer of DNS may be fresh. */
-const MAX_FRESH_MS = 60_000
 /** While a lookup is under way that nothing waited for. */
 const LOOK_BACK_MS = 1_000
+/** Lookups of a name in use are not further apart: one takes up to 30 s, and the next waits for up to a minute. */
+const PAUSE_MS = 90_000
 /** After a pause of this length, nothing is known. */
 const FORGET_AFTER_MS = 600_000
 
@@ -55,6 +53,8 @@ export class TwoSources {
   #apiFlight: Promise<void> | undefined
   /** Whether the picture has an answer of the API in it. */
   #isApiHeard = false
+  /** Whether there is one since the last pause. */
+  #isApiFresh = false
   readonly #dns = new DnsStanding()
   #dnsFlight: Promise<void> | undefined
 
@@ -62,7 +62,7 @@ export class TwoSources {
     this.#service = service
     this.#shared = shared
     this.#standing = new ApiStanding(shared)
-    this.#picture = new Picture(shared.isFiltered)
+    this.#picture = new Picture(shared.filter)
     this.#schedule = new ReadSchedule(shared.random, shared.pace)
   }
 
@@ -79,11 +79,9 @@ export class TwoSources {
   }
 
   #begin(now: number): void {
-    if (now - this.#begunAt > FORGET_AFTER_MS) {
-      this.#picture = new Picture(this.#shared.isFiltered)
-      this.#schedule = new ReadSchedule(this.#shared.random, this.#shared.pace)
-      this.#isApiHeard = false
-    }
+    const pausedMs = now - this.#begunAt
+    if (pausedMs > PAUSE_MS) this.#expire()
+    if (pausedMs > FORGET_AFTER_MS) this.#forget()
     this.#begunAt = now
     if (now >= this.#apiDueAt)
       this.#apiFlight ??= this.#askApi().finally(() => {
@@ -95,12 +93,25 @@ export class TwoSources {
       })
   }
 
+  /** The name was not in use: an address may be another service's by now. */
+  #expire(): void {
+    this.#isApiFresh = false
+    this.#dns.forget()
+    this.#schedule.expire()
+  }
+
+  #forget(): void {
+    this.#isApiHeard = false
+    this.#picture = new Picture(this.#shared.filter)
+    this.#schedule = new ReadSchedule(this.#shared.random, this.#shared.pace)
+  }
+
   get #apiDueAt(): number {
     const { withoutCredentials } = this.#shared
     const { askAgainAt } = this.#standing
     const allowedAt = Math.max(askAgainAt, withoutCredentials?.until ?? askAgainAt)
     // Callers have nothing at all: the API may be back any moment.
-    if (!this.#isApiHeard && this.#dns.answer === undefined) return allowedAt
+    if (!this.#isApiHeard && !this.#hasDns) return allowedAt
     return Math.max(allowedAt, this.#schedule.dueAt)
   }
 
@@ -110,7 +121,12 @@ export class TwoSources {
   }
 
   get #knowsSomething(): boolean {
-    return this.#hasApi || this.#dns.namesTasks
+    return (this.#hasApi && this.#isApiFresh) || this.#hasDns
+  }
+
+  /** Whether DNS alone would do. */
+  get #hasDns(): boolean {
+    return this.#dns.namesTasks && this.#shared.filter !== 'required'
   }
 
   /** Settles when callers have waited long enough. */
@@ -126,8 +142,10 @@ export class TwoSources {
       }
       if (!isDone && !this.#isApiHeard) this.#leaveToDns(this.#slowError())
     }
-    if (dns !== undefined) await (this.#knowsSomething ? settlesWithin(clock, headStartMs, dns) : dns)
-    if (api !== undefined && !this.#knowsSomething) await api
+    if (dns !== undefined && this.#knowsSomething) await settlesWithin(clock, headStartMs, dns)
+    const flights = new Set([api, dns].filter((flight) => flight !== undefined))
+    while (!this.#knowsSomething && flights.size > 0)
+      await Promise.race(Array.from(flights, (flight) => flight.then(() => flights.delete(flight))))
   }
 
   async #askApi(): Promise<void> {
@@ -137,6 +155,7 @@ export class TwoSources {
       const answer = await api.resolve(this.#service, closing, mustRead ? 'sign' : 'expired')
       const now = clock.now()
       this.#isApiHeard = true
+      this.#isApiFresh = true
       const isChange = this.#picture.hearApi(answer, now)
       const before = this.#standing.answer?.revision
       const isMove = before !== undefined && answer.revision !== before
@@ -162,9 +181,11 @@ export class TwoSources {
     try {
       const answer = await dns.resolve(this.#service, closing)
       const now = clock.now()
+      const wasWatched = this.#picture.isWatchedByDns
       const isNews = this.#picture.hearDns(answer, now)
       this.#dns.answered(answer, now, (this.#standing.answer?.endpoints.length ?? 0) > 0)
-      if (isNews) this.#schedule.hearNews(now, 'dns')
+      if (wasWatched && !this.#picture.isWatchedByDns) this.#schedule.watchAlone(now)
+      else if (isNews) this.#schedule.hearNews(now, 'dns')
     } catch (cause) {
       if (!closing.aborted) this.#dnsFailed(asError(cause), clock.now())
     }
@@ -172,57 +193,25 @@ export class TwoSources {
 
   #dnsFailed(error: Error, now: number): void {
     const { random, outageMs } = this.#shared
-    // The API has to watch alone.
-    if (this.#dns.error === undefined && this.#picture.isWatchedByDns) this.#schedule.hearNews(now, 'dns')
+    if (this.#dns.error === undefined && this.#picture.isWatchedByDns) this.#schedule.watchAlone(now)
     const failingMs = this.#dns.failed(error, now, this.#hasApi, random)
     if (failingMs >= outageMs) this.#picture.dnsIsSilent()
   }
 
   #snapshot(now: number): Snapshot {
-    const { host } = this.#service
-    const answer = this.#standing.answer
-    if (!this.#hasApi || answer === undefined) return this.#byDns(now)
-    const names = this.#dns.error === undefined && this.#picture.isWatchedByDns
-    // The cache goes on with its last good set, and says why.
-    if (this.#standing.error !== undefined && !names) throw this.#failure(this.#standing.error)
-    const expiresAt = names && this.#dns.answer !== undefined ? this.#dns.answer.expiresAt : this.#apiDueAt
-    return {
-      ...answer,
-      endpoints: this.#picture.endpoints(now),
-      expiresAt: Math.min(expiresAt, now + MAX_FRESH_MS),
-      refreshAt: this.#refreshAt(now),
-      warning:
-        this.#dns.error === undefined
-          ? undefined
-          : `DNS fails, and the API is polled instead: ${bareReason(host, this.#dns.error)}`,
-    }
-  }
-
-  #byDns(now: number): Snapshot {
-    const { host } = this.#service
-    const why = this.#standing.error ?? this.#shared.withoutCredentials?.error
-    const fromDns = this.#dns.answer
-    if (this.#dns.error !== undefined || fromDns === undefined) {
-      if (why === undefined)
-        throw this.#dns.error ?? new ResolutionFailedError(host, 'no source has answered')
-      throw this.#failure(why)
-    }
-    if (fromDns.endpoints.length === 0 && !this.#standing.believesNothing())
-      throw this.#failure(why ?? this.#slowError())
-    return {
-      ...fromDns,
-      endpoints: this.#standing.completed(fromDns.endpoints),
-      refreshAt: this.#refreshAt(now),
-      warning: why === undefined ? undefined : `DNS is asked instead: ${bareReason(host, why)}`,
-    }
-  }
-
-  /** Neither source helps. */
-  #failure(apiError: Error): Error {
-    const { host } = this.#service
-    const dnsError =
-      this.#dns.error ?? (this.#dns.answer === undefined ? undefined : new Error('knows no endpoints'))
-    return dnsError === undefined ? apiError : neitherKnows(host, apiError, dnsError)
+    return answerOf(
+      {
+        service: this.#service,
+        picture: this.#picture,
+        api: this.#standing,
+        hasApi: this.#hasApi,
+        apiDueAt: this.#apiDueAt,
+        apiError: this.#standing.error ?? this.#shared.withoutCredentials?.error,
+        dns: this.#dns,
+        refreshAt: this.#refreshAt(now),
+      },
+      now,
+    )
   }
 
   #refreshAt(now: number): number {
@@ -230,7 +219,6 @@ export class TwoSources {
     return Math.min(
       this.#apiFlight === undefined ? this.#apiDueAt : lookBackAt,
       this.#dnsFlight === undefined ? this.#dns.dueAt : lookBackAt,
-      this.#picture.settlesAt(now),
     )
   }
 
@@ -263,10 +251,4 @@ export class TwoSources {
 
 function asError(cause: unknown): Error {
   return cause instanceof Error ? cause : new Error(String(cause))
-}
-
-function neitherKnows(host: string, apiError: Error, dnsError: unknown): ResolutionFailedError {
-  const reasons = `${bareReason(host, apiError)}; DNS: ${bareReason(host, dnsError)}`
-  const both = new AggregateError([apiError, dnsError], 'neither the API nor DNS')
-  return new ResolutionFailedError(host, `neither the Cloud Map API nor DNS knows: ${reasons}`, both)
 }

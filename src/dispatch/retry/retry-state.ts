@@ -85,6 +85,7 @@ export class RetryState {
    * nothing, and is taken out of the budget.
    * @param replayable whether another attempt would send the same body
    * @param call its `leftMs` is the time until its deadline; a retry that would begin later is not granted
+   * @param elsewhere no retry on an upstream that the call has tried [false]
    * @throws what the user's `retry.on` or balancer throws
    */
   decide(
@@ -92,6 +93,7 @@ export class RetryState {
     outcome: Outcome,
     replayable: boolean,
     call: PickHint & { readonly leftMs: number },
+    elsewhere = false,
   ): Decision {
     const { retry, cluster, budget, host } = this.#route
     const { now } = call
@@ -106,7 +108,8 @@ export class RetryState {
     // A response counts as pending until it has been read.
     const leaving = outcome.kind === 'response' ? upstream : undefined
     const next = cluster.pickAgain(call, this.tried, wantsFallback, leaving)
-    if (next === undefined) return giveUp('no endpoint can take another attempt')
+    if (next === undefined || (elsewhere && this.tried.includes(next)))
+      return giveUp('no endpoint can take another attempt')
     const waitMs = this.#waitMs(next, now, place === 'elsewhere', retry)
     if (waitMs > 0 && waitMs >= call.leftMs)
       return giveUp('the deadline would be over before the next attempt')

@@ -112,6 +112,20 @@ describe('in a DNS namespace', () => {
     expect(newCalls().reads).toBe(1)
   })
 
+  test('scaled to zero and back: read at once, gone when an empty answer is believed, back within a TTL', async () => {
+    register([1, 2, 3])
+    const client = await started()
+    await passes(client, 60_000)
+    for (const task of [1, 2, 3]) aws.deregister(HOST, `task-${task}`)
+    await passes(client, TTL_MS + 2_500)
+    expect(inspect(client)?.negative).toMatchObject({ state: 'held' })
+    await passes(client, 35_000)
+    expect(tasksOf(client)).toBe('')
+    register([4])
+    await passes(client, TTL_MS + STEP_MS)
+    expect(tasksOf(client)).toBe('4')
+  })
+
   test('40 tasks behind answers of 8: all are known, and each change is one read', async () => {
     register(range(1, 40))
     const client = await started()

@@ -27,9 +27,9 @@ function agreed(): Picture {
   return picture
 }
 
-function tasksOf(picture: Picture, now: number): string {
+function tasksOf(picture: Picture): string {
   return picture
-    .endpoints(now)
+    .endpoints()
     .map(({ address }) => address.slice('10.0.0.'.length))
     .toSorted((one, other) => Number(one) - Number(other))
     .join(' ')
@@ -39,46 +39,54 @@ describe('a change that DNS shows first', () => {
   test('a new address is news, and counts at once, with the port of its peers', () => {
     const picture = agreed()
     expect(picture.hearDns(dns('1', '2', '3', '4'), 1_000)).toBe(true)
-    expect(tasksOf(picture, 1_000)).toBe('1 2 3 4')
-    expect(picture.endpoints(1_000).at(-1)).toEqual(taskEndpoint('10.0.0.4', { port: 8080 }))
+    expect(tasksOf(picture)).toBe('1 2 3 4')
+    expect(picture.endpoints().at(-1)).toEqual(taskEndpoint('10.0.0.4', { port: 8080 }))
     // An API that is late does not take it away, and repeats no news.
     expect(picture.hearApi(api('1', '2', '3'), 2_000)).toBe(false)
     expect(picture.hearDns(dns('1', '2', '3', '4'), 11_000)).toBe(false)
-    expect(tasksOf(picture, 300_000)).toBe('1 2 3 4')
+    expect(tasksOf(picture)).toBe('1 2 3 4')
     expect(picture.hearApi(api('1', '2', '3', '4'), 60_000)).toBe(true)
-    expect(picture.endpoints(60_000).at(-1)).toMatchObject({ zone: 'eu-west-1a', id: '4' })
+    expect(picture.endpoints().at(-1)).toMatchObject({ zone: 'eu-west-1a', id: '4' })
   })
 
   test('a missing address is news; it leaves when the API agrees', () => {
     const picture = agreed()
     expect(picture.hearDns(dns('1', '2'), 1_000)).toBe(true)
-    expect(tasksOf(picture, 1_000)).toBe('1 2 3')
+    expect(tasksOf(picture)).toBe('1 2 3')
     picture.hearApi(api('1', '2'), 2_000)
-    expect(tasksOf(picture, 2_000)).toBe('1 2')
+    expect(tasksOf(picture)).toBe('1 2')
   })
 
   test('or after a minute, if the API does not: unhealthy tasks may leave DNS alone', () => {
     const picture = agreed()
     picture.hearDns(dns('1', '2'), 1_000)
     picture.hearApi(api('1', '2', '3'), 2_000)
-    expect(picture.settlesAt(2_000)).toBe(1_000 + ALONE_MS)
-    expect(tasksOf(picture, 60_999)).toBe('1 2 3')
-    expect(tasksOf(picture, 61_000)).toBe('1 2')
-    expect(picture.settlesAt(61_000)).toBe(Number.POSITIVE_INFINITY)
+    picture.hearDns(dns('1', '2'), 60_999)
+    expect(tasksOf(picture)).toBe('1 2 3')
+    picture.hearDns(dns('1', '2'), 61_000)
+    expect(tasksOf(picture)).toBe('1 2')
     expect(picture.hearDns(dns('1', '2', '3'), 120_000)).toBe(false)
-    expect(tasksOf(picture, 120_000)).toBe('1 2 3')
+    expect(tasksOf(picture)).toBe('1 2 3')
   })
+})
+
+test('what DNS says once, and does not repeat for a minute, takes no task away from the API', () => {
+  const picture = agreed()
+  picture.hearDns(dns('1', '2'), 1_000)
+  // DNS fails from now on.
+  picture.hearApi(api('1', '2', '3'), 90_000)
+  expect(tasksOf(picture)).toBe('1 2 3')
 })
 
 describe('a change that the API shows first', () => {
   test('counts at once, and DNS that repeats it later is no news', () => {
     const picture = agreed()
     picture.hearApi(api('2', '3', '4'), 1_000)
-    expect(tasksOf(picture, 1_000)).toBe('2 3 4')
+    expect(tasksOf(picture)).toBe('2 3 4')
     expect(picture.hearDns(dns('1', '2', '3'), 2_000)).toBe(false)
-    expect(tasksOf(picture, 300_000)).toBe('2 3 4')
+    expect(tasksOf(picture)).toBe('2 3 4')
     expect(picture.hearDns(dns('2', '3', '4'), 60_000)).toBe(false)
-    expect(tasksOf(picture, 60_000)).toBe('2 3 4')
+    expect(tasksOf(picture)).toBe('2 3 4')
   })
 
   test('a task that fell ill and is well again does not leave once more when late DNS repeats it', () => {
@@ -86,10 +94,10 @@ describe('a change that the API shows first', () => {
     picture.hearApi(api('1', '2'), 0)
     picture.hearApi(api('1', '2', '3'), 50_000)
     picture.hearDns(dns('1', '2'), 60_000)
-    expect(tasksOf(picture, 60_000)).toBe('1 2 3')
-    expect(tasksOf(picture, 109_999)).toBe('1 2 3')
+    expect(tasksOf(picture)).toBe('1 2 3')
+    expect(tasksOf(picture)).toBe('1 2 3')
     picture.hearDns(dns('1', '2', '3'), 110_000)
-    expect(tasksOf(picture, 200_000)).toBe('1 2 3')
+    expect(tasksOf(picture)).toBe('1 2 3')
   })
 })
 
@@ -98,10 +106,10 @@ describe('a source that lies', () => {
     const picture = new Picture()
     picture.hearDns(dns('1', '2', '3'), 0)
     picture.hearApi(api('4', '5', '6'), 0)
-    expect(tasksOf(picture, 0)).toBe('4 5 6')
+    expect(tasksOf(picture)).toBe('4 5 6')
     for (let now = 10_000; now < 600_000; now += 10_000) {
       expect(picture.hearDns(dns('1', '2', '3'), now)).toBe(false)
-      expect(tasksOf(picture, now)).toBe('4 5 6')
+      expect(tasksOf(picture)).toBe('4 5 6')
     }
   })
 
@@ -111,18 +119,18 @@ describe('a source that lies', () => {
     for (let now = 10_000; now < 600_000; now += 10_000) {
       picture.hearDns(dns('2', '3', '4'), now)
       picture.hearApi(api('1', '2', '3'), now)
-      expect(tasksOf(picture, now)).toBe(now < 70_000 ? '1 2 3 4' : '2 3 4')
+      expect(tasksOf(picture)).toBe(now < 70_000 ? '1 2 3 4' : '2 3 4')
     }
   })
 
   test('two resolvers, one of them stale, that answer in turn: nothing goes back and forth', () => {
     const picture = agreed()
     picture.hearDns(dns('4', '5', '6'), 10_000)
-    expect(tasksOf(picture, 10_000)).toBe('1 2 3 4 5 6')
+    expect(tasksOf(picture)).toBe('1 2 3 4 5 6')
     picture.hearApi(api('4', '5', '6'), 11_000)
     for (let now = 20_000; now < 900_000; now += 10_000) {
       picture.hearDns(now % 20_000 === 0 ? dns('1', '2', '3') : dns('4', '5', '6'), now)
-      expect(tasksOf(picture, now)).toBe('4 5 6')
+      expect(tasksOf(picture)).toBe('4 5 6')
     }
   })
 
@@ -130,17 +138,27 @@ describe('a source that lies', () => {
     const picture = agreed()
     if (silent === 'dns') picture.hearDns(dns(), 1_000)
     else picture.hearApi(api(), 1_000)
-    expect(tasksOf(picture, 600_000)).toBe('1 2 3')
+    expect(tasksOf(picture)).toBe('1 2 3')
     if (silent === 'dns') picture.hearApi(api('1', '2'), 700_000)
     else picture.hearDns(dns('1', '2'), 700_000)
-    expect(tasksOf(picture, 700_000)).toBe('1 2')
+    expect(tasksOf(picture)).toBe('1 2')
+  })
+
+  test('a DNS that names nothing any more is news, once; and so is what it names next', () => {
+    const picture = agreed()
+    expect(picture.hearDns(dns(), 1_000)).toBe(true)
+    expect(picture.hearDns(dns(), 11_000)).toBe(false)
+    expect(picture.hearApi(api(), 12_000)).toBe(true)
+    expect(tasksOf(picture)).toBe('')
+    expect(picture.hearDns(dns('1'), 21_000)).toBe(true)
+    expect(tasksOf(picture)).toBe('1')
   })
 
   test('if both name nothing, there is nothing', () => {
     const picture = agreed()
     picture.hearDns(dns(), 1_000)
     picture.hearApi(api(), 1_000)
-    expect(tasksOf(picture, 1_000)).toBe('')
+    expect(tasksOf(picture)).toBe('')
   })
 })
 
@@ -155,7 +173,7 @@ describe('samples of 8', () => {
     picture.hearApi(api(...tasks), 0)
     let news = 0
     for (let now = 0; now < 3_600_000; now += 10_000) if (picture.hearDns(eightOf(tasks, random), now)) news++
-    expect(picture.endpoints(3_600_000)).toHaveLength(40)
+    expect(picture.endpoints()).toHaveLength(40)
     expect(news).toBeLessThanOrEqual(1)
   })
 
@@ -164,7 +182,21 @@ describe('samples of 8', () => {
     picture.hearApi(api(...tasks), 0)
     picture.hearDns(sample(...tasks.slice(0, 8)), 0)
     expect(picture.hearDns(sample('41', ...tasks.slice(9, 16)), 10_000)).toBe(true)
-    expect(picture.endpoints(10_000)).toHaveLength(41)
+    expect(picture.endpoints()).toHaveLength(41)
+  })
+
+  test('an address that DNS alone has named leaves when samples lack it too often', () => {
+    const random = seededRandom(1)
+    const picture = new Picture()
+    const known = tasks.slice(0, 9)
+    picture.hearApi(api(...known), 0)
+    picture.hearDns(sample(...known.slice(0, 8)), 0)
+    picture.hearDns(sample('41', ...known.slice(0, 7)), 10_000)
+    expect(picture.endpoints()).toHaveLength(10)
+    for (let now = 20_000; now <= 80_000; now += 10_000) picture.hearDns(eightOf(known, random), now)
+    expect(picture.endpoints()).toHaveLength(9)
+    // Another task has got the address.
+    expect(picture.hearDns(sample('41', ...known.slice(0, 7)), 90_000)).toBe(true)
   })
 
   test('an address of 10 that is missing too often is news, once', () => {
@@ -176,7 +208,7 @@ describe('samples of 8', () => {
       if (picture.hearDns(eightOf(tasks.slice(0, 9), random), answer * 10_000)) news.push(answer)
     expect(news[0]).toBeLessThanOrEqual(6)
     expect(news[0]).toBeGreaterThanOrEqual(4)
-    expect(tasksOf(picture, 0).split(' ')).toHaveLength(10)
+    expect(tasksOf(picture).split(' ')).toHaveLength(10)
   })
 })
 
@@ -184,25 +216,36 @@ test('an address that the API excludes, as one of WEIGHT 0, does not join by DNS
   const picture = agreed()
   expect(picture.hearDns(dns('1', '2', '3', '4'), 1_000)).toBe(true)
   picture.hearApi({ ...api('1', '2', '3'), excluded: ['10.0.0.4'] }, 2_000)
-  expect(tasksOf(picture, 2_000)).toBe('1 2 3')
+  expect(tasksOf(picture)).toBe('1 2 3')
   expect(picture.hearDns(dns('1', '2', '3', '4'), 6_000)).toBe(false)
-  expect(tasksOf(picture, 6_000)).toBe('1 2 3')
+  expect(tasksOf(picture)).toBe('1 2 3')
 })
 
 test('an address of the other family is the same task', () => {
   const picture = agreed()
   const dual = [...dns('1', '2', '3').endpoints, taskEndpoint('fd00::1')]
   expect(picture.hearDns(snapshot(dual), 1_000)).toBe(false)
-  expect(tasksOf(picture, 1_000)).toBe('1 2 3')
+  expect(tasksOf(picture)).toBe('1 2 3')
 })
 
 test('where the API names some of the instances only, DNS adds none, but is news', () => {
-  const picture = new Picture(true)
+  const picture = new Picture('required')
   picture.hearApi(api('1', '2'), 0)
   picture.hearDns(dns('1', '2', '3'), 0)
   expect(picture.hearDns(dns('1', '2', '3', '4'), 1_000)).toBe(true)
   picture.hearApi(api('1', '2'), 2_000)
-  expect(tasksOf(picture, 300_000)).toBe('1 2')
+  expect(tasksOf(picture)).toBe('1 2')
+})
+
+test('and where it names none of them, DNS adds none either', () => {
+  const picture = new Picture('required')
+  picture.hearApi(api(), 0)
+  picture.hearDns(dns('1', '2', '3'), 0)
+  expect(tasksOf(picture)).toBe('')
+  picture.hearApi(api('1'), 10_000)
+  expect(tasksOf(picture)).toBe('1')
+  picture.hearApi(api(), 20_000)
+  expect(tasksOf(picture)).toBe('')
 })
 
 test('SRV records name ports: another port of an address is another endpoint', () => {
@@ -211,9 +254,9 @@ test('SRV records name ports: another port of an address is another endpoint', (
   picture.hearApi(srv(8080), 0)
   picture.hearDns(srv(8080), 0)
   expect(picture.hearDns(srv(9090), 10_000)).toBe(true)
-  expect(picture.endpoints(10_000).map(({ port }) => port)).toEqual([8080, 9090])
+  expect(picture.endpoints().map(({ port }) => port)).toEqual([8080, 9090])
   picture.hearApi(srv(9090), 11_000)
-  expect(picture.endpoints(11_000).map(({ port }) => port)).toEqual([9090])
+  expect(picture.endpoints().map(({ port }) => port)).toEqual([9090])
 })
 
 test('property: one source behind the other by up to a minute adds no move to those of the tasks', () => {
@@ -241,12 +284,12 @@ test('property: one source behind the other by up to a minute adds no move to th
         ]
         const picture = new Picture()
         let moves = 0
-        let before = tasksOf(picture, 0)
+        let before = tasksOf(picture)
         const end = (states.at(-1)?.at ?? 0) + 200_000
         for (let now = 0; now <= end; now += 500) {
           picture.hearApi(api(...shownAt(now - (isDnsLate ? 0 : lagMs))), now)
           picture.hearDns(dns(...shownAt(now - (isDnsLate ? lagMs : 0))), now)
-          const after = tasksOf(picture, now)
+          const after = tasksOf(picture)
           if (after !== before && now > 0) moves++
           before = after
         }

@@ -113,6 +113,30 @@ describe('where DNS watches', () => {
     expect(schedule.dueAt).toBe(4_001_000)
   })
 
+  /** Calls meet a task that is dead and stays registered, every 30 s for an hour. */
+  function annoyed(reading: Reading): ReadSchedule {
+    const schedule = started(reading)
+    for (let now = 0; now <= 3_600_000; now += 1_000) {
+      if (now % 30_000 === 0) schedule.hearNews(now, 'call')
+      if (schedule.dueAt > now) continue
+      const isRead = schedule.begin(now)
+      schedule.answered(now, { ...reading, isRead })
+    }
+    return schedule
+  }
+
+  test('calls whose news never brings anything do not make that of DNS wait', () => {
+    const schedule = annoyed(DNS_WATCHES)
+    schedule.hearNews(3_601_000, 'dns')
+    expect(schedule.dueAt).toBeLessThanOrEqual(3_603_000)
+  })
+
+  test('nor those that fail: 10 s at most', () => {
+    const schedule = annoyed(DNS_WATCHES)
+    schedule.hearNews(3_601_000, 'failing')
+    expect(schedule.dueAt).toBeLessThanOrEqual(3_611_000)
+  })
+
   test('a read that fails is made again, with backoff', () => {
     const schedule = started(DNS_WATCHES)
     schedule.hearNews(100_000, 'dns')
@@ -159,6 +183,11 @@ describe('where DNS knows nothing', () => {
 test('fixed intervals are kept, whatever happens', () => {
   const schedule = started(DNS_WATCHES, { revisionMs: 7_000, fullReadMs: 20_000 })
   expect(pausesUntil(60_000, schedule, DNS_WATCHES)).toEqual([7, 7, 6, 7, 7, 6, 7, 7, 6])
+})
+
+test('reads that are to be more frequent than polls are', () => {
+  const schedule = started(ALONE, { fullReadMs: 10_000 })
+  expect(pausesUntil(60_000, schedule, ALONE)).toEqual([10, 10, 10, 10, 10, 10])
 })
 
 test('a fleet that has the same news reads over 2 s, and its full reads are 10 % apart', () => {

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { ResolutionFailedError } from '../../../../src/core/errors.ts'
 import { autoResolver } from '../../../../src/discovery/auto/resolver.ts'
+import type { Filter } from '../../../../src/discovery/auto/picture.ts'
 import { CloudMapError, type CloudMapFailure } from '../../../../src/discovery/cloud-map/error.ts'
 import { taskEndpoint, type Endpoint, type Snapshot } from '../../../../src/discovery/endpoint.ts'
 import type { Resolver } from '../../../../src/discovery/resolver.ts'
@@ -31,11 +32,11 @@ const BY_DNS = '10.0.0.2'
 const FULL_READ_MS = 330_000
 const MAX_BACKOFF_MS = 60_000
 
-function both(): Both {
+function both(filter: Filter = 'none'): Both {
   const clock = manualClock()
   const api = scriptedResolver(clock, [BY_API])
   const dns = scriptedResolver(clock, [BY_DNS])
-  const auto = autoResolver({ api, dns, clock, random: seededRandom(1) })
+  const auto = autoResolver({ api, dns, clock, random: seededRandom(1), filter })
   const ask = (service = ORDERS): Promise<Snapshot> => auto.resolve(service, new AbortController().signal)
   return { clock, api, dns, auto, ask, who: async (service) => (await ask(service)).endpoints[0]?.address }
 }
@@ -146,6 +147,19 @@ describe.each([
     expect(events).toHaveLength(1)
     api.answer([BY_API])
     await clock.advance(MAX_BACKOFF_MS)
+    expect(await who()).toBe(BY_API)
+  })
+
+  test('is asked with each lookup if DNS names nothing either: callers have nothing', async () => {
+    const { who, api, dns, clock } = both()
+    api.answer(error)
+    dns.answer([])
+    for (let lookup = 1; lookup <= 6; lookup++) {
+      await expect(who()).rejects.toThrow('neither the Cloud Map API nor DNS knows')
+      expect(api.lookups).toHaveLength(lookup)
+      await clock.advance(5_000)
+    }
+    api.answer([BY_API])
     expect(await who()).toBe(BY_API)
   })
 
@@ -268,6 +282,60 @@ describe('what the API told of an address', () => {
   })
 })
 
+test('what the API excludes, as an instance of WEIGHT 0, gets no calls while DNS decides alone', async () => {
+  const { clock, api, dns } = both()
+  const excluded = ['10.0.0.8', 'fd00::9']
+  const auto = autoResolver({
+    ...{ dns, clock, random: seededRandom(1) },
+    api: { resolve: async (...asked) => ({ ...(await api.resolve(...asked)), excluded }) },
+  })
+  const ask = (): Promise<Snapshot> => auto.resolve(ORDERS, new AbortController().signal)
+  await ask()
+  api.answer(failed('denied'))
+  dns.answer([BY_API, '10.0.0.8', BY_DNS])
+  await clock.advance(FULL_READ_MS)
+  expect((await ask()).endpoints.map(({ address }) => address)).toEqual([BY_API, BY_DNS])
+  // DNS knows the other address of each task only.
+  dns.answer([taskEndpoint('fd00::9')])
+  await clock.advance(FULL_READ_MS)
+  expect((await ask()).endpoints.map(({ address }) => address)).toEqual(['fd00::9'])
+})
+
+describe('where the API names some of the instances only (queryParameters)', () => {
+  test('DNS alone adds none: those that the API has named go on', async () => {
+    const { ask, api, dns, clock } = both('required')
+    await ask()
+    api.answer(failed('denied'))
+    dns.answer([BY_API, BY_DNS])
+    await clock.advance(FULL_READ_MS)
+    expect((await ask()).endpoints.map(({ address }) => address)).toEqual([BY_API])
+  })
+
+  test('and without an answer of the API the lookup fails, and says why', async () => {
+    for (const failure of ['denied', 'outage', 'no-credentials'] as const) {
+      const { ask, api } = both('required')
+      api.answer(failed(failure))
+      await expect(ask()).rejects.toThrow('DNS: does not show which instances match cloudMap.queryParameters')
+    }
+  })
+
+  test('unless it prefers some: then all will do (optionalParameters)', async () => {
+    const { who, api } = both('preferred')
+    api.answer(failed('denied'))
+    expect(await who()).toBe(BY_DNS)
+  })
+
+  test('a slow API is waited for', async () => {
+    const { who, api, clock } = both('required')
+    const late = Promise.withResolvers<readonly string[]>()
+    api.answer(late.promise)
+    const answer = who()
+    await clock.advance(3_000)
+    late.resolve([BY_API])
+    expect(await answer).toBe(BY_API)
+  })
+})
+
 test('a name that neither the API nor DNS knows has no endpoints', async () => {
   const { ask, api, dns, clock } = both()
   await ask()
@@ -312,6 +380,19 @@ describe('an API that is slow with the first lookup of a name', () => {
     }
   })
 
+  test('is not held up by a DNS that is silent', async () => {
+    const { ask, api, dns, clock } = both()
+    const late = Promise.withResolvers<readonly string[]>()
+    api.answer(late.promise)
+    dns.answer(new Promise(() => {}))
+    const answer = ask()
+    await clock.advance(1_500)
+    late.resolve([BY_API])
+    await clock.advance(50)
+    expect(await answer).toMatchObject({ endpoints: [{ address: BY_API }] })
+    expect(clock.pendingTimers).toBe(0)
+  })
+
   test('does not outlive close', async () => {
     const { auto, api, clock, who } = both()
     api.answer(new Promise(() => {}))
@@ -323,6 +404,38 @@ describe('an API that is slow with the first lookup of a name', () => {
     await waiting
     expect(clock.pendingTimers).toBe(0)
   })
+})
+
+describe('after a pause', () => {
+  test("the API is read again: an address may be another service's by now", async () => {
+    const { ask, api, dns, clock } = both()
+    api.answer([BY_API])
+    dns.answer([BY_API])
+    await ask()
+    await clock.advance(FULL_READ_MS - 100_000)
+    api.answer(['10.0.0.3'])
+    dns.answer(['10.0.0.3'])
+    expect((await ask()).endpoints.map(({ address }) => address)).toEqual(['10.0.0.3'])
+    expect(api.lookups).toHaveLength(2)
+  })
+
+  test.each([300_000, 1_200_000])(
+    'of %i ms nothing is fresh that no source has said since',
+    async (pauseMs) => {
+      const { ask, api, dns, clock } = both()
+      dns.answer([BY_API])
+      await ask()
+      await clock.advance(pauseMs)
+      api.answer(new Promise(() => {}))
+      dns.answer(new Promise(() => {}))
+      let isThere = false
+      const answer = ask().finally(() => (isThere = true))
+      await clock.advance(2_500)
+      expect(isThere).toBe(false)
+      api.answer(['10.0.0.3'])
+      void answer.catch(() => undefined)
+    },
+  )
 })
 
 test('property: whatever happens to the API, going to DNS and coming back are told in turn, and DNS knows what it knew', async () => {

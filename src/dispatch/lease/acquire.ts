@@ -1,0 +1,130 @@
+import { AsyncResource } from 'node:async_hooks'
+import type { KeyedRequest } from '../../balancer/balancer.ts'
+import type { Upstream } from '../../cluster/upstream.ts'
+import { keepAlive, type Timer } from '../../core/clock.ts'
+import { checkBoolean, checkKeys, checkMethods, checkString } from '../../core/check/check.ts'
+import { InvalidOptionsError } from '../../core/errors.ts'
+import { noUpstream, tooManyCalls } from '../call/no-upstream.ts'
+import { isIdempotent } from '../request/idempotence.ts'
+import type { KnownRoute } from '../route-factory.ts'
+import { lease, LeasedCall, type Lease } from './lease.ts'
+
+/** What the pick may depend on. */
+export interface AcquireOptions {
+  /** Of the request to come, for retries, probes and events [that of `request`, else `GET`]. */
+  readonly method?: string | undefined
+  /** Ends the wait for discovery, with its reason. */
+  readonly signal?: AbortSignal | undefined
+  /** Where a keyed balancer places the attempt [what its `keyOf` finds in `request`]. */
+  readonly key?: string | undefined
+  /** Whether the attempt may be repeated after the upstream may have acted on it [by the method]. */
+  readonly idempotent?: boolean | undefined
+  /** The request to come, if there is one: for a balancer's `keyOf`, and `retry.on`. */
+  readonly request?: KeyedRequest | undefined
+}
+
+const KEYS = ['method', 'signal', 'key', 'idempotent', 'request']
+const NONE: readonly Upstream[] = []
+
+/**
+ * Picks an upstream as the first attempt of a call would get it: at once if the service is known, else as soon as it is.
+ * @throws InvalidOptionsError, OverloadedError, NoEndpointsError or the signal's reason; the promise rejects with them
+ */
+export function acquire(route: KnownRoute, options: AcquireOptions): Lease | Promise<Lease> {
+  const call = leasedCall(route, options)
+  const { inFlight, maxPending, budget, cluster, clock } = route
+  call.signal?.throwIfAborted()
+  inFlight.begin()
+  try {
+    if (inFlight.count > maxPending.perOrigin) throw tooManyCalls(route)
+    call.now = clock.now()
+    budget.deposit(call.now)
+    return cluster.reconcileIfChanged(call.now) ? pick(call) : new Wait(call).lease
+  } catch (error) {
+    inFlight.end()
+    throw error
+  }
+}
+
+function pick(call: LeasedCall): Lease {
+  const upstream = call.route.cluster.pick(call, NONE, false)
+  if (upstream === undefined) throw noUpstream(call.route, NONE)
+  return lease(call, upstream)
+}
+
+function leasedCall(route: KnownRoute, options: AcquireOptions): LeasedCall {
+  checkKeys('acquire', options, KEYS)
+  const { signal, request } = options
+  if (signal !== undefined && typeof signal.throwIfAborted !== 'function')
+    throw new InvalidOptionsError('acquire.signal', signal, 'an AbortSignal')
+  if (request !== undefined)
+    checkMethods('acquire.request', request, ['header'], 'an object with method, path and header()')
+  const method = checkString('acquire.method', options.method ?? request?.method ?? 'GET', 'e.g. GET')
+  const key = options.key === undefined ? undefined : checkString('acquire.key', options.key)
+  const idempotent =
+    options.idempotent === undefined
+      ? isIdempotent(method)
+      : checkBoolean('acquire.idempotent', options.idempotent)
+  return new LeasedCall(route, {
+    method,
+    path: request?.path ?? '',
+    idempotent,
+    key: key ?? (request === undefined ? undefined : route.keyOf?.(request)),
+    signal,
+  })
+}
+
+/** An attempt that waits for the first snapshot of its service. Keeps the process alive, as a call does. */
+class Wait {
+  readonly lease: Promise<Lease>
+  /** The caller's, for `InFlight`. */
+  readonly context = new AsyncResource('ONEHOP_LEASE')
+  readonly #call: LeasedCall
+  readonly #result: PromiseWithResolvers<Lease> = Promise.withResolvers()
+  readonly #awake: Timer
+  readonly #aborted = (): void => this.failed(this.#call.signal?.reason as Error)
+  #isOver = false
+
+  constructor(call: LeasedCall) {
+    const { inFlight, clock, cluster } = call.route
+    this.#call = call
+    this.lease = this.#result.promise
+    this.#awake = keepAlive(clock)
+    if (!inFlight.startsWaiting(this)) return
+    call.signal?.addEventListener('abort', this.#aborted, { once: true })
+    cluster.ready().then(
+      () => this.#ready(),
+      (error: Error) => this.failed(error),
+    )
+  }
+
+  /** The client is destroyed, discovery refuses, or the caller has aborted. */
+  failed(error: Error): void {
+    if (!this.#end()) return
+    this.#call.route.inFlight.end()
+    this.#result.reject(error)
+  }
+
+  #ready(): void {
+    if (this.#isOver) return
+    const { cluster, clock } = this.#call.route
+    try {
+      this.#call.now = clock.now()
+      cluster.reconcileIfChanged(this.#call.now)
+      const acquired = pick(this.#call)
+      this.#end()
+      this.#result.resolve(acquired)
+    } catch (error) {
+      this.failed(error as Error)
+    }
+  }
+
+  #end(): boolean {
+    if (this.#isOver) return false
+    this.#isOver = true
+    this.#awake.cancel()
+    this.#call.route.inFlight.stopsWaiting(this)
+    this.#call.signal?.removeEventListener('abort', this.#aborted)
+    return true
+  }
+}

@@ -1,0 +1,57 @@
+import { checkNumber, checkOneOf } from '../../core/check/check.ts'
+import { InvalidOptionsError } from '../../core/errors.ts'
+import type { Outcome } from '../../core/outcome.ts'
+
+const KINDS: readonly Outcome['kind'][] = [
+  'response',
+  'connect-error',
+  'transport-error',
+  'timeout',
+  'queue-timeout',
+  'cancelled',
+]
+const PHASES = ['connect', 'headers', 'body'] as const
+
+/**
+ * An outcome that a door reports. A latency that is not a number would spoil the upstream's estimate for good.
+ * @throws InvalidOptionsError
+ */
+export function checkOutcome(given: Outcome): Outcome {
+  if (typeof given !== 'object' || given === null)
+    throw new InvalidOptionsError('outcome', given, 'an object with a kind')
+  switch (checkOneOf('outcome.kind', given.kind, KINDS)) {
+    case 'response': {
+      const { status, latencyMs, retryAfterMs } = given as Outcome & { kind: 'response' }
+      checkNumber('outcome.status', status, { min: 0, max: 999, integer: true })
+      checkLatency(latencyMs)
+      if (retryAfterMs !== undefined)
+        checkNumber('outcome.retryAfterMs', retryAfterMs, { min: 0, unit: 'ms' })
+      break
+    }
+    case 'timeout': {
+      const { phase, latencyMs, error } = given as Outcome & { kind: 'timeout' }
+      checkOneOf('outcome.phase', phase, PHASES)
+      checkLatency(latencyMs)
+      checkError(error)
+      break
+    }
+    case 'cancelled':
+      checkLatency((given as Outcome & { kind: 'cancelled' }).latencyMs)
+      break
+    case 'connect-error':
+    case 'transport-error':
+    case 'queue-timeout':
+      checkError((given as Outcome & { kind: 'connect-error' }).error)
+  }
+  return given
+}
+
+function checkLatency(latencyMs: unknown): void {
+  checkNumber('outcome.latencyMs', latencyMs, { min: 0, unit: 'ms' })
+}
+
+/** Errors of another realm are no instances of this one's `Error`: a test runner may bring them. */
+function checkError(error: unknown): void {
+  if (typeof (error as Error | null | undefined)?.message !== 'string')
+    throw new InvalidOptionsError('outcome.error', error, 'an Error')
+}

@@ -1,0 +1,230 @@
+/**
+ * An attempt without a request: the caller gets the upstream, sends what it likes, and reports what came of it.
+ *
+ * A lease does to `Cluster`, `Upstream` and `RetryState` what an `Attempt` does, in the same order: `begin`,
+ * `stopWaiting` and `report` at the outcome, `end` (docs/decisions/019).
+ */
+import type { PickHint } from '../../cluster/cluster.ts'
+import type { Upstream } from '../../cluster/upstream.ts'
+import { emit } from '../../core/events.ts'
+import type { Outcome } from '../../core/outcome.ts'
+import type { Endpoint } from '../../discovery/endpoint.ts'
+import { AttemptLatency } from '../call/attempt-latency.ts'
+import { emitFallback } from '../call/no-upstream.ts'
+import { emitRetried, RetryState } from '../retry/retry-state.ts'
+import type { KnownRoute } from '../route-factory.ts'
+import { checkOutcome } from './check-outcome.ts'
+import { hostOf, servernameOf } from './names.ts'
+import type { LeaseState } from './open-leases.ts'
+
+/**
+ * An upstream that was picked for one attempt of the caller's, and counts as pending until `end`. Disposing of it ends it.
+ * `client.close()` waits for leases as it does for calls.
+ */
+export interface Lease extends Disposable {
+  /** The task, or the load balancer. */
+  readonly endpoint: Endpoint
+  /** The port to connect to: the caller's, or else what the options or discovery say. */
+  readonly port: number
+  /** By which it is called: the caller's, or the load balancer's own. */
+  readonly origin: string
+  /** For the `Host` header: `origin` without the scheme. */
+  readonly host: string
+  /** For TLS: the server name, against which the certificate is verified. Empty if `origin` has an IP address. */
+  readonly servername: string
+  /** How long a connection may take, in ms (`timeouts.connectMs`). */
+  readonly connectMs: number
+  /** Milliseconds since it was acquired, without the time for which this process was busy. */
+  elapsedMs(): number
+  /**
+   * How the attempt went: the first report counts, later ones are ignored, as after `end`.
+   * @throws InvalidOptionsError for what is not an `Outcome`
+   */
+  report(outcome: Outcome): void
+  /** The attempt is over. Without a report it says nothing about the upstream. A second time it does nothing. */
+  end(): void
+  /**
+   * A lease of another upstream, for another attempt after a reported failure. The service's retry options and budget
+   * allow it, or not, as for calls; a backoff is the caller's business. This lease still has to be ended.
+   * @returns undefined if no retry is allowed, there is no other upstream, or it was asked for before
+   * @throws what `retry.on` or a balancer of the user's throws
+   */
+  again(): Lease | undefined
+}
+
+/** What a lease and those that follow it by `again` have in common: what a `Call` is to its attempts. */
+export class LeasedCall implements PickHint {
+  readonly route: KnownRoute
+  readonly method: string
+  readonly path: string
+  readonly idempotent: boolean
+  readonly key: string | undefined
+  readonly signal: AbortSignal | undefined
+  /** Leases have no deadline. */
+  readonly leftMs: number = Number.POSITIVE_INFINITY
+  now = 0
+  #retryState: RetryState | undefined = undefined
+
+  constructor(
+    route: KnownRoute,
+    {
+      method,
+      path,
+      idempotent,
+      key,
+      signal,
+    }: Pick<LeasedCall, 'method' | 'path' | 'idempotent' | 'key' | 'signal'>,
+  ) {
+    this.route = route
+    this.method = method
+    this.path = path
+    this.idempotent = idempotent
+    this.key = key
+    this.signal = signal
+  }
+
+  /** Made at the first failure. */
+  get retryState(): RetryState {
+    const { method, path, idempotent } = this
+    return (this.#retryState ??= new RetryState(this.route, { method, path, idempotent }))
+  }
+}
+
+const NONE: readonly Upstream[] = []
+
+/** What ends without a report says nothing about the upstream. */
+const NOTHING_KNOWN: Outcome = { kind: 'cancelled', latencyMs: 0 }
+
+/**
+ * The state of a lease. Apart from the `Lease` that the caller holds, because the upstream's ejection and the registry of
+ * the garbage collector refer to it: the caller's object must stay collectable.
+ */
+class Held implements LeaseState {
+  readonly call: LeasedCall
+  readonly upstream: Upstream
+  readonly latency: AttemptLatency
+  /** Among the attempts of the call, from 1. */
+  readonly #number: number
+  #outcome: Outcome | undefined = undefined
+  isOver = false
+  #hasSuccessor = false
+
+  constructor(call: LeasedCall, upstream: Upstream, number: number) {
+    this.call = call
+    this.upstream = upstream
+    this.latency = new AttemptLatency(call.now)
+    this.#number = number
+    upstream.begin(call.now)
+  }
+
+  report(outcome: Outcome): void {
+    if (this.isOver || this.#outcome !== undefined) return
+    const { cluster, clock } = this.call.route
+    const now = clock.now()
+    this.#outcome = outcome
+    this.upstream.stopWaiting(outcome, now)
+    cluster.report(this.upstream, outcome, now, this.latency.startedAt, this.call)
+  }
+
+  end(): void {
+    if (this.isOver) return
+    this.report(NOTHING_KNOWN)
+    this.isOver = true
+    this.upstream.end()
+    this.call.route.inFlight.end()
+  }
+
+  again(): Lease | undefined {
+    const { call, upstream } = this
+    const { cluster, inFlight, clock } = call.route
+    const outcome = this.#outcome
+    if (outcome === undefined || this.#hasSuccessor || inFlight.isDestroyed || call.signal?.aborted === true)
+      return undefined
+    this.#hasSuccessor = true
+    const state = call.retryState
+    call.now = clock.now()
+    cluster.reconcileIfChanged(call.now)
+    const decision = state.decide(upstream, outcome, true, call, true)
+    if (decision.kind === 'give-up' || decision.upstream === undefined) return undefined
+    emitRetried(call.route, call.method, { number: this.#number, upstream }, outcome, 0)
+    inFlight.begin()
+    return lease(call, decision.upstream, state.tried)
+  }
+
+  /** Its place at the upstream would be taken for ever. */
+  leaked(): void {
+    const { call, upstream, latency } = this
+    const { host, clock } = call.route
+    const heldMs = clock.now() - latency.startedAt
+    this.end()
+    emit('onehop:lease.leaked', () => ({ host, method: call.method, upstream: upstream.label, heldMs }))
+  }
+}
+
+class UpstreamLease implements Lease {
+  readonly #held: Held
+
+  constructor(held: Held) {
+    this.#held = held
+    held.call.route.leases.add(this, held)
+  }
+
+  get endpoint(): Endpoint {
+    return this.#held.upstream.endpoint
+  }
+
+  get port(): number {
+    return this.#held.upstream.port
+  }
+
+  get origin(): string {
+    const { upstream, call } = this.#held
+    return upstream.endpoint.origin ?? call.route.origin
+  }
+
+  get host(): string {
+    return hostOf(this.origin)
+  }
+
+  get servername(): string {
+    return servernameOf(this.origin)
+  }
+
+  get connectMs(): number {
+    return this.#held.call.route.connectMs
+  }
+
+  elapsedMs(): number {
+    const { latency, call } = this.#held
+    return latency.elapsedMs(call.route.clock.now(), call.route.lag)
+  }
+
+  report(outcome: Outcome): void {
+    this.#held.report(checkOutcome(outcome))
+  }
+
+  end(): void {
+    const held = this.#held
+    if (held.isOver) return
+    held.call.route.leases.delete(this, held)
+    held.end()
+  }
+
+  again(): Lease | undefined {
+    return this.#held.again()
+  }
+
+  [Symbol.dispose](): void {
+    this.end()
+  }
+}
+
+/**
+ * The lease of an upstream that was picked. The call is in flight already; its place is freed if this throws.
+ * @param tried upstreams of earlier attempts
+ */
+export function lease(call: LeasedCall, upstream: Upstream, tried: readonly Upstream[] = NONE): Lease {
+  const { route } = call
+  if (upstream === route.cluster.fallback) emitFallback(route, call.method, upstream, tried)
+  return new UpstreamLease(new Held(call, upstream, tried.length + 1))
+}

@@ -1,0 +1,101 @@
+import type { ClientRequest } from 'node:http'
+import { connectTask } from './connecting.ts'
+import { TASK, type AgentRequestOptions, type SocketCallback } from './node-agent.ts'
+import { RoutedRequest, routedOf, type RequestDoor } from './routed-request.ts'
+
+/** Requests that are kept apart by host and port; beyond it they are looked up again. */
+const MAX_HOSTS = 1_000
+
+/** What the agents of `node:http` and `node:https` do alike. */
+export class AgentDoor {
+  readonly #door: RequestDoor
+  readonly #protocol: string
+  readonly #defaultPort: number
+  /** Origin by host and port; undefined: not discovered. */
+  readonly #origins = new Map<string, string | undefined>()
+  /** Whether the last request got its task at once. */
+  #isKnown = false
+  /** Whose connection Node is about to make. */
+  #current: RoutedRequest | undefined = undefined
+
+  constructor(door: RequestDoor, protocol: 'http:' | 'https:') {
+    this.#door = door
+    this.#protocol = protocol
+    this.#defaultPort = protocol === 'http:' ? 80 : 443
+  }
+
+  /** Node calls it for each request. */
+  addRequest(
+    request: ClientRequest,
+    options: AgentRequestOptions | string,
+    port?: number,
+    localAddress?: string,
+  ): void {
+    const origin = typeof options === 'string' ? undefined : this.#originOf(options)
+    if (typeof options === 'string' || origin === undefined || isForProxy(request)) {
+      this.#door.native.addRequest(request, options, port, localAddress)
+      return
+    }
+    const host = origin.slice(origin.indexOf('//') + 2)
+    this.#isKnown = new RoutedRequest(request, options, host, this.#door).start(origin, this.#isKnown)
+  }
+
+  /** Node calls it when no connection is free. */
+  createSocket(request: ClientRequest, options: AgentRequestOptions, callback: SocketCallback): void {
+    const { native } = this.#door
+    const routed = options[TASK] === undefined ? undefined : routedOf(request)
+    if (routed === undefined) {
+      native.createSocket(request, options, callback)
+      return
+    }
+    routed.keepContext()
+    routed.startTimeout()
+    this.#current = routed
+    try {
+      native.createSocket(request, options, (error, socket) => {
+        routed.inContext(() => {
+          if (error) routed.connectFailed(error, callback)
+          else {
+            routed.connecting = undefined
+            callback(null, socket)
+          }
+        })
+      })
+    } finally {
+      this.#current = undefined
+    }
+  }
+
+  /**
+   * Node calls it to connect.
+   * @returns false where Node's own agent has to do it
+   */
+  createConnection(options: AgentRequestOptions, callback: SocketCallback): boolean {
+    const task = options[TASK]
+    if (task === undefined) return false
+    const connecting = connectTask(this.#door.agent, options, task, callback)
+    if (this.#current !== undefined) this.#current.connecting = connecting
+    return true
+  }
+
+  #originOf({ host, port, socketPath }: AgentRequestOptions): string | undefined {
+    if (typeof host !== 'string' || (socketPath !== undefined && socketPath !== null)) return undefined
+    const key = `${host}:${port ?? ''}`
+    const known = this.#origins.get(key)
+    if (known !== undefined || this.#origins.has(key)) return known
+    const written =
+      port === undefined || port === null || Number(port) === this.#defaultPort ? '' : `:${port}`
+    const origin = this.#door.client.discovers(host) ? `${this.#protocol}//${host}${written}` : undefined
+    if (this.#origins.size >= MAX_HOSTS) this.#origins.clear()
+    this.#origins.set(key, origin)
+    return origin
+  }
+}
+
+/**
+ * Whether Node has written the request for a proxy already (`proxyEnv`, Node 24 and later): with a whole URL, and maybe with
+ * credentials, which no task should get.
+ */
+function isForProxy(request: ClientRequest): boolean {
+  return request.path.startsWith('http:') && request.hasHeader('proxy-connection')
+}

@@ -1,0 +1,105 @@
+import type { Agent, AgentOptions, ClientRequest } from 'node:http'
+import type { Agent as SecureAgent, AgentOptions as SecureAgentOptions } from 'node:https'
+import type { Duplex } from 'node:stream'
+import { InvalidOptionsError } from '../index.ts'
+import { AgentDoor } from './agent-door.ts'
+import type { AgentClient, AgentMethods, AgentState, NodeCallback, SocketCallback } from './node-agent.ts'
+
+// An import of node:http makes Node 22 and 24 load their own undici, which claims the global dispatcher.
+const HttpAgent: typeof Agent = process.getBuiltinModule('node:http').Agent
+const HttpsAgent: typeof SecureAgent = process.getBuiltinModule('node:https').Agent
+
+/**
+ * An `http.Agent` that sends each request to a task of its own choice: `http.request(url, { agent })`, axios's `httpAgent`,
+ * got's `agent.http`.
+ *
+ * Connections are kept alive per task (`keepAlive: true` unless the options say otherwise), and `maxSockets` holds per task. A
+ * connection that cannot be made goes to other tasks, whatever the method. What has been sent is not sent again.
+ * `Host` is the caller's. Hosts that are not discovered, and Unix sockets, go through Node's own agent.
+ * @see https://nodejs.org/api/http.html#class-httpagent
+ */
+export class OnehopHttpAgent extends HttpAgent {
+  readonly #door: AgentDoor
+
+  /**
+   * @param options of Node's agent
+   * @throws InvalidOptionsError if `client` is not a client
+   */
+  constructor(client: AgentClient, options: AgentOptions = {}) {
+    super(agentOptions(client, options))
+    this.#door = new AgentDoor(
+      { client, agent: this as unknown as AgentState, native: nativeOf(this, HttpAgent) },
+      'http:',
+    )
+  }
+
+  /** Node calls it for each request. */
+  addRequest(request: ClientRequest, options: object, port?: number, localAddress?: string): void {
+    this.#door.addRequest(request, options, port, localAddress)
+  }
+
+  /** Node calls it when no connection is free. */
+  createSocket(request: ClientRequest, options: object, callback: SocketCallback): void {
+    this.#door.createSocket(request, options, callback)
+  }
+
+  /** Node calls it to connect. The callback gets the socket of a task. */
+  override createConnection(options: object, callback?: NodeCallback): Duplex | null | undefined {
+    if (callback !== undefined && this.#door.createConnection(options, callback as SocketCallback))
+      return undefined
+    return super.createConnection(options, callback)
+  }
+}
+
+/**
+ * An `https.Agent` that sends each request to a task of its own choice. As {@link OnehopHttpAgent}; certificates are verified
+ * against the name that the caller wrote.
+ * @see https://nodejs.org/api/https.html#class-httpsagent
+ */
+export class OnehopHttpsAgent extends HttpsAgent {
+  readonly #door: AgentDoor
+
+  /**
+   * @param options of Node's agent
+   * @throws InvalidOptionsError if `client` is not a client
+   */
+  constructor(client: AgentClient, options: SecureAgentOptions = {}) {
+    super(agentOptions(client, options))
+    this.#door = new AgentDoor(
+      { client, agent: this as unknown as AgentState, native: nativeOf(this, HttpsAgent) },
+      'https:',
+    )
+  }
+
+  /** Node calls it for each request. */
+  addRequest(request: ClientRequest, options: object, port?: number, localAddress?: string): void {
+    this.#door.addRequest(request, options, port, localAddress)
+  }
+
+  /** Node calls it when no connection is free. */
+  createSocket(request: ClientRequest, options: object, callback: SocketCallback): void {
+    this.#door.createSocket(request, options, callback)
+  }
+
+  /** Node calls it to connect. The callback gets the socket of a task. */
+  override createConnection(options: object, callback?: NodeCallback): Duplex | null | undefined {
+    if (callback !== undefined && this.#door.createConnection(options, callback as SocketCallback))
+      return undefined
+    return super.createConnection(options, callback)
+  }
+}
+
+function agentOptions<Options extends AgentOptions>(client: AgentClient, options: Options): Options {
+  if (typeof client?.acquire !== 'function' || typeof client.discovers !== 'function')
+    throw new InvalidOptionsError('client', client, 'a client, as createClient returns it')
+  return { keepAlive: true, ...options }
+}
+
+/** The methods of Node's class, for one agent. */
+function nativeOf(agent: object, { prototype }: typeof Agent): AgentMethods {
+  const native = prototype as unknown as AgentMethods
+  return {
+    addRequest: (...given) => native.addRequest.apply(agent, given),
+    createSocket: (...given) => native.createSocket.apply(agent, given),
+  }
+}

@@ -1,0 +1,61 @@
+import type { ClientRequest, RequestOptions } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { Client } from '../index.ts'
+
+/** What an agent uses of a client. */
+export type AgentClient = Pick<Client, 'acquire' | 'discovers'>
+
+/** What an agent gets of a request, and passes on to the connection. */
+export interface AgentRequestOptions extends RequestOptions {
+  servername?: string | undefined
+  /** Node's name of the pool of connections. */
+  _agentKey?: string
+  /** Where the connection goes; undefined: where Node connects by itself. */
+  [TASK]?: TaskAddress
+}
+
+/** Of all connections with the same host and port in their options. */
+export const TASK: unique symbol = Symbol('onehop task')
+
+/** What a connection to an upstream needs beside Node's own options. */
+export interface TaskAddress {
+  readonly isSecure: boolean
+  readonly connectMs: number
+}
+
+/** As Node calls it. */
+export type SocketCallback = (error: Error | null, socket?: Socket) => void
+
+/** The same, as Node's types have it. */
+export type NodeCallback = (error: Error | null, socket: Duplex) => void
+
+/**
+ * The methods of Node's agents that their types lack, and that subclasses override: agent-base, agentkeepalive and
+ * others do, so Node keeps them. Read in Node 22.23, 24.21 and 26.10, `lib/_http_agent.js`.
+ */
+export interface AgentMethods {
+  addRequest(
+    request: ClientRequest,
+    options: AgentRequestOptions | string,
+    port?: number,
+    localAddress?: string,
+  ): void
+  createSocket(request: ClientRequest, options: AgentRequestOptions, callback: SocketCallback): void
+}
+
+/** The state of Node's agents. */
+export interface AgentState {
+  /** Connections in use, by the name of their pool. */
+  readonly sockets: Record<string, Socket[] | undefined>
+  /** Requests that wait for a connection, by the name of their pool. */
+  readonly requests: Record<string, ClientRequest[] | undefined>
+  /** For `maxTotalSockets`. */
+  totalSocketCount: number
+  /** Removes a connection that has ended, and begins another if requests wait. */
+  removeSocket(socket: Socket, options: AgentRequestOptions): void
+  /** The TLS sessions of https.Agent. */
+  _getSession?(key: string): Buffer | undefined
+  _cacheSession?(key: string, session: Buffer): void
+  _evictSession?(key: string): void
+}

@@ -1,0 +1,303 @@
+import { AsyncResource } from 'node:async_hooks'
+import type { ClientRequest, IncomingMessage } from 'node:http'
+import { responseOutcomeOf, type KeyedRequest, type Lease, type Outcome } from '../index.ts'
+import { afterMs, isConnectTimeout, isHangUp, type Connecting } from './connecting.ts'
+import { setHost } from './host-header.ts'
+import {
+  TASK,
+  type AgentClient,
+  type AgentMethods,
+  type AgentRequestOptions,
+  type AgentState,
+  type SocketCallback,
+} from './node-agent.ts'
+import { follow, followerOf, type Followed } from './outcomes.ts'
+
+/** What a request needs of its agent. */
+export interface RequestDoor {
+  readonly client: AgentClient
+  readonly agent: AgentState
+  /** Node's own. */
+  readonly native: AgentMethods
+}
+
+/** The state of a request to a discovered host; undefined for all others. */
+export function routedOf(request: ClientRequest): RoutedRequest | undefined {
+  return followerOf(request) as RoutedRequest | undefined
+}
+
+/**
+ * A request to a discovered host, from its pick to its end. Until it has a connection it may go to other tasks, whatever its
+ * method: nothing has been sent.
+ */
+export class RoutedRequest implements KeyedRequest, Followed {
+  /** In progress for this request; undefined: none. */
+  connecting: Connecting | undefined = undefined
+  readonly #request: ClientRequest
+  readonly #options: AgentRequestOptions
+  readonly #door: RequestDoor
+  /** The caller's: connections are made in the context of another request that has ended. undefined: not needed. */
+  #context: AsyncResource | undefined = undefined
+  /** Ends the wait for discovery; undefined where none was expected. */
+  #aborter: AbortController | undefined = undefined
+  readonly #callersHost: string
+  #lease: Lease | undefined = undefined
+  /** When it got its connection: `elapsedMs` of the lease. */
+  #sentAtMs = 0
+  #hasSocket = false
+  #isReported = false
+  #isAborted = false
+  #isRenamed = false
+  /** Whether it has failed before it had a connection. */
+  #hasFailed = false
+
+  constructor(request: ClientRequest, options: AgentRequestOptions, callersHost: string, door: RequestDoor) {
+    this.#request = request
+    this.#options = options
+    this.#callersHost = callersHost
+    this.#door = door
+  }
+
+  /**
+   * Picks the task. The request fails in a later tick if that is impossible.
+   * @param isKnown whether the service is probably known, so that nothing has to be waited for
+   * @returns whether it was
+   */
+  start(origin: string, isKnown: boolean): boolean {
+    const request = this.#request
+    follow(request, this)
+    request.destroy = destroyRouted
+    request.once('socket', gotSocket)
+    request.once('close', closed)
+    if (!isKnown) this.#aborter = new AbortController()
+    try {
+      const lease = this.#door.client.acquire(origin, {
+        method: request.method,
+        signal: this.#aborter?.signal,
+        idempotent: request.hasHeader('idempotency-key') ? true : undefined,
+        request: this,
+      })
+      if (!(lease instanceof Promise)) {
+        this.#go(lease)
+        return true
+      }
+      this.#goLater(lease)
+    } catch (error) {
+      this.#fail(error as Error)
+    }
+    return false
+  }
+
+  // What a balancer and `retry.on` read.
+
+  get method(): string {
+    return this.#request.method
+  }
+
+  get path(): string {
+    return this.#request.path
+  }
+
+  header(name: string): string | undefined {
+    const value = this.#request.getHeader(name)
+    const first = Array.isArray(value) ? value[0] : value
+    return first === undefined || first === '' ? undefined : String(first)
+  }
+
+  // What the agent calls.
+
+  /** Its connection cannot be made: another task gets it, or the request fails. */
+  connectFailed(error: Error, callback: SocketCallback): void {
+    this.connecting = undefined
+    this.#leaveQueue()
+    if (this.#hasFailed) return
+    const lease = this.#lease
+    this.#report(this.#connectOutcome(error))
+    let next: Lease | undefined
+    try {
+      next = this.#isAborted ? undefined : lease?.again()
+    } catch (thrown) {
+      callback(thrown as Error)
+      return
+    }
+    if (next === undefined) callback(error)
+    else {
+      lease?.end()
+      this.#go(next)
+    }
+  }
+
+  /** Runs in the caller's async context. */
+  inContext(run: () => void): void {
+    if (this.#context === undefined) run()
+    else this.#context.runInAsyncScope(run)
+  }
+
+  /** Keeps the context of now, if none is kept yet. */
+  keepContext(): void {
+    this.#context ??= new AsyncResource('ONEHOP_HTTP_REQUEST')
+  }
+
+  /** From now on, `timeout` events are of the socket. */
+  hasSocket(): void {
+    this.#hasSocket = true
+    this.#sentAtMs = this.#lease?.elapsedMs() ?? 0
+  }
+
+  /** While it has no socket, Node's own timeout does not run. */
+  startTimeout(): void {
+    // Not in the types of Node 22.
+    const { timeout: timeoutMs } = this.#request as { timeout?: number }
+    if (timeoutMs === undefined || timeoutMs <= 0) return
+    const fire = (): void => {
+      if (!this.#hasSocket && !this.#hasFailed) this.inContext(() => this.#request.emit('timeout'))
+    }
+    afterMs(timeoutMs).addEventListener('abort', fire)
+  }
+
+  // What Node's channels report.
+
+  responded({ statusCode = 0, headers }: IncomingMessage): void {
+    this.#report(responseOutcomeOf(statusCode, headers, this.#latencyMs()))
+  }
+
+  failed(error: Error): void {
+    if (this.#isAborted)
+      this.#report({ kind: 'cancelled', latencyMs: this.#hasSocket ? this.#latencyMs() : 0 })
+    else this.#report({ kind: 'transport-error', error, sent: this.#hasSocket })
+  }
+
+  closed(): void {
+    const { res } = this.#request as unknown as { res?: IncomingMessage | null }
+    // After an upgrade or a CONNECT no channel reports the response.
+    if (!this.#isReported && res !== undefined && res !== null) this.responded(res)
+    else if (this.#isAborted && this.#hasSocket)
+      this.#report({ kind: 'cancelled', latencyMs: this.#latencyMs() })
+    this.#lease?.end()
+  }
+
+  /** The caller ends the request. Without a socket Node would do it only when there is one. */
+  destroyed(error: Error | undefined): void {
+    this.#isAborted = true
+    // The own property is ours: behind it is Node's method.
+    delete (this.#request as Partial<ClientRequest>).destroy
+    this.#request.destroy(error)
+    if (this.#hasSocket || this.#hasFailed) return
+    const isWaiting = this.#lease === undefined
+    const isQueued = this.#leaveQueue()
+    const { connecting } = this
+    this.connecting = undefined
+    if (isWaiting) this.#aborter?.abort()
+    else if (!isQueued) connecting?.cancel()
+    // Otherwise it has a socket, and hears of it in the next tick.
+    if (isWaiting || isQueued || connecting !== undefined) this.#fail(undefined)
+  }
+
+  #goLater(lease: Promise<Lease>): void {
+    this.keepContext()
+    this.startTimeout()
+    lease.then(
+      (acquired) => this.#go(acquired),
+      (error: Error) => {
+        if (!this.#isAborted) this.#fail(error)
+      },
+    )
+  }
+
+  #go(lease: Lease): void {
+    if (this.#hasFailed) {
+      lease.end()
+      return
+    }
+    this.#lease = lease
+    this.#isReported = false
+    const { endpoint, port, connectMs } = lease
+    const isSecure = lease.origin.startsWith('https:')
+    const options: AgentRequestOptions = {
+      ...this.#options,
+      host: endpoint.address,
+      port,
+      [TASK]: { isSecure, connectMs },
+    }
+    if (endpoint.tier === 1 && lease.host !== this.#callersHost.toLowerCase())
+      this.#callBy(lease.host, lease.servername, options)
+    else {
+      if (this.#isRenamed) setHost(this.#request, this.#callersHost)
+      // Node takes the name of `Host`, else that of the options, where the address is now.
+      if (options.servername === undefined && !this.#request.hasHeader('host'))
+        options.servername = lease.servername
+    }
+    try {
+      this.#door.native.addRequest(this.#request, options)
+      // It waits for a connection that others use.
+      if (!this.#request.reusedSocket) this.keepContext()
+    } catch (error) {
+      // Options of TLS that cannot be used: a key, a certificate.
+      this.#fail(error as Error)
+    }
+  }
+
+  /** The load balancer has a name of its own, for routing and certificates. */
+  #callBy(host: string, servername: string, options: AgentRequestOptions): void {
+    this.#isRenamed = true
+    setHost(this.#request, host)
+    options.servername = servername
+  }
+
+  /** @param error undefined: Node takes the one of `destroy` */
+  #fail(error: Error | undefined): void {
+    if (this.#hasFailed) return
+    this.#hasFailed = true
+    this.#lease?.end()
+    // As an agent reports that there is no socket.
+    ;(this.#request as unknown as { onSocket(socket: undefined, error: Error | undefined): void }).onSocket(
+      undefined,
+      error,
+    )
+  }
+
+  /** @returns whether it waited for a connection that others use (`maxSockets`) */
+  #leaveQueue(): boolean {
+    const { requests } = this.#door.agent
+    for (const [name, queue = []] of Object.entries(requests)) {
+      const index = queue.indexOf(this.#request)
+      if (index < 0) continue
+      queue.splice(index, 1)
+      if (queue.length === 0) delete requests[name]
+      return true
+    }
+    return false
+  }
+
+  #connectOutcome(error: Error): Outcome {
+    const latencyMs = this.#lease?.elapsedMs() ?? 0
+    if (isHangUp(error)) return { kind: 'cancelled', latencyMs: 0 }
+    if (isConnectTimeout(error)) return { kind: 'timeout', phase: 'connect', latencyMs, error }
+    return { kind: 'connect-error', error }
+  }
+
+  #latencyMs(): number {
+    return Math.max(0, (this.#lease?.elapsedMs() ?? 0) - this.#sentAtMs)
+  }
+
+  #report(outcome: Outcome): void {
+    if (this.#isReported) return
+    this.#isReported = true
+    this.#lease?.report(outcome)
+  }
+}
+
+// One function each for all requests, and no closure for each.
+
+function destroyRouted(this: ClientRequest, error?: Error): ClientRequest {
+  routedOf(this)?.destroyed(error)
+  return this
+}
+
+function gotSocket(this: ClientRequest): void {
+  routedOf(this)?.hasSocket()
+}
+
+function closed(this: ClientRequest): void {
+  routedOf(this)?.closed()
+}
