@@ -146,3 +146,11 @@ test('at a low rate it is the number of calls that asks for a longer run', async
   // 200 calls for each of five arms.
   expect(seconds).toBeGreaterThanOrEqual(20)
 })
+
+test('it is said whose zone is not known, and what names it', async () => {
+  const { conclusions, worse, arms } = await madeUpReport({ settings: SHORT, zone: null })
+  // Those of the tasks are known.
+  expect(arms[0]?.byZone.length).toBeGreaterThan(1)
+  expect(conclusions.at(-1)).toContain("the caller's zone is not known, --zone names it")
+  expect(worse.join('\n')).toContain("The caller's zone is not known, --zone names it. If all direct calls")
+})
