@@ -46,12 +46,8 @@ export async function callService(text: string, options: CallServiceValues, io: 
       reports.push(done.report)
       if (options.json) continue
       for (const line of callLines(done.report, out)) show(line)
-      const { warning } = done.report
-      if (
-        warning !== undefined &&
-        reports.every((report) => report === done.report || report.warning !== warning)
-      )
-        show(`      ${out.style('yellow', warning)}`)
+      const warning = newWarning(reports)
+      if (warning !== undefined) show(`      ${out.style('yellow', warning)}`)
     }
   } finally {
     await Promise.all(arms.map(({ client }) => client.dispatcher.destroy()))
@@ -68,6 +64,13 @@ function urlOf(text: string): URL {
   if (isIP(url.hostname.replaceAll(/[[\]]/g, '')) !== 0)
     throw wrongValue('URL', text, 'the name of a service as host, not an address')
   return url
+}
+
+/** That of the last call, unless it is shown already: by a call before, or by the call's error. */
+function newWarning(reports: readonly CallReport[]): string | undefined {
+  const { warning, error = '' } = reports.at(-1) ?? {}
+  if (warning === undefined || error.includes(warning)) return undefined
+  return reports.slice(0, -1).some((before) => before.warning === warning) ? undefined : warning
 }
 
 interface Done {
