@@ -19,6 +19,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   http: ['index.ts'],
   // The benchmark measures the client as users have it.
   bench: ['core', 'index.ts', 'ecs/index.ts'],
+  otel: ['core', 'index.ts'],
   // `doctor` and `resolve` show what the client makes nothing of: DNS records, health, errors of each API action.
   cli: ['core', 'discovery', 'bench', 'index.ts', 'ecs/index.ts'],
 }

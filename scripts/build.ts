@@ -25,6 +25,7 @@ const bundle = await rolldown({
     index: 'src/index.ts',
     'ecs/index': 'src/ecs/index.ts',
     'ecs/reaper': 'src/ecs/reaper.ts',
+    'otel/index': 'src/otel/index.ts',
     'testing/index': 'src/testing/index.ts',
     // Runs in a process of its own; the file beside it in dist names it.
     'testing/task-process': 'src/testing/fleet/task-process.ts',

@@ -68,7 +68,7 @@ export {
   type TraceListeners,
 } from './core/tracing.ts'
 export type { Outcome } from './core/outcome.ts'
-export { eventNames, onEvent, type EventName, type EventPayloads } from './core/events.ts'
+export { eventNames, onEvent, type EventName, type EventPayloads, type FallbackCause } from './core/events.ts'
 export {
   AttemptsExhaustedError,
   ClosedError,

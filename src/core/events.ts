@@ -60,6 +60,9 @@ export interface EventPayloads {
   'onehop:upstream.ejected': {
     readonly host: string
     readonly upstream: string
+    /** `refuses` connections, `fails` more than its peers, or `drains` because it is about to end. */
+    readonly cause: 'refuses' | 'fails' | 'drains'
+    /** The failure, in words. */
     readonly reason: string
     readonly forMs: number
   }
@@ -130,6 +133,8 @@ export interface EventPayloads {
     readonly host: string
     readonly method: string
     readonly upstream: string
+    readonly cause: FallbackCause
+    /** The same in words, with numbers. */
     readonly reason: string
   }
   /** A lease of `client.acquire` was garbage-collected without `end()`, which a door must call. It is ended now. */
@@ -195,6 +200,20 @@ export interface EventPayloads {
     readonly reason: string
   }
 }
+
+/**
+ * Why an attempt goes to the load balancer. Discovery: `discovery-failed`, or it knows `no-tasks`. Tasks: `tasks-ejected`
+ * (all), `tasks-short` (the share that the others cannot take), `tasks-full` (`maxPending`). `retry`: tasks were tried
+ * before. `probe`: the load balancer itself was ejected, and is tested.
+ */
+export type FallbackCause =
+  | 'discovery-failed'
+  | 'no-tasks'
+  | 'tasks-ejected'
+  | 'tasks-short'
+  | 'tasks-full'
+  | 'retry'
+  | 'probe'
 
 /** Names of the events, e.g. `onehop:call.retried`. */
 export type EventName = keyof EventPayloads

@@ -27,6 +27,8 @@ export interface CallTrace {
   attempts: number
   /** Of the response that the caller got; undefined where there was none. */
   statusCode: number | undefined
+  /** From the request to the end of its response, in ms; undefined until then. */
+  durationMs: number | undefined
   /** Why the call failed; undefined until then. */
   error: Error | undefined
 }
@@ -55,6 +57,8 @@ export interface AttemptTrace {
   readonly waitMs: number
   /** undefined until it is known. */
   outcome: Outcome | undefined
+  /** From the pick to the end of its response, or its failure, in ms; undefined until then. */
+  durationMs: number | undefined
   /** Why the attempt failed; undefined until then. */
   error: Error | undefined
 }
@@ -140,6 +144,11 @@ function channel<Trace extends object>(name: string): Tracing<Trace> {
 export const tracing: { readonly call: Traced<CallTrace>; readonly attempt: Traced<AttemptTrace> } = {
   call: callTracing,
   attempt: attemptTracing,
+}
+
+/** Whether the beginning of a call or an attempt has listeners or stores: else it needs no async context of its own. */
+export function hasStartListeners<Trace extends object>({ start, end }: Tracing<Trace>): boolean {
+  return start.hasSubscribers || end.hasSubscribers
 }
 
 /** Runs the beginning of a call or an attempt between `start` and `end`. */

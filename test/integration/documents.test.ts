@@ -23,6 +23,7 @@ function compilerOptions(types: string): object {
       'onehop/ecs': [`${types}/ecs/index.d.ts`],
       'onehop/ecs/reaper': [`${types}/ecs/reaper.d.ts`],
       'onehop/http': [`${types}/http/index.d.ts`],
+      'onehop/otel': [`${types}/otel/index.d.ts`],
       'onehop/testing': [`${types}/testing/index.d.ts`],
     },
   }

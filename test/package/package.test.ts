@@ -61,6 +61,22 @@ test('is imported from ESM, all entries', async () => {
   })
 })
 
+test('onehop/otel needs the API of OpenTelemetry and not undici; other entries need neither', async () => {
+  const program = `
+    import { registerHooks } from 'node:module'
+    const loaded = []
+    registerHooks({ load: (url, context, next) => (loaded.push(url), next(url, context)) })
+    const { observe, attemptAttributes } = await import('onehop/otel').catch(({ message }) => ({ observe: message }))
+    const count = (pattern) => loaded.filter((url) => pattern.test(url)).length
+    console.log(JSON.stringify({ observe: attemptAttributes ? typeof observe : observe, undici: count(/undici/) }))`
+  expect(await node('otel-without.js', program)).toMatchObject({
+    observe: expect.stringContaining("Cannot find package '@opentelemetry/api'") as string,
+  })
+  await symlink(join(root, 'node_modules/@opentelemetry'), join(folder, 'node_modules/@opentelemetry'))
+  expect(await node('otel.js', program)).toEqual({ observe: 'function', undici: 0 })
+  await rm(join(folder, 'node_modules/@opentelemetry'))
+})
+
 test('is required from CommonJS', async () => {
   const told = await node(
     'cjs.cjs',

@@ -123,7 +123,10 @@ export class PassiveHealth {
     const { label, ejection } = upstream
     onChange()
     view.refreshEarly(now, false)
-    emit('onehop:upstream.ejected', () => ({ host, upstream: label, reason: ejection.reason, forMs }))
+    emit('onehop:upstream.ejected', () => {
+      const { cause, reason } = ejection
+      return { host, upstream: label, cause, reason, forMs }
+    })
   }
 
   #readmitted(upstream: Upstream, now: number): void {

@@ -1,4 +1,4 @@
-import type { AsyncResource } from 'node:async_hooks'
+import { AsyncResource } from 'node:async_hooks'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { errors, type Dispatcher } from 'undici'
@@ -140,7 +140,9 @@ export class Attempt extends InContext implements InLine, Waiter, Limited {
       this.call.route.limits.queue.start(this, this.#latency.startedAt)
       if (!slots.enter(this)) {
         this.upstream.enqueue()
-        this.#send = () => this.#dispatch(pool, this.call.sentLater(options))
+        const send = (): void => this.#dispatch(pool, this.call.sentLater(options))
+        // A store that is bound to the attempt's beginning holds when it is sent, too.
+        this.#send = this.trace === undefined ? send : AsyncResource.bind(send)
         return
       }
     }
@@ -477,7 +479,9 @@ export class Attempt extends InContext implements InLine, Waiter, Limited {
     this.#rest?.end()
     if (this.#line !== undefined) this.#leaveLine(this.#line)
     this.upstream.end()
-    if (this.trace !== undefined) traceOver(attemptTracing, this.trace)
+    if (this.trace === undefined) return
+    this.trace.durationMs = this.call.route.clock.now() - this.#latency.startedAt
+    traceOver(attemptTracing, this.trace)
   }
 
   #stopLimit(): void {

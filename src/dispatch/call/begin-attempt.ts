@@ -1,6 +1,13 @@
 import type { Dispatcher } from 'undici'
 import type { Upstream } from '../../cluster/upstream.ts'
-import { attemptTracing, traceBegin, type CallTrace } from '../../core/tracing.ts'
+import {
+  attemptTracing,
+  hasStartListeners,
+  traceBegin,
+  type AttemptTrace,
+  type CallTrace,
+} from '../../core/tracing.ts'
+import type { Slots } from '../connections/slots.ts'
 import type { OutgoingRequest } from '../request/outgoing-request.ts'
 import type { Route } from '../route.ts'
 import { Attempt, type AttemptOwner } from './attempt.ts'
@@ -50,5 +57,16 @@ export function dispatchAttempt(
   }
   const trace = attemptTrace(callTrace, host, attempt, isHedge, waitMs)
   attempt.trace = trace
+  if (hasStartListeners(attemptTracing)) dispatchTraced(trace, attempt, pool, options, slots)
+  else attempt.dispatchOn(pool, options, slots)
+}
+
+function dispatchTraced(
+  trace: AttemptTrace,
+  attempt: Attempt,
+  pool: Dispatcher,
+  options: Dispatcher.DispatchOptions,
+  slots: Slots | undefined,
+): void {
   traceBegin(attemptTracing, trace, () => attempt.dispatchOn(pool, options, slots))
 }

@@ -3,7 +3,7 @@ import type { PickHint } from '../../cluster/cluster.ts'
 import type { Upstream } from '../../cluster/upstream.ts'
 import { keepAlive, type Timer } from '../../core/clock.ts'
 import type { Outcome } from '../../core/outcome.ts'
-import { callTracing, traceBegin, traceOver, type CallTrace } from '../../core/tracing.ts'
+import { callTracing, hasStartListeners, traceBegin, traceOver, type CallTrace } from '../../core/tracing.ts'
 import { hedgeFor } from '../hedge/hedge.ts'
 import { OutgoingRequest } from '../request/outgoing-request.ts'
 import { emitRetried, RetryState, type Decision, type Retry } from '../retry/retry-state.ts'
@@ -59,8 +59,16 @@ export class Call extends CallController implements AttemptOwner, PickHint {
       this.#start()
       return
     }
-    this.#trace = callTrace(this.route.host, this.#request.options)
-    traceBegin(callTracing, this.#trace, () => {
+    const { host, clock } = this.route
+    this.#trace = callTrace(host, this.#request.options)
+    // The caller's handler may end the call before it counts as started.
+    this.#startedAt = clock.now()
+    if (hasStartListeners(callTracing)) this.#startTraced(this.#trace)
+    else this.#start()
+  }
+
+  #startTraced(trace: CallTrace): void {
+    traceBegin(callTracing, trace, () => {
       this.bindContext()
       this.#start()
     })
@@ -355,6 +363,7 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     this.hedge?.end()
     this.#request.close()
     if (this.#trace !== undefined) {
+      this.#trace.durationMs = this.route.clock.now() - this.#startedAt
       this.#trace.error = error
       traceOver(callTracing, this.#trace)
     }

@@ -1,6 +1,6 @@
 import type { Upstream } from '../../cluster/upstream.ts'
 import { NoEndpointsError, OverloadedError } from '../../core/errors.ts'
-import { emit } from '../../core/events.ts'
+import { emit, type FallbackCause } from '../../core/events.ts'
 import { bareReason } from '../../discovery/bare-reason.ts'
 import type { Route } from '../route.ts'
 
@@ -38,6 +38,7 @@ export function emitFallback(
     host,
     method,
     upstream: upstream.label,
+    cause: fallbackCause(route, tried),
     reason:
       (cluster.tasks.length === 0 ? cluster.discoveryError?.message : undefined) ?? cluster.describe(tried),
   }))
@@ -48,4 +49,13 @@ export function whyNoTask({ cluster, host }: Route): string {
   const { tasks, discoveryError } = cluster
   if (tasks.length === 0 && discoveryError !== undefined) return bareReason(host, discoveryError)
   return cluster.describeTasks([])
+}
+
+function fallbackCause({ cluster }: Route, tried: readonly Upstream[]): FallbackCause {
+  if (tried.length > 0) return 'retry'
+  if (cluster.tasks.length === 0)
+    return cluster.discoveryError === undefined ? 'no-tasks' : 'discovery-failed'
+  if (cluster.directShare <= 0) return 'tasks-ejected'
+  if (cluster.isFull) return 'tasks-full'
+  return cluster.directShare < 1 ? 'tasks-short' : 'probe'
 }

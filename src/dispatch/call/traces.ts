@@ -7,11 +7,12 @@ import type { Attempt } from './attempt.ts'
 export function callTrace(host: string, { method, path, origin }: Dispatcher.DispatchOptions): CallTrace {
   return {
     host,
-    origin: withoutSecrets(String(origin)),
+    origin: shownOrigin(String(origin)),
     method,
     path,
     attempts: 0,
     statusCode: undefined,
+    durationMs: undefined,
     error: undefined,
   }
 }
@@ -38,6 +39,13 @@ export function attemptTrace(
     zone,
     waitMs,
     outcome: undefined,
+    durationMs: undefined,
     error: undefined,
   }
+}
+
+const MAY_HAVE_SECRETS = /[@?#]/
+
+function shownOrigin(origin: string): string {
+  return MAY_HAVE_SECRETS.test(origin) ? withoutSecrets(origin) : origin
 }

@@ -18,7 +18,7 @@ export interface DaemonSpec {
   readonly program: Program
   /** By file name. `folder` is where they will be. */
   readonly files: (port: number, folder: string) => Readonly<Record<string, string>>
-  readonly args: (folder: string) => readonly string[]
+  readonly args: (folder: string, port: number) => readonly string[]
   /** What it logs when it is up. */
   readonly ready: RegExp
   /** What it logs when it goes on without some of its files. */
@@ -163,7 +163,7 @@ export class Daemon implements AsyncDisposable {
 
   #spawn(): ChildProcess {
     // The kernel ends it when this process ends, however that comes about: a test runner that is killed, too.
-    const args = ['--pdeathsig', 'KILL', this.#path, ...this.#spec.args(this.#folder)]
+    const args = ['--pdeathsig', 'KILL', this.#path, ...this.#spec.args(this.#folder, this.#port)]
     const setpriv = findProgram({ name: 'setpriv', debianPackage: 'util-linux' })
     const child = spawn(setpriv, args, { cwd: this.#folder, stdio: ['ignore', 'pipe', 'pipe'] })
     this.#child = child

@@ -70,6 +70,7 @@ test('a call and each of its attempts are traced from beginning to end', async (
     path: '/v1/orders',
     attempts: 2,
     statusCode: 200,
+    durationMs: expect.any(Number),
     error: undefined,
   })
   expect(first).toMatchObject({
