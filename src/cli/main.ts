@@ -9,6 +9,7 @@ import { commandHelp, mainHelp } from './options/help.ts'
 import { UsageError } from './options/option.ts'
 import { parse } from './options/parse.ts'
 import { suggestion } from './options/suggestion.ts'
+import { inCommandWords } from './terminal/command-words.ts'
 import { ioOver, type Io } from './terminal/io.ts'
 import { PIPE_CLOSED, type Format } from './terminal/output.ts'
 
@@ -78,7 +79,9 @@ async function run(name: string, command: Command, args: readonly string[]): Pro
 function failed(name: string, error: Error & { readonly code?: string }): number {
   const isUsage = error instanceof UsageError || error.code === 'ONEHOP_INVALID_OPTIONS'
   const isExplained = isUsage || /^(ONEHOP_|E[A-Z]+$)/.test(error.code ?? '')
-  io.note(`onehop ${name}: ${isExplained ? error.message : (error.stack ?? String(error))}`)
+  io.note(
+    `onehop ${name}: ${isExplained ? inCommandWords(error.message, name) : (error.stack ?? String(error))}`,
+  )
   if (!isUsage) return 1
   io.note(`See: onehop ${name} --help`)
   return 2

@@ -222,24 +222,34 @@ export class Cluster implements LivenessSource {
     this.#peersLatency.update(this.tasks, now)
   }
 
-  /** Why nothing could be picked, in words: `0 of 6 endpoints can take the call (4 ejected, 2 tried)`. */
+  /** Why nothing could be picked, in words: what {@link describeTasks} says, and whether there is a fallback. */
   describe(tried: readonly Upstream[]): string {
-    const { tasks, available } = this.#hostSet
-    const ejected = tasks.length - available.length
-    const parts =
-      tasks.length === 0
-        ? [`${this.#view.snapshot?.source ?? 'discovery'} names none`, ...this.#warning()]
-        : [`${ejected} ejected`, `${tried.length} tried`]
-    const able = available.filter((upstream) => !tried.includes(upstream)).length
     const fallback =
       this.#fallback === undefined ? 'no fallback configured' : `fallback ${this.#fallback.label}`
-    return `${able} of ${tasks.length} endpoints can take the call (${parts.join(', ')}); ${fallback}`
+    return `${this.describeTasks(tried)}; ${fallback}`
   }
 
-  /** Why discovery used another source than configured, e.g. because the API does not know the service. */
-  #warning(): readonly string[] {
-    const warning = this.#view.snapshot?.warning
-    return warning === undefined ? [] : [warning]
+  /** How many tasks are left for a call: `0 of 6 endpoints can take the call (4 ejected, 2 tried)`. */
+  describeTasks(tried: readonly Upstream[]): string {
+    const { tasks, available } = this.#hostSet
+    if (tasks.length === 0) return this.#describeNone()
+    const ejected = tasks.length - available.length
+    const able = available.filter((upstream) => !tried.includes(upstream)).length
+    return `${able} of ${tasks.length} endpoints can take the call (${ejected} ejected, ${tried.length} tried)`
+  }
+
+  /** DNS answers alike for a name that does not exist and a service without healthy tasks. The others know the service. */
+  #describeNone(): string {
+    const source = this.#view.snapshot?.source
+    const isKnown = source === 'cloud-map' || source === 'static'
+    const what = isKnown ? 'the service has no tasks' : 'no such service was found, or it has no tasks'
+    const { warning } = this
+    return `${what} (${source ?? 'discovery'} names none${warning === undefined ? '' : `, ${warning}`})`
+  }
+
+  /** What is not as it should be about the source, e.g. that the API does not know the service; undefined: nothing. */
+  get warning(): string | undefined {
+    return this.#view.snapshot?.warning
   }
 
   #spills(tried: readonly Upstream[], preferFallback: boolean): boolean {

@@ -103,6 +103,16 @@ export class QueueTimeoutError extends OnehopError {
   }
 }
 
+/** What explains that all attempts of a call failed, beside the attempts. */
+interface ExhaustedContext {
+  /** The scheme's default, which was tried since nothing names the port of the tasks. */
+  readonly assumedPort?: number | undefined
+  /** Why discovery does not name it. */
+  readonly warning?: string | undefined
+  /** Why the load balancer alone was tried. */
+  readonly noTask?: string | undefined
+}
+
 /** The last attempt of a call failed with an error (the `cause`), and no further one was allowed. */
 export class AttemptsExhaustedError extends OnehopError {
   readonly code = 'ONEHOP_ATTEMPTS_EXHAUSTED'
@@ -111,16 +121,18 @@ export class AttemptsExhaustedError extends OnehopError {
   /** Every attempt of the call, in order. */
   readonly attempts: readonly AttemptRecord[]
 
-  /** @param assumedPort the scheme's default, which was tried since nothing names the port of the tasks */
+  /** @param context what else explains the failure */
   constructor(
     host: string,
     why: string,
     attempts: readonly AttemptRecord[],
     cause: unknown,
-    assumedPort?: number,
+    context: ExhaustedContext = {},
   ) {
     const count = `${attempts.length} ${attempts.length === 1 ? 'attempt' : 'attempts'} failed, ${why}`
-    const advice = [portAdvice(assumedPort), tlsAdvice(attempts)].filter((text) => text !== undefined)
+    const advice = [noTaskTried(context), portAdvice(context), tlsAdvice(attempts)].filter(
+      (text) => text !== undefined,
+    )
     super(
       'ONEHOP_ATTEMPTS_EXHAUSTED',
       [`${host}: ${count} (${describeAttempts(attempts)})`, ...advice].join('. '),
@@ -131,9 +143,14 @@ export class AttemptsExhaustedError extends OnehopError {
   }
 }
 
-function portAdvice(assumedPort: number | undefined): string | undefined {
+function noTaskTried({ noTask }: ExhaustedContext): string | undefined {
+  return noTask === undefined ? undefined : `No task was tried: ${noTask}`
+}
+
+function portAdvice({ assumedPort, warning }: ExhaustedContext): string | undefined {
   if (assumedPort === undefined) return undefined
-  return `Port ${assumedPort} is the default of the scheme, tried because neither discovery nor the URL names a port: set the option port to the port of the tasks`
+  const why = warning === undefined ? '' : ` (${warning})`
+  return `Port ${assumedPort} is the default of the scheme, tried because neither discovery nor the URL names a port${why}: set the option port to the port of the tasks`
 }
 
 /** A call's deadline was over before its response was there to the last byte, whatever the number of attempts. */

@@ -76,14 +76,14 @@ class Parser {
 
   comparator(): Comparator {
     const token = this.#tokens[this.#next]
-    if (token === undefined || !COMPARATORS.has(token.text)) throw this.#wrong('expected <, <=, > or >=')
+    if (token === undefined || !COMPARATORS.has(token.text)) throw this.#wrong('<, <=, > or >=')
     this.#next++
     return token.text as Comparator
   }
 
   end(): void {
     if (this.#next < this.#tokens.length)
-      throw this.#wrong('expected the end: one comparison in each --assert')
+      throw this.#wrong('one comparison in each --assert, and nothing after it')
   }
 
   #product(): Expression {
@@ -102,7 +102,7 @@ class Parser {
 
   #factor(): Expression {
     const token = this.#tokens[this.#next]
-    if (token === undefined) throw this.#wrong('expected a number, or p99(direct)')
+    if (token === undefined) throw this.#wrong('a number, or p99(direct)')
     if (token.value !== undefined) {
       this.#next++
       return { kind: 'number', value: token.value }
@@ -123,11 +123,11 @@ class Parser {
   #measure(): Expression {
     const name = this.#tokens[this.#next]?.text ?? ''
     const measure = measureOf(name)
-    if (measure === undefined) throw this.#wrong('expected a number, p50, p90, p99, p99.9, max or errors')
+    if (measure === undefined) throw this.#wrong('a number, p50, p90, p99, p99.9, max or errors')
     this.#next++
     this.#expect('(')
     const arm = this.#tokens[this.#next]?.text ?? ''
-    if (!ARMS.includes(arm)) throw this.#wrong(`expected an arm: ${ARMS.join(', ')}`)
+    if (!ARMS.includes(arm)) throw this.#wrong(`an arm: ${ARMS.join(', ')}`)
     this.#next++
     this.#expect(')')
     this.arms.add(arm)
@@ -135,15 +135,15 @@ class Parser {
   }
 
   #expect(symbol: string): void {
-    if (this.#tokens[this.#next]?.text !== symbol) throw this.#wrong(`expected ${symbol}`)
+    if (this.#tokens[this.#next]?.text !== symbol) throw this.#wrong(symbol)
     this.#next++
   }
 
-  #wrong(expected: string): AssertionSyntaxError {
+  #wrong(allowed: string): AssertionSyntaxError {
     return new AssertionSyntaxError(
       this.#text,
       this.#tokens[this.#next]?.position ?? this.#text.length,
-      expected,
+      allowed,
     )
   }
 }
@@ -168,7 +168,7 @@ function tokensOf(text: string): Token[] {
       throw new AssertionSyntaxError(
         text,
         position,
-        'expected a comparison such as p99(direct) <= 1.05 * p99(fallback)',
+        'a comparison such as p99(direct) <= 1.05 * p99(fallback)',
       )
     }
     const { number, unit = '', word, symbol } = groups

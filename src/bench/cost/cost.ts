@@ -130,7 +130,11 @@ function unitsOf(use: Use, unit: CapacityUnit): Units[] {
 function crossingItem(remoteShare: number | null, allRemote: number, { crossZoneGb }: Prices): CostItem {
   const name = 'traffic between zones'
   if (remoteShare === null)
-    return { name, perMonth: 0, because: 'zones are not known; --remote-share sets the share' }
+    return {
+      name,
+      perMonth: 0,
+      because: "zones are not known: --zone names the caller's, --remote-share sets the share",
+    }
   const share = `${(remoteShare * 100).toFixed(0)} % of the bytes cross zones`
   return { name, perMonth: allRemote * remoteShare, because: `${share}, $${crossZoneGb} a GB each way` }
 }

@@ -52,6 +52,7 @@ export function buildReport(
     setUp,
     settings,
     wasInterrupted,
+    zone: where.zone,
   }
   return {
     format: 1,

@@ -3,8 +3,9 @@ import { isDirect } from '../arms/arm.ts'
 import type { Cost, CostOfPath } from '../cost/cost.ts'
 import { CLOUD_MAP_CALLS_PER_MINUTE } from '../cost/cost.ts'
 import type { BenchSettings } from '../settings.ts'
+import { MIN_BLOCKS } from '../statistics/bootstrap.ts'
 import { percentileName, samplesFor } from '../statistics/percentiles.ts'
-import type { Counted } from './counted.ts'
+import { BLOCK_MS, type Counted } from './counted.ts'
 import { failsMore, lostCalls } from './lost-calls.ts'
 import { count, dollars, duration, ms, percent } from './numbers.ts'
 import type { ArmReport, Comparison, Lateness, SetUpReport } from './report.ts'
@@ -18,12 +19,18 @@ export interface Findings {
   readonly setUp: readonly SetUpReport[]
   readonly settings: BenchSettings
   readonly wasInterrupted: boolean
+  /** The caller's; null: unknown. */
+  readonly zone: string | null
 }
+
+/** Calls go to arms at random: one may get fewer than its part. */
+const MARGIN = 1.2
 
 /** The percentiles that a first sentence names. */
 const HEADLINES = new Set([0.5, 0.99])
 
-export function conclusionsOf({ arms, comparisons, cost }: Findings): string[] {
+export function conclusionsOf(findings: Findings): string[] {
+  const { arms, comparisons } = findings
   const label = (name: string): string => labelIn(arms, name)
   const latency = comparisons.map(({ arm, baseline, isControl, percentiles }) => {
     const parts = percentiles
@@ -34,14 +41,34 @@ export function conclusionsOf({ arms, comparisons, cost }: Findings): string[] {
       : `${capital(label(arm))} against ${label(baseline)}`
     return `${pair}: ${parts.join('; ')}.`
   })
-  return [...latency, ...lostCalls(arms), costSentence(cost)]
+  return [...tooShort(findings), ...latency, ...lostCalls(arms), costSentence(findings)]
 }
 
-function costSentence(cost: Cost): string {
+/** Nothing where there is a verdict, or where a longer run would have none either. */
+function tooShort({ arms, comparisons, settings }: Findings): string[] {
+  const verdicts = comparisons.flatMap(({ percentiles }) => percentiles.map(({ verdict }) => verdict))
+  const isTooShort = verdicts.every(
+    (verdict) => verdict.kind === 'cannot-tell' && verdict.reason.startsWith('too-few-'),
+  )
+  if (!isTooShort || verdicts.length === 0) return []
+  const samplesMs = ((samplesFor(0.5) * arms.length * MARGIN) / settings.perSecond) * 1_000
+  // The rule for the warm-up cuts half of a run at most.
+  const seconds = Math.ceil((2 * Math.max(samplesMs, MIN_BLOCKS * BLOCK_MS)) / 1_000)
+  return [`The run is too short for any verdict: run for at least ${seconds} s (--duration ${seconds}s).`]
+}
+
+function costSentence({ cost, zone }: Findings): string {
   const { inputs } = cost
   const sums = cost.paths.map(({ path, perMonth }) => `${PATH_LABELS[path]} ${dollars(perMonth)}`)
-  const zones = inputs.remoteShare.dns === null ? ' (without traffic between zones, which are not known)' : ''
+  const zones =
+    inputs.remoteShare.dns === null ? ` (without traffic between zones: ${unknownZone(zone)})` : ''
   return `A month at ${count(inputs.callsPerSecond)} calls/s from ${count(inputs.callers)} processes: ${sums.join(', ')}${zones}.`
+}
+
+function unknownZone(zone: string | null): string {
+  return zone === null
+    ? "the caller's zone is not known, --zone names it"
+    : 'the zones of the tasks are not known'
 }
 
 export const PATH_LABELS: Readonly<Record<CostOfPath['path'], string>> = {
@@ -53,7 +80,7 @@ export const PATH_LABELS: Readonly<Record<CostOfPath['path'], string>> = {
 
 const HOURS_PER_MONTH = 730
 
-export function worseOf({ arms, comparisons, cost, setUp, settings }: Findings): string[] {
+export function worseOf({ arms, comparisons, cost, setUp, settings, zone }: Findings): string[] {
   const worse: string[] = []
   const { prices } = cost
   for (const { arm, baseline, isControl, percentiles } of comparisons) {
@@ -87,7 +114,7 @@ export function worseOf({ arms, comparisons, cost, setUp, settings }: Findings):
   worse.push(
     ...failsMore(arms),
     ...costlierThanBalancer(cost),
-    crossingOf(cost),
+    crossingOf(cost, zone),
     `Discovery by the API costs ${dollars(processMonth)} a month for each process and service${comparedWithAlb}. With discovery auto, the default, it is about a twentieth.`,
     'A load balancer also ends TLS, authenticates, filters and logs. The direct path does none of that.',
   )
@@ -104,10 +131,10 @@ function costlierThanBalancer({ paths }: Cost): string[] {
     )
 }
 
-function crossingOf({ inputs, allRemotePerMonth }: Cost): string {
+function crossingOf({ inputs, allRemotePerMonth }: Cost, zone: string | null): string {
   const { dns, api } = inputs.remoteShare
   if (dns === null || api === null)
-    return `Zones are not known. If all direct calls crossed zones, that would cost ${dollars(allRemotePerMonth)} a month.`
+    return `${capital(unknownZone(zone))}. If all direct calls crossed zones, that would cost ${dollars(allRemotePerMonth)} a month.`
   return `${percent(dns)} of the direct calls by DNS cross zones, and ${percent(api)} of those by the API, for ${dollars(allRemotePerMonth * dns)} and ${dollars(allRemotePerMonth * api)} a month. Traffic from an ALB to tasks is free.`
 }
 

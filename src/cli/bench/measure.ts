@@ -9,7 +9,8 @@ import type { BenchSettings } from '../../bench/settings.ts'
 import { currentDate, systemClock } from '../../core/clock.ts'
 import { NotOnEcsError, self, type Task } from '../../ecs/index.ts'
 import type { ExitCode } from '../command.ts'
-import type { Arguments, Values } from '../options/option.ts'
+import { UsageError, type Arguments, type Values } from '../options/option.ts'
+import { inCommandWords } from '../terminal/command-words.ts'
 import type { Io } from '../terminal/io.ts'
 import type { Progress } from '../terminal/progress.ts'
 import type { BenchFlags } from './flags.ts'
@@ -41,9 +42,10 @@ async function report(options: BenchOptions, settings: BenchSettings, io: Io): P
     clock: systemClock,
     signal: io.signal,
     onPhase: (phase) => bars.show(phase),
-    onNote: (note) => io.note(note),
+    onNote: (note) => io.note(inCommandWords(note, 'bench')),
   }).finally(() => bars.end())
-  const measured = buildReport(run, settings, where)
+  const notes = run.notes.map((note) => inCommandWords(note, 'bench'))
+  const measured = buildReport({ ...run, notes }, settings, where)
   const assertions = options.assert.map((assertion) => evaluate(assertion, measured.arms))
   const whole = { ...measured, assertions }
   if (json) io.json(whole, 2)
@@ -54,10 +56,17 @@ async function report(options: BenchOptions, settings: BenchSettings, io: Io): P
   return assertions.every(({ holds }) => holds === true) ? 0 : 1
 }
 
-/** Before the run: minutes of measuring must not be lost to a folder that is not there. Leaves what is in the file. */
+/**
+ * Before the run: minutes of measuring must not be lost to a folder that is not there. Leaves what is in the file.
+ * @throws UsageError
+ */
 async function checkWritable(file: string): Promise<void> {
-  const handle = await open(file, 'a')
-  await handle.close()
+  try {
+    const handle = await open(file, 'a')
+    await handle.close()
+  } catch (error) {
+    throw new UsageError(`--html: cannot write "${file}": ${(error as Error).message}`)
+  }
 }
 
 /** Of a run that could not begin: no empty page is left. A device, such as /dev/stdout, stays. */

@@ -4,6 +4,7 @@ import { reasonOf } from '../../core/errors.ts'
 import type { ExitCode } from '../command.ts'
 import { wrongValue } from '../options/option.ts'
 import { serviceUrlOf, withoutQuery } from '../options/request-parts.ts'
+import { inCommandWords } from '../terminal/command-words.ts'
 import type { Io } from '../terminal/io.ts'
 import type { Output } from '../terminal/output.ts'
 import { preload } from '../endpoints/preload.ts'
@@ -43,7 +44,10 @@ export async function callService(text: string, options: CallServiceValues, io: 
       const done = await callOnce(Math.floor(index / arms.length) + 1, arm, url, request, io.signal)
       body = done.body ?? body
       reports.push(done.report)
-      if (!options.json) for (const line of callLines(done.report, out)) show(line)
+      if (options.json) continue
+      for (const line of callLines(done.report, out)) show(line)
+      const warning = newWarning(reports)
+      if (warning !== undefined) show(`      ${out.style('yellow', warning)}`)
     }
   } finally {
     await Promise.all(arms.map(({ client }) => client.dispatcher.destroy()))
@@ -60,6 +64,13 @@ function urlOf(text: string): URL {
   if (isIP(url.hostname.replaceAll(/[[\]]/g, '')) !== 0)
     throw wrongValue('URL', text, 'the name of a service as host, not an address')
   return url
+}
+
+/** That of the last call, unless it is shown already: by a call before, or by the call's error. */
+function newWarning(reports: readonly CallReport[]): string | undefined {
+  const { warning, error = '' } = reports.at(-1) ?? {}
+  if (warning === undefined || error.includes(warning)) return undefined
+  return reports.slice(0, -1).some((before) => before.warning === warning) ? undefined : warning
 }
 
 interface Done {
@@ -88,7 +99,7 @@ async function callOnce(
     status = response.statusCode
     body = Buffer.from(await response.body.arrayBuffer())
   } catch (cause) {
-    error = signal.aborted ? 'interrupted' : reasonOf(cause)
+    error = signal.aborted ? 'interrupted' : inCommandWords(reasonOf(cause))
   }
   const totalMs = systemClock.now() - begunAt
   // What performance entries and the ends of cancelled attempts need.
@@ -96,5 +107,7 @@ async function callOnce(
   const attempts = recorder.take().map(attemptReport)
   recorder.stop()
   picks.stop()
-  return { report: { call, via: way, status, error, totalMs, attempts }, body }
+  const found = client.inspect().services[url.hostname]?.warning
+  const warning = found === undefined ? undefined : inCommandWords(found)
+  return { report: { call, via: way, status, error, totalMs, warning, attempts }, body }
 }

@@ -1,6 +1,8 @@
 /** Why an attempt went where it went, from what the client reports at that moment. */
 import { onEvent, type AttemptTrace, type Client, type UpstreamInspection } from '../../index.ts'
 import type { EventName, EventPayloads } from '../../index.ts'
+import { inCommandWords } from '../terminal/command-words.ts'
+import { counted } from '../terminal/counted.ts'
 
 /** Explains picks of one client until `stop()`. */
 export class Picks {
@@ -15,7 +17,6 @@ export class Picks {
       this.#hear('onehop:call.fell-back'),
       this.#hear('onehop:call.retried'),
       this.#hear('onehop:call.hedged'),
-      this.#hear('onehop:cluster.panicked'),
     ]
   }
 
@@ -49,15 +50,16 @@ export class Picks {
 
   #choice({ tier, upstream, host, call }: AttemptTrace): string {
     if (tier === 1)
-      return `the load balancer: ${this.#events['onehop:call.fell-back']?.reason ?? 'its share of the calls'}`
+      return `the load balancer: ${inCommandWords(this.#events['onehop:call.fell-back']?.reason ?? 'its share of the calls')}`
     const origins = this.#client.inspect().services[host]?.origins ?? {}
     const tasks =
       (origins[call?.origin ?? ''] ?? Object.values(origins)[0])?.upstreams.filter((one) => one.tier === 0) ??
       []
     const picked = tasks.find((task) => task.upstream === upstream)
     if (picked?.state === 'probing') return 'a probe of a task that was ejected'
-    const panicked = this.#events['onehop:cluster.panicked']
-    if (panicked !== undefined) return `none of ${panicked.total} tasks is available, so all are tried`
+    // The event comes once: later calls of the same panic have none.
+    if (tasks.every(({ state }) => state !== 'available'))
+      return `none of ${tasks.length} tasks is available, so all are tried${history(picked)}`
     return oneOf(tasks, picked)
   }
 }
@@ -74,9 +76,12 @@ function oneOf(tasks: readonly UpstreamInspection[], picked: UpstreamInspection 
       : picked.isLocal
         ? `, one of ${local} in this zone`
         : ', in another zone'
-  const expected =
-    picked?.latencyMs === undefined
-      ? ', not called before'
-      : `, expected to take ${picked.latencyMs.toFixed(1)} ms`
-  return count + ejected + zone + expected
+  return count + ejected + zone + history(picked)
+}
+
+/** The first calls of a task, whose connections and caches are cold, need not count as its latency. */
+function history(picked: UpstreamInspection | undefined): string {
+  if (picked === undefined) return ''
+  if (picked.latencyMs !== undefined) return `, expected to take ${picked.latencyMs.toFixed(1)} ms`
+  return picked.requests === 0 ? ', not called before' : `, called ${counted(picked.requests, 'time')} before`
 }

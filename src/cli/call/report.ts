@@ -1,6 +1,7 @@
 /** One call as plain data: what `--json` prints, and the text shows. Times in ms. */
 import type { Outcome } from '../../index.ts'
 import { reasonOf } from '../../core/errors.ts'
+import { inCommandWords } from '../terminal/command-words.ts'
 import type { RecordedAttempt } from './recorder.ts'
 import type { Way } from './arms.ts'
 
@@ -42,6 +43,8 @@ export interface CallReport {
   readonly status: number | undefined
   readonly error: string | undefined
   readonly totalMs: number
+  /** What is not as it should be about discovery, e.g. why it is DNS and not the API. */
+  readonly warning: string | undefined
   readonly attempts: readonly AttemptReport[]
 }
 
@@ -67,7 +70,7 @@ export function attemptReport(recorded: RecordedAttempt): AttemptReport {
     bodyMs: between(headersAt, endedAt),
     totalMs: between(startedAt, endedAt),
     outcome: outcome?.kind,
-    error: error === undefined ? undefined : reasonOf(error),
+    error: error === undefined ? undefined : inCommandWords(reasonOf(error)),
   }
 }
 

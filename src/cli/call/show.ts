@@ -91,6 +91,7 @@ function byTask(reports: readonly CallReport[], out: Output): string[] {
   for (const { attempts } of reports)
     for (const { upstream, status } of attempts)
       if (status !== undefined) answered.set(upstream, (answered.get(upstream) ?? 0) + 1)
+  if (answered.size === 0) return []
   const rows = [...answered].toSorted(([one], [other]) => one.localeCompare(other, 'en', { numeric: true }))
   return [
     '',

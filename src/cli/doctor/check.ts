@@ -22,6 +22,8 @@ export interface Result {
   /** What is as it should be, or is only good to know. */
   readonly facts: readonly string[]
   readonly findings: readonly Finding[]
+  /** false: there was nothing to check, or no way to; the facts say why [true] */
+  readonly isChecked?: boolean
 }
 
 /** What came of one check. */
@@ -31,6 +33,8 @@ export interface Examined {
   readonly host: string | undefined
   readonly facts: readonly string[]
   readonly findings: readonly Finding[]
+  /** false: there was nothing to check, or no way to. */
+  readonly isChecked: boolean
   /** false: the command was interrupted before. */
   readonly isDone: boolean
 }
@@ -53,6 +57,11 @@ export type HostCheck = CheckOf<HostContext>
 /** Facts alone. */
 export function fine(...facts: readonly string[]): Result {
   return { facts, findings: [] }
+}
+
+/** Nothing was checked, because of this. */
+export function unchecked(why: string): Result {
+  return { facts: [why], findings: [], isChecked: false }
 }
 
 /** Findings alone. */

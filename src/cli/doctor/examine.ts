@@ -2,6 +2,7 @@ import { inTime } from '../../core/async/with-timeout.ts'
 import { systemClock } from '../../core/clock.ts'
 import { reasonOf } from '../../core/errors.ts'
 import type { ExitCode } from '../command.ts'
+import { inCommandWords } from '../terminal/command-words.ts'
 import type { Io } from '../terminal/io.ts'
 import type { Examined, Finding, Result } from './check.ts'
 import { hostChecks, processChecks } from './checks.ts'
@@ -58,12 +59,18 @@ async function examineOne(
 ): Promise<Examined> {
   const late = (): Error => new Error(`not done within ${limitMs} ms`)
   try {
-    const { facts, findings } = await inTime({ clock: systemClock, limitMs, signal, late }, run)
-    return { check: title, host, facts, findings, isDone: true }
+    const limit = { clock: systemClock, limitMs, signal, late }
+    const { facts, findings, isChecked = true } = await inTime(limit, run)
+    return { check: title, host, facts, findings: findings.map(inOwnWords), isChecked, isDone: true }
   } catch (error) {
-    if (signal.aborted) return { check: title, host, facts: [], findings: [], isDone: false }
-    return { check: title, host, facts: [], findings: [unfinished(reasonOf(error))], isDone: true }
+    const nothing = { check: title, host, facts: [], isChecked: false }
+    if (signal.aborted) return { ...nothing, findings: [], isDone: false }
+    return { ...nothing, findings: [unfinished(inCommandWords(reasonOf(error)))], isDone: true }
   }
+}
+
+function inOwnWords(finding: Finding): Finding {
+  return { ...finding, what: inCommandWords(finding.what) }
 }
 
 function unfinished(reason: string): Finding {

@@ -23,12 +23,14 @@ export function doctorJson(examined: readonly Examined[]): object {
   }
 }
 
-function checkLines({ check, facts, findings, isDone }: Examined, out: Output): string[] {
+function checkLines({ check, facts, findings, isChecked, isDone }: Examined, out: Output): string[] {
   const mark = !isDone
     ? out.style('yellow', '?')
-    : findings.length === 0
-      ? out.style('green', '✓')
-      : out.style('red', '✗')
+    : findings.length > 0
+      ? out.style('red', '✗')
+      : isChecked
+        ? out.style('green', '✓')
+        : out.style('dim', '-')
   const text = isDone ? facts.join('; ') : 'interrupted'
   return [
     `  ${mark} ${check.padEnd(TITLE_WIDTH)}  ${text}`.trimEnd(),
@@ -48,7 +50,13 @@ function findingLines({ id, level, what, cause, remedy }: Finding, out: Output):
 function summary(examined: readonly Examined[], out: Output): string {
   const findings = examined.flatMap((one) => one.findings)
   const unfinished = examined.filter(({ isDone }) => !isDone).length
-  const rest = unfinished === 0 ? '' : `; ${unfinished} not done`
+  const unchecked = examined.filter(
+    ({ isChecked, isDone, findings: found }) => isDone && !isChecked && found.length === 0,
+  ).length
+  const rest = [
+    unchecked === 0 ? '' : `; ${unchecked} could not be made, or had nothing to check (-)`,
+    unfinished === 0 ? '' : `; ${unfinished} not done`,
+  ].join('')
   if (findings.length === 0)
     return out.style(unfinished === 0 ? 'green' : 'yellow', `${examined.length} checks, no findings${rest}`)
   const problems = findings.filter(({ level }) => level === 'problem').length

@@ -22,7 +22,7 @@ export function tlsFinding(
     return {
       id: 'tls-name',
       level: 'problem',
-      what: `${place} has a certificate for other names than ${name}: ${message}`,
+      what: `${place}: the certificate is for other names than ${name}: ${message}`,
       cause:
         'Certificates are verified against the name in the URL, and the task has one of its own, or of the load balancer.',
       remedy: `Issue a certificate for ${name}, or set pool.connect.servername to a name that it has.`,

@@ -4,6 +4,7 @@ import { bareReason } from '../../discovery/bare-reason.ts'
 import { checkHost, parseServiceName, type ServiceName } from '../../discovery/service-name.ts'
 import type { CloudMapApi } from '../../discovery/cloud-map/api.ts'
 import { discoveryOptions, type DiscoveryValues } from '../options/client-flags.ts'
+import { inCommandWords } from '../terminal/command-words.ts'
 import { askApi, type ApiAnswer } from './api-answer.ts'
 import { compare, isFinding, type Row } from './compare.ts'
 import { preload } from './preload.ts'
@@ -11,6 +12,9 @@ import { askDns, type DnsAnswer } from './dns-answer.ts'
 
 /** The AWS SDK keeps the process busy when it starts: that must not be shown as time that DNS took. */
 const DNS_HEAD_START_MS = 200
+
+/** A URL object would have the host in lower case, and the names of HTTP namespaces are case-sensitive. */
+const HOST_OF_URL = /^(?:https?:\/\/)?(?<host>[^/?#@:\s]+)(?::\d+)?(?:[/?#].*)?$/i
 
 /** What came of asking one source. */
 export type Asked<Answer> =
@@ -29,11 +33,16 @@ export interface Look {
   readonly rows: readonly Row[]
 }
 
-/** @throws InvalidOptionsError for a host or a namespace that is not a domain name */
-export function serviceOf(host: string, options: DiscoveryValues): ServiceName {
+/**
+ * @param given a host, or a URL with it
+ * @throws InvalidOptionsError for a host or a namespace that is not a domain name
+ */
+export function serviceOf(given: string, options: DiscoveryValues): ServiceName {
+  const host = HOST_OF_URL.exec(given)?.groups?.['host'] ?? given
+  // Before the namespace, which is a part of it.
+  checkHost('HOST', host)
   const { namespaces = [] } = discoveryOptions(host, options)
   for (const namespace of namespaces) checkHost('--namespace', namespace)
-  checkHost('HOST', host)
   return parseServiceName(host, namespaces)
 }
 
@@ -91,7 +100,7 @@ async function asked<Answer>(
     signal.throwIfAborted()
     // A wrong option is for the user to mend, and no answer of the source.
     if ((error as { code?: string }).code === 'ONEHOP_INVALID_OPTIONS') throw error
-    return { state: 'failed', reason: bareReason(host, error), error: error as Error }
+    return { state: 'failed', reason: inCommandWords(bareReason(host, error)), error: error as Error }
   }
 }
 

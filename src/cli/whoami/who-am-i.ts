@@ -1,6 +1,7 @@
 import type { Task } from '../../ecs/index.ts'
 import { reasonOf } from '../../core/errors.ts'
 import type { ExitCode } from '../command.ts'
+import { inCommandWords } from '../terminal/command-words.ts'
 import type { Io } from '../terminal/io.ts'
 import type { Output } from '../terminal/output.ts'
 import { table } from '../terminal/table.ts'
@@ -23,7 +24,7 @@ export async function whoAmI(
     task = await self({ attempts: ATTEMPTS, timeoutMs: timeout, signal: io.signal })
   } catch (error) {
     io.signal.throwIfAborted()
-    reason = reasonOf(error)
+    reason = inCommandWords(reasonOf(error))
   }
   if (json) io.json({ task, reason, dispatchers }, 2)
   else

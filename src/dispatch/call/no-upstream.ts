@@ -1,6 +1,7 @@
 import type { Upstream } from '../../cluster/upstream.ts'
 import { NoEndpointsError, OverloadedError } from '../../core/errors.ts'
 import { emit, type FallbackCause } from '../../core/events.ts'
+import { bareReason } from '../../discovery/bare-reason.ts'
 import type { Route } from '../route.ts'
 
 /** The error of a call that exceeds `maxPending.perOrigin`. */
@@ -41,6 +42,13 @@ export function emitFallback(
     reason:
       (cluster.tasks.length === 0 ? cluster.discoveryError?.message : undefined) ?? cluster.describe(tried),
   }))
+}
+
+/** Why a call that was sent to the load balancer alone went to no task. */
+export function whyNoTask({ cluster, host }: Route): string {
+  const { tasks, discoveryError } = cluster
+  if (tasks.length === 0 && discoveryError !== undefined) return bareReason(host, discoveryError)
+  return cluster.describeTasks([])
 }
 
 function fallbackCause({ cluster }: Route, tried: readonly Upstream[]): FallbackCause {

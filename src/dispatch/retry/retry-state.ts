@@ -9,6 +9,7 @@ import { isRepeatable } from '../request/idempotence.ts'
 import { mayRetry, type NextPlace, type RetryOptions, type RetryRequest } from './policy.ts'
 import type { Route } from '../route.ts'
 import { isStreamReset, isTlsError } from '../error-kinds.ts'
+import { whyNoTask } from '../call/no-upstream.ts'
 
 /** Another attempt, or why there is none. */
 export type Decision = Retry | { readonly kind: 'give-up'; readonly why: string }
@@ -73,7 +74,10 @@ export class RetryState {
     if (retry === undefined) return error
     // Nothing was sent, so a list of attempts would say nothing more.
     if (outcome.kind === 'queue-timeout' && !outcome.sent) return error
-    return new AttemptsExhaustedError(host, why, this.records, error, this.assumedPort)
+    const { assumedPort } = this
+    const { warning } = this.#route.cluster
+    const noTask = this.records.every(({ tier }) => tier === 1) ? whyNoTask(this.#route) : undefined
+    return new AttemptsExhaustedError(host, why, this.records, error, { assumedPort, warning, noTask })
   }
 
   /**

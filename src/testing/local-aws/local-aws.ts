@@ -69,6 +69,11 @@ export interface LocalAws extends AsyncDisposable {
   readonly cloudMap: LocalCloudMap
   /** The DNS server. */
   readonly dns: LocalDns
+  /**
+   * For other processes, beside their own environment: where the Cloud Map API and DNS are, region and credentials, as
+   * the AWS SDK, `onehop/auto` and the command `onehop` read them. That of a task is `metadata.env`.
+   */
+  readonly env: Readonly<Record<string, string>>
   /** The task metadata server. */
   readonly metadata: LocalMetadata
 

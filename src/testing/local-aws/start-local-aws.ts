@@ -11,6 +11,8 @@ import { startEcsService, type LocalEcsService } from './ecs/service.ts'
 import { localTask } from './ecs/task.ts'
 import { Zones } from './dns/zones.ts'
 
+const CREDENTIALS = { accessKeyId: 'AKIALOCALEXAMPLE', secretAccessKey: 'local' }
+
 const OPTIONS = [...['region', 'accountId', 'operationStepMs', 'clock', 'random', 'task', 'metadataRefuseMs']]
 
 /**
@@ -49,6 +51,7 @@ export async function startLocalAws(options: LocalAwsOptions = {}): Promise<Loca
     region,
     cloudMap: localCloudMap(api, region),
     dns: localDns(dns),
+    env: { ...awsVariables(api.endpoint, region), ONEHOP_DNS_SERVERS: dns.server },
     metadata: localMetadata(metadata),
     addNamespace: (name, namespace) => account.addNamespace(name, namespace),
     addService: (host, service) => account.addService(host, service),
@@ -72,6 +75,18 @@ export async function startLocalAws(options: LocalAwsOptions = {}): Promise<Loca
   }
 }
 
+/** As the AWS SDK reads them. */
+function awsVariables(endpoint: string, region: string): Record<string, string> {
+  return {
+    AWS_REGION: region,
+    AWS_ENDPOINT_URL_SERVICEDISCOVERY: endpoint,
+    AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
+    // No credentials are searched for at 169.254.169.254.
+    AWS_EC2_METADATA_DISABLED: 'true',
+  }
+}
+
 /** Only options of a client are enumerable, since unknown options are refused. */
 function localCloudMap(api: CloudMapServer, region: string): LocalCloudMap {
   const options = {
@@ -79,7 +94,7 @@ function localCloudMap(api: CloudMapServer, region: string): LocalCloudMap {
     region,
     // Anew each time, because the SDK writes into what it is given.
     get credentials() {
-      return { accessKeyId: 'AKIALOCALEXAMPLE', secretAccessKey: 'local' }
+      return { ...CREDENTIALS }
     },
   }
   return Object.defineProperties(options, {

@@ -150,6 +150,12 @@ test('a default arm that cannot be called is left out, one that was asked for en
   expect(report.arms.map(({ name }) => name)).toEqual(['dns', 'fallback', 'undici', 'control'])
   expect(report.notices.join()).toContain('The arm api is left out')
 
+  const poor = { ...world.env, AWS_SECRET_ACCESS_KEY: undefined }
+  const without = await runCli([...world.args, ...SHORTEST, '--arms', 'dns,api'], poor)
+  expect(without.stderr).toMatch(
+    /set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or leave api out of --arms/,
+  )
+
   const page = join(folder, 'none.html')
   const asked = await runCli([...world.args, ...SHORTEST, '--arms', 'dns,api', '--html', page], env)
   expect(asked.code).toBe(1)
@@ -217,7 +223,7 @@ test.for([
     ['http://orders.shop.local', '--fallback', 'http://u:hunter2@alb'],
     'an http or https URL of scheme, host and port',
   ],
-  [['http://orders.shop.local', '--assert', 'p98(direct) < 1'], 'expected a number, p50, p90'],
+  [['http://orders.shop.local', '--assert', 'p98(direct) < 1'], 'allowed: a number, p50, p90'],
   [['http://orders.shop.local', '--assert', 'p99(fallback) < 1s'], 'asks for fallback, which is not an arm'],
   [
     ['http://orders.shop.local', '--arms', 'undici', '--assert', 'p99(direct) < 1s'],
@@ -242,8 +248,8 @@ test.for([
 test('a report that cannot be written is refused before the run', async () => {
   const page = join(folder, 'missing', 'report.html')
   const { code, stderr } = await runCli([...world.args, '--duration', '10m', '--html', page], world.env)
-  expect(code).toBe(1)
-  expect(stderr).toContain('ENOENT')
+  expect(code).toBe(2)
+  expect(stderr).toMatch(/--html: cannot write ".*ENOENT/)
   expect(existsSync(page)).toBe(false)
 })
 

@@ -30,6 +30,7 @@ interface CallJson {
     readonly via: string
     readonly status?: number
     readonly error?: string
+    readonly warning?: string
     readonly totalMs: number
     readonly attempts: readonly Record<string, unknown>[]
   }[]
@@ -92,6 +93,48 @@ test('the second call goes over the same connection', async () => {
   expect(second).not.toHaveProperty('connectMs')
 })
 
+test('says how often the task was called before, and nothing about answers where there are none', async () => {
+  await using aws = await startLocalAws()
+  await using fleet = await startFleet({ tasks: 1 })
+  register(aws, fleet)
+  const args = [...CALL, '--json', '-n', '3', '--via', 'direct', URL]
+  const whys = read((await runCli(args, environmentOf(aws))).stdout).map(
+    ({ attempts }) => attempts[0]?.['why'],
+  )
+  expect(whys[0]).toMatch(/not called before$/)
+  expect(whys[1]).toMatch(/called 1 time before$|expected to take/)
+  expect(whys[2]).toMatch(/called 2 times before$|expected to take/)
+  await fleet.tasks[0]?.kill()
+  const dead = await runCli([...CALL, '-n', '4', URL], environmentOf(aws))
+  expect(dead.code).toBe(1)
+  expect(dead.stdout).toContain('none of 1 tasks is available, so all are tried')
+  expect(dead.stdout).not.toMatch(/one of 0|answers by task/)
+})
+
+test('without the API the port is a guess: the call says why, and which option mends it', async () => {
+  await using aws = await startLocalAws()
+  await using fleet = await startFleet({ tasks: 1 })
+  register(aws, fleet)
+  aws.cloudMap.faults.answer = 'throttle'
+  const throttled = await runCli([...CALL, URL], environmentOf(aws))
+  expect(throttled.code).toBe(1)
+  expect(throttled.stdout).toMatch(
+    /names a port \(DNS is asked instead: .*RequestLimitExceeded.*\): give .* with --port/,
+  )
+  const port = ['--port', String(fleet.port)]
+  const good = await runCli([...CALL, ...port, '-n', '2', URL], environmentOf(aws))
+  expect(good.code).toBe(0)
+  expect(good.stdout.match(/DNS is asked instead: .*RequestLimitExceeded/g)).toHaveLength(1)
+  const without = await runCli([...CALL, ...port, '--json', URL], {
+    ...environmentOf(aws),
+    AWS_SECRET_ACCESS_KEY: undefined,
+  })
+  expect(read(without.stdout)[0]).toMatchObject({
+    warning: expect.stringContaining('AWS_SECRET_ACCESS_KEY') as string,
+  })
+  expect(without.stdout).not.toContain('cloudMap.')
+})
+
 test('TLS: connection and handshake apart, over HTTP/1.1', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'onehop-call-'))
   try {
@@ -149,7 +192,7 @@ test('tasks that are gone: the call falls back, and says why', async () => {
     environmentOf(aws),
   )
   expect(code).toBe(0)
-  expect(stdout).toMatch(/the load balancer: 0 of 0 endpoints can take the call/)
+  expect(stdout).toMatch(/the load balancer: the service has no tasks/)
 })
 
 test('a hedge is shown beside the attempt that is late', async () => {

@@ -73,6 +73,7 @@ interface Report {
     readonly check: string
     readonly host?: string
     readonly isDone: boolean
+    readonly isChecked: boolean
     readonly findings: readonly {
       readonly id: string
       readonly level: string
@@ -119,6 +120,24 @@ test('neither has one with TLS, with HTTP/2, or with DNS alone', async () => {
   await using world = await World.start()
   const args = ['--discovery', 'dns', `http://${HOST}:${world.fleet.port}`]
   expect(findingsOf(await world.run(args))).toEqual({})
+})
+
+test('what could not be checked is neither fine nor a finding', async () => {
+  await using world = await World.start()
+  const checksOf = (run: CliRun): Record<string, boolean> =>
+    Object.fromEntries(reportOf(run).checks.map(({ check, isChecked }) => [check, isChecked]))
+  const fine = checksOf(await world.run())
+  expect(Object.values(fine)).not.toContain(false)
+  const unknown = checksOf(await world.run(['billing.shop.local']))
+  for (const check of ['registrations', 'addresses', 'tasks', 'zones'])
+    expect(unknown).toHaveProperty([check], false)
+  expect(unknown).toMatchObject({ 'task metadata': true, fallback: true, 'negative TTL': true })
+})
+
+test('several tasks are spoken of in the plural', async () => {
+  await using world = await World.start()
+  for (const task of world.fleet.tasks) await task.set({ kind: 'status', status: 500 })
+  expect((await world.run()).stdout).toMatch(/127\.0\.1\.1:\d+, .* answer HEAD with 500/)
 })
 
 test('fault 1, denied: each IAM action is named', async () => {
@@ -401,7 +420,12 @@ test('several hosts, each with its own findings, for people', async () => {
   expect(billing).toContain('problem api-unknown-name: Cloud Map knows no service "billing"')
   expect(billing).toMatch(/ {8}cause {2}The name is misspelt/)
   expect(billing).toMatch(/ {8}to do {2}Compare with: aws servicediscovery/)
-  expect(summary).toBe('23 checks, 2 problems, 0 warnings\n')
+  expect(billing).toMatch(/ {2}- tasks +none to connect to\n/)
+  expect(billing).toMatch(/ {2}- registrations +no endpoints are known\n/)
+  expect(billing).toMatch(/ {2}- clocks +unknown/)
+  expect(summary).toMatch(
+    /^23 checks, 2 problems, 0 warnings; \d could not be made, or had nothing to check \(-\)\n$/,
+  )
 })
 
 test('nothing hangs, whatever hangs', async () => {

@@ -123,3 +123,30 @@ test('a server that keeps silent costs the timeout, and no more', async () => {
   expect(stdout).toContain('DNS gave no answer in 300 ms')
   expect(stdout).toContain('the Cloud Map API gave no answer in 300 ms')
 })
+
+test.each([`http://${HOST}/things?a=1`, `https://${HOST}:8443`, `${HOST}:8080`])(
+  'of %s the host counts',
+  async (url) => {
+    await using aws = await world()
+    const { code, stdout } = await runCli(['resolve', url], environmentOf(aws))
+    expect([code, stdout]).toEqual([
+      0,
+      expect.stringContaining('orders.shop.local  service orders in namespace shop.local'),
+    ])
+  },
+)
+
+test('what is not a host is named as HOST', async () => {
+  const { code, stderr } = await runCli(['resolve', 'ftp://orders.shop.local/x'])
+  expect(code).toBe(2)
+  expect(stderr).toMatch(/^onehop resolve: .*HOST: got "ftp:/)
+})
+
+test('aws.env of onehop/testing is all that another process needs, and messages name options', async () => {
+  await using aws = await world()
+  const all = await runCli(['resolve', HOST], aws.env)
+  expect(all.stdout).toMatch(/DNS {2}\d by A records[^]*API {2}\d instances/)
+  const { AWS_REGION: _region, ...others } = aws.env
+  const { stdout } = await runCli(['resolve', HOST], others)
+  expect(stdout).toContain('set AWS_REGION or --region, or give --discovery dns')
+})

@@ -47,7 +47,8 @@ test('as JSON: the task as self() returns it', async () => {
 test('off ECS there is no task, and the exit code is 1', async () => {
   const { code, stdout } = await runCli(['whoami'])
   expect(code).toBe(1)
-  expect(stdout).toMatch(/^no task: .*this process does not run in an ECS task/)
+  expect(stdout).toMatch(/^no task: .*this process does not run in an ECS task\. Run the command in a task/)
+  expect(stdout).not.toContain('self()')
   expect(stdout).toContain('undici.globalDispatcher.1')
 })
 

@@ -403,7 +403,7 @@ describe('without a task to call', () => {
     const failure = await client.request(ORIGIN).catch((error: unknown) => error)
     expect(failure).toBeInstanceOf(NoEndpointsError)
     expect((failure as Error).message).toBe(
-      '[ONEHOP_NO_ENDPOINTS] orders.shop.local: 0 of 0 endpoints can take the call (scripted names none); no fallback configured',
+      '[ONEHOP_NO_ENDPOINTS] orders.shop.local: no such service was found, or it has no tasks (scripted names none); no fallback configured',
     )
   })
 

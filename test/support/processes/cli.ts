@@ -24,12 +24,7 @@ export type Environment = Readonly<Record<string, string | undefined>>
 export function environmentOf(aws: LocalAws, others: Environment = {}): Environment {
   return {
     ...aws.metadata.env,
-    AWS_REGION: aws.region,
-    AWS_ACCESS_KEY_ID: aws.cloudMap.credentials.accessKeyId,
-    AWS_SECRET_ACCESS_KEY: aws.cloudMap.credentials.secretAccessKey,
-    AWS_EC2_METADATA_DISABLED: 'true',
-    AWS_ENDPOINT_URL_SERVICEDISCOVERY: aws.cloudMap.endpoint,
-    ONEHOP_DNS_SERVERS: aws.dns.server,
+    ...aws.env,
     PATH: process.env['PATH'],
     HOME: '/nonexistent',
     ...others,

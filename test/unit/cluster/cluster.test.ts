@@ -377,7 +377,7 @@ describe('a cluster', () => {
     const { cluster, clock } = await testCluster([])
     expect(cluster.pick(hint(clock.now()), [], false)).toBeUndefined()
     expect(cluster.describe([])).toBe(
-      '0 of 0 endpoints can take the call (scripted names none); no fallback configured',
+      'no such service was found, or it has no tasks (scripted names none); no fallback configured',
     )
   })
 

@@ -113,7 +113,7 @@ export function zoneTable({ arms }: BenchReport): Markup {
     ),
   )
   return rows.length === 0
-    ? html`<p>Zones are not known: discovery by the API reports them.</p>`
+    ? html`<p>The zones of the tasks are not known: discovery by the API reports them.</p>`
     : table('zones', ['arm', 'zone', 'calls', 'share', 'p50', 'p99'], rows)
 }
 
@@ -145,8 +145,8 @@ export function countTable({ arms }: BenchReport): Markup {
       'retries',
       'hedges',
       'fallbacks',
-      'opened',
-      'open at once',
+      'opened after warm-up',
+      'most open',
       'a call',
       'kinds of failures',
     ],

@@ -1,7 +1,7 @@
 import { addressGuard } from '../../../discovery/guard/address-guard.ts'
 import { placeOf } from '../../endpoints/show.ts'
 import { listed } from '../../terminal/counted.ts'
-import { fine, wrong, type HostCheck } from '../check.ts'
+import { fine, unchecked, wrong, type HostCheck } from '../check.ts'
 
 /** Addresses that a client never connects to. */
 export const addresses: HostCheck = {
@@ -13,7 +13,8 @@ export const addresses: HostCheck = {
       const reason = guard.check(row.address)
       return reason === undefined ? [] : [{ row, reason }]
     })
-    if (refused.length === 0) return fine(rows.length === 0 ? 'none' : 'all may be called')
+    if (refused.length === 0)
+      return rows.length === 0 ? unchecked('none are known') : fine('all may be called')
     const isAll = refused.length === rows.length
     return wrong({
       id: 'address-refused',
@@ -22,7 +23,7 @@ export const addresses: HostCheck = {
       cause:
         'A task has registered an address of its own host, such as 127.0.0.1, instead of that of its network interface.',
       remedy:
-        'Register the IPv4Addresses of the task metadata, and remove these instances. In tests: allowLoopback.',
+        'Register the IPv4Addresses of the task metadata, and remove these instances. In tests: --allow-loopback.',
     })
   },
 }

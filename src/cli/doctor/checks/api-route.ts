@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import { bareReason } from '../../../discovery/bare-reason.ts'
 import { askDns } from '../../endpoints/dns-answer.ts'
-import { fine, wrong, type ProcessCheck } from '../check.ts'
+import { fine, unchecked, wrong, type ProcessCheck } from '../check.ts'
 import { isPrivate } from '../private-address.ts'
 
 /** How the Cloud Map API is reached: by an interface endpoint of the VPC, or through NAT. */
@@ -9,9 +9,9 @@ export const apiRoute: ProcessCheck = {
   title: 'way to the API',
   async run({ options, signal }) {
     const { discovery, region, timeout: timeoutMs, endpoint } = options
-    if (discovery === 'dns') return fine('not used: --discovery dns')
+    if (discovery === 'dns') return unchecked('not used: --discovery dns')
     const host = endpoint === undefined ? awsHost(region) : URL.parse(endpoint)?.hostname
-    if (host === undefined) return fine('unknown: no region')
+    if (host === undefined) return unchecked('unknown: no region')
     if (isIP(host) !== 0) return fine(`${host}, by --endpoint`)
     try {
       const { endpoints } = await askDns(host, { servers: options['dns-server'], timeoutMs, signal })

@@ -1,6 +1,6 @@
 import { formatAddressPort } from '../../../core/ip.ts'
 import { listed } from '../../terminal/counted.ts'
-import { fine, wrong, type Finding, type HostCheck } from '../check.ts'
+import { fine, unchecked, wrong, type Finding, type HostCheck } from '../check.ts'
 
 /** Date headers have whole seconds, and clocks that are kept by NTP differ by milliseconds. */
 const MAX_OFFSET_MS = 5_000
@@ -20,7 +20,10 @@ export const clocks: HostCheck = {
     if (balancer?.step === 'done')
       offsets.push({ place: target.fallback?.origin ?? '', offset: balancer.clockOffsetMs })
     const known = offsets.flatMap(({ place, offset }) => (offset === undefined ? [] : [{ place, offset }]))
-    if (known.length === 0) return fine('unknown: no answer has a Date header')
+    if (known.length === 0)
+      return unchecked(
+        offsets.length === 0 ? 'unknown: nothing answers' : 'unknown: no answer has a Date header',
+      )
     const wrongOnes = known.filter(({ offset }) => Math.abs(offset) > MAX_OFFSET_MS)
     if (wrongOnes.length === 0) return fine(`${known.length} compared, within ${MAX_OFFSET_MS / 1000} s`)
     // Where all others disagree alike with this process, its own clock is the wrong one.

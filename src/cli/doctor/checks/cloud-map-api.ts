@@ -4,7 +4,7 @@ import { cloudMapError, CloudMapError } from '../../../discovery/cloud-map/error
 import { attentiveClock } from '../../endpoints/attentive-clock.ts'
 import { answerOf, type Look } from '../../endpoints/lookup.ts'
 import { counted } from '../../terminal/counted.ts'
-import { fine, wrong, type Finding, type HostCheck } from '../check.ts'
+import { unchecked, wrong, type Finding, type HostCheck } from '../check.ts'
 import type { HostContext } from '../context.ts'
 
 const THROTTLED = /RequestLimitExceeded|Throttl|TooManyRequests/i
@@ -14,10 +14,10 @@ export const cloudMapApi: HostCheck = {
   title: 'Cloud Map API',
   async run(context) {
     const { options, look: lookOnce } = context
-    if (options.discovery === 'dns') return fine('not asked: --discovery dns')
+    if (options.discovery === 'dns') return unchecked('not asked: --discovery dns')
     const look = await lookOnce()
     const { api } = look
-    if (api.state === 'not-asked') return fine(`not asked: ${api.reason}`)
+    if (api.state === 'not-asked') return unchecked(`not asked: ${api.reason}`)
     if (api.state === 'failed') return wrong(failure(api.error, look, options.discovery))
     const { answer } = api
     const revision = await askRevision(context)

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { fine, wrong, type ProcessCheck } from '../check.ts'
+import { fine, unchecked, wrong, type ProcessCheck } from '../check.ts'
 
 /** A service that takes 1,000 calls at a time and makes one of its own for each needs 2,000, and its logs and files besides. */
 const MIN_DESCRIPTORS = 4_096
@@ -9,7 +9,7 @@ export const descriptors: ProcessCheck = {
   title: 'file descriptors',
   async run() {
     const limit = (await fromProc()) ?? fromReport()
-    if (limit === undefined) return fine('the limit is unknown')
+    if (limit === undefined) return unchecked('the limit is unknown')
     if (limit >= MIN_DESCRIPTORS)
       return fine(limit === Number.POSITIVE_INFINITY ? 'no limit' : `${limit} may be open`)
     return wrong({

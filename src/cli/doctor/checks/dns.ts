@@ -1,5 +1,5 @@
 import { answerOf } from '../../endpoints/lookup.ts'
-import { fine, wrong, type Finding, type HostCheck } from '../check.ts'
+import { unchecked, wrong, type Finding, type HostCheck } from '../check.ts'
 
 /** Above that, callers name a stopped task for longer than it takes to drain. */
 const MAX_TTL_MS = 60_000
@@ -12,7 +12,7 @@ export const dns: HostCheck = {
     const { dns: asked, service } = look
     const apiServes = options.discovery !== 'dns' && (answerOf(look.api)?.endpoints.length ?? 0) > 0
     const level = apiServes ? 'warning' : 'problem'
-    if (asked.state === 'not-asked') return fine(`not asked: ${asked.reason}`)
+    if (asked.state === 'not-asked') return unchecked(`not asked: ${asked.reason}`)
     if (asked.state === 'failed')
       return wrong({
         id: 'dns-fails',

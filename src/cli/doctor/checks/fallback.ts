@@ -1,4 +1,4 @@
-import { fine, wrong, type Finding, type HostCheck } from '../check.ts'
+import { fine, unchecked, wrong, type Finding, type HostCheck } from '../check.ts'
 import { tlsFinding } from '../tls-finding.ts'
 
 /** The load balancer, by its own name. */
@@ -7,7 +7,7 @@ export const fallback: HostCheck = {
   async run({ target, fallbackProbe }) {
     const probe = await fallbackProbe()
     const { fallback: url } = target
-    if (probe === undefined || url === undefined) return fine('none is configured')
+    if (probe === undefined || url === undefined) return unchecked('none is configured')
     const place = url.origin
     switch (probe.step) {
       case 'connect':

@@ -1,4 +1,4 @@
-import { fine, wrong, type ProcessCheck } from '../check.ts'
+import { fine, unchecked, wrong, type ProcessCheck } from '../check.ts'
 
 /** The task metadata, and the zone in it. */
 export const metadata: ProcessCheck = {
@@ -7,7 +7,7 @@ export const metadata: ProcessCheck = {
     const found = await findTask()
     switch (found.state) {
       case 'not-on-ecs':
-        return fine('not in an ECS task: the zone of this process is unknown')
+        return unchecked('not in an ECS task: the zone of this process is unknown')
       case 'failed':
         return wrong({
           id: 'metadata-fails',

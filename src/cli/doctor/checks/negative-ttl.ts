@@ -1,7 +1,7 @@
 import { bareReason } from '../../../discovery/bare-reason.ts'
 import { canonicalHost } from '../../../discovery/service-name.ts'
 import { stubOver } from '../../endpoints/dns-answer.ts'
-import { fine, wrong, type HostCheck } from '../check.ts'
+import { fine, unchecked, wrong, type HostCheck } from '../check.ts'
 
 /** A name that surely does not exist; always the same, so that resolvers do not fill up with it. */
 const LABEL = 'onehop-doctor-asks-for-no-such-name'
@@ -12,15 +12,15 @@ export const negativeTtl: HostCheck = {
   title: 'negative TTL',
   async run({ service, options, signal }) {
     const { namespace } = service
-    if (options.discovery === 'api') return fine('not asked: --discovery api')
-    if (namespace === undefined) return fine('not asked: the host lies in no namespace')
+    if (options.discovery === 'api') return unchecked('not asked: --discovery api')
+    if (namespace === undefined) return unchecked('not asked: the host lies in no namespace')
     const zone = canonicalHost(namespace)
     const name = `${LABEL}.${zone}`
     try {
       const { authorities } = await stubOver(options['dns-server']).query(name, 'A', signal)
       const soa = authorities.find((record) => record.type === 'SOA')
       // Of an HTTP namespace it is the root's, or that of a domain above.
-      if (soa?.name !== zone) return fine(`unknown: DNS has no zone ${zone}`)
+      if (soa?.name !== zone) return unchecked(`unknown: DNS has no zone ${zone}`)
       // RFC 2308 section 5.
       const seconds = Math.min(soa.ttlSeconds, soa.minimumSeconds)
       if (seconds <= MAX_NEGATIVE_TTL_SECONDS) return fine(`${seconds} s in ${namespace}`)

@@ -19,7 +19,7 @@ export const proxies: HostCheck = {
     return wrong({
       id: 'proxy-in-the-way',
       level: 'warning',
-      what: `${names.join(', ')} is set, and NO_PROXY does not leave ${host} out`,
+      what: `${names.join(', ')} ${names.length === 1 ? 'is' : 'are'} set, and NO_PROXY does not leave ${host} out`,
       cause: `onehop's own calls go past it, but all else does not: fetch and http with NODE_USE_ENV_PROXY or --use-env-proxy, axios, got, curl.${nodeUses(env) ? ' NODE_USE_ENV_PROXY is on here.' : ''}`,
       remedy: `Add to NO_PROXY: ${domain},169.254.170.2,169.254.169.254`,
     })

@@ -1,14 +1,14 @@
 import type { Difference, Row } from '../../endpoints/compare.ts'
 import { placeOf } from '../../endpoints/show.ts'
 import { counted, listed } from '../../terminal/counted.ts'
-import { fine, type Finding, type HostCheck } from '../check.ts'
+import { unchecked, type Finding, type HostCheck } from '../check.ts'
 
 /** What is registered, what of it is healthy, and whether DNS says the same. */
 export const registrations: HostCheck = {
   title: 'registrations',
   async run({ look: lookOnce }) {
     const { rows, dns, api, service } = await lookOnce()
-    if (api.state !== 'answered' && dns.state !== 'answered') return fine('unknown: no source answers')
+    if (api.state !== 'answered' && dns.state !== 'answered') return unchecked('unknown: no source answers')
     const unhealthy = rows.filter(({ health }) => health === 'UNHEALTHY')
     const findings: Finding[] = []
     if (rows.length === 0 && api.state === 'answered') findings.push(nothing(service.host))
@@ -20,15 +20,9 @@ export const registrations: HostCheck = {
     const port = withDifference(rows, 'port')
     if (port.length > 0) findings.push(otherPort(port))
     const healthy = rows.length - unhealthy.length
-    return {
-      facts:
-        rows.length === 0
-          ? []
-          : [
-              `${counted(rows.length, 'endpoint')}, ${unhealthy.length === 0 ? 'none' : unhealthy.length} unhealthy, ${healthy} to be called`,
-            ],
-      findings,
-    }
+    if (rows.length === 0 && findings.length === 0) return unchecked('no endpoints are known')
+    const facts = `${counted(rows.length, 'endpoint')}, ${unhealthy.length === 0 ? 'none' : unhealthy.length} unhealthy, ${healthy} to be called`
+    return { facts: rows.length === 0 ? [] : [facts], findings }
   },
 }
 
@@ -38,6 +32,10 @@ function withDifference(rows: readonly Row[], difference: Difference): readonly 
 
 function placesOf(rows: readonly Row[]): string {
   return listed(rows.map(placeOf))
+}
+
+function isOrAre({ length }: readonly Row[]): string {
+  return length === 1 ? 'is' : 'are'
 }
 
 function nothing(host: string): Finding {
@@ -65,7 +63,7 @@ function staleDns(rows: readonly Row[]): Finding {
   return {
     id: 'stale-dns',
     level: 'warning',
-    what: `DNS names ${placesOf(rows)}, which is not registered any more`,
+    what: `DNS names ${placesOf(rows)}, which ${isOrAre(rows)} not registered any more`,
     cause:
       'A resolver keeps the answer of before for its TTL; longer than that: a record was made by hand, or by another service.',
     remedy:
@@ -77,7 +75,7 @@ function notInDns(rows: readonly Row[]): Finding {
   return {
     id: 'not-in-dns',
     level: 'warning',
-    what: `${placesOf(rows)} is registered, and DNS does not name it`,
+    what: `${placesOf(rows)} ${isOrAre(rows)} registered, and DNS does not name ${rows.length === 1 ? 'it' : 'them'}`,
     cause:
       'A resolver keeps the answer of before for its TTL; longer than that: a record was made by hand, or by another service.',
     remedy: "Wait for the TTL, or use the API (discovery: 'auto' with credentials).",
@@ -88,7 +86,7 @@ function otherPort(rows: readonly Row[]): Finding {
   return {
     id: 'srv-port-differs',
     level: 'warning',
-    what: `the SRV record of ${placesOf(rows)} has another port than the registration`,
+    what: `the SRV ${rows.length === 1 ? 'record' : 'records'} of ${placesOf(rows)} ${rows.length === 1 ? 'has' : 'have'} another port than the registration`,
     cause: 'The instance was registered again with another port, and a resolver keeps the old record.',
     remedy: 'Wait for the TTL of the records.',
   }

@@ -1,6 +1,6 @@
 import { formatAddressPort } from '../../../core/ip.ts'
 import { listed } from '../../terminal/counted.ts'
-import { fine, type Finding, type HostCheck } from '../check.ts'
+import { unchecked, type Finding, type HostCheck } from '../check.ts'
 import type { HostContext, TaskProbe } from '../context.ts'
 import { tlsFinding } from '../tls-finding.ts'
 
@@ -9,7 +9,7 @@ export const tasks: HostCheck = {
   title: 'tasks',
   async run(context) {
     const probes = await context.probes()
-    if (probes.length === 0) return fine('none to connect to')
+    if (probes.length === 0) return unchecked('none to connect to')
     const good = probes.filter(({ probe }) => probe.step === 'done')
     const refusing = failing(probes, 'connect').filter(({ probe }) => codeOf(probe) === 'ECONNREFUSED')
     const unreachable = failing(probes, 'connect').filter((one) => !refusing.includes(one))
@@ -89,7 +89,8 @@ function refused(failed: Failed, all: Failed, { target, options }: HostContext):
       level: 'problem',
       what: `${what}: ${called} is the default of the scheme, since nothing names a port`,
       cause: 'A records have no port, and neither the URL nor the option port has one.',
-      remedy: 'Write the port into the URL, set the option port, or register SRV records.',
+      remedy:
+        'Write the port into the URL, give --port (the option port of the client), or register SRV records.',
     }
   return {
     id: 'closed-port',
@@ -137,11 +138,15 @@ function tlsFindings(probes: Failed, { target }: HostContext): Finding[] {
   )
 }
 
+function accept({ length }: Failed): string {
+  return length === 1 ? 'accepts' : 'accept'
+}
+
 function hangs(failed: Failed): Finding {
   return {
     id: 'task-hangs',
     level: 'problem',
-    what: `${placesOf(failed)} accepts connections, and does not answer HEAD: ${messageOf(failed)}`,
+    what: `${placesOf(failed)} ${accept(failed)} connections, and ${failed.length === 1 ? 'does' : 'do'} not answer HEAD: ${messageOf(failed)}`,
     cause: 'The process is stopped, out of memory, or blocked; or what listens there is no HTTP server.',
     remedy:
       "Look at the task's CPU, memory and event loop. timeouts.attemptMs limits what a call waits for it.",
@@ -153,7 +158,7 @@ function noHttp(failed: Failed, { target }: HostContext): Finding {
   return {
     id: 'not-http',
     level: 'problem',
-    what: `${placesOf(failed)} accepts connections: ${messageOf(failed)}`,
+    what: `${placesOf(failed)} ${accept(failed)} connections: ${messageOf(failed)}`,
     cause: `Another protocol listens on that port: ${secure}, a database, or a port of another container.`,
     remedy:
       'Register the port of the HTTP server (containerName and containerPort of the service registry), or write it into the URL.',
@@ -171,7 +176,7 @@ function serverErrors(failed: Failed): Finding {
   return {
     id: 'task-fails',
     level: 'warning',
-    what: `${placesOf(failed)} answers HEAD with ${status}`,
+    what: `${placesOf(failed)} ${failed.length === 1 ? 'answers' : 'answer'} HEAD with ${status}`,
     cause: 'The application fails for this path, or for all.',
     remedy: 'Give the path of a health check in the URL. If that fails too, look at the logs of the task.',
   }

@@ -1,4 +1,4 @@
-import { fine, wrong, type Finding, type HostCheck } from '../check.ts'
+import { fine, unchecked, wrong, type Finding, type HostCheck } from '../check.ts'
 
 /** List price of traffic between zones, for each direction. */
 const CROSS_ZONE = '$0.01 per GB and direction'
@@ -8,11 +8,11 @@ export const zones: HostCheck = {
   title: 'zones',
   async run({ look, task: findTask }) {
     const { rows, api } = await look()
-    if (rows.length === 0) return fine('no endpoints')
+    if (rows.length === 0) return unchecked('no endpoints')
     const withZone = rows.filter(({ zone }) => zone !== undefined)
     if (withZone.length === 0) {
       if (api.state !== 'answered')
-        return fine("unknown: DNS does not report them; tasks of this task's subnet count as near")
+        return unchecked("unknown: DNS does not report them; tasks of this task's subnet count as near")
       return wrong(unreported())
     }
     const counts = Map.groupBy(withZone, ({ zone }) => zone ?? '')
@@ -22,7 +22,7 @@ export const zones: HostCheck = {
       .join(', ')
     const found = await findTask()
     const own = found.state === 'known' ? found.task.zone : undefined
-    if (own === undefined) return fine(`${list}; the zone of this process is unknown`)
+    if (own === undefined) return unchecked(`${list}; the zone of this process is unknown`)
     const near = counts.get(own)?.length ?? 0
     if (near === 0) return wrong(noneNear(own, list))
     const share = Math.round((100 * near) / withZone.length)

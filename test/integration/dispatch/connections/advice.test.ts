@@ -2,8 +2,10 @@
 import { createServer as createTlsServer } from 'node:https'
 import { createServer, type Server } from 'node:net'
 import type { AddressInfo } from 'node:net'
-import type { ClientOptions } from 'onehop'
+import { ResolutionFailedError, type ClientOptions, type Resolver } from 'onehop'
+import { scriptedResolver } from 'onehop/testing'
 import { describe, expect, test } from 'vitest'
+import { systemClock } from '../../../../src/core/clock.ts'
 import { clientOf } from '../../../support/clients.ts'
 import { resources } from '../../../support/resources.ts'
 import { balancerCert, balancerKey, ca, cert, key, otherCa } from '../../../support/transports/tls.ts'
@@ -62,6 +64,40 @@ describe('where nothing names the port of the tasks', () => {
     const message = await messageOf(url, [task], options)
     expect(message).toContain('127.0.1.250:9')
     expect(message).not.toContain('option port')
+  })
+})
+
+test('the default port comes with why discovery names none', async () => {
+  const discovery = scriptedResolver(systemClock, ['127.0.1.250'])
+  const warning = 'DNS is asked instead: the Cloud Map API throttles it (RequestLimitExceeded)'
+  const resolve: Resolver['resolve'] = async (...args) => ({ ...(await discovery.resolve(...args)), warning })
+  const message = await messageOf('http://orders.shop.local/', [], { discovery: { trusted: true, resolve } })
+  expect(message).toContain(`nor the URL names a port (${warning}): set the option port`)
+})
+
+describe('where the load balancer alone was tried', () => {
+  const fallback = 'http://127.0.0.1:9'
+
+  test('the error says why no task was', async () => {
+    expect(await messageOf('http://orders.shop.local/', [], { fallback })).toContain(
+      'No task was tried: no such service was found, or it has no tasks (scripted names none)',
+    )
+  })
+
+  test('also that discovery fails', async () => {
+    const discovery = scriptedResolver(
+      systemClock,
+      new ResolutionFailedError('orders.shop.local', 'SERVFAIL'),
+    )
+    expect(await messageOf('http://orders.shop.local/', [], { fallback, discovery })).toMatch(
+      /No task was tried: SERVFAIL$/,
+    )
+  })
+
+  test('not where a task was tried, too', async () => {
+    const message = await messageOf('http://orders.shop.local/', ['127.0.1.250:9'], { fallback })
+    expect(message).toContain('127.0.1.250:9')
+    expect(message).not.toContain('No task was tried')
   })
 })
 

@@ -69,18 +69,18 @@ test('direct is the first direct arm', () => {
 })
 
 test.for([
-  ['', 0, 'expected a number, or p99(direct)'],
-  ['p99(direct)', 11, 'expected <, <=, > or >='],
-  ['p99(direct) == 1', 12, 'expected a comparison such as'],
-  ['p99(direct) <= ', 15, 'expected a number, or p99(direct)'],
-  ['p98(direct) <= 1', 0, 'expected a number, p50, p90, p99, p99.9, max or errors'],
-  ['p99 <= 1', 4, 'expected ('],
-  ['p99(alb) <= 1', 4, 'expected an arm: direct, dns, api, fallback, undici, control'],
-  ['p99(direct <= 1', 11, 'expected )'],
-  ['p99(direct) <= 1 2', 17, 'expected the end'],
-  ['1 < 2 < 3', 6, 'expected the end'],
-  ['p99(direct) <= 5 minutes', 17, 'expected the end'],
-  ['constructor(direct) < 1', 0, 'expected a number, p50'],
+  ['', 0, 'a number, or p99(direct)'],
+  ['p99(direct)', 11, '<, <=, > or >='],
+  ['p99(direct) == 1', 12, 'a comparison such as'],
+  ['p99(direct) <= ', 15, 'a number, or p99(direct)'],
+  ['p98(direct) <= 1', 0, 'a number, p50, p90, p99, p99.9, max or errors'],
+  ['p99 <= 1', 4, '('],
+  ['p99(alb) <= 1', 4, 'an arm: direct, dns, api, fallback, undici, control'],
+  ['p99(direct <= 1', 11, ')'],
+  ['p99(direct) <= 1 2', 17, 'one comparison in each --assert, and nothing after it'],
+  ['1 < 2 < 3', 6, 'one comparison in each --assert, and nothing after it'],
+  ['p99(direct) <= 5 minutes', 17, 'one comparison in each --assert, and nothing after it'],
+  ['constructor(direct) < 1', 0, 'a number, p50'],
 ] as const)('%j is refused, with its place', ([text, position, message]) => {
   const error = ((): unknown => {
     try {

@@ -130,3 +130,27 @@ test('without a control, and with a percentile out of reach, the report says so'
   expect(limits).toContain('p99 needs 10,000 calls an arm')
   expect(limits).toContain('The run was interrupted')
 })
+
+test('a run too short for any verdict says so first, and how long it must be', async () => {
+  const { conclusions } = await madeUpReport({ settings: { perSecond: 500, durationMs: 5_000, warmUpMs: 0 } })
+  expect(conclusions[0]).toMatch(/^The run is too short for any verdict: run for at least 20 s \(--duration 20s\)\.$/)
+  const seconds = Number(/at least (\d+) s/.exec(conclusions[0] ?? '')?.[1])
+  const settings = { perSecond: 500, durationMs: seconds * 1_000, warmUpMs: 0 }
+  const { conclusions: long } = await madeUpReport({ settings })
+  expect(long.join(' ')).not.toContain('too short')
+})
+
+test('at a low rate it is the number of calls that asks for a longer run', async () => {
+  const { conclusions } = await madeUpReport({ settings: { perSecond: 50, durationMs: 15_000, warmUpMs: 0 } })
+  const seconds = Number(/at least (\d+) s/.exec(conclusions[0] ?? '')?.[1])
+  // 200 calls for each of five arms, in half of the run.
+  expect(seconds).toBeGreaterThanOrEqual(40)
+})
+
+test('it is said whose zone is not known, and what names it', async () => {
+  const { conclusions, worse, arms } = await madeUpReport({ settings: SHORT, zone: null })
+  // Those of the tasks are known.
+  expect(arms[0]?.byZone.length).toBeGreaterThan(1)
+  expect(conclusions.at(-1)).toContain("the caller's zone is not known, --zone names it")
+  expect(worse.join('\n')).toContain("The caller's zone is not known, --zone names it. If all direct calls")
+})
