@@ -13,6 +13,7 @@
 import { Server } from 'node:net'
 import type { Optional } from '../../core/check/check.ts'
 import { emit } from '../../core/events.ts'
+import { outcomeOf } from '../registration/warning.ts'
 import { CustomDrainable, type Drainable } from './drainable.ts'
 import { HttpServer } from './http-server.ts'
 import { readOptions, type ShutdownOptions, type ShutdownSettings } from './options.ts'
@@ -92,7 +93,7 @@ class TaskShutdown implements Shutdown {
     // The TTL is known once Cloud Map has been asked.
     if (registration === undefined || settings.ttlMs !== undefined) this.#checkTime()
     else
-      void Promise.resolve(registration.registered).then(
+      void outcomeOf(registration).then(
         () => this.#checkTime(),
         () => undefined,
       )
