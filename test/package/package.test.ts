@@ -87,6 +87,27 @@ test('is required from CommonJS', async () => {
   expect(told).toBe('function')
 })
 
+test('an older Node gets one sentence about the version, from each entry, by import and by require', async () => {
+  await writeFile(
+    join(folder, 'older.cjs'),
+    "Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.19.5' } })",
+  )
+  const told = await node(
+    'old.cjs',
+    `const messages = async () => {
+       const found = []
+       for (const name of ['onehop', 'onehop/ecs', 'onehop/ecs/reaper', 'onehop/testing']) {
+         try { require(name) } catch ({ message }) { found.push(message) }
+         await import(name).catch(({ message }) => found.push(message))
+       }
+       return found
+     }
+     messages().then((found) => console.log(JSON.stringify(found)))`,
+    ['--require', './older.cjs'],
+  )
+  expect(told).toEqual(Array<string>(8).fill('onehop needs Node 22.19 or later, and this is Node 20.19.5'))
+})
+
 test('loads few files, and what only some need with its first use', async () => {
   const loaded = await node(
     'lazy.js',

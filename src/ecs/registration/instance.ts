@@ -7,6 +7,7 @@ import { reportLost } from './cloud-map/look.ts'
 import type { Identity } from './identity.ts'
 import { RegistrationError } from './errors.ts'
 import type { ServiceSettings } from './options/options.ts'
+import { warn } from './warning.ts'
 import type {
   DeregistrationResult,
   InstanceInspection,
@@ -157,6 +158,7 @@ export class ServiceInstance {
       this.#failure = error
       const { identity, attributes = {} } = entry
       reportLost(this.settings.service, { id: identity.id, attributes }, error)
+      warn(error, `, so instance ${identity.id} is left in Cloud Map`)
       this.#become('failed', error)
       return 'failed'
     }
@@ -187,7 +189,11 @@ export class ServiceInstance {
       } catch (error) {
         if (signal.aborted) return
         this.#lastError = error as Error
-        if (error instanceof RegistrationError && error.failure === 'conflict') return this.fail(error)
+        if (error instanceof RegistrationError && error.failure === 'conflict') {
+          // `registered` has resolved long ago.
+          warn(error)
+          return this.fail(error)
+        }
         if (this.#wanted.healthy !== this.#reported) await this.#pause(HEALTH_AGAIN_MS)
       }
     }

@@ -15,6 +15,7 @@ import type { Shared } from './cloud-map/entry.ts'
 import { RegistrationError } from './errors.ts'
 import { identitiesOf, ownPlace, type Identity } from './identity.ts'
 import { cancelled, ServiceInstance } from './instance.ts'
+import { outcomes, warn } from './warning.ts'
 import { whenListening, type ListeningAt } from './options/listener.ts'
 import type { RegisterOptions, RegisterSettings } from './options/options.ts'
 import { registerSettings } from './options/read-options.ts'
@@ -51,7 +52,6 @@ const DEREGISTER_MS = 5_000
 
 /** A registration by settings; `register` has the checks of options, and AWS's transport. */
 export class ServiceRegistration implements Registration {
-  readonly registered: Promise<void>
   readonly #settings: RegisterSettings
   readonly #transport: Transport
   readonly #shared: Shared
@@ -64,6 +64,9 @@ export class ServiceRegistration implements Registration {
   #override: boolean | undefined
   #error: RegistrationError | undefined
   #leaving: Promise<DeregistrationResult> | undefined
+  readonly #registered: Promise<void>
+  /** Whether `registered` was read: whatever read it has the failure. */
+  #isAwaited = false
   /** A registration under way keeps the process alive, as a request would. */
   readonly #alive: Timer
   readonly #onAbort = (): void => void this.deregister()
@@ -76,11 +79,19 @@ export class ServiceRegistration implements Registration {
     this.#shared = { transport, clock, random, ...times, ownIds: new Set(), claims: new Map() }
     this.#instances = settings.services.map((service) => new ServiceInstance(service, this.#shared))
     this.#alive = keepAlive(settings.waitingClock)
-    this.registered = this.#run().finally(() => this.#alive.cancel())
+    this.#registered = this.#run().finally(() => this.#alive.cancel())
     // It need not be awaited.
-    this.registered.catch(() => undefined)
+    this.#registered.catch((error: RegistrationError) => {
+      if (!this.#isAwaited && error.failure !== 'cancelled') warn(error)
+    })
+    outcomes.set(this, this.#registered)
     signal?.addEventListener('abort', this.#onAbort, { once: true })
     if (signal?.aborted === true) this.#onAbort()
+  }
+
+  get registered(): Promise<void> {
+    this.#isAwaited = true
+    return this.#registered
   }
 
   get state(): RegistrationState {

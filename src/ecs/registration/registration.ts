@@ -87,7 +87,10 @@ export interface RegistrationInspection {
 export interface Registration extends AsyncDisposable {
   /** That of the instance that is furthest from being registered. */
   readonly state: RegistrationState
-  /** Settles once, when all instances are registered; rejects with a RegistrationError. It may be left unawaited. */
+  /**
+   * Settles once, when all instances are registered; rejects with a RegistrationError. It may be left unawaited. If it
+   * was not read by then, a failure is a warning of the process with the code `ONEHOP_REGISTRATION_FAILED`.
+   */
   readonly registered: Promise<void>
   /** Empty until the place and the ports are known. */
   readonly instances: readonly RegisteredInstance[]

@@ -13,6 +13,7 @@
 import { Server } from 'node:net'
 import type { Optional } from '../../core/check/check.ts'
 import { emit } from '../../core/events.ts'
+import { outcomeOf } from '../registration/warning.ts'
 import { CustomDrainable, type Drainable } from './drainable.ts'
 import { HttpServer } from './http-server.ts'
 import { readOptions, type ShutdownOptions, type ShutdownSettings } from './options.ts'
@@ -92,7 +93,7 @@ class TaskShutdown implements Shutdown {
     // The TTL is known once Cloud Map has been asked.
     if (registration === undefined || settings.ttlMs !== undefined) this.#checkTime()
     else
-      void Promise.resolve(registration.registered).then(
+      void outcomeOf(registration).then(
         () => this.#checkTime(),
         () => undefined,
       )
@@ -166,12 +167,15 @@ class TaskShutdown implements Shutdown {
   }
 
   #planNow(isKnown = true): Plan {
-    const { registration, ttlMs, isFound } = this.#settings
+    const { isFound } = this.#settings
+    return planOf({ ...this.#settings, isFound: isFound && isKnown }, this.#ttlMs() ?? DEFAULT_TTL_MS)
+  }
+
+  /** undefined: neither the options nor the registration name it. */
+  #ttlMs(): number | undefined {
+    const { registration, ttlMs } = this.#settings
     const ttls = (registration?.instances ?? []).flatMap((instance) => instance.ttlMs ?? [])
-    return planOf(
-      { ...this.#settings, isFound: isFound && isKnown },
-      ttlMs ?? (ttls.length === 0 ? DEFAULT_TTL_MS : Math.max(...ttls)),
-    )
+    return ttlMs ?? (ttls.length === 0 ? undefined : Math.max(...ttls))
   }
 
   /** At the start, and not when it is too late: ECS does not report `stopTimeout`, and SIGKILL leaves no trace. */
@@ -181,10 +185,14 @@ class TaskShutdown implements Shutdown {
     if (neededMs <= stopTimeoutMs) return
     emit('onehop:shutdown.too-short', () => ({ neededMs, stopTimeoutMs, windowMs, wantedWindowMs }))
     const seconds = Math.ceil(neededMs / 1_000)
+    const assumed =
+      this.#ttlMs() === undefined
+        ? `It assumes a TTL of ${DEFAULT_TTL_MS / 1_000} s: set ttlMs if the records have another TTL. `
+        : ''
     process.emitWarning(
       `A shutdown that loses no call takes up to ${seconds} s, and ECS kills the task after ${stopTimeoutMs / 1_000} s. ` +
         `Set stopTimeout of the container to ${seconds} or more, and ONEHOP_STOP_TIMEOUT_S to the same number; or lower the TTL ` +
-        'of the DNS records, or finishMs. Until then calls may fail in deployments.',
+        `of the DNS records, or finishMs. ${assumed}Until then calls may fail in deployments.`,
       { code: 'ONEHOP_SHUTDOWN_TOO_SHORT' },
     )
   }

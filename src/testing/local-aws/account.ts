@@ -121,6 +121,11 @@ export class Account {
     })
   }
 
+  /** Types of the service's DNS records; none in an `http` namespace. */
+  recordTypes(host: string): readonly RecordType[] {
+    return this.#service(host).records.map(({ type }) => type)
+  }
+
   instances(host: string): readonly LocalRegistration[] {
     return [...this.#service(host).instances.values()].map(({ id, attributes, health }) => ({
       id,

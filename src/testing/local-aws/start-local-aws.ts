@@ -35,6 +35,7 @@ export async function startLocalAws(options: LocalAwsOptions = {}): Promise<Loca
   const { region, accountId } = registry
   const metadata = new MetadataServer(localTask({ region, accountId, ...options.task }), clock)
   const services: LocalEcsService[] = []
+  let ecsTasks = 0
   const close = async (): Promise<void> => {
     await Promise.all(services.map((service) => service.close()))
     registry.close()
@@ -66,7 +67,10 @@ export async function startLocalAws(options: LocalAwsOptions = {}): Promise<Loca
       zones.set(name, type, addresses, ttlSeconds)
     },
     async startEcsService(service) {
-      const started = await startEcsService(service, { registry, account, clock, endpoint: api.endpoint })
+      const started = await startEcsService(service, {
+        ...{ registry, account, clock, endpoint: api.endpoint },
+        nextTask: () => ecsTasks++,
+      })
       services.push(started)
       return started
     },

@@ -30,7 +30,10 @@ export interface EcsServiceOptions {
   readonly tasks: number
   /** Further variables of the tasks. */
   readonly env?: Readonly<Record<string, string>> | undefined
-  /** Whether ECS registers a task when it listens, or the task itself does [`ecs`]. */
+  /**
+   * Whether ECS registers a task when it listens, or the task itself does [`ecs`]. ECS registers the port only in a
+   * service with SRV records, and adds zone, Region, cluster, service and family.
+   */
   readonly registeredBy?: 'ecs' | 'task' | undefined
   /** From SIGTERM to deregistration, where ECS does it [0]. */
   readonly deregisterAfterMs?: number | undefined
@@ -85,7 +88,7 @@ export async function startEcsService(options: EcsServiceOptions, world: EcsWorl
     const index = tasks.length
     const run = new TaskRun({ ...script, env: { ...script.env, ...env } }, world, {
       // One for each task that ever ran: an address is not given to another while callers may know it.
-      address: manyAddresses ? `127.0.3.${(index % 250) + 1}` : '127.0.0.1',
+      address: manyAddresses ? addressOf(world.nextTask()) : '127.0.0.1',
       port: manyAddresses || index === 0 ? port : await freePort('127.0.0.1'),
       zone: zones.length === 0 ? undefined : zones[index % zones.length],
     })
@@ -157,6 +160,11 @@ function readOptions(options: EcsServiceOptions): Settings {
     startWithinMs: given('startWithinMs', options.startWithinMs, 30_000, checkMs),
     zones: given('zones', options.zones, [], strings),
   }
+}
+
+/** 127.0.3.1 to 127.0.102.250, in turn. */
+function addressOf(task: number): string {
+  return `127.0.${3 + (Math.floor(task / 250) % 100)}.${(task % 250) + 1}`
 }
 
 async function freePort(address: string): Promise<number> {

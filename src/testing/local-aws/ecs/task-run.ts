@@ -2,12 +2,12 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { connect } from 'node:net'
 import { randomId } from '../chance.ts'
 import { sleep, type Clock } from '../../../core/clock.ts'
-import type { Account } from '../account.ts'
+import type { Account, LocalRegistration } from '../account.ts'
 import type { Registry } from '../registry.ts'
 import { localMetadata, type LocalMetadata } from '../metadata/local-metadata.ts'
 import { MetadataServer } from '../metadata/server.ts'
 import type { EcsTask, EcsTaskExit, EcsTaskState } from './ecs-task.ts'
-import { localTask } from './task.ts'
+import { localTask, type LocalTask } from './task.ts'
 
 export interface TaskScript {
   readonly command: readonly string[]
@@ -26,6 +26,8 @@ export interface EcsWorld {
   readonly clock: Clock
   /** Of Cloud Map. */
   readonly endpoint: string
+  /** Of the next task of any service: from 0, and none twice, since each task of ECS has an address of its own. */
+  nextTask(): number
 }
 
 export interface TaskPlace {
@@ -55,24 +57,37 @@ export class TaskRun implements EcsTask {
   output = ''
   readonly #script: TaskScript
   readonly #world: EcsWorld
-  readonly #zone: string | undefined
+  readonly #task: LocalTask
   readonly #server: MetadataServer
   readonly #exit = Promise.withResolvers<EcsTaskExit>()
   #child: ChildProcess | undefined
   #stoppedAt: number | undefined
+  /** Ids that were registered at its address before it began. */
+  #earlier: ReadonlySet<string> = new Set()
 
   constructor(script: TaskScript, world: EcsWorld, { address, port, zone }: TaskPlace) {
     this.#script = script
     this.#world = world
-    this.#zone = zone
     this.address = address
     this.port = port
     this.exited = this.#exit.promise
     const { registry, clock } = world
     const { region, accountId } = registry
     this.id = randomId(registry.random, 32)
-    const place = { ipv4: address, ipv6: undefined, ...(zone === undefined ? {} : { zone }) }
-    this.#server = new MetadataServer(localTask({ region, accountId, taskId: this.id, ...place }), clock)
+    const [name = ''] = script.host.split('.')
+    this.#task = localTask({
+      ...{
+        region,
+        accountId,
+        taskId: this.id,
+        serviceName: name,
+        family: name,
+        ipv4: address,
+        ipv6: undefined,
+      },
+      ...(zone === undefined ? {} : { zone }),
+    })
+    this.#server = new MetadataServer(this.#task, clock)
     this.metadata = localMetadata(this.#server)
   }
 
@@ -83,23 +98,26 @@ export class TaskRun implements EcsTask {
   /** Resolves when it is ready: when it accepts connections and, where it registers itself, when it has. */
   async start(): Promise<void> {
     await this.#server.listen()
+    this.#earlier = new Set(this.#instancesHere().map(({ id }) => id))
     this.#spawn()
     const { clock } = this.#world
-    const { startWithinMs, registeredBy, host } = this.#script
+    const { startWithinMs, registeredBy } = this.#script
     const endsAt = clock.now() + startWithinMs
-    while (!(await this.#isReady())) {
-      if (this.state === 'STOPPED') throw new Error(`the task ended before it was ready: ${this.output}`)
+    for (;;) {
+      const missing = await this.#missing()
+      if (missing === undefined) break
+      if (this.state === 'STOPPED') {
+        const { code, signal } = await this.exited
+        const how = signal ?? (code === null ? 'it could not be started' : `exit code ${code}`)
+        throw new Error(`the task ended before it was ready: ${how}; ${this.#said()}`)
+      }
       if (clock.now() > endsAt)
-        throw new Error(`the task is not ready in ${startWithinMs} ms: ${this.output}`)
+        throw new Error(`the task is not ready in ${startWithinMs} ms: ${missing}; ${this.#said()}`)
       await sleep(clock, LOOK_EVERY_MS)
     }
     if (this.state !== 'PENDING') return
     this.state = 'RUNNING'
-    if (registeredBy === 'ecs')
-      this.#world.account.register(host, this.id, {
-        ...{ ipv4: this.address, port: this.port },
-        ...(this.#zone === undefined ? {} : { zone: this.#zone }),
-      })
+    if (registeredBy === 'ecs') this.#register()
   }
 
   async stop(): Promise<EcsTaskExit> {
@@ -174,14 +192,44 @@ export class TaskRun implements EcsTask {
     this.#exit.resolve({ code, signal, tookMs })
   }
 
-  async #isReady(): Promise<boolean> {
-    const { registeredBy, host } = this.#script
-    if (!(await accepts(this.address, this.port))) return false
-    const instances = this.#world.account.instances(host)
-    return (
-      registeredBy === 'ecs' ||
-      instances.some(({ attributes }) => attributes['AWS_INSTANCE_IPV4'] === this.address)
-    )
+  /** What it still lacks to be ready; undefined: nothing. */
+  async #missing(): Promise<string | undefined> {
+    const place = `${this.address}:${this.port}`
+    if (!(await accepts(this.address, this.port))) return `it does not listen on ${place} (HOST and PORT)`
+    if (this.#script.registeredBy === 'ecs') return undefined
+    return this.#instancesHere().some(({ id }) => !this.#earlier.has(id))
+      ? undefined
+      : `it listens on ${place}, and nothing is registered there`
+  }
+
+  /** Instances at its address; its port counts where they have one, since some systems have but one loopback address. */
+  #instancesHere(): readonly LocalRegistration[] {
+    return this.#world.account
+      .instances(this.#script.host)
+      .filter(
+        ({ attributes: { AWS_INSTANCE_IPV4: address, AWS_INSTANCE_PORT: port = String(this.port) } }) =>
+          address === this.address && port === String(this.port),
+      )
+  }
+
+  #said(): string {
+    return this.output === '' ? 'it has no output' : `its output: ${this.output}`
+  }
+
+  /** As ECS does: the port only where DNS has it, and what it knows of the task. */
+  #register(): void {
+    const { account } = this.#world
+    const { host } = this.#script
+    const { zone, cluster, family, serviceName = '' } = this.#task
+    account.register(host, this.id, {
+      ...{ ipv4: this.address, zone },
+      ...(account.recordTypes(host).includes('SRV') ? { port: this.port } : {}),
+      attributes: {
+        ECS_CLUSTER_NAME: cluster,
+        ECS_SERVICE_NAME: serviceName,
+        ECS_TASK_DEFINITION_FAMILY: family,
+      },
+    })
   }
 
   #deregister(): void {

@@ -576,17 +576,26 @@ describe('too short a time', () => {
     expect(warn).toHaveBeenCalledWith(expect.stringContaining('takes up to 84 s'), {
       code: 'ONEHOP_SHUTDOWN_TOO_SHORT',
     })
+    expect(warn).not.toHaveBeenCalledWith(expect.stringContaining('ttlMs'), expect.anything())
     gracefulShutdown({ servers: answering(), signals: [], env })
     expect(events).toHaveLength(1)
+    // A TTL that nothing names is assumed, and the warning says so.
+    const short = { ...env, ONEHOP_STOP_TIMEOUT_S: '15' }
+    gracefulShutdown({ servers: answering(), signals: [], env: short })
+    expect(events[1]).toMatchObject({ neededMs: 34_000, windowMs: 2_000, wantedWindowMs: 20_000 })
+    expect(warn).toHaveBeenLastCalledWith(
+      expect.stringContaining('It assumes a TTL of 10 s: set ttlMs if the records have another TTL.'),
+      { code: 'ONEHOP_SHUTDOWN_TOO_SHORT' },
+    )
     // A registration knows its TTL later.
     const registration = scriptedRegistration({ ttlMs: 60_000 })
     gracefulShutdown({ servers: answering(), signals: [], env: {}, registration })
-    await expect.poll(() => events.length).toBe(2)
-    expect(events[1]).toMatchObject({ neededMs: 79_000 })
+    await expect.poll(() => events.length).toBe(3)
+    expect(events[2]).toMatchObject({ neededMs: 79_000 })
     // One that waits to become ready does not hide it.
     const waiting = scriptedRegistration({ ttlMs: undefined, state: 'waiting' })
     gracefulShutdown({ servers: answering(), signals: [], env: {}, registration: waiting, ttlMs: 60_000 })
-    expect(events[2]).toMatchObject({ neededMs: 79_000 })
+    expect(events[3]).toMatchObject({ neededMs: 79_000 })
   })
 })
 
