@@ -133,7 +133,9 @@ test('without a control, and with a percentile out of reach, the report says so'
 
 test('a run too short for any verdict says so first, and how long it must be', async () => {
   const { conclusions } = await madeUpReport({ settings: { perSecond: 500, durationMs: 5_000, warmUpMs: 0 } })
-  expect(conclusions[0]).toMatch(/^The run is too short for any verdict: run for at least 20 s \(--duration 20s\)\.$/)
+  expect(conclusions[0]).toMatch(
+    /^The run is too short for any verdict: run for at least 20 s \(--duration 20s\)\.$/,
+  )
   const seconds = Number(/at least (\d+) s/.exec(conclusions[0] ?? '')?.[1])
   const settings = { perSecond: 500, durationMs: seconds * 1_000, warmUpMs: 0 }
   const { conclusions: long } = await madeUpReport({ settings })
