@@ -1,6 +1,6 @@
 import { describeGiven, withoutSecrets } from './check/given.ts'
 import { describeAttempts, type AttemptRecord } from './error-text/describe-attempts.ts'
-import { tlsAdvice } from './tls-advice.ts'
+import { tlsAdvice } from './error-text/tls-advice.ts'
 
 export { reasonOf } from './error-text/reason-of.ts'
 export type { AttemptRecord }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { runBenchmark } from '../../support/benchmarks.ts'
+import { runBenchmark } from '../../support/bench/benchmarks.ts'
 
 test('the benchmark of metrics runs, ends by itself, and measures all sides', async () => {
   const [report] = await runBenchmark('otel')

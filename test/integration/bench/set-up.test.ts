@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { newSetUp, trySetUp, type SetUp } from '../../../src/bench/arms/set-up.ts'
 import { systemClock } from '../../../src/core/clock.ts'
-import { madeUpSettings } from '../../support/bench-run.ts'
+import { madeUpSettings } from '../../support/bench/bench-run.ts'
 import { WorldServer, type World } from '../../support/transports/worlds.ts'
 
 const TRIES = 3

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { runBenchmark } from '../../support/benchmarks.ts'
+import { runBenchmark } from '../../support/bench/benchmarks.ts'
 
 test('the benchmark of picks runs, ends by itself, and sees what is allocated', async () => {
   const reports = await runBenchmark('pick')

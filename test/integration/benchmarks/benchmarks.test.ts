@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Report } from '../../../benchmarks/discovery/report.ts'
-import { runBenchmark } from '../../support/benchmarks.ts'
+import { runBenchmark } from '../../support/bench/benchmarks.ts'
 
 test('the discovery benchmark runs, ends by itself, and counts what it should', async () => {
   const reports = await runBenchmark('discovery')

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { BenchReport } from '../../../src/bench/report/report.ts'
-import { startBenchWorld, type BenchWorld } from '../../support/bench-world.ts'
+import { startBenchWorld, type BenchWorld } from '../../support/bench/bench-world.ts'
 import { runCli, runInTerminal, startCli } from '../../support/processes/cli.ts'
 
 // On a machine that stands still for seconds, all calls that were due meanwhile are sent at once.

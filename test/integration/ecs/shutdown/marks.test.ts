@@ -6,7 +6,7 @@ import { createServer as createHttpsServer } from 'node:https'
 import type { Server } from 'node:net'
 import { Agent, request } from 'undici'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { leaving, Wire } from '../../../support/leaving.ts'
+import { leaving, Wire } from '../../../support/ecs/leaving.ts'
 import { ca, cert, key } from '../../../support/transports/tls.ts'
 
 /** Long enough for all that a test asks. */

@@ -9,8 +9,8 @@ import { InvalidOptionsError } from 'onehop'
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { eventsOf } from '../../../support/events.ts'
-import { leaving, listening, QUICK, Wire } from '../../../support/leaving.ts'
-import { scriptedRegistration } from '../../../support/registrations.ts'
+import { leaving, listening, QUICK, Wire } from '../../../support/ecs/leaving.ts'
+import { scriptedRegistration } from '../../../support/ecs/registrations.ts'
 import * as tls from '../../../support/transports/tls.ts'
 
 const answering = (): Server => createServer((_request, response) => response.end('done'))

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import type { OperationName } from '../../../../src/ecs/registration/cloud-map/calls.ts'
 import { seededRandom } from '../../../../src/testing/fakes/seeded-random.ts'
 import type { CloudMapAnswer } from '../../../../src/testing/local-aws/cloud-map/faults.ts'
-import { InProcessCloudMap } from '../../../support/in-process-cloud-map.ts'
+import { InProcessCloudMap } from '../../../support/ecs/in-process-cloud-map.ts'
 
 const HOST = 'orders.shop.local'
 const OPERATIONS: readonly OperationName[] = [

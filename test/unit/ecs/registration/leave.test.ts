@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { eventsOf } from '../../../support/events.ts'
-import { InProcessCloudMap } from '../../../support/in-process-cloud-map.ts'
+import { InProcessCloudMap } from '../../../support/ecs/in-process-cloud-map.ts'
 import type { ServiceRegistration } from '../../../../src/ecs/registration/register.ts'
 import type { DeregistrationResult } from '../../../../src/ecs/registration/registration.ts'
 

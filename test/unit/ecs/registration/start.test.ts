@@ -1,7 +1,7 @@
 import { RegistrationError } from 'onehop/ecs'
 import { beforeEach, expect, test } from 'vitest'
 import { eventsOf } from '../../../support/events.ts'
-import { InProcessCloudMap } from '../../../support/in-process-cloud-map.ts'
+import { InProcessCloudMap } from '../../../support/ecs/in-process-cloud-map.ts'
 import type { ServiceRegistration } from '../../../../src/ecs/registration/register.ts'
 
 const HOST = 'orders.shop.local'

@@ -2,7 +2,7 @@
 import { createServer } from 'node:http'
 import { gracefulShutdown } from 'onehop/ecs'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { InProcessCloudMap } from '../../../support/in-process-cloud-map.ts'
+import { InProcessCloudMap } from '../../../support/ecs/in-process-cloud-map.ts'
 import type { ServiceRegistration } from '../../../../src/ecs/registration/register.ts'
 
 const HOST = 'orders.shop.local'

@@ -1,4 +1,4 @@
-import type { Outcome } from './outcome.ts'
+import type { Outcome } from '../outcome.ts'
 
 /** Node's codes for a chain that ends at no trusted CA. */
 const UNTRUSTED = new Set([

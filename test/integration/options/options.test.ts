@@ -11,8 +11,8 @@ import {
 import { self } from 'onehop/ecs'
 import { startFleet } from 'onehop/testing'
 import { describe, expect, test } from 'vitest'
-import { settingsOf } from '../../src/config/settings.ts'
-import { ca, cert, key } from '../support/transports/tls.ts'
+import { settingsOf } from '../../../src/config/settings.ts'
+import { ca, cert, key } from '../../support/transports/tls.ts'
 
 function refusal(run: () => unknown): InvalidOptionsError {
   try {

@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
-import type { Compared } from '../../benchmarks/latency/table.ts'
+import type { Compared } from '../../../benchmarks/latency/table.ts'
 
 const run = promisify(execFile)
-const NODE = new URL('../../node_modules/.bin/node', import.meta.url).pathname
-const MAIN = new URL('../../benchmarks/latency/main.ts', import.meta.url).pathname
+const NODE = new URL('../../../node_modules/.bin/node', import.meta.url).pathname
+const MAIN = new URL('../../../benchmarks/latency/main.ts', import.meta.url).pathname
 
 async function namespaces(): Promise<string[]> {
   const { stdout } = await run('ip', ['netns', 'list']).catch(() => ({ stdout: '' }))

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Registration, RegistrationState } from '../../src/ecs/registration/registration.ts'
+import type { Registration, RegistrationState } from '../../../src/ecs/registration/registration.ts'
 
 interface Script {
   readonly ttlMs: number | undefined

@@ -1,16 +1,16 @@
 /** A run of the benchmark that was never made: latencies from a seed, so that reports of it are the same each time. */
-import { makeArm } from '../../src/bench/arms/make-arm.ts'
-import { newSetUp } from '../../src/bench/arms/set-up.ts'
-import type { ArmName, Way } from '../../src/bench/arms/arm.ts'
-import { CLOUD_MAP_CALLS_PER_MINUTE } from '../../src/bench/cost/cost.ts'
-import { DEFAULT_PRICES } from '../../src/bench/cost/prices.ts'
-import { NOT_SENT, Recording, SUCCEEDED } from '../../src/bench/load/recording.ts'
-import { scheduleOf } from '../../src/bench/load/schedule.ts'
-import { buildReport } from '../../src/bench/report/build.ts'
-import type { BenchReport } from '../../src/bench/report/report.ts'
-import type { BenchSettings } from '../../src/bench/settings.ts'
-import { systemClock, type Random } from '../../src/core/clock.ts'
-import { seededRandom } from '../../src/core/seeded-random.ts'
+import { makeArm } from '../../../src/bench/arms/make-arm.ts'
+import { newSetUp } from '../../../src/bench/arms/set-up.ts'
+import type { ArmName, Way } from '../../../src/bench/arms/arm.ts'
+import { CLOUD_MAP_CALLS_PER_MINUTE } from '../../../src/bench/cost/cost.ts'
+import { DEFAULT_PRICES } from '../../../src/bench/cost/prices.ts'
+import { NOT_SENT, Recording, SUCCEEDED } from '../../../src/bench/load/recording.ts'
+import { scheduleOf } from '../../../src/bench/load/schedule.ts'
+import { buildReport } from '../../../src/bench/report/build.ts'
+import type { BenchReport } from '../../../src/bench/report/report.ts'
+import type { BenchSettings } from '../../../src/bench/settings.ts'
+import { systemClock, type Random } from '../../../src/core/clock.ts'
+import { seededRandom } from '../../../src/core/seeded-random.ts'
 
 export interface MadeUpRun {
   /** Changes to the settings. */

@@ -18,9 +18,9 @@ import {
 import { self } from 'onehop/ecs'
 import { startFleet, startLocalAws } from 'onehop/testing'
 import { expect, test } from 'vitest'
-import { settingsOf } from '../../src/config/settings.ts'
-import { clientOf, ORIGIN } from '../support/clients.ts'
-import { resources } from '../support/resources.ts'
+import { settingsOf } from '../../../src/config/settings.ts'
+import { clientOf, ORIGIN } from '../../support/clients.ts'
+import { resources } from '../../support/resources.ts'
 
 const { keep, servers } = resources()
 

@@ -1,8 +1,8 @@
 /** A service of three tasks in two zones, known to a local AWS, and a server that stands for its load balancer. */
 import type { RequestListener } from 'node:http'
 import { startFleet, startLocalAws, type Fleet, type LocalAws } from 'onehop/testing'
-import { environmentOf, type Environment } from './processes/cli.ts'
-import { TestServer } from './servers.ts'
+import { environmentOf, type Environment } from '../processes/cli.ts'
+import { TestServer } from '../servers.ts'
 
 export const BENCH_HOST = 'orders.shop.local'
 

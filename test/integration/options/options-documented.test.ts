@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { createClient, InvalidOptionsError, type ClientOptions } from 'onehop'
 import { expect, test } from 'vitest'
 
-const document = readFileSync(new URL('../../docs/options.md', import.meta.url), 'utf8')
+const document = readFileSync(new URL('../../../docs/options.md', import.meta.url), 'utf8')
 
 const SECTIONS: readonly (readonly [string, (options: object) => object])[] = [
   ['the client', (options) => options],

@@ -7,14 +7,14 @@ import { once } from 'node:events'
 import { promisify } from 'node:util'
 import { Pool } from 'undici'
 import { expect, test } from 'vitest'
-import { OpenLoop } from '../../src/bench/load/open-loop.ts'
-import { SUCCEEDED } from '../../src/bench/load/recording.ts'
-import { scheduleOf } from '../../src/bench/load/schedule.ts'
-import { Resampled, type ArmSamples } from '../../src/bench/statistics/bootstrap.ts'
-import { systemClock } from '../../src/core/clock.ts'
-import { seededRandom } from '../../src/core/seeded-random.ts'
+import { OpenLoop } from '../../../src/bench/load/open-loop.ts'
+import { SUCCEEDED } from '../../../src/bench/load/recording.ts'
+import { scheduleOf } from '../../../src/bench/load/schedule.ts'
+import { Resampled, type ArmSamples } from '../../../src/bench/statistics/bootstrap.ts'
+import { systemClock } from '../../../src/core/clock.ts'
+import { seededRandom } from '../../../src/core/seeded-random.ts'
 
-const SERVER = new URL('../support/processes/delaying-server.ts', import.meta.url)
+const SERVER = new URL('../../support/processes/delaying-server.ts', import.meta.url)
 const SECONDS = 42
 /** The first ones are a warm-up: connections, V8. */
 const WARM_UP_SECONDS = 2

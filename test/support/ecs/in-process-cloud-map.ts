@@ -1,25 +1,25 @@
 /** The local Cloud Map without HTTP, so that registration runs on virtual time from end to end. */
-import { sleep } from '../../src/core/clock.ts'
+import { sleep } from '../../../src/core/clock.ts'
 import type {
   InputOf,
   OperationName,
   OutputOf,
   Transport,
-} from '../../src/ecs/registration/cloud-map/calls.ts'
-import { ServiceRegistration } from '../../src/ecs/registration/register.ts'
-import type { RegisterOptions } from '../../src/ecs/registration/options/options.ts'
-import { registerSettings } from '../../src/ecs/registration/options/read-options.ts'
-import { manualClock, type ManualClock } from '../../src/testing/fakes/manual-clock.ts'
-import { seededRandom } from '../../src/testing/fakes/seeded-random.ts'
-import { Account } from '../../src/testing/local-aws/account.ts'
-import { AwsError } from '../../src/testing/local-aws/cloud-map/aws-error.ts'
+} from '../../../src/ecs/registration/cloud-map/calls.ts'
+import { ServiceRegistration } from '../../../src/ecs/registration/register.ts'
+import type { RegisterOptions } from '../../../src/ecs/registration/options/options.ts'
+import { registerSettings } from '../../../src/ecs/registration/options/read-options.ts'
+import { manualClock, type ManualClock } from '../../../src/testing/fakes/manual-clock.ts'
+import { seededRandom } from '../../../src/testing/fakes/seeded-random.ts'
+import { Account } from '../../../src/testing/local-aws/account.ts'
+import { AwsError } from '../../../src/testing/local-aws/cloud-map/aws-error.ts'
 import {
   cloudMapFaults,
   FaultPlan,
   type CloudMapFaults,
-} from '../../src/testing/local-aws/cloud-map/faults.ts'
-import { handleRequest } from '../../src/testing/local-aws/cloud-map/handle-request.ts'
-import { Registry } from '../../src/testing/local-aws/registry.ts'
+} from '../../../src/testing/local-aws/cloud-map/faults.ts'
+import { handleRequest } from '../../../src/testing/local-aws/cloud-map/handle-request.ts'
+import { Registry } from '../../../src/testing/local-aws/registry.ts'
 
 /** One request that was sent. */
 export interface SentRequest {
