@@ -21,7 +21,7 @@ const config: ViteUserConfig = defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: [
             ...['package', 'fuzz', 'peers', 'chaos', 'contract', 'lifecycle', 'doors'],
-            ...['unit/simulation', 'integration/benchmarks', 'integration/cli', 'integration/bench'],
+            ...['unit/simulation', 'integration/benchmarks', 'integration/cli', 'integration/bench', 'integration/ecs'],
           ].map((name) => `test/${name}/**`),
         },
       },
@@ -41,6 +41,14 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: 'cli',
           include: ['test/integration/cli/**/*.test.ts', 'test/integration/bench/**/*.test.ts'],
+        },
+      },
+      {
+        extends: true,
+        // Registration and shutdown wait for windows and limits more than they work.
+        test: {
+          name: 'ecs',
+          include: ['test/integration/ecs/**/*.test.ts'],
         },
       },
       {
