@@ -7,11 +7,11 @@ import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
 const { BUCKET: bucket, FOLDER: folder = '/report' } = process.env
 
 const page = `${folder}/report.html`
+// ECS stops the task: the report has what was measured until then. Before the child, which may end at once.
+process.on('SIGTERM', () => child.kill('SIGTERM'))
 const child = spawn('node_modules/.bin/onehop', ['bench', ...process.argv.slice(2), '--html', page], {
   stdio: 'inherit',
 })
-// ECS stops the task: the report has what was measured until then.
-process.on('SIGTERM', () => child.kill('SIGTERM'))
 const [status] = (await once(child, 'exit')) as [number | null]
 // A run that could not begin has no page.
 if (bucket && existsSync(page)) {

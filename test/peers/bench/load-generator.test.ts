@@ -9,7 +9,7 @@ import { Pool } from 'undici'
 import { expect, test } from 'vitest'
 import { OpenLoop } from '../../../src/bench/load/open-loop.ts'
 import { SUCCEEDED } from '../../../src/bench/load/recording.ts'
-import { scheduleOf } from '../../../src/bench/load/schedule.ts'
+import type { Schedule } from '../../../src/bench/load/schedule.ts'
 import { Resampled, type ArmSamples } from '../../../src/bench/statistics/bootstrap.ts'
 import { systemClock } from '../../../src/core/clock.ts'
 import { seededRandom } from '../../../src/core/seeded-random.ts'
@@ -19,7 +19,7 @@ const SECONDS = 42
 /** The first ones are a warm-up: connections, V8. */
 const WARM_UP_SECONDS = 2
 const PER_SECOND = 250
-const CONNECTIONS = 50
+const CONNECTIONS = 25
 const SHARES = [0.5, 0.9, 0.99]
 
 /** hey, which is written in Go, and which Debian has (not so wrk2, oha, k6, fortio): one CSV line for each response, with its time and when it was sent, in seconds. */
@@ -45,14 +45,22 @@ async function byHey(origin: string): Promise<ArmSamples> {
   return samplesOf(rows)
 }
 
+/** hey's own schedule: each of its workers has a ticker, and all of them tick together. */
+function asHey(): Schedule {
+  const calls = Array.from({ length: PER_SECOND * SECONDS }, (_, call) => call)
+  const everyMs = (1_000 * CONNECTIONS) / PER_SECOND
+  return {
+    dueMs: Float64Array.from(calls, (call) => Math.floor(call / CONNECTIONS) * everyMs),
+    arm: new Uint8Array(calls.length),
+    durationMs: SECONDS * 1_000,
+  }
+}
+
 async function byOpenLoop(origin: string): Promise<ArmSamples> {
   const pool = new Pool(origin)
   const loop = new OpenLoop({
     targets: [{ dispatcher: pool, request: { origin, path: '/', method: 'GET' } }],
-    schedule: scheduleOf(
-      { arrivals: 'constant', perSecond: PER_SECOND, durationMs: SECONDS * 1_000, arms: 1 },
-      seededRandom(1),
-    ),
+    schedule: asHey(),
     maxInFlight: 1_000,
     timeoutMs: 10_000,
     clock: systemClock,
