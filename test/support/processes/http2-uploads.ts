@@ -60,5 +60,6 @@ for (let upload = 0; upload < UPLOADS; upload++) {
 }
 await Promise.all(calls)
 await client.close({ withinMs: 500 })
-task.disconnect()
+// Node 22's HTTP/2 server ends by SIGSEGV in one of ten runs. The client is what is tested here.
+if (task.connected) task.disconnect()
 console.log(JSON.stringify({ aborted, unhandled }))
