@@ -21,7 +21,14 @@ const config: ViteUserConfig = defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: [
             ...['package', 'fuzz', 'peers', 'chaos', 'contract', 'lifecycle', 'doors'],
-            ...['unit/simulation', 'integration/benchmarks', 'integration/cli', 'integration/bench', 'integration/ecs'],
+            ...[
+              'unit/simulation',
+              'integration/benchmarks',
+              'integration/cli',
+              'integration/bench',
+              'integration/ecs',
+              'integration/testing',
+            ],
           ].map((name) => `test/${name}/**`),
         },
       },
@@ -45,10 +52,10 @@ const config: ViteUserConfig = defineConfig({
       },
       {
         extends: true,
-        // Registration and shutdown wait for windows and limits more than they work.
+        // Registration and shutdown wait for windows and limits more than they work. With the local AWS that they run on.
         test: {
           name: 'ecs',
-          include: ['test/integration/ecs/**/*.test.ts'],
+          include: ['test/integration/ecs/**/*.test.ts', 'test/integration/testing/**/*.test.ts'],
         },
       },
       {
