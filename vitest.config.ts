@@ -121,7 +121,7 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: 'doors',
           include: ['test/doors/**/*.test.ts'],
-          globalSetup: ['test/doors/install.ts', 'test/doors/otel/install.ts'],
+          globalSetup: ['test/doors/install.ts'],
           testTimeout: 60_000,
           maxWorkers: 2,
           sequence: { groupOrder: 4 },

@@ -109,13 +109,14 @@ export function createClient(options: ClientOptions = {}): Client {
     const { pool } = settings.services.get(service.host) ?? settings.defaults
     return mayBeHttp2(pool) && (protocol === 'https:' || wantsH2c(pool))
   }
-  const discoveredHosts = `a host under ${settings.namespaces.map((name) => `.${name}`).join(', ') || 'a namespace (none is configured)'}, or a key of services`
+  const discoveredHosts = (): string =>
+    `a host under ${settings.namespaces.map((name) => `.${name}`).join(', ') || 'a namespace (none is configured)'}, or a key of services`
   // A URL would be taken for a service of that name.
   const serviceOf = (host: string): ServiceName | undefined =>
     isHost(host) ? routes.serviceOf(host) : undefined
   const discovered = (host: string): ServiceName => {
     const service = serviceOf(host)
-    if (service === undefined) throw new InvalidOptionsError('host', host, discoveredHosts)
+    if (service === undefined) throw new InvalidOptionsError('host', host, discoveredHosts())
     return service
   }
   const end = async (limitMs: number | undefined): Promise<void> => {
@@ -161,7 +162,7 @@ export function createClient(options: ClientOptions = {}): Client {
       if (dispatcher.closed) throw new ClosedError('the client')
       const route = typeof origin === 'string' || origin instanceof URL ? routes.find(origin) : undefined
       if (route === undefined)
-        throw new InvalidOptionsError('origin', origin, `http:// or https:// and ${discoveredHosts}`)
+        throw new InvalidOptionsError('origin', origin, `http:// or https:// and ${discoveredHosts()}`)
       return acquire(route, given)
     },
     inspect() {

@@ -4,18 +4,13 @@ import { createClient, staticResolver, type Client } from 'onehop'
 import { observe } from 'onehop/otel'
 import { loadSdk } from '../../test/doors/otel/packages/load.ts'
 import { ADDRESSES } from '../overhead/tasks.ts'
+import { answerLoads } from '../sides/answer-loads.ts'
 
 /**
  * `off`: no metrics. `on`: `observe`. `own`: the same with histograms that record nothing: without the SDK's part. `by hand`: two histograms of the SDK, recorded by the caller. `undici`: the metric of
  * OpenTelemetry's own instrumentation.
  */
 export type Kind = 'off' | 'on' | 'own' | 'by hand' | 'undici'
-
-/** A slice to measure. */
-export interface Load {
-  readonly inFlight: number
-  readonly requestsPerSlice: number
-}
 
 const HOST = 'orders.shop.local'
 
@@ -32,9 +27,7 @@ if (import.meta.main) {
     await body.dump()
     record?.((performance.now() - startedAt) / 1000)
   }
-  process.on('message', (load: Load) => void measure(send, load).then((cost) => process.send?.(cost)))
-  process.on('disconnect', () => process.exit())
-  process.send?.('ready')
+  answerLoads(send)
 }
 
 /**
@@ -74,16 +67,4 @@ function withoutHistograms(provider: MeterProvider): MeterProvider {
     createHistogram: { value: () => histogram },
   }) as Meter
   return { getMeter: () => meter }
-}
-
-/** @returns µs of CPU per request: user and system time of all threads, so garbage collection counts */
-async function measure(send: () => Promise<void>, { inFlight, requestsPerSlice }: Load): Promise<number> {
-  let left = requestsPerSlice
-  const worker = async (): Promise<void> => {
-    while (left-- > 0) await send()
-  }
-  const before = process.cpuUsage()
-  await Promise.all(Array.from({ length: inFlight }, worker))
-  const { user, system } = process.cpuUsage(before)
-  return (user + system) / requestsPerSlice
 }

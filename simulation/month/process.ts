@@ -1,7 +1,5 @@
 /** One process that calls the service: a real view and cluster, over a resolver of one of the modes. */
-import { p2c } from '../../src/balancer/p2c.ts'
 import { Cluster } from '../../src/cluster/cluster.ts'
-import { DEFAULT_OUTLIER } from '../../src/cluster/health/outlier.ts'
 import type { Upstream } from '../../src/cluster/upstream.ts'
 import type { Outcome } from '../../src/core/outcome.ts'
 import { SnapshotCache } from '../../src/discovery/cache.ts'
@@ -9,6 +7,7 @@ import type { Endpoint } from '../../src/discovery/endpoint.ts'
 import { parseServiceName } from '../../src/discovery/service-name.ts'
 import type { ServiceView } from '../../src/discovery/service-view.ts'
 import type { Cause, SimulatedTask } from './service.ts'
+import { clusterOptions } from '../cluster-options.ts'
 import { resolverOf, type Mode, type Process } from './sources.ts'
 
 const HOST = 'orders.shop.local'
@@ -55,20 +54,7 @@ export class SimulatedProcess {
     this.#process = process
     this.#cache = new SnapshotCache({ resolver: resolverOf(mode, process), clock: time, random })
     this.#view = this.#cache.hold(parseServiceName(HOST, ['shop.local']))
-    this.#cluster = new Cluster(this.#view, {
-      host: HOST,
-      portOf: ({ port }) => port ?? 80,
-      fallback: undefined,
-      balancer: p2c({ random }),
-      outlier: DEFAULT_OUTLIER,
-      slowStartMs: 0,
-      maxPending: Number.POSITIVE_INFINITY,
-      subset: undefined,
-      callerLocality: undefined,
-      clock: time,
-      random,
-      onDeparted: (_upstream: Upstream) => undefined,
-    })
+    this.#cluster = new Cluster(this.#view, clusterOptions(time, random))
     for (const task of service.api.tasks) this.#tasks.set(task.address, task)
   }
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { installPackages } from '../../scripts/private-packages.ts'
 
-/** Before the first test: the libraries of others. */
+/** Before the first test: the libraries of others, and OpenTelemetry's SDK, exporters and instrumentations. */
 export default function setup(): void {
-  installPackages(join(import.meta.dirname, 'packages'))
+  for (const folder of ['packages', 'otel/packages']) installPackages(join(import.meta.dirname, folder))
 }

@@ -1,9 +1,7 @@
-import { p2c } from '../../src/balancer/p2c.ts'
+import { clusterOptions } from '../../simulation/cluster-options.ts'
 import { Cluster, type ClusterOptions } from '../../src/cluster/cluster.ts'
-import { DEFAULT_OUTLIER } from '../../src/cluster/health/outlier.ts'
 import type { Upstream } from '../../src/cluster/upstream.ts'
 import { SnapshotCache } from '../../src/discovery/cache.ts'
-import type { Clock, Random } from '../../src/core/clock.ts'
 import type { ServiceView } from '../../src/discovery/service-view.ts'
 import { parseServiceName } from '../../src/discovery/service-name.ts'
 import type { Outcome } from '../../src/core/outcome.ts'
@@ -15,6 +13,7 @@ import {
 } from '../../src/testing/fakes/scripted-resolver.ts'
 import { seededRandom } from '../../src/testing/fakes/seeded-random.ts'
 
+export { clusterOptions }
 export { LOAD_BALANCER as FALLBACK } from '../../simulation/load-balancer.ts'
 
 export interface TestCluster {
@@ -42,24 +41,6 @@ export async function testCluster(
   await cluster.ready()
   cluster.reconcileIfChanged(clock.now())
   return { clock, resolver, view, cluster, departed }
-}
-
-/** p2c, no slow start, no limits. */
-export function clusterOptions(clock: Clock, random: Random): ClusterOptions {
-  return {
-    host: 'orders.shop.local',
-    portOf: (endpoint) => endpoint.port ?? 80,
-    fallback: undefined,
-    balancer: p2c({ random }),
-    outlier: DEFAULT_OUTLIER,
-    slowStartMs: 0,
-    maxPending: Number.POSITIVE_INFINITY,
-    subset: undefined,
-    callerLocality: undefined,
-    clock,
-    random,
-    onDeparted: () => undefined,
-  }
 }
 
 export function hint(now: number): { now: number; key: undefined } {

@@ -1,6 +1,7 @@
 /** Calls whose latency is not known, and what reports say of them. */
 import { isDirect } from '../arms/arm.ts'
 import { hidesTail } from '../statistics/verdict.ts'
+import { failedCalls } from './counts.ts'
 import { percent } from './numbers.ts'
 import type { ArmReport } from './report.ts'
 
@@ -18,7 +19,7 @@ export function lostCalls(arms: readonly ArmReport[]): string[] {
     .filter((arm) => hidesTail(lostShare(arm), 0.99))
     .map((arm) => {
       const { label, calls, notSent, fallbacks, failures } = arm
-      const failed = failedOf(arm)
+      const failed = failedCalls(arm)
       const kinds = failures.map(({ kind }) => kind).join(', ')
       const parts = [
         ...(failed > 0 ? [`${percent(failed / calls)} failed (${kinds})`] : []),
@@ -33,21 +34,17 @@ export function lostCalls(arms: readonly ArmReport[]): string[] {
 export function failsMore(arms: readonly ArmReport[]): string[] {
   const balanced = arms.find(({ way }) => way === 'fallback')
   if (balanced === undefined) return []
-  const others = failedOf(balanced)
+  const others = failedCalls(balanced)
   return arms
     .filter(({ name, way }) => isDirect(way) && name !== 'control')
     .filter((arm) => {
-      const failed = failedOf(arm)
+      const failed = failedCalls(arm)
       const expected = (others * arm.calls) / Math.max(1, balanced.calls)
       // Two standard deviations of the difference of two counts.
       return failed - expected > 2 * Math.sqrt(failed + expected)
     })
     .map(
       (arm) =>
-        `${percent(failedOf(arm) / arm.calls)} of the calls of ${arm.label} failed, and ${percent(others / Math.max(1, balanced.calls))} of those of the load balancer.`,
+        `${percent(failedCalls(arm) / arm.calls)} of the calls of ${arm.label} failed, and ${percent(others / Math.max(1, balanced.calls))} of those of the load balancer.`,
     )
-}
-
-function failedOf({ failures }: ArmReport): number {
-  return failures.reduce((sum, { calls }) => sum + calls, 0)
 }

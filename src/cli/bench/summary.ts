@@ -1,6 +1,7 @@
 /** The report in a terminal. */
 import type { ArmReport, BenchReport, PercentileReport, Spread } from '../../bench/report/report.ts'
 import { PATH_LABELS } from '../../bench/report/conclusions.ts'
+import { COUNT_COLUMNS, countsOf } from '../../bench/report/counts.ts'
 import { count, digits, dollars, duration, ms, percent } from '../../bench/report/numbers.ts'
 import { percentileName } from '../../bench/statistics/percentiles.ts'
 import type { Io } from '../terminal/io.ts'
@@ -135,24 +136,12 @@ function upstreamRows(arms: readonly ArmReport[]): string[][] {
 
 function countRows(arms: readonly ArmReport[]): string[][] {
   return [
-    [
-      'arm',
-      'failed',
-      'not sent',
-      'retries',
-      'hedges',
-      'fallbacks',
-      'opened after warm-up',
-      'most open',
-      'bytes a call',
-      'kinds',
-    ],
-    ...arms.map(({ label, failures, notSent, retries, hedges, fallbacks, connections, bytes }) => [
-      label,
-      count(failures.reduce((sum, { calls }) => sum + calls, 0)),
-      ...[notSent, retries, hedges, fallbacks, connections.opened, connections.peak].map(count),
-      bytes.perCall === null ? '-' : count(bytes.perCall),
-      failures.map(({ kind, calls }) => `${kind} ${calls}`).join(', '),
+    ['arm', ...COUNT_COLUMNS, 'bytes a call', 'kinds'],
+    ...arms.map((arm) => [
+      arm.label,
+      ...countsOf(arm).map(count),
+      arm.bytes.perCall === null ? '-' : count(arm.bytes.perCall),
+      arm.failures.map(({ kind, calls }) => `${kind} ${calls}`).join(', '),
     ]),
   ]
 }

@@ -1,5 +1,6 @@
 import { percentileName } from '../../statistics/percentiles.ts'
 import { PATH_LABELS } from '../conclusions.ts'
+import { COUNT_COLUMNS, countsOf } from '../counts.ts'
 import { bytes, count, digits, dollars, percent } from '../numbers.ts'
 import type { ArmReport, BenchReport, Difference, PercentileReport, Spread } from '../report.ts'
 import { html, type Markup } from './markup.ts'
@@ -119,43 +120,15 @@ export function zoneTable({ arms }: BenchReport): Markup {
 
 export function countTable({ arms }: BenchReport): Markup {
   const rows = arms.map((arm) => {
-    const numbers = [
-      failedCalls(arm),
-      arm.notSent,
-      arm.retries,
-      arm.hedges,
-      arm.fallbacks,
-      arm.connections.opened,
-      arm.connections.peak,
-    ]
     const perCall = arm.bytes.perCall === null ? DASH : bytes(arm.bytes.perCall)
     return html`<tr>
       <td>${arm.label}</td>
-      ${numbers.map((number) => html`<td>${count(number)}</td>`)}
+      ${countsOf(arm).map((number) => html`<td>${count(number)}</td>`)}
       <td>${perCall}</td>
       <td class="wrap">${kinds(arm)}</td>
     </tr>`
   })
-  return table(
-    'counts',
-    [
-      'arm',
-      'failed',
-      'not sent',
-      'retries',
-      'hedges',
-      'fallbacks',
-      'opened after warm-up',
-      'most open',
-      'a call',
-      'kinds of failures',
-    ],
-    rows,
-  )
-}
-
-function failedCalls({ failures }: ArmReport): number {
-  return failures.reduce((sum, { calls }) => sum + calls, 0)
+  return table('counts', ['arm', ...COUNT_COLUMNS, 'a call', 'kinds of failures'], rows)
 }
 
 function kinds({ failures }: ArmReport): string {
