@@ -1,7 +1,12 @@
-import { join } from 'node:path'
+import { globSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { installPackages } from '../../scripts/private-packages.ts'
 
-/** Before the first test: the libraries of others, and OpenTelemetry's SDK, exporters and instrumentations. */
+/** Before the first test: the libraries of others, a folder with its own lock file for each kind of door. */
 export default function setup(): void {
-  for (const folder of ['packages', 'otel/packages']) installPackages(join(import.meta.dirname, folder))
+  const files = globSync('**/packages/package-lock.json', {
+    cwd: import.meta.dirname,
+    exclude: (name) => name === 'node_modules',
+  })
+  for (const file of files) installPackages(dirname(`${import.meta.dirname}/${file}`))
 }
