@@ -1,12 +1,17 @@
 /**
  * Builds `src` into an empty `dist`: a file that is gone from the sources must not be published. One file for each entry,
  * and what several entries need in files that they share: reading many files is what an import costs. Types come
- * from the compiler, one file for each source.
+ * from the compiler, one file for each source. What is an entry, package.json says.
  */
 import { execFileSync } from 'node:child_process'
 import { chmodSync, rmSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { rolldown, type RolldownPlugin } from 'rolldown'
+import { writeCommonJs } from './commonjs.ts'
+import { entriesOf } from './entries.ts'
+
+/** Built together. Every other entry is a door: built by itself, over these. */
+const TOGETHER = new Set(['onehop', 'onehop/ecs', 'onehop/ecs/reaper', 'onehop/otel', 'onehop/testing'])
 
 /** Evaluated before undici: src/core/before-undici.ts says why. */
 const FIRST = 'core/before-undici'
@@ -17,16 +22,18 @@ const SHARED =
 /** What `onehop/ecs` and `onehop/ecs/reaper` need: no undici. */
 const REGISTRATION = /\/src\/ecs\/registration\/(?:cloud-map|options|errors)/
 
+const entries = entriesOf()
+const inputs = (together: boolean): Record<string, string> =>
+  Object.fromEntries(
+    entries.filter(({ name }) => TOGETHER.has(name) === together).map(({ stem, source }) => [stem, source]),
+  )
+
 rmSync('dist', { recursive: true, force: true })
 execFileSync('tsc', ['-p', 'tsconfig.build.json'], { stdio: 'inherit' })
 
 const bundle = await rolldown({
   input: {
-    index: 'src/index.ts',
-    'ecs/index': 'src/ecs/index.ts',
-    'ecs/reaper': 'src/ecs/reaper.ts',
-    'otel/index': 'src/otel/index.ts',
-    'testing/index': 'src/testing/index.ts',
+    ...inputs(true),
     // Runs in a process of its own; the file beside it in dist names it.
     'testing/task-process': 'src/testing/fleet/task-process.ts',
     [FIRST]: `src/${FIRST}.ts`,
@@ -73,7 +80,7 @@ const faces: RolldownPlugin = {
 
 /** The doors. */
 const doors = await rolldown({
-  input: { 'http/index': 'src/http/index.ts' },
+  input: inputs(false),
   platform: 'node',
   external: /^[^./]/,
   plugins: [faces],
@@ -105,3 +112,5 @@ await commandLine.write({
 })
 await commandLine.close()
 chmodSync('dist/cli/main.js', 0o755)
+
+writeCommonJs('dist', entries)

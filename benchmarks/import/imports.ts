@@ -4,6 +4,7 @@
  */
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
+import { entriesOf } from '../../scripts/entries.ts'
 import { median } from '../discovery/statistics.ts'
 import type { Effort, Report } from '../discovery/report.ts'
 
@@ -13,7 +14,7 @@ const root = new URL('../../', import.meta.url)
 const BASE = 'undici'
 /** The base again, which shows the noise of the machine. */
 const AGAIN = 'undici, again'
-const SUBJECTS = [BASE, AGAIN, 'onehop', 'onehop/ecs', 'onehop/testing']
+const ENTRIES = entriesOf().map(({ name }) => name)
 
 const PROGRAM = `
   const cpu = process.cpuUsage()
@@ -31,7 +32,13 @@ interface Sample {
 
 export async function imports({ quick }: Effort): Promise<Report> {
   const rounds = quick ? 2 : 40
-  const samples = new Map(SUBJECTS.map((name) => [name, [] as Sample[]]))
+  const missing = new Map<string, string>()
+  for (const name of ENTRIES) {
+    const peer = await missingPeer(name)
+    if (peer !== undefined) missing.set(name, peer)
+  }
+  const subjects = [BASE, AGAIN, ...ENTRIES.filter((name) => !missing.has(name))]
+  const samples = new Map(subjects.map((name) => [name, [] as Sample[]]))
   // The first round fills the operating system's file cache and does not count.
   for (let round = 0; round <= rounds; round++) {
     for (const [name, taken] of samples) {
@@ -54,7 +61,7 @@ export async function imports({ quick }: Effort): Promise<Report> {
       cpu: 'ms of CPU',
       cpuBeyond: 'more than undici',
     },
-    rows: SUBJECTS.map((name) => ({
+    rows: subjects.map((name) => ({
       what: name,
       wall: median((samples.get(name) ?? []).map(({ wall }) => wall)),
       wallBeyond: beyond(name, 'wall'),
@@ -62,9 +69,22 @@ export async function imports({ quick }: Effort): Promise<Report> {
       cpuBeyond: beyond(name, 'cpu'),
     })),
     notes: [
+      ...Array.from(missing, ([name, peer]) => `${name} is left out: ${peer} is not installed.`),
       'more than undici: median of the differences within each round. The second row is noise.',
       'Wall time is what a start waits. CPU time is more reliable when other processes use the same cores.',
     ],
+  }
+}
+
+/** The optional peer that an entry cannot be imported without, if it is not installed. */
+async function missingPeer(name: string): Promise<string | undefined> {
+  try {
+    await timeImport(name)
+    return undefined
+  } catch (error) {
+    const peer = /Cannot find package '([^']+)'/.exec(String(error))?.[1]
+    if (peer === undefined) throw error
+    return peer
   }
 }
 

@@ -1,41 +1,26 @@
 /** The command line as its users get it: from the packed package, by its name in node_modules/.bin. */
-import { execFile } from 'node:child_process'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { startFleet, startLocalAws } from 'onehop/testing'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { environmentOf } from '../support/processes/cli.ts'
+import { consumer, root, run } from './consumer.ts'
 
-const run = promisify(execFile)
-const root = new URL('../..', import.meta.url).pathname
 const BIN = 'node_modules/.bin/onehop'
-let folder: string
-
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'onehop-command-line-'))
-  const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', folder], { cwd: root })
-  const [packed] = JSON.parse(stdout.slice(stdout.indexOf('['))) as { filename: string }[]
-  await writeFile(join(folder, 'package.json'), JSON.stringify({ name: 'consumer', private: true }))
-  const tarball = join(folder, packed?.filename ?? '')
-  await run('npm', ['install', '--no-audit', '--no-fund', tarball], { cwd: folder })
-})
-
-afterAll(() => rm(folder, { recursive: true, force: true }))
+const user = consumer()
 
 test('is in the path of npm scripts, and npx finds it', async () => {
-  const { stdout } = await run(BIN, ['--help'], { cwd: folder })
+  const { stdout } = await run(BIN, ['--help'], { cwd: user.folder })
   expect(stdout).toContain('Usage: onehop COMMAND')
   const meta = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string }
-  const version = await run('npx', ['--no-install', 'onehop', '--version'], { cwd: folder })
+  const version = await run('npx', ['--no-install', 'onehop', '--version'], { cwd: user.folder })
   expect(version.stdout).toBe(`${meta.version}\n`)
 })
 
 test.each([['--help'], ['call', '--help'], ['doctor', '--help'], ['bench', '--help']])(
   'onehop %s %s loads neither the library nor undici nor the AWS SDK',
   async (...args) => {
-    const hook = join(folder, 'loaded.mjs')
+    const hook = join(user.folder, 'loaded.mjs')
     await writeFile(
       hook,
       `import { registerHooks } from 'node:module'
@@ -43,9 +28,9 @@ test.each([['--help'], ['call', '--help'], ['doctor', '--help'], ['bench', '--he
        registerHooks({ load: (url, context, next) => (loaded.push(url), next(url, context)) })
        process.on('exit', () => process.stderr.write(JSON.stringify(loaded)))`,
     )
-    const main = join(folder, 'node_modules/onehop/dist/cli/main.js')
+    const main = join(user.folder, 'node_modules/onehop/dist/cli/main.js')
     const flags = ['--import', hook, main, ...args.filter((arg) => arg !== undefined)]
-    const { stderr } = await run(process.execPath, flags, { cwd: folder })
+    const { stderr } = await run(process.execPath, flags, { cwd: user.folder })
     const files = (JSON.parse(stderr) as string[]).filter((url) => url.startsWith('file:'))
     // The command itself and what all of them share; never dist/index.js or a dependency.
     expect(files.length).toBeLessThanOrEqual(args.length + 2)
@@ -59,10 +44,10 @@ test.each(['22', '24', '26'])('each command works on Node %s', async (major) => 
   const host = 'orders.shop.local'
   aws.addService(host)
   for (const { id, address, port, zone } of fleet.tasks) aws.register(host, id, { ipv4: address, port, zone })
-  const npx = ['-y', `node@${major}`, join(folder, 'node_modules/onehop/dist/cli/main.js')]
+  const npx = ['-y', `node@${major}`, join(user.folder, 'node_modules/onehop/dist/cli/main.js')]
   const env = { ...process.env, ...environmentOf(aws), HOME: process.env['HOME'] }
   const json = async (...args: readonly string[]): Promise<Record<string, unknown>> => {
-    const { stdout, stderr } = await run('npx', [...npx, ...args, '--json'], { cwd: folder, env })
+    const { stdout, stderr } = await run('npx', [...npx, ...args, '--json'], { cwd: user.folder, env })
     expect(stderr).toBe('')
     return JSON.parse(stdout) as Record<string, unknown>
   }
@@ -93,6 +78,6 @@ test.each(['22', '24', '26'])('each command works on Node %s', async (major) => 
   expect(bench).toMatchObject({
     arms: [{ name: 'dns' }, { name: 'api' }, { name: 'fallback' }, { name: 'undici' }, { name: 'control' }],
   })
-  const help = await run('npx', [...npx, '--help'], { cwd: folder, env: { ...env, FORCE_COLOR: '1' } })
+  const help = await run('npx', [...npx, '--help'], { cwd: user.folder, env: { ...env, FORCE_COLOR: '1' } })
   expect(help.stdout).toContain('\u001B[1mCommands\u001B[22m')
 })

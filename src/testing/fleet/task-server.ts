@@ -1,11 +1,14 @@
-import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http'
+import type { RequestListener, Server } from 'node:http'
 import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } from 'node:http2'
-import { createServer as createHttpsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import { sleep, systemClock, type Clock } from '../../core/clock.ts'
 import { checkFault, type Fault } from '../fault.ts'
 import { TaskAnswers, type AnswerOptions } from './task-answers.ts'
 import { TaskSide } from './task-side.ts'
+
+// Not imported: an ESM `import` of node:http makes Node load its own undici, which claims the global dispatcher.
+const { createServer: createHttpServer } = process.getBuiltinModule('node:http')
+const { createServer: createHttpsServer } = process.getBuiltinModule('node:https')
 
 /** What a task has been through since it started. */
 export interface TaskStats {

@@ -1,5 +1,8 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+
+// Not imported: an ESM `import` of node:http makes Node load its own undici, which claims the global dispatcher.
+const { createServer } = process.getBuiltinModule('node:http')
 
 export const LOOPBACK = '127.0.0.1'
 
