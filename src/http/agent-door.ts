@@ -1,4 +1,5 @@
 import type { ClientRequest } from 'node:http'
+import { CalledOrigin } from './called-origin.ts'
 import { connectTask } from './connecting.ts'
 import { TASK, type AgentRequestOptions, type SocketCallback } from './node-agent.ts'
 import { RoutedRequest, routedOf, type RequestDoor } from './routed-request.ts'
@@ -11,8 +12,12 @@ export class AgentDoor {
   readonly #door: RequestDoor
   readonly #protocol: string
   readonly #defaultPort: number
-  /** Origin by host and port; undefined: not discovered. */
-  readonly #origins = new Map<string, string | undefined>()
+  /** By host and port; undefined: not discovered. */
+  readonly #origins = new Map<string, CalledOrigin | undefined>()
+  /** Called last, and nearly always the next one: a key to look it up costs more than the comparison. */
+  #lastHost: string | undefined = undefined
+  #lastPort: AgentRequestOptions['port'] = undefined
+  #last: CalledOrigin | undefined = undefined
   /** Whether the last request got its task at once. */
   #isKnown = false
   /** Whose connection Node is about to make. */
@@ -36,8 +41,7 @@ export class AgentDoor {
       this.#door.native.addRequest(request, options, port, localAddress)
       return
     }
-    const host = origin.slice(origin.indexOf('//') + 2)
-    this.#isKnown = new RoutedRequest(request, options, host, this.#door).start(origin, this.#isKnown)
+    this.#isKnown = new RoutedRequest(request, options, origin, this.#door).start(this.#isKnown)
   }
 
   /** Node calls it when no connection is free. */
@@ -78,14 +82,25 @@ export class AgentDoor {
     return true
   }
 
-  #originOf({ host, port, socketPath }: AgentRequestOptions): string | undefined {
+  #originOf({ host, port, socketPath }: AgentRequestOptions): CalledOrigin | undefined {
     if (typeof host !== 'string' || (socketPath !== undefined && socketPath !== null)) return undefined
+    if (host !== this.#lastHost || port !== this.#lastPort) {
+      this.#last = this.#find(host, port)
+      this.#lastHost = host
+      this.#lastPort = port
+    }
+    return this.#last
+  }
+
+  #find(host: string, port: AgentRequestOptions['port']): CalledOrigin | undefined {
     const key = `${host}:${port ?? ''}`
     const known = this.#origins.get(key)
     if (known !== undefined || this.#origins.has(key)) return known
     const written =
       port === undefined || port === null || Number(port) === this.#defaultPort ? '' : `:${port}`
-    const origin = this.#door.client.discovers(host) ? `${this.#protocol}//${host}${written}` : undefined
+    const origin = this.#door.client.discovers(host)
+      ? new CalledOrigin(this.#protocol, `${host}${written}`)
+      : undefined
     if (this.#origins.size >= MAX_HOSTS) this.#origins.clear()
     this.#origins.set(key, origin)
     return origin

@@ -99,7 +99,8 @@ function agentOptions<Options extends AgentOptions>(client: AgentClient, options
 function nativeOf(agent: object, { prototype }: typeof Agent): AgentMethods {
   const native = prototype as unknown as AgentMethods
   return {
-    addRequest: (...given) => native.addRequest.apply(agent, given),
-    createSocket: (...given) => native.createSocket.apply(agent, given),
+    addRequest: (request, options, port, localAddress) =>
+      native.addRequest.call(agent, request, options, port, localAddress),
+    createSocket: (request, options, callback) => native.createSocket.call(agent, request, options, callback),
   }
 }

@@ -1,6 +1,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import { responseOutcomeOf, type KeyedRequest, type Lease, type Outcome } from '../index.ts'
+import type { CalledOrigin } from './called-origin.ts'
 import { afterMs, isConnectTimeout, isHangUp, type Connecting } from './connecting.ts'
 import { setHost } from './host-header.ts'
 import {
@@ -34,27 +35,31 @@ export class RoutedRequest implements KeyedRequest, Followed {
   /** In progress for this request; undefined: none. */
   connecting: Connecting | undefined = undefined
   readonly #request: ClientRequest
+  /** Made by Node for the agent alone: a copy of the caller's, in Node 22, 24 and 26. */
   readonly #options: AgentRequestOptions
+  readonly #servername: string | undefined
+  readonly #origin: CalledOrigin
   readonly #door: RequestDoor
   /** The caller's: connections are made in the context of another request that has ended. undefined: not needed. */
   #context: AsyncResource | undefined = undefined
   /** Ends the wait for discovery; undefined where none was expected. */
   #aborter: AbortController | undefined = undefined
-  readonly #callersHost: string
   #lease: Lease | undefined = undefined
   /** When it got its connection: `elapsedMs` of the lease. */
   #sentAtMs = 0
-  #hasSocket = false
   #isReported = false
   #isAborted = false
   #isRenamed = false
+  /** Whether it is followed on its way to a connection. */
+  #isOnItsWay = false
   /** Whether it has failed before it had a connection. */
   #hasFailed = false
 
-  constructor(request: ClientRequest, options: AgentRequestOptions, callersHost: string, door: RequestDoor) {
+  constructor(request: ClientRequest, options: AgentRequestOptions, origin: CalledOrigin, door: RequestDoor) {
     this.#request = request
     this.#options = options
-    this.#callersHost = callersHost
+    this.#servername = options.servername
+    this.#origin = origin
     this.#door = door
   }
 
@@ -63,15 +68,14 @@ export class RoutedRequest implements KeyedRequest, Followed {
    * @param isKnown whether the service is probably known, so that nothing has to be waited for
    * @returns whether it was
    */
-  start(origin: string, isKnown: boolean): boolean {
+  start(isKnown: boolean): boolean {
     const request = this.#request
     follow(request, this)
-    request.destroy = destroyRouted
-    request.once('socket', gotSocket)
-    request.once('close', closed)
+    // `once` would make two objects more. Node emits it once.
+    request.on('close', closed)
     if (!isKnown) this.#aborter = new AbortController()
     try {
-      const lease = this.#door.client.acquire(origin, {
+      const lease = this.#door.client.acquire(this.#origin.url, {
         method: request.method,
         signal: this.#aborter?.signal,
         idempotent: request.hasHeader('idempotency-key') ? true : undefined,
@@ -138,13 +142,12 @@ export class RoutedRequest implements KeyedRequest, Followed {
     this.#context ??= new AsyncResource('ONEHOP_HTTP_REQUEST')
   }
 
-  /** From now on, `timeout` events are of the socket. */
-  hasSocket(): void {
-    this.#hasSocket = true
+  /** Its connection has been made, or freed by another request. */
+  gotSocket(): void {
     this.#sentAtMs = this.#lease?.elapsedMs() ?? 0
   }
 
-  /** While it has no socket, Node's own timeout does not run. */
+  /** While it has no socket, Node's own timeout does not run. From then on, `timeout` events are of the socket. */
   startTimeout(): void {
     // Not in the types of Node 22.
     const { timeout: timeoutMs } = this.#request as { timeout?: number }
@@ -162,7 +165,7 @@ export class RoutedRequest implements KeyedRequest, Followed {
   }
 
   failed(error: Error): void {
-    if (this.#isAborted)
+    if (this.#isCancelled)
       this.#report({ kind: 'cancelled', latencyMs: this.#hasSocket ? this.#latencyMs() : 0 })
     else this.#report({ kind: 'transport-error', error, sent: this.#hasSocket })
   }
@@ -171,7 +174,7 @@ export class RoutedRequest implements KeyedRequest, Followed {
     const { res } = this.#request as unknown as { res?: IncomingMessage | null }
     // After an upgrade or a CONNECT no channel reports the response.
     if (!this.#isReported && res !== undefined && res !== null) this.responded(res)
-    else if (this.#isAborted && this.#hasSocket)
+    else if (this.#isCancelled && this.#hasSocket)
       this.#report({ kind: 'cancelled', latencyMs: this.#latencyMs() })
     this.#lease?.end()
   }
@@ -193,8 +196,28 @@ export class RoutedRequest implements KeyedRequest, Followed {
     if (isWaiting || isQueued || connecting !== undefined) this.#fail(undefined)
   }
 
-  #goLater(lease: Promise<Lease>): void {
+  /** Node sets it right before its 'socket' event. */
+  get #hasSocket(): boolean {
+    const { socket } = this.#request
+    return socket !== null && socket !== undefined
+  }
+
+  /** Whether the caller has ended it, or this process its connection. After its lease has ended, it does not matter. */
+  get #isCancelled(): boolean {
+    return this.#isAborted || this.#request.destroyed
+  }
+
+  /** It has to wait for a connection: an abort ends the wait. Requests on a kept connection need none of it. */
+  #followOnItsWay(): void {
     this.keepContext()
+    if (this.#isOnItsWay) return
+    this.#isOnItsWay = true
+    this.#request.destroy = destroyRouted
+    this.#request.on('socket', gotSocket)
+  }
+
+  #goLater(lease: Promise<Lease>): void {
+    this.#followOnItsWay()
     this.startTimeout()
     lease.then(
       (acquired) => this.#go(acquired),
@@ -213,24 +236,23 @@ export class RoutedRequest implements KeyedRequest, Followed {
     this.#isReported = false
     const { endpoint, port, connectMs } = lease
     const isSecure = lease.origin.startsWith('https:')
-    const options: AgentRequestOptions = {
-      ...this.#options,
-      host: endpoint.address,
-      port,
-      [TASK]: { isSecure, connectMs },
-    }
-    if (endpoint.tier === 1 && lease.host !== this.#callersHost.toLowerCase())
-      this.#callBy(lease.host, lease.servername, options)
+    const options = this.#options
+    options.host = endpoint.address
+    options.port = port
+    options[TASK] = this.#origin.addressOf(isSecure, connectMs)
+    // Node derives a missing name from `Host` for each request, with costly checks for an IP address. Only TLS needs it.
+    options.servername = this.#servername ?? (isSecure ? undefined : '')
+    if (endpoint.tier === 1 && lease.host !== this.#origin.host.toLowerCase())
+      this.#callBy(lease.host, lease.servername)
     else {
-      if (this.#isRenamed) setHost(this.#request, this.#callersHost)
+      if (this.#isRenamed) setHost(this.#request, this.#origin.host)
       // Node takes the name of `Host`, else that of the options, where the address is now.
       if (options.servername === undefined && !this.#request.hasHeader('host'))
         options.servername = lease.servername
     }
     try {
       this.#door.native.addRequest(this.#request, options)
-      // It waits for a connection that others use.
-      if (!this.#request.reusedSocket) this.keepContext()
+      if (!this.#request.reusedSocket) this.#followOnItsWay()
     } catch (error) {
       // Options of TLS that cannot be used: a key, a certificate.
       this.#fail(error as Error)
@@ -238,10 +260,10 @@ export class RoutedRequest implements KeyedRequest, Followed {
   }
 
   /** The load balancer has a name of its own, for routing and certificates. */
-  #callBy(host: string, servername: string, options: AgentRequestOptions): void {
+  #callBy(host: string, servername: string): void {
     this.#isRenamed = true
     setHost(this.#request, host)
-    options.servername = servername
+    this.#options.servername = servername
   }
 
   /** @param error undefined: Node takes the one of `destroy` */
@@ -295,7 +317,7 @@ function destroyRouted(this: ClientRequest, error?: Error): ClientRequest {
 }
 
 function gotSocket(this: ClientRequest): void {
-  routedOf(this)?.hasSocket()
+  routedOf(this)?.gotSocket()
 }
 
 function closed(this: ClientRequest): void {

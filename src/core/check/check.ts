@@ -42,9 +42,8 @@ export function checkRecord(
   value: unknown,
   allowed = 'a plain object',
 ): Readonly<Record<string, unknown>> {
-  if (typeof value !== 'object' || value === null || !isPlain(value))
-    throw new InvalidOptionsError(path === '' ? 'options' : path, value, allowed)
-  return value as Record<string, unknown>
+  if (!isRecord(value)) throw new InvalidOptionsError(path === '' ? 'options' : path, value, allowed)
+  return value
 }
 
 /**
@@ -57,10 +56,13 @@ export function checkKeys(
   allowed: readonly string[],
   besides?: string,
 ): Readonly<Record<string, unknown>> {
-  const plain = `a plain object of ${allowed.join(', ')}`
-  const record = checkRecord(path, value, besides === undefined ? plain : `${besides}, or ${plain}`)
-  for (const key of Object.keys(record)) if (!allowed.includes(key)) throw noSuchOption(path, key, allowed)
-  return record
+  // Doors acquire a lease for each request: the words of an error are put together only for an error.
+  if (!isRecord(value)) {
+    const plain = `a plain object of ${allowed.join(', ')}`
+    return checkRecord(path, value, besides === undefined ? plain : `${besides}, or ${plain}`)
+  }
+  for (const key of Object.keys(value)) if (!allowed.includes(key)) throw noSuchOption(path, key, allowed)
+  return value
 }
 
 /** @param path of the object that has the option */
@@ -155,7 +157,8 @@ export function checkArray<Item>(
   return value.map((item: unknown, index) => checkItem(`${path}[${index}]`, item))
 }
 
-function isPlain(value: object): boolean {
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null) return false
   const prototype: unknown = Object.getPrototypeOf(value)
   // The second test lets plain objects of another realm pass (test runners, worker contexts).
   return prototype === null || Object.getPrototypeOf(prototype) === null
@@ -188,8 +191,10 @@ export function checkMethods<Kind extends object>(
   allowed: string,
 ): Kind {
   if (typeof value !== 'object' || value === null) throw new InvalidOptionsError(path, value, allowed)
-  for (const method of methods)
-    checkFunction(keyPath(path, method), (value as Record<string, unknown>)[method], allowed)
+  for (const method of methods) {
+    const own = (value as Record<string, unknown>)[method]
+    if (typeof own !== 'function') throw new InvalidOptionsError(keyPath(path, method), own, allowed)
+  }
   return value as Kind
 }
 

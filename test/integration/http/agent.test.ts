@@ -280,6 +280,37 @@ describe('outcomes', () => {
     expect(upstream(client, task?.label as string)).toMatchObject({ failures: 0 })
   })
 
+  test.each([
+    ['in the same tick', undefined],
+    ['while its task works', 20],
+  ])('an abort of a request on a kept connection is no failure of the task: %s', async (_when, afterMs) => {
+    const [task] = await servers(1)
+    const { client, agent } = world([task as TestServer])
+    await answered(http.get(ORIGIN, { agent }))
+    await soon(() => Object.keys(agent.freeSockets).length, 1)
+    ;(task as TestServer).answer = () => undefined
+    const request = http.get(ORIGIN, { agent })
+    expect(request.reusedSocket).toBe(true)
+    const call = answered(request)
+    if (afterMs !== undefined) await new Promise((resolve) => setTimeout(resolve, afterMs))
+    request.destroy()
+    await expect(call).rejects.toMatchObject({ code: 'ECONNRESET' })
+    await soon(() => underWay(client), 0)
+    expect(upstream(client, task?.label as string)).toMatchObject({ failures: 0, pending: 0 })
+    expect(miscounted(agent)).toBe(0)
+  })
+
+  test('agent.destroy() during requests is no failure of the tasks', async () => {
+    const [task] = await servers(1, () => undefined)
+    const { client, agent } = world([task as TestServer])
+    const call = answered(http.get(ORIGIN, { agent }))
+    await soon(() => task?.seen.length, 1)
+    agent.destroy()
+    await expect(call).rejects.toMatchObject({ code: 'ECONNRESET' })
+    await soon(() => underWay(client), 0)
+    expect(upstream(client, task?.label as string)).toMatchObject({ failures: 0, pending: 0 })
+  })
+
   test('a task that announces its end gets no more requests', async () => {
     const [leaving, staying] = (await servers(2)) as [TestServer, TestServer]
     leaving.answer = (_request, response) =>
