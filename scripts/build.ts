@@ -10,6 +10,7 @@ import { rolldown, type RolldownPlugin } from 'rolldown'
 
 /** Evaluated before undici: src/core/before-undici.ts says why. */
 const FIRST = 'core/before-undici'
+const LOAD_UNDICI = new Set(['index', 'ecs/index', 'testing/index'])
 
 const SHARED =
   /\/src\/(?:core\/(?!before-undici)|ecs\/metadata\/errors|discovery\/(?:dns\/name|endpoint|service-name|cloud-map\/(?:options|error|sdk-client))\.)/
@@ -19,40 +20,6 @@ const REGISTRATION = /\/src\/ecs\/registration\/(?:cloud-map|options|errors)/
 
 rmSync('dist', { recursive: true, force: true })
 execFileSync('tsc', ['-p', 'tsconfig.build.json'], { stdio: 'inherit' })
-
-const bundle = await rolldown({
-  input: {
-    index: 'src/index.ts',
-    'ecs/index': 'src/ecs/index.ts',
-    'ecs/reaper': 'src/ecs/reaper.ts',
-    'otel/index': 'src/otel/index.ts',
-    'testing/index': 'src/testing/index.ts',
-    // Runs in a process of its own; the file beside it in dist names it.
-    'testing/task-process': 'src/testing/fleet/task-process.ts',
-    [FIRST]: `src/${FIRST}.ts`,
-  },
-  platform: 'node',
-  // Dependencies and Node's own modules.
-  external: /^[^./]/,
-})
-await bundle.write({
-  dir: 'dist',
-  sourcemap: true,
-  chunkFileNames: '[name].js',
-  // What most entries need and what does not need undici, in one file and not in several small ones.
-  codeSplitting: {
-    groups: [
-      { name: 'core', test: SHARED },
-      { name: 'registration', test: REGISTRATION },
-    ],
-  },
-  // The sources in the maps have them; those that bundlers read stay.
-  comments: { legal: true, annotation: true, jsdoc: false },
-  // A bundler may order the imports of a file as it likes; what is before all of them comes first.
-  banner: ({ name }) =>
-    name === 'index' || name === 'ecs/index' ? `import '${name === 'index' ? './' : '../'}${FIRST}.js'` : '',
-})
-await bundle.close()
 
 /**
  * The package's own entries, as the command line and the doors import them: so that what they share with users' code is
@@ -70,6 +37,51 @@ const faces: RolldownPlugin = {
     return face === undefined ? null : { id: face, external: true }
   },
 }
+
+/** `onehop/testing` imports the client, too; the rest of it shares files with the other entries. */
+const faceOfTesting: RolldownPlugin = {
+  name: 'face of testing',
+  resolveId(source, importer) {
+    const isOfTesting = importer?.startsWith(resolve('src/testing')) === true
+    const isFace = isOfTesting && resolve(importer, '..', source) === resolve('src/index.ts')
+    return isFace ? { id: '../index.js', external: true } : null
+  },
+}
+
+const bundle = await rolldown({
+  input: {
+    index: 'src/index.ts',
+    'ecs/index': 'src/ecs/index.ts',
+    'ecs/reaper': 'src/ecs/reaper.ts',
+    'otel/index': 'src/otel/index.ts',
+    'testing/index': 'src/testing/index.ts',
+    // Runs in a process of its own; the file beside it in dist names it.
+    'testing/task-process': 'src/testing/fleet/task-process.ts',
+    [FIRST]: `src/${FIRST}.ts`,
+  },
+  platform: 'node',
+  // Dependencies and Node's own modules.
+  external: /^[^./]/,
+  plugins: [faceOfTesting],
+})
+await bundle.write({
+  dir: 'dist',
+  sourcemap: true,
+  chunkFileNames: '[name].js',
+  // What most entries need and what does not need undici, in one file and not in several small ones.
+  codeSplitting: {
+    groups: [
+      { name: 'core', test: SHARED },
+      { name: 'registration', test: REGISTRATION },
+    ],
+  },
+  // The sources in the maps have them; those that bundlers read stay.
+  comments: { legal: true, annotation: true, jsdoc: false },
+  // A bundler may order the imports of a file as it likes; what is before all of them comes first.
+  banner: ({ name }) =>
+    LOAD_UNDICI.has(name) ? `import '${name === 'index' ? './' : '../'}${FIRST}.js'` : '',
+})
+await bundle.close()
 
 /** The doors. */
 const doors = await rolldown({
