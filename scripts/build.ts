@@ -67,7 +67,8 @@ const bundle = await rolldown({
 await bundle.write({
   dir: 'dist',
   sourcemap: true,
-  chunkFileNames: '[name].js',
+  // The file of the fleet's processes is found beside that one.
+  chunkFileNames: ({ name }) => (name === 'fleet-process' ? 'testing/[name].js' : '[name].js'),
   // What most entries need and what does not need undici, in one file and not in several small ones.
   codeSplitting: {
     groups: [

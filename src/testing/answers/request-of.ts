@@ -1,5 +1,5 @@
 import { stringify, type ParsedUrlQueryInput } from 'node:querystring'
-import { Request as UndiciRequest, Response as UndiciResponse, type Dispatcher } from 'undici'
+import { Response as UndiciResponse, type Dispatcher } from 'undici'
 
 /** A request body, read to its end. */
 interface WholeBody {
@@ -9,7 +9,7 @@ interface WholeBody {
 }
 
 /**
- * The request of a dispatch as a `Request` with its whole body, of the process's own class where it has one.
+ * The request of a dispatch as a `Request` of this Node, with its whole body.
  * @throws TypeError for what a `Request` cannot be: `CONNECT`, `TRACE`, a GET with a body
  */
 export async function requestOf(
@@ -23,8 +23,6 @@ export async function requestOf(
   const headers = headersOf(options.headers)
   const whole = await readWhole(body)
   if (typeof whole?.type === 'string' && !headers.has('content-type')) headers.set('content-type', whole.type)
-  // Some test environments have no Request of their own, such as jsdom's.
-  const Request = globalThis.Request ?? (UndiciRequest as unknown as typeof globalThis.Request)
   // Redirects are followed, or not, by whoever made the call.
   const init: RequestInit = { method, headers, signal, redirect: 'manual' }
   return new Request(url, whole === undefined ? init : { ...init, body: whole.bytes })
