@@ -15,6 +15,7 @@ const TOGETHER = new Set(['onehop', 'onehop/ecs', 'onehop/ecs/reaper', 'onehop/o
 
 /** Evaluated before undici: src/core/before-undici.ts says why. */
 const FIRST = 'core/before-undici'
+const LOAD_UNDICI = new Set(['index', 'ecs/index', 'testing/index'])
 
 const SHARED =
   /\/src\/(?:core\/(?!before-undici)|ecs\/metadata\/errors|discovery\/(?:dns\/name|endpoint|service-name|cloud-map\/(?:options|error|sdk-client))\.)/
@@ -31,6 +32,32 @@ const inputs = (together: boolean): Record<string, string> =>
 rmSync('dist', { recursive: true, force: true })
 execFileSync('tsc', ['-p', 'tsconfig.build.json'], { stdio: 'inherit' })
 
+/**
+ * The package's own entries, as the command line and the doors import them: so that what they share with users' code is
+ * the same module, and does not split the files of the entries.
+ */
+const FACES: ReadonlyMap<string, string> = new Map(
+  entries.map(({ stem, source }) => [resolve(source), `../${stem}.js`]),
+)
+
+const faces: RolldownPlugin = {
+  name: 'faces',
+  resolveId(source, importer) {
+    const face = importer === undefined ? undefined : FACES.get(resolve(importer, '..', source))
+    return face === undefined ? null : { id: face, external: true }
+  },
+}
+
+/** `onehop/testing` imports the client, too; the rest of it shares files with the other entries. */
+const faceOfTesting: RolldownPlugin = {
+  name: 'face of testing',
+  resolveId(source, importer) {
+    const isOfTesting = importer?.startsWith(resolve('src/testing')) === true
+    const isFace = isOfTesting && resolve(importer, '..', source) === resolve('src/index.ts')
+    return isFace ? { id: '../index.js', external: true } : null
+  },
+}
+
 const bundle = await rolldown({
   input: {
     ...inputs(true),
@@ -41,11 +68,13 @@ const bundle = await rolldown({
   platform: 'node',
   // Dependencies and Node's own modules.
   external: /^[^./]/,
+  plugins: [faceOfTesting],
 })
 await bundle.write({
   dir: 'dist',
   sourcemap: true,
-  chunkFileNames: '[name].js',
+  // The file of the fleet's processes is found beside that one.
+  chunkFileNames: ({ name }) => (name === 'fleet-process' ? 'testing/[name].js' : '[name].js'),
   // What most entries need and what does not need undici, in one file and not in several small ones.
   codeSplitting: {
     groups: [
@@ -57,26 +86,9 @@ await bundle.write({
   comments: { legal: true, annotation: true, jsdoc: false },
   // A bundler may order the imports of a file as it likes; what is before all of them comes first.
   banner: ({ name }) =>
-    name === 'index' || name === 'ecs/index' ? `import '${name === 'index' ? './' : '../'}${FIRST}.js'` : '',
+    LOAD_UNDICI.has(name) ? `import '${name === 'index' ? './' : '../'}${FIRST}.js'` : '',
 })
 await bundle.close()
-
-/**
- * The package's own entries, as the command line and the doors import them: so that what they share with users' code is
- * the same module, and does not split the files of the entries.
- */
-const FACES: ReadonlyMap<string, string> = new Map([
-  [resolve('src/index.ts'), '../index.js'],
-  [resolve('src/ecs/index.ts'), '../ecs/index.js'],
-])
-
-const faces: RolldownPlugin = {
-  name: 'faces',
-  resolveId(source, importer) {
-    const face = importer === undefined ? undefined : FACES.get(resolve(importer, '..', source))
-    return face === undefined ? null : { id: face, external: true }
-  },
-}
 
 /** The doors. */
 const doors = await rolldown({

@@ -15,9 +15,11 @@ import {
   numberIn,
 } from '../core/check/check.ts'
 import { systemClock, systemRandom, type Random } from '../core/clock.ts'
+import { STAND_IN, type StandInOption } from '../core/stand-in.ts'
 import { InvalidOptionsError } from '../core/errors.ts'
 import type { Resolver } from '../discovery/resolver.ts'
 import { canonicalHost, checkHost } from '../discovery/service-name.ts'
+import { PassThrough } from '../dispatch/passthrough/passthrough.ts'
 import type { FallbackSettings, ServiceSettings } from '../dispatch/settings.ts'
 import type { ClientOptions, ClientSettings, ServiceOptions } from './options.ts'
 import { defaultSettings } from './defaults.ts'
@@ -68,9 +70,13 @@ export function settingsOf(options: ClientOptions): ClientSettings {
   checkKeys('', options, CLIENT_KEYS)
   const random = given('random', options.random, systemRandom, checkRandom)
   const namespaces = given('namespaces', options.namespaces, [], checkNamespaces)
-  const defaults = serviceSettings('', options, defaultSettings(random), namespaces)
+  const { [STAND_IN]: standIn }: StandInOption = options as StandInOption
+  const written = serviceSettings('', options, defaultSettings(random), namespaces)
+  const defaults = standIn === undefined ? written : { ...written, pool: { factory: standInFor(standIn) } }
   return {
     namespaces,
+    discoversEveryHost:
+      standIn !== undefined && options.namespaces === undefined && options.services === undefined,
     defaults,
     services: servicesOf(options.services, defaults, namespaces),
     spellings: new Map(Object.keys(options.services ?? {}).map((host) => [canonicalHost(host), host])),
@@ -82,6 +88,14 @@ export function settingsOf(options: ClientOptions): ClientSettings {
     passthrough: given('passthrough', options.passthrough, undefined, checkDispatcher),
     clock: given('clock', options.clock, systemClock, checkClock),
     random,
+  }
+}
+
+/** Each "connection" waits for its calls, or cuts them, as an undici `Client` does. */
+function standInFor(standIn: NonNullable<StandInOption[typeof STAND_IN]>): (origin: URL) => Dispatcher {
+  return (origin) => {
+    const dispatcher = standIn(origin)
+    return new PassThrough({ legacy: dispatcher, current: dispatcher })
   }
 }
 

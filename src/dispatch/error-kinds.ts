@@ -32,6 +32,9 @@ const SAME_EVERYWHERE = new Set([
   'ERR_SSL_NO_CIPHERS_AVAILABLE',
   'ERR_SSL_NO_CIPHER_MATCH',
   'ERR_SSL_NO_PROTOCOLS_AVAILABLE',
+  // Of a test that has no answer: by onehop/testing, by undici's MockAgent.
+  'ONEHOP_UNANSWERED',
+  'UND_MOCK_ERR_MOCK_NOT_MATCHED',
 ])
 
 /** This process closed the connection: another one may work. */

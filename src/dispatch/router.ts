@@ -57,9 +57,10 @@ export class RouteTable implements Routes {
 
   /** The name of a host that is discovered, or undefined for one that is not. */
   serviceOf(host: string): ServiceName | undefined {
-    const { namespaces, services, spellings } = this.#settings
+    const { namespaces, services, spellings, discoversEveryHost } = this.#settings
     const name = parseServiceName(spellings.get(canonicalHost(host)) ?? host, namespaces)
-    return name.namespace !== undefined || services.has(name.host) ? name : undefined
+    const isDiscovered = name.namespace !== undefined || services.has(name.host) || discoversEveryHost
+    return isDiscovered ? name : undefined
   }
 
   get callsUnderWay(): number {

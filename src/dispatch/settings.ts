@@ -54,6 +54,8 @@ export interface ZoneSettings {
 export interface RouterSettings {
   /** As the user wrote them. */
   readonly namespaces: readonly string[]
+  /** For tests (core/stand-in.ts). */
+  readonly discoversEveryHost: boolean
   readonly defaults: ServiceSettings
   /** By canonical host. */
   readonly services: ReadonlyMap<string, ServiceSettings>

@@ -2,6 +2,9 @@ import { connect as connectTcp, type Socket } from 'node:net'
 import { connect as connectTls, type ConnectionOptions } from 'node:tls'
 import type { AgentRequestOptions, AgentState, SocketCallback, TaskAddress } from './node-agent.ts'
 
+/** Node's own: the global one may be a test runner's fake, which would never run. */
+const { setImmediate } = process.getBuiltinModule('node:timers')
+
 /** Node's timers take 1 ms for more. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1
 

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../../core/clock.ts'
+import { systemClock, type Clock, type Timer } from '../../core/clock.ts'
 
 /** A clock that moves only by its methods. */
 export interface ManualClock extends Clock {
@@ -43,7 +43,7 @@ export function manualClock(startMs = 0): ManualClock {
       waiting.add(timer)
       return { cancel: () => void waiting.delete(timer) }
     },
-    afterIo: (callback) => void setImmediate(callback),
+    afterIo: (callback) => systemClock.afterIo(callback),
     async advance(ms) {
       const until = now + ms
       await settle()
@@ -63,5 +63,5 @@ export function manualClock(startMs = 0): ManualClock {
 
 /** Two turns of the event loop's check phase: every promise chain that needs no I/O has run to its end. */
 async function settle(): Promise<void> {
-  for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve))
+  for (let turn = 0; turn < 2; turn++) await new Promise<void>((resolve) => systemClock.afterIo(resolve))
 }

@@ -10,7 +10,6 @@ import {
 } from '../../core/check/check.ts'
 import { ClosedError, InvalidOptionsError } from '../../core/errors.ts'
 import { canListenOn } from './can-listen.ts'
-import { startTaskProcess } from './fleet-process.ts'
 import { startLocalTask, type FleetTask, type TaskPlace } from './fleet-task.ts'
 import type { TaskTls } from './task-server.ts'
 
@@ -60,11 +59,12 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
   const { count, processes, zones, tls, graceMs, handler } = readOptions(options)
   const manyAddresses = await canListenOn('127.0.1.1')
 
-  const start = (index: number, port: number): Promise<FleetTask> => {
+  const start = async (index: number, port: number): Promise<FleetTask> => {
     const place = placeOf(index, manyAddresses, zones)
-    return processes
-      ? startTaskProcess(place, port, { tls, graceMs })
-      : startLocalTask(place, port, { handler, tls, graceMs })
+    if (!processes) return startLocalTask(place, port, { handler, tls, graceMs })
+    // Loaded only where it is used: Babel and ts-jest leave its `import.meta` in CommonJS, which cannot be parsed.
+    const { startTaskProcess } = await import('./fleet-process.ts')
+    return startTaskProcess(place, port, { tls, graceMs })
   }
   const startAll = async (): Promise<FleetTask[]> => {
     const first = await start(0, 0)

@@ -142,7 +142,7 @@ export class TaskServer {
     if ('closeIdleConnections' in this.#http) this.#http.closeIdleConnections()
     this.#closeSessions()
     // What the kernel has received by now counts as taken: two turns of the event loop read it.
-    for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve))
+    for (let turn = 0; turn < 2; turn++) await new Promise<void>((resolve) => systemClock.afterIo(resolve))
     this.#client.endSilent()
     this.#back?.endSilent()
     await Promise.all([this.#client.drained(), this.#back?.drained()])

@@ -1,0 +1,125 @@
+import { errors, util, type Dispatcher } from 'undici'
+import { bytesOf, requestOf } from './request-of.ts'
+
+const { STATUS_CODES } = process.getBuiltinModule('node:http')
+
+/** What answers requests: a `fetch` that gets a `Request`. */
+export type Answering = (request: globalThis.Request) => Promise<globalThis.Response>
+
+/**
+ * One request and its answer in memory, as undici's handlers see it: the handler's controller, and the one that calls the
+ * handler. After an abort the handler hears nothing more, whatever the answer still does.
+ */
+export class Exchange implements Dispatcher.DispatchController {
+  paused = false
+  aborted = false
+  reason: Error | null = null
+  rawHeaders: Buffer[] | null = null
+  rawTrailers: Buffer[] | null = null
+  readonly #handler: Dispatcher.DispatchHandler
+  readonly #abort = new AbortController()
+  #resumed = Promise.withResolvers<void>()
+  #isOver = false
+
+  constructor(handler: Dispatcher.DispatchHandler) {
+    this.#handler = handler
+  }
+
+  pause(): void {
+    this.paused = true
+  }
+
+  resume(): void {
+    this.paused = false
+    this.#resumed.resolve()
+    this.#resumed = Promise.withResolvers()
+  }
+
+  abort(reason: Error): void {
+    if (this.#isOver) return
+    this.aborted = true
+    this.reason = reason
+    this.#abort.abort(reason)
+    this.#fail(reason)
+  }
+
+  /** Never rejects: the handler gets each error. */
+  async run(options: Dispatcher.DispatchOptions, answer: Answering): Promise<void> {
+    try {
+      const request = await requestOf(options, this.#abort.signal)
+      if (this.#isOver) return
+      this.#handler.onRequestSent?.()
+      const response = checkResponse(await answer(request), request)
+      await this.#pass(response, request.method)
+    } catch (error) {
+      this.#fail(error instanceof Error ? error : new Error(String(error), { cause: error }))
+    }
+  }
+
+  async #pass(response: globalThis.Response, method: string): Promise<void> {
+    const body = method === 'HEAD' ? null : response.body
+    if (this.#isOver || body === null) await response.body?.cancel(this.reason)
+    if (this.#isOver) return
+    this.rawHeaders = rawHeadersOf(response)
+    const { status, statusText } = response
+    const text = statusText === '' ? (STATUS_CODES[status] ?? '') : statusText
+    this.#handler.onResponseStart?.(this, status, util.parseHeaders(this.rawHeaders), text)
+    if (body !== null) await this.#passBody(body)
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#handler.onResponseEnd?.(this, {})
+  }
+
+  async #passBody(given: globalThis.ReadableStream<Uint8Array>): Promise<void> {
+    // The Response of another library may have a stream of Node.
+    const body = typeof given.getReader === 'function' ? given : ReadableStream.from<Uint8Array>(given)
+    const reader = body.getReader()
+    const cancel = (): void => void reader.cancel(this.reason).catch(() => undefined)
+    this.#abort.signal.addEventListener('abort', cancel, { once: true })
+    while (!this.#isOver) {
+      if (this.paused) await this.#resumed.promise
+      const { done, value } = await reader.read()
+      if (done) return
+      if (!this.#isOver) this.#handler.onResponseData?.(this, bytesOf(value))
+    }
+    // It may have been over before anything listened.
+    cancel()
+  }
+
+  #fail(error: Error): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#handler.onResponseError?.(this, error)
+  }
+}
+
+/** @throws what a caller would get instead of a response */
+function checkResponse(given: unknown, { method, url }: globalThis.Request): globalThis.Response {
+  const response = given as globalThis.Response | null | undefined
+  // Of whatever class: msw's, node-fetch's, undici's.
+  if (typeof response !== 'object' || response === null || typeof response.status !== 'number')
+    throw new TypeError(
+      `the answer to ${method} ${url} must be a Response, e.g. Response.json({ id: 42 }); got ${kindOf(given)}`,
+    )
+  if (response.type === 'error')
+    throw new errors.SocketError(`the answer to ${method} ${url} was Response.error()`)
+  if (response.bodyUsed)
+    throw new TypeError(
+      `the answer to ${method} ${url} is a Response whose body was read before; make a new one for each request`,
+    )
+  return response
+}
+
+function kindOf(value: unknown): string {
+  return typeof value === 'object' && value !== null ? 'an object without a status' : typeof value
+}
+
+/** A `fetch` has decoded the body, and still names its encoding. Only a Response that was fetched has a URL. */
+const OF_THE_WIRE = new Set(['content-encoding', 'content-length', 'transfer-encoding'])
+
+function rawHeadersOf({ headers, url }: globalThis.Response): Buffer[] {
+  const isFetched = (url ?? '') !== ''
+  return [...headers]
+    .filter(([name]) => !(isFetched && OF_THE_WIRE.has(name)))
+    .flatMap(([name, value]) => [Buffer.from(name, 'latin1'), Buffer.from(value, 'latin1')])
+}
