@@ -67,6 +67,7 @@ const client: Required<ClientOptions> = {
   allowLoopback: undefined,
   allowAddresses: undefined,
   passthrough: undefined,
+  interceptors: undefined,
   clock: undefined,
   random: undefined,
 }
