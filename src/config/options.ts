@@ -6,6 +6,7 @@ import type { Clock, Random } from '../core/clock.ts'
 import type { CloudMapOptions } from '../discovery/cloud-map/options.ts'
 import type { DnsOptions } from '../discovery/dns/options.ts'
 import type { Resolver } from '../discovery/resolver.ts'
+import type { Classify } from '../dispatch/classify-response.ts'
 import type { HedgeBudgetOptions, HedgeOptions } from '../dispatch/hedge/hedge-policy.ts'
 import type { Interceptor } from '../dispatch/intercepted-dispatcher.ts'
 import type { RetryBudgetOptions } from '../dispatch/retry/budget.ts'
@@ -60,6 +61,8 @@ export interface ServiceOptions {
   readonly retry?: RetryInput | false | undefined
   /** A second attempt on another task if the first is slow, for calls that may be sent again [false]. */
   readonly hedge?: HedgeInput | boolean | undefined
+  /** How a response counts for health and retries, where its status does not say it. `false`: by its status [false]. */
+  readonly classify?: Classify | false | undefined
   /** Time limits of a call and of its attempts, in ms. */
   readonly timeouts?: Timeouts | undefined
   /** Name of a request header that says how many ms a call has left; read it by `deadlineOf` [none]. */

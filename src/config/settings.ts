@@ -22,6 +22,7 @@ import type { FallbackSettings, ServiceSettings } from '../dispatch/settings.ts'
 import type { ClientOptions, ClientSettings, ServiceOptions } from './options.ts'
 import { defaultSettings } from './defaults.ts'
 import { checkServiceHost } from './hosts.ts'
+import { checkClassify } from './classify.ts'
 import { checkInterceptors } from './interceptors.ts'
 import { maxPendingSettings, subsetSettings } from './limits.ts'
 import { outlierSettings } from './outlier.ts'
@@ -37,6 +38,7 @@ const SERVICE_KEYS = [
   'balancer',
   'retry',
   'hedge',
+  'classify',
   'timeouts',
   'deadlineHeader',
   'outlier',
@@ -126,6 +128,7 @@ function serviceSettings(
     retry,
     budget: retry?.budget ?? defaults.budget,
     hedge: hedgeSettings(at('hedge'), options.hedge, defaults.hedge),
+    classify: given(at('classify'), options.classify, defaults.classify, checkClassify),
     deadlineHeader: deadlineHeaderSettings(
       at('deadlineHeader'),
       options.deadlineHeader,

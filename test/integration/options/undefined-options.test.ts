@@ -36,6 +36,7 @@ const service: Required<ServiceOptions> = {
     ...{ maxReplayBytes: undefined, budget, on: undefined },
   },
   hedge: undefined,
+  classify: undefined,
   timeouts: { connectMs: undefined, attemptMs: undefined, deadlineMs: undefined },
   deadlineHeader: undefined,
   outlier: {
