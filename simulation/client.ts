@@ -79,6 +79,7 @@ export class SimulatedClient {
       pools,
       retry: retries ? DEFAULT_RETRY : undefined,
       budget: new RetryBudget(DEFAULT_RETRY.budget, time.now()),
+      classify: undefined,
       hedgePolicy: hedging ? new HedgePolicy(DEFAULT_HEDGE, time.now()) : undefined,
       deadlineHeader: undefined,
       connectMs: 1_000,

@@ -18,6 +18,7 @@ import { isHost, type ServiceName } from './discovery/service-name.ts'
 import type { CallOptions } from './dispatch/request/call-options.ts'
 import { wantsH2c } from './dispatch/connections/connector.ts'
 import { DiscoveryDispatcher } from './dispatch/dispatcher.ts'
+import { InterceptedDispatcher } from './dispatch/intercepted-dispatcher.ts'
 import { acquire, type AcquireOptions } from './dispatch/lease/acquire.ts'
 import type { Lease } from './dispatch/lease/lease.ts'
 import { PassThrough } from './dispatch/passthrough/passthrough.ts'
@@ -99,7 +100,11 @@ export function createClient(options: ClientOptions = {}): Client {
   const { pricePerMillion } = cloudMapSettings(settings.cloudMap)
   const cache = new SnapshotCache({ resolver, clock, random })
   const routes = new RouteTable(settings, cache, new OwnLocation(clock))
-  const dispatcher = new DiscoveryDispatcher(routes, passThroughOf(settings))
+  const elsewhere = passThroughOf(settings)
+  const dispatcher =
+    settings.interceptors.length === 0
+      ? new DiscoveryDispatcher(routes, elsewhere)
+      : new InterceptedDispatcher(routes, elsewhere, settings.interceptors)
   let closing: Promise<void> | undefined
 
   const asksForHttp2 = (url: string): boolean => {

@@ -30,6 +30,8 @@ export type { RetryOptions, RetryRequest } from './dispatch/retry/policy.ts'
 export type { CallOptions } from './dispatch/request/call-options.ts'
 export type { HedgeBudgetOptions, HedgeOptions } from './dispatch/hedge/hedge-policy.ts'
 export type { RetryBudgetOptions } from './dispatch/retry/budget.ts'
+export type { Classify } from './dispatch/classify-response.ts'
+export type { Interceptor } from './dispatch/intercepted-dispatcher.ts'
 export type { AcquireOptions } from './dispatch/lease/acquire.ts'
 export type { Lease } from './dispatch/lease/lease.ts'
 export { responseOutcomeOf } from './dispatch/response-outcome.ts'
@@ -67,6 +69,7 @@ export {
   type Traced,
   type TraceListeners,
 } from './core/tracing.ts'
+export type { Classification } from './core/classification.ts'
 export type { Outcome } from './core/outcome.ts'
 export { eventNames, onEvent, type EventName, type EventPayloads, type FallbackCause } from './core/events.ts'
 export {

@@ -1,3 +1,4 @@
+import { isGood } from '../core/classification.ts'
 import { reasonOf } from '../core/errors.ts'
 import { isConnectFailure, type Outcome } from '../core/outcome.ts'
 import { DEFAULT_OUTLIER, type OutlierDetector } from './health/outlier.ts'
@@ -65,15 +66,20 @@ function afterAbortedProbe(
 
 function afterResponse(
   { ejection, answers }: Upstream,
-  { status, latencyMs }: Outcome & { kind: 'response' },
+  outcome: Outcome & { kind: 'response' },
   now: number,
   detector: OutlierDetector | undefined,
   isProbe: boolean,
-  startedAt: number = now - latencyMs,
+  startedAt: number = now - outcome.latencyMs,
 ): HealthChange {
-  const isGood = status < 500
-  if (ejection.answered(startedAt, isGood, now)) return READMITTED
-  if (!isGood) return judgeFailure(ejection, answers, `status ${status}`, now, detector, isProbe)
+  const good = isGood(outcome)
+  const isIgnored = outcome.classified?.kind === 'ignored'
+  if (ejection.answered(startedAt, good && !isIgnored, now)) return READMITTED
+  if (isIgnored) return NONE
+  if (!good) {
+    const what = outcome.classified?.reason ?? `status ${outcome.status}`
+    return judgeFailure(ejection, answers, what, now, detector, isProbe)
+  }
   if (ejection.state === 'available') detector?.succeeded(answers, now)
   return NONE
 }

@@ -1,6 +1,7 @@
 import type { Candidate } from '../balancer/candidate.ts'
+import { isGood, isRefusal } from '../core/classification.ts'
 import { formatAddressPort } from '../core/ip.ts'
-import { isAnswer, isConnectFailure, type Outcome } from '../core/outcome.ts'
+import { isAnswer, isConnectFailure, isLatencySample, type Outcome } from '../core/outcome.ts'
 import type { Endpoint } from '../discovery/endpoint.ts'
 import { Ejection } from './health/ejection.ts'
 import { AnswerRecord } from './health/outlier.ts'
@@ -195,15 +196,18 @@ export class Upstream implements Candidate {
     } else if (outcome.kind !== 'queue-timeout') this.#recordFailure(outcome, now)
   }
 
-  #recordResponse({ status, latencyMs, retryAfterMs }: Outcome & { kind: 'response' }, now: number): void {
+  #recordResponse(outcome: Outcome & { kind: 'response' }, now: number): void {
+    const { latencyMs, retryAfterMs } = outcome
     this.#answeredAt = now
-    if (status === 503 || status === 429) {
+    if (isRefusal(outcome)) {
       const penaltyMs = Math.min(retryAfterMs ?? PENALTY_MS, MAX_RETRY_AFTER_MS)
       this.#latency.penalise(Math.max(penaltyMs, latencyMs), now)
-    } else if (this.#requests >= COLD_CALLS || latencyMs <= this.latencyMs(now)) {
-      this.#latency.observe(latencyMs, now)
+      this.#failures++
+      return
     }
-    if (status >= 500 || status === 429) this.#failures++
+    if (isLatencySample(outcome) && (this.#requests >= COLD_CALLS || latencyMs <= this.latencyMs(now)))
+      this.#latency.observe(latencyMs, now)
+    if (!isGood(outcome)) this.#failures++
   }
 
   #recordFailure(

@@ -36,6 +36,7 @@ export function defaultSettings(random: Random): ServiceSettings {
     retry: DEFAULT_RETRY,
     budget: DEFAULT_RETRY.budget,
     hedge: undefined,
+    classify: undefined,
     deadlineHeader: undefined,
     connectMs: 1_000,
     queueMs: 15_000,

@@ -6,7 +6,9 @@ import type { Clock, Random } from '../core/clock.ts'
 import type { CloudMapOptions } from '../discovery/cloud-map/options.ts'
 import type { DnsOptions } from '../discovery/dns/options.ts'
 import type { Resolver } from '../discovery/resolver.ts'
+import type { Classify } from '../dispatch/classify-response.ts'
 import type { HedgeBudgetOptions, HedgeOptions } from '../dispatch/hedge/hedge-policy.ts'
+import type { Interceptor } from '../dispatch/intercepted-dispatcher.ts'
 import type { RetryBudgetOptions } from '../dispatch/retry/budget.ts'
 import type { RetryOptions } from '../dispatch/retry/policy.ts'
 import type { MaxPending } from '../dispatch/route.ts'
@@ -36,6 +38,11 @@ export interface ClientOptions extends ServiceOptions {
    * not closed with the client.
    */
   readonly passthrough?: Dispatcher | undefined
+  /**
+   * Interceptors of undici around each call of `fetch`, `request` and `dispatcher`, those to other hosts too [none]. The last
+   * one is the outermost, as in undici's `compose`. Retries and hedges of this client are beneath them.
+   */
+  readonly interceptors?: readonly Dispatcher.DispatcherComposeInterceptor[] | undefined
   /** Time, for tests [the system's]. */
   readonly clock?: Clock | undefined
   /** Randomness, for tests [the system's]. */
@@ -54,6 +61,8 @@ export interface ServiceOptions {
   readonly retry?: RetryInput | false | undefined
   /** A second attempt on another task if the first is slow, for calls that may be sent again [false]. */
   readonly hedge?: HedgeInput | boolean | undefined
+  /** How a response counts for health and retries, where its status does not say it. `false`: by its status [false]. */
+  readonly classify?: Classify | false | undefined
   /** Time limits of a call and of its attempts, in ms. */
   readonly timeouts?: Timeouts | undefined
   /** Name of a request header that says how many ms a call has left; read it by `deadlineOf` [none]. */
@@ -129,4 +138,6 @@ export interface ClientSettings extends RouterSettings {
   readonly allowAddresses: readonly string[] | undefined
   /** undefined: the dispatcher that is global when the client is made. */
   readonly passthrough: Dispatcher | undefined
+  /** Empty: none. */
+  readonly interceptors: readonly Interceptor[]
 }

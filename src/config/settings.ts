@@ -24,6 +24,8 @@ import type { FallbackSettings, ServiceSettings } from '../dispatch/settings.ts'
 import type { ClientOptions, ClientSettings, ServiceOptions } from './options.ts'
 import { defaultSettings } from './defaults.ts'
 import { checkServiceHost } from './hosts.ts'
+import { checkClassify } from './classify.ts'
+import { checkInterceptors } from './interceptors.ts'
 import { maxPendingSettings, subsetSettings } from './limits.ts'
 import { outlierSettings } from './outlier.ts'
 import { poolSettings } from './pool.ts'
@@ -38,6 +40,7 @@ const SERVICE_KEYS = [
   'balancer',
   'retry',
   'hedge',
+  'classify',
   'timeouts',
   'deadlineHeader',
   'outlier',
@@ -56,7 +59,14 @@ const DISCOVERY_KEYS = [
   'allowLoopback',
   'allowAddresses',
 ] as const
-const CLIENT_KEYS = [...DISCOVERY_KEYS, 'passthrough', 'clock', 'random', ...SERVICE_KEYS] as const
+const CLIENT_KEYS = [
+  ...DISCOVERY_KEYS,
+  'passthrough',
+  'interceptors',
+  'clock',
+  'random',
+  ...SERVICE_KEYS,
+] as const
 
 const MAX_MS = 86_400_000
 const checkTimeout = numberIn({ min: 1, max: MAX_MS, integer: true, unit: 'ms' })
@@ -86,6 +96,7 @@ export function settingsOf(options: ClientOptions): ClientSettings {
     allowLoopback: given('allowLoopback', options.allowLoopback, false, checkBoolean),
     allowAddresses: options.allowAddresses,
     passthrough: given('passthrough', options.passthrough, undefined, checkDispatcher),
+    interceptors: given('interceptors', options.interceptors, [], checkInterceptors),
     clock: given('clock', options.clock, systemClock, checkClock),
     random,
   }
@@ -131,6 +142,7 @@ function serviceSettings(
     retry,
     budget: retry?.budget ?? defaults.budget,
     hedge: hedgeSettings(at('hedge'), options.hedge, defaults.hedge),
+    classify: given(at('classify'), options.classify, defaults.classify, checkClassify),
     deadlineHeader: deadlineHeaderSettings(
       at('deadlineHeader'),
       options.deadlineHeader,

@@ -128,6 +128,13 @@ export interface EventPayloads {
     readonly holds: number
     readonly error: Error | undefined
   }
+  /** The function `classify` threw, or returned what is not allowed. The response counts by its status. */
+  'onehop:classify.failed': {
+    readonly host: string
+    /** Of the response. */
+    readonly status: number
+    readonly error: Error
+  }
   /** An attempt goes to the load balancer instead of a task. */
   'onehop:call.fell-back': {
     readonly host: string
@@ -235,6 +242,7 @@ export const eventNames: readonly EventName[] = [
   'onehop:call.hedged',
   'onehop:retry.over-budget',
   'onehop:call.fell-back',
+  'onehop:classify.failed',
   'onehop:lease.leaked',
   'onehop:registration.changed',
   'onehop:registration.retried',

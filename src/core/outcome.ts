@@ -1,3 +1,5 @@
+import type { Classification } from './classification.ts'
+
 /**
  * What became of one attempt on one upstream. Beside the begin and end of attempts, which the upstream counts, it is the
  * only thing that flows back from `dispatch/` to `cluster/`.
@@ -17,6 +19,13 @@ export type Outcome =
       readonly connectionExpired?: true
       /** The task announced with this response that it is about to end. */
       readonly draining?: true
+      /** What `classify` made of it; undefined: it counts by its status. */
+      readonly classified?: Classification
+      /**
+       * `headers`: its trailers will say how it counts, in a second outcome. `trailers`: that one, whose latency has counted.
+       * undefined: its headers say all.
+       */
+      readonly part?: 'headers' | 'trailers'
     }
   /** No connection: nothing was sent, so any method may be tried elsewhere. */
   | { readonly kind: 'connect-error'; readonly error: Error }
@@ -66,4 +75,9 @@ export function isConnectFailure(outcome: Outcome): boolean {
 export function isAnswer(outcome: Outcome): boolean {
   if (outcome.kind === 'transport-error') return outcome.ownFault !== true
   return outcome.kind !== 'timeout' && outcome.kind !== 'cancelled' && outcome.kind !== 'queue-timeout'
+}
+
+/** Whether the latency of a response says something, and for the first time. */
+export function isLatencySample({ classified, part }: Outcome & { kind: 'response' }): boolean {
+  return part !== 'trailers' && classified?.kind !== 'ignored'
 }

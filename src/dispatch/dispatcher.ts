@@ -24,8 +24,8 @@ interface LegacyHandler {
 /**
  * undici's dispatcher for discovered services. Requests to other hosts pass through.
  *
- * One dispatcher, not a chain of interceptors: a retry picks again, skips what was tried, and reports each outcome. Users
- * may still `compose()` interceptors around it. `compose` returns a proxy, which cannot read `#private` fields: so this
+ * One dispatcher, not a chain of interceptors: a retry picks again, skips what was tried, and reports each outcome. Those of
+ * users go around it (`InterceptedDispatcher`). `compose` returns a proxy, which cannot read `#private` fields: so this
  * class alone uses TypeScript's `private`.
  */
 export class DiscoveryDispatcher extends Dispatcher {
@@ -47,8 +47,8 @@ export class DiscoveryDispatcher extends Dispatcher {
 
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
     if (!isObject(handler)) throw new errors.InvalidArgumentError('handler must be an object')
-    const legacy = isLegacy(handler)
-    const current = legacy ? wrapHandler(handler) : handler
+    const current = asCurrent(handler)
+    const legacy = current !== handler
     let call: Call
     try {
       if (!isObject(options)) throw new errors.InvalidArgumentError('opts must be an object.')
@@ -113,6 +113,11 @@ function isObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null
 }
 
+/** The handler, or one of undici 8 around a legacy one. */
+export function asCurrent(handler: Dispatcher.DispatchHandler): Dispatcher.DispatchHandler {
+  return isLegacy(handler) ? wrapHandler(handler) : handler
+}
+
 function isLegacy(handler: LegacyHandler): boolean {
   return typeof handler.onConnect === 'function' && typeof handler.onRequestStart !== 'function'
 }
@@ -122,7 +127,8 @@ const { wrapHandler } = Dispatcher1Wrapper as unknown as {
   wrapHandler: (handler: LegacyHandler) => Dispatcher.DispatchHandler
 }
 
-function withoutHttp2(options: Dispatcher.DispatchOptions): Dispatcher.DispatchOptions {
+/** The same options for a request that cannot use HTTP/2. */
+export function withoutHttp2(options: Dispatcher.DispatchOptions): Dispatcher.DispatchOptions {
   return { ...options, allowH2: false } as Dispatcher.DispatchOptions
 }
 

@@ -38,7 +38,7 @@ export function responseOutcome(
   startedAt: number,
   upstream: Upstream,
   pools: UpstreamDispatchers,
-): Outcome {
+): Outcome & { kind: 'response' } {
   const isHttp2 = headers[DRAINING_HEADER] !== undefined && pools.speaksHttp2(upstream)
   const outcome = responseOutcomeOf(status, headers, latencyMs, isHttp2)
   // The server was closing the connection when the request came, and the connection is older than the attempt.

@@ -86,6 +86,7 @@ export class RouteFactory {
       retry: settings.retry,
       budget: new RetryBudget(settings.budget, clock.now()),
       connectMs: settings.connectMs,
+      classify: settings.classify,
       hedgePolicy: settings.hedge === undefined ? undefined : new HedgePolicy(settings.hedge, clock.now()),
       deadlineHeader: settings.deadlineHeader,
       assumedPort: url.port === '' && settings.port === undefined ? DEFAULT_PORT[url.protocol] : undefined,

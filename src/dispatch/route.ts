@@ -4,6 +4,7 @@ import type { Cluster } from '../cluster/cluster.ts'
 import type { Upstream } from '../cluster/upstream.ts'
 import type { Clock, Random } from '../core/clock.ts'
 import type { LoopLag } from '../core/loop-lag.ts'
+import type { Classify } from './classify-response.ts'
 import type { InFlight } from './in-flight.ts'
 import type { HedgePolicy } from './hedge/hedge-policy.ts'
 import type { RetryBudget } from './retry/budget.ts'
@@ -71,6 +72,8 @@ export interface Route {
   readonly budget: RetryBudget
   /** How long a connection may take, in ms. */
   readonly connectMs: number
+  /** How responses count; undefined: by their status. */
+  readonly classify: Classify | undefined
   /** undefined: calls are not hedged. */
   readonly hedgePolicy: HedgePolicy | undefined
   /** The scheme's default port, for tasks without one; undefined: the URL or `port` sets it. */

@@ -4,6 +4,7 @@ import type { OutlierOptions } from '../cluster/health/outlier.ts'
 import type { TaskLocation } from '../cluster/locality/locality.ts'
 import type { SubsetOptions } from '../cluster/subset.ts'
 import type { Clock, Random } from '../core/clock.ts'
+import type { Classify } from './classify-response.ts'
 import type { HedgeOptions } from './hedge/hedge-policy.ts'
 import type { RetryBudgetOptions } from './retry/budget.ts'
 import type { RetryOptions } from './retry/policy.ts'
@@ -18,6 +19,8 @@ export interface ServiceSettings {
   /** Used by hedges also if retries are off. */
   readonly budget: RetryBudgetOptions
   readonly hedge: HedgeOptions | undefined
+  /** undefined: responses count by their status. */
+  readonly classify: Classify | undefined
   readonly deadlineHeader: string | undefined
   readonly connectMs: number
   readonly queueMs: number

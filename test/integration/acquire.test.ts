@@ -214,6 +214,18 @@ describe('a lease', () => {
     expect(client.inspect().callsUnderWay).toBe(0)
   })
 
+  test('counts as its classification says, and may go elsewhere as that allows', async () => {
+    const client = keep(clientOf(TASKS))
+    await warm(client)
+    const lease = now(client.acquire(ORIGIN, { method: 'POST' }))
+    lease.report({ ...good(), classified: { kind: 'unavailable', retry: 'any' } } as Outcome)
+    const next = lease.again()
+    expect(next && at(next)).toBe(TASKS[1])
+    lease.end()
+    next?.end()
+    expect(upstreamOf(client, '127.0.1.1:8080')).toMatchObject({ failures: 1 })
+  })
+
   test('that ends without a report says nothing about the task', async () => {
     const client = keep(clientOf(['127.0.1.1:8080']))
     const lease = await client.acquire(ORIGIN)
@@ -234,6 +246,9 @@ describe('a lease', () => {
     [{ kind: 'response', latencyMs: 1 }, 'outcome.status: got undefined'],
     [{ kind: 'timeout', phase: 'dns', latencyMs: 1, error: new Error('late') }, 'outcome.phase: got "dns"'],
     [{ kind: 'connect-error' }, 'outcome.error: got undefined'],
+    [{ ...good(), part: 'headers' }, 'outcome.part: got "headers"'],
+    [{ ...good(), classified: { kind: 'sick' } }, 'outcome.classified.kind: got "sick"'],
+    [{ ...good(), classified: 'failure' }, 'outcome.classified: got "failure"'],
     [undefined, 'outcome: got undefined'],
   ])('refuses the report %j', async (outcome, message) => {
     const client = keep(clientOf(TASKS))

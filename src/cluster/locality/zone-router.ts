@@ -1,5 +1,6 @@
 import type { Random } from '../../core/clock.ts'
-import type { Outcome } from '../../core/outcome.ts'
+import { isGood } from '../../core/classification.ts'
+import { isLatencySample, type Outcome } from '../../core/outcome.ts'
 import type { Endpoint } from '../../discovery/endpoint.ts'
 import type { Locality } from './locality.ts'
 import type { Upstream } from '../upstream.ts'
@@ -145,7 +146,7 @@ export class ZoneRouter {
     const isLocal = this.#local.has(upstream)
     // The load balancer, or a task that left the set.
     if (!isLocal && !this.#remote.has(upstream)) return
-    if (outcome.kind === 'response' && outcome.status < 500)
+    if (outcome.kind === 'response' && isGood(outcome) && isLatencySample(outcome))
       this.#latency.observe(isLocal, outcome.latencyMs, now)
     if (outcome.kind === 'cancelled' || (outcome.kind === 'timeout' && outcome.phase === 'headers'))
       this.#latency.observeAtLeast(isLocal, outcome.latencyMs, now)

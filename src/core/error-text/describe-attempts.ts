@@ -40,7 +40,7 @@ function describePlaces(places: ReadonlyMap<string, number>): string {
 function describeOutcome(outcome: Outcome, upstream: string): string {
   switch (outcome.kind) {
     case 'response':
-      return `${outcome.status} in ${Math.round(outcome.latencyMs)} ms`
+      return `${outcome.classified?.reason ?? outcome.status} in ${Math.round(outcome.latencyMs)} ms`
     case 'connect-error': {
       const reason = reasonAt(outcome.error, upstream)
       return reason.startsWith('connect ') ? reason : `connect: ${reason}`

@@ -195,7 +195,7 @@ export class Attempt extends InContext implements InLine, Waiter, Limited {
 
   /** Ends the attempt at once. */
   abort(reason: Error): void {
-    if (!this.#reported) this.#report(this.#classifyAbort(reason))
+    if (!this.#reported) this.report(this.#classifyAbort(reason))
     this.#end()
     this.#cut(reason)
   }
@@ -204,7 +204,7 @@ export class Attempt extends InContext implements InLine, Waiter, Limited {
   cancelAsLoser(): void {
     const reason = new Error('another attempt of the call answered first')
     const outcome = this.#classifyAbort(reason)
-    if (!this.#reported) this.#report(outcome.kind === 'cancelled' ? { ...outcome, outrun: true } : outcome)
+    if (!this.#reported) this.report(outcome.kind === 'cancelled' ? { ...outcome, outrun: true } : outcome)
     this.abort(reason)
   }
 
@@ -303,7 +303,7 @@ export class Attempt extends InContext implements InLine, Waiter, Limited {
     this.statusCode = statusCode
     const now = this.call.route.clock.now()
     const latencyMs = this.elapsedMs(now)
-    this.#report({ kind: 'response', status: statusCode, latencyMs, retryAfterMs: undefined }, now)
+    this.report({ kind: 'response', status: statusCode, latencyMs, retryAfterMs: undefined }, now)
     this.#slots?.leave(this)
     // A listener may have ended the call. Then the call destroys the socket.
     if (!this.isOver) {
@@ -329,13 +329,11 @@ export class Attempt extends InContext implements InLine, Waiter, Limited {
     this.statusCode = statusCode
     const now = this.call.route.clock.now()
     const latencyMs = this.elapsedMs(now)
-    const { pools } = this.call.route
-    const { startedAt } = this.#latency
-    const outcome = responseOutcome(statusCode, headers, latencyMs, startedAt, this.upstream, pools)
-    this.#report(outcome, now)
+    const outcome = this.outcomeOf(statusCode, headers, latencyMs)
+    this.report(outcome, now)
     // Listeners to ejections may have ended the call.
     if (this.isOver) return
-    if (statusCode >= 400) {
+    if (statusCode >= 400 || (outcome.classified !== undefined && outcome.classified.kind !== 'success')) {
       const decision = this.call.decide(this, outcome)
       // The retry rule may have thrown, or ended the call.
       if (this.isOver) return
@@ -350,6 +348,16 @@ export class Attempt extends InContext implements InLine, Waiter, Limited {
     // A listener to the other attempt's end may have ended the call.
     if (this.isOver) return
     this.#forwardStart(statusCode, headers, statusMessage)
+  }
+
+  /** How its response counts. */
+  protected outcomeOf(
+    statusCode: number,
+    headers: IncomingHttpHeaders,
+    latencyMs: number,
+  ): Outcome & { kind: 'response' } {
+    const { pools } = this.call.route
+    return responseOutcome(statusCode, headers, latencyMs, this.#latency.startedAt, this.upstream, pools)
   }
 
   protected received(chunk: Buffer): void {
@@ -382,7 +390,7 @@ export class Attempt extends InContext implements InLine, Waiter, Limited {
     // With retries off this is undici with discovery: the caller gets undici's own error.
     const error = this.call.route.retry === undefined ? given : explained(given)
     const outcome = this.#classify(error)
-    this.#report(outcome)
+    this.report(outcome)
     this.#end()
     if (state === 'forwarding') this.call.failed(error)
     else this.call.attemptFailed(this, outcome, error)
@@ -427,7 +435,7 @@ export class Attempt extends InContext implements InLine, Waiter, Limited {
   }
 
   #giveUp({ outcome, error }: Overdue): void {
-    this.#report(outcome)
+    this.report(outcome)
     this.#end()
     this.#cut(error)
   }
@@ -461,7 +469,8 @@ export class Attempt extends InContext implements InLine, Waiter, Limited {
     return Math.min(elapsedMs, this.call.route.clock.now() - slots.changedAt)
   }
 
-  #report(outcome: Outcome, now: number = this.call.route.clock.now()): void {
+  /** Passes an outcome on to the cluster: the first one, or a second one that says more. */
+  protected report(outcome: Outcome, now: number = this.call.route.clock.now()): void {
     if (this.trace !== undefined) {
       this.trace.outcome = outcome
       this.trace.error = 'error' in outcome ? outcome.error : undefined

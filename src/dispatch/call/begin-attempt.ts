@@ -12,11 +12,14 @@ import type { OutgoingRequest } from '../request/outgoing-request.ts'
 import type { Route } from '../route.ts'
 import { Attempt, type AttemptOwner } from './attempt.ts'
 import type { CallDeadline } from './call-deadline.ts'
+import { ClassifiedAttempt } from './classified-attempt.ts'
 import { FollowedAttempt, followsSending } from './followed-attempt.ts'
 import { attemptTrace } from './traces.ts'
 
 /** The attempt, not dispatched yet. It counts as pending at its upstream from now on. */
 export function newAttempt(call: AttemptOwner, upstream: Upstream, now: number, number: number): Attempt {
+  if (call.route.classify !== undefined)
+    return new ClassifiedAttempt(call, upstream, now, number, call.route.classify)
   const Kind = call.streamsBody || followsSending(call.handler) ? FollowedAttempt : Attempt
   return new Kind(call, upstream, now, number)
 }

@@ -1,6 +1,7 @@
 import { checkNumber, checkOneOf } from '../../core/check/check.ts'
 import { InvalidOptionsError } from '../../core/errors.ts'
 import type { Outcome } from '../../core/outcome.ts'
+import { checkClassification } from '../classify-response.ts'
 
 const KINDS: readonly Outcome['kind'][] = [
   'response',
@@ -21,11 +22,14 @@ export function checkOutcome(given: Outcome): Outcome {
     throw new InvalidOptionsError('outcome', given, 'an object with a kind')
   switch (checkOneOf('outcome.kind', given.kind, KINDS)) {
     case 'response': {
-      const { status, latencyMs, retryAfterMs } = given as Outcome & { kind: 'response' }
+      const { status, latencyMs, retryAfterMs, classified, part } = given as Outcome & { kind: 'response' }
       checkNumber('outcome.status', status, { min: 0, max: 999, integer: true })
       checkLatency(latencyMs)
       if (retryAfterMs !== undefined)
         checkNumber('outcome.retryAfterMs', retryAfterMs, { min: 0, unit: 'ms' })
+      // The report of a lease is the only one.
+      if (part !== undefined) throw new InvalidOptionsError('outcome.part', part, 'nothing: report it once')
+      if (classified !== undefined) checkClassification('outcome.classified', classified)
       break
     }
     case 'timeout': {

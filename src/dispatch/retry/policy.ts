@@ -1,3 +1,4 @@
+import type { Classification } from '../../core/classification.ts'
 import { untilHttpDate } from '../../core/clock.ts'
 import { InvalidOptionsError } from '../../core/errors.ts'
 import type { Outcome } from '../../core/outcome.ts'
@@ -31,7 +32,7 @@ export interface RetryOptions {
   readonly budget: RetryBudgetOptions
   /**
    * Overrides the rule: true retries, false does not, undefined keeps the rule. Called for failed attempts and for
-   * responses from 400 on. Attempts, budget, deadline and a body beyond `maxReplayBytes` still end the call.
+   * responses from 400 on, or that `classify` calls no success. Attempts, budget, deadline and a body beyond `maxReplayBytes` still end the call.
    */
   readonly on: ((outcome: Outcome, request: RetryRequest) => boolean | undefined) | undefined
 }
@@ -75,6 +76,8 @@ function notAnAnswer(answer: unknown): InvalidOptionsError {
 function isRetryable(outcome: Outcome, idempotent: boolean, place: NextPlace): boolean {
   switch (outcome.kind) {
     case 'response':
+      if (outcome.classified !== undefined)
+        return isClassifiedRetryable(outcome.classified, idempotent, place)
       // 429 is rate limiting, not a fault: another task may accept the call.
       if (outcome.status === 429) return place === 'elsewhere'
       return idempotent && (RETRYABLE_STATUS.has(outcome.status) || outcome.connectionExpired === true)
@@ -91,6 +94,16 @@ function isRetryable(outcome: Outcome, idempotent: boolean, place: NextPlace): b
     case 'cancelled':
       return false
   }
+}
+
+function isClassifiedRetryable(
+  { kind, retry = 'never' }: Classification,
+  idempotent: boolean,
+  place: NextPlace,
+): boolean {
+  // A task that refuses calls refuses the next one, too.
+  if (kind === 'overloaded' && place !== 'elsewhere') return false
+  return retry === 'any' || (retry === 'idempotent' && idempotent)
 }
 
 /**

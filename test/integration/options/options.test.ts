@@ -147,7 +147,7 @@ describe('allowed is everything that is allowed', () => {
 describe('an option that does not exist', () => {
   test('is called so, with the one that was meant', () => {
     expect(refusalOf({ namespace: [] }).message).toBe(
-      '[ONEHOP_INVALID_OPTIONS] namespace: no such option; did you mean namespaces? known: namespaces, services, discovery, dns, cloudMap, allowLoopback, allowAddresses, passthrough, clock, random, fallback, port, balancer, retry, hedge, timeouts, deadlineHeader, outlier, slowStartMs, maxPending, subset, zone, pool',
+      '[ONEHOP_INVALID_OPTIONS] namespace: no such option; did you mean namespaces? known: namespaces, services, discovery, dns, cloudMap, allowLoopback, allowAddresses, passthrough, interceptors, clock, random, fallback, port, balancer, retry, hedge, classify, timeouts, deadlineHeader, outlier, slowStartMs, maxPending, subset, zone, pool',
     )
     expect(refusalOf({ retry: { maxAttempts: 3 } }).message).toMatch(
       /^\S+ retry.maxAttempts: no such option; known: att/,

@@ -36,6 +36,7 @@ const service: Required<ServiceOptions> = {
     ...{ maxReplayBytes: undefined, budget, on: undefined },
   },
   hedge: undefined,
+  classify: undefined,
   timeouts: { connectMs: undefined, attemptMs: undefined, deadlineMs: undefined },
   deadlineHeader: undefined,
   outlier: {
@@ -67,6 +68,7 @@ const client: Required<ClientOptions> = {
   allowLoopback: undefined,
   allowAddresses: undefined,
   passthrough: undefined,
+  interceptors: undefined,
   clock: undefined,
   random: undefined,
 }

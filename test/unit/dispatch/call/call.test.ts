@@ -136,6 +136,7 @@ async function routeOf(
     retry: DEFAULT_RETRY,
     budget: new RetryBudget(DEFAULT_RETRY.budget, clock.now()),
     connectMs: 1_000,
+    classify: undefined,
     hedgePolicy: isHedged ? hedgingOf(clock) : undefined,
     deadlineHeader: undefined,
     limits: { queue: new TimeLimit(clock, 15_000), attempt: new TimeLimit(clock, 15_000) },

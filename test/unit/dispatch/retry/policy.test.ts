@@ -1,5 +1,6 @@
 import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
+import type { Classification } from '../../../../src/core/classification.ts'
 import type { Outcome } from '../../../../src/core/outcome.ts'
 import { fullJitter } from '../../../../src/core/async/jitter.ts'
 import { isIdempotent } from '../../../../src/dispatch/request/idempotence.ts'
@@ -55,6 +56,27 @@ describe('the retry policy', () => {
 
   test('nothing is retried where all would end alike', () => {
     expect(retried(true, 'nowhere')).toEqual([])
+  })
+
+  test('a classified response is retried as its classification says, whatever its status', () => {
+    const allowed = (classified: Classification, idempotent: boolean, place: NextPlace): boolean => {
+      const outcome = { ...outcomes.unavailable, classified }
+      return mayRetry(outcome, request(idempotent), place, undefined)
+    }
+    const rows = (['success', 'failure', 'unavailable', 'overloaded', 'ignored'] as const).flatMap((kind) =>
+      ([undefined, 'never', 'idempotent', 'any'] as const).map((retry) => ({ kind, retry })),
+    )
+    const retriedBy = (idempotent: boolean, place: NextPlace): string[] =>
+      rows.filter((row) => allowed(row, idempotent, place)).map(({ kind, retry }) => `${kind} ${retry}`)
+    const kinds = ['success', 'failure', 'unavailable', 'overloaded', 'ignored']
+    expect(retriedBy(false, 'elsewhere')).toEqual(kinds.map((kind) => `${kind} any`))
+    expect(retriedBy(true, 'elsewhere')).toEqual(
+      kinds.flatMap((kind) => [`${kind} idempotent`, `${kind} any`]),
+    )
+    // A task that refuses calls is not asked again.
+    expect(retriedBy(true, 'again')).not.toContain('overloaded any')
+    expect(retriedBy(true, 'again')).toHaveLength(8)
+    expect(retriedBy(true, 'nowhere')).toEqual([])
   })
 
   test('429 is not asked again of the same task', () => {

@@ -1,0 +1,49 @@
+import type { Dispatcher } from 'undici'
+import { InvalidOptionsError } from '../index.ts'
+import { callKinds } from './call-kinds.ts'
+import type { UniversalClient } from './protocol-types.ts'
+import { universalClient } from './universal-client.ts'
+
+/** Options of Connect's `createTransport`, all but `baseUrl`. The numbers are those of `@connectrpc/connect-node`. */
+export interface TransportOptions<Interceptor> {
+  readonly httpClient: UniversalClient
+  readonly useBinaryFormat: boolean
+  /** Those that were given, then {@link callKinds}. */
+  readonly interceptors: (Interceptor | typeof callKinds)[]
+  /** None: responses are not compressed. */
+  readonly acceptCompression: never[]
+  readonly sendCompression: null
+  readonly compressMinBytes: number
+  readonly readMaxBytes: number
+  readonly writeMaxBytes: number
+}
+
+/** As much as a length of gRPC can say. */
+const MAX_BYTES = 0xff_ff_ff_ff
+
+/**
+ * The options that Connect's `createTransport` requires, over a dispatcher, whatever the protocol:
+ *
+ *     createTransport({ ...transportOptions(client.dispatcher), baseUrl: 'http://orders.shop.local' })
+ *
+ * @param dispatcher `client.dispatcher`, or another one of undici
+ * @param interceptors interceptors of Connect, the first one outermost [none]
+ * @throws InvalidOptionsError if `dispatcher` is not a dispatcher, or `interceptors` is not an array
+ */
+export function transportOptions<Interceptor = never>(
+  dispatcher: Dispatcher,
+  interceptors: readonly Interceptor[] = [],
+): TransportOptions<Interceptor> {
+  if (!Array.isArray(interceptors))
+    throw new InvalidOptionsError('interceptors', interceptors, 'an array of interceptors of Connect')
+  return {
+    httpClient: universalClient(dispatcher),
+    useBinaryFormat: true,
+    interceptors: [...interceptors, callKinds],
+    acceptCompression: [],
+    sendCompression: null,
+    compressMinBytes: 1_024,
+    readMaxBytes: MAX_BYTES,
+    writeMaxBytes: MAX_BYTES,
+  }
+}

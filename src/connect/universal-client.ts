@@ -1,0 +1,89 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Dispatcher } from 'undici'
+import { InvalidOptionsError } from '../index.ts'
+import { callError } from './call-error.ts'
+import { kindOf } from './call-kinds.ts'
+import { deadlineMsOf } from './deadline.ts'
+import type { UniversalClient, UniversalRequest, UniversalResponse } from './protocol-types.ts'
+import { requestBody, type RequestBody } from './request-body.ts'
+
+type Options = Dispatcher.RequestOptions & { deadlineMs?: number }
+
+/**
+ * The option `httpClient` of Connect's `createTransport`, for gRPC, gRPC-web and the Connect protocol: each call goes over
+ * the dispatcher, with its discovery, balancing and retries. Failures are errors of Connect, with its codes.
+ * @param dispatcher `client.dispatcher`, or another one of undici
+ * @throws InvalidOptionsError if it is not a dispatcher
+ */
+export function universalClient(dispatcher: Dispatcher): UniversalClient {
+  const given: unknown = dispatcher
+  if (typeof given !== 'object' || given === null || !('request' in given) || !('dispatch' in given))
+    throw new InvalidOptionsError('dispatcher', given, 'client.dispatcher, or a dispatcher of undici')
+  return async (request) => {
+    try {
+      return await send(dispatcher, request)
+    } catch (error) {
+      throw callError(error)
+    }
+  }
+}
+
+async function send(dispatcher: Dispatcher, request: UniversalRequest): Promise<UniversalResponse> {
+  request.signal?.throwIfAborted()
+  const isStream = kindOf(request.header)?.stream ?? (isConnectStream(request.header) || undefined)
+  const body = await requestBody(request.body, isStream)
+  const { statusCode, headers, body: content, trailers } = await dispatcher.request(optionsOf(request, body))
+  const header = headersOf(headers)
+  const trailer = new Headers()
+  // Trailers alone, as headers: Connect throws them as an error, and never reads the body.
+  if (header.has('grpc-status')) await content.dump()
+  return { status: statusCode, header, body: chunksOf(content, trailers, trailer), trailer }
+}
+
+function optionsOf({ url, method, header, signal }: UniversalRequest, body: RequestBody): Options {
+  const { origin, pathname, search } = new URL(url)
+  const options: Options = {
+    origin,
+    path: pathname + search,
+    method: method as Dispatcher.HttpMethod,
+    headers: [...header].flat(),
+    body: body.kind === 'whole' ? (body.bytes as Buffer | null) : (body.chunks as never),
+  }
+  if (signal !== undefined) options.signal = signal
+  const kind = kindOf(header)
+  if (kind?.idempotent === true) options.idempotent = true
+  const deadlineMs = deadlineMsOf(header)
+  if (deadlineMs !== undefined) options.deadlineMs = deadlineMs
+  // A stream may say nothing for hours, in both directions. Its deadline is the caller's.
+  if (kind?.stream === true || body.kind === 'stream') {
+    options.headersTimeout = 0
+    options.bodyTimeout = 0
+  }
+  return options
+}
+
+/** The media type of the Connect protocol tells streams from single messages. Those of gRPC do not. */
+function isConnectStream(header: Headers): boolean {
+  return header.get('content-type')?.startsWith('application/connect+') === true
+}
+
+function headersOf(headers: IncomingHttpHeaders): Headers {
+  const result = new Headers()
+  for (const [name, value] of Object.entries(headers)) {
+    for (const one of Array.isArray(value) ? value : [value]) if (one !== undefined) result.append(name, one)
+  }
+  return result
+}
+
+async function* chunksOf(
+  content: AsyncIterable<Uint8Array>,
+  trailers: Record<string, string | string[]>,
+  trailer: Headers,
+): AsyncGenerator<Uint8Array> {
+  try {
+    yield* content
+  } catch (error) {
+    throw callError(error)
+  }
+  for (const [name, value] of headersOf(trailers)) trailer.append(name, value)
+}

@@ -1,0 +1,10 @@
+/** Imports one of the packages of this folder. They are installed only for the tests of doors, so types know none. */
+export async function load<Exports>(name: string): Promise<Exports> {
+  return (await import(name)) as Exports
+}
+
+/** The generated code of orders.proto. */
+export async function loadOrders<Exports>(): Promise<Exports> {
+  const file = './orders_pb.js'
+  return (await import(file)) as Exports
+}
