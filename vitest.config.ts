@@ -118,6 +118,12 @@ const config: ViteUserConfig = defineConfig({
       {
         extends: true,
         // Libraries of others, through the doors, under a fault.
+        // The peer of onehop/grpc, as an app has it.
+        resolve: {
+          alias: {
+            '@grpc/grpc-js': `${import.meta.dirname}/test/doors/grpc/packages/node_modules/@grpc/grpc-js`,
+          },
+        },
         test: {
           name: 'doors',
           include: ['test/doors/**/*.test.ts'],

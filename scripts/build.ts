@@ -73,7 +73,7 @@ const faces: RolldownPlugin = {
 
 /** The doors. */
 const doors = await rolldown({
-  input: { 'http/index': 'src/http/index.ts' },
+  input: { 'grpc/index': 'src/grpc/index.ts', 'http/index': 'src/http/index.ts' },
   platform: 'node',
   external: /^[^./]/,
   plugins: [faces],
