@@ -29,8 +29,8 @@ export class Attempt {
   #isSent = false
   /** Whether what its connection reports comes here first. */
   #listens = false
-  /** `elapsedMs` at response headers. */
-  #answeredAtMs: number | undefined = undefined
+  /** To response headers; undefined before. */
+  #latencyMs: number | undefined = undefined
   #isOver = false
 
   constructor(lease: Lease, call: Call, subchannel: Subchannel) {
@@ -122,9 +122,9 @@ export class Attempt {
   }
 
   #answered(metadata: Metadata): void {
-    if (this.#isOver || this.#answeredAtMs !== undefined) return
-    this.#answeredAtMs = this.elapsedMs
-    this.#lease.report(outcomeOfHeaders(metadata, this.#answeredAtMs - this.#sentAtMs))
+    if (this.#isOver || this.#latencyMs !== undefined) return
+    this.#latencyMs = this.#msSinceSent()
+    this.#lease.report(outcomeOfHeaders(metadata, this.#latencyMs))
   }
 
   #received({ code, details, metadata, rstCode }: StatusObject & { readonly rstCode?: number }): void {
@@ -136,11 +136,16 @@ export class Attempt {
     if (this.#isOver) return
     this.#isOver = true
     const lease = this.#lease
-    const isAnswered = this.#answeredAtMs !== undefined
-    const latencyMs = Math.max(0, (this.#answeredAtMs ?? lease.elapsedMs()) - this.#sentAtMs)
+    const isAnswered = this.#latencyMs !== undefined
+    const latencyMs = this.#latencyMs ?? this.#msSinceSent()
     const outcome = outcomeOf({ ...ended, isAnswered, latencyMs })
     if (isAnswered) lease.reportBreak(outcome)
     else lease.report(outcome)
     lease.end()
+  }
+
+  /** What is subtracted for the delays of this process is an estimate, which may grow. */
+  #msSinceSent(): number {
+    return Math.max(0, this.elapsedMs - this.#sentAtMs)
   }
 }

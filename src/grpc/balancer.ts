@@ -70,6 +70,7 @@ export class Balancer implements LoadBalancer, Picker, ConnectionOwner {
   /** Whether discovery has not answered yet. */
   #isWaiting = false
   #asksAgain = false
+  #hasChanged = false
   #isDestroyed = false
 
   /** @param attribute of the resolver, among the channel's options */
@@ -151,8 +152,14 @@ export class Balancer implements LoadBalancer, Picker, ConnectionOwner {
     return undefined
   }
 
+  /** Later in this turn others may be ready, too: the calls that wait must not all go to the first. */
   changed(): void {
-    if (!this.#isDestroyed) this.#update()
+    if (this.#hasChanged) return
+    this.#hasChanged = true
+    setImmediate(() => {
+      this.#hasChanged = false
+      if (!this.#isDestroyed) this.#update()
+    })
   }
 
   // The pick.

@@ -2,7 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
-import { onTestFinished } from 'vitest'
+import { afterAll, afterEach, beforeAll, onTestFinished } from 'vitest'
 import type { Behaviour, Stats } from './packages/task.ts'
 
 const FILE = new URL('packages/task.ts', import.meta.url).pathname
@@ -54,7 +54,7 @@ export class GrpcTask {
   }
 }
 
-/** Tasks on 127.0.2.1, 127.0.2.2 and so on, with one port for all. They end with the test. */
+/** Tasks on 127.0.2.1, 127.0.2.2 and so on, with one port for all. */
 export class GrpcFleet {
   readonly port: number
   readonly tasks: GrpcTask[] = []
@@ -66,14 +66,38 @@ export class GrpcFleet {
     this.#env = env
   }
 
+  /** Ends with the test. */
   static async start(count: number, env: NodeJS.ProcessEnv = {}): Promise<GrpcFleet> {
     const fleet = new GrpcFleet(await freePort(), env)
     onTestFinished(() => fleet.close())
-    await Promise.all(Array.from({ length: count }, () => fleet.add()))
+    await fleet.add(count)
     return fleet
   }
 
-  async add(): Promise<GrpcTask> {
+  /** Ends with the file: its tests share it, and it behaves well again before each. */
+  static share(count: number): { readonly of: (tasks: number) => GrpcFleet } {
+    let fleet: GrpcFleet
+    beforeAll(async () => {
+      fleet = new GrpcFleet(await freePort(), {})
+      await fleet.add(count)
+    })
+    afterAll(() => fleet.close())
+    afterEach(() => Promise.all(fleet.tasks.map((task) => task.behave({}))))
+    return { of: (tasks) => fleet.part(tasks) }
+  }
+
+  /** The first tasks of it. */
+  part(count: number): GrpcFleet {
+    const part = new GrpcFleet(this.port, {})
+    part.tasks.push(...this.tasks.slice(0, count))
+    return part
+  }
+
+  async add(count: number): Promise<GrpcTask[]> {
+    return Promise.all(Array.from({ length: count }, () => this.#add()))
+  }
+
+  async #add(): Promise<GrpcTask> {
     const address = `127.0.2.${this.#next++}`
     const child = fork(FILE, [address, String(this.port)], {
       env: { ...process.env, ...this.#env },

@@ -84,25 +84,23 @@ export interface Grpc {
   readonly Server: new (options?: object) => Server
   readonly InterceptingCall: new (call: object, requester: object) => object
   readonly experimental: object
-  loadPackageDefinition(definition: object): {
-    readonly shop: {
-      readonly Orders: {
-        new (target: string, credentials: object, options?: object): OrdersClient
-        readonly service: object
-      }
-    }
-  }
+  loadPackageDefinition(definition: object): { readonly shop: { readonly Orders: OrdersClass } }
+}
+
+interface OrdersClass {
+  new (target: string, credentials: object, options?: object): OrdersClient
+  readonly service: object
 }
 
 export type { Interceptor }
 
-const { default: grpc } = (await import('@grpc/grpc-js' as string)) as { default: Grpc }
+const { default: module } = (await import('@grpc/grpc-js' as string)) as { default: Grpc }
 const { loadSync } = (await import('@grpc/proto-loader' as string)) as {
   loadSync(file: string, options: object): object
 }
 
 const PROTO = new URL('../../../../examples/grpc/orders.proto', import.meta.url).pathname
-const { shop } = grpc.loadPackageDefinition(loadSync(PROTO, { keepCase: true, defaults: true }))
+const { shop } = module.loadPackageDefinition(loadSync(PROTO, { keepCase: true, defaults: true }))
 
-export const Orders: (typeof shop)['Orders'] = shop.Orders
-export { grpc }
+export const grpc: Grpc = module
+export const Orders: OrdersClass = shop.Orders

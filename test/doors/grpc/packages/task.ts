@@ -1,8 +1,7 @@
 /**
  * A task of `shop.Orders` in a process of its own: `node task.ts <address> <port>`, steered by messages of its parent.
- * With `CERT` and `KEY` it speaks TLS.
+ * With `CERT` and `KEY` (PEM) it speaks TLS.
  */
-import { readFileSync } from 'node:fs'
 import { grpc, Orders, type Order, type ServerCall } from './load.ts'
 
 /** What a task does to each call from now on. */
@@ -99,7 +98,7 @@ const credentials =
   CERT === undefined || KEY === undefined
     ? grpc.ServerCredentials.createInsecure()
     : grpc.ServerCredentials.createSsl(null, [
-        { cert_chain: readFileSync(CERT), private_key: readFileSync(KEY) },
+        { cert_chain: Buffer.from(CERT), private_key: Buffer.from(KEY) },
       ])
 server.bindAsync(`${address}:${port}`, credentials, (error) => {
   process.send?.(error === null ? 'ready' : { error: error.message })
