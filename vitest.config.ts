@@ -128,6 +128,8 @@ const config: ViteUserConfig = defineConfig({
           name: 'doors',
           include: ['test/doors/**/*.test.ts'],
           globalSetup: ['test/doors/install.ts'],
+          // gRPC's own `dns` resolver asks the server of its target only with this.
+          env: { AWS_EC2_METADATA_DISABLED: 'true', GRPC_NODE_USE_ALTERNATIVE_RESOLVER: 'true' },
           testTimeout: 60_000,
           maxWorkers: 2,
           sequence: { groupOrder: 4 },
