@@ -3,15 +3,19 @@ import { STATE, type State, type StateListener, type Subchannel } from './grpc-j
 
 /** What a connection needs of the balancer that it belongs to. */
 export interface ConnectionOwner {
-  /** A lease of that endpoint alone; undefined where the cluster has no use for it now. */
+  /** A lease of that task alone; undefined where the cluster has no use for it now. */
   leaseOf(connection: Connection): Lease | undefined
   /** Its state, or what is known of it, has changed. */
   changed(): void
 }
 
+/** For the load balancer, as `timeouts.connectMs` by default. */
+const FALLBACK_CONNECT_MS = 1_000
+
 /**
- * The connection to one task. Connecting is an attempt on the task: it holds a lease, so that a task that refuses is ejected,
- * and an ejected one is tried again when its probe is due.
+ * The connection to one task, or the load balancer. Connecting is an attempt on the task: it holds a lease, so that a task that refuses is ejected,
+ * and an ejected one is tried again when its probe is due. Not so for the load balancer: a lease of it is a call that fell
+ * back.
  */
 export class Connection {
   readonly endpoint: Endpoint
@@ -22,8 +26,8 @@ export class Connection {
   error: Error | undefined = undefined
   readonly #owner: ConnectionOwner
   #state: State
-  /** Of the try to connect. */
-  #lease: Lease | undefined = undefined
+  /** The try to connect; undefined: none is under way. */
+  #try: ConnectTry | undefined = undefined
   /** It takes longer than `connectMs`, and counts as failed. grpc-js goes on for minutes. */
   #isOverdue = false
   readonly #changed: StateListener = (_subchannel, _previous, state, _keepaliveMs, error) =>
@@ -53,7 +57,7 @@ export class Connection {
 
   /** Whether a call may wait for it. */
   get isConnecting(): boolean {
-    return this.#lease !== undefined
+    return this.#try !== undefined
   }
 
   get hasFailed(): boolean {
@@ -67,12 +71,15 @@ export class Connection {
    */
   connect(): boolean {
     const mayConnect = this.#state === STATE.IDLE || this.#state === STATE.CONNECTING
-    if (!mayConnect || this.#isOverdue || this.#lease !== undefined) return this.isConnecting
-    const lease = this.#owner.leaseOf(this)
-    if (lease === undefined) return false
-    this.#lease = lease
-    const overdue = (): void => void setImmediate(() => this.#overdue(lease))
-    AbortSignal.timeout(Math.ceil(lease.connectMs)).addEventListener('abort', overdue)
+    if (!mayConnect || this.#isOverdue || this.isConnecting) return this.isConnecting
+    const isTask = this.endpoint.tier === 0
+    const lease = isTask ? this.#owner.leaseOf(this) : undefined
+    if (isTask && lease === undefined) return false
+    const begun: ConnectTry = { lease, limitMs: lease?.connectMs ?? FALLBACK_CONNECT_MS }
+    this.#try = begun
+    // A process that was busy has to read first what has arrived meanwhile.
+    const overdue = (): void => void setImmediate(() => this.#overdue(begun))
+    AbortSignal.timeout(Math.ceil(begun.limitMs)).addEventListener('abort', overdue)
     this.subchannel.startConnecting()
     return true
   }
@@ -80,14 +87,14 @@ export class Connection {
   /** Calls on it go on. */
   close(): void {
     this.subchannel.removeConnectivityStateListener(this.#changed)
-    this.#lease?.end()
-    this.#lease = undefined
+    this.#try?.lease?.end()
+    this.#try = undefined
     this.subchannel.unref()
   }
 
   #enter(state: State, message: string | undefined): void {
     const wasReady = this.isReady
-    const lease = this.#lease
+    const lease = this.#try?.lease
     this.#state = state
     this.#isOverdue = false
     if (state === STATE.TRANSIENT_FAILURE) {
@@ -96,7 +103,7 @@ export class Connection {
     } else if (state === STATE.READY) this.error = undefined
     if (state === STATE.READY || state === STATE.TRANSIENT_FAILURE) {
       // A connection is no answer: the next call is the probe of a task that was ejected.
-      this.#lease = undefined
+      this.#try = undefined
       lease?.end()
     }
     // As round_robin does: a task that is gone is noticed before a call goes there.
@@ -104,14 +111,20 @@ export class Connection {
     this.#owner.changed()
   }
 
-  #overdue(lease: Lease): void {
-    if (this.#lease !== lease) return
-    this.#lease = undefined
+  #overdue(begun: ConnectTry): void {
+    if (this.#try !== begun) return
+    const { lease, limitMs } = begun
+    this.#try = undefined
     this.#isOverdue = true
-    const latencyMs = lease.elapsedMs()
-    this.error = new Error(`no connection in ${lease.connectMs} ms (timeouts.connectMs)`)
-    lease.report({ kind: 'timeout', phase: 'connect', latencyMs, error: this.error })
-    lease.end()
+    this.error = new Error(`no connection in ${limitMs} ms (timeouts.connectMs)`)
+    lease?.report({ kind: 'timeout', phase: 'connect', latencyMs: lease.elapsedMs(), error: this.error })
+    lease?.end()
     this.#owner.changed()
   }
+}
+
+interface ConnectTry {
+  /** undefined for the load balancer. */
+  readonly lease: Lease | undefined
+  readonly limitMs: number
 }

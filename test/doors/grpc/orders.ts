@@ -1,6 +1,8 @@
-import type { Client, UpstreamInspection } from 'onehop'
+import { createClient, type Client, type UpstreamInspection } from 'onehop'
 import { registerCloudMap } from 'onehop/grpc'
+import { scriptedResolver, type ScriptedAnswer, type ScriptedResolver } from 'onehop/testing'
 import { onTestFinished } from 'vitest'
+import { systemClock } from '../../../src/core/clock.ts'
 import { grpc, Orders, type Order, type OrdersClient } from './packages/load.ts'
 
 export const TARGET = 'cloudmap:///orders.shop.local'
@@ -35,6 +37,14 @@ export async function get(orders: OrdersClient, id = '42', options: object = {})
       else reject(error)
     })
   })
+}
+
+/** A client whose discovery looks again every 200 ms. */
+export function changingClient(answer: ScriptedAnswer): Client & { readonly resolver: ScriptedResolver } {
+  const resolver = scriptedResolver(systemClock, answer, 200)
+  const client = createClient({ namespaces: ['shop.local'], discovery: resolver })
+  onTestFinished(() => client.close({ withinMs: 1_000 }))
+  return Object.assign(client, { resolver })
 }
 
 /** The upstreams of the service, by what `of` takes of each. */
