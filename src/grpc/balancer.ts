@@ -34,23 +34,6 @@ const MAX_BACKOFF_MS = 30_000
 /** How long until a connection that nothing wants yet is asked for again, while there is no other. */
 const ASK_AGAIN_MS = 1_000
 
-/** grpc-js makes one for each policy of a service config. */
-export class PolicyConfig implements LoadBalancingConfig {
-  readonly #name: string
-
-  constructor(name: string) {
-    this.#name = name
-  }
-
-  getLoadBalancerName(): string {
-    return this.#name
-  }
-
-  toJsonObject(): object {
-    return { [this.#name]: {} }
-  }
-}
-
 /**
  * The load-balancing policy of one channel. The client's cluster picks the task of each call (`client.acquire`), among those
  * to which the channel is connected. The channel connects to each task that a pick comes to.
@@ -90,8 +73,11 @@ export class Balancer implements LoadBalancer, Picker, ConnectionOwner {
   ): boolean {
     this.#service = options[this.#attribute] as ServiceAttribute | undefined
     this.#options = options
-    this.#closeDeparted()
-    this.#connectAll()
+    // Before discovery has answered there are no calls yet: the first one asks for it.
+    if (this.#service?.endpoints !== undefined) {
+      this.#closeDeparted(this.#service.endpoints)
+      this.#connectAll()
+    }
     this.#update()
     // What discovery does not know may still have a fallback: the picks find out.
     return true
@@ -302,9 +288,7 @@ export class Balancer implements LoadBalancer, Picker, ConnectionOwner {
     })
   }
 
-  #closeDeparted(): void {
-    const endpoints = this.#service?.endpoints
-    if (endpoints === undefined) return
+  #closeDeparted(endpoints: readonly Endpoint[]): void {
     const isKept = ({ endpoint }: Connection): boolean =>
       endpoint.tier === 1 ||
       endpoints.some(({ address, port }) => address === endpoint.address && port === endpoint.port)

@@ -177,6 +177,7 @@ export interface GrpcJs {
       config: { new (): LoadBalancingConfig; createFromJson(json: unknown): LoadBalancingConfig },
     ): void
     isLoadBalancerNameRegistered(name: string): boolean
+    parseLoadBalancingConfig(json: Readonly<Record<string, object>>): LoadBalancingConfig
     splitHostPort(path: string): { readonly host: string; readonly port?: number } | null
     parseDuration(text: string): object | null
   }

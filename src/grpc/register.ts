@@ -1,6 +1,7 @@
 import defaultGrpc from '@grpc/grpc-js'
 import { InvalidOptionsError } from '../index.ts'
-import { Balancer, PolicyConfig } from './balancer.ts'
+import { Balancer } from './balancer.ts'
+import { isPolicyConfig, PolicyConfig } from './policy-config.ts'
 import type { ChannelControlHelper, ChannelOptions, GrpcJs, GrpcUri, ResolverListener } from './grpc-js.ts'
 import { CloudMapResolver, type GrpcClient, type Registration } from './resolver.ts'
 import { checkServiceConfig, type ServiceConfigJson } from './service-config.ts'
@@ -28,9 +29,6 @@ export interface CloudMapOptions {
 const OPTIONS = ['scheme', 'policy', 'serviceConfig', 'grpc']
 /** gRPC's own. */
 const RESERVED = ['dns', 'ipv4', 'ipv6', 'unix', 'unix-abstract', 'vsock', 'xds']
-
-/** Policies that this door has registered, by their copy of grpc-js. */
-const policies = new WeakMap<object, Set<string>>()
 
 /**
  * Registers a resolver for targets `cloudmap:///orders.shop.local:50051` and a load-balancing policy `onehop` with grpc-js
@@ -72,12 +70,7 @@ function resolverClass(registration: Registration) {
 }
 
 function registerPolicy({ grpc, policy, attribute }: Registration): void {
-  const { experimental } = grpc
-  const own = policies.get(experimental) ?? new Set()
-  policies.set(experimental, own)
-  if (own.has(policy)) return
-  own.add(policy)
-  experimental.registerLoadBalancerType(
+  grpc.experimental.registerLoadBalancerType(
     policy,
     class extends Balancer {
       constructor(helper: ChannelControlHelper) {
@@ -124,7 +117,8 @@ function checkScheme(scheme: unknown): void {
 
 function checkPolicy(policy: unknown, { experimental }: GrpcJs): void {
   const isOthers = (name: string): boolean =>
-    experimental.isLoadBalancerNameRegistered(name) && policies.get(experimental)?.has(name) !== true
+    experimental.isLoadBalancerNameRegistered(name) &&
+    !isPolicyConfig(experimental.parseLoadBalancingConfig({ [name]: {} }))
   if (typeof policy !== 'string' || !/^\w+$/.test(policy) || isOthers(policy))
     throw new InvalidOptionsError(
       'registerCloudMap.policy',
