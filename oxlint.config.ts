@@ -18,6 +18,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   // Doors stand on what users have: `client.watch` and `client.acquire` (docs/decisions/019).
   http: ['index.ts'],
   connect: ['index.ts'],
+  grpc: ['index.ts'],
   // The benchmark measures the client as users have it.
   bench: ['core', 'index.ts', 'ecs/index.ts'],
   otel: ['core', 'index.ts'],

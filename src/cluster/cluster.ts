@@ -2,7 +2,7 @@
  * The upstreams of one service as one origin calls them. Three walks meet here: a snapshot becomes upstreams
  * (`reconcileIfChanged`), a call gets one of them (`pick`), and an outcome changes its load and health (`report`).
  */
-import type { Balancer, PickHint } from '../balancer/balancer.ts'
+import type { Balancer } from '../balancer/balancer.ts'
 import type { Clock, Random } from '../core/clock.ts'
 import { emit } from '../core/events.ts'
 import { formatAddressPort } from '../core/ip.ts'
@@ -16,13 +16,13 @@ import { HostSet } from './host-set.ts'
 import { CallerLocality, type CallerLocalityOptions } from './locality/caller-locality.ts'
 import { ZoneRouter } from './locality/zone-router.ts'
 import { PeersLatency } from './peers-latency.ts'
-import { Picker } from './picker.ts'
+import { isAccepted, Picker, type CallHint } from './picker.ts'
 import { SlowStart } from './slow-start.ts'
 import { membersOf, type SubsetOptions } from './subset.ts'
 import { Upstream } from './upstream.ts'
 
 /** What dispatch passes of the call that needs an upstream. */
-export type { PickHint }
+export type { CallHint as PickHint } from './picker.ts'
 
 export interface ClusterOptions {
   readonly host: string
@@ -142,7 +142,7 @@ export class Cluster implements LivenessSource {
    * @param tried upstreams of earlier attempts; picked again only if nothing else is left
    * @param preferFallback for a last attempt after connect failures: the load balancer if there is one
    */
-  pick(hint: PickHint, tried: readonly Upstream[], preferFallback: boolean): Upstream | undefined {
+  pick(hint: CallHint, tried: readonly Upstream[], preferFallback: boolean): Upstream | undefined {
     // A retry needs certainty, so only first attempts probe. The hint is the call itself, which owns the probe.
     const probe = tried.length === 0 ? this.#hostSet.takeProbe(hint) : undefined
     if (probe !== undefined) return probe
@@ -150,7 +150,7 @@ export class Cluster implements LivenessSource {
     // All known tasks are ejected: others may be registered by now.
     if (available.length === 0 && tasks.length > 0)
       this.#view.refreshEarly(hint.now, this.#fallback === undefined)
-    if (this.#spills(tried, preferFallback)) return this.#fallback
+    if (this.#spills(hint, tried, preferFallback)) return this.#acceptedFallback(hint)
     if (candidates !== available && candidates.length > 0) this.#beginPanic()
     // A retry goes to any zone: the zone may be what made the first attempt fail.
     const picked =
@@ -161,7 +161,7 @@ export class Cluster implements LivenessSource {
             hint,
           )
     if (picked !== undefined) return picked
-    const fallback = this.#fallback
+    const fallback = this.#acceptedFallback(hint)
     if (fallback !== undefined && !tried.includes(fallback)) return fallback
     return tried.length === 0 ? undefined : (this.#picker.pick(candidates, hint) ?? fallback)
   }
@@ -171,7 +171,7 @@ export class Cluster implements LivenessSource {
    * @param leaving the upstream where the failed attempt is still pending: its place is free for the next
    */
   pickAgain(
-    hint: PickHint,
+    hint: CallHint,
     tried: readonly Upstream[],
     preferFallback: boolean,
     leaving: Upstream | undefined,
@@ -191,7 +191,7 @@ export class Cluster implements LivenessSource {
   }
 
   /** Nothing was sent to the upstream that was picked for a call. If it was due for a probe, the next call probes. */
-  notTried(upstream: Upstream, call: PickHint): void {
+  notTried(upstream: Upstream, call: CallHint): void {
     upstream.ejection.endProbe(call)
     this.#hostSet.scheduleProbes()
   }
@@ -252,14 +252,20 @@ export class Cluster implements LivenessSource {
     return this.#view.snapshot?.warning
   }
 
-  #spills(tried: readonly Upstream[], preferFallback: boolean): boolean {
+  #acceptedFallback(hint: CallHint): Upstream | undefined {
+    const fallback = this.#fallback
+    return fallback === undefined || isAccepted(fallback, hint) ? fallback : undefined
+  }
+
+  #spills(hint: CallHint, tried: readonly Upstream[], preferFallback: boolean): boolean {
     const fallback = this.#fallback
     if (fallback === undefined || tried.includes(fallback)) return false
     const { directShare } = this.#hostSet
     if (directShare <= 0) return true
-    // The load balancer itself is ejected, and there are tasks.
+    // The load balancer itself is ejected, or not accepted, and there are tasks.
     if (fallback.ejection.state !== 'available') return false
-    return preferFallback || (directShare < 1 && this.#options.random.next() >= directShare)
+    const isShort = directShare < 1 && this.#options.random.next() >= directShare
+    return (preferFallback || isShort) && isAccepted(fallback, hint)
   }
 
   #beginPanic(): void {

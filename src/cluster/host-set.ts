@@ -5,7 +5,7 @@
  * The load balancer is an endpoint of tier 1 among the others. One rule covers failed discovery, empty sets, ejection of
  * all tasks, and partial spill: the best tier that can take the call, else panic.
  */
-import type { PickHint } from '../balancer/balancer.ts'
+import { isAccepted, type CallHint } from './picker.ts'
 import type { Upstream } from './upstream.ts'
 
 /**
@@ -84,7 +84,7 @@ export class HostSet {
   }
 
   /** Makes the call a probe if one is due, and returns its upstream. Until the call ends, no other call probes it. */
-  takeProbe(hint: PickHint): Upstream | undefined {
+  takeProbe(hint: CallHint): Upstream | undefined {
     const { now } = hint
     if (now < this.#nextProbeAt) return undefined
     const isOnce = hint.replayable === false
@@ -92,10 +92,13 @@ export class HostSet {
     if (isRisky && now < this.#nextRiskyProbeAt) return undefined
     const fallback = this.#fallback
     const isDue = (upstream: Upstream): boolean =>
-      (isOnce ? laterProbeAt(upstream) : isRisky ? riskyProbeAt(upstream) : upstream.ejection.probeAt) <= now
+      (isOnce ? laterProbeAt(upstream) : isRisky ? riskyProbeAt(upstream) : upstream.ejection.probeAt) <=
+        now && isAccepted(upstream, hint)
     const probe =
       this.#tasks.find(isDue) ??
-      (fallback !== undefined && fallback.ejection.probeAt <= now ? fallback : undefined)
+      (fallback !== undefined && fallback.ejection.probeAt <= now && isAccepted(fallback, hint)
+        ? fallback
+        : undefined)
     if (probe === undefined) return undefined
     probe.ejection.startProbe(hint)
     this.scheduleProbes()

@@ -1,9 +1,24 @@
 import type { Balancer, PickHint } from '../balancer/balancer.ts'
+import type { Endpoint } from '../discovery/endpoint.ts'
 import type { ZoneRouter } from './locality/zone-router.ts'
 import type { SlowStart } from './slow-start.ts'
 import type { Upstream } from './upstream.ts'
 
-/** Picks the task for a call: by zone, then by the balancer, past tasks that are full or start slowly. */
+/** What the cluster may know of the call that it picks for. */
+export interface CallHint extends PickHint {
+  /** Whether the call can go to an endpoint, on this port, as far as its caller knows [to all]. */
+  readonly accepts?: ((endpoint: Endpoint, port: number) => boolean) | undefined
+}
+
+/** Whether the call's caller lets it go there. */
+export function isAccepted({ endpoint, port }: Upstream, { accepts }: CallHint): boolean {
+  return accepts === undefined || accepts(endpoint, port)
+}
+
+/**
+ * Picks the task for a call: by zone, then by the balancer, past tasks that are full, start slowly, or are not accepted by
+ * the call's caller.
+ */
 export class Picker {
   /** undefined where zones do not matter. */
   zones: ZoneRouter | undefined
@@ -19,8 +34,8 @@ export class Picker {
     this.#maxPending = maxPending
   }
 
-  /** Prefers the caller's zone while its tasks can take the call. undefined if all candidates are full. */
-  pickNearby(candidates: readonly Upstream[], hint: PickHint): Upstream | undefined {
+  /** Prefers the caller's zone while its tasks can take the call. undefined if none is able to. */
+  pickNearby(candidates: readonly Upstream[], hint: CallHint): Upstream | undefined {
     const { zones } = this
     const group = zones?.draw()
     if (zones === undefined || group === undefined) return this.pick(candidates, hint)
@@ -34,23 +49,25 @@ export class Picker {
   }
 
   /**
-   * The balancer's pick, or another one if that task is full or its slow start leaves the call to others. undefined if
-   * all are full.
+   * The balancer's pick, or another one if that task is not able to take the call, or its slow start leaves it to others.
+   * undefined if none is able to.
    * @param alternatives where that other one is picked from
    */
   pick(
     candidates: readonly Upstream[],
-    hint: PickHint,
+    hint: CallHint,
     alternatives: readonly Upstream[] = candidates,
   ): Upstream | undefined {
     const picked = this.#balance(candidates, hint)
     if (picked === undefined) return undefined
-    const isFull = picked.pending >= this.#maxPending
-    if (!isFull && this.#slowStart.admit(picked, hint.now)) return picked
-    const others = alternatives.filter(
-      (upstream) => upstream !== picked && upstream.pending < this.#maxPending,
-    )
-    return this.#balance(others, hint) ?? (isFull ? undefined : picked)
+    const isAble = this.#isAble(picked, hint)
+    if (isAble && this.#slowStart.admit(picked, hint.now)) return picked
+    const others = alternatives.filter((upstream) => upstream !== picked && this.#isAble(upstream, hint))
+    return this.#balance(others, hint) ?? (isAble ? picked : undefined)
+  }
+
+  #isAble(upstream: Upstream, hint: CallHint): boolean {
+    return upstream.pending < this.#maxPending && isAccepted(upstream, hint)
   }
 
   /** A balancer returns one of its candidates, and these are upstreams. */

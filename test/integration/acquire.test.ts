@@ -469,3 +469,88 @@ describe('waiting, aborting and closing', () => {
     expect(at(lease)).toMatch(/:5432$/)
   })
 })
+
+describe('accepts', () => {
+  test('a lease goes to an endpoint that its caller accepts, and is asked about no more than that takes', async () => {
+    const client = keep(clientOf(TASKS))
+    await warm(client)
+    const asked: string[] = []
+    const accepts = ({ address }: { readonly address: string }, port: number): boolean => {
+      asked.push(`${address}:${port}`)
+      return address !== '127.0.1.1'
+    }
+    for (let count = 0; count < 10; count++) {
+      using lease = now(client.acquire(ORIGIN, { accepts }))
+      expect(at(lease)).not.toBe(TASKS[0])
+    }
+    expect(new Set(asked)).toEqual(new Set(TASKS))
+    asked.length = 0
+    using lease = now(
+      client.acquire(ORIGIN, { accepts: (endpoint, port) => accepts(endpoint, port) || true }),
+    )
+    expect(asked).toEqual([at(lease)])
+  })
+
+  test('none accepted is no endpoint, and leaves nothing behind', async () => {
+    const client = keep(clientOf(TASKS, { maxPending: { perTask: 1, perOrigin: 10 } }))
+    await warm(client)
+    expect(() => client.acquire(ORIGIN, { accepts: () => false })).toThrow('[ONEHOP_NO_ENDPOINTS]')
+    expect(client.inspect().callsUnderWay).toBe(0)
+    using only = now(client.acquire(ORIGIN, { accepts: ({ address }) => address === '127.0.1.2' }))
+    expect(at(only)).toBe(TASKS[1])
+    // That one is full now.
+    expect(() => client.acquire(ORIGIN, { accepts: ({ address }) => address === '127.0.1.2' })).toThrow(
+      '[ONEHOP_NO_ENDPOINTS]',
+    )
+    expect(() => client.acquire(ORIGIN, { accepts: true as never })).toThrow(
+      'acquire.accepts: got true; allowed: a function (endpoint, port) => boolean',
+    )
+  })
+
+  test('a probe goes to no endpoint that is not accepted; one that is, can be the only one', async () => {
+    const client = keep(clientOf(TASKS))
+    await warm(client)
+    const isFirst = ({ address }: { readonly address: string }): boolean => address === '127.0.1.1'
+    using failed = now(client.acquire(ORIGIN, { accepts: isFirst }))
+    failed.report(refused())
+    failed.end()
+    expect(() => client.acquire(ORIGIN, { accepts: isFirst })).toThrow('[ONEHOP_NO_ENDPOINTS]')
+    // The first ejection lasts a second.
+    await new Promise((resolve) => setTimeout(resolve, 1_050))
+    for (let count = 0; count < 4; count++) {
+      using lease = now(client.acquire(ORIGIN, { accepts: (endpoint) => !isFirst(endpoint) }))
+      expect(at(lease)).not.toBe(TASKS[0])
+    }
+    using probe = now(client.acquire(ORIGIN, { accepts: isFirst }))
+    expect(at(probe)).toBe(TASKS[0])
+    expect(upstreamOf(client, TASKS[0] as string)).toMatchObject({ state: 'probing' })
+    probe.report(good())
+    expect(upstreamOf(client, TASKS[0] as string)).toMatchObject({ state: 'available' })
+  })
+
+  test('the load balancer has to be accepted, too', async () => {
+    const client = keep(clientOf([], { fallback: 'https://alb.example:8443' }))
+    await warm(client)
+    expect(() => client.acquire(ORIGIN, { accepts: () => false })).toThrow('[ONEHOP_NO_ENDPOINTS]')
+    using lease = now(client.acquire(ORIGIN, { accepts: ({ tier }, port) => tier === 1 && port === 8443 }))
+    expect(lease.endpoint.tier).toBe(1)
+  })
+})
+
+test('a response that began well can break off, once, as in the dispatcher', async () => {
+  const client = keep(clientOf([TASKS[0] as string]))
+  await warm(client)
+  const failures = (): unknown => upstreamOf(client, TASKS[0] as string)?.failures
+  using lease = now(client.acquire(ORIGIN))
+  lease.reportBreak(broken())
+  expect(failures()).toBe(0)
+  lease.report(good())
+  lease.reportBreak(good())
+  lease.reportBreak({ kind: 'cancelled', latencyMs: 1_000 })
+  expect(failures()).toBe(0)
+  lease.reportBreak(broken())
+  lease.reportBreak({ kind: 'response', status: 503, latencyMs: 1, retryAfterMs: undefined })
+  expect(failures()).toBe(1)
+  expect(lease.again()).toBeUndefined()
+  expect(() => lease.reportBreak({ kind: 'broken' } as never)).toThrow('outcome.kind')
+})

@@ -2,12 +2,14 @@ import { AsyncResource } from 'node:async_hooks'
 import type { KeyedRequest } from '../../balancer/balancer.ts'
 import type { Upstream } from '../../cluster/upstream.ts'
 import { keepAlive, type Timer } from '../../core/clock.ts'
-import { checkBoolean, checkKeys, checkMethods, checkString } from '../../core/check/check.ts'
+import { checkBoolean, checkFunction, checkKeys, checkMethods, checkString } from '../../core/check/check.ts'
 import { InvalidOptionsError } from '../../core/errors.ts'
+import type { Endpoint } from '../../discovery/endpoint.ts'
 import { noUpstream, tooManyCalls } from '../call/no-upstream.ts'
 import { isIdempotent } from '../request/idempotence.ts'
 import type { KnownRoute } from '../route-factory.ts'
-import { lease, LeasedCall, type Lease } from './lease.ts'
+import { lease, type Lease } from './lease.ts'
+import { LeasedCall } from './leased-call.ts'
 
 /** What the pick may depend on. */
 export interface AcquireOptions {
@@ -21,9 +23,15 @@ export interface AcquireOptions {
   readonly idempotent?: boolean | undefined
   /** The request to come, if there is one: for a balancer's `keyOf`, and `retry.on`. */
   readonly request?: KeyedRequest | undefined
+  /**
+   * Whether the attempt can go to an endpoint, on this port [to all]: false for one to which the caller has no connection.
+   * Asked for the endpoints that the pick comes to, until one is accepted, and it must not acquire. If it accepts none,
+   * there is no endpoint for the call.
+   */
+  readonly accepts?: ((endpoint: Endpoint, port: number) => boolean) | undefined
 }
 
-const KEYS = ['method', 'signal', 'key', 'idempotent', 'request']
+const KEYS = ['method', 'signal', 'key', 'idempotent', 'request', 'accepts']
 const NONE: readonly Upstream[] = []
 
 /**
@@ -54,11 +62,13 @@ function pick(call: LeasedCall): Lease {
 
 function leasedCall(route: KnownRoute, options: AcquireOptions): LeasedCall {
   checkKeys('acquire', options, KEYS)
-  const { signal, request } = options
+  const { signal, request, accepts } = options
   if (signal !== undefined && typeof signal.throwIfAborted !== 'function')
     throw new InvalidOptionsError('acquire.signal', signal, 'an AbortSignal')
   if (request !== undefined)
     checkMethods('acquire.request', request, ['header'], 'an object with method, path and header()')
+  if (accepts !== undefined)
+    checkFunction('acquire.accepts', accepts, 'a function (endpoint, port) => boolean')
   const method = checkString('acquire.method', options.method ?? request?.method ?? 'GET', 'e.g. GET')
   const key = options.key === undefined ? undefined : checkString('acquire.key', options.key)
   const idempotent =
@@ -71,6 +81,7 @@ function leasedCall(route: KnownRoute, options: AcquireOptions): LeasedCall {
     idempotent,
     key: key ?? (request === undefined ? undefined : route.keyOf?.(request)),
     signal,
+    accepts,
   })
 }
 

@@ -4,16 +4,15 @@
  * A lease does to `Cluster`, `Upstream` and `RetryState` what an `Attempt` does, in the same order: `begin`,
  * `stopWaiting` and `report` at the outcome, `end` (docs/decisions/019).
  */
-import type { PickHint } from '../../cluster/cluster.ts'
 import type { Upstream } from '../../cluster/upstream.ts'
 import { emit } from '../../core/events.ts'
 import type { Outcome } from '../../core/outcome.ts'
 import type { Endpoint } from '../../discovery/endpoint.ts'
 import { AttemptLatency } from '../call/attempt-latency.ts'
 import { emitFallback } from '../call/no-upstream.ts'
-import { emitRetried, RetryState } from '../retry/retry-state.ts'
-import type { KnownRoute } from '../route-factory.ts'
+import { emitRetried } from '../retry/retry-state.ts'
 import { checkOutcome } from './check-outcome.ts'
+import type { LeasedCall } from './leased-call.ts'
 import { hostOf, servernameOf } from './names.ts'
 import type { LeaseState } from './open-leases.ts'
 
@@ -41,6 +40,12 @@ export interface Lease extends Disposable {
    * @throws InvalidOptionsError for what is not an `Outcome`
    */
   report(outcome: Outcome): void
+  /**
+   * After a response below 500 was reported: it broke off, or failed in the end, as a gRPC status says. A
+   * `transport-error`, a `timeout` or a response from 500 on counts, once.
+   * @throws InvalidOptionsError for what is not an `Outcome`
+   */
+  reportBreak(outcome: Outcome): void
   /** The attempt is over. Without a report it says nothing about the upstream. A second time it does nothing. */
   end(): void
   /**
@@ -50,44 +55,6 @@ export interface Lease extends Disposable {
    * @throws what `retry.on` or a balancer of the user's throws
    */
   again(): Lease | undefined
-}
-
-/** What a lease and those that follow it by `again` have in common: what a `Call` is to its attempts. */
-export class LeasedCall implements PickHint {
-  readonly route: KnownRoute
-  readonly method: string
-  readonly path: string
-  readonly idempotent: boolean
-  readonly key: string | undefined
-  readonly signal: AbortSignal | undefined
-  /** Leases have no deadline. */
-  readonly leftMs: number = Number.POSITIVE_INFINITY
-  now = 0
-  #retryState: RetryState | undefined = undefined
-
-  constructor(
-    route: KnownRoute,
-    {
-      method,
-      path,
-      idempotent,
-      key,
-      signal,
-    }: Pick<LeasedCall, 'method' | 'path' | 'idempotent' | 'key' | 'signal'>,
-  ) {
-    this.route = route
-    this.method = method
-    this.path = path
-    this.idempotent = idempotent
-    this.key = key
-    this.signal = signal
-  }
-
-  /** Made at the first failure. */
-  get retryState(): RetryState {
-    const { method, path, idempotent } = this
-    return (this.#retryState ??= new RetryState(this.route, { method, path, idempotent }))
-  }
 }
 
 const NONE: readonly Upstream[] = []
@@ -106,6 +73,7 @@ class Held implements LeaseState {
   /** Among the attempts of the call, from 1. */
   readonly #number: number
   #outcome: Outcome | undefined = undefined
+  #hasBroken = false
   isOver = false
   #hasSuccessor = false
 
@@ -119,11 +87,16 @@ class Held implements LeaseState {
 
   report(outcome: Outcome): void {
     if (this.isOver || this.#outcome !== undefined) return
-    const { cluster, clock } = this.call.route
-    const now = clock.now()
+    const now = this.call.route.clock.now()
     this.#outcome = outcome
     this.upstream.stopWaiting(outcome, now)
-    cluster.report(this.upstream, outcome, now, this.latency.startedAt, this.call)
+    this.#record(outcome, now)
+  }
+
+  reportBreak(outcome: Outcome): void {
+    if (this.isOver || this.#hasBroken || !isGoodResponse(this.#outcome) || !isBreak(outcome)) return
+    this.#hasBroken = true
+    this.#record(outcome, this.call.route.clock.now())
   }
 
   end(): void {
@@ -151,6 +124,11 @@ class Held implements LeaseState {
     return lease(call, decision.upstream, state.tried)
   }
 
+  #record(outcome: Outcome, now: number): void {
+    const { call, upstream, latency } = this
+    call.route.cluster.report(upstream, outcome, now, latency.startedAt, call)
+  }
+
   /** Its place at the upstream would be taken for ever. */
   leaked(): void {
     const { call, upstream, latency } = this
@@ -159,6 +137,16 @@ class Held implements LeaseState {
     this.end()
     emit('onehop:lease.leaked', () => ({ host, method: call.method, upstream: upstream.label, heldMs }))
   }
+}
+
+function isGoodResponse(outcome: Outcome | undefined): boolean {
+  return outcome?.kind === 'response' && outcome.status < 500
+}
+
+/** Whether the upstream is to blame for the end of a response. */
+function isBreak(outcome: Outcome): boolean {
+  if (outcome.kind === 'response') return outcome.status >= 500
+  return outcome.kind === 'transport-error' || outcome.kind === 'timeout'
 }
 
 class UpstreamLease implements Lease {
@@ -201,6 +189,10 @@ class UpstreamLease implements Lease {
 
   report(outcome: Outcome): void {
     this.#held.report(checkOutcome(outcome))
+  }
+
+  reportBreak(outcome: Outcome): void {
+    this.#held.reportBreak(checkOutcome(outcome))
   }
 
   end(): void {

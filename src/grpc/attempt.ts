@@ -1,0 +1,151 @@
+import type { Lease } from '../index.ts'
+import type { Call } from './call.ts'
+import {
+  STATE,
+  STATUS,
+  type CallListener,
+  type Metadata,
+  type RealSubchannel,
+  type StatusObject,
+  type Subchannel,
+} from './grpc-js.ts'
+import { outcomeOf, outcomeOfHeaders, type Ended } from './outcome.ts'
+
+/** How grpc-js calls a connection that was lost, without a code of the stream. */
+const DROPPED = 'Connection dropped'
+
+/**
+ * One attempt of a call on one task, from its pick to its status: holds the lease, and reports to it.
+ *
+ * A picker learns only when a call ends. A stream that is open for hours would make its task look silent for as long. So the
+ * attempt also stands between the call and its connection, where response headers pass.
+ */
+export class Attempt {
+  readonly #call: Call
+  readonly #lease: Lease
+  readonly #subchannel: Subchannel
+  /** `elapsedMs` of the lease when the request was sent. */
+  #sentAtMs = 0
+  #isSent = false
+  /** Whether what its connection reports comes here first. */
+  #listens = false
+  /** To response headers; undefined before. */
+  #latencyMs: number | undefined = undefined
+  #isOver = false
+
+  constructor(lease: Lease, call: Call, subchannel: Subchannel) {
+    this.#call = call
+    this.#lease = lease
+    this.#subchannel = subchannel
+  }
+
+  /** Whether its request was sent, or never will be. */
+  get isSettled(): boolean {
+    return this.#isSent || this.#isOver
+  }
+
+  get elapsedMs(): number {
+    return this.#lease.elapsedMs()
+  }
+
+  /** What the call gets as its connection. In all else it is the channel's own, as policies around this one expect. */
+  connection(): Subchannel {
+    const connection = Object.create(this.#subchannel) as Subchannel
+    // A call with credentials of its own looks again when it has them. If the connection is gone, it picks again.
+    connection.getConnectivityState = () => {
+      const state = this.#subchannel.getConnectivityState()
+      if (state !== STATE.READY) this.drop()
+      return state
+    }
+    connection.getRealSubchannel = () => ({
+      createCall: (...args) => this.#createCall(...args),
+    })
+    return connection
+  }
+
+  /** It never was sent: that says nothing about the task. */
+  drop(): void {
+    if (this.#isSent || this.#isOver) return
+    this.#isOver = true
+    this.#lease.end()
+  }
+
+  /** grpc-js has sent it. */
+  started(): void {
+    this.#isSent = true
+  }
+
+  /** grpc-js has its status. */
+  ended(code: number, details: string, metadata: Metadata): void {
+    // What the connection has not reported came from here. Within another policy it reports nothing.
+    const isCallers = this.#listens || code === STATUS.CANCELLED || code === STATUS.DEADLINE_EXCEEDED
+    const isStreams = !isCallers && details === DROPPED
+    const by = isCallers ? 'caller' : isStreams ? 'stream' : 'task'
+    this.#end({ code, details, metadata, by, rstCode: undefined })
+  }
+
+  #createCall(...args: Parameters<RealSubchannel['createCall']>): unknown {
+    const [metadata, host, method, listener, callNumber] = args
+    const lease = this.#lease
+    this.#sentAtMs = lease.elapsedMs()
+    this.#listens = true
+    // A load balancer has a name of its own, by which it routes.
+    const authority = lease.endpoint.tier === 1 ? lease.host : host
+    try {
+      return this.#call.context.runInAsyncScope(() =>
+        this.#subchannel
+          .getRealSubchannel()
+          .createCall(metadata, authority, method, this.#listener(listener), callNumber),
+      )
+    } catch (error) {
+      if (!this.#isOver) lease.report({ kind: 'transport-error', error: error as Error, sent: false })
+      this.drop()
+      throw error
+    }
+  }
+
+  /** HTTP/2 calls back in the context of whatever opened the connection. */
+  #listener(listener: CallListener): CallListener {
+    const { context } = this.#call
+    return {
+      onReceiveMetadata: (metadata) => {
+        this.#answered(metadata)
+        context.runInAsyncScope(() => listener.onReceiveMetadata(metadata))
+      },
+      onReceiveMessage: (message) => context.runInAsyncScope(() => listener.onReceiveMessage(message)),
+      onReceiveStatus: (status) => {
+        // Before the call hears of it: its retry picks at once.
+        this.#received(status)
+        context.runInAsyncScope(() => listener.onReceiveStatus(status))
+      },
+    }
+  }
+
+  #answered(metadata: Metadata): void {
+    if (this.#isOver || this.#latencyMs !== undefined) return
+    this.#latencyMs = this.#msSinceSent()
+    this.#lease.report(outcomeOfHeaders(metadata, this.#latencyMs))
+  }
+
+  #received({ code, details, metadata, rstCode }: StatusObject & { readonly rstCode?: number }): void {
+    const isStreams = rstCode !== undefined || details === DROPPED
+    this.#end({ code, details, metadata, by: isStreams ? 'stream' : 'task', rstCode })
+  }
+
+  #end(ended: Pick<Ended, 'code' | 'details' | 'metadata' | 'by' | 'rstCode'>): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    const lease = this.#lease
+    const isAnswered = this.#latencyMs !== undefined
+    const latencyMs = this.#latencyMs ?? this.#msSinceSent()
+    const outcome = outcomeOf({ ...ended, isAnswered, latencyMs })
+    if (isAnswered) lease.reportBreak(outcome)
+    else lease.report(outcome)
+    lease.end()
+  }
+
+  /** What is subtracted for the delays of this process is an estimate, which may grow. */
+  #msSinceSent(): number {
+    return Math.max(0, this.elapsedMs - this.#sentAtMs)
+  }
+}

@@ -1,0 +1,130 @@
+import type { Endpoint, Lease } from '../index.ts'
+import { STATE, type State, type StateListener, type Subchannel } from './grpc-js.ts'
+
+/** What a connection needs of the balancer that it belongs to. */
+export interface ConnectionOwner {
+  /** A lease of that task alone; undefined where the cluster has no use for it now. */
+  leaseOf(connection: Connection): Lease | undefined
+  /** Its state, or what is known of it, has changed. */
+  changed(): void
+}
+
+/** For the load balancer, as `timeouts.connectMs` by default. */
+const FALLBACK_CONNECT_MS = 1_000
+
+/**
+ * The connection to one task, or the load balancer. Connecting is an attempt on the task: it holds a lease, so that a task that refuses is ejected,
+ * and an ejected one is tried again when its probe is due. Not so for the load balancer: a lease of it is a call that fell
+ * back.
+ */
+export class Connection {
+  readonly endpoint: Endpoint
+  readonly port: number
+  readonly label: string
+  readonly subchannel: Subchannel
+  /** Why the last try to connect failed; undefined: it did not. */
+  error: Error | undefined = undefined
+  readonly #owner: ConnectionOwner
+  #state: State
+  /** The try to connect; undefined: none is under way. */
+  #try: ConnectTry | undefined = undefined
+  /** It takes longer than `connectMs`, and counts as failed. grpc-js goes on for minutes. */
+  #isOverdue = false
+  readonly #changed: StateListener = (_subchannel, _previous, state, _keepaliveMs, error) =>
+    this.#enter(state, error)
+
+  constructor(
+    owner: ConnectionOwner,
+    endpoint: Endpoint,
+    port: number,
+    label: string,
+    subchannel: Subchannel,
+  ) {
+    this.endpoint = endpoint
+    this.port = port
+    this.label = label
+    this.subchannel = subchannel
+    this.#owner = owner
+    subchannel.ref()
+    subchannel.addConnectivityStateListener(this.#changed)
+    // Another channel may have connected it already.
+    this.#state = subchannel.getConnectivityState()
+  }
+
+  get isReady(): boolean {
+    return this.#state === STATE.READY
+  }
+
+  /** Whether a call may wait for it. */
+  get isConnecting(): boolean {
+    return this.#try !== undefined
+  }
+
+  get hasFailed(): boolean {
+    return this.#isOverdue || this.#state === STATE.TRANSIENT_FAILURE
+  }
+
+  /**
+   * Begins to connect, if grpc-js may do so now: after a failure it waits for its backoff. Another channel that shares the
+   * connection may have begun.
+   * @returns whether it is connecting
+   */
+  connect(): boolean {
+    const mayConnect = this.#state === STATE.IDLE || this.#state === STATE.CONNECTING
+    if (!mayConnect || this.#isOverdue || this.isConnecting) return this.isConnecting
+    const isTask = this.endpoint.tier === 0
+    const lease = isTask ? this.#owner.leaseOf(this) : undefined
+    if (isTask && lease === undefined) return false
+    const begun: ConnectTry = { lease, limitMs: lease?.connectMs ?? FALLBACK_CONNECT_MS }
+    this.#try = begun
+    // A process that was busy has to read first what has arrived meanwhile.
+    const overdue = (): void => void setImmediate(() => this.#overdue(begun))
+    AbortSignal.timeout(Math.ceil(begun.limitMs)).addEventListener('abort', overdue)
+    this.subchannel.startConnecting()
+    return true
+  }
+
+  /** Calls on it go on. */
+  close(): void {
+    this.subchannel.removeConnectivityStateListener(this.#changed)
+    this.#try?.lease?.end()
+    this.#try = undefined
+    this.subchannel.unref()
+  }
+
+  #enter(state: State, message: string | undefined): void {
+    const wasReady = this.isReady
+    const lease = this.#try?.lease
+    this.#state = state
+    this.#isOverdue = false
+    if (state === STATE.TRANSIENT_FAILURE) {
+      this.error = new Error(message ?? 'the connection failed')
+      lease?.report({ kind: 'connect-error', error: this.error })
+    } else if (state === STATE.READY) this.error = undefined
+    if (state === STATE.READY || state === STATE.TRANSIENT_FAILURE) {
+      // A connection is no answer: the next call is the probe of a task that was ejected.
+      this.#try = undefined
+      lease?.end()
+    }
+    // As round_robin does: a task that is gone is noticed before a call goes there.
+    if (wasReady && state === STATE.IDLE) this.connect()
+    this.#owner.changed()
+  }
+
+  #overdue(begun: ConnectTry): void {
+    if (this.#try !== begun) return
+    const { lease, limitMs } = begun
+    this.#try = undefined
+    this.#isOverdue = true
+    this.error = new Error(`no connection in ${limitMs} ms (timeouts.connectMs)`)
+    lease?.report({ kind: 'timeout', phase: 'connect', latencyMs: lease.elapsedMs(), error: this.error })
+    lease?.end()
+    this.#owner.changed()
+  }
+}
+
+interface ConnectTry {
+  /** undefined for the load balancer. */
+  readonly lease: Lease | undefined
+  readonly limitMs: number
+}

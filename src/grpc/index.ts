@@ -1,0 +1,16 @@
+/**
+ * gRPC by `@grpc/grpc-js` 1.14, which is a peer dependency: targets `cloudmap:///orders.shop.local:50051`.
+ *
+ * - `register.ts`: `registerCloudMap(client)`, and which grpc-js it is (`version.ts`).
+ * - `resolver.ts`: endpoints, by `client.watch`, and the service config (`service-config.ts`) of a target (`target.ts`).
+ * - `balancer.ts`: the policy. The client's cluster picks the task of each call, among those that are connected.
+ * - `connection.ts`: connecting is an attempt on a task, with a lease.
+ * - `attempt.ts`: a call on a task, with its lease and its caller's async context (`call.ts`). `unsent.ts` ends the leases of
+ *   calls that are never sent.
+ * - `outcome.ts`: which gRPC status counts against a task.
+ * - `grpc-js.ts`: what all this uses of grpc-js.
+ * @module onehop/grpc
+ */
+export { registerCloudMap, type CloudMapOptions } from './register.ts'
+export type { GrpcClient } from './resolver.ts'
+export type { ServiceConfigJson } from './service-config.ts'

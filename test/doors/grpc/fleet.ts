@@ -1,0 +1,130 @@
+import { fork, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { afterAll, afterEach, beforeAll, onTestFinished } from 'vitest'
+import type { Behaviour, Stats } from './packages/task.ts'
+
+const FILE = new URL('packages/task.ts', import.meta.url).pathname
+
+/** One gRPC server in a process of its own. */
+export class GrpcTask {
+  readonly address: string
+  readonly port: number
+  readonly #process: ChildProcess
+
+  constructor(address: string, port: number, child: ChildProcess) {
+    this.address = address
+    this.port = port
+    this.#process = child
+  }
+
+  get label(): string {
+    return `${this.address}:${this.port}`
+  }
+
+  get alive(): boolean {
+    return this.#process.exitCode === null && this.#process.signalCode === null
+  }
+
+  async behave(behave: Behaviour): Promise<void> {
+    await this.#ask({ behave })
+  }
+
+  async stats(): Promise<Stats> {
+    return (await this.#ask({ stats: true })) as Stats
+  }
+
+  /** `server.tryShutdown`: takes no new calls, and ends with those in flight. */
+  async shutdown(): Promise<void> {
+    await this.#ask({ shutdown: true })
+  }
+
+  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    if (!this.alive) return
+    const ended = once(this.#process, 'exit')
+    this.#process.kill(signal)
+    if (signal === 'SIGKILL') await ended
+  }
+
+  async #ask(message: object): Promise<unknown> {
+    const answer = once(this.#process, 'message')
+    this.#process.send(message)
+    return (await answer)[0]
+  }
+}
+
+/** Tasks on 127.0.2.1, 127.0.2.2 and so on, with one port for all. */
+export class GrpcFleet {
+  readonly port: number
+  readonly tasks: GrpcTask[] = []
+  readonly #env: NodeJS.ProcessEnv
+  #next = 1
+
+  constructor(port: number, env: NodeJS.ProcessEnv) {
+    this.port = port
+    this.#env = env
+  }
+
+  /** Ends with the test. */
+  static async start(count: number, env: NodeJS.ProcessEnv = {}): Promise<GrpcFleet> {
+    const fleet = new GrpcFleet(await freePort(), env)
+    onTestFinished(() => fleet.close())
+    await fleet.add(count)
+    return fleet
+  }
+
+  /** Ends with the file: its tests share it, and it behaves well again before each. */
+  static share(count: number): { readonly of: (tasks: number) => GrpcFleet } {
+    let fleet: GrpcFleet
+    beforeAll(async () => {
+      fleet = new GrpcFleet(await freePort(), {})
+      await fleet.add(count)
+    })
+    afterAll(() => fleet.close())
+    afterEach(() => Promise.all(fleet.tasks.map((task) => task.behave({}))))
+    return { of: (tasks) => fleet.part(tasks) }
+  }
+
+  /** The first tasks of it. */
+  part(count: number): GrpcFleet {
+    const part = new GrpcFleet(this.port, {})
+    part.tasks.push(...this.tasks.slice(0, count))
+    return part
+  }
+
+  async add(count: number): Promise<GrpcTask[]> {
+    return Promise.all(Array.from({ length: count }, () => this.#add()))
+  }
+
+  async #add(): Promise<GrpcTask> {
+    const address = `127.0.2.${this.#next++}`
+    const child = fork(FILE, [address, String(this.port)], {
+      env: { ...process.env, ...this.#env },
+      execArgv: [],
+    })
+    const task = new GrpcTask(address, this.port, child)
+    this.tasks.push(task)
+    const [message] = (await once(child, 'message')) as unknown[]
+    if (message !== 'ready') throw new Error(JSON.stringify(message))
+    return task
+  }
+
+  get labels(): string[] {
+    return this.tasks.map(({ label }) => label)
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.tasks.map((task) => task.kill()))
+  }
+}
+
+/** Free on all addresses of loopback, as far as one can know. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '0.0.0.0')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
