@@ -17,6 +17,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   testing: ['core', 'discovery'],
   // Doors stand on what users have: `client.watch` and `client.acquire` (docs/decisions/019).
   http: ['index.ts'],
+  net: ['index.ts'],
   // The benchmark measures the client as users have it.
   bench: ['core', 'index.ts', 'ecs/index.ts'],
   otel: ['core', 'index.ts'],
@@ -101,7 +102,7 @@ const config: ReturnType<typeof defineConfig> = defineConfig({
     },
     {
       // What Node's agents call their own.
-      files: ['src/http/*.ts'],
+      files: ['src/http/*.ts', 'src/net/*.ts'],
       rules: { 'no-underscore-dangle': 'off' },
     },
     {

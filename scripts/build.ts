@@ -73,7 +73,7 @@ const faces: RolldownPlugin = {
 
 /** The doors. */
 const doors = await rolldown({
-  input: { 'http/index': 'src/http/index.ts' },
+  input: { 'http/index': 'src/http/index.ts', 'net/index': 'src/net/index.ts' },
   platform: 'node',
   external: /^[^./]/,
   plugins: [faces],

@@ -205,7 +205,7 @@ describe('a lease', () => {
     const client = keep(clientOf(TASKS))
     const lease = await client.acquire(ORIGIN)
     lease.report(good())
-    lease.report(broken())
+    lease.report(refused())
     lease.end()
     lease.end()
     lease[Symbol.dispose]()
@@ -412,6 +412,39 @@ describe('waiting, aborting and closing', () => {
     kept.report(refused())
     expect(kept.again()).toBeUndefined()
     kept.end()
+  })
+
+  test('the signal of a lease aborts when the client is cut, and not when it is closed', async () => {
+    const client = clientOf(TASKS)
+    const lease = await client.acquire(ORIGIN)
+    const { signal } = lease
+    const closing = client.close({ withinMs: 20 })
+    expect(signal.aborted).toBe(false)
+    await closing
+    expect(signal.reason).toMatchObject({ code: 'ONEHOP_CLOSED' })
+    expect(lease.signal.aborted).toBe(true)
+    lease.end()
+    const late = clientOf(TASKS)
+    const held = await late.acquire(ORIGIN)
+    await late.dispatcher.destroy()
+    expect(held.signal.aborted).toBe(true)
+    held.end()
+  })
+
+  test('a response that breaks off is one more report, as of a call', async () => {
+    const client = keep(clientOf(TASKS))
+    await warm(client)
+    using lease = now(client.acquire(ORIGIN))
+    lease.report(good())
+    lease.report(good())
+    expect(upstreamOf(client, '127.0.1.1:8080')).toMatchObject({ failures: 0 })
+    lease.report(broken())
+    lease.report(broken())
+    expect(upstreamOf(client, '127.0.1.1:8080')).toMatchObject({ failures: 1, pending: 1 })
+    using failed = now(client.acquire(ORIGIN))
+    failed.report(refused())
+    failed.report(broken())
+    expect(upstreamOf(client, '127.0.1.2:8080')).toMatchObject({ failures: 1 })
   })
 
   test('watch and acquire refuse a closed client, and hosts that are not discovered', async () => {

@@ -34,10 +34,13 @@ export interface Lease extends Disposable {
   readonly servername: string
   /** How long a connection may take, in ms (`timeouts.connectMs`). */
   readonly connectMs: number
+  /** Aborts when the client is destroyed, as by `close({ withinMs })`: what is under way has to be cut. */
+  readonly signal: AbortSignal
   /** Milliseconds since it was acquired, without the time for which this process was busy. */
   elapsedMs(): number
   /**
-   * How the attempt went: the first report counts, later ones are ignored, as after `end`.
+   * How the attempt went: the first report counts, later ones are ignored, as after `end`. One exception: a response that
+   * then breaks off is reported a second time, as a `transport-error` or a `timeout`.
    * @throws InvalidOptionsError for what is not an `Outcome`
    */
   report(outcome: Outcome): void
@@ -108,6 +111,7 @@ class Held implements LeaseState {
   #outcome: Outcome | undefined = undefined
   isOver = false
   #hasSuccessor = false
+  #hasBrokenOff = false
 
   constructor(call: LeasedCall, upstream: Upstream, number: number) {
     this.call = call
@@ -118,11 +122,16 @@ class Held implements LeaseState {
   }
 
   report(outcome: Outcome): void {
-    if (this.isOver || this.#outcome !== undefined) return
+    if (this.isOver) return
     const { cluster, clock } = this.call.route
     const now = clock.now()
-    this.#outcome = outcome
-    this.upstream.stopWaiting(outcome, now)
+    if (this.#outcome === undefined) {
+      this.#outcome = outcome
+      this.upstream.stopWaiting(outcome, now)
+    } else {
+      if (this.#hasBrokenOff || !breaksOff(this.#outcome, outcome)) return
+      this.#hasBrokenOff = true
+    }
     cluster.report(this.upstream, outcome, now, this.latency.startedAt, this.call)
   }
 
@@ -161,6 +170,10 @@ class Held implements LeaseState {
   }
 }
 
+function breaksOff(first: Outcome, second: Outcome): boolean {
+  return first.kind === 'response' && (second.kind === 'transport-error' || second.kind === 'timeout')
+}
+
 class UpstreamLease implements Lease {
   readonly #held: Held
 
@@ -192,6 +205,10 @@ class UpstreamLease implements Lease {
 
   get connectMs(): number {
     return this.#held.call.route.connectMs
+  }
+
+  get signal(): AbortSignal {
+    return this.#held.call.route.inFlight.signal
   }
 
   elapsedMs(): number {
