@@ -86,9 +86,9 @@ function nodeSocket(options: ConnectOptions, tls: ConnectionOptions | false): So
 }
 
 function limit(socket: Socket, { host, port }: ConnectOptions, withinMs: number): void {
-  const isConnecting = (): boolean =>
-    socket.connecting || (socket instanceof TLSSocket && socket.getProtocol() === null)
+  let isReady = false
+  socket.once(socket instanceof TLSSocket ? 'secureConnect' : 'connect', () => (isReady = true))
   afterMs(withinMs, () => {
-    if (!socket.destroyed && isConnecting()) socket.destroy(connectTimeout(host, port, withinMs))
+    if (!isReady) socket.destroy(connectTimeout(host, port, withinMs))
   })
 }

@@ -50,7 +50,10 @@ function addressOf({ upstream }: UpstreamInspection): string {
   return upstream.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1')
 }
 
+/** Begins elsewhere each time, and each round with another one: a balancer may pick in turn, too. */
 function rotated(addresses: readonly string[], turn: number): readonly string[] {
-  const start = addresses.length === 0 ? 0 : turn % addresses.length
+  const { length } = addresses
+  if (length === 0) return addresses
+  const start = (turn + Math.floor(turn / length)) % length
   return [...addresses.slice(start), ...addresses.slice(0, start)]
 }
