@@ -25,7 +25,8 @@ export function rankedAddresses(
   const upstreams = origins[origin]?.upstreams ?? []
   const isEjected = ejectedAt(Object.values(origins).flatMap((known) => known.upstreams))
   const tasks = upstreams.filter(({ tier }) => tier === 0)
-  const able = tasks.filter((task) => !isEjected(addressOf(task)))
+  const rest = tasks.filter((task) => addressOf(task) !== picked.address)
+  const able = rest.filter((task) => !isEjected(addressOf(task)))
   const ranked = [
     ...[picked.address].filter((address) => picked.tier === 0 && !isEjected(address)),
     ...rotated(able.filter(({ isLocal }) => isLocal !== false).map(addressOf), turn),
