@@ -134,7 +134,8 @@ export class TaskSocket extends StartedSocket {
           (error: Error) => void this.destroy(error),
         )
     } catch (error) {
-      this.destroy(error as Error)
+      // Not before those have added their listeners that get the socket by a promise.
+      setImmediate(() => this.destroy(error as Error))
     }
   }
 
