@@ -19,6 +19,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   http: ['index.ts'],
   connect: ['index.ts'],
   grpc: ['index.ts'],
+  net: ['index.ts'],
   // The benchmark measures the client as users have it.
   bench: ['core', 'index.ts', 'ecs/index.ts'],
   otel: ['core', 'index.ts'],
@@ -103,7 +104,7 @@ const config: ReturnType<typeof defineConfig> = defineConfig({
     },
     {
       // What Node's agents call their own.
-      files: ['src/http/*.ts'],
+      files: ['src/http/*.ts', 'src/net/*.ts'],
       rules: { 'no-underscore-dangle': 'off' },
     },
     {

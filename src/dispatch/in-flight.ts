@@ -19,6 +19,8 @@ export class InFlight {
   readonly #waiting = new Set<Waiting>()
   #onIdle: (() => void)[] = []
   #destroyed: Error | undefined
+  /** Made for the first that asks for it. */
+  #aborter: AbortController | undefined
 
   /** Calls in flight. */
   get count(): number {
@@ -28,6 +30,13 @@ export class InFlight {
   /** Whether the client is destroyed: no attempt may begin. */
   get isDestroyed(): boolean {
     return this.#destroyed !== undefined
+  }
+
+  /** Aborts when the client is destroyed, with the error that calls get. */
+  get signal(): AbortSignal {
+    this.#aborter ??= new AbortController()
+    if (this.#destroyed !== undefined) this.#aborter.abort(this.#destroyed)
+    return this.#aborter.signal
   }
 
   /** A call begins. */
@@ -69,6 +78,7 @@ export class InFlight {
   destroy(error: Error): void {
     this.#destroyed = error
     for (const call of this.#waiting) fail(call, error)
+    this.#aborter?.abort(error)
   }
 }
 

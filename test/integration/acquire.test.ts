@@ -429,6 +429,23 @@ describe('waiting, aborting and closing', () => {
     kept.end()
   })
 
+  test('the signal of a lease aborts when the client is cut, and not when it is closed', async () => {
+    const client = clientOf(TASKS)
+    const lease = await client.acquire(ORIGIN)
+    const { signal } = lease
+    const closing = client.close({ withinMs: 20 })
+    expect(signal.aborted).toBe(false)
+    await closing
+    expect(signal.reason).toMatchObject({ code: 'ONEHOP_CLOSED' })
+    expect(lease.signal.aborted).toBe(true)
+    lease.end()
+    const late = clientOf(TASKS)
+    const held = await late.acquire(ORIGIN)
+    await late.dispatcher.destroy()
+    expect(held.signal.aborted).toBe(true)
+    held.end()
+  })
+
   test('watch and acquire refuse a closed client, and hosts that are not discovered', async () => {
     const client = clientOf(TASKS)
     expect(client.discovers('Orders.shop.local.')).toBe(true)

@@ -33,6 +33,8 @@ export interface Lease extends Disposable {
   readonly servername: string
   /** How long a connection may take, in ms (`timeouts.connectMs`). */
   readonly connectMs: number
+  /** Aborts when the client is destroyed, as by `close({ withinMs })`: what is under way has to be cut. */
+  readonly signal: AbortSignal
   /** Milliseconds since it was acquired, without the time for which this process was busy. */
   elapsedMs(): number
   /**
@@ -180,6 +182,10 @@ class UpstreamLease implements Lease {
 
   get connectMs(): number {
     return this.#held.call.route.connectMs
+  }
+
+  get signal(): AbortSignal {
+    return this.#held.call.route.inFlight.signal
   }
 
   elapsedMs(): number {

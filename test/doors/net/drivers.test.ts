@@ -1,0 +1,154 @@
+/**
+ * Each driver under one fault: several real servers behind one name, of which one is killed. Its address answers nothing
+ * from then on, as that of a Fargate task that is gone. Beside it the same driver with DNS alone.
+ */
+import { Resolver } from 'node:dns'
+import type { LookupFunction } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import { createClient, leastRequest } from 'onehop'
+import { startLocalAws } from 'onehop/testing'
+import { afterAll, describe, expect, test } from 'vitest'
+import { BlackHole } from '../../../chaos/black-hole.ts'
+import { DRIVERS, throughOnehop, withoutOnehop, type Driver, type Pool, type Way } from './drivers.ts'
+import type { ServerProcess } from './server-process.ts'
+
+const HOST = 'db.shop.local'
+const SERVERS = 3
+const CONNECTIONS = 6
+const QUERIES = 60
+const NEW_CONNECTIONS = 20
+/** More than a query and a connection take, and less than the wait for an address that answers nothing. */
+const SLOW_MS = 150
+
+interface Result {
+  /** Connections of the pool by server, before the fault. */
+  readonly spread: readonly number[]
+  /** Queries that failed after the fault, of 60. */
+  failed: number
+  /** New connections after the fault, of 20: slow ones, and ones that failed. */
+  slow: number
+  lost: number
+  readonly errors: Set<string>
+  /** That answered after the fault. */
+  readonly answered: Set<string>
+}
+
+const table: object[] = []
+afterAll(() => console.table(table))
+
+describe.each(Object.entries(DRIVERS))('%s', (name, driver) => {
+  test('spreads its connections, and reconnects elsewhere when a server is killed', async () => {
+    // Each way kills the first of its own three.
+    await using servers = await driver.servers(SERVERS + 1)
+    const ours = await scenario(driver, servers.list.slice(0, SERVERS), 'onehop')
+    const without = await scenario(driver, servers.list.slice(1), 'DNS alone')
+    for (const [way, result] of Object.entries({ onehop: ours, 'DNS alone': without }))
+      table.push(rowOf(name, way, result))
+    // By open connections where they are known, else by the balancer's draw.
+    if (driver.takesSocket) expect(ours.spread).toEqual([2, 2, 2])
+    else expect(Math.max(...ours.spread)).toBeLessThan(CONNECTIONS)
+    // What was in flight or idle on the server that was killed.
+    expect(ours.failed).toBeLessThanOrEqual(CONNECTIONS)
+    expect(ours.lost).toBe(0)
+    expect(ours.answered.size).toBe(SERVERS - 1)
+    // The first that waits ejects the task, and a probe in each of the next seconds may wait once more.
+    if (driver.takesSocket) expect(ours.slow).toBeLessThanOrEqual(3)
+  })
+})
+
+async function scenario(
+  driver: Driver,
+  servers: readonly ServerProcess[],
+  kind: 'onehop' | 'DNS alone',
+): Promise<Result> {
+  await using aws = await startLocalAws()
+  aws.addService(HOST, { ttlSeconds: 1 })
+  for (const { address, port } of servers) aws.register(HOST, address, { ipv4: address, port })
+  await using client = createClient({
+    namespaces: ['shop.local'],
+    cloudMap: aws.cloudMap,
+    dns: { servers: [aws.dns.server] },
+    allowLoopback: true,
+    services: { [HOST]: { balancer: leastRequest({ choices: 'all' }) } },
+  })
+  const port = servers[0]?.port ?? 0
+  const way =
+    kind === 'onehop'
+      ? throughOnehop(client, HOST, port)
+      : withoutOnehop(nodesLookup(aws.dns.server), HOST, port)
+  return await underFault(driver, servers, way)
+}
+
+async function underFault(driver: Driver, servers: readonly ServerProcess[], way: Way): Promise<Result> {
+  const pool = await driver.open(way, CONNECTIONS)
+  try {
+    const before = await Promise.all(Array.from({ length: CONNECTIONS }, () => pool.ask()))
+    const result: Result = {
+      spread: servers.map(({ address }) => before.filter((from) => from === address).length),
+      ...{ failed: 0, slow: 0, lost: 0 },
+      errors: new Set(),
+      answered: new Set(),
+    }
+    const [victim] = servers
+    if (victim === undefined) throw new Error('no server')
+    await victim.kill()
+    await using _gone = await BlackHole.start(victim.address, victim.port)
+    await askOn(pool, result)
+    await reopen(driver, way, result)
+    return result
+  } finally {
+    await pool.close()
+  }
+}
+
+/** Three queries at a time, as from callers that do not know of the fault. */
+async function askOn(pool: Pool, result: Result): Promise<void> {
+  const ask = async (): Promise<void> => {
+    try {
+      result.answered.add(await pool.ask())
+    } catch (error) {
+      result.failed++
+      result.errors.add(codeOf(error))
+    }
+  }
+  for (let count = 0; count < QUERIES; count += 3) {
+    await Promise.all([ask(), ask(), ask()])
+    await delay(10)
+  }
+}
+
+/** New connections, one after the other. */
+async function reopen(driver: Driver, way: Way, result: Result): Promise<void> {
+  for (let count = 0; count < NEW_CONNECTIONS; count++) {
+    const startedAt = performance.now()
+    try {
+      const one = await driver.open(way, 1)
+      result.answered.add(await one.ask())
+      if (performance.now() - startedAt > SLOW_MS) result.slow++
+      await one.close()
+    } catch (error) {
+      result.lost++
+      result.errors.add(codeOf(error))
+    }
+  }
+}
+
+/** The addresses that DNS has, in its order. */
+function nodesLookup(server: string): LookupFunction {
+  const resolver = new Resolver()
+  resolver.setServers([server])
+  return (host, options, callback) =>
+    resolver.resolve4(host, (error, addresses: string[] | undefined) => {
+      const list = (addresses ?? []).map((address) => ({ address, family: 4 }))
+      if (error !== null || options.all === true) callback(error, list)
+      else callback(null, list[0]?.address ?? '', 4)
+    })
+}
+
+function codeOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? String(error)
+}
+
+function rowOf(driver: string, way: string, { spread, failed, slow, lost, errors }: Result): object {
+  return { driver, way, spread: spread.join(' '), failed, slow, lost, errors: [...errors].join(' ') }
+}
