@@ -1,18 +1,13 @@
 import type { LoadBalancingConfig } from './grpc-js.ts'
 
-/** Two copies of onehop may share one grpc-js. */
-const MARK: unique symbol = Symbol.for('onehop.grpc.policy')
-
 /** grpc-js makes one for each policy of a service config. It has no settings: they are the client's. */
 export class PolicyConfig implements LoadBalancingConfig {
+  /** Two copies of onehop may share one grpc-js: each knows the other's by this name. */
+  readonly isOnehopPolicy: true = true
   readonly #name: string
 
   constructor(name: string) {
     this.#name = name
-  }
-
-  get [MARK](): boolean {
-    return true
   }
 
   getLoadBalancerName(): string {
@@ -25,6 +20,6 @@ export class PolicyConfig implements LoadBalancingConfig {
 }
 
 /** Whether the policy is this door's. */
-export function isPolicyConfig(config: object): boolean {
-  return MARK in config
+export function isPolicyConfig(config: LoadBalancingConfig): boolean {
+  return (config as Partial<PolicyConfig>).isOnehopPolicy === true
 }

@@ -73,7 +73,7 @@ test('client.close() waits for calls, and cuts the wait in time', async () => {
   const call = get(orders)
   await delay(30)
   let isClosed = false
-  const closed = client.close({ withinMs: 5_000 }).then(() => {
+  const closed = client.close({ withinMs: 5_000 }).finally(() => {
     isClosed = true
   })
   await delay(30)

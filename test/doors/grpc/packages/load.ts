@@ -94,8 +94,9 @@ interface OrdersClass {
 
 export type { Interceptor }
 
-const { default: module } = (await import('@grpc/grpc-js' as string)) as { default: Grpc }
-const { loadSync } = (await import('@grpc/proto-loader' as string)) as {
+const { default: module } = (await import('@grpc/grpc-js')) as { default: Grpc }
+const LOADER = '@grpc/proto-loader'
+const { loadSync } = (await import(LOADER)) as {
   loadSync(file: string, options: object): object
 }
 

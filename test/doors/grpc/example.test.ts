@@ -1,0 +1,62 @@
+/** `examples/grpc` and what docs/doors/grpc.md shows of it. */
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { expect, onTestFinished, test } from 'vitest'
+import { clientOf } from '../../support/clients.ts'
+import { eventsOf } from '../../support/events.ts'
+import { resources } from '../../support/resources.ts'
+import { GrpcFleet } from './fleet.ts'
+import { get, ordersOver, until, upstreams } from './orders.ts'
+
+const { keep } = resources()
+const root = new URL('../../../', import.meta.url).pathname
+const FLAGS = ['--conditions=onehop:source', '--import', `${root}test/doors/grpc/packages/resolve.ts`]
+
+test('the example runs, and ends by itself', async () => {
+  const flags = [...FLAGS, `${root}examples/grpc/client.js`]
+  const { stdout } = await promisify(execFile)(process.execPath, flags, { timeout: 25_000 })
+  expect(stdout).toMatch(/^42 from 127\.0\.1\.[12]\n$/)
+})
+
+test('the page shows the examples as they are', () => {
+  const page = readFileSync(`${root}docs/doors/grpc.md`, 'utf8')
+  const shown = [...page.matchAll(/<!-- (examples\/\S+) -->\n```js\n([^]*?)```/g)]
+  expect(shown.map(([, file]) => file)).toEqual(['examples/grpc/client.js', 'examples/grpc/server.js'])
+  for (const [, file = '', code] of shown) {
+    const source = readFileSync(root + file, 'utf8')
+    const region = /\/\/ #region readme\n([^]*?)\/\/ #endregion/.exec(source)?.[1] ?? source
+    expect(code).toBe(region.replace(', ...local.options }', ' }'))
+  }
+})
+
+test('the task of the example leaves at SIGTERM without losing a call: it says that it drains, and serves on', async () => {
+  const fleet = await GrpcFleet.start(1)
+  const host = '127.0.2.9'
+  const env = { ...process.env, HOST: host, PORT: String(fleet.port), ONEHOP_STOP_TIMEOUT_S: '8' }
+  const task = spawn(process.execPath, [...FLAGS, `${root}examples/grpc/server.js`], { env })
+  onTestFinished(() => void task.kill('SIGKILL'))
+  await once(task.stdout, 'data')
+  const label = `${host}:${fleet.port}`
+  const client = keep(clientOf([...fleet.labels, label]))
+  const ejected = eventsOf('onehop:upstream.ejected')
+  const orders = ordersOver(client)
+  await Promise.all([get(orders), get(orders)])
+  const exited = once(task, 'exit')
+  task.kill('SIGTERM')
+  let calls = 0
+  while (task.exitCode === null) {
+    await Promise.all([get(orders), get(orders)])
+    calls += 2
+    await delay(5)
+    if (calls > 5_000) break
+  }
+  expect((await exited)[0]).toBe(0)
+  expect(ejected).toMatchObject([{ upstream: label, cause: 'drains' }])
+  await until(
+    () => upstreams(client, ({ failures }) => failures)[fleet.labels[0] ?? ''],
+    (failures) => failures === 0,
+  )
+})
