@@ -1,5 +1,14 @@
 import { defineConfig, type ViteUserConfig } from 'vitest/config'
 
+/** Outages of DNS, of the API and of credentials: they wait for limits of time, and for processes that must end. */
+const OUTAGES = [
+  'test/integration/discovered.test.ts',
+  'test/integration/discovery-faults.test.ts',
+  'test/integration/discovery/keeps-nothing-alive.test.ts',
+  'test/integration/discovery/unharmed.test.ts',
+  'test/integration/discovery/cloud-map/container-credentials.test.ts',
+]
+
 const config: ViteUserConfig = defineConfig({
   // Tests import the package by its name and get its sources, as examples and benchmarks do.
   resolve: { conditions: ['onehop:source'] },
@@ -20,16 +29,37 @@ const config: ViteUserConfig = defineConfig({
           name: 'main',
           include: ['test/**/*.test.ts'],
           exclude: [
-            ...['package', 'fuzz', 'peers', 'chaos', 'contract', 'lifecycle', 'doors'],
+            ...OUTAGES,
             ...[
-              'unit/simulation',
-              'integration/benchmarks',
-              'integration/cli',
-              'integration/bench',
-              'integration/ecs',
-              'integration/testing',
-            ],
-          ].map((name) => `test/${name}/**`),
+              ...['package', 'fuzz', 'peers', 'chaos', 'contract', 'lifecycle', 'doors'],
+              ...[
+                'unit/simulation',
+                'integration/benchmarks',
+                'integration/cli',
+                'integration/bench',
+                'integration/ecs',
+                'integration/testing',
+              ],
+            ].map((name) => `test/${name}/**`),
+          ],
+        },
+      },
+      {
+        extends: true,
+        test: { name: 'outages', include: OUTAGES },
+      },
+      {
+        extends: true,
+        // Run by other versions of Node: all but what no version of Node changes, and the long tests of what all others use.
+        test: {
+          name: 'versions',
+          include: ['test/unit/**/*.test.ts', 'test/integration/**/*.test.ts'],
+          exclude: [
+            ...['unit/bench', 'unit/cli', 'unit/cluster', 'unit/simulation', 'unit/testing'],
+            ...['integration/bench', 'integration/benchmarks', 'integration/cli'],
+            ...['integration/testing/local-aws', 'integration/testing/fleet'],
+            ...['integration/documents.test.ts', 'integration/observability.test.ts'],
+          ].map((path) => `test/${path}${path.endsWith('.ts') ? '' : '/**'}`),
         },
       },
       {

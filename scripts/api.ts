@@ -9,6 +9,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { entriesOf } from './entries.ts'
 import { installPackages } from './private-packages.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -26,6 +27,7 @@ function writeTo(folder: string): void {
     'Warn',
     '--out',
     folder,
+    ...entriesOf().flatMap(({ source }) => ['--entryPoints', join(root, source)]),
   ])
 }
 

@@ -9,6 +9,7 @@ export interface UniversalRequest {
   readonly url: string
   /** `POST`, or `GET` for calls of the Connect protocol without side effects (`useHttpGet`). */
   readonly method: string
+  /** Of the request, with what the protocol adds. */
   readonly header: Headers
   /** undefined: none. */
   readonly body?: AsyncIterable<Uint8Array> | undefined
@@ -18,8 +19,11 @@ export interface UniversalRequest {
 
 /** `UniversalClientResponse` of Connect. */
 export interface UniversalResponse {
+  /** Of HTTP; gRPC's own is in the header or the trailer. */
   readonly status: number
+  /** Of the response. */
   readonly header: Headers
+  /** Read once. */
   readonly body: AsyncIterable<Uint8Array>
   /** Empty until the body has been read. */
   readonly trailer: Headers
@@ -32,9 +36,11 @@ export type UniversalClient = (request: UniversalRequest) => Promise<UniversalRe
 export interface InterceptedCall {
   /** Whether the client, the server or both send a stream of messages. */
   readonly stream: boolean
+  /** What the .proto says of the method. */
   readonly method: {
     /** `idempotency_level` of the .proto: 1 is `NO_SIDE_EFFECTS`, 2 is `IDEMPOTENT`. */
     readonly idempotency: number
   }
+  /** Of the request. `callKinds` notes the call by this object. */
   readonly header: Headers
 }

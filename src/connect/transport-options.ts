@@ -6,15 +6,21 @@ import { universalClient } from './universal-client.ts'
 
 /** Options of Connect's `createTransport`, all but `baseUrl`. The numbers are those of `@connectrpc/connect-node`. */
 export interface TransportOptions<Interceptor> {
+  /** Over the dispatcher. */
   readonly httpClient: UniversalClient
+  /** true: protobuf, not JSON. */
   readonly useBinaryFormat: boolean
   /** Those that were given, then {@link callKinds}. */
   readonly interceptors: (Interceptor | typeof callKinds)[]
   /** None: responses are not compressed. */
   readonly acceptCompression: never[]
+  /** None: requests are not compressed. */
   readonly sendCompression: null
+  /** In bytes; it says nothing without compression. */
   readonly compressMinBytes: number
+  /** The largest message of a response, in bytes. */
   readonly readMaxBytes: number
+  /** The largest message of a request, in bytes. */
   readonly writeMaxBytes: number
 }
 

@@ -8,10 +8,8 @@ import { emit } from '../core/events.ts'
 /**
  * Says how a response counts for the health of its task and for retries. Called with the headers of each response, before the
  * caller gets it. A response below 400 may count by its trailers: `'trailers'` has it called once more at the end, when no
- * retry is possible.
- * @param headers names in lower case
- * @param trailers names in lower case; undefined: only the headers are there
- * @returns undefined: it counts by its status
+ * retry is possible. Names of headers and trailers are in lower case; trailers are undefined while only the headers are there.
+ * Where it returns undefined, the response counts by its status.
  */
 export type Classify = (
   status: number,

@@ -22,6 +22,7 @@ export class OnehopHttpAgent extends HttpAgent {
   readonly #door: AgentDoor
 
   /**
+   * An agent over a client, which stays the caller's to close.
    * @param options of Node's agent
    * @throws InvalidOptionsError if `client` is not a client
    */
@@ -60,6 +61,7 @@ export class OnehopHttpsAgent extends HttpsAgent {
   readonly #door: AgentDoor
 
   /**
+   * An agent over a client, which stays the caller's to close.
    * @param options of Node's agent
    * @throws InvalidOptionsError if `client` is not a client
    */
