@@ -141,22 +141,15 @@ test.each(Object.entries(SIDES))('%s: one of four tasks is killed and replaced',
   await delay(1_200)
   world.deregister(victim as GrpcTask)
   await world.add(1)
-  await delay(2_000)
-  const { calls, failed, slow, errors, taken } = await load.stop()
   const replacement = world.fleet.labels[4] ?? ''
-  table.push({
-    side,
-    calls,
-    failed,
-    slow,
-    errors: [...errors].join(' '),
-    replacement: taken.get(replacement) ?? 0,
-  })
+  const ofReplacement = (): number => load.result.taken.get(replacement) ?? 0
+  // gRPC's own resolver asks again after 30 s at the earliest.
+  if (side === OURS) await until(ofReplacement, (count) => count > 50, 15_000)
+  else await delay(2_000)
+  const { calls, failed, slow, errors } = await load.stop()
+  table.push({ side, calls, failed, slow, errors: [...errors].join(' '), replacement: ofReplacement() })
   // 250 calls a second that take 20 ms each: five are in flight, one or two of them on the killed task.
-  if (side === OURS) {
-    expect(failed).toBeLessThanOrEqual(6)
-    expect(taken.get(replacement) ?? 0).toBeGreaterThan(30)
-  } else expect(failed).toBeLessThan(calls / 2)
+  if (side === OURS) expect(failed).toBeLessThanOrEqual(6)
 })
 
 test('a task that is killed is ejected, and the event says why', async () => {
