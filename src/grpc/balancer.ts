@@ -1,15 +1,16 @@
-import { isIP } from 'node:net'
 import {
-  OverloadedError,
   ClosedError,
+  InvalidOptionsError,
   OnehopError,
+  OverloadedError,
   type Endpoint,
   type KeyedRequest,
   type Lease,
 } from '../index.ts'
 import { Attempt } from './attempt.ts'
 import { Call } from './call.ts'
-import { Connection, type ConnectionOwner } from './connection.ts'
+import type { Connection, ConnectionOwner } from './connection.ts'
+import { Connections, labelOf } from './connections.ts'
 import {
   PICK,
   STATE,
@@ -25,13 +26,10 @@ import {
   type State,
   type StatusOr,
 } from './grpc-js.ts'
-import { Unsent } from './unsent.ts'
 import type { ServiceAttribute } from './resolver.ts'
+import { Unsent } from './unsent.ts'
 
-/** grpc-js waits up to 2 minutes between two tries to connect. The cluster probes every 30 s at least. */
-const MAX_BACKOFF_MS = 30_000
-
-/** How long until a connection that nothing wants yet is asked for again, while there is no other. */
+/** How long until connections that the cluster has no use for are asked for again, while there are no others. */
 const ASK_AGAIN_MS = 1_000
 
 /**
@@ -43,13 +41,10 @@ export class Balancer implements LoadBalancer, Picker, ConnectionOwner {
   readonly #attribute: string
   readonly #grpc: GrpcJs
   readonly #helper: ChannelControlHelper
-  readonly #connections = new Map<string, Connection>()
+  readonly #connections: Connections
   readonly #unsent = new Unsent()
-  /** Connections that the pick of now has asked for in vain. */
-  readonly #wanted = new Set<Connection>()
-  readonly #isReady = (endpoint: Endpoint, port: number): boolean => this.#accepts(endpoint, port)
+  readonly #isReady = (endpoint: Endpoint, port: number): boolean => this.#connections.isReady(endpoint, port)
   #service: ServiceAttribute | undefined = undefined
-  #options: ChannelOptions = {}
   /** Whether discovery has not answered yet. */
   #isWaiting = false
   #asksAgain = false
@@ -62,6 +57,7 @@ export class Balancer implements LoadBalancer, Picker, ConnectionOwner {
     this.#attribute = attribute
     this.#grpc = grpc
     this.#helper = helper
+    this.#connections = new Connections(this, helper)
   }
 
   // What grpc-js calls.
@@ -71,11 +67,12 @@ export class Balancer implements LoadBalancer, Picker, ConnectionOwner {
     _config: LoadBalancingConfig,
     options: ChannelOptions,
   ): boolean {
-    this.#service = options[this.#attribute] as ServiceAttribute | undefined
-    this.#options = options
+    const service = options[this.#attribute] as ServiceAttribute | undefined
+    this.#service = service
+    this.#connections.options = options
     // Before discovery has answered there are no calls yet: the first one asks for it.
-    if (this.#service?.endpoints !== undefined) {
-      this.#closeDeparted(this.#service.endpoints)
+    if (service?.endpoints !== undefined) {
+      this.#connections.keep(service.endpoints)
       this.#connectAll()
     }
     this.#update()
@@ -84,7 +81,7 @@ export class Balancer implements LoadBalancer, Picker, ConnectionOwner {
   }
 
   exitIdle(): void {
-    if (this.#state() === STATE.IDLE) this.#connectAll()
+    if (this.#state === STATE.IDLE) this.#connectAll()
   }
 
   resetBackoff(): void {
@@ -93,7 +90,7 @@ export class Balancer implements LoadBalancer, Picker, ConnectionOwner {
 
   destroy(): void {
     this.#isDestroyed = true
-    for (const connection of this.#connections.values()) this.#close(connection)
+    this.#connections.close()
     this.#unsent.close()
   }
 
@@ -111,8 +108,9 @@ export class Balancer implements LoadBalancer, Picker, ConnectionOwner {
     try {
       const lease = this.#acquire(request, call.tried)
       this.#connectWanted()
-      if (lease instanceof Promise) return this.#queueUntil(lease)
-      return this.#complete(lease, call)
+      if (!(lease instanceof Promise)) return this.#complete(lease, call)
+      this.#updateAfter(lease)
+      return QUEUE
     } catch (error) {
       return this.#connectWanted() ? QUEUE : this.#failed(error as Error)
     }
@@ -131,7 +129,7 @@ export class Balancer implements LoadBalancer, Picker, ConnectionOwner {
         accepts: (other, otherPort) => other.address === endpoint.address && otherPort === port,
       })
       if (!(lease instanceof Promise)) return lease
-      this.#endLater(lease)
+      this.#updateAfter(lease)
     } catch {
       // It is ejected, and no probe of it is due; or too many calls are under way.
     }
@@ -153,32 +151,23 @@ export class Balancer implements LoadBalancer, Picker, ConnectionOwner {
   /** @param tried tasks to avoid, if there are others */
   #acquire(request: KeyedRequest, tried: readonly string[]): Lease | Promise<Lease> {
     const service = this.#service
-    if (service === undefined)
-      throw new Error(`the policy ${this.#name} needs a target of registerCloudMap, as cloudmap:///<host>`)
+    if (service === undefined) throw new Error(`the policy ${this.#name} needs ${TARGET}`)
     const { client, target } = service
     if (tried.length > 0) {
       const isOther = (endpoint: Endpoint, port: number): boolean =>
-        !tried.includes(labelOf(endpoint, port)) && this.#accepts(endpoint, port)
+        !tried.includes(labelOf(endpoint, port)) && this.#isReady(endpoint, port)
       try {
         return client.acquire(target.origin, { request, accepts: isOther })
       } catch {
-        // There are no others.
+        // There are no others. Or there is another error, which follows.
       }
     }
     return client.acquire(target.origin, { request, accepts: this.#isReady })
   }
 
-  #accepts(endpoint: Endpoint, port: number): boolean {
-    const connection = this.#connectionOf(endpoint, port)
-    if (connection.isReady) return true
-    this.#wanted.add(connection)
-    return false
-  }
-
   #complete(lease: Lease, call: Call): PickResult {
-    const label = labelOf(lease.endpoint, lease.port)
-    call.tried.push(label)
-    const { subchannel } = this.#connectionOf(lease.endpoint, lease.port)
+    call.tried.push(labelOf(lease.endpoint, lease.port))
+    const { subchannel } = this.#connections.to(lease.endpoint, lease.port)
     const attempt = new Attempt(lease, call, subchannel)
     this.#unsent.add(attempt)
     return {
@@ -193,14 +182,62 @@ export class Balancer implements LoadBalancer, Picker, ConnectionOwner {
     }
   }
 
-  /** The service is not known yet. All calls that wait pick again then. */
-  #queueUntil(lease: Promise<Lease>): PickResult {
-    this.#endLater(lease)
-    return QUEUE
+  #failed(error: Error): PickResult {
+    const metadata = new this.#grpc.Metadata()
+    if (!(error instanceof OnehopError) && this.#service !== undefined) {
+      // A balancer of the user's, or its `keyOf`.
+      const status = { code: STATUS.INTERNAL, details: error.message, metadata }
+      return { ...NOTHING, pickResultType: PICK.DROP, status }
+    }
+    const status = { code: STATUS.UNAVAILABLE, details: this.#describe(error.message), metadata }
+    // As the circuit breakers of gRPC (A32): no retry, and no wait for another state.
+    const isFinal = FINAL.some((kind) => error instanceof kind)
+    return { ...NOTHING, pickResultType: isFinal ? PICK.DROP : PICK.TRANSIENT_FAILURE, status }
   }
 
-  /** grpc-js keeps the calls, so that the lease itself is of no use. */
-  #endLater(lease: Promise<Lease>): void {
+  #describe(what: string): string {
+    const errors = this.#connections.describeErrors()
+    return errors === '' ? what : `${what}; no connection to ${errors}`
+  }
+
+  // Connections.
+
+  /** Has the cluster pick, so that each task it would pick gets a connection before there are calls. */
+  #connectAll(): void {
+    const service = this.#service
+    if (service === undefined) return
+    const accepts = (endpoint: Endpoint, port: number): boolean => {
+      this.#isReady(endpoint, port)
+      return false
+    }
+    try {
+      const lease = service.client.acquire(service.target.origin, { method: 'POST', accepts })
+      if (lease instanceof Promise) this.#updateAfter(lease)
+    } catch {
+      // None was accepted.
+    }
+    this.#connectWanted()
+  }
+
+  /** @returns whether a call may wait for a connection */
+  #connectWanted(): boolean {
+    const result = this.#connections.connectWanted()
+    if (result === 'refused') this.#askAgain()
+    return this.#isWaiting || result === 'connecting'
+  }
+
+  /** Calls that wait until there is a connection (`waitForReady`) would wait for other calls to ask for it. */
+  #askAgain(): void {
+    if (this.#asksAgain || this.#isDestroyed || this.#state === STATE.READY) return
+    this.#asksAgain = true
+    AbortSignal.timeout(ASK_AGAIN_MS).addEventListener('abort', () => {
+      this.#asksAgain = false
+      this.changed()
+    })
+  }
+
+  /** The service is not known yet. grpc-js keeps the calls that wait, so that the lease itself is of no use. */
+  #updateAfter(lease: Promise<Lease>): void {
     const over = (acquired?: Lease): void => {
       acquired?.end()
       this.#isWaiting = false
@@ -210,122 +247,23 @@ export class Balancer implements LoadBalancer, Picker, ConnectionOwner {
     lease.then(over, () => over())
   }
 
-  #failed(error: Error): PickResult {
-    const metadata = new this.#grpc.Metadata()
-    if (!(error instanceof OnehopError) && this.#service !== undefined) {
-      // A balancer of the user's, or its `keyOf`.
-      const status = { code: STATUS.INTERNAL, details: error.message, metadata }
-      return { ...NOTHING, pickResultType: PICK.DROP, status }
-    }
-    const status = { code: STATUS.UNAVAILABLE, details: this.#reasonOf(error), metadata }
-    // As the circuit breakers of gRPC (A32): no retry, and no wait for another state.
-    const isFinal = error instanceof OverloadedError || error instanceof ClosedError
-    return { ...NOTHING, pickResultType: isFinal ? PICK.DROP : PICK.TRANSIENT_FAILURE, status }
-  }
-
-  #reasonOf({ message }: Error): string {
-    const reasons = [...this.#connections.values()].flatMap(({ label, error }) =>
-      error === undefined ? [] : [`${label}: ${error.message}`],
-    )
-    return reasons.length === 0 ? message : `${message}; no connection to ${reasons.join(', ')}`
-  }
-
-  // Connections.
-
-  #connectionOf(endpoint: Endpoint, port: number): Connection {
-    const label = labelOf(endpoint, port)
-    const known = this.#connections.get(label)
-    if (known !== undefined) return known
-    const address = { host: endpoint.address, port }
-    const subchannel = this.#helper.createSubchannel(address, this.#optionsOf(endpoint))
-    const connection = new Connection(this, endpoint, port, label, subchannel)
-    this.#helper.addChannelzChild(subchannel.getChannelzRef())
-    this.#connections.set(label, connection)
-    return connection
-  }
-
-  #optionsOf({ origin }: Endpoint): ChannelOptions {
-    const options = { 'grpc.max_reconnect_backoff_ms': MAX_BACKOFF_MS, ...this.#options }
-    const name = origin === undefined ? '' : new URL(origin).hostname.replace(/^\[|\]$/g, '')
-    // A load balancer has a certificate of its own.
-    return name === '' || isIP(name) > 0 ? options : { ...options, 'grpc.ssl_target_name_override': name }
-  }
-
-  /** Has the cluster pick, so that each task it would pick gets a connection before there are calls. */
-  #connectAll(): void {
-    const service = this.#service
-    if (service === undefined) return
-    try {
-      const accepts = (endpoint: Endpoint, port: number): boolean => {
-        this.#accepts(endpoint, port)
-        return false
-      }
-      const lease = service.client.acquire(service.target.origin, { method: 'POST', accepts })
-      if (lease instanceof Promise) this.#endLater(lease)
-    } catch {
-      // None was accepted.
-    }
-    this.#connectWanted()
-  }
-
-  /** @returns whether a call may wait for one of them */
-  #connectWanted(): boolean {
-    let isConnecting = this.#isWaiting
-    for (const connection of this.#wanted) if (connection.connect()) isConnecting = true
-    const isRefused = this.#wanted.size > 0 && !isConnecting
-    this.#wanted.clear()
-    if (isRefused) this.#askAgain()
-    return isConnecting
-  }
-
-  /** Calls that wait until there is a connection (`waitForReady`) would wait for other calls to ask for it. */
-  #askAgain(): void {
-    if (this.#asksAgain || this.#isDestroyed || this.#has('isReady')) return
-    this.#asksAgain = true
-    AbortSignal.timeout(ASK_AGAIN_MS).addEventListener('abort', () => {
-      this.#asksAgain = false
-      this.changed()
-    })
-  }
-
-  #closeDeparted(endpoints: readonly Endpoint[]): void {
-    const isKept = ({ endpoint }: Connection): boolean =>
-      endpoint.tier === 1 ||
-      endpoints.some(({ address, port }) => address === endpoint.address && port === endpoint.port)
-    for (const connection of this.#connections.values()) if (!isKept(connection)) this.#close(connection)
-  }
-
-  #close(connection: Connection): void {
-    this.#connections.delete(connection.label)
-    this.#wanted.delete(connection)
-    this.#helper.removeChannelzChild(connection.subchannel.getChannelzRef())
-    connection.close()
-  }
-
   // The channel's state.
 
   #update(): void {
-    const state = this.#state()
-    const error = state === STATE.TRANSIENT_FAILURE ? this.#reasonOf(new Error('no connection')) : null
+    const state = this.#state
+    const error = state === STATE.TRANSIENT_FAILURE ? this.#describe('no task is connected') : null
     this.#helper.updateState(state, this, error)
   }
 
-  #state(): State {
+  get #state(): State {
     if (this.#service === undefined) return STATE.TRANSIENT_FAILURE
-    if (this.#has('isReady')) return STATE.READY
-    if (this.#isWaiting || this.#has('isConnecting')) return STATE.CONNECTING
-    return this.#has('hasFailed') ? STATE.TRANSIENT_FAILURE : STATE.IDLE
-  }
-
-  #has(what: 'isReady' | 'isConnecting' | 'hasFailed'): boolean {
-    for (const connection of this.#connections.values()) if (connection[what]) return true
-    return false
+    const { state } = this.#connections
+    return this.#isWaiting && state !== STATE.READY ? STATE.CONNECTING : state
   }
 }
 
+const TARGET = 'a target of registerCloudMap, as cloudmap:///<host>'
+/** Errors of a call that waiting does not mend. */
+const FINAL = [OverloadedError, ClosedError, InvalidOptionsError] as const
 const NOTHING = { subchannel: null, status: null, onCallStarted: null, onCallEnded: null } as const
 const QUEUE: PickResult = { ...NOTHING, pickResultType: PICK.QUEUE }
-
-function labelOf({ address }: Endpoint, port: number): string {
-  return `${address}:${port}`
-}

@@ -80,6 +80,8 @@ export class CloudMapResolver implements Resolver {
       this.#passError((error as Error).message)
       return
     }
+    // Its own policy hears of failures from the client.
+    if (this.#config.usesPolicy) return
     client.resolve(host).catch((error: Error) => {
       if (life === this.#life) this.#passError(error.message)
     })
