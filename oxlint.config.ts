@@ -132,6 +132,16 @@ const config: ReturnType<typeof defineConfig> = defineConfig({
       },
     },
     {
+      // node:test waits for its tests by itself.
+      files: ['examples/*.test.ts'],
+      rules: {
+        'typescript/no-floating-promises': [
+          'error',
+          { allowForKnownSafeCalls: [{ from: 'package', name: 'test', package: 'node:test' }] },
+        ],
+      },
+    },
+    {
       files: ['examples/infrastructure/**'],
       rules: {
         // CDK's constructs add themselves to their scope.

@@ -23,7 +23,7 @@ export async function requestOf(
   const headers = headersOf(options.headers)
   const whole = await readWhole(body)
   if (typeof whole?.type === 'string' && !headers.has('content-type')) headers.set('content-type', whole.type)
-  // Redirects are followed, or not, by whoever made the call.
+  // The caller follows redirects, or does not.
   const init: RequestInit = { method, headers, signal, redirect: 'manual' }
   return new Request(url, whole === undefined ? init : { ...init, body: whole.bytes })
 }
