@@ -172,11 +172,10 @@ test.each([
 })
 
 test('it adds no signal handler, and leaves no timer', async () => {
-  const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
-  const before = [process.listenerCount('SIGTERM'), timers()]
-  const client = clientOver(() => Promise.resolve(new Response('ok')))
-  await (await client.fetch(ORIGIN)).text()
+  const listeners = process.listenerCount('SIGTERM')
+  const clock = manualClock()
+  const client = clientOver(() => Promise.resolve(new Response('ok')), { clock })
+  await (await client.fetch(ORIGIN, { deadlineMs: 1_000 })).text()
   await client.close()
-  await delay(1)
-  expect([process.listenerCount('SIGTERM'), timers()]).toEqual(before)
+  expect([process.listenerCount('SIGTERM'), clock.pendingTimers]).toEqual([listeners, 0])
 })
