@@ -16,7 +16,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   ecs: ['core', 'discovery', 'server'],
   testing: ['core', 'discovery', 'index.ts'],
   // Doors stand on what users have: `client.watch` and `client.acquire` (docs/decisions/019).
-  http: ['index.ts'],
+  http: ['index.ts', 'net/index.ts'],
   connect: ['index.ts'],
   grpc: ['index.ts'],
   net: ['index.ts'],
