@@ -163,6 +163,9 @@ test.each([
   ['answers.dispatch', [{}]],
   ['discovery', [new Agent(), { discovery: 'dns' }]],
   ['pool', [new Agent(), { pool: {} }]],
+  ['services["a.local"].pool', [new Agent(), { services: { 'a.local': { pool: { connections: 1 } } } }]],
+  ['fallback.pool', [new Agent(), { fallback: { url: 'http://alb.internal', pool: {} } }]],
+  ['services', [new Agent(), { services: 1 }]],
   ['retry.attempts', [new Agent(), { retry: { attempts: 0 } }]],
   ['options', [new Agent(), null]],
 ])('a wrong value of %s is refused at once', (option, given) => {
