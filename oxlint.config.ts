@@ -16,7 +16,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   ecs: ['core', 'discovery', 'server'],
   testing: ['core', 'discovery', 'index.ts'],
   // Doors stand on what users have: `client.watch` and `client.acquire` (docs/decisions/019).
-  http: ['index.ts'],
+  http: ['index.ts', 'net/index.ts'],
   connect: ['index.ts'],
   grpc: ['index.ts'],
   net: ['index.ts'],
@@ -129,6 +129,16 @@ const config: ReturnType<typeof defineConfig> = defineConfig({
         'no-restricted-imports': 'off',
         'no-console': 'off',
         'typescript/unbound-method': 'off',
+      },
+    },
+    {
+      // node:test waits for its tests by itself.
+      files: ['examples/*.test.ts'],
+      rules: {
+        'typescript/no-floating-promises': [
+          'error',
+          { allowForKnownSafeCalls: [{ from: 'package', name: 'test', package: 'node:test' }] },
+        ],
       },
     },
     {

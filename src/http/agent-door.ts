@@ -1,4 +1,7 @@
 import type { ClientRequest } from 'node:http'
+import type { Socket } from 'node:net'
+import type { ConnectionOptions } from 'node:tls'
+import { connect, type NetClient } from '../net/index.ts'
 import { CalledOrigin } from './called-origin.ts'
 import { connectTask } from './connecting.ts'
 import { TASK, type AgentRequestOptions, type SocketCallback } from './node-agent.ts'
@@ -80,6 +83,25 @@ export class AgentDoor {
     const connecting = connectTask(this.#door.agent, options, task, callback)
     if (this.#current !== undefined) this.#current.connecting = connecting
     return true
+  }
+
+  /**
+   * The connection for a request that `addRequest` has not seen: msw 2 and nock 14 put an agent of their own in the place of
+   * this one, and ask this one for a socket. It finds its task by itself, and is the task's until it closes.
+   * @returns undefined where Node's own agent has to do it
+   */
+  socketFor(options: AgentRequestOptions): Socket | undefined {
+    const { host, port, servername } = options
+    const { client, agent } = this.#door
+    // A proxy of the environment gets the connection from Node's own.
+    if (options[TASK] !== undefined || (agent.options?.proxyEnv ?? undefined) !== undefined) return undefined
+    if (typeof host !== 'string' || this.#originOf(options) === undefined) return undefined
+    const tls = { ...options, servername: servername === host ? undefined : servername }
+    return connect(client as NetClient, {
+      host,
+      port: Number(port ?? this.#defaultPort) === this.#defaultPort ? undefined : Number(port),
+      tls: this.#protocol === 'https:' && (tls as ConnectionOptions),
+    })
   }
 
   #originOf({ host, port, socketPath }: AgentRequestOptions): CalledOrigin | undefined {

@@ -48,7 +48,7 @@ export class OnehopHttpAgent extends HttpAgent {
   override createConnection(options: object, callback?: NodeCallback): Duplex | null | undefined {
     if (callback !== undefined && this.#door.createConnection(options, callback as SocketCallback))
       return undefined
-    return super.createConnection(options, callback)
+    return this.#door.socketFor(options) ?? super.createConnection(options, callback)
   }
 }
 
@@ -87,7 +87,7 @@ export class OnehopHttpsAgent extends HttpsAgent {
   override createConnection(options: object, callback?: NodeCallback): Duplex | null | undefined {
     if (callback !== undefined && this.#door.createConnection(options, callback as SocketCallback))
       return undefined
-    return super.createConnection(options, callback)
+    return this.#door.socketFor(options) ?? super.createConnection(options, callback)
   }
 }
 

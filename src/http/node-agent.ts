@@ -46,6 +46,8 @@ export interface AgentMethods {
 
 /** The state of Node's agents. */
 export interface AgentState {
+  /** `proxyEnv` is of Node 24 and later. */
+  readonly options?: { readonly proxyEnv?: unknown }
   /** Connections in use, by the name of their pool. */
   readonly sockets: Record<string, Socket[] | undefined>
   /** Requests that wait for a connection, by the name of their pool. */

@@ -38,6 +38,14 @@ describe('examples', () => {
     const { stdout, stderr } = await promisify(execFile)(process.execPath, flags, { timeout: 25_000 })
     for (const text of PRINTS[file] ?? []) expect(stdout + stderr).toContain(text)
   })
+
+  test.each(['own-unit', 'own-mock-agent'])('%s.test.ts passes under node:test', async (name) => {
+    const flags = ['--conditions=onehop:source', '--test', `${root}examples/${name}.test.ts`]
+    // Set, it would be a part of another run.
+    const { NODE_TEST_CONTEXT: _context, ...env } = process.env
+    const { stdout } = await promisify(execFile)(process.execPath, flags, { env, timeout: 25_000 })
+    expect(stdout).toMatch(/pass [1-9]/)
+  })
 })
 
 describe('documents', () => {

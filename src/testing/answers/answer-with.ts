@@ -24,9 +24,9 @@ export function answerWith(answer: Answer, options: ClientOverOptions = {}): Ans
   const requests: globalThis.Request[] = []
   const client = clientOver(async (request: globalThis.Request) => {
     requests.push(request.clone())
-    const response = await answer(request)
-    if ((response ?? undefined) === undefined) throw new UnansweredError(request.method, request.url)
-    return response as globalThis.Response
+    const response = (await answer(request)) ?? undefined
+    if (response === undefined) throw new UnansweredError(request.method, request.url)
+    return response
   }, options)
   return { ...client, requests }
 }

@@ -1,4 +1,4 @@
-import { checkRecord } from '../../core/check/check.ts'
+import { checkRecord, keyPath } from '../../core/check/check.ts'
 import { InvalidOptionsError } from '../../core/errors.ts'
 import { STAND_IN, type StandInOption } from '../../core/stand-in.ts'
 import { taskEndpoint } from '../../discovery/endpoint.ts'
@@ -48,8 +48,13 @@ const resolver: Resolver = {
  */
 export function clientOver(answers: Answers, options: ClientOverOptions = {}): Client {
   const given: ClientOptions = checkRecord('', options)
-  for (const key of NOT_HERE)
-    if (given[key] !== undefined) throw new InvalidOptionsError(key, given[key], NEITHER)
+  for (const key of NOT_HERE) refuse(key, given[key])
+  refuse('fallback.pool', poolOf(given.fallback))
+  for (const [host, service] of Object.entries(given.services ?? {})) {
+    const path = keyPath('services', host)
+    refuse(`${path}.pool`, poolOf(service))
+    refuse(`${path}.fallback.pool`, poolOf(service?.fallback))
+  }
   const checked = checkAnswers(answers)
   const own: ClientOptions & StandInOption = {
     ...given,
@@ -63,7 +68,17 @@ export function clientOver(answers: Answers, options: ClientOverOptions = {}): C
   return { ...createClient(own), acquire }
 }
 
-const NEITHER = 'nothing: clientOver and answerWith have neither discovery nor connections; createClient has'
+function refuse(path: string, value: unknown): void {
+  if (value === undefined) return
+  const allowed =
+    'nothing: clientOver and answerWith have neither discovery nor connections; createClient has'
+  throw new InvalidOptionsError(path, value, allowed)
+}
+
+/** The option `pool` of what may be an object. `createClient` checks the rest. */
+function poolOf(options: unknown): unknown {
+  return (options as { readonly pool?: unknown } | null | undefined)?.pool
+}
 
 function acquire(origin: string | URL): never {
   throw new InvalidOptionsError(

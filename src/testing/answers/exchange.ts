@@ -46,8 +46,9 @@ export class Exchange implements Dispatcher.DispatchController {
   /** Never rejects: the handler gets each error. */
   async run(options: Dispatcher.DispatchOptions, answer: Answering): Promise<void> {
     try {
-      const request = await requestOf(options, this.#abort.signal)
+      const { request, body } = await requestOf(options, this.#abort.signal)
       if (this.#isOver) return
+      if (body !== undefined) this.#handler.onBodySent?.(body)
       this.#handler.onRequestSent?.()
       const response = checkResponse(await answer(request), request)
       await this.#pass(response, request.method)
@@ -57,22 +58,21 @@ export class Exchange implements Dispatcher.DispatchController {
   }
 
   async #pass(response: globalThis.Response, method: string): Promise<void> {
-    const body = method === 'HEAD' ? null : response.body
-    if (this.#isOver || body === null) await response.body?.cancel(this.reason)
+    const body = streamOf(response.body)
+    const isUnread = this.#isOver || method === 'HEAD'
+    if (isUnread) await body?.cancel(this.reason)
     if (this.#isOver) return
     this.rawHeaders = rawHeadersOf(response)
     const { status, statusText } = response
     const text = statusText === '' ? (STATUS_CODES[status] ?? '') : statusText
     this.#handler.onResponseStart?.(this, status, util.parseHeaders(this.rawHeaders), text)
-    if (body !== null) await this.#passBody(body)
+    if (body !== null && !isUnread) await this.#passBody(body)
     if (this.#isOver) return
     this.#isOver = true
     this.#handler.onResponseEnd?.(this, {})
   }
 
-  async #passBody(given: globalThis.ReadableStream<Uint8Array>): Promise<void> {
-    // The Response of another library may have a stream of Node.
-    const body = typeof given.getReader === 'function' ? given : ReadableStream.from<Uint8Array>(given)
+  async #passBody(body: globalThis.ReadableStream<Uint8Array>): Promise<void> {
     const reader = body.getReader()
     const cancel = (): void => void reader.cancel(this.reason).catch(() => undefined)
     this.#abort.signal.addEventListener('abort', cancel, { once: true })
@@ -91,6 +91,11 @@ export class Exchange implements Dispatcher.DispatchController {
     this.#isOver = true
     this.#handler.onResponseError?.(this, error)
   }
+}
+
+/** The Response of another library, such as node-fetch, has a stream of Node. */
+function streamOf(body: globalThis.Response['body']): globalThis.ReadableStream<Uint8Array> | null {
+  return body === null || typeof body.getReader === 'function' ? body : ReadableStream.from<Uint8Array>(body)
 }
 
 /** @throws what a caller would get instead of a response */

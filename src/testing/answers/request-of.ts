@@ -1,11 +1,10 @@
 import { stringify, type ParsedUrlQueryInput } from 'node:querystring'
 import { Response as UndiciResponse, type Dispatcher } from 'undici'
 
-/** A request body, read to its end. */
-interface WholeBody {
-  readonly bytes: Buffer<ArrayBuffer>
-  /** What the body itself says it is: a form with its boundary, a blob. */
-  readonly type: string | null
+/** A request, and its body as it was sent. */
+interface WholeRequest {
+  readonly request: globalThis.Request
+  readonly body: Buffer<ArrayBuffer> | undefined
 }
 
 /**
@@ -15,21 +14,22 @@ interface WholeBody {
 export async function requestOf(
   options: Dispatcher.DispatchOptions,
   signal: AbortSignal,
-): Promise<globalThis.Request> {
-  const { method, body } = options
+): Promise<WholeRequest> {
+  const { method } = options
   const url = urlOf(options)
   if (method === 'CONNECT' || Boolean(options.upgrade))
     throw new TypeError(`${method} ${url}: an upgraded connection cannot be answered with a Response`)
   const headers = headersOf(options.headers)
-  const whole = await readWhole(body)
-  if (typeof whole?.type === 'string' && !headers.has('content-type')) headers.set('content-type', whole.type)
-  // Redirects are followed, or not, by whoever made the call.
+  const { bytes, type } = await readWhole(options.body, signal)
+  if (type !== null && !headers.has('content-type')) headers.set('content-type', type)
+  // A GET may have an empty body on the wire, and none as a `Request`.
+  const body = bytes.length === 0 ? undefined : bytes
+  // The caller follows redirects, or does not.
   const init: RequestInit = { method, headers, signal, redirect: 'manual' }
-  return new Request(url, whole === undefined ? init : { ...init, body: whole.bytes })
+  return { request: new Request(url, body === undefined ? init : { ...init, body }), body }
 }
 
-/** Where a dispatch goes to, for people, too. */
-export function urlOf({ origin, path, query }: Dispatcher.DispatchOptions): string {
+function urlOf({ origin, path, query }: Dispatcher.DispatchOptions): string {
   const base = origin instanceof URL ? origin.origin : (origin ?? '')
   return query === undefined ? base + path : `${base}${path}?${stringify(query as ParsedUrlQueryInput)}`
 }
@@ -54,10 +54,14 @@ function pairsOf(headers: unknown): Iterable<readonly [string, string | readonly
   return Object.entries(headers)
 }
 
-async function readWhole(body: unknown): Promise<WholeBody | undefined> {
-  if (body === undefined || body === null) return undefined
-  if (typeof body === 'string' || ArrayBuffer.isView(body)) return notEmpty(bytesOf(body))
-  if (isIterable(body) && !isForm(body)) return notEmpty(await readChunks(body))
+/** @returns also the content type, if the body itself has one: a form with its boundary, a blob */
+async function readWhole(
+  body: unknown,
+  signal: AbortSignal,
+): Promise<{ readonly bytes: Buffer<ArrayBuffer>; readonly type: string | null }> {
+  if (body === undefined || body === null) return { bytes: Buffer.alloc(0), type: null }
+  if (typeof body === 'string' || ArrayBuffer.isView(body)) return { bytes: bytesOf(body), type: null }
+  if (isIterable(body) && !isForm(body)) return { bytes: await readChunks(body, signal), type: null }
   // Blobs and forms. A form's boundary is that of its object, in undici's own headers, too.
   const response = new UndiciResponse(body as Blob)
   return { bytes: Buffer.from(await response.arrayBuffer()), type: response.headers.get('content-type') }
@@ -65,9 +69,13 @@ async function readWhole(body: unknown): Promise<WholeBody | undefined> {
 
 async function readChunks(
   body: AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array>,
+  signal: AbortSignal,
 ): Promise<Buffer<ArrayBuffer>> {
   const chunks: Buffer[] = []
-  for await (const chunk of body) chunks.push(bytesOf(chunk))
+  for await (const chunk of body) {
+    signal.throwIfAborted()
+    chunks.push(bytesOf(chunk))
+  }
   return Buffer.concat(chunks)
 }
 
@@ -75,11 +83,6 @@ async function readChunks(
 export function bytesOf(chunk: string | ArrayBufferView): Buffer<ArrayBuffer> {
   if (typeof chunk === 'string') return Buffer.from(chunk)
   return Buffer.from(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength))
-}
-
-/** A GET may have an empty body on the wire, and none as a `Request`. */
-function notEmpty(bytes: Buffer<ArrayBuffer>): WholeBody | undefined {
-  return bytes.length === 0 ? undefined : { bytes, type: null }
 }
 
 function isForm(body: object): boolean {

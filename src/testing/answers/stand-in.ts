@@ -30,7 +30,7 @@ export class StandIn extends Dispatcher {
   }
 
   override dispatch(given: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
-    // The load balancer of `fallback` is called by its own name, unless `host` says otherwise.
+    // The load balancer of `fallback` is called by its own name.
     const options = this.#origin === undefined ? given : { ...given, origin: this.#origin }
     const answers = this.#answers
     if (typeof answers === 'function') {

@@ -1,5 +1,6 @@
 /** `answerWith` and `clientOver` with what others answer by: msw's handlers, the MockAgent of another undici, a patched fetch. */
 import { answerWith, clientOver, UnansweredError } from 'onehop/testing'
+import type { MockAgent } from 'undici'
 import { expect, test } from 'vitest'
 import { MOCKS } from './mocks.ts'
 import { load } from './packages/load.ts'
@@ -39,15 +40,15 @@ test.each(['msw-2', 'msw-3'])('the handlers of %s answer, by getResponse', async
 })
 
 test('the MockAgent of undici 7 answers', async () => {
-  const { MockAgent } = await load<typeof import('undici')>('undici-7')
-  const agent = new MockAgent()
+  const undici7 = await load<{ MockAgent: typeof MockAgent }>('undici-7')
+  const agent = new undici7.MockAgent()
   agent.disableNetConnect()
   const orders = agent.get('http://orders.shop.local')
   orders
     .intercept({ path: '/v1' })
     .reply(200, { id: 42 }, { headers: { 'set-cookie': ['a=1', 'b=2'] } })
     .times(2)
-  await using client = clientOver(agent as never)
+  await using client = clientOver(agent)
   const response = await client.fetch('http://orders.shop.local/v1')
   expect([response.headers.getSetCookie(), await response.json()]).toEqual([['a=1', 'b=2'], { id: 42 }])
   expect((await client.request('http://orders.shop.local/v1')).statusCode).toBe(200)

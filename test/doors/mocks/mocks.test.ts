@@ -17,9 +17,6 @@ const BY_ADDRESS: Seen = { handled: 'mock', url: 'http://TASK/mocked', unhandled
 
 /** Another host has no tasks. */
 const BY_OTHER: Seen = { handled: 'mock', url: 'http://OTHER/mocked', unhandled: 'task' }
-/** Mocked by name, but what is not mocked looks for a host of that name. */
-const NAME_ONLY: Seen = { ...BY_NAME, unhandled: 'getaddrinfo ENOTFOUND orders.shop.local' }
-
 type Row = Readonly<Record<string, Seen>>
 
 const UNSEEN: Row = {
@@ -29,7 +26,7 @@ const UNSEEN: Row = {
   'client.fetch, another host': TASK,
 }
 /** They put an agent of their own in the place of each other one. */
-const AGENT_REPLACED: Row = { ...UNSEEN, OnehopHttpAgent: NAME_ONLY, 'global fetch': BY_ADDRESS }
+const AGENT_REPLACED: Row = { ...UNSEEN, OnehopHttpAgent: BY_NAME, 'global fetch': BY_ADDRESS }
 const HTTP: Row = { ...UNSEEN, OnehopHttpAgent: BY_ADDRESS, 'global fetch': BY_ADDRESS }
 const MOCK_AGENT: Row = { ...UNSEEN, OnehopHttpAgent: TASK, 'global fetch': BY_ADDRESS }
 

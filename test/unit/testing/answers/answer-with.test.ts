@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { AttemptsExhaustedError, DeadlineExceededError, InvalidOptionsError, NoEndpointsError } from 'onehop'
 import { answerWith, UnansweredError, type Answer } from 'onehop/testing'
@@ -184,6 +185,26 @@ test('retries go by the options: a GET is sent again, a POST is not', async () =
   expect((await client.fetch(URL_OF_ORDERS)).status).toBe(200)
   expect((await client.fetch(URL_OF_ORDERS, { method: 'POST' })).status).toBe(503)
   expect(client.requests.map(({ method }) => method)).toEqual(['GET', 'GET', 'POST'])
+})
+
+test.each(['text', 'a stream'])(
+  'a POST of %s that may have been processed is not sent again',
+  async (kind) => {
+    const reset = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
+    await using client = answerWith(() => Promise.reject(reset), { retry: { attempts: 3 } })
+    const body = kind === 'text' ? 'one two' : Readable.from(chunks())
+    await failureOf(client.request(URL_OF_ORDERS, { method: 'POST', body }))
+    expect(client.requests).toHaveLength(1)
+  },
+)
+
+test('a Response of another library may have a stream of Node as its body', async () => {
+  const foreign = (status: number): Response =>
+    ({ status, statusText: 'Fine', headers: new Headers({ a: '1' }), body: Readable.from(['one']) }) as never
+  await using client = answerWith(() => foreign(200))
+  const response = await client.fetch(URL_OF_ORDERS)
+  expect([response.statusText, await response.text()]).toEqual(['Fine', 'one'])
+  expect((await client.fetch(URL_OF_ORDERS, { method: 'HEAD' })).status).toBe(200)
 })
 
 test('without options each call is one request', async () => {
