@@ -1,10 +1,11 @@
 import { AsyncResource } from 'node:async_hooks'
 import { lookup } from 'node:dns'
 import { isIP } from 'node:net'
-import { InvalidOptionsError, type Lease, type Outcome } from '../index.ts'
+import { InvalidOptionsError, type Lease } from '../index.ts'
 import type { ConnectOptions, NetClient } from './options.ts'
+import { connectedOutcome, failedOutcome } from './outcomes.ts'
 import { StartedSocket, type SocketOptions } from './started-socket.ts'
-import { afterMs, connectTimeout, isConnectTimeout } from './time-limit.ts'
+import { afterMs, connectTimeout } from './time-limit.ts'
 
 /** As Node's `autoSelectFamilyAttemptTimeout` before version 26, and RFC 8305. Within a VPC a connection takes under 2 ms. */
 const NEXT_AFTER_MS = 250
@@ -14,9 +15,6 @@ const NEXT_AFTER_MS = 250
  * that it would have the fewest connections, and get each new one.
  */
 const REFUSED_WITHIN_MS = 1_000
-
-/** Connections made within this count as equally fast: what they cost later does not depend on it. */
-const MIN_LATENCY_MS = 25
 
 /** State of Node's sockets that its types lack, or have as read-only. Read in Node 22.23, 24.21 and 26.10, `lib/net.js`. */
 interface NodeState {
@@ -94,7 +92,7 @@ export class TaskSocket extends StartedSocket {
   refused(error: NodeJS.ErrnoException): void {
     const lease = this.#lease
     if (lease !== undefined && error.code !== undefined && error.name !== 'AbortError')
-      lease.report(connectOutcome(error, lease))
+      lease.report(failedOutcome(error, lease))
   }
 
   /** Node calls it, too, when a connection fails. */
@@ -227,7 +225,7 @@ export class TaskSocket extends StartedSocket {
   /** A lease of another upstream. A rule or balancer of the user's that throws ends the socket. */
   #again(error: Error): Lease | undefined {
     const lease = this.#lease
-    lease?.report(connectOutcome(error, lease))
+    lease?.report(failedOutcome(error, lease))
     try {
       return lease?.again()
     } catch (thrown) {
@@ -263,9 +261,7 @@ export class TaskSocket extends StartedSocket {
     const lease = this.#lease
     if (lease === undefined) return
     this.#hasSucceeded = true
-    const elapsedMs = lease.elapsedMs()
-    const latencyMs = elapsedMs < MIN_LATENCY_MS ? 0 : elapsedMs
-    lease.report({ kind: 'response', status: 200, latencyMs, retryAfterMs: undefined })
+    lease.report(connectedOutcome(lease))
   }
 
   /** The server has ended the connection. */
@@ -323,9 +319,4 @@ function isConnectFailure(error: NodeJS.ErrnoException | undefined): error is No
 /** Whether the connection has broken, and not the caller destroyed it. */
 function isSocketError(error: NodeJS.ErrnoException | null): error is NodeJS.ErrnoException {
   return error?.syscall === 'read' || error?.syscall === 'write'
-}
-
-function connectOutcome(error: Error, lease: Lease): Outcome {
-  if (!isConnectTimeout(error)) return { kind: 'connect-error', error }
-  return { kind: 'timeout', phase: 'connect', latencyMs: lease.elapsedMs(), error }
 }
