@@ -23,7 +23,7 @@ export function seeSockets(): void {
 
 /** The socket whose lookup Node is calling; undefined: it is another caller's. */
 export function socketOf(host: string): Socket | undefined {
-  const socket = latest?.deref() as (Socket & { _host?: string | null }) | undefined
+  const socket: (Socket & { _host?: string | null }) | undefined = latest?.deref()
   latest = undefined
   return socket?.connecting === true && socket._host === host ? socket : undefined
 }

@@ -92,7 +92,8 @@ async function underFault(driver: Driver, servers: readonly ServerProcess[], way
     const [victim] = servers
     if (victim === undefined) throw new Error('no server')
     await victim.kill()
-    await using _gone = await BlackHole.start(victim.address, victim.port)
+    await using gone = await BlackHole.start(victim.address, victim.port)
+    expect(gone.address).toBe(victim.address)
     await askOn(pool, result)
     await reopen(driver, way, result)
     return result

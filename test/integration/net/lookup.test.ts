@@ -33,7 +33,7 @@ function found(
     let count = 0
     lookup(host, ...options, (...given: Found) => {
       if (!isBack || ++count > 1) reject(new Error('called back at once, or twice'))
-      resolve(given)
+      else resolve(given)
     })
     isBack = true
   })
