@@ -8,13 +8,15 @@ import { connect } from 'onehop/net'
 
 const client = createClient({ namespaces: ['shop.local'], ...local.options })
 
+const port = Number(process.env['REDIS_PORT'] ?? 6379)
+
 class Connector {
   #socket: Socket | undefined
   check(): boolean {
     return true
   }
   async connect(): Promise<Socket> {
-    this.#socket = connect(client, { host: 'cache.shop.local' })
+    this.#socket = connect(client, { host: 'cache.shop.local', port })
     return this.#socket
   }
   disconnect(): void {

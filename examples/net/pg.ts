@@ -9,7 +9,7 @@ const client = createClient({ namespaces: ['shop.local'], ...local.options })
 const pool = new pg.Pool({
   user: 'postgres',
   database: 'postgres',
-  stream: () => connect(client, { host: 'db.shop.local' }),
+  stream: () => connect(client, { host: 'db.shop.local', port: Number(process.env['PGPORT'] ?? 5432) }),
 })
 pool.on('error', (error) => console.error('an idle connection broke:', error.message))
 

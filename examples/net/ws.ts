@@ -7,8 +7,9 @@ import { connect } from 'onehop/net'
 import { WebSocket } from 'ws'
 
 const client = createClient({ namespaces: ['shop.local'], ...local.options })
-const socket = new WebSocket('ws://feed.shop.local/v1/prices', {
-  createConnection: () => connect(client, { host: 'feed.shop.local' }),
+const port = Number(process.env['FEED_PORT'] ?? 8080)
+const socket = new WebSocket(`ws://feed.shop.local:${port}/v1/prices`, {
+  createConnection: () => connect(client, { host: 'feed.shop.local', port }),
 })
 
 await once(socket, 'open')

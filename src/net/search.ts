@@ -150,6 +150,6 @@ function isSchemesPort({ port }: Lease): boolean {
 }
 
 function noPort(host: string): Error {
-  const allowed = `an integer from 1 to 65535: discovery knows none for ${host}`
+  const allowed = `an integer from 1 to 65535, here or as the option port of the service: discovery knows none for ${host}`
   return new InvalidOptionsError('connect.port', undefined, allowed)
 }
