@@ -3,7 +3,7 @@ import { addAbortSignal } from 'node:stream'
 import { checkServerIdentity, connect as connectTls, TLSSocket, type ConnectionOptions } from 'node:tls'
 import { InvalidOptionsError } from '../index.ts'
 import { checkClient, checkConnectOptions, type ConnectOptions, type NetClient } from './options.ts'
-import { StartedSocket } from './started-socket.ts'
+import { StartedSocket, type SocketOptions } from './started-socket.ts'
 import { TaskSocket } from './task-socket.ts'
 import { afterMs, connectTimeout } from './time-limit.ts'
 
@@ -78,7 +78,7 @@ function nodeSocket(options: ConnectOptions, tls: ConnectionOptions | false): So
     )
   const keepAlive =
     keepAliveMs === undefined ? {} : { keepAlive: keepAliveMs > 0, keepAliveInitialDelay: keepAliveMs }
-  const own = { ...(noDelay === undefined ? {} : { noDelay }), ...keepAlive }
+  const own: SocketOptions = { ...(noDelay === undefined ? {} : { noDelay }), ...keepAlive }
   if (tls !== false) return connectTls({ ...tls, ...own, host, port })
   const socket = new StartedSocket(own)
   socket.start({ host, port })

@@ -1,7 +1,8 @@
 import { lookup as dnsLookup, V4MAPPED, type LookupAddress, type LookupOptions } from 'node:dns'
-import { isIP, type LookupFunction } from 'node:net'
+import { isIP, type LookupFunction, type Socket } from 'node:net'
 import { promisify } from 'node:util'
 import { InvalidOptionsError } from '../index.ts'
+import { followConnection, seeSockets, socketOf } from './followed-socket.ts'
 import { checkClient, type NetClient } from './options.ts'
 import { rankedAddresses } from './ranked-addresses.ts'
 
@@ -18,8 +19,9 @@ type Given = LookupOptions | number | null | undefined
  * A `dns.lookup` whose addresses are those of tasks: for the option `lookup` of `net.connect`, MongoDB's driver, redis, ws.
  *
  * First comes the task that the client's balancer picks, then the others of the caller's zone, those of other zones, the
- * load balancer of `fallback`, and last what is ejected. A lookup learns no outcomes and sets no port: take `connect` where
- * the library has a place for it. Hosts that are not discovered go to `dns.lookup` exactly as given.
+ * load balancer of `fallback`, and last what is ejected. The connection is Node's own, and a lookup sets no port: take
+ * `connect` where the library has a place for it. Whether the first address can be reached is learned from the sockets of
+ * `node:net` and `node:tls`. Hosts that are not discovered go to `dns.lookup` exactly as given.
  *
  * If nothing is known, the callback gets an error with the code `ENOTFOUND`, and the error of this library as its `cause`.
  * @throws InvalidOptionsError if `client` is not a client
@@ -27,6 +29,7 @@ type Given = LookupOptions | number | null | undefined
  */
 export function lookupOf(client: NetClient): LookupFunction {
   checkClient(client)
+  seeSockets()
   let turn = 0
   const lookup = (host: string, ...rest: [Callback] | [Given, Callback]): void => {
     if (typeof host !== 'string' || !client.discovers(host)) {
@@ -38,7 +41,7 @@ export function lookupOf(client: NetClient): LookupFunction {
     if (typeof callback !== 'function')
       throw new InvalidOptionsError('lookup.callback', callback, 'a function (error, address, family)')
     const options = rest.length === 1 ? {} : optionsOf(rest[0])
-    candidates(client, host, turn++).then(
+    candidates(client, host, turn++, socketOf(host)).then(
       (addresses) => answer(host, addresses, options, callback),
       (error: unknown) => fail(host, error, callback),
     )
@@ -50,13 +53,27 @@ function optionsOf(given: Given | Callback): LookupOptions {
   return typeof given === 'number' ? { family: given } : ((given ?? {}) as LookupOptions)
 }
 
-/** Best first. Rejects with the reason that there are none. */
-async function candidates(client: NetClient, host: string, turn: number): Promise<readonly string[]> {
+/**
+ * Best first. Rejects with the reason that there are none.
+ * @param socket that will connect to them, if it is known
+ */
+async function candidates(
+  client: NetClient,
+  host: string,
+  turn: number,
+  socket: Socket | undefined,
+): Promise<readonly string[]> {
   const { origin } = new URL(`http://${host}`)
   const lease = await client.acquire(origin, { method: 'CONNECT', idempotent: true })
-  // Without a report: what becomes of the address is not known here.
-  lease.end()
-  const { tasks, balancer, ejected } = rankedAddresses(client.inspect(), origin, lease.endpoint, turn)
+  if (socket === undefined) lease.end()
+  else followConnection(socket, lease)
+  // Only a connection that is followed can end an ejection.
+  const picked = {
+    address: lease.endpoint.address,
+    tier: lease.endpoint.tier,
+    mayProbe: socket !== undefined,
+  }
+  const { tasks, balancer, ejected } = rankedAddresses(client.inspect(), origin, picked, turn)
   if (balancer === undefined) return [...tasks, ...ejected]
   const found = await addressesOf(balancer).catch((error: unknown) => {
     if (tasks.length + ejected.length === 0) throw error

@@ -1,4 +1,12 @@
-import type { Endpoint, Inspection, UpstreamInspection } from '../index.ts'
+import type { Inspection, UpstreamInspection } from '../index.ts'
+
+/** The endpoint that the balancer has picked. */
+export interface Picked {
+  readonly address: string
+  readonly tier: 0 | 1
+  /** Whether it is first also if it is ejected. */
+  readonly mayProbe: boolean
+}
 
 /** The addresses of one service, without ports, each once. */
 export interface RankedAddresses {
@@ -18,7 +26,7 @@ export interface RankedAddresses {
 export function rankedAddresses(
   { services }: Inspection,
   origin: string,
-  picked: Endpoint,
+  picked: Picked,
   turn: number,
 ): RankedAddresses {
   const origins = Object.values(services).find((service) => origin in service.origins)?.origins ?? {}
@@ -28,7 +36,7 @@ export function rankedAddresses(
   const rest = tasks.filter((task) => addressOf(task) !== picked.address)
   const able = rest.filter((task) => !isEjected(addressOf(task)))
   const ranked = [
-    ...[picked.address].filter((address) => picked.tier === 0 && !isEjected(address)),
+    ...(picked.tier === 0 && (picked.mayProbe || !isEjected(picked.address)) ? [picked.address] : []),
     ...rotated(able.filter(({ isLocal }) => isLocal !== false).map(addressOf), turn),
     ...rotated(able.filter(({ isLocal }) => isLocal === false).map(addressOf), turn),
   ]

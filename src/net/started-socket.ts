@@ -13,10 +13,6 @@ export interface SocketOptions extends SocketConstructorOpts {
  * connection.
  */
 export class StartedSocket extends Socket {
-  constructor(options: SocketOptions) {
-    super(options)
-  }
-
   /** Adds the listener, if there is one. The socket connects already. */
   override connect(...given: unknown[]): this {
     if (this.destroyed) throw new ClosedError('the socket')

@@ -23,11 +23,15 @@ function compilerOptions(types: string): object {
       'onehop/ecs': [`${types}/ecs/index.d.ts`],
       'onehop/ecs/reaper': [`${types}/ecs/reaper.d.ts`],
       'onehop/http': [`${types}/http/index.d.ts`],
+      'onehop/net': [`${types}/net/index.d.ts`],
       'onehop/otel': [`${types}/otel/index.d.ts`],
       'onehop/testing': [`${types}/testing/index.d.ts`],
     },
   }
 }
+
+/** What the snippets use of drivers that are installed for tests only. */
+const DRIVERS = `${root}examples/net/drivers.d.ts`
 
 interface Snippet {
   /** `README-62.ts`: where it stands. */
@@ -69,7 +73,7 @@ afterAll(() => rm(types, { recursive: true, force: true }))
 async function compile(snippets: readonly Snippet[], libs: (typeof LIBS)[number]): Promise<string> {
   const folder = await scratch()
   onTestFinished(() => rm(folder, { recursive: true, force: true }))
-  const config = { compilerOptions: { ...compilerOptions(types), ...libs }, include: ['*.ts'] }
+  const config = { compilerOptions: { ...compilerOptions(types), ...libs }, include: ['*.ts', DRIVERS] }
   await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(config))
   for (const { file, code } of snippets) await writeFile(join(folder, file), `${code}\nexport {}\n`)
   return tsc('-p', folder)

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import net from 'node:net'
 import { promisify } from 'node:util'
-import { p2c, taskEndpoint, type Client, type ClientOptions, type UpstreamInspection } from 'onehop'
+import { onEvent, p2c, taskEndpoint, type Client, type ClientOptions, type UpstreamInspection } from 'onehop'
 import { connect } from 'onehop/net'
 import { describe, expect, test } from 'vitest'
 import { BlackHole } from '../../../chaos/black-hole.ts'
@@ -195,7 +195,7 @@ describe('a connection that cannot be made', () => {
     await client.resolve(HOST)
     const socket = connect(client, { host: HOST, noDelay: false, keepAliveMs: 0 })
     // The handle of the first attempt is there.
-    const handleOf = () => (socket as unknown as { _handle: { hasRef(): boolean } | null })._handle
+    const handleOf = () => (socket as unknown as Record<'_handle', { hasRef(): boolean } | null>)['_handle']
     await once(socket, 'connectionAttempt')
     socket.unref()
     expect(handleOf()?.hasRef()).toBe(false)
@@ -353,6 +353,28 @@ describe('aborts and limits are heard at once', () => {
       message: `connect ETIMEDOUT ${HOST}: no connection in 60 ms`,
     })
     await underWay(client, 0)
+  })
+
+  test('withinMs and destroy end it between two tasks, too', async () => {
+    const labels = [await silentAddress(), await refusingAddress()]
+    const client = world(labels, { timeouts: { connectMs: 5_000 } })
+    const options = { host: HOST, nextAfterMs: 20, withinMs: 60 }
+    const error = await failureOf(connect(client, { ...options, nextAfterMs: 1_000 }))
+    expect(error.message).toBe(`connect ETIMEDOUT ${HOST}: no connection in 60 ms`)
+    await underWay(client, 0)
+    for (let waitMs = 16; waitMs < 26; waitMs++) {
+      const socket = connect(world(labels), options)
+      socket.on('error', () => undefined)
+      await new Promise((resolve) => setTimeout(resolve, waitMs))
+      socket.destroy()
+    }
+    const other = world(labels)
+    const socket = connect(other, options)
+    // The next lease is there, and the handle of the first connection is being closed.
+    const off = onEvent('onehop:call.retried', () => queueMicrotask(() => socket.destroy()))
+    await once(socket, 'close')
+    off()
+    await underWay(other, 0)
   })
 
   test('withinMs does not end what is connected', async () => {

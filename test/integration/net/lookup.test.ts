@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import dns, { type LookupAddress, type LookupOptions } from 'node:dns'
 import { once } from 'node:events'
 import net from 'node:net'
+import tls from 'node:tls'
 import { taskEndpoint, type Client, type ClientOptions } from 'onehop'
 import { lookupOf } from 'onehop/net'
 import { describe, expect, test } from 'vitest'
@@ -32,7 +33,7 @@ function found(
     let count = 0
     lookup(host, ...options, (...given: Found) => {
       if (!isBack || ++count > 1) reject(new Error('called back at once, or twice'))
-      resolve(given)
+      else resolve(given)
     })
     isBack = true
   })
@@ -229,6 +230,64 @@ describe('Node’s own', () => {
       socket.destroy()
     }
     expect(client.inspect().callsUnderWay).toBe(0)
+  })
+
+  test('what becomes of the first address is learned, and an ejected task is probed', async () => {
+    const [dead, alive] = ['127.0.1.1:1', '127.0.1.2:1']
+    const server = keep(await EchoServer.start('127.0.1.2'))
+    const client = world([dead, alive])
+    const lookup = lookupOf(client)
+    const known = () => Object.values(client.inspect().services[HOST]?.origins ?? {})[0]?.upstreams
+    const connected = async (port = server.port): Promise<net.Socket> => {
+      const socket = net.connect({ host: HOST, port, lookup })
+      await once(socket, 'connect')
+      return socket
+    }
+    const first = await connected()
+    expect(known()).toMatchObject([
+      { upstream: dead, state: 'ejected', failures: 1, pending: 0 },
+      { upstream: alive, state: 'available', failures: 0, pending: 0 },
+    ])
+    const second = await connected()
+    expect(known()).toMatchObject([{ failures: 1 }, { requests: 1, failures: 0 }])
+    // After a second one connection probes it.
+    const back = keep(await EchoServer.start('127.0.1.1', server.port))
+    await expect
+      .poll(
+        async () => {
+          ;(await connected()).destroy()
+          return known()?.[0]?.state
+        },
+        { interval: 100, timeout: 5_000 },
+      )
+      .toBe('available')
+    for (const socket of [first, second]) socket.destroy()
+    await back[Symbol.asyncDispose]()
+    expect(client.inspect().callsUnderWay).toBe(0)
+  })
+
+  test('from whatever socket Node connects, and not from lookups alone', async () => {
+    for (const open of [
+      (options: net.TcpNetConnectOpts) => new net.Socket().connect(options),
+      (options: net.TcpNetConnectOpts) => tls.connect(options),
+    ]) {
+      const client = world(['127.0.1.1:1'])
+      const lookup = lookupOf(client)
+      const upstreams = () => Object.values(client.inspect().services[HOST]?.origins ?? {})[0]?.upstreams
+      await found(client, HOST, ALL)
+      expect(upstreams()).toMatchObject([{ state: 'available', failures: 0, pending: 0 }])
+      await once(open({ host: HOST, port: 1, lookup }), 'error')
+      expect(upstreams()).toMatchObject([{ state: 'ejected', failures: 1, pending: 0 }])
+    }
+  })
+
+  test('a socket that is destroyed while its lookup waits leaves nothing', async () => {
+    const known = Promise.withResolvers<string[]>()
+    const client = world(known.promise)
+    const socket = net.connect({ host: HOST, port: 1, lookup: lookupOf(client) })
+    socket.destroy()
+    known.resolve(['127.0.1.1:1'])
+    await expect.poll(() => client.inspect().callsUnderWay, { interval: 5 }).toBe(0)
   })
 
   test('dgram asks by a number', async () => {

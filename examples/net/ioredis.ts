@@ -1,0 +1,34 @@
+import { local } from './world.ts'
+
+// #region readme
+import type { Socket } from 'node:net'
+import { Redis } from 'ioredis'
+import { createClient } from 'onehop'
+import { connect } from 'onehop/net'
+
+const client = createClient({ namespaces: ['shop.local'], ...local.options })
+
+const port = Number(process.env['REDIS_PORT'] ?? 6379)
+
+class Connector {
+  #socket: Socket | undefined
+  check(): boolean {
+    return true
+  }
+  async connect(): Promise<Socket> {
+    this.#socket = connect(client, { host: 'cache.shop.local', port })
+    return this.#socket
+  }
+  disconnect(): void {
+    this.#socket?.end()
+  }
+}
+
+const redis = new Redis({ Connector })
+redis.on('error', (error) => console.error(error.message))
+
+await redis.set('greeting', 'hello')
+console.log(await redis.get('greeting'))
+await redis.quit()
+await client.close()
+// #endregion

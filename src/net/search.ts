@@ -1,0 +1,155 @@
+import { lookup } from 'node:dns'
+import { isIP } from 'node:net'
+import { InvalidOptionsError, type Lease } from '../index.ts'
+import type { ConnectOptions, NetClient } from './options.ts'
+import { failedOutcome } from './outcomes.ts'
+
+/** What a search reports. */
+export interface Searcher {
+  /** Where to connect next. */
+  found(address: string, lease: Lease): void
+  /** There is nowhere to connect to. Never called before `start` has returned. */
+  failed(error: Error): void
+  /** The client is destroyed. */
+  cut(error: Error): void
+}
+
+/** Where one socket connects: the upstreams that its service leases, one after the other, and the addresses of each. */
+export class Search {
+  readonly #client: NetClient
+  readonly #options: ConnectOptions
+  readonly #searcher: Searcher
+  /** Ends the wait for discovery. */
+  readonly #aborter = new AbortController()
+  readonly #cut = (): void => this.#searcher.cut(this.#lease?.signal.reason as Error)
+  #lease: Lease | undefined = undefined
+  /** Of the leased upstream, not tried yet. A load balancer may have several. */
+  #addresses: string[] = []
+  #isOver = false
+
+  constructor(client: NetClient, options: ConnectOptions, searcher: Searcher) {
+    this.#client = client
+    this.#options = options
+    this.#searcher = searcher
+  }
+
+  /** The current one; undefined before the first is found. */
+  get lease(): Lease | undefined {
+    return this.#lease
+  }
+
+  start(): void {
+    const { host, port, key } = this.#options
+    const { signal } = this.#aborter
+    try {
+      const options = { method: 'CONNECT', idempotent: true, key, signal }
+      const lease = this.#client.acquire(originOf(host, port), options)
+      if (lease instanceof Promise)
+        lease.then(
+          (acquired) => this.#begin(acquired),
+          (error: Error) => this.#searcher.failed(error),
+        )
+      else this.#begin(lease)
+    } catch (error) {
+      // Those that get the socket by a promise have added their listeners by then.
+      setImmediate(() => this.#searcher.failed(error as Error))
+    }
+  }
+
+  /**
+   * No connection could be made where it was tried last.
+   * @returns whether there is another place to try, with `goOn`
+   * @throws what a rule or balancer of the user's throws
+   */
+  next(error: Error): boolean {
+    if (this.#addresses.length > 0) return true
+    const lease = this.#lease
+    lease?.report(failedOutcome(error, lease))
+    const next = lease?.again()
+    if (next === undefined) return false
+    this.#hold(next)
+    return true
+  }
+
+  /** Passes the next place to try. */
+  goOn(): void {
+    const lease = this.#lease
+    if (this.#isOver || lease === undefined) return
+    const [address, ...others] = this.#addresses
+    if (address === undefined) this.#resolve(lease)
+    else {
+      this.#addresses = others
+      this.#searcher.found(address, lease)
+    }
+  }
+
+  /** Nothing is reported from now on, and the lease ends. */
+  end(): void {
+    this.#isOver = true
+    this.#aborter.abort()
+    this.#release()
+  }
+
+  #begin(lease: Lease): void {
+    if (this.#isOver) {
+      lease.end()
+      return
+    }
+    this.#hold(lease)
+    this.goOn()
+  }
+
+  #hold(lease: Lease): void {
+    this.#release()
+    this.#lease = lease
+    lease.signal.addEventListener('abort', this.#cut)
+  }
+
+  #release(): void {
+    this.#lease?.signal.removeEventListener('abort', this.#cut)
+    this.#lease?.end()
+  }
+
+  #resolve(lease: Lease): void {
+    const { address, tier, port } = lease.endpoint
+    const { host, port: given } = this.#options
+    if (tier === 0 && given === undefined && port === undefined && isSchemesPort(lease))
+      setImmediate(() => this.#searcher.failed(noPort(host)))
+    else if (isIP(address) !== 0) this.#searcher.found(address, lease)
+    else this.#lookUp(address, lease)
+  }
+
+  /** The load balancer has a name, and maybe an address in each zone. */
+  #lookUp(name: string, lease: Lease): void {
+    lookup(name, { all: true }, (error, found) => {
+      if (this.#isOver || this.#lease !== lease) return
+      if (error === null) {
+        this.#addresses = found.map(({ address }) => address)
+        this.goOn()
+        return
+      }
+      try {
+        if (this.next(error)) this.goOn()
+        else this.#searcher.failed(error)
+      } catch (thrown) {
+        this.#searcher.failed(thrown as Error)
+      }
+    })
+  }
+}
+
+/** The scheme is the one whose default is not the port: a URL keeps no default port. */
+function originOf(host: string, port: number | undefined): string {
+  if (port === undefined) return `http://${host}`
+  return `${port === 80 ? 'https' : 'http'}://${host}:${port}`
+}
+
+/** Whether the port is there only because the URL of the lease has none. */
+function isSchemesPort({ port }: Lease): boolean {
+  return port === 80
+}
+
+function noPort(host: string): Error {
+  const allowed = `an integer from 1 to 65535, here or as the option port of the service: discovery knows none for ${host}`
+  return new InvalidOptionsError('connect.port', undefined, allowed)
+}
