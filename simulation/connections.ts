@@ -47,8 +47,6 @@ export class Connections implements UpstreamDispatchers {
 
   fellSilent(): void {}
 
-  retire(): void {}
-
   bodyMayThrow(): boolean {
     return true
   }

@@ -45,9 +45,9 @@ function optionsOf({ url, method, header, signal }: UniversalRequest, body: Requ
   const options: Options = {
     origin,
     path: pathname + search,
-    method: method as Dispatcher.HttpMethod,
+    method,
     headers: [...header].flat(),
-    body: body.kind === 'whole' ? (body.bytes as Buffer | null) : (body.chunks as never),
+    body: body.kind === 'whole' ? body.bytes : (body.chunks as never),
   }
   if (signal !== undefined) options.signal = signal
   const kind = kindOf(header)

@@ -26,11 +26,6 @@ export interface UpstreamDispatchers {
   slotsOf(pool: Dispatcher): Slots | undefined
   /** What attempts in the queue wait for, for error messages. */
   readonly shortage: string
-  /**
-   * No further requests use the connection of a cancelled request that cannot be reset (HTTP/2).
-   * @param slots the queue of the request's pool
-   */
-  retire(upstream: Upstream, slots: Slots): void
   /** It did not answer a request in time that got its connection at `since`, on the clock. */
   fellSilent(upstream: Upstream, slots: Slots | undefined, since: number): void
   /** Whether a request body may throw while undici reads it. */

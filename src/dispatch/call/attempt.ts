@@ -1,5 +1,6 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { IncomingHttpHeaders } from 'node:http'
+import type { ClientHttp2Stream } from 'node:http2'
 import type { Duplex } from 'node:stream'
 import { errors, type Dispatcher } from 'undici'
 import type { Upstream } from '../../cluster/upstream.ts'
@@ -9,6 +10,7 @@ import { attemptTracing, traceOver, type AttemptTrace } from '../../core/tracing
 import { classifyAbort, classifyError, explained } from '../classify-outcome.ts'
 import { isConnectError, type InLine, type Line } from '../connections/connector.ts'
 import { DrainResponse } from '../connections/drain-response.ts'
+import { cancelStream, expectStream, type StreamOwner } from '../connections/http2-streams.ts'
 import type { Slots, Waiter } from '../connections/slots.ts'
 import { responseOutcome } from '../response-outcome.ts'
 import type { Decision, Retry } from '../retry/retry-state.ts'
@@ -30,8 +32,6 @@ export interface AttemptOwner extends Dispatcher.DispatchController {
   readonly handler: Dispatcher.DispatchHandler
   /** Whether undici reads the request body as a stream or an iterable. */
   readonly streamsBody: boolean
-  /** Whether there is a request body. */
-  readonly hasBody: boolean
   /** Whether it may be sent again after a task may have acted on it. */
   readonly idempotent: boolean
   /** The request's own limit to response headers, in ms. 0: none. undefined: the service's limit applies. */
@@ -70,7 +70,7 @@ type State = 'waiting' | 'forwarding' | 'draining' | 'over'
  * One try of a call on one upstream: the handler that undici calls. It classifies what happened, reports it once to the
  * cluster, and asks the call what follows. `FollowedAttempt` adds the callbacks that follow sending.
  */
-export class Attempt extends InContext implements InLine, Waiter, Limited {
+export class Attempt extends InContext implements InLine, Waiter, Limited, StreamOwner {
   readonly upstream: Upstream
   /** Among the call's attempts, from 1. */
   readonly number: number
@@ -83,6 +83,8 @@ export class Attempt extends InContext implements InLine, Waiter, Limited {
   dueAt = 0
   earlier: Limited | undefined = undefined
   later: Limited | undefined = undefined
+  /** Over HTTP/2, once it is sent. */
+  stream: ClientHttp2Stream | undefined = undefined
   protected readonly call: AttemptOwner
   protected readonly context: AsyncResource
   readonly #latency: AttemptLatency
@@ -212,8 +214,7 @@ export class Attempt extends InContext implements InLine, Waiter, Limited {
    * Takes the request off the wire. undici takes nothing back before it has a connection: then the request leaves in
    * `onRequestStart`.
    *
-   * An HTTP/2 stream whose body is not sent completely must not be reset: undici resets with NO_ERROR, and Node then
-   * writes empty DATA frames for ever (docs/decisions/015). The stream stays until its connection is closed.
+   * Over HTTP/2 the stream is reset first: undici's own way to do it is dangerous (`cancelStream`).
    */
   #cut(reason: Error): void {
     const slots = this.#slots
@@ -222,11 +223,15 @@ export class Attempt extends InContext implements InLine, Waiter, Limited {
       if (slots?.isWaiting(this) === true) slots.leave(this)
       return
     }
-    const { pools, clock } = this.call.route
-    if (slots === undefined || !pools.speaksHttp2(this.upstream)) controller.abort(reason)
-    else if (this.call.hasBody) pools.retire(this.upstream, slots)
-    // Node's HTTP/2 must not be written to while it reads, and many of the callbacks come from there.
-    else clock.afterIo(() => controller.abort(reason))
+    const { stream } = this
+    if (stream === undefined) controller.abort(reason)
+    else {
+      // Node's HTTP/2 must not be written to while it reads, and many of the callbacks come from there.
+      this.call.route.clock.afterIo(() => {
+        cancelStream(stream)
+        controller.abort(reason)
+      })
+    }
     slots?.leave(this)
   }
 
@@ -246,6 +251,7 @@ export class Attempt extends InContext implements InLine, Waiter, Limited {
     if (this.#slots !== undefined) {
       this.limit?.stop(this)
       this.#latency.connected()
+      if (route.pools.speaksHttp2(this.upstream)) expectStream(this)
     }
     // HTTP/1.1 writes the headers of a streamed body with its first chunk: see `onBodySent`.
     this.headersSent = !streamsBody || route.pools.speaksHttp2(this.upstream)
@@ -274,6 +280,7 @@ export class Attempt extends InContext implements InLine, Waiter, Limited {
       throw error
     }
     this.#controller = controller
+    if (this.stream !== undefined) expectStream(this)
     if (this.call.paused) controller.pause()
   }
 

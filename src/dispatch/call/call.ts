@@ -132,10 +132,6 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     return this.#request.streamsBody
   }
 
-  get hasBody(): boolean {
-    return this.#request.hasBody
-  }
-
   get headersTimeout(): number | undefined {
     return this.#request.headersTimeout
   }

@@ -113,19 +113,6 @@ export class Pools implements UpstreamDispatchers {
     if (pool !== undefined && this.#slots.get(pool) === slots) this.#leave(pool, upstream, this.#pools)
   }
 
-  /**
-   * The other calls over it go on, then it is destroyed. Until then there is a second pool beside it, even if `connections`
-   * are limited: the calls may be long.
-   */
-  retire(upstream: Upstream, slots: Slots): void {
-    const pool = this.#pools.get(upstream)
-    if (pool === undefined || this.#slots.get(pool) !== slots) return
-    this.#pools.delete(upstream)
-    this.#draining.set(pool, undefined)
-    // Not while undici writes, which may lead here: destroying the pool would empty the queue that undici works on.
-    slots.whenIdle(() => this.#options.clock.afterIo(() => this.#cut(pool)))
-  }
-
   /** The task is deregistered: its connections close after its calls, which have 30 s. */
   drain(upstream: Upstream): void {
     for (const pools of [this.#pools, this.#http1Pools]) {

@@ -41,10 +41,6 @@ export class OutgoingRequest {
     this.#body = recorded(body, retry?.maxReplayBytes, mayBeHttp2)
   }
 
-  get hasBody(): boolean {
-    return (this.options.body ?? null) !== null
-  }
-
   /** The call's own deadline, in ms. undefined: the service's. */
   get deadlineMs(): number | undefined {
     return (this.options as CallOptions).deadlineMs

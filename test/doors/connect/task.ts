@@ -22,6 +22,8 @@ export interface TaskStats {
   /** Orders that streams have made. */
   readonly made: number
   readonly methods: readonly string[]
+  /** Ever made to it. */
+  readonly connections: number
 }
 
 interface Context {
@@ -45,6 +47,7 @@ const calls: string[] = []
 const methods: string[] = []
 let cancelled = 0
 let made = 0
+let connections = 0
 let fault: TaskFault = {}
 
 async function begin(name: string, context: Context): Promise<void> {
@@ -105,9 +108,11 @@ async function serverOf(): Promise<Server> {
 }
 
 const server = await serverOf()
+server.on('connection', () => connections++)
 await new Promise<void>((resolve) => server.listen(Number(port), address, resolve))
 process.on('message', (message: TaskFault | 'stats') => {
-  if (message === 'stats') process.send?.({ calls, cancelled, made, methods } satisfies TaskStats)
+  if (message === 'stats')
+    process.send?.({ calls, cancelled, made, methods, connections } satisfies TaskStats)
   else {
     fault = message
     process.send?.('set')

@@ -1,6 +1,12 @@
 /** HTTP/2, which is used where it is asked for alone. */
 import { execFile } from 'node:child_process'
-import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } from 'node:http2'
+import {
+  constants,
+  createSecureServer,
+  type Http2SecureServer,
+  type Http2ServerRequest,
+  type ServerHttp2Session,
+} from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import { Readable } from 'node:stream'
@@ -105,12 +111,17 @@ describe('an aborted upload', () => {
     'an iterable': () => hanging() as unknown as Readable,
   }
   test.each(Object.entries(bodies))(
-    'of %s leaves the other calls on its connection alone, and no new ones follow it there',
+    'of %s is reset with CANCEL, and leaves its connection to the other calls and the next ones',
     async (_kind, bodyOf) => {
       const held: (() => void)[] = []
+      const codes: number[] = []
       const server = keep(
         await WorldServer.start('h2', (request, response) => {
-          if (request.url === '/upload') return
+          if (request.url === '/upload') {
+            const { stream } = request as unknown as Http2ServerRequest
+            stream.on('close', () => codes.push(stream.rstCode))
+            return
+          }
           request.resume()
           held.push(() => void response.end(request.url))
         }),
@@ -129,7 +140,8 @@ describe('an aborted upload', () => {
       expect(await upload).toBe('left')
       const next = get('/next')
       await expect.poll(() => held.length).toBe(2)
-      expect(server.connections).toBe(2)
+      expect(codes).toEqual([constants.NGHTTP2_CANCEL])
+      expect(server.connections).toBe(1)
       for (const answer of held) answer()
       expect(await Promise.all([other, next])).toEqual(['/other', '/next'])
       await expect.poll(() => server.sockets.size).toBe(1)
