@@ -7,6 +7,9 @@ const app = new Hono()
   .get('/v1/orders', (context) => context.json({ task: 'task-1' }))
   .post('/v1/orders', (context) => context.json({ task: 'task-1' }))
 
-export function ordersByHono(client: Client, origin = 'http://orders.shop.local'): ReturnType<typeof hc<typeof app>> {
+export function ordersByHono(
+  client: Client,
+  origin = 'http://orders.shop.local',
+): ReturnType<typeof hc<typeof app>> {
   return hc<typeof app>(origin, { fetch: client.fetch })
 }

@@ -7,5 +7,8 @@ export function superagentOver(
   origin = 'http://orders.shop.local',
 ): (method: string, path: string) => SuperAgentRequest {
   const agent = origin.startsWith('https:') ? new OnehopHttpsAgent(client) : new OnehopHttpAgent(client)
-  return (method, path) => superagent(method, origin + path).agent(agent).timeout(5_000)
+  return (method, path) =>
+    superagent(method, origin + path)
+      .agent(agent)
+      .timeout(5_000)
 }

@@ -9,6 +9,9 @@ export const ordersRouter = router({
   place: procedure.mutation(() => ({ task: 'task-1' })),
 })
 
-export function ordersByTrpc(client: Client, url = 'http://orders.shop.local/trpc'): TRPCClient<typeof ordersRouter> {
+export function ordersByTrpc(
+  client: Client,
+  url = 'http://orders.shop.local/trpc',
+): TRPCClient<typeof ordersRouter> {
   return createTRPCClient({ links: [httpBatchLink({ url, fetch: client.fetch })] })
 }

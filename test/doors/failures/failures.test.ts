@@ -32,7 +32,8 @@ describe.each(['http', 'https'] as const)('over %s', (scheme) => {
       // What may be repeated is not lost, but by agents, which repeat nothing that was sent.
       if (door !== 'agents') expect([library, GET.failed, errors]).toEqual([library, 0, errors])
       // Connections that could not be made went to other tasks, whatever the method.
-      for (const error of Object.keys(errors)) expect([library, error]).toEqual([library, expect.stringMatching(BROKEN_OFF)])
+      for (const error of Object.keys(errors))
+        expect([library, error]).toEqual([library, expect.stringMatching(BROKEN_OFF)])
       expect(Object.keys(tasks).length).toBeGreaterThan(2)
     }
     // Orders that were in flight on a task that ended are lost on both sides, and by chance more on one.

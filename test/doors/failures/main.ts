@@ -23,6 +23,7 @@ setup()
 const { LIBRARIES } = await load<{ LIBRARIES: readonly Library[] }>('./libraries/index.ts')
 const names = LIBRARIES.map(({ name }) => name)
 const runs: Run[] = []
+let lateMaxMs = 0
 for (let round = 0; round < Number(values.rounds); round++)
   for (const scheme of ['http', 'https'] as const)
     for (const major of values.nodes.split(','))
@@ -32,11 +33,15 @@ for (let round = 0; round < Number(values.rounds); round++)
         const where = `${scheme} ${major}`
         console.error(`${where}: ${libraries.join(', ')}`)
         const scenario = { scheme, node, libraries, everyMs: 100, delayMs: 400, stepMs: 2_000 }
-        const tallies = await runScenario(scenario)
-        for (const side of ['without', 'onehop'] as const) runs.push({ side, where, tallies: tallies[side] })
+        const result = await runScenario(scenario)
+        lateMaxMs = Math.max(lateMaxMs, result.lateMaxMs)
+        for (const side of ['without', 'onehop'] as const) runs.push({ side, where, tallies: result[side] })
       }
 console.log(tableOf(runs, names))
-const calls = runs.flatMap(({ tallies }) => tallies).reduce((sum, { GET, POST }) => sum + GET.calls + POST.calls, 0)
+const calls = runs
+  .flatMap(({ tallies }) => tallies)
+  .reduce((sum, { GET, POST }) => sum + GET.calls + POST.calls, 0)
 console.log(`\nCalls of each side: ${calls / 2}.`)
 console.log(`Errors without onehop: ${errorsOf(runs, 'without')}.`)
 console.log(`Errors with onehop: ${errorsOf(runs, 'onehop')}.`)
+console.log(`A caller was at most ${Math.round(lateMaxMs)} ms late for its timers.`)

@@ -31,7 +31,12 @@ export interface Tally {
   readonly tasks: Record<string, number>
 }
 
-export type Report =
-  | { readonly kind: 'begun' }
-  | { readonly kind: 'done'; readonly tallies: readonly Tally[] }
-  | { readonly kind: 'failed'; readonly error: string }
+/** What came of it. */
+export interface Done {
+  readonly kind: 'done'
+  readonly tallies: readonly Tally[]
+  /** How late the process was for its timers, at most. */
+  readonly lateMaxMs: number
+}
+
+export type Report = { readonly kind: 'begun' } | Done | { readonly kind: 'failed'; readonly error: string }

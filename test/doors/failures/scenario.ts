@@ -17,7 +17,7 @@ import { startLocalAws, type EcsTask } from 'onehop/testing'
 import { BlackHole } from '../../../chaos/black-hole.ts'
 import { CachingResolver } from '../../../chaos/caching-resolver.ts'
 import { ca, cert, key } from '../../support/transports/tls.ts'
-import type { Order, Report, Tally } from './order.ts'
+import type { Done, Order, Report, Tally } from './order.ts'
 
 export interface Scenario {
   readonly scheme: 'http' | 'https'
@@ -31,15 +31,18 @@ export interface Scenario {
   readonly stepMs: number
 }
 
-/** A tally for each library. */
-export type Tallies = Readonly<Record<Order['side'], readonly Tally[]>>
+/** What came of it: a tally for each library. */
+export interface Result extends Readonly<Record<Order['side'], readonly Tally[]>> {
+  /** How late the callers were for their timers, at most: what they saw is no better than that. */
+  readonly lateMaxMs: number
+}
 
 const HOST = 'orders.shop.local'
 const TTL_SECONDS = 2
 const STEPS = 6
 
 /** Runs it once. */
-export async function runScenario(scenario: Scenario): Promise<Tallies> {
+export async function runScenario(scenario: Scenario): Promise<Result> {
   const { scheme, stepMs, delayMs } = scenario
   await using aws = await startLocalAws()
   aws.addService(HOST, { ttlSeconds: TTL_SECONDS })
@@ -78,15 +81,16 @@ export async function runScenario(scenario: Scenario): Promise<Tallies> {
     await service.add()
     await Promise.all([replaced.stop(), vanish(replaced)])
   }
-  const [tallies] = await Promise.all([Promise.all([without.tallies, onehop.tallies]), faults()])
-  return { without: tallies[0], onehop: tallies[1] }
+  const [[control, ours]] = await Promise.all([Promise.all([without.done, onehop.done]), faults()])
+  const lateMaxMs = Math.max(control.lateMaxMs, ours.lateMaxMs)
+  return { without: control.tallies, onehop: ours.tallies, lateMaxMs }
 }
 
 /** The process that calls. */
 class Caller implements AsyncDisposable {
   /** Its load runs. */
   readonly begun: Promise<void>
-  readonly tallies: Promise<readonly Tally[]>
+  readonly done: Promise<Done>
   readonly #child: ChildProcess
   readonly #folder: string
 
@@ -94,21 +98,21 @@ class Caller implements AsyncDisposable {
     this.#child = child
     this.#folder = folder
     const begun = Promise.withResolvers<void>()
-    const tallies = Promise.withResolvers<readonly Tally[]>()
+    const done = Promise.withResolvers<Done>()
     const failed = (error: Error): void => {
       begun.reject(error)
-      tallies.reject(error)
+      done.reject(error)
     }
     child.on('message', (report: Report) => {
       if (report.kind === 'begun') begun.resolve()
-      else if (report.kind === 'done') tallies.resolve(report.tallies)
+      else if (report.kind === 'done') done.resolve(report)
       else failed(new Error(report.error))
     })
     child.once('error', failed)
     child.once('exit', (code, signal) => failed(new Error(`the caller ended: ${code ?? signal}`)))
     this.begun = begun.promise
-    this.tallies = tallies.promise
-    for (const promise of [this.begun, this.tallies]) promise.catch(() => undefined)
+    this.done = done.promise
+    for (const promise of [this.begun, this.done]) promise.catch(() => undefined)
   }
 
   static async start(order: Order & Pick<Scenario, 'node'>): Promise<Caller> {

@@ -3,20 +3,21 @@
  * fault.
  */
 import dns from 'node:dns'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createClient, type Client } from 'onehop'
 import { load } from '../packages/load.ts'
 import type { Api, Library } from '../recipes/library.ts'
-import { SLOW_MS, type Counts, type Order, type Tally } from './order.ts'
+import { SLOW_MS, type Counts, type Order, type Report, type Tally } from './order.ts'
 
 process.once('message', (order: Order) => {
   void run(order).then(
-    (tallies) => process.send?.({ kind: 'done', tallies }, () => process.disconnect()),
+    (done) => process.send?.(done, () => process.disconnect()),
     (error: unknown) => process.send?.({ kind: 'failed', error: String((error as Error).stack ?? error) }),
   )
 })
 
-async function run(order: Order): Promise<Tally[]> {
+async function run(order: Order): Promise<Report> {
   const { LIBRARIES } = await load<{ LIBRARIES: readonly Library[] }>('./libraries/index.ts')
   const client = order.side === 'onehop' ? clientOf(order) : undefined
   if (client === undefined) nameServer(order.dnsServer)
@@ -27,13 +28,17 @@ async function run(order: Order): Promise<Tally[]> {
     ),
   )
   for (const api of apis) for (const method of ['GET', 'POST'] as const) await api.send({ method })
-  process.send?.({ kind: 'begun' })
+  process.send?.({ kind: 'begun' } satisfies Report)
+  const lateness = monitorEventLoopDelay({ resolution: 5 })
+  lateness.enable()
   const tallies = await Promise.all(
-    chosen.map(({ name }, index) => loadOf(name, apis[index] as Api, order, (index * order.everyMs) / chosen.length)),
+    chosen.map(({ name }, index) =>
+      loadOf(name, apis[index] as Api, order, (index * order.everyMs) / chosen.length),
+    ),
   )
   await Promise.all(apis.map((api) => api.close()))
   await client?.close({ withinMs: 5_000 })
-  return tallies
+  return { kind: 'done', tallies, lateMaxMs: lateness.max / 1e6 }
 }
 
 function clientOf({ dnsServer }: Order): Client {
@@ -54,10 +59,14 @@ function nameServer(server: string): void {
   resolver.setServers([server])
   const lookup = (host: string, options: unknown, callback: (...given: unknown[]) => void): void => {
     const { all = false } = typeof options === 'object' ? (options as { all?: boolean }) : {}
-    resolver.resolve4(host, (error, found: string[] | undefined = []) => {
-      const addresses = found.toSorted(() => Math.random() - 0.5)
+    resolver.resolve4(host, (error, found: string[] | undefined) => {
+      const addresses = (found ?? []).toSorted(() => Math.random() - 0.5)
       if (error !== null) callback(error)
-      else if (all) callback(null, addresses.map((address) => ({ address, family: 4 })))
+      else if (all)
+        callback(
+          null,
+          addresses.map((address) => ({ address, family: 4 })),
+        )
       else callback(null, addresses[0], 4)
     })
   }
@@ -95,7 +104,7 @@ async function loadOf(library: string, api: Api, order: Order, offsetMs: number)
 /** The innermost code: libraries wrap what they get. */
 function nameOf(error: unknown): string {
   let name = String(error)
-  for (let at = error; at instanceof Error; ) {
+  for (let at = error; at instanceof Error;) {
     const { code, cause, networkError } = at as Error & { code?: unknown; networkError?: unknown }
     if (typeof code === 'string') name = code
     at = networkError ?? cause

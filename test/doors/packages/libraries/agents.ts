@@ -15,7 +15,7 @@ import { nodeFetchOver } from '../../../../examples/recipes/node-fetch.ts'
 import { superagentOver } from '../../../../examples/recipes/superagent.ts'
 import { OnehopHttpAgent, OnehopHttpsAgent } from '../../../../src/http/index.ts'
 import type { Client } from '../../../../src/index.ts'
-import { library, type Library, type LibraryOf, type Seen, type Sent } from '../../recipes/library.ts'
+import { library, type Library, type LibraryOf, type Seen } from '../../recipes/library.ts'
 import { sendByAxios } from './axios.ts'
 import { headersOf, jsonOf, rawOf, streamOf } from './bodies.ts'
 
@@ -39,7 +39,7 @@ function oursOf(client: Client, origin: string): http.Agent {
 
 type NodeFetch = { readonly origin: string; readonly fetch: ReturnType<typeof nodeFetchOver> }
 
-type Superagent = { readonly origin: string; readonly ask: (method: string, url: string) => SuperAgentRequest }
+type Superagent = ReturnType<typeof superagentOver>
 
 const gotAs = (make: LibraryOf<typeof got>['plain']): LibraryOf<typeof got> => ({
   door: 'agents',
@@ -49,7 +49,10 @@ const gotAs = (make: LibraryOf<typeof got>['plain']): LibraryOf<typeof got> => (
   async send(api, sent) {
     const { method, signal, headers = {} } = sent
     const value = jsonOf(sent)
-    const body = value === undefined ? { body: (sent.body?.kind === 'stream' ? streamOf(sent) : rawOf(sent)) as never } : { json: value }
+    const body =
+      value === undefined
+        ? { body: (sent.body?.kind === 'stream' ? streamOf(sent) : rawOf(sent)) as never }
+        : { json: value }
     return api(PATH.slice(1), {
       method,
       headers,
@@ -86,7 +89,10 @@ export const AGENTS: readonly Library[] = [
       const request = ask({ method, headers: headersOf(sent), ...(signal && { signal }) })
       request.on('timeout', () => request.destroy(new Error('timeout')))
       const response = await new Promise<IncomingMessage>((resolve, reject) => {
-        request.on('response', resolve).on('error', reject).end(rawOf(sent) as string | undefined)
+        request
+          .on('response', resolve)
+          .on('error', reject)
+          .end(rawOf(sent) as string | undefined)
       })
       const seen = (await json(response)) as Seen
       if (response.statusCode !== 200) throw new Error(`status ${response.statusCode}`)
@@ -148,12 +154,15 @@ export const AGENTS: readonly Library[] = [
   library<Superagent>('superagent', {
     door: 'agents',
     bodies: ['json', 'form'],
-    ours: (client, origin) => ({ origin, ask: superagentOver(client, origin) }),
+    ours: superagentOver,
     plain(origin) {
       const agent = keptAgents()[origin.startsWith('https:') ? 'https' : 'http']
-      return { origin, ask: (method, url) => superagent(method, origin + url).agent(agent).timeout(5_000) }
+      return (method, path) =>
+        superagent(method, origin + path)
+          .agent(agent)
+          .timeout(5_000)
     },
-    async send({ origin, ask }, sent) {
+    async send(ask, sent) {
       const { method, signal, headers = {} } = sent
       const request = ask(method, PATH).set(headers)
       signal?.addEventListener('abort', () => void request.abort())

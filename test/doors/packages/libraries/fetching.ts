@@ -97,7 +97,12 @@ export const FETCHING: readonly Library[] = [
     async send(api, sent) {
       const { method, signal, headers = {} } = sent
       const body = (jsonOf(sent) ?? rawOf(sent)) as Record<string, string>
-      return api<Seen>(PATH, { method, headers, ...(signal && { signal }), ...(body && { body, duplex: 'half' }) })
+      return api<Seen>(PATH, {
+        method,
+        headers,
+        ...(signal && { signal }),
+        ...(body && { body, duplex: 'half' }),
+      })
     },
   }),
   library('openapi-fetch', {

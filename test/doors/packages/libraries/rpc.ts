@@ -15,7 +15,7 @@ import { ordersModule } from '../../../../examples/recipes/nestjs.ts'
 import { ordersByTrpc, type ordersRouter } from '../../../../examples/recipes/trpc.ts'
 import { library, type Library, type Seen } from '../../recipes/library.ts'
 import { sendByAxios } from './axios.ts'
-import { headersOf, jsonOf, rawOf } from './bodies.ts'
+import { headersOf, rawOf } from './bodies.ts'
 
 const QUERY = 'query Order($id: Int) { order(id: $id) { task } }'
 const MUTATION = 'mutation Place { order { task } }'
@@ -99,7 +99,12 @@ export const RPC: readonly Library[] = [
       const context = { fetchOptions: { signal }, queryDeduplication: false }
       const { data } =
         method === 'GET'
-          ? await api.query<Answer>({ query: gql(QUERY), variables: variables(), context, fetchPolicy: 'no-cache' })
+          ? await api.query<Answer>({
+              query: gql(QUERY),
+              variables: variables(),
+              context,
+              fetchPolicy: 'no-cache',
+            })
           : await api.mutate<Answer>({ mutation: gql(MUTATION), context, fetchPolicy: 'no-cache' })
       if (data === undefined || data === null) throw new Error('no data')
       return data.order
