@@ -1,5 +1,5 @@
-import { globSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { existsSync, globSync, symlinkSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { installPackages } from '../../scripts/private-packages.ts'
 
 /** Before the first test: the libraries of others, a folder with its own lock file for each kind of door. */
@@ -9,4 +9,11 @@ export default function setup(): void {
     exclude: (name) => name === 'node_modules',
   })
   for (const file of files) installPackages(dirname(`${import.meta.dirname}/${file}`))
+  linkRecipes()
+}
+
+/** The recipes are examples, and their libraries those of the tests. */
+function linkRecipes(): void {
+  const link = join(import.meta.dirname, '../../examples/recipes/node_modules')
+  if (!existsSync(link)) symlinkSync('../../test/doors/packages/node_modules', link, 'dir')
 }

@@ -1,0 +1,19 @@
+/** A task of the scenario: `HOST`, `PORT`, `DELAY_MS`, and over https `TLS_KEY` and `TLS_CERT`. */
+import { createServer, type RequestListener } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
+import { setTimeout as delay } from 'node:timers/promises'
+import { answering } from '../recipes/answers.ts'
+
+const { HOST = '', PORT = '', DELAY_MS = '', TLS_KEY: key, TLS_CERT: cert } = process.env
+const answer = answering(HOST)
+
+const listener: RequestListener = (request, response) => {
+  void delay(Number(DELAY_MS)).then(() => answer(request, response))
+}
+const server =
+  key === undefined || cert === undefined
+    ? createServer(listener)
+    : createSecureServer({ key, cert }, listener)
+server.listen(Number(PORT), HOST)
+// As most services do it: no new connections, and the process ends with the last request.
+process.on('SIGTERM', () => server.close(() => process.exit()))
