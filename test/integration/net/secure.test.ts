@@ -57,7 +57,13 @@ async function failureOf(socket: net.Socket): Promise<NodeJS.ErrnoException> {
 
 async function textUntil(socket: net.Socket, end: string): Promise<string> {
   let text = ''
-  while (!text.endsWith(end)) text += String(((await once(socket, 'data')) as [Buffer])[0])
+  // One read may bring several records, each with an event of its own: none may come between two listeners.
+  await new Promise<void>((resolve) => {
+    socket.on('data', (chunk: Buffer) => {
+      text += String(chunk)
+      if (text.endsWith(end)) resolve()
+    })
+  })
   return text
 }
 
