@@ -50,14 +50,17 @@ function mapped(row: Row, seen: Seen): Row {
   return Object.fromEntries(Object.keys(row).map((way) => [way, seen]))
 }
 
+/** A process each, which loads the mock and the client. */
+const TIMEOUT_MS = 100_000
+
 async function probe(name: string, order: string): Promise<Row> {
   const flags = ['--conditions=onehop:source', `${import.meta.dirname}/probe.ts`, name, order]
-  const { stdout } = await promisify(execFile)(process.execPath, flags, { timeout: 40_000 })
+  const { stdout } = await promisify(execFile)(process.execPath, flags, { timeout: TIMEOUT_MS })
   // msw 3 prints warnings.
   return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Row
 }
 
-describe.concurrent.each(Object.keys(MOCKS))('%s', (name) => {
+describe.concurrent.each(Object.keys(MOCKS))('%s', { timeout: TIMEOUT_MS }, (name) => {
   test('started before onehop is imported: what it answers, and what passes', async ({ expect }) => {
     expect(await probe(name, 'before')).toEqual(BEFORE[name])
   })

@@ -3,6 +3,7 @@ import { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { AttemptsExhaustedError, DeadlineExceededError, InvalidOptionsError, NoEndpointsError } from 'onehop'
 import { answerWith, UnansweredError, type Answer } from 'onehop/testing'
+import type { Dispatcher } from 'undici'
 import { expect, test } from 'vitest'
 
 const URL_OF_ORDERS = 'http://orders.shop.local/v1/orders?size=2'
@@ -327,6 +328,14 @@ test('the answer runs in the async context of its call, also that of a retry', a
   await trace.run('one', () => client.fetch(URL_OF_ORDERS))
   await trace.run('two', () => client.fetch(URL_OF_ORDERS))
   expect(seen).toEqual(['one', 'one', 'two'])
+})
+
+test('interceptors of the options apply', async () => {
+  const tenant: Dispatcher.DispatcherComposeInterceptor = (dispatch) => (options, handler) =>
+    dispatch({ ...options, headers: { 'x-tenant': 'acme' } }, handler)
+  await using client = answerWith(() => new Response(), { interceptors: [tenant] })
+  await client.fetch(URL_OF_ORDERS)
+  expect(client.requests[0]?.headers.get('x-tenant')).toBe('acme')
 })
 
 test('close waits for calls under way, and refuses later ones', async () => {
