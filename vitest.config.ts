@@ -120,8 +120,8 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: 'fuzz',
           include: ['test/fuzz/**/*.test.ts'],
-          // Each takes a fifth of this, alone on the machine.
-          testTimeout: 120_000,
+          // All of them together take half of this.
+          testTimeout: 60_000,
         },
       },
       {
