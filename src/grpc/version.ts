@@ -1,4 +1,3 @@
-import { createRequire } from 'node:module'
 import { InvalidOptionsError } from '../index.ts'
 import type { GrpcJs } from './grpc-js.ts'
 
@@ -28,13 +27,15 @@ export function checkGrpc(given: unknown): GrpcJs {
 
 /** By the package.json of the file that exports this very API; undefined within a bundle. */
 function versionOf({ experimental }: GrpcJs): string | undefined {
+  // Not imported: bundlers read calls of an imported `createRequire`, and banners for esbuild declare that name.
+  const node = process.getBuiltinModule('node:module')
   // The cache is one for the process, whatever file asks for it.
-  const { cache } = createRequire(process.execPath)
+  const { cache } = node.createRequire(process.execPath)
   for (const [file, module] of Object.entries(cache)) {
     if (!/grpc-js/.test(file) || module === undefined) continue
     const exported = module.exports as Partial<GrpcJs> | null | undefined
     if (exported?.experimental !== experimental) continue
-    return (createRequire(file)('../../package.json') as { version: string }).version
+    return (node.createRequire(file)('../../package.json') as { version: string }).version
   }
   return undefined
 }

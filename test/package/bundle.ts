@@ -13,8 +13,9 @@ export interface Bundling {
   readonly minify: boolean
 }
 
-/** In front of ESM, so that CommonJS packages in it can require Node's modules: docs/requests.md. */
-const REQUIRE = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url)"
+/** In front of ESM, so that CommonJS packages in it can require Node's modules: docs/runtimes.md. */
+const REQUIRE =
+  "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url)"
 
 /** Resolves with the warnings that the bundler gave. */
 type Bundler = (bundling: Bundling) => Promise<readonly string[]>

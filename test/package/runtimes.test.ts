@@ -91,7 +91,7 @@ test('Bun: in a bundle all works but the built-in fetch', async (context) => {
     },
     define: { BUNDLED: 'true' },
     banner: {
-      js: "import { createRequire as toRequire } from 'node:module'; const require = toRequire(import.meta.url)",
+      js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url)",
     },
   })
   const failures = failuresOf(await smoke('npx', '-y', BUN, 'smoke.bun.mjs'))
