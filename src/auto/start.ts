@@ -49,7 +49,8 @@ function explained(error: unknown, environment: Environment): Error {
   const isFrom = (variable: string): WrongSetting => new WrongSetting(`${variable}: ${text}`)
   if (option.startsWith('namespaces') && namespaces.length > 0) return isFrom('ONEHOP_NAMESPACES')
   if (option.startsWith('dns.servers') && dnsServers.length > 0) return isFrom('ONEHOP_DNS_SERVERS')
-  if ([...fallbacks.byHost.keys()].some((host) => option === `services[${JSON.stringify(host)}]`))
-    return isFrom('ONEHOP_FALLBACKS')
+  const isOf = (host: string): boolean =>
+    option === `services.${host}` || option === `services[${JSON.stringify(host)}]`
+  if ([...fallbacks.byHost.keys()].some(isOf)) return isFrom('ONEHOP_FALLBACKS')
   return config === undefined ? new WrongSetting(messageOf(error)) : isFrom(`ONEHOP_CONFIG ("${config}")`)
 }

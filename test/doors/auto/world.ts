@@ -1,7 +1,7 @@
 /** Where applications run that know nothing of onehop: a local AWS, a fleet of processes, and processes that are switched on. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startFleet, startLocalAws, type Fleet, type LocalAws } from 'onehop/testing'
@@ -44,6 +44,8 @@ export class World implements AsyncDisposable {
   constructor(aws: LocalAws, fleet: Fleet) {
     this.aws = aws
     this.fleet = fleet
+    mkdirSync(join(this.#folder, 'node_modules'))
+    symlinkSync(ROOT, join(this.#folder, 'node_modules/onehop'))
   }
 
   static async start(tasks: number): Promise<World> {
@@ -71,7 +73,10 @@ export class World implements AsyncDisposable {
     }
   }
 
-  /** @returns its path */
+  /**
+   * A file that may import onehop.
+   * @returns its path
+   */
   file(name: string, content: string): string {
     const path = join(this.#folder, name)
     writeFileSync(path, content)
