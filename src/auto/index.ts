@@ -25,7 +25,7 @@ if (!Reflect.has(globalThis, STARTED) && !isPackageManager(process.argv[1])) {
 }
 
 function begin(): void {
-  const { ONEHOP_ON_ERROR: onError } = process.env
+  const goesOn = process.env['ONEHOP_ON_ERROR']?.trim() === 'continue'
   try {
     const environment = readEnvironment(process.env)
     if (environment.isDisabled) return
@@ -35,7 +35,7 @@ function begin(): void {
     else start(environment)
   } catch (error) {
     const message = messageOf(error)
-    if (onError !== 'continue') stop(message)
+    if (!goesOn) stop(message)
     warn(`${message}. The process goes on without onehop.`)
   }
 }

@@ -17,7 +17,7 @@ const { Agent: HttpAgent } = process.getBuiltinModule('node:http')
 const { Agent: HttpsAgent } = process.getBuiltinModule('node:https')
 
 /** An agent, with what the types lack. */
-type AnyAgent = Agent &
+export type AnyAgent = Agent &
   AgentState &
   Methods & { readonly options: AgentRequestOptions; readonly protocol: string }
 
@@ -100,7 +100,7 @@ function replace<Name extends keyof Methods>(
  * Whether an agent takes its connections from Node. Others make connections of their own (proxy agents, agentkeepalive), or
  * to an address of their own.
  */
-function isNodesOwn(agent: AnyAgent): boolean {
+export function isNodesOwn(agent: AnyAgent): boolean {
   if (agent instanceof OnehopHttpAgent || agent instanceof OnehopHttpsAgent) return false
   const { options } = agent
   const own = agent instanceof HttpsAgent ? https : http

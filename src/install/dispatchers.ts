@@ -1,5 +1,5 @@
+import { InvalidOptionsError, type Client } from '../index.ts'
 import { Dispatcher1Wrapper, type Dispatcher } from 'undici'
-import type { Client } from '../index.ts'
 import type { DiscoveredHosts } from './discovered-hosts.ts'
 
 /** What the built-in `fetch` of Node 22 and 24 goes by, and npm's undici up to version 7. */
@@ -44,7 +44,8 @@ export function routeDispatchers(client: Client, hosts: DiscoveredHosts): Dispos
         ? client.dispatcher.dispatch(adapted(options), handler)
         : previous.dispatch(options, handler),
     )
-    Reflect.set(globalThis, name, ours)
+    if (!Reflect.set(globalThis, name, ours))
+      throw new InvalidOptionsError('fetch', true, 'false, because globalThis is frozen')
     return () => {
       isOn = false
       // What was set or composed since then stays.

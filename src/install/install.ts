@@ -36,15 +36,16 @@ export function install(client: Client, options: InstallOptions = {}): Disposabl
       client,
       'one client for a process; another is installed (by onehop/auto or by install()), and has to be disposed of first',
     )
-  installed = client
   const hosts = new DiscoveredHosts(client)
   const ends: Disposable[] = []
   if (fetch) ends.push(mode === 'route' ? routeDispatchers(client, hosts) : observeUndici(client, hosts))
   if (http) ends.push(mode === 'route' ? routeAgents(client, hosts) : observeAgents(client, hosts))
+  installed = client
   return {
     [Symbol.dispose]() {
+      if (ends.length === 0) return
       for (const end of ends.splice(0)) end[Symbol.dispose]()
-      if (installed === client) installed = undefined
+      installed = undefined
     },
   }
 }
@@ -64,7 +65,8 @@ function checked(client: unknown, options: unknown): { fetch: boolean; http: boo
   const { fetch = true, http = true, mode = 'route' } = options
   for (const [name, value] of Object.entries({ fetch, http }))
     if (typeof value !== 'boolean') throw new InvalidOptionsError(name, value, 'true or false')
-  if (mode !== 'route' && mode !== 'observe') throw new InvalidOptionsError('mode', mode, '"route" or "observe"')
+  if (mode !== 'route' && mode !== 'observe')
+    throw new InvalidOptionsError('mode', mode, '"route" or "observe"')
   if (fetch === false && http === false)
     throw new InvalidOptionsError('http', http, 'true, where fetch is false: nothing is left to install')
   return { fetch: fetch as boolean, http: http as boolean, mode }

@@ -4,8 +4,8 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { ClientRequest } from 'node:http'
 import { emit } from '../core/events.ts'
-import { OnehopHttpAgent, OnehopHttpsAgent } from '../http/agents.ts'
 import type { Client, Lease } from '../index.ts'
+import { isNodesOwn, type AnyAgent } from './agents.ts'
 import type { DiscoveredHosts } from './discovered-hosts.ts'
 
 /** As undici publishes it, of whatever version. */
@@ -13,6 +13,9 @@ interface UndiciRequest {
   readonly origin: string | URL
   readonly method: string
 }
+
+/** A request has no agent where it makes its connection by itself. */
+type RequestOfAgent = ClientRequest & { readonly agent?: AnyAgent }
 
 /** Observes the built-in `fetch` and undici, also where a dispatcher of their own is used. */
 export function observeUndici(client: Client, hosts: DiscoveredHosts): Disposable {
@@ -22,12 +25,11 @@ export function observeUndici(client: Client, hosts: DiscoveredHosts): Disposabl
   })
 }
 
-/** Observes `node:http` and `node:https`. */
+/** Observes `node:http` and `node:https`, with agents that would be routed. */
 export function observeAgents(client: Client, hosts: DiscoveredHosts): Disposable {
   return listen('http.client.request.created', (message) => {
-    const { request } = message as { request: ClientRequest & { agent?: unknown } }
-    if (request.agent instanceof OnehopHttpAgent || request.agent instanceof OnehopHttpsAgent) return
-    if (!hosts.has(request.host)) return
+    const { request } = message as { request: RequestOfAgent }
+    if (!hosts.has(request.host) || request.agent === undefined || !isNodesOwn(request.agent)) return
     const authority = request.getHeader('host') ?? request.host
     const origin = `${request.protocol}//${String(authority)}`
     if (hosts.hasOrigin(origin)) pick(client, origin, request.method, 'http')

@@ -88,6 +88,26 @@ describe.each(MAJORS)('Node %s', (major) => {
   })
 })
 
+test('a client that is closed leaves no timer and no socket', async () => {
+  const program = `
+    import http from 'node:http'
+    import { installedClient } from 'onehop/install'
+    const url = process.env.SERVICE_URL
+    const calls = [fetch(url).then((response) => response.text())]
+    const agent = new http.Agent({ keepAlive: true })
+    for (let count = 0; count < 4; count++)
+      calls.push(new Promise((resolve) => http.get(url, { agent }, (response) => response.resume().on('close', resolve))))
+    await Promise.all(calls)
+    await installedClient().close()
+    agent.destroy()
+    const refused = await fetch(url).catch((error) => error.cause.code)
+    await new Promise(setImmediate)
+    const left = process.getActiveResourcesInfo().filter((name) => !/Pipe|TTY|Immediate|CloseReq/.test(name))
+    console.log(refused, JSON.stringify(left))`
+  const ended = await world.run(['--input-type=module', '--eval', program])
+  expect(ended).toEqual({ code: 0, stdout: 'ONEHOP_CLOSED []\n', stderr: '' })
+})
+
 test('two preloads of it are one', async () => {
   const program = `
     import { installedClient } from 'onehop/install'
