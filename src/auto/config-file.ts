@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { resolve } from 'node:path'
 import { describeGiven } from '../core/check/given.ts'
+import type { AutoConfig } from './auto-config.ts'
 import { messageOf, WrongSetting } from './wrong-setting.ts'
 
 /**
@@ -10,12 +11,12 @@ import { messageOf, WrongSetting } from './wrong-setting.ts'
  * @param path from the folder that the process was started in
  * @throws WrongSetting
  */
-export function readConfig(path: string): Readonly<Record<string, unknown>> {
+export function readConfig(path: string): AutoConfig {
   const file = resolve(path)
   const options = file.endsWith('.json') ? jsonOf(file) : defaultExportOf(file)
   if (typeof options !== 'object' || options === null || Array.isArray(options) || options instanceof Promise)
     throw wrong(file, `its default export is ${describeGiven('', options)}; it must be an object of options`)
-  return options as Record<string, unknown>
+  return options
 }
 
 function jsonOf(file: string): unknown {

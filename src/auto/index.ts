@@ -1,7 +1,7 @@
 /**
  * Switches an application on without a change of its code: `node --import onehop/auto app.js`, or `NODE_OPTIONS`.
  *
- * This module is small, and loads nothing of the library before the environment is read. `environment.ts` has the variables,
+ * This module is small, and loads nothing of the library before the settings are read. `environment.ts` has the variables,
  * `config-file.ts` the file of `ONEHOP_CONFIG`, `package-managers.ts` what is left alone. `start.ts` makes the client and installs
  * it. All of it is synchronous: it is done before the first line of the application.
  * @module onehop/auto
@@ -9,6 +9,7 @@
 import { writeSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { isMainThread } from 'node:worker_threads'
+import { readConfig } from './config-file.ts'
 import { readEnvironment, unknownVariables, type Environment } from './environment.ts'
 import { isPackageManager } from './package-managers.ts'
 import type * as Start from './start.ts'
@@ -43,9 +44,10 @@ function begin(): void {
 function start(environment: Environment): void {
   // Node's undici makes its own dispatcher only where none is there yet: npm's undici must not come first.
   if (environment.install.fetch !== false) void globalThis.Headers
+  const file = environment.config === undefined ? {} : readConfig(environment.config)
   const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
   const loaded = createRequire(import.meta.url)(`./start${extension}`) as Pick<typeof Start, 'start'>
-  loaded.start(environment)
+  loaded.start(environment, file)
 }
 
 function warn(message: string): void {

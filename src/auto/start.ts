@@ -1,24 +1,22 @@
-/** The part of `onehop/auto` that needs the library. `index.ts` loads it when the environment is read. */
+/** The part of `onehop/auto` that needs the library. `index.ts` loads it when the settings are read. */
 import { createClient, InvalidOptionsError, type ClientOptions } from '../index.ts'
 import { install, type InstallOptions } from '../install/index.ts'
 import type { AutoConfig } from './auto-config.ts'
-import { readConfig } from './config-file.ts'
 import type { Environment } from './environment.ts'
 import { messageOf, WrongSetting } from './wrong-setting.ts'
 
-/** @throws WrongSetting */
-export function start(environment: Environment): void {
-  const { fetch, http, mode, ...fromFile } = fileOf(environment)
+/**
+ * @param file options of `ONEHOP_CONFIG`
+ * @throws WrongSetting
+ */
+export function start(environment: Environment, file: AutoConfig): void {
+  const { fetch, http, mode, ...fromFile } = file
   try {
     const client = createClient(withVariables(fromFile, environment))
     install(client, given({ fetch, http, mode, ...environment.install }))
   } catch (error) {
     throw explained(error, environment)
   }
-}
-
-function fileOf({ config }: Environment): AutoConfig {
-  return config === undefined ? {} : readConfig(config)
 }
 
 /** Variables go before the file: a deployment sets them, and the file is in the image. */

@@ -8,10 +8,10 @@ import type { FleetTask } from 'onehop/testing'
 import { MAJORS, nodeOf } from './nodes.ts'
 import { APPS, World } from './world.ts'
 
-const CALLS = 660
-const KILL_AFTER = 150
+const CALLS = 480
+const KILL_AFTER = 100
 /** ECS notices, deregisters, and the new task is registered. */
-const REPLACE_AFTER = 300
+const REPLACE_AFTER = 200
 const TASK_MS = 20
 
 interface Result {

@@ -1,7 +1,7 @@
 /** The variables, in real processes. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { MAJORS, nodeOf } from './nodes.ts'
-import { APPS, AUTO, run, World, type Ended, type Start } from './world.ts'
+import { APPS, AUTO, run, World, type Start } from './world.ts'
 
 let world: World
 beforeAll(async () => {
@@ -28,9 +28,7 @@ const ALL = ['fetch', 'undici7', 'undici8', 'http']
 
 describe('ONEHOP_INTERCEPT', () => {
   test.each([
-    [undefined, [true, true, true, true]],
     ['', [true, true, true, true]],
-    ['fetch,http', [true, true, true, true]],
     ['fetch', [true, true, true, false]],
     [' http ', [false, false, false, true]],
     ['none', [false, false, false, false]],
@@ -105,19 +103,16 @@ test('ONEHOP_FALLBACKS makes hosts known, with their load balancers', async () =
   expect(await called(['fetch'], { env: all }, 'http://anything.shop.local/')).toEqual([true])
 })
 
-const OPTIONS = '{ allowLoopback: true, namespaces: ["shop.local"] }'
 describe('ONEHOP_CONFIG', () => {
-  test.each([
-    ['json', `{ "allowLoopback": true, "namespaces": ["shop.local"] }`],
-    ['mjs', `import { roundRobin } from 'onehop'\nexport default { ...${OPTIONS}, balancer: roundRobin() }`],
-    ['cjs', `module.exports = ${OPTIONS}`],
-    ['cjs', `exports.__esModule = true\nexports.default = ${OPTIONS}`],
-    ['ts', `import type { AutoConfig } from 'onehop/auto'\nexport default ${OPTIONS} satisfies AutoConfig`],
-  ])('.%s', async (extension, content) => {
-    const env = { ONEHOP_NAMESPACES: undefined, ONEHOP_CONFIG: world.file(`config.${extension}`, content) }
-    // How Node requires ESM and strips types depends on the version.
-    const nodes = /ts|mjs/.test(extension) ? MAJORS.map(nodeOf) : [process.execPath]
-    for (const node of nodes) expect(await called(['fetch', 'http'], { node, env })).toEqual([true, true])
+  // How Node requires ESM and strips types depends on the version.
+  test.each(MAJORS)('is a TypeScript module that imports onehop, on Node %s', async (major) => {
+    const content = `
+      import { roundRobin } from 'onehop'
+      import type { AutoConfig } from 'onehop/auto'
+      const config: AutoConfig = { allowLoopback: true, namespaces: ['shop.local'], balancer: roundRobin() }
+      export default config`
+    const env = { ONEHOP_NAMESPACES: undefined, ONEHOP_CONFIG: world.file('config.mts', content) }
+    expect(await called(['fetch', 'http'], { node: nodeOf(major), env })).toEqual([true, true])
   })
 
   test('has options of install beside those of a client; variables go before them', async () => {
@@ -133,80 +128,29 @@ describe('ONEHOP_CONFIG', () => {
   })
 })
 
-describe('a wrong value stops the start with one sentence that names the variable', () => {
-  const secret = 'http://user:secret@alb.internal/'
+describe('a wrong value stops the start with one line that names the variable', () => {
+  const HELLO = ['--eval', 'console.log("started")']
   const wrong: [Readonly<Record<string, string>>, string][] = [
     [{ ONEHOP_DISCOVERY: 'dsn' }, 'ONEHOP_DISCOVERY: got "dsn"; allowed: auto, dns, api'],
-    [
-      { ONEHOP_INTERCEPT: 'fetch,none' },
-      'ONEHOP_INTERCEPT: got "fetch,none"; allowed: fetch, http or fetch,http; or none',
-    ],
-    [{ ONEHOP_DISABLED: 'yes' }, 'ONEHOP_DISABLED: got "yes"; allowed: true, false, 1, 0'],
-    [{ ONEHOP_ON_ERROR: 'ignore' }, 'ONEHOP_ON_ERROR: got "ignore"; allowed: stop, continue'],
     [{ ONEHOP_NAMESPACES: 'shop local' }, 'ONEHOP_NAMESPACES: namespaces[0]: got "shop local"; allowed: '],
-    [{ ONEHOP_DNS_SERVERS: 'ten.0.0.2' }, 'ONEHOP_DNS_SERVERS: dns.servers[0]: got "ten.0.0.2"; allowed: '],
-    [
-      { ONEHOP_FALLBACKS: 'orders.shop.local' },
-      'ONEHOP_FALLBACKS: got "orders.shop.local"; allowed: HOST=URL',
-    ],
-    [{ ONEHOP_FALLBACKS: `orders.shop.local=${secret}` }, 'ONEHOP_FALLBACKS: got "'],
-    [{ ONEHOP_FALLBACKS: 'orders=http://alb.internal' }, 'ONEHOP_FALLBACKS: services.orders: got'],
-    [
-      { ONEHOP_FALLBACKS: 'a.b=http://x,a.b=http://y' },
-      'ONEHOP_FALLBACKS: got "a.b=http://y"; allowed: one URL for each host',
-    ],
-    [{ ONEHOP_CONFIG: '/nowhere.json' }, 'ONEHOP_CONFIG: cannot use "/nowhere.json": ENOENT'],
+    [{ ONEHOP_FALLBACKS: 'orders.shop.local=http://user:secret@alb/' }, 'ONEHOP_FALLBACKS: got "'],
     [{ ONEHOP_CONFIG: '/nowhere.mjs' }, 'ONEHOP_CONFIG: cannot use "/nowhere.mjs": Cannot find module'],
   ]
-  const files: [string, string, string][] = [
-    ['broken.json', '{ "password": "hunter2" oops', 'it is not valid JSON'],
-    ['list.json', '[]', 'its default export is []; it must be an object of options'],
-    ['none.mjs', 'export const options = {}', 'its default export is undefined; it must be'],
-    ['later.mjs', 'export default Promise.resolve({})', 'its default export is a promise; it must be'],
-    ['awaits.mjs', 'await 1\nexport default {}', 'a module with a top-level await cannot be read'],
-    [
-      'throws.cjs',
-      'throw new Error("no database at postgres://me:hunter2@db")',
-      'no database at postgres://***@db',
-    ],
-    ['syntax.mjs', 'export default {', 'Unexpected'],
-  ]
-  const contents: [string, string][] = [
-    ['{ "retry": { "attempts": 0 } }', 'retry.attempts: got 0; allowed: an integer from 1'],
-    ['{ "namespace": ["x"] }', 'namespace: no such option; did you mean namespaces?'],
-    ['{ "mode": "none" }', 'mode: got "none"; allowed: "route" or "observe"'],
-    ['{ "fetch": "yes" }', 'fetch: got "yes"; allowed: true or false'],
-  ]
-
-  const check = ({ code, stdout, stderr }: Ended, message: string): void => {
+  test.each(wrong)('%j', async (env, message) => {
+    const { code, stdout, stderr } = await run(HELLO, { env: { ONEHOP_NAMESPACES: 'shop.local', ...env } })
     expect([code, stdout]).toEqual([1, ''])
     expect(stderr).toContain(`onehop/auto: ${message}`)
     expect(stderr.trimEnd().split('\n')).toHaveLength(1)
-    expect(stderr).not.toMatch(/secret|hunter2/)
+    expect(stderr).not.toContain('secret')
     expect(stderr).toContain('With ONEHOP_ON_ERROR=continue the process starts without onehop.')
-  }
-  const HELLO = ['--eval', 'console.log("started")']
-
-  test.concurrent.each(wrong)('%j', async (env, message) => {
-    check(await run(HELLO, { env: { ONEHOP_NAMESPACES: 'shop.local', ...env } }), message)
-  })
-
-  test.concurrent.each(files)('%s', async (name, content, message) => {
-    const file = world.file(name, content)
-    const ended = await run(HELLO, { env: { ONEHOP_CONFIG: file } })
-    check(ended, `ONEHOP_CONFIG: cannot use "${file}": ${message}`)
-  })
-
-  test.concurrent.each(contents)('%s', async (content, message) => {
-    const file = world.file(`wrong-${contents.findIndex(([one]) => one === content)}.json`, content)
-    check(await run(HELLO, { env: { ONEHOP_CONFIG: file } }), `ONEHOP_CONFIG ("${file}"): ${message}`)
   })
 
   test('with ONEHOP_ON_ERROR=continue it is a warning, and the process goes on without onehop', async () => {
-    const env = { ONEHOP_DISCOVERY: 'dsn', ONEHOP_ON_ERROR: 'continue' }
-    const { code, stdout, stderr } = await run(HELLO, { env: { ONEHOP_NAMESPACES: 'shop.local', ...env } })
-    expect([code, stdout]).toEqual([0, 'started\n'])
-    expect(stderr).toContain('[ONEHOP_AUTO] OnehopWarning: onehop/auto: ONEHOP_DISCOVERY: got "dsn"')
+    const env = { ONEHOP_NAMESPACES: 'shop local', ONEHOP_ON_ERROR: 'continue' }
+    const program = `const { addRequest } = require('http').Agent.prototype; console.log('started', addRequest.name)`
+    const { code, stdout, stderr } = await run(['--eval', program], { env })
+    expect([code, stdout]).toEqual([0, 'started addRequest\n'])
+    expect(stderr).toContain('[ONEHOP_AUTO] OnehopWarning: onehop/auto: ONEHOP_NAMESPACES: ')
     expect(stderr).toContain('The process goes on without onehop.')
   })
 })

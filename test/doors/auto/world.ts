@@ -17,6 +17,9 @@ export const FLAGS: readonly string[] = [
 ]
 export const AUTO: readonly string[] = [...FLAGS, '--import', 'onehop/auto']
 
+/** Most of a start is the compilation of the sources. */
+const COMPILE_CACHE = `${APPS}node_modules/.compile-cache`
+
 /** What became of a process. */
 export interface Ended {
   readonly code: number | null
@@ -101,8 +104,8 @@ export async function run(args: readonly string[], start: Start = {}): Promise<E
   const child = spawn(node, [...flags, ...args], {
     cwd: ROOT,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...withoutOnehop(process.env), ...env },
-    timeout: 30_000,
+    env: { ...withoutOnehop(process.env), NODE_COMPILE_CACHE: COMPILE_CACHE, ...env },
+    timeout: 50_000,
     killSignal: 'SIGKILL',
   })
   let stdout = ''
