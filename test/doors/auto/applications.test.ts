@@ -8,7 +8,7 @@ import type { FleetTask } from 'onehop/testing'
 import { MAJORS, nodeOf } from './nodes.ts'
 import { APPS, World } from './world.ts'
 
-const CALLS = 480
+const CALLS = 560
 const KILL_AFTER = 100
 /** ECS notices, deregisters, and the new task is registered. */
 const REPLACE_AFTER = 200
@@ -89,7 +89,9 @@ describe.each(MAJORS)('Node %s', (major) => {
       }
       // 250 calls a second that take 20 ms each: five are in flight, one or two of them on the killed task.
       expect(failed).toBeLessThanOrEqual(6)
-      for (const task of ['task-2', 'task-3', 'task-4', 'task-5']) expect(tasks[task]).toBeGreaterThan(10)
+      for (const task of ['task-2', 'task-3', 'task-4']) expect(tasks[task]).toBeGreaterThan(30)
+      // Its first calls are as late as discovery is: a TTL, and a read of the API.
+      expect(tasks['task-5']).toBeGreaterThan(0)
     },
   )
 })
