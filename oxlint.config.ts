@@ -20,6 +20,9 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   connect: ['index.ts'],
   grpc: ['index.ts'],
   net: ['index.ts'],
+  // What `onehop/http` does for its agents, `install` does for all of Node's. Of core only what has no state and no classes.
+  install: ['core', 'http', 'index.ts'],
+  auto: ['core', 'install', 'index.ts'],
   // The benchmark measures the client as users have it.
   bench: ['core', 'index.ts', 'ecs/index.ts'],
   otel: ['core', 'index.ts'],
@@ -104,7 +107,7 @@ const config: ReturnType<typeof defineConfig> = defineConfig({
     },
     {
       // What Node's agents call their own.
-      files: ['src/http/*.ts', 'src/net/*.ts'],
+      files: ['src/http/*.ts', 'src/install/*.ts', 'src/net/*.ts'],
       rules: { 'no-underscore-dangle': 'off' },
     },
     {

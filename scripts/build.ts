@@ -92,12 +92,22 @@ await bundle.close()
 
 /** The doors. */
 const doors = await rolldown({
-  input: inputs(false),
+  input: {
+    ...inputs(false),
+    // Loaded by the file beside it in dist, which names it.
+    'auto/start': 'src/auto/start.ts',
+  },
   platform: 'node',
   external: /^[^./]/,
   plugins: [faces],
 })
-await doors.write({ dir: 'dist', sourcemap: true, comments: { legal: true, annotation: true, jsdoc: false } })
+await doors.write({
+  dir: 'dist',
+  sourcemap: true,
+  // As deep as the entries: they import the package's own by `../`.
+  chunkFileNames: 'doors/[name].js',
+  comments: { legal: true, annotation: true, jsdoc: false },
+})
 await doors.close()
 
 /** The command line, with a file for each command. */

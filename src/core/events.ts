@@ -152,6 +152,18 @@ export interface EventPayloads {
     /** Since it was acquired. */
     readonly heldMs: number
   }
+  /**
+   * A call to a discovered host was seen by `install(client, { mode: 'observe' })`, and goes where it went before. `upstream` is
+   * the task that it would have gone to; undefined where `error` says why there is none.
+   */
+  'onehop:call.observed': {
+    readonly host: string
+    readonly method: string
+    /** Whether undici sends it, or `node:http`. */
+    readonly by: 'fetch' | 'http'
+    readonly upstream: string | undefined
+    readonly error: Error | undefined
+  }
   /** An instance that this process registers in Cloud Map is in another state. `error`: why it failed, or is registered anew. */
   'onehop:registration.changed': {
     /** Service as the option has it. */
@@ -244,6 +256,7 @@ export const eventNames: readonly EventName[] = [
   'onehop:call.fell-back',
   'onehop:classify.failed',
   'onehop:lease.leaked',
+  'onehop:call.observed',
   'onehop:registration.changed',
   'onehop:registration.retried',
   'onehop:registration.evicted',

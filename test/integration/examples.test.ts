@@ -15,11 +15,14 @@ const isMarkdown = (name: string): boolean => name.endsWith('.md')
 /** What each example has to print, besides ending by itself with status 0. */
 const PRINTS: Record<string, readonly string[]> = {
   'api.ts': ['cloud-map', "zone: 'eu-west-1a'"],
+  // A file of options, which prints nothing.
+  'auto-config.ts': [],
   'dns.ts': ['dns', "address: '127.0.1."],
   'ecs.ts': ['5f0c2a9b7d1e4c38a6b90d2f1e7c8a44 eu-west-1b 10.0.11.42', 'cache 127.0.0.1'],
   'fallback.ts': ['via the load balancer', '200 balancer'],
   'global-fetch.ts': ['200', "path: '/v1/orders/42'"],
   'http-agent.ts': ['200', '/v1/orders/42'],
+  'install.ts': ['200', '/v1/orders/42'],
   'lease.ts': ['tasks: 127.0.1.', 'connected to 127.0.1.'],
   'quick-start.ts': ["path: '/v1/orders/42'", "method: 'POST'"],
 }

@@ -1,0 +1,86 @@
+import { InvalidOptionsError, type Client } from '../index.ts'
+import { Dispatcher1Wrapper, type Dispatcher } from 'undici'
+import type { DiscoveredHosts } from './discovered-hosts.ts'
+
+/** What the built-in `fetch` of Node 22 and 24 goes by, and npm's undici up to version 7. */
+const LEGACY = Symbol.for('undici.globalDispatcher.1')
+/** What the built-in `fetch` of Node 26 goes by, and npm's undici from version 8 on. */
+const CURRENT = Symbol.for('undici.globalDispatcher.2')
+
+/** Methods of dispatchers that call `this.dispatch`. */
+const CALLING: ReadonlySet<unknown> = new Set([
+  ...['request', 'stream', 'pipeline', 'connect', 'upgrade', 'compose', 'constructor'],
+])
+
+/**
+ * Stands in front of both global dispatchers. Discovered hosts go to the client. Other requests go, as they are, to the dispatcher
+ * that was there before: a proxy agent, a mock, Node's own.
+ */
+export function routeDispatchers(client: Client, hosts: DiscoveredHosts): Disposable {
+  loadNodesOwn()
+  const before = { legacy: globalOf(LEGACY), current: globalOf(CURRENT) }
+  const { current } = before
+  const legacy = before.legacy ?? (current === undefined ? undefined : new Dispatcher1Wrapper(current))
+  const ends = [
+    replace(LEGACY, legacy, (options) => ({ ...options, allowH2: false }) as never),
+    replace(CURRENT, current, (options) => options),
+  ]
+  return {
+    [Symbol.dispose]() {
+      for (const end of ends) end()
+    },
+  }
+
+  /** @param adapted what the client gets of a request; legacy callers cannot take HTTP/2 */
+  function replace(
+    name: symbol,
+    previous: Dispatcher | undefined,
+    adapted: (options: Dispatcher.DispatchOptions) => Dispatcher.DispatchOptions,
+  ): () => void {
+    if (previous === undefined) return () => undefined
+    let isOn = true
+    const ours = inFrontOf(previous, (options, handler) =>
+      isOn && hosts.hasOrigin(options?.origin)
+        ? client.dispatcher.dispatch(adapted(options), handler)
+        : previous.dispatch(options, handler),
+    )
+    if (!Reflect.set(globalThis, name, ours))
+      throw new InvalidOptionsError('fetch', true, 'false, because globalThis is frozen')
+    return () => {
+      isOn = false
+      // What was set or composed since then stays.
+      if (globalOf(name) === ours) Reflect.set(globalThis, name, previous)
+    }
+  }
+}
+
+/**
+ * Node makes its dispatcher when it loads its undici, and only if there is none by then. Loaded later, it would find ours, and
+ * hosts that are not discovered would go through another undici than before.
+ */
+function loadNodesOwn(): void {
+  void globalThis.Headers
+}
+
+function globalOf(name: symbol): Dispatcher | undefined {
+  return Reflect.get(globalThis, name) as Dispatcher | undefined
+}
+
+/**
+ * Another `dispatch` of a dispatcher, as undici's `compose` does it: all else is the dispatcher's own. `fetch` asks a mock whether
+ * it is active, WebSockets ask for limits, and applications close it.
+ */
+function inFrontOf(previous: Dispatcher, dispatch: Dispatcher['dispatch']): Dispatcher {
+  const bound = new Map<PropertyKey, unknown>()
+  return new Proxy(previous, {
+    get(target, key) {
+      if (key === 'dispatch') return dispatch
+      const value: unknown = Reflect.get(target, key, target)
+      if (typeof value !== 'function' || CALLING.has(key)) return value
+      // Methods read private fields, which a proxy does not have.
+      const method: unknown = bound.get(key) ?? value.bind(target)
+      bound.set(key, method)
+      return method
+    },
+  })
+}
