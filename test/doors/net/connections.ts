@@ -15,17 +15,17 @@ export const CONNECTIONS: Readonly<Record<string, Driver>> = {
         config(...words: string[]): Promise<string[]>
         disconnect(): void
       }
-      const { Redis } = await load<{ Redis: new (options: object) => Redis }>('ioredis')
-      class Connector {
-        #stream: Socket | undefined
-        check(): boolean {
-          return true
+      const { Redis, AbstractConnector } = await load<{
+        Redis: new (options: object) => Redis
+        AbstractConnector: new (disconnectTimeout: number) => { stream: Socket }
+      }>('ioredis')
+      class Connector extends AbstractConnector {
+        constructor() {
+          super(2_000)
         }
         async connect(): Promise<Socket> {
-          return (this.#stream = socket())
-        }
-        disconnect(): void {
-          this.#stream?.end()
+          this.stream = socket()
+          return this.stream
         }
       }
       const clients = Array.from({ length: size }, () => new Redis({ Connector, retryStrategy: () => 20 }))
