@@ -21,13 +21,13 @@ declare module 'mysql2/promise' {
 
 declare module 'ioredis' {
   import type { Socket } from 'node:net'
-  export interface Connector {
-    check(): boolean
-    connect(): Promise<Socket>
-    disconnect(): void
+  export abstract class AbstractConnector {
+    protected stream: Socket
+    constructor(disconnectTimeout: number)
+    abstract connect(): Promise<Socket>
   }
   export class Redis {
-    constructor(options: { Connector?: new () => Connector })
+    constructor(options: { Connector?: new () => AbstractConnector })
     on(event: 'error', listener: (error: Error) => void): this
     set(key: string, value: string): Promise<string>
     get(key: string): Promise<string | null>

@@ -2,7 +2,7 @@ import { local } from './world.ts'
 
 // #region readme
 import type { Socket } from 'node:net'
-import { Redis } from 'ioredis'
+import { AbstractConnector, Redis } from 'ioredis'
 import { createClient } from 'onehop'
 import { connect } from 'onehop/net'
 
@@ -10,17 +10,14 @@ const client = createClient({ namespaces: ['shop.local'], ...local.options })
 
 const port = Number(process.env['REDIS_PORT'] ?? 6379)
 
-class Connector {
-  #socket: Socket | undefined
-  check(): boolean {
-    return true
+class Connector extends AbstractConnector {
+  constructor() {
+    // For `disconnect`: what is still open after so many ms is destroyed.
+    super(2_000)
   }
   async connect(): Promise<Socket> {
-    this.#socket = connect(client, { host: 'cache.shop.local', port })
-    return this.#socket
-  }
-  disconnect(): void {
-    this.#socket?.end()
+    this.stream = connect(client, { host: 'cache.shop.local', port })
+    return this.stream
   }
 }
 

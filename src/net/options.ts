@@ -29,9 +29,7 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-const KEYS = [
-  ...['host', 'port', 'tls', 'nextAfterMs', 'withinMs', 'keepAliveMs', 'noDelay', 'key', 'signal'],
-]
+const KEYS = 'host port tls nextAfterMs withinMs keepAliveMs noDelay key signal'.split(' ')
 
 const MAX_MS = 86_400_000
 

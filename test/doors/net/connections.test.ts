@@ -1,0 +1,4 @@
+import { CONNECTIONS } from './connections.ts'
+import { testDrivers } from './scenario.ts'
+
+testDrivers(CONNECTIONS)

@@ -1,0 +1,4 @@
+import { DATABASES } from './databases.ts'
+import { testDrivers } from './scenario.ts'
+
+testDrivers(DATABASES)
