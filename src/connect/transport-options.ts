@@ -40,8 +40,13 @@ export function transportOptions<Interceptor = never>(
   dispatcher: Dispatcher,
   interceptors: readonly Interceptor[] = [],
 ): TransportOptions<Interceptor> {
-  if (!Array.isArray(interceptors))
-    throw new InvalidOptionsError('interceptors', interceptors, 'an array of interceptors of Connect')
+  const given: unknown = interceptors
+  if (!Array.isArray(given) || !given.every((interceptor) => typeof interceptor === 'function'))
+    throw new InvalidOptionsError(
+      'interceptors',
+      given,
+      'an array of interceptors of Connect, which are functions',
+    )
   return {
     httpClient: universalClient(dispatcher),
     useBinaryFormat: true,

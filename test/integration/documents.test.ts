@@ -20,6 +20,7 @@ function compilerOptions(types: string): object {
     // What users have are the declarations.
     paths: {
       onehop: [`${types}/index.d.ts`],
+      'onehop/connect': [`${types}/connect/index.d.ts`],
       'onehop/ecs': [`${types}/ecs/index.d.ts`],
       'onehop/ecs/reaper': [`${types}/ecs/reaper.d.ts`],
       'onehop/auto': [`${types}/auto/index.d.ts`],

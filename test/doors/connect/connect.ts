@@ -1,4 +1,5 @@
 /** What the tests use of Connect, with types of their own: it is installed only for the tests of doors. */
+import type { LookupFunction } from 'node:net'
 import type { Dispatcher } from 'undici'
 import { transportOptions } from 'onehop/connect'
 import { load, loadOrders } from './packages/load.ts'
@@ -63,11 +64,11 @@ export async function ordersOver(
 }
 
 /** A client over Connect's own transport: the control. */
-export async function ordersWithout(baseUrl: string): Promise<Orders> {
+export async function ordersWithout(baseUrl: string, lookup: LookupFunction): Promise<Orders> {
   const { createGrpcTransport } = await load<{ createGrpcTransport: (options: object) => object }>(
     '@connectrpc/connect-node',
   )
-  return connect.createClient(service, createGrpcTransport({ baseUrl }))
+  return connect.createClient(service, createGrpcTransport({ baseUrl, nodeOptions: { lookup } }))
 }
 
 export async function collect<Item>(items: AsyncIterable<Item>): Promise<Item[]> {

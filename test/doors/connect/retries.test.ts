@@ -160,11 +160,11 @@ describe('cancellation', () => {
     await other.next()
     for await (const { id } of service.list({ count: 10_000, everyMs: 10 })) if (id === 2) break
     const abort = new AbortController()
-    async function* open(): AsyncGenerator<Partial<Order>> {
+    async function* unended(): AsyncGenerator<Partial<Order>> {
       yield { id: 1 }
       await new Promise(() => undefined)
     }
-    const echo = collect(service.echo(open(), { signal: abort.signal }))
+    const echo = collect(service.echo(unended(), { signal: abort.signal }))
     setTimeout(() => abort.abort(), 50)
     await expect(echo).rejects.toMatchObject({ code: 1 })
     await task?.set({ delayMs: 1_000 })

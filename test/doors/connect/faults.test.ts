@@ -1,0 +1,178 @@
+/**
+ * Connect under one fault: four tasks as processes, of which one is killed and replaced while calls of all kinds go on.
+ * Beside it Connect's own transport, with the same DNS.
+ */
+import { Resolver } from 'node:dns'
+import type { LookupFunction } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import { createClient, staticResolver } from 'onehop'
+import { grpcClassify } from 'onehop/connect'
+import { startLocalAws } from 'onehop/testing'
+import { afterAll, expect, test } from 'vitest'
+import { BlackHole } from '../../../chaos/black-hole.ts'
+import { collect, ordersOver, ordersWithout, type Order, type Orders } from './connect.ts'
+import { startTasks, Task } from './tasks.ts'
+
+const HOST = 'orders.shop.local'
+const TOTAL = 600
+const EVERY_MS = 4
+const TASK_MS = 15
+const KILL_AFTER = 150
+const REPLACE_AFTER = 350
+/** What callers wait at most. */
+const TIMEOUT_MS = 4_000
+
+type Kind = 'get' | 'place' | 'list' | 'sum' | 'echo'
+const KINDS: readonly Kind[] = ['get', 'place', 'list', 'sum', 'echo']
+
+interface Result {
+  readonly failed: Record<Kind, number>
+  readonly codes: Map<string, number>
+  readonly taken: Map<string, number>
+}
+
+const table: object[] = []
+afterAll(() => console.table(table))
+
+async function* two(): AsyncGenerator<Partial<Order>> {
+  yield { id: 1 }
+  yield { id: 2 }
+}
+
+async function call(orders: Orders, kind: Kind): Promise<void> {
+  const options = { timeoutMs: TIMEOUT_MS }
+  if (kind === 'get') await orders.get({ id: 1 }, options)
+  if (kind === 'place') await orders.place({ id: 1 }, options)
+  if (kind === 'sum') expect(await orders.sum(two(), options)).toMatchObject({ id: 3 })
+  if (kind === 'list') expect(await collect(orders.list({ count: 2 }, options))).toHaveLength(2)
+  if (kind === 'echo') expect(await collect(orders.echo(two(), options))).toHaveLength(2)
+}
+
+async function scenario(by: 'onehop' | 'connect-node'): Promise<Result> {
+  await using aws = await startLocalAws()
+  aws.addService(HOST, { ttlSeconds: 1 })
+  const tasks = await startTasks('h2c', 4)
+  for (const task of tasks) {
+    await task.set({ delayMs: TASK_MS })
+    aws.register(HOST, task.address, { ipv4: task.address, port: task.port })
+  }
+  let victim = tasks[0] as Task
+  await using client = createClient({
+    namespaces: ['shop.local'],
+    discovery: 'dns',
+    dns: { servers: [aws.dns.server] },
+    allowLoopback: true,
+    classify: grpcClassify,
+    pool: { allowH2: true, h2Options: { useH2c: true } },
+    slowStartMs: 0,
+  })
+  const baseUrl = `http://${HOST}:${victim.port}`
+  const orders =
+    by === 'onehop'
+      ? await ordersOver('grpc', { baseUrl, dispatcher: client.dispatcher })
+      : await ordersWithout(baseUrl, lookupBy(aws.dns.server))
+  const result: Result = {
+    failed: { get: 0, place: 0, list: 0, sum: 0, echo: 0 },
+    codes: new Map(),
+    taken: new Map(),
+  }
+  const one = async (kind: Kind): Promise<void> => {
+    try {
+      await call(orders, kind)
+    } catch (error) {
+      result.failed[kind]++
+      const code = String((error as { code?: unknown }).code ?? error)
+      result.codes.set(code, (result.codes.get(code) ?? 0) + 1)
+    }
+  }
+  // Connections and code are warm, as those of services are.
+  for (let round = 0; round < 3; round++)
+    await Promise.all(Array.from({ length: 8 }, () => orders.get({ id: 1 })))
+  const calls: Promise<void>[] = []
+  let gone: BlackHole | undefined
+  for (let count = 0; count < TOTAL; count++) {
+    calls.push(one(KINDS[count % KINDS.length] as Kind))
+    if (count === KILL_AFTER) {
+      victim = await busiest(tasks)
+      await victim.kill()
+      // On Fargate the address of a task that is gone answers nothing: no RST.
+      gone = await BlackHole.start(victim.address, victim.port)
+    }
+    if (count === REPLACE_AFTER) {
+      aws.deregister(HOST, victim.address)
+      const next = await Task.start('h2c', '127.0.1.5', victim.port)
+      await next.set({ delayMs: TASK_MS })
+      tasks.push(next)
+      aws.register(HOST, next.address, { ipv4: next.address, port: next.port })
+    }
+    await delay(EVERY_MS)
+  }
+  await Promise.all(calls)
+  await gone?.[Symbol.asyncDispose]()
+  for (const task of tasks) {
+    result.taken.set(task.address, task.alive ? (await task.stats()).calls.length : -1)
+    await task.kill()
+  }
+  return result
+}
+
+/** The one that has taken most calls: Connect's own transport calls one at a time. */
+async function busiest(tasks: readonly Task[]): Promise<Task> {
+  const counts = await Promise.all(tasks.map(async (task) => (await task.stats()).calls.length))
+  return tasks[counts.indexOf(Math.max(...counts))] as Task
+}
+
+function lookupBy(server: string): LookupFunction {
+  const resolver = new Resolver()
+  resolver.setServers([server])
+  return (host, _options, callback) =>
+    resolver.resolve4(host, (error, addresses: string[] | undefined) =>
+      callback(
+        error,
+        (addresses ?? []).map((address) => ({ address, family: 4 })),
+      ),
+    )
+}
+
+test('a killed task costs what was in flight on it and must not be sent again; its replacement is called', async () => {
+  const ours = await scenario('onehop')
+  const control = await scenario('connect-node')
+  for (const [by, { failed, codes, taken }] of Object.entries({ onehop: ours, 'connect-node': control })) {
+    const shares = [...taken.values()].filter((count) => count >= 0).join(' ')
+    table.push({ transport: by, ...failed, codes: [...codes].join(' '), taken: shares })
+  }
+  // What reads is sent again.
+  expect(ours.failed.get).toBe(0)
+  // 250 calls a second that take 15 ms each: four are in flight, one or two of them on the killed task.
+  expect(Object.values(ours.failed).reduce((sum, count) => sum + count, 0)).toBeLessThanOrEqual(6)
+  const alive = [...ours.taken.values()].filter((count) => count >= 0)
+  expect(alive).toHaveLength(4)
+  for (const count of alive) expect(count).toBeGreaterThan(30)
+  // Its one connection goes to one task at a time.
+  expect([...control.taken.values()].some((count) => count === 0)).toBe(true)
+})
+
+test('a task that restarts at its address takes calls again', async () => {
+  const tasks = await startTasks('h2c', 2)
+  await using client = createClient({
+    discovery: staticResolver({ [HOST]: tasks.map(({ label }) => label) }),
+    services: { [HOST]: {} },
+    classify: grpcClassify,
+    pool: { allowH2: true, h2Options: { useH2c: true } },
+    slowStartMs: 0,
+  })
+  const orders = await ordersOver('grpc', { baseUrl: `http://${HOST}`, dispatcher: client.dispatcher })
+  for (let id = 0; id < 10; id++) await orders.get({ id })
+  const [first, second] = tasks as [Task, Task]
+  await first.kill()
+  for (let id = 0; id < 10; id++) expect((await orders.place({ id })).task).toBe(second.address)
+  const again = await Task.start('h2c', first.address, first.port)
+  try {
+    await expect
+      .poll(async () => (await orders.get({ id: 1 })).task, { timeout: 10_000, interval: 50 })
+      .toBe(first.address)
+  } finally {
+    await again.kill()
+    await second.kill()
+  }
+})
