@@ -1,4 +1,5 @@
 import type { Endpoint, Lease } from '../index.ts'
+import { connectError } from './connect-error.ts'
 import { STATE, type State, type StateListener, type Subchannel } from './grpc-js.ts'
 
 /** What a connection needs of the balancer that it belongs to. */
@@ -13,9 +14,9 @@ export interface ConnectionOwner {
 const FALLBACK_CONNECT_MS = 1_000
 
 /**
- * The connection to one task, or the load balancer. Connecting is an attempt on the task: it holds a lease, so that a task that refuses is ejected,
- * and an ejected one is tried again when its probe is due. Not so for the load balancer: a lease of it is a call that fell
- * back.
+ * The connection to one task, or to the load balancer. Connecting is an attempt on the task: it holds a lease, so that a task
+ * that refuses is ejected, and an ejected one is tried again when its probe is due. Not so for the load balancer, of which a
+ * lease is a call that fell back.
  */
 export class Connection {
   readonly endpoint: Endpoint
@@ -98,7 +99,7 @@ export class Connection {
     this.#state = state
     this.#isOverdue = false
     if (state === STATE.TRANSIENT_FAILURE) {
-      this.error = new Error(message ?? 'the connection failed')
+      this.error = connectError(message)
       lease?.report({ kind: 'connect-error', error: this.error })
     } else if (state === STATE.READY) this.error = undefined
     if (state === STATE.READY || state === STATE.TRANSIENT_FAILURE) {
@@ -116,8 +117,9 @@ export class Connection {
     const { lease, limitMs } = begun
     this.#try = undefined
     this.#isOverdue = true
-    this.error = new Error(`no connection in ${limitMs} ms (timeouts.connectMs)`)
-    lease?.report({ kind: 'timeout', phase: 'connect', latencyMs: lease.elapsedMs(), error: this.error })
+    const option = lease === undefined ? '' : ' (timeouts.connectMs)'
+    this.error = new Error(`no connection in ${limitMs} ms${option}`)
+    lease?.report({ kind: 'timeout', phase: 'connect', latencyMs: limitMs, error: this.error })
     lease?.end()
     this.#owner.changed()
   }

@@ -56,7 +56,7 @@ export interface ServiceConfig {
   readonly retryThrottling?: object
 }
 
-/** How a call on a connection tells what happens. */
+/** What a call on a connection reports. */
 export interface CallListener {
   onReceiveMetadata(metadata: Metadata): void
   onReceiveMessage(message: unknown): void

@@ -4,7 +4,8 @@
  * - `register.ts`: `registerCloudMap(client)`, and which grpc-js it is (`version.ts`).
  * - `resolver.ts`: endpoints, by `client.watch`, and the service config (`service-config.ts`) of a target (`target.ts`).
  * - `balancer.ts`: the policy (`policy-config.ts`). The client's cluster picks the task of each call, among those that are connected.
- * - `connections.ts`: the connections of a channel. Connecting is an attempt on a task, with a lease (`connection.ts`).
+ * - `connections.ts`: the connections of a channel. Connecting is an attempt on a task, with a lease (`connection.ts`,
+ *   `connect-error.ts`).
  * - `attempt.ts`: a call on a task, with its lease and its caller's async context (`call.ts`). `unsent.ts` ends the leases of
  *   calls that are never sent.
  * - `outcome.ts`: which gRPC status counts against a task.

@@ -5,7 +5,7 @@ const MAX_UNSENT_MS = 10_000
 
 /**
  * Attempts that were picked and not sent. Usually that takes no time. A call with credentials of its own waits for them, and
- * if it ends meanwhile, grpc-js tells no one: its lease would be held for ever.
+ * if it ends meanwhile, grpc-js reports nothing: its lease would be held for ever.
  */
 export class Unsent {
   readonly #attempts = new Set<Attempt>()

@@ -58,6 +58,38 @@ test('onehop/otel needs the API of OpenTelemetry and not undici; other entries n
   await rename(`${installed}-away`, installed)
 })
 
+test.each([
+  [
+    'grpc.cjs',
+    `const grpc = require('@grpc/grpc-js')
+     const { createClient } = require('onehop')
+     const { registerCloudMap } = require('onehop/grpc')`,
+  ],
+  [
+    'grpc.js',
+    `import * as grpc from '@grpc/grpc-js'
+     import { createClient } from 'onehop'
+     import { registerCloudMap } from 'onehop/grpc'`,
+  ],
+])('onehop/grpc registers with the grpc-js of the app: %s', async (file, imports) => {
+  const program = `${imports}
+    const client = createClient({ namespaces: ['shop.local'] })
+    registerCloudMap(client)
+    const channel = new grpc.Client('cloudmap:///orders.shop.local:50051', grpc.credentials.createInsecure())
+    console.log(JSON.stringify(channel.getChannel().getTarget()))
+    channel.close()
+    client.close()`
+  expect(await node(file, program)).toBe('cloudmap:///orders.shop.local:50051')
+})
+
+test('onehop/grpc without grpc-js says what is missing', async () => {
+  const installed = join(user.folder, 'node_modules/@grpc')
+  await rename(installed, `${installed}-away`)
+  const program = `import('onehop/grpc').catch(({ message }) => console.log(JSON.stringify(message)))`
+  expect(await node('grpc-without.js', program)).toContain("Cannot find package '@grpc/grpc-js'")
+  await rename(`${installed}-away`, installed)
+})
+
 test('is required from CommonJS', async () => {
   const told = await node(
     'cjs.cjs',

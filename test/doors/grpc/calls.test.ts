@@ -256,7 +256,7 @@ test('credentials of a call that take time hold its place, and give it back if t
   expect(client.inspect().callsUnderWay).toBe(1)
   await slow
   expect(client.inspect().callsUnderWay).toBe(0)
-  // It ends while it waits for them: grpc-js tells no one.
+  // It ends while it waits for them: grpc-js reports nothing.
   await expect(get(orders, '2', { credentials, deadline: Date.now() + 50 })).rejects.toMatchObject({
     code: 4,
   })

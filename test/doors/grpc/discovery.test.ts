@@ -74,7 +74,7 @@ test('tasks that refuse fail the call at once with the addresses; a call that wa
   const begun = performance.now()
   await expect(get(orders)).rejects.toMatchObject({
     code: UNAVAILABLE,
-    details: expect.stringContaining(`${address}:${port}: Error: connect ECONNREFUSED`) as string,
+    details: expect.stringContaining(`${address}:${port}: connect ECONNREFUSED`) as string,
   })
   expect(performance.now() - begun).toBeLessThan(1_000)
   expect(ejected).toMatchObject([{ upstream: `${address}:${port}`, cause: 'refuses' }])

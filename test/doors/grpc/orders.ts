@@ -6,7 +6,6 @@ import { systemClock } from '../../../src/core/clock.ts'
 import { grpc, Orders, type Order, type OrdersClient } from './packages/load.ts'
 
 export const TARGET = 'cloudmap:///orders.shop.local'
-export const ORIGIN = 'http://orders.shop.local'
 
 /** A channel of its own to `shop.Orders` through a client. Both end with the test. */
 export function ordersOver(
