@@ -2,10 +2,9 @@ import type { ClientRequest } from 'node:http'
 import type { Socket } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
 import { connect, type NetClient } from '../net/index.ts'
-import { CalledOrigin } from './called-origin.ts'
 import { connectTask } from './connecting.ts'
-import { TASK, type AgentRequestOptions, type SocketCallback } from './node-agent.ts'
-import { RoutedRequest, routedOf, type RequestDoor } from './routed-request.ts'
+import type { AgentRequestOptions, SocketCallback } from './node-agent.ts'
+import { RoutedRequest, routedOf, type CalledOrigin, type RequestDoor } from './routed-request.ts'
 
 /** Requests that are kept apart by host and port; beyond it they are looked up again. */
 const MAX_HOSTS = 1_000
@@ -50,7 +49,7 @@ export class AgentDoor {
   /** Node calls it when no connection is free. */
   createSocket(request: ClientRequest, options: AgentRequestOptions, callback: SocketCallback): void {
     const { native } = this.#door
-    const routed = options[TASK] === undefined ? undefined : routedOf(request)
+    const routed = routedOf(request)
     if (routed === undefined) {
       native.createSocket(request, options, callback)
       return
@@ -78,10 +77,9 @@ export class AgentDoor {
    * @returns false where Node's own agent has to do it
    */
   createConnection(options: AgentRequestOptions, callback: SocketCallback): boolean {
-    const task = options[TASK]
-    if (task === undefined) return false
-    const connecting = connectTask(this.#door.agent, options, task, callback)
-    if (this.#current !== undefined) this.#current.connecting = connecting
+    const routed = this.#current
+    if (routed === undefined) return false
+    routed.connecting = connectTask(this.#door.agent, options, routed.connectionKind, callback)
     return true
   }
 
@@ -94,7 +92,7 @@ export class AgentDoor {
     const { host, port, servername } = options
     const { client, agent } = this.#door
     // A proxy of the environment gets the connection from Node's own.
-    if (options[TASK] !== undefined || (agent.options?.proxyEnv ?? undefined) !== undefined) return undefined
+    if (this.#current !== undefined || (agent.options?.proxyEnv ?? undefined) !== undefined) return undefined
     if (typeof host !== 'string' || this.#originOf(options) === undefined) return undefined
     const tls = { ...options, servername: servername === host ? undefined : servername }
     return connect(client as NetClient, {
@@ -121,7 +119,7 @@ export class AgentDoor {
     const written =
       port === undefined || port === null || Number(port) === this.#defaultPort ? '' : `:${port}`
     const origin = this.#door.client.discovers(host)
-      ? new CalledOrigin(this.#protocol, `${host}${written}`)
+      ? { url: `${this.#protocol}//${host}${written}`, host: `${host}${written}` }
       : undefined
     if (this.#origins.size >= MAX_HOSTS) this.#origins.clear()
     this.#origins.set(key, origin)

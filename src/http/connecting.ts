@@ -1,12 +1,18 @@
 import { connect as connectTcp, type Socket } from 'node:net'
 import { connect as connectTls, type ConnectionOptions } from 'node:tls'
-import type { AgentRequestOptions, AgentState, SocketCallback, TaskAddress } from './node-agent.ts'
+import type { AgentRequestOptions, AgentState, SocketCallback } from './node-agent.ts'
 
 /** Node's own: the global one may be a test runner's fake, which would never run. */
 const { setImmediate } = process.getBuiltinModule('node:timers')
 
 /** Node's timers take 1 ms for more. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1
+
+/** What a connection to an upstream needs beside Node's own options. */
+export interface ConnectionKind {
+  readonly isSecure: boolean
+  readonly connectMs: number
+}
 
 /** A connection in progress. */
 export interface Connecting {
@@ -23,7 +29,7 @@ export interface Connecting {
 export function connectTask(
   agent: AgentState,
   options: AgentRequestOptions,
-  { isSecure, connectMs }: TaskAddress,
+  { isSecure, connectMs }: ConnectionKind,
   callback: SocketCallback,
 ): Connecting {
   const socket = isSecure ? secureSocket(agent, options) : connectTcp(options as { port: number })

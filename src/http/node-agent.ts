@@ -11,17 +11,6 @@ export interface AgentRequestOptions extends RequestOptions {
   servername?: string | undefined
   /** Node's name of the pool of connections. */
   _agentKey?: string
-  /** Where the connection goes; undefined: where Node connects by itself. */
-  [TASK]?: TaskAddress
-}
-
-/** Of all connections with the same host and port in their options. */
-export const TASK: unique symbol = Symbol('onehop task')
-
-/** What a connection to an upstream needs beside Node's own options. */
-export interface TaskAddress {
-  readonly isSecure: boolean
-  readonly connectMs: number
 }
 
 /** As Node calls it. */

@@ -1,16 +1,14 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import { responseOutcomeOf, type KeyedRequest, type Lease, type Outcome } from '../index.ts'
-import type { CalledOrigin } from './called-origin.ts'
-import { afterMs, isConnectTimeout, isHangUp, type Connecting } from './connecting.ts'
+import { afterMs, isConnectTimeout, isHangUp, type Connecting, type ConnectionKind } from './connecting.ts'
 import { setHost } from './host-header.ts'
-import {
-  TASK,
-  type AgentClient,
-  type AgentMethods,
-  type AgentRequestOptions,
-  type AgentState,
-  type SocketCallback,
+import type {
+  AgentClient,
+  AgentMethods,
+  AgentRequestOptions,
+  AgentState,
+  SocketCallback,
 } from './node-agent.ts'
 import { follow, followerOf, type Followed } from './outcomes.ts'
 
@@ -20,6 +18,14 @@ export interface RequestDoor {
   readonly agent: AgentState
   /** Node's own. */
   readonly native: AgentMethods
+}
+
+/** An origin that requests go to, as their callers wrote it. */
+export interface CalledOrigin {
+  /** `http://orders.shop.local:8080` */
+  readonly url: string
+  /** `orders.shop.local:8080` */
+  readonly host: string
 }
 
 /** The state of a request to a discovered host; undefined for all others. */
@@ -131,6 +137,12 @@ export class RoutedRequest implements KeyedRequest, Followed {
     }
   }
 
+  /** Of the connection that its lease needs. */
+  get connectionKind(): ConnectionKind {
+    const lease = this.#lease as Lease
+    return { isSecure: isSecure(lease), connectMs: lease.connectMs }
+  }
+
   /** Runs in the caller's async context. */
   inContext(run: () => void): void {
     if (this.#context === undefined) run()
@@ -234,14 +246,12 @@ export class RoutedRequest implements KeyedRequest, Followed {
     }
     this.#lease = lease
     this.#isReported = false
-    const { endpoint, port, connectMs } = lease
-    const isSecure = lease.origin.startsWith('https:')
+    const { endpoint, port } = lease
     const options = this.#options
     options.host = endpoint.address
     options.port = port
-    options[TASK] = this.#origin.addressOf(isSecure, connectMs)
     // Node derives a missing name from `Host` for each request, with costly checks for an IP address. Only TLS needs it.
-    options.servername = this.#servername ?? (isSecure ? undefined : '')
+    options.servername = this.#servername ?? (isSecure(lease) ? undefined : '')
     if (endpoint.tier === 1 && lease.host !== this.#origin.host.toLowerCase())
       this.#callBy(lease.host, lease.servername)
     else {
@@ -307,6 +317,10 @@ export class RoutedRequest implements KeyedRequest, Followed {
     this.#isReported = true
     this.#lease?.report(outcome)
   }
+}
+
+function isSecure({ origin }: Lease): boolean {
+  return origin.startsWith('https:')
 }
 
 // One function each for all requests, and no closure for each.
