@@ -12,7 +12,7 @@ import { costsOf, LOADS, type Costs } from '../sides/costs.ts'
 import { lowestTenth, Ratios } from '../sides/ratios.ts'
 import type { Kind } from './side.ts'
 
-const KINDS: readonly Kind[] = ['off', 'on', 'own', 'by hand', 'undici']
+const KINDS: readonly Kind[] = ['off', 'on', 'producer', 'own', 'by hand', 'undici']
 const PROCESSES = 4
 const ROUNDS = 40
 const WARM_UP_SLICES = 30
@@ -32,6 +32,8 @@ async function metrics({ quick }: Effort): Promise<Report> {
       ...{ inFlight: 'in flight', off: 'off', on: 'on', ratio: 'ratio', low: 'quartile', high: 'quartile' },
       ...{
         quiet: 'quiet',
+        producer: 'producer',
+        producerQuiet: 'quiet',
         own: 'own',
         ownQuiet: 'quiet',
         byHand: 'by hand',
@@ -45,6 +47,7 @@ async function metrics({ quick }: Effort): Promise<Report> {
       'off: no observe(). on: observe() with its defaults, and a collection every second.',
       `ratio: on by off, the median over ${plan.processes * plan.rounds} pairs of slices, and its quartiles. The sides take turns in going first.`,
       'quiet: of the tenth part of the slices of each side that took least, which other load disturbed least.',
+      'producer: the ratio for observe() with a histogramProducer(), which counts in place of the SDK.',
       "own: the ratio for observe() with histograms that record nothing, which is onehop's part of it.",
       "by hand: the ratio for a caller that records two of the SDK's histograms with three attributes. undici: for the metric of instrumentation-undici, which goes on making spans of no tracer.",
     ],
@@ -65,6 +68,8 @@ function rowOf({ inFlight }: Load, costs: Costs<Kind, Cost>): Row {
     low,
     high,
     quiet: quietOf('on'),
+    producer: ratioOf('producer'),
+    producerQuiet: quietOf('producer'),
     own: ratioOf('own'),
     ownQuiet: quietOf('own'),
     byHand: ratioOf('by hand'),

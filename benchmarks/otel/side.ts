@@ -1,16 +1,17 @@
 /** One side of the comparison, in a process of its own: a client with or without `observe`. Each message asks for one slice. */
 import { createNoopMeter, type Meter, type MeterProvider } from '@opentelemetry/api'
 import { createClient, staticResolver, type Client } from 'onehop'
-import { observe } from 'onehop/otel'
+import { histogramProducer, observe } from 'onehop/otel'
 import { loadSdk } from '../../test/doors/otel/packages/load.ts'
 import { ADDRESSES } from '../overhead/tasks.ts'
 import { answerLoads } from '../sides/answer-loads.ts'
 
 /**
- * `off`: no metrics. `on`: `observe`. `own`: the same with histograms that record nothing: without the SDK's part. `by hand`: two histograms of the SDK, recorded by the caller. `undici`: the metric of
+ * `off`: no metrics. `on`: `observe`. `producer`: the same with a `histogramProducer`. `own`: with histograms that record
+ * nothing: without the SDK's part. `by hand`: two histograms of the SDK, recorded by the caller. `undici`: the metric of
  * OpenTelemetry's own instrumentation.
  */
-export type Kind = 'off' | 'on' | 'own' | 'by hand' | 'undici'
+export type Kind = 'off' | 'on' | 'producer' | 'own' | 'by hand' | 'undici'
 
 const HOST = 'orders.shop.local'
 
@@ -40,10 +41,11 @@ async function startMetrics(kind: Kind, client: Client): Promise<((seconds: numb
     async onForceFlush(): Promise<void> {}
     async onShutdown(): Promise<void> {}
   }
-  const reader = new Reader()
+  const histograms = kind === 'producer' ? histogramProducer() : undefined
+  const reader = new Reader({ metricProducers: histograms === undefined ? [] : [histograms] })
   setInterval(() => void reader.collect(), 1_000)
   const meterProvider = new sdk.MeterProvider({ readers: [reader] })
-  if (kind === 'on') observe(client, { meterProvider })
+  if (kind === 'on' || kind === 'producer') observe(client, { meterProvider, histograms })
   if (kind === 'own') observe(client, { meterProvider: withoutHistograms(meterProvider) })
   if (kind === 'undici') {
     const instrumentation = new sdk.UndiciInstrumentation({})

@@ -3,6 +3,8 @@
  *
  * - `observe.ts`: `observe(client)`. The clients of one meter share their instruments (`observer.ts`).
  * - `metrics.ts`: names, units and buckets.
+ * - `series.ts`: measurements on their way to the SDK's histograms.
+ * - `histogram-producer.ts`: histograms of our own, for those to whom the SDK's cost too much.
  * - `recorder.ts`: counters and histograms, from the events and the tracing channels of the process.
  * - `observed-clients.ts`: the client that an event belongs to, by the host of the service.
  * - `readings.ts`: gauges and observable counters, from one `inspect()` of each client per collection.
@@ -10,5 +12,12 @@
  * - `attempt-attributes.ts`: `http.request.resend_count`, for the spans of instrumentations.
  * @module onehop/otel
  */
+export {
+  histogramProducer,
+  type HistogramData,
+  type HistogramPoint,
+  type HistogramProducer,
+  type HistogramProducerOptions,
+} from './histogram-producer.ts'
 export { observe, type ObserveOptions } from './observe.ts'
 export { attemptAttributes, type AttemptAttributes } from './attempt-attributes.ts'

@@ -157,11 +157,17 @@ export function createInstruments(meter: Meter): Instruments {
   return Object.fromEntries(entries)
 }
 
-function createInstrument(meter: Meter, { name, kind, unit, description }: Metric): object {
+/** The upper bounds of a histogram's buckets, in seconds. */
+export function bucketsOf({ name }: Metric): readonly number[] {
+  return name.startsWith('http.') ? HTTP_BUCKETS : BUCKETS
+}
+
+function createInstrument(meter: Meter, metric: Metric): object {
+  const { name, kind, unit, description } = metric
   const options: MetricOptions = { unit, description }
   switch (kind) {
     case 'histogram': {
-      const explicitBucketBoundaries = [...(name.startsWith('http.') ? HTTP_BUCKETS : BUCKETS)]
+      const explicitBucketBoundaries = [...bucketsOf(metric)]
       return meter.createHistogram(name, { ...options, advice: { explicitBucketBoundaries } })
     }
     case 'counter':

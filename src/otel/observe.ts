@@ -1,7 +1,9 @@
 import { channel } from 'node:diagnostics_channel'
 import { createNoopMeter, diag, metrics, type Meter, type MeterProvider } from '@opentelemetry/api'
 import { checkBoolean, checkKeys, checkMethods, given } from '../core/check/check.ts'
+import { InvalidOptionsError } from '../core/errors.ts'
 import type { Client } from '../index.ts'
+import { OwnHistograms, type HistogramProducer } from './histogram-producer.ts'
 import type { Observation } from './observed-clients.ts'
 import { Observer } from './observer.ts'
 
@@ -19,6 +21,11 @@ export interface ObserveOptions {
    * `@opentelemetry/instrumentation-undici` runs: that records the same metric.
    */
   readonly httpMetrics?: boolean | undefined
+  /**
+   * Counts durations itself, in place of the SDK, which costs a call less [the SDK counts]. A `histogramProducer()` that a
+   * metric reader has among its `metricProducers`. The same for all clients of a meter provider.
+   */
+  readonly histograms?: HistogramProducer | undefined
 }
 
 const observers = new WeakMap<Meter, Observer>()
@@ -33,7 +40,7 @@ const observers = new WeakMap<Meter, Observer>()
  */
 export function observe(client: Pick<Client, 'inspect'>, options: ObserveOptions = {}): Disposable {
   checkMethods<Client>('client', client, ['inspect'], 'a client of createClient')
-  const { provider, ...settings } = settingsOf(options)
+  const { provider, histograms, ...settings } = settingsOf(options)
   const meter = provider.getMeter('onehop')
   if (meter === createNoopMeter()) {
     diag.warn(
@@ -46,8 +53,7 @@ export function observe(client: Pick<Client, 'inspect'>, options: ObserveOptions
       'onehop/otel: an instrumentation of undici listens, and may record http.client.request.duration a second time: leave httpMetrics off',
     )
   const observation: Observation = { client, ...settings }
-  const observer = observers.get(meter) ?? new Observer(meter)
-  observers.set(meter, observer)
+  const observer = observerOf(meter, histograms)
   observer.add(observation)
   let isOver = false
   return {
@@ -58,14 +64,31 @@ export function observe(client: Pick<Client, 'inspect'>, options: ObserveOptions
   }
 }
 
+function observerOf(meter: Meter, histograms: OwnHistograms | undefined): Observer {
+  const known = observers.get(meter)
+  if (known !== undefined && known.histograms === histograms) return known
+  if (known?.isActive === true)
+    throw new InvalidOptionsError(
+      'observe.histograms',
+      histograms,
+      'the same for all clients that are observed with one meter provider',
+    )
+  const observer = new Observer(meter, histograms)
+  observers.set(meter, observer)
+  return observer
+}
+
 function settingsOf(options: ObserveOptions): {
   readonly provider: MeterProvider
   readonly perUpstream: boolean
   readonly httpMetrics: boolean
+  readonly histograms: OwnHistograms | undefined
 } {
-  const { meterProvider, perUpstream, httpMetrics } = checkKeys('observe', options, [
-    ...['meterProvider', 'perUpstream', 'httpMetrics'],
+  const { meterProvider, perUpstream, httpMetrics, histograms } = checkKeys('observe', options, [
+    ...['meterProvider', 'perUpstream', 'httpMetrics', 'histograms'],
   ])
+  if (histograms !== undefined && !(histograms instanceof OwnHistograms))
+    throw new InvalidOptionsError('observe.histograms', histograms, 'what histogramProducer() returns')
   return {
     provider:
       meterProvider === undefined
@@ -78,5 +101,6 @@ function settingsOf(options: ObserveOptions): {
           ),
     perUpstream: given('observe.perUpstream', perUpstream, false, checkBoolean),
     httpMetrics: given('observe.httpMetrics', httpMetrics, false, checkBoolean),
+    histograms,
   }
 }

@@ -1,4 +1,4 @@
-import type { Attributes, Histogram } from '@opentelemetry/api'
+import type { Attributes } from '@opentelemetry/api'
 import { onEvent, type FallbackCause } from '../core/events.ts'
 import type { Outcome } from '../core/outcome.ts'
 import { tracing, type AttemptTrace, type CallTrace } from '../core/tracing.ts'
@@ -18,6 +18,7 @@ import {
 } from './attributes.ts'
 import type { Instruments } from './metrics.ts'
 import type { Observation } from './observed-clients.ts'
+import { SeriesTable, type Histograms } from './series.ts'
 
 const RETRIED: readonly Outcome['kind'][] = [
   ...(['response', 'connect-error', 'transport-error', 'timeout', 'queue-timeout'] as const),
@@ -28,14 +29,7 @@ const FALLBACK_CAUSES: readonly FallbackCause[] = [
   ...(['retry', 'probe'] as const),
 ]
 
-/** One call or attempt, until it is handed over. */
-interface Measurement {
-  readonly histogram: Histogram
-  readonly value: number
-  readonly attributes: Attributes
-}
-
-const MAX_KEPT = 256
+type Optional<Value> = Value | undefined
 
 /** Records what happens to the calls of the observed clients, while it has subscribed. */
 export class Recorder {
@@ -43,14 +37,26 @@ export class Recorder {
   readonly #ownerOf: (host: string) => Observation | undefined
   readonly #onCall = { asyncEnd: (trace: CallTrace): void => this.#call(trace) }
   readonly #onAttempt = { asyncEnd: (trace: AttemptTrace): void => this.#attempt(trace) }
-  /** Recording costs less where many are recorded in a row: the SDK's code and data are in the CPU's caches. */
-  readonly #kept: Measurement[] = []
+  readonly #histograms: Histograms
+  readonly #calls: SeriesTable<string, Optional<number>, Optional<string>>
+  readonly #attempts: SeriesTable<0 | 1, Optional<string>, Optional<string>, Optional<string>>
+  readonly #waits: SeriesTable
+  readonly #httpRequests: SeriesTable<Optional<string>, Optional<string>, Optional<number>, Optional<string>>
   #unsubscribe: readonly (() => void)[] = []
 
   /** @param ownerOf the observed client that calls a host */
-  constructor(instruments: Instruments, ownerOf: (host: string) => Observation | undefined) {
+  constructor(
+    instruments: Instruments,
+    histograms: Histograms,
+    ownerOf: (host: string) => Observation | undefined,
+  ) {
     this.#instruments = instruments
+    this.#histograms = histograms
     this.#ownerOf = ownerOf
+    this.#calls = new SeriesTable(histograms, 'callDuration', callAttributes)
+    this.#attempts = new SeriesTable(histograms, 'attemptDuration', attemptDurationAttributes)
+    this.#waits = new SeriesTable(histograms, 'attemptWait', waitAttributes)
+    this.#httpRequests = new SeriesTable(histograms, 'httpDuration', httpAttributes)
   }
 
   subscribe(): void {
@@ -108,20 +114,14 @@ export class Recorder {
 
   /** Hands over what is kept. */
   flush(): void {
-    for (const { histogram, value, attributes } of this.#kept.splice(0)) histogram.record(value, attributes)
-  }
-
-  #record(histogram: Histogram, value: number, attributes: Attributes): void {
-    if (this.#kept.push({ histogram, value, attributes }) >= MAX_KEPT) this.flush()
+    this.#histograms.flush()
   }
 
   #call({ host, method, statusCode, durationMs, error }: CallTrace): void {
     if (this.#ownerOf(host) === undefined) return
-    const attributes: Attributes = { [SERVER_ADDRESS]: host, [METHOD]: methodOf(method) }
-    if (statusCode !== undefined) attributes[STATUS_CODE] = statusCode
     const errorType = errorTypeOf(error, statusCode)
-    if (errorType !== undefined) attributes[ERROR_TYPE] = errorType
-    this.#record(this.#instruments.callDuration, (durationMs ?? 0) / 1000, attributes)
+    const series = this.#calls.of(host, methodOf(method), statusCode, errorType, undefined)
+    series.record((durationMs ?? 0) / 1000)
     if (errorType === 'ONEHOP_OVERLOADED') this.#instruments.overloads.add(1, { [SERVER_ADDRESS]: host })
   }
 
@@ -129,27 +129,68 @@ export class Recorder {
     const { host, outcome, tier, zone, upstream, waitMs, durationMs = 0 } = trace
     const owner = this.#ownerOf(host)
     if (owner === undefined) return
-    const { attemptDuration, attemptWait } = this.#instruments
-    const attributes: Attributes = { [SERVER_ADDRESS]: host, tier: tierOf(tier) }
-    if (outcome !== undefined) attributes['outcome'] = outcome.kind
-    if (zone !== undefined) attributes['zone'] = zone
-    if (owner.perUpstream) Object.assign(attributes, peerOf(upstream))
-    this.#record(attemptDuration, durationMs / 1000, attributes)
-    // Nearly all wait for nothing, and recording is what metrics cost a call.
-    if (waitMs > 0) attemptWait.record(waitMs / 1000, { [SERVER_ADDRESS]: host })
+    const peer = owner.perUpstream ? upstream : undefined
+    this.#attempts.of(host, tier, outcome?.kind, zone, peer).record(durationMs / 1000)
+    // Nearly all wait for nothing.
+    if (waitMs > 0) this.#waits.of(host, undefined, undefined, undefined, undefined).record(waitMs / 1000)
     if (owner.httpMetrics) this.#httpRequest(trace)
   }
 
   /** As instrumentation-undici has it: one request for each attempt, by the name that the caller wrote. */
   #httpRequest({ call, host, outcome, durationMs = 0 }: AttemptTrace): void {
-    const attributes: Attributes = { [SERVER_ADDRESS]: host }
-    if (call !== undefined) {
-      attributes[METHOD] = methodOf(call.method)
-      attributes[SERVER_PORT] = portOf(call.origin)
-    }
-    if (outcome?.kind === 'response') attributes[STATUS_CODE] = outcome.status
+    const method = call === undefined ? undefined : methodOf(call.method)
+    const status = outcome?.kind === 'response' ? outcome.status : undefined
     const errorType = outcome === undefined ? undefined : errorTypeOfOutcome(outcome)
-    if (errorType !== undefined) attributes[ERROR_TYPE] = errorType
-    this.#instruments.httpDuration.record(durationMs / 1000, attributes)
+    this.#httpRequests.of(host, call?.origin, method, status, errorType).record(durationMs / 1000)
+  }
+}
+
+function callAttributes(
+  host: string,
+  method: string,
+  status: Optional<number>,
+  errorType: Optional<string>,
+): Attributes {
+  return {
+    [SERVER_ADDRESS]: host,
+    [METHOD]: method,
+    ...(status !== undefined && { [STATUS_CODE]: status }),
+    ...(errorType !== undefined && { [ERROR_TYPE]: errorType }),
+  }
+}
+
+function waitAttributes(host: string): Attributes {
+  return { [SERVER_ADDRESS]: host }
+}
+
+function attemptDurationAttributes(
+  host: string,
+  tier: 0 | 1,
+  outcome: Optional<string>,
+  zone: Optional<string>,
+  peer: Optional<string>,
+): Attributes {
+  return {
+    [SERVER_ADDRESS]: host,
+    tier: tierOf(tier),
+    ...(outcome !== undefined && { outcome }),
+    ...(zone !== undefined && { zone }),
+    ...(peer !== undefined && peerOf(peer)),
+  }
+}
+
+function httpAttributes(
+  host: string,
+  origin: Optional<string>,
+  method: Optional<string>,
+  status: Optional<number>,
+  errorType: Optional<string>,
+): Attributes {
+  return {
+    [SERVER_ADDRESS]: host,
+    ...(method !== undefined && { [METHOD]: method }),
+    ...(origin !== undefined && { [SERVER_PORT]: portOf(origin) }),
+    ...(status !== undefined && { [STATUS_CODE]: status }),
+    ...(errorType !== undefined && { [ERROR_TYPE]: errorType }),
   }
 }

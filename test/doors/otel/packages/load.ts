@@ -25,6 +25,11 @@ export interface ResourceMetrics {
   readonly scopeMetrics: readonly { readonly metrics: readonly MetricData[] }[]
 }
 
+/** What a reader collects beside the metrics of its provider. */
+export interface MetricReaderOptions {
+  readonly metricProducers?: readonly { collect(): Promise<object> }[]
+}
+
 /** A reader that is asked by the test. */
 export interface MetricReader {
   collect(): Promise<{ readonly resourceMetrics: ResourceMetrics; readonly errors: readonly unknown[] }>
@@ -55,8 +60,10 @@ interface Sdk {
   readonly MeterProvider: new (options: {
     readonly readers: readonly MetricReader[]
   }) => MeterProvider & { shutdown(): Promise<void> }
-  readonly MetricReader: new () => MetricReader
-  readonly PrometheusExporter: new (options: { readonly preventServerStart: boolean }) => PrometheusExporter
+  readonly MetricReader: new (options?: MetricReaderOptions) => MetricReader
+  readonly PrometheusExporter: new (
+    options: MetricReaderOptions & { readonly preventServerStart: boolean },
+  ) => PrometheusExporter
   readonly TracerProvider: new (options: { readonly spanProcessors: readonly object[] }) => TracerProvider
   readonly SimpleSpanProcessor: new (...parameters: readonly unknown[]) => object
   readonly InMemorySpanExporter: new () => { getFinishedSpans(): readonly Span[] }
