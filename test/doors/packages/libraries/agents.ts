@@ -15,9 +15,10 @@ import { nodeFetchOver } from '../../../../examples/recipes/node-fetch.ts'
 import { superagentOver } from '../../../../examples/recipes/superagent.ts'
 import { OnehopHttpAgent, OnehopHttpsAgent } from '../../../../src/http/index.ts'
 import type { Client } from '../../../../src/index.ts'
-import { library, type Library, type LibraryOf, type Seen } from '../../recipes/library.ts'
+import type { Library, Seen } from '../../recipes/library.ts'
 import { sendByAxios } from './axios.ts'
 import { headersOf, jsonOf, rawOf, streamOf } from './bodies.ts'
+import { library, type LibraryOf } from './library.ts'
 
 const PATH = '/v1/orders'
 
