@@ -10,10 +10,14 @@ import { load } from '../packages/load.ts'
 import type { Api, Library } from '../recipes/library.ts'
 import { SLOW_MS, type Counts, type Order, type Report, type Tally } from './order.ts'
 
+/** A caller gives up then, also where its library has no limit. */
+const MAX_CALL_MS = 10_000
+
 process.once('message', (order: Order) => {
   void run(order).then(
-    (done) => process.send?.(done, () => process.disconnect()),
-    (error: unknown) => process.send?.({ kind: 'failed', error: String((error as Error).stack ?? error) }),
+    // What was given up may still be there.
+    (done) => process.send?.(done, () => process.exit()),
+    (error: Error) => process.send?.({ kind: 'failed', error: error.stack ?? error.message }),
   )
 })
 
@@ -81,7 +85,7 @@ async function loadOf(library: string, api: Api, order: Order, offsetMs: number)
     const startedAt = performance.now()
     count.calls++
     try {
-      const { task } = await api.send({ method })
+      const { task } = await Promise.race([api.send({ method }), timeout(MAX_CALL_MS)])
       tally.tasks[task] = (tally.tasks[task] ?? 0) + 1
       if (performance.now() - startedAt > order.delayMs + SLOW_MS) count.slow++
     } catch (error) {
@@ -99,6 +103,11 @@ async function loadOf(library: string, api: Api, order: Order, offsetMs: number)
   }
   await Promise.all(calls)
   return tally
+}
+
+async function timeout(ms: number): Promise<never> {
+  await delay(ms, undefined, { ref: false })
+  throw new Error(`no answer in ${ms} ms`)
 }
 
 /** The innermost code: libraries wrap what they get. */

@@ -2,7 +2,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { createClient, staticResolver, type Client, type ClientOptions } from 'onehop'
 import { startFleet, type Fleet } from 'onehop/testing'
-import { afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { load } from '../packages/load.ts'
 import { answering } from './answers.ts'
 import type { Api, Library, SentBody } from './library.ts'

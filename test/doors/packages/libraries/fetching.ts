@@ -9,9 +9,10 @@ import { ordersByKy } from '../../../../examples/recipes/ky.ts'
 import { ordersByOfetch } from '../../../../examples/recipes/ofetch.ts'
 import { ordersByOpenapiFetch, type paths } from '../../../../examples/recipes/openapi-fetch.ts'
 import { composedOver } from '../../../../examples/recipes/undici-compose.ts'
-import { library, type Library, type Seen, type Sent } from '../../recipes/library.ts'
+import type { Library, Seen, Sent } from '../../recipes/library.ts'
 import { sendByAxios } from './axios.ts'
 import { headersOf, jsonOf, rawOf } from './bodies.ts'
+import { library } from './library.ts'
 
 const PATH = '/v1/orders'
 const ALL = ['json', 'stream', 'form'] as const

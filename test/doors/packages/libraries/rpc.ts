@@ -13,9 +13,10 @@ import { ordersByApollo, ordersByGraphqlRequest, ordersByUrql } from '../../../.
 import { ordersByHono } from '../../../../examples/recipes/hono.ts'
 import { ordersModule } from '../../../../examples/recipes/nestjs.ts'
 import { ordersByTrpc, type ordersRouter } from '../../../../examples/recipes/trpc.ts'
-import { library, type Library, type Seen } from '../../recipes/library.ts'
+import type { Library, Seen } from '../../recipes/library.ts'
 import { sendByAxios } from './axios.ts'
 import { headersOf, rawOf } from './bodies.ts'
+import { library } from './library.ts'
 
 const QUERY = 'query Order($id: Int) { order(id: $id) { task } }'
 const MUTATION = 'mutation Place { order { task } }'
