@@ -11,7 +11,7 @@ const UNITS_MS: Readonly<Record<string, number>> = {
 const MAX_MS = 86_400_000
 
 /**
- * How long a call may take, by the header that tells the server: no retry begins after that.
+ * How long a call may take, from the header that the server reads. No retry begins after that.
  * @returns in ms, at least 1; undefined: no limit
  */
 export function deadlineMsOf(header: Headers): number | undefined {

@@ -62,7 +62,7 @@ function optionsOf({ url, method, header, signal }: UniversalRequest, body: Requ
   return options
 }
 
-/** The media type of the Connect protocol tells streams from single messages. Those of gRPC do not. */
+/** By its media type. Those of gRPC are the same for streams and single messages. */
 function isConnectStream(header: Headers): boolean {
   return header.get('content-type')?.startsWith('application/connect+') === true
 }

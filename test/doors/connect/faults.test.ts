@@ -14,11 +14,11 @@ import { collect, ordersOver, ordersWithout, type Order, type Orders } from './c
 import { startTasks, Task } from './tasks.ts'
 
 const HOST = 'orders.shop.local'
-const TOTAL = 600
+const TOTAL = 450
 const EVERY_MS = 4
 const TASK_MS = 15
-const KILL_AFTER = 150
-const REPLACE_AFTER = 350
+const KILL_AFTER = 120
+const REPLACE_AFTER = 260
 /** What callers wait at most. */
 const TIMEOUT_MS = 4_000
 
@@ -134,22 +134,27 @@ function lookupBy(server: string): LookupFunction {
     )
 }
 
+function show(transport: string, { failed, codes, taken }: Result): void {
+  const shares = [...taken.values()].filter((count) => count >= 0).join(' ')
+  table.push({ transport, ...failed, codes: [...codes].join(' '), taken: shares })
+}
+
 test('a killed task costs what was in flight on it and must not be sent again; its replacement is called', async () => {
-  const ours = await scenario('onehop')
-  const control = await scenario('connect-node')
-  for (const [by, { failed, codes, taken }] of Object.entries({ onehop: ours, 'connect-node': control })) {
-    const shares = [...taken.values()].filter((count) => count >= 0).join(' ')
-    table.push({ transport: by, ...failed, codes: [...codes].join(' '), taken: shares })
-  }
+  const result = await scenario('onehop')
+  show('onehop', result)
   // What reads is sent again.
-  expect(ours.failed.get).toBe(0)
+  expect(result.failed.get).toBe(0)
   // 250 calls a second that take 15 ms each: four are in flight, one or two of them on the killed task.
-  expect(Object.values(ours.failed).reduce((sum, count) => sum + count, 0)).toBeLessThanOrEqual(6)
-  const alive = [...ours.taken.values()].filter((count) => count >= 0)
+  expect(Object.values(result.failed).reduce((sum, count) => sum + count, 0)).toBeLessThanOrEqual(6)
+  const alive = [...result.taken.values()].filter((count) => count >= 0)
   expect(alive).toHaveLength(4)
-  for (const count of alive) expect(count).toBeGreaterThan(30)
-  // Its one connection goes to one task at a time.
-  expect([...control.taken.values()].some((count) => count === 0)).toBe(true)
+  for (const count of alive) expect(count).toBeGreaterThan(20)
+})
+
+test("connect-node's own transport loses all that is in flight, and calls one task at a time", async () => {
+  const result = await scenario('connect-node')
+  show('connect-node', result)
+  expect([...result.taken.values()].filter((count) => count === 0).length).toBeGreaterThanOrEqual(2)
 })
 
 test('a task that restarts at its address takes calls again', async () => {
