@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { startFleet, startLocalAws } from 'onehop/testing'
 import { expect, test } from 'vitest'
 import { environmentOf } from '../support/processes/cli.ts'
-import { consumer, root, run } from './consumer.ts'
+import { consumer, nodeOf, root, run } from './consumer.ts'
 
 const BIN = 'node_modules/.bin/onehop'
 const user = consumer()
@@ -44,10 +44,11 @@ test.each(['22', '24', '26'])('each command works on Node %s', async (major) => 
   const host = 'orders.shop.local'
   aws.addService(host)
   for (const { id, address, port, zone } of fleet.tasks) aws.register(host, id, { ipv4: address, port, zone })
-  const npx = ['-y', `node@${major}`, join(user.folder, 'node_modules/onehop/dist/cli/main.js')]
+  const node = await nodeOf(major)
+  const main = join(user.folder, 'node_modules/onehop/dist/cli/main.js')
   const env = { ...process.env, ...environmentOf(aws), HOME: process.env['HOME'] }
   const json = async (...args: readonly string[]): Promise<Record<string, unknown>> => {
-    const { stdout, stderr } = await run('npx', [...npx, ...args, '--json'], { cwd: user.folder, env })
+    const { stdout, stderr } = await run(node, [main, ...args, '--json'], { cwd: user.folder, env })
     expect(stderr).toBe('')
     return JSON.parse(stdout) as Record<string, unknown>
   }
@@ -78,6 +79,6 @@ test.each(['22', '24', '26'])('each command works on Node %s', async (major) => 
   expect(bench).toMatchObject({
     arms: [{ name: 'dns' }, { name: 'api' }, { name: 'fallback' }, { name: 'undici' }, { name: 'control' }],
   })
-  const help = await run('npx', [...npx, '--help'], { cwd: user.folder, env: { ...env, FORCE_COLOR: '1' } })
+  const help = await run(node, [main, '--help'], { cwd: user.folder, env: { ...env, FORCE_COLOR: '1' } })
   expect(help.stdout).toContain('\u001B[1mCommands\u001B[22m')
 })

@@ -1,8 +1,9 @@
 /** The package as its users get it: packed, installed into an empty folder, imported from ESM and CommonJS. */
-import { rename } from 'node:fs/promises'
+import { mkdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, inject, test } from 'vitest'
 import type { Report } from '../../benchmarks/discovery/report.ts'
+import { entriesOf } from '../../scripts/entries.ts'
 import { consumer, ENTRIES, nodeOf, root, run } from './consumer.ts'
 
 const user = consumer({ peers: true })
@@ -88,6 +89,17 @@ test('onehop/grpc without grpc-js says what is missing', async () => {
   const program = `import('onehop/grpc').catch(({ message }) => console.log(JSON.stringify(message)))`
   expect(await node('grpc-without.js', program)).toContain("Cannot find package '@grpc/grpc-js'")
   await rename(`${installed}-away`, installed)
+})
+
+test('an entry of another shape than the others stops the build, with the shape that it should have', async () => {
+  const exports = {
+    './odd': { 'onehop:source': './src/odd.ts', types: './dist/odd.d.ts', default: './dist/odd.js' },
+  }
+  await mkdir(join(user.folder, 'odd'))
+  await write('odd/package.json', JSON.stringify({ name: 'onehop', exports }))
+  expect(() => entriesOf(join(user.folder, 'odd'))).toThrow(
+    /exports\["\.\/odd"\] in package\.json must be \{[^]*"require": \{[^]*"default": "\.\/dist\/odd\.cjs"/,
+  )
 })
 
 test('is required from CommonJS', async () => {
