@@ -43,7 +43,7 @@ function begin(): void {
 
 function start(environment: Environment): void {
   // Node's undici makes its own dispatcher only where none is there yet: npm's undici must not come first.
-  if (environment.install.fetch !== false) void globalThis.Headers
+  if (environment.install.fetch !== false) Reflect.get(globalThis, 'Headers')
   const file = environment.config === undefined ? {} : readConfig(environment.config)
   const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
   const loaded = createRequire(import.meta.url)(`./start${extension}`) as Pick<typeof Start, 'start'>

@@ -44,8 +44,9 @@ export function routeAgents(client: AgentClient, hosts: DiscoveredHosts): Dispos
     const known = doors.get(agent)
     if (known !== undefined) return known
     const native: AgentMethods = {
-      addRequest: (...given) => addRequest.apply(agent, given),
-      createSocket: (...given) => createSocket.apply(agent, given),
+      addRequest: (request, options, port, localAddress) =>
+        addRequest.call(agent, request, options, port, localAddress),
+      createSocket: (request, options, callback) => createSocket.call(agent, request, options, callback),
     }
     const door = new AgentDoor({ client, agent, native }, protocolOf(agent))
     doors.set(agent, door)
@@ -61,16 +62,15 @@ export function routeAgents(client: AgentClient, hosts: DiscoveredHosts): Dispos
     }
 
   const ends = [
-    replace(http, 'addRequest', function addRequestOrRoute(...given) {
-      const [request, options] = given
-      if (!isRouted(this, options)) return addRequest.apply(this, given)
+    replace(http, 'addRequest', function addRequestOrRoute(request, options, port, localAddress) {
+      if (!isRouted(this, options)) return addRequest.call(this, request, options, port, localAddress)
       makeDirect(request)
-      doorOf(this).addRequest(...given)
+      doorOf(this).addRequest(request, options, port, localAddress)
     }),
-    replace(http, 'createSocket', function createSocketOrRoute(...given) {
+    replace(http, 'createSocket', function createSocketOrRoute(request, options, callback) {
       const door = doors.get(this)
-      if (door === undefined) createSocket.apply(this, given)
-      else door.createSocket(...given)
+      if (door === undefined) createSocket.call(this, request, options, callback)
+      else door.createSocket(request, options, callback)
     }),
     replace(http, 'createConnection', connectingBy(http.createConnection)),
     replace(https, 'createConnection', connectingBy(https.createConnection)),

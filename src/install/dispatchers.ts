@@ -7,8 +7,8 @@ const LEGACY = Symbol.for('undici.globalDispatcher.1')
 /** What the built-in `fetch` of Node 26 goes by, and npm's undici from version 8 on. */
 const CURRENT = Symbol.for('undici.globalDispatcher.2')
 
-/** Methods of dispatchers that call `this.dispatch`. */
-const CALLING: ReadonlySet<unknown> = new Set([
+/** Methods of dispatchers that call `this.dispatch`; and their class, which is a function as well. */
+const UNBOUND: ReadonlySet<unknown> = new Set([
   ...['request', 'stream', 'pipeline', 'connect', 'upgrade', 'compose', 'constructor'],
 ])
 
@@ -59,7 +59,7 @@ export function routeDispatchers(client: Client, hosts: DiscoveredHosts): Dispos
  * hosts that are not discovered would go through another undici than before.
  */
 function loadNodesOwn(): void {
-  void globalThis.Headers
+  Reflect.get(globalThis, 'Headers')
 }
 
 function globalOf(name: symbol): Dispatcher | undefined {
@@ -71,15 +71,15 @@ function globalOf(name: symbol): Dispatcher | undefined {
  * it is active, WebSockets ask for limits, and applications close it.
  */
 function inFrontOf(previous: Dispatcher, dispatch: Dispatcher['dispatch']): Dispatcher {
-  const bound = new Map<PropertyKey, unknown>()
+  const bound = new WeakMap<object, unknown>()
   return new Proxy(previous, {
     get(target, key) {
       if (key === 'dispatch') return dispatch
       const value: unknown = Reflect.get(target, key, target)
-      if (typeof value !== 'function' || CALLING.has(key)) return value
+      if (typeof value !== 'function' || UNBOUND.has(key)) return value
       // Methods read private fields, which a proxy does not have.
-      const method: unknown = bound.get(key) ?? value.bind(target)
-      bound.set(key, method)
+      const method: unknown = bound.get(value) ?? value.bind(target)
+      bound.set(value, method)
       return method
     },
   })
