@@ -239,9 +239,9 @@ describe('Node’s own', () => {
     const own = lookupOf(client)
     const lists: string[][] = []
     const lookup: net.LookupFunction = (host, options, callback) =>
-      own(host, options, (error, found, family) => {
-        lists.push((found as unknown as LookupAddress[]).map(({ address }) => address))
-        callback(error, found, family)
+      own(host, options, (error, list, family) => {
+        lists.push((list as unknown as LookupAddress[]).map(({ address }) => address))
+        callback(error, list, family)
       })
     const known = () => Object.values(client.inspect().services[HOST]?.origins ?? {})[0]?.upstreams
     const connected = async (port = server.port): Promise<net.Socket> => {
