@@ -32,11 +32,11 @@ export function rankedAddresses(
   const origins = Object.values(services).find((service) => origin in service.origins)?.origins ?? {}
   const upstreams = origins[origin]?.upstreams ?? []
   const isEjected = ejectedAt(Object.values(origins).flatMap((known) => known.upstreams))
-  const tasks = upstreams.filter(({ tier }) => tier === 0)
-  const rest = tasks.filter((task) => addressOf(task) !== picked.address)
+  const isFirst = picked.tier === 0 && (picked.mayProbe || !isEjected(picked.address))
+  const rest = upstreams.filter((task) => task.tier === 0 && !(isFirst && addressOf(task) === picked.address))
   const able = rest.filter((task) => !isEjected(addressOf(task)))
   const ranked = [
-    ...(picked.tier === 0 && (picked.mayProbe || !isEjected(picked.address)) ? [picked.address] : []),
+    ...(isFirst ? [picked.address] : []),
     ...rotated(able.filter(({ isLocal }) => isLocal !== false).map(addressOf), turn),
     ...rotated(able.filter(({ isLocal }) => isLocal === false).map(addressOf), turn),
   ]
@@ -44,7 +44,7 @@ export function rankedAddresses(
   return {
     tasks: [...new Set(ranked)],
     balancer: balancer === undefined ? undefined : addressOf(balancer),
-    ejected: [...new Set(rotated(tasks.map(addressOf).filter(isEjected), turn))],
+    ejected: [...new Set(rotated(rest.map(addressOf).filter(isEjected), turn))],
   }
 }
 

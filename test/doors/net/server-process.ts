@@ -9,6 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { findProgram } from '../../support/processes/daemon.ts'
 
 const UP_WITHIN_MS = 30_000
+const DOWN_WITHIN_MS = 5_000
 
 /** How to run a program: as itself, or as a user of its own where the tests run as root. */
 export interface Command {
@@ -57,8 +58,14 @@ export class ServerProcess implements AsyncDisposable {
     await gone
   }
 
+  /** By itself: PostgreSQL leaves shared memory behind otherwise. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.kill()
+    if (!isRunning(this.#child)) return
+    const gone = once(this.#child, 'exit')
+    this.#child.kill('SIGTERM')
+    const overdue = setTimeout(() => this.#child.kill('SIGKILL'), DOWN_WITHIN_MS)
+    await gone
+    clearTimeout(overdue)
   }
 }
 

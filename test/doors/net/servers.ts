@@ -115,24 +115,28 @@ async function start(
 ): Promise<Servers> {
   const addresses = Array.from({ length: count }, (_, index) => `127.0.2.${index + 1}`)
   const port = await freePort(addresses)
-  const open: AsyncDisposable[] = []
+  const folders: AsyncDisposable[] = []
+  const list: ServerProcess[] = []
   const dispose = async (): Promise<void> => {
-    for (const one of open.toReversed()) await one[Symbol.asyncDispose]()
+    await Promise.all(list.map((server) => server[Symbol.asyncDispose]()))
+    await Promise.all(folders.map((folder) => folder[Symbol.asyncDispose]()))
   }
   try {
     const commands: Command[] = []
     for (const address of addresses) {
       const folder = await temporaryFolder()
-      open.push(folder)
+      folders.push(folder)
       commands.push(await command(address, port, folder.path))
     }
-    const list = await Promise.all(
-      addresses.map(async (address, index) => {
-        const server = await ServerProcess.start(address, port, commands[index] as Command)
-        open.push(server)
-        return server
-      }),
-    )
+    const starts = addresses.map(async (address, index) => {
+      list.push(await ServerProcess.start(address, port, commands[index] as Command))
+    })
+    // All of them, also where one fails: what has started has to end.
+    const failed = (await Promise.allSettled(starts)).find(({ status }) => status === 'rejected') as
+      | PromiseRejectedResult
+      | undefined
+    if (failed !== undefined) throw failed.reason
+    list.sort((one, other) => addresses.indexOf(one.address) - addresses.indexOf(other.address))
     return { port, list, [Symbol.asyncDispose]: dispose }
   } catch (error) {
     await dispose()

@@ -236,7 +236,13 @@ describe('Node’s own', () => {
     const [dead, alive] = ['127.0.1.1:1', '127.0.1.2:1']
     const server = keep(await EchoServer.start('127.0.1.2'))
     const client = world([dead, alive])
-    const lookup = lookupOf(client)
+    const own = lookupOf(client)
+    const lists: string[][] = []
+    const lookup: net.LookupFunction = (host, options, callback) =>
+      own(host, options, (error, list, family) => {
+        lists.push((list as unknown as LookupAddress[]).map(({ address }) => address))
+        callback(error, list, family)
+      })
     const known = () => Object.values(client.inspect().services[HOST]?.origins ?? {})[0]?.upstreams
     const connected = async (port = server.port): Promise<net.Socket> => {
       const socket = net.connect({ host: HOST, port, lookup })
@@ -261,6 +267,8 @@ describe('Node’s own', () => {
         { interval: 100, timeout: 5_000 },
       )
       .toBe('available')
+    // The task that is probed is first, and not once more at the end.
+    for (const list of lists) expect(list.toSorted()).toEqual(['127.0.1.1', '127.0.1.2'])
     for (const socket of [first, second]) socket.destroy()
     await back[Symbol.asyncDispose]()
     expect(client.inspect().callsUnderWay).toBe(0)
