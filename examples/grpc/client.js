@@ -27,7 +27,7 @@ registerCloudMap(client, {
 })
 
 const { shop } = grpc.loadPackageDefinition(loadSync(new URL('orders.proto', import.meta.url).pathname))
-const orders = new shop.Orders('cloudmap:///orders.shop.local:50051', grpc.credentials.createInsecure())
+const orders = new shop.Orders('cloudmap:///orders.shop.local', grpc.credentials.createInsecure())
 const order = await new Promise((resolve, reject) => {
   orders.Get({ id: '42' }, (error, answer) => (error ? reject(error) : resolve(answer)))
 })

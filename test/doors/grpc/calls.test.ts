@@ -7,7 +7,7 @@ import { clientOf } from '../../support/clients.ts'
 import { eventsOf } from '../../support/events.ts'
 import { resources } from '../../support/resources.ts'
 import { GrpcFleet } from './fleet.ts'
-import { get, ordersOver, until, upstreams } from './orders.ts'
+import { connect, get, ordersOver, until, upstreams } from './orders.ts'
 import { grpc, type Order } from './packages/load.ts'
 
 const { keep } = resources()
@@ -17,12 +17,7 @@ test('unary calls are spread over all tasks, one connection for each, under the 
   const fleet = shared.of(3)
   const client = keep(clientOf(fleet.labels))
   const orders = ordersOver(client)
-  await get(orders, 'cold')
-  await until(
-    () => upstreams(client, ({ requests }) => requests),
-    // Each connection, and one call.
-    (requests) => Object.values(requests).reduce((sum, count) => sum + count, 0) === 4,
-  )
+  await connect(orders, client)
   const answers = await Promise.all(Array.from({ length: 30 }, (_value, index) => get(orders, String(index))))
   expect(answers.map(({ id }) => id)).toEqual(answers.map((_answer, index) => String(index)))
   for (const label of fleet.labels)
@@ -67,7 +62,7 @@ test('an open stream is pending, and its task does not look slow or silent', asy
   const fleet = shared.of(2)
   const client = keep(clientOf(fleet.labels))
   const orders = ordersOver(client)
-  await get(orders)
+  await connect(orders, client)
   const streams = Array.from({ length: 4 }, () => orders.Watch({ id: 'open' }))
   for (const stream of streams) stream.on('error', () => undefined)
   await Promise.all(streams.map((stream) => once(stream, 'metadata')))
@@ -180,7 +175,7 @@ test('retries of gRPC’s service config go to another task each time', async ()
   const fleet = shared.of(3)
   const client = keep(clientOf(fleet.labels, { outlier: false }))
   const orders = ordersOver(client, { 'grpc.service_config': JSON.stringify(RETRIES) })
-  await get(orders)
+  await connect(orders, client)
   const [first, second] = fleet.tasks
   for (const task of [first, second]) await task?.behave({ code: grpc.status['UNAVAILABLE'] ?? 0 })
   for (let count = 0; count < 9; count++) expect((await get(orders)).task).toBe(fleet.labels[2])
@@ -193,7 +188,7 @@ test('hedges of gRPC’s service config go to another task', async () => {
   const orders = ordersOver(client, {
     'grpc.service_config': JSON.stringify({ methodConfig: [{ name: [{}], hedgingPolicy }] }),
   })
-  await Promise.all([get(orders), get(orders)])
+  await connect(orders, client)
   const [slow, fast] = fleet.tasks
   await slow?.behave({ delayMs: 3_000 })
   for (let count = 0; count < 4; count++) expect((await get(orders)).task).toBe(fast?.label)
@@ -217,7 +212,7 @@ test('a keyed balancer finds its header in the metadata', async () => {
       })
     })
   }
-  await Promise.all(Array.from({ length: 6 }, () => get(orders)))
+  await connect(orders, client)
   const tasks = new Set<string>()
   for (const customer of ['ada', 'bob', 'cyd', 'dee', 'eve', 'fay']) {
     const first = await by(customer)

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest'
 import { clientOf } from '../../support/clients.ts'
 import { resources } from '../../support/resources.ts'
 import { GrpcFleet } from './fleet.ts'
-import { get, ordersOver } from './orders.ts'
+import { connect, get, ordersOver } from './orders.ts'
 import { grpc, type OrdersClient } from './packages/load.ts'
 
 const { keep } = resources()
@@ -104,7 +104,7 @@ test.each([
   const config = JSON.stringify({ methodConfig: [{ name: [{}], ...policy }] })
   const orders = ordersOver(client, { interceptors: [interceptor(seen)], 'grpc.service_config': config })
   await delay(10)
-  await Promise.all([get(orders), get(orders), get(orders)])
+  await connect(orders, client)
   await fleet.tasks[0]?.behave('retryPolicy' in policy ? { code: 14 } : { delayMs: 300 })
   expect(await calls(orders, 'one')).toEqual([])
   expect(await calls(orders, 'two')).toEqual([])

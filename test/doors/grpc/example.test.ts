@@ -9,7 +9,7 @@ import { clientOf } from '../../support/clients.ts'
 import { eventsOf } from '../../support/events.ts'
 import { resources } from '../../support/resources.ts'
 import { GrpcFleet } from './fleet.ts'
-import { get, ordersOver, until, upstreams } from './orders.ts'
+import { connect, get, ordersOver, until, upstreams } from './orders.ts'
 
 const { keep } = resources()
 const root = new URL('../../../', import.meta.url).pathname
@@ -45,7 +45,7 @@ test('the task of the example leaves at SIGTERM without losing a call: it says t
   const client = keep(clientOf([...fleet.labels, label]))
   const ejected = eventsOf('onehop:upstream.ejected')
   const orders = ordersOver(client)
-  await Promise.all([get(orders), get(orders)])
+  await connect(orders, client)
   const exited = once(task, 'exit')
   task.kill('SIGTERM')
   let calls = 0

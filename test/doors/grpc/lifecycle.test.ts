@@ -57,6 +57,7 @@ test('a channel that closes while it waits for discovery, or connects, leaves no
 test('streams go on when their channel closes, and their leases end with them', async () => {
   const client = keep(clientOf(shared.of(1).labels))
   const orders = ordersOver(client)
+  await get(orders)
   await shared.of(1).tasks[0]?.behave({ delayMs: 150 })
   const call = get(orders)
   await delay(60)

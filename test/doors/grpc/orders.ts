@@ -46,6 +46,15 @@ export function changingClient(answer: ScriptedAnswer): Client & { readonly reso
   return Object.assign(client, { resolver })
 }
 
+/** Makes the first call, and waits until all tasks are connected: each connection counts as a request. */
+export async function connect(orders: OrdersClient, client: Client): Promise<void> {
+  await get(orders)
+  await until(
+    () => upstreams(client, ({ requests }) => requests),
+    (requests) => Object.values(requests).every((count) => count > 0) && Object.values(requests).length > 0,
+  )
+}
+
 /** The upstreams of the service, by what `of` takes of each. */
 export function upstreams<Value>(
   client: Client,

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { clientOf } from '../../support/clients.ts'
 import { resources } from '../../support/resources.ts'
 import { GrpcFleet } from './fleet.ts'
-import { get, ordersAt, ordersOver, until } from './orders.ts'
+import { connect, get, ordersAt, ordersOver, until } from './orders.ts'
 import { grpc, type Grpc, Orders } from './packages/load.ts'
 
 const { keep } = resources()
@@ -87,7 +87,9 @@ test('a registered service config holds for all channels; that of a channel take
   const plain = ordersAt('cloudmap:///orders.shop.local', {
     'grpc.service_config': JSON.stringify({ methodConfig: [{ name: [{}], timeout: '0.25s' }] }),
   })
-  await Promise.all([get(retrying), get(retrying), get(plain), get(plain)])
+  await connect(retrying, client)
+  await connect(plain, client)
+  await Promise.all(Array.from({ length: 4 }, () => get(plain)))
   await fleet.tasks[0]?.behave({ code: grpc.status['UNAVAILABLE'] ?? 0 })
   for (let count = 0; count < 6; count++) await get(retrying)
   const results = await Promise.allSettled(Array.from({ length: 6 }, () => get(plain)))

@@ -103,6 +103,8 @@ const credentials =
 server.bindAsync(`${address}:${port}`, credentials, (error) => {
   process.send?.(error === null ? 'ready' : { error: error.message })
 })
+// Its parent has ended.
+process.on('disconnect', () => process.exit())
 process.on('message', (message: { behave?: Behaviour; stats?: true; shutdown?: true }) => {
   if (message.behave !== undefined) behaviour = message.behave
   if (message.shutdown === true) server.tryShutdown(() => process.send?.('down'))
