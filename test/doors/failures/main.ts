@@ -11,7 +11,7 @@ import { runScenario } from './scenario.ts'
 import { errorsOf, tableOf, type Run } from './table.ts'
 
 /** Libraries that share a process: few enough that it is never busy. */
-const TOGETHER = 11
+const TOGETHER = 7
 
 const { values } = parseArgs({
   options: {
