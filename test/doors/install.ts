@@ -9,11 +9,12 @@ export default function setup(): void {
     exclude: (name) => name === 'node_modules',
   })
   for (const file of files) installPackages(dirname(`${import.meta.dirname}/${file}`))
-  linkRecipes()
+  installRecipes()
 }
 
-/** The recipes are examples, and their libraries those of the tests. */
-function linkRecipes(): void {
+/** For the recipes alone: they are examples, and their libraries those of the tests. */
+export function installRecipes(): void {
+  installPackages(join(import.meta.dirname, 'packages'))
   const link = join(import.meta.dirname, '../../examples/recipes/node_modules')
   if (!existsSync(link)) symlinkSync('../../test/doors/packages/node_modules', link, 'dir')
 }

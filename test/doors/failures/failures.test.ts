@@ -43,15 +43,17 @@ describe.each(['http', 'https'] as const)('over %s', (scheme) => {
         ...{ everyMs: EVERY_MS, delayMs: DELAY_MS, stepMs: 1_000 },
       })
       expect(onehop.map(({ library }) => library)).toEqual(LIBRARIES.map(({ name }) => name))
-      for (const { library, GET, errors, tasks } of onehop) {
+      for (const { library, GET, errors } of onehop) {
         const { door } = LIBRARIES.find(({ name }) => name === library) as Library
         // What may be repeated is not lost, but by agents, which repeat nothing that was sent.
         if (door !== 'agents') expect([library, GET.failed, errors]).toEqual([library, 0, errors])
         // Connections that could not be made went to other tasks, whatever the method.
         for (const error of Object.keys(errors))
           expect([library, error]).toEqual([library, expect.stringMatching(BROKEN_OFF)])
-        expect(Object.keys(tasks).length).toBeGreaterThan(2)
       }
+      // Four, and at least two successors: the last one has little time.
+      const tasks = new Set(onehop.flatMap((tally) => Object.keys(tally.tasks)))
+      expect(tasks.size).toBeGreaterThanOrEqual(6)
       // Orders that were in flight on a task that ended are lost on both sides, and by chance more on one.
       const inFlight = (LIBRARIES.length * DELAY_MS) / EVERY_MS
       expect(failed(onehop, 'GET') + failed(onehop, 'POST')).toBeLessThanOrEqual(

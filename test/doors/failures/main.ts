@@ -3,7 +3,7 @@
  * `npm run bench:doors -- --rounds 1 --nodes 22,24,26`.
  */
 import { parseArgs } from 'node:util'
-import setup from '../install.ts'
+import { installRecipes } from '../install.ts'
 import { load } from '../packages/load.ts'
 import type { Library } from '../recipes/library.ts'
 import { MAJORS, nodeOf } from './nodes.ts'
@@ -19,11 +19,20 @@ const { values } = parseArgs({
     nodes: { type: 'string', default: MAJORS.join() },
   },
 })
-setup()
+installRecipes()
 const { LIBRARIES } = await load<{ LIBRARIES: readonly Library[] }>('./libraries/index.ts')
 const names = LIBRARIES.map(({ name }) => name)
 const runs: Run[] = []
 let lateMaxMs = 0
+function print(done: readonly Run[]): void {
+  const calls = done
+    .flatMap(({ tallies }) => tallies)
+    .reduce((sum, { GET, POST }) => sum + GET.calls + POST.calls, 0)
+  console.log(`${tableOf(done, names)}\n\nCalls of each side: ${calls / 2}.`)
+  for (const side of ['without', 'onehop'] as const) console.log(`Errors, ${side}: ${errorsOf(done, side)}.`)
+  console.log(`A caller was at most ${Math.round(lateMaxMs)} ms late for its timers.`)
+}
+
 for (let round = 0; round < Number(values.rounds); round++)
   for (const scheme of ['http', 'https'] as const)
     for (const major of values.nodes.split(','))
@@ -37,11 +46,4 @@ for (let round = 0; round < Number(values.rounds); round++)
         lateMaxMs = Math.max(lateMaxMs, result.lateMaxMs)
         for (const side of ['without', 'onehop'] as const) runs.push({ side, where, tallies: result[side] })
       }
-console.log(tableOf(runs, names))
-const calls = runs
-  .flatMap(({ tallies }) => tallies)
-  .reduce((sum, { GET, POST }) => sum + GET.calls + POST.calls, 0)
-console.log(`\nCalls of each side: ${calls / 2}.`)
-console.log(`Errors without onehop: ${errorsOf(runs, 'without')}.`)
-console.log(`Errors with onehop: ${errorsOf(runs, 'onehop')}.`)
-console.log(`A caller was at most ${Math.round(lateMaxMs)} ms late for its timers.`)
+print(runs)

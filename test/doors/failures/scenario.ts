@@ -16,6 +16,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { startLocalAws, type EcsTask } from 'onehop/testing'
 import { BlackHole } from '../../../chaos/black-hole.ts'
 import { CachingResolver } from '../../../chaos/caching-resolver.ts'
+import { hasEnded, killOnInterruption } from '../../../chaos/interruption.ts'
 import { ca, cert, key } from '../../support/transports/tls.ts'
 import type { Done, Order, Report, Tally } from './order.ts'
 
@@ -54,6 +55,8 @@ export async function runScenario(scenario: Scenario): Promise<Result> {
     env: { DELAY_MS: String(delayMs), ...(scheme === 'https' && { TLS_KEY: key, TLS_CERT: cert }) },
     deregisterAfterMs: stepMs,
   })
+  const start = async (): Promise<void> => killOnInterruption((await service.add()).pid)
+  killOnInterruption(...service.tasks.map(({ pid }) => pid))
   const order = {
     ...scenario,
     origin: `${scheme}://${HOST}:${service.port}`,
@@ -73,15 +76,17 @@ export async function runScenario(scenario: Scenario): Promise<Result> {
     await Promise.all([without.begun, onehop.begun])
     await delay(stepMs)
     killed.signal('SIGKILL')
-    await Promise.all([vanish(killed), delay(stepMs / 2).then(() => service.add()), delay(stepMs)])
+    await Promise.all([vanish(killed), delay(stepMs / 2).then(start), delay(stepMs)])
     frozen.signal('SIGSTOP')
     await delay(stepMs)
     frozen.signal('SIGKILL')
-    await Promise.all([vanish(frozen), delay(stepMs / 2).then(() => service.add()), delay(stepMs)])
-    await service.add()
+    await Promise.all([vanish(frozen), delay(stepMs / 2).then(start), delay(stepMs)])
+    await start()
     await Promise.all([replaced.stop(), vanish(replaced)])
   }
   const [[control, ours]] = await Promise.all([Promise.all([without.done, onehop.done]), faults()])
+  await service.close()
+  hasEnded(...service.tasks.map(({ pid }) => pid))
   const lateMaxMs = Math.max(control.lateMaxMs, ours.lateMaxMs)
   return { without: control.tallies, onehop: ours.tallies, lateMaxMs }
 }

@@ -13,6 +13,7 @@ import { SLOW_MS, type Counts, type Order, type Report, type Tally } from './ord
 /** A caller gives up then, also where its library has no limit. */
 const MAX_CALL_MS = 10_000
 
+process.once('disconnect', () => process.exit())
 process.once('message', (order: Order) => {
   void run(order).then(
     // What was given up may still be there.
