@@ -15,9 +15,13 @@ export interface HistogramProducerOptions {
 
 /** One set of attributes at one collection: the SDK's `DataPoint<Histogram>`. */
 export interface HistogramPoint {
+  /** Since when it counts. */
   readonly startTime: HrTime
+  /** When it was collected. */
   readonly endTime: HrTime
+  /** Of the series. */
   readonly attributes: Attributes
+  /** Durations in seconds, by bucket and in sum. */
   readonly value: {
     readonly buckets: { boundaries: number[]; counts: number[] }
     readonly sum: number
@@ -29,6 +33,7 @@ export interface HistogramPoint {
 
 /** One histogram at one collection: the SDK's `HistogramMetricData`. */
 export interface HistogramData {
+  /** Name, unit and buckets, as in docs/observability.md. */
   readonly descriptor: {
     readonly name: string
     readonly type: 'HISTOGRAM'
@@ -41,6 +46,7 @@ export interface HistogramData {
   readonly aggregationTemporality: 0 | 1
   /** The SDK's `DataPointType.HISTOGRAM`. */
   readonly dataPointType: 0
+  /** One for each set of attributes. */
   readonly dataPoints: HistogramPoint[]
 }
 
