@@ -1,4 +1,4 @@
-/** What the parent asks of a caller's process, and what it gets. */
+/** What the parent asks of a caller's process, and what it gets. The parent's next message ends the load. */
 
 /** A call is slow if it takes this much longer than its task. A new connection takes a millisecond. */
 export const SLOW_MS = 200
@@ -10,7 +10,6 @@ export interface Order {
   readonly dnsServer: string
   /** Of each library; GET and POST in turn. */
   readonly everyMs: number
-  readonly durationMs: number
   /** How long tasks take. */
   readonly delayMs: number
 }

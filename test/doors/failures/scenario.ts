@@ -40,7 +40,6 @@ export interface Result extends Readonly<Record<Order['side'], readonly Tally[]>
 
 const HOST = 'orders.shop.local'
 const TTL_SECONDS = 2
-const STEPS = 6
 
 /** Runs it once. */
 export async function runScenario(scenario: Scenario): Promise<Result> {
@@ -54,6 +53,7 @@ export async function runScenario(scenario: Scenario): Promise<Result> {
     tasks: 4,
     env: { DELAY_MS: String(delayMs), ...(scheme === 'https' && { TLS_KEY: key, TLS_CERT: cert }) },
     deregisterAfterMs: stepMs,
+    stopTimeoutMs: 5 * stepMs,
   })
   const start = async (): Promise<void> => killOnInterruption((await service.add()).pid)
   killOnInterruption(...service.tasks.map(({ pid }) => pid))
@@ -61,7 +61,6 @@ export async function runScenario(scenario: Scenario): Promise<Result> {
     ...scenario,
     origin: `${scheme}://${HOST}:${service.port}`,
     dnsServer: resolver.server,
-    durationMs: STEPS * stepMs,
   }
   await using without = await Caller.start({ ...order, side: 'without' })
   await using onehop = await Caller.start({ ...order, side: 'onehop' })
@@ -82,7 +81,8 @@ export async function runScenario(scenario: Scenario): Promise<Result> {
     frozen.signal('SIGKILL')
     await Promise.all([vanish(frozen), delay(stepMs / 2).then(start), delay(stepMs)])
     await start()
-    await Promise.all([replaced.stop(), vanish(replaced)])
+    await Promise.all([replaced.stop(), vanish(replaced), delay(2 * stepMs)])
+    for (const caller of [without, onehop]) caller.end()
   }
   const [[control, ours]] = await Promise.all([Promise.all([without.done, onehop.done]), faults()])
   await service.close()
@@ -139,6 +139,11 @@ class Caller implements AsyncDisposable {
     const caller = new Caller(child, folder)
     child.send(order)
     return caller
+  }
+
+  /** Of its load. */
+  end(): void {
+    this.#child.send('end')
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

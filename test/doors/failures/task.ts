@@ -7,8 +7,12 @@ import { answering } from '../recipes/answers.ts'
 const { HOST = '', PORT = '', DELAY_MS = '', TLS_KEY: key, TLS_CERT: cert } = process.env
 const answer = answering(HOST)
 
+let isLeaving = false
 const listener: RequestListener = (request, response) => {
-  void delay(Number(DELAY_MS)).then(() => answer(request, response))
+  void delay(Number(DELAY_MS)).then(() => {
+    if (isLeaving) response.shouldKeepAlive = false
+    answer(request, response)
+  })
 }
 const server =
   key === undefined || cert === undefined
@@ -16,4 +20,7 @@ const server =
     : createSecureServer({ key, cert }, listener)
 server.listen(Number(PORT), HOST)
 // As most services do it: no new connections, and the process ends with the last request.
-process.on('SIGTERM', () => server.close(() => process.exit()))
+process.on('SIGTERM', () => {
+  isLeaving = true
+  server.close(() => process.exit())
+})

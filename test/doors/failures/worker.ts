@@ -14,7 +14,10 @@ import { SLOW_MS, type Counts, type Order, type Report, type Tally } from './ord
 const MAX_CALL_MS = 10_000
 
 process.once('disconnect', () => process.exit())
+/** The parent's second message. */
+let isOver = false
 process.once('message', (order: Order) => {
+  process.once('message', () => (isOver = true))
   void run(order).then(
     // What was given up may still be there.
     (done) => process.send?.(done, () => process.exit()),
@@ -97,7 +100,7 @@ async function loadOf(library: string, api: Api, order: Order, offsetMs: number)
   }
   const calls: Promise<void>[] = []
   const beganAt = performance.now() + offsetMs
-  for (let number = 0; number * order.everyMs < order.durationMs; number++) {
+  for (let number = 0; !isOver; number++) {
     const waitMs = beganAt + number * order.everyMs - performance.now()
     if (waitMs > 0) await delay(waitMs)
     calls.push(call(number % 2 === 0 ? 'GET' : 'POST'))
