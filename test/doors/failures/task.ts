@@ -1,7 +1,6 @@
 /** A task of the scenario: `HOST`, `PORT`, `DELAY_MS`, and over https `TLS_KEY` and `TLS_CERT`. */
 import { createServer, type RequestListener } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
-import { setTimeout as delay } from 'node:timers/promises'
 import { answering } from '../recipes/answers.ts'
 
 const { HOST = '', PORT = '', DELAY_MS = '', TLS_KEY: key, TLS_CERT: cert } = process.env
@@ -9,10 +8,10 @@ const answer = answering(HOST)
 
 let isLeaving = false
 const listener: RequestListener = (request, response) => {
-  void delay(Number(DELAY_MS)).then(() => {
+  setTimeout(() => {
     if (isLeaving) response.shouldKeepAlive = false
     answer(request, response)
-  })
+  }, Number(DELAY_MS))
 }
 const server =
   key === undefined || cert === undefined

@@ -15,9 +15,9 @@ const MAX_CALL_MS = 10_000
 
 process.once('disconnect', () => process.exit())
 /** The parent's second message. */
-let isOver = false
+const ending = new AbortController()
 process.once('message', (order: Order) => {
-  process.once('message', () => (isOver = true))
+  process.once('message', () => ending.abort())
   void run(order).then(
     // What was given up may still be there.
     (done) => process.send?.(done, () => process.exit()),
@@ -100,7 +100,7 @@ async function loadOf(library: string, api: Api, order: Order, offsetMs: number)
   }
   const calls: Promise<void>[] = []
   const beganAt = performance.now() + offsetMs
-  for (let number = 0; !isOver; number++) {
+  for (let number = 0; !ending.signal.aborted; number++) {
     const waitMs = beganAt + number * order.everyMs - performance.now()
     if (waitMs > 0) await delay(waitMs)
     calls.push(call(number % 2 === 0 ? 'GET' : 'POST'))

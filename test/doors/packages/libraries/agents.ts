@@ -1,7 +1,7 @@
 /** Libraries over the agents of `onehop/http`. */
 import { CreateMultipartUploadCommand, GetObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import axios from 'axios'
-import got from 'got'
+import { got } from 'got'
 import got14 from 'got14'
 import nodeFetch from 'node-fetch'
 import http, { type IncomingMessage } from 'node:http'
