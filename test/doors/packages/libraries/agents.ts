@@ -1,7 +1,7 @@
 /** Libraries over the agents of `onehop/http`. */
 import { CreateMultipartUploadCommand, GetObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import axios from 'axios'
-import { got } from 'got'
+import got16 from 'got'
 import got14 from 'got14'
 import nodeFetch from 'node-fetch'
 import http, { type IncomingMessage } from 'node:http'
@@ -42,7 +42,7 @@ type NodeFetch = { readonly origin: string; readonly fetch: ReturnType<typeof no
 
 type Superagent = ReturnType<typeof superagentOver>
 
-const gotAs = (make: LibraryOf<typeof got>['plain']): LibraryOf<typeof got> => ({
+const gotAs = (make: LibraryOf<typeof got16>['plain']): LibraryOf<typeof got16> => ({
   door: 'agents',
   bodies: ['json', 'stream', 'form'],
   ours: ordersByGot,
@@ -112,7 +112,7 @@ export const AGENTS: readonly Library[] = [
   }),
   library(
     'got 16',
-    gotAs((origin) => got.extend({ prefixUrl: origin, agent: keptAgents(), timeout: { request: 5_000 } })),
+    gotAs((origin) => got16.extend({ prefixUrl: origin, agent: keptAgents(), timeout: { request: 5_000 } })),
   ),
   library('got 14', {
     ...gotAs(
