@@ -7,8 +7,9 @@ import { deadlineMsOf } from './deadline.ts'
 import type { UniversalClient, UniversalRequest, UniversalResponse } from './protocol-types.ts'
 import { requestBody, type RequestBody } from './request-body.ts'
 
-/** How long a response may take to end after its headers had an error, in ms. */
+/** How long and how large the rest of a response may be whose headers have an error, so that it is read. */
 const MAX_REST_MS = 1_000
+const MAX_REST_BYTES = 65_536
 
 type Options = Dispatcher.RequestOptions & { deadlineMs?: number }
 
@@ -41,7 +42,8 @@ async function send(dispatcher: Dispatcher, request: UniversalRequest): Promise<
   if (!hasFailed(header))
     return { status: statusCode, header, body: chunksOf(content, trailers, trailer), trailer }
   // Connect throws this error, and may never read the body. If that ends, its connection can be used again.
-  await content.dump({ signal: AbortSignal.timeout(MAX_REST_MS) }).catch(() => undefined)
+  const signal = AbortSignal.timeout(MAX_REST_MS)
+  await content.dump({ limit: MAX_REST_BYTES, signal }).catch(() => undefined)
   return { status: statusCode, header, body: nothing(), trailer }
 }
 
