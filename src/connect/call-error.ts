@@ -59,6 +59,11 @@ export function callError(error: unknown): Error {
   return new CallError(codeOf(error), error)
 }
 
+/** The error of a call whose own body failed. Not `unavailable`: another attempt would fail, too. */
+export function bodyError(error: unknown): Error {
+  return isConnectError(error) ? error : new CallError('internal', error)
+}
+
 function isConnectError(error: unknown): error is Error {
   return error instanceof Error && error.name === 'ConnectError' && 'rawMessage' in error
 }

@@ -1,11 +1,15 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Dispatcher } from 'undici'
 import { InvalidOptionsError } from '../index.ts'
-import { callError } from './call-error.ts'
+import { bodyError, callError } from './call-error.ts'
 import { kindOf } from './call-kinds.ts'
 import { deadlineMsOf } from './deadline.ts'
 import type { UniversalClient, UniversalRequest, UniversalResponse } from './protocol-types.ts'
 import { requestBody, type RequestBody } from './request-body.ts'
+
+/** How long and how large the rest of a response may be whose headers have an error, so that it is read. */
+const MAX_REST_MS = 1_000
+const MAX_REST_BYTES = 65_536
 
 type Options = Dispatcher.RequestOptions & { deadlineMs?: number }
 
@@ -31,13 +35,22 @@ export function universalClient(dispatcher: Dispatcher): UniversalClient {
 async function send(dispatcher: Dispatcher, request: UniversalRequest): Promise<UniversalResponse> {
   request.signal?.throwIfAborted()
   const isStream = kindOf(request.header)?.stream ?? (isConnectStream(request.header) || undefined)
-  const body = await requestBody(request.body, isStream)
+  const body = await requestBody(request.body && failingAsInternal(request.body), isStream)
   const { statusCode, headers, body: content, trailers } = await dispatcher.request(optionsOf(request, body))
   const header = headersOf(headers)
   const trailer = new Headers()
-  // Trailers alone, as headers: Connect throws them as an error, and never reads the body.
-  if (header.has('grpc-status')) await content.dump()
-  return { status: statusCode, header, body: chunksOf(content, trailers, trailer), trailer }
+  if (!hasFailed(header))
+    return { status: statusCode, header, body: chunksOf(content, trailers, trailer), trailer }
+  // Connect throws this error, and may never read the body. If that ends, its connection can be used again.
+  const signal = AbortSignal.timeout(MAX_REST_MS)
+  await content.dump({ limit: MAX_REST_BYTES, signal }).catch(() => undefined)
+  return { status: statusCode, header, body: nothing(), trailer }
+}
+
+/** Whether the headers have an error of gRPC. After OK among the headers, messages may follow. */
+function hasFailed(header: Headers): boolean {
+  const status = header.get('grpc-status')
+  return status !== null && status !== '0'
 }
 
 function optionsOf({ url, method, header, signal }: UniversalRequest, body: RequestBody): Options {
@@ -62,6 +75,15 @@ function optionsOf({ url, method, header, signal }: UniversalRequest, body: Requ
   return options
 }
 
+/** The body, whose own failures are not those of a connection. */
+async function* failingAsInternal(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    yield* body
+  } catch (error) {
+    throw bodyError(error)
+  }
+}
+
 /** By its media type. Those of gRPC are the same for streams and single messages. */
 function isConnectStream(header: Headers): boolean {
   return header.get('content-type')?.startsWith('application/connect+') === true
@@ -74,6 +96,8 @@ function headersOf(headers: IncomingHttpHeaders): Headers {
   }
   return result
 }
+
+async function* nothing(): AsyncGenerator<Uint8Array> {}
 
 async function* chunksOf(
   content: AsyncIterable<Uint8Array>,

@@ -39,3 +39,8 @@ export function isRefusal({ status, classified }: Classified): boolean {
   if (classified === undefined) return status === 503 || status === 429
   return classified.kind === 'unavailable' || classified.kind === 'overloaded'
 }
+
+/** Whether the response may be followed by another attempt. */
+export function mayNeedRetry({ kind, retry = 'never' }: Classification): boolean {
+  return kind !== 'success' || retry !== 'never'
+}

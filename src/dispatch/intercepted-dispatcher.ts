@@ -1,3 +1,4 @@
+import { types } from 'node:util'
 import type { Dispatcher } from 'undici'
 import { InvalidOptionsError } from '../core/errors.ts'
 import { asCurrent, DiscoveryDispatcher, withoutHttp2, type Routes } from './dispatcher.ts'
@@ -28,7 +29,7 @@ export class InterceptedDispatcher extends DiscoveryDispatcher {
     this.chain = chained((options, handler) => super.dispatch(options, handler), interceptors)
   }
 
-  /** What an interceptor throws is thrown here. `fetch` and `request` reject with it. */
+  /** What an interceptor throws is thrown here. `fetch` and `request` reject with it, and with what an async one rejects with. */
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
     if (this.closed || !isAllowed(options, handler)) return super.dispatch(options, handler)
     const current = asCurrent(handler)
@@ -57,7 +58,22 @@ function chained(innermost: Dispatch, interceptors: readonly Interceptor[]): Dis
     // undici's own check: a function of another length is an interceptor itself, or its factory.
     if (typeof next !== 'function' || next.length !== 2)
       throw new InvalidOptionsError(`interceptors[${index}]`, interceptor, ALLOWED)
-    dispatch = next as Dispatch
+    dispatch = withoutRejections(next as Dispatch)
   }
   return dispatch
+}
+
+/**
+ * Async interceptors, e.g. for a token, work without being in undici's types. What one rejects with is the call's error, too:
+ * nothing awaits it, and an unhandled rejection would end the process.
+ */
+function withoutRejections(dispatch: Dispatch): Dispatch {
+  return (options, handler) => {
+    const result: unknown = dispatch(options, handler)
+    if (!types.isPromise(result)) return result as boolean
+    return result.catch((error: Error) => {
+      handler.onResponseError?.(null as never, error)
+      return false
+    }) as never
+  }
 }

@@ -190,6 +190,66 @@ describe('of users', () => {
     expect(client.inspect().callsUnderWay).toBe(0)
   })
 
+  describe('an async one', () => {
+    const unhandled = (): unknown[] => {
+      const reasons: unknown[] = []
+      const listener = (reason: unknown): void => void reasons.push(reason)
+      process.on('unhandledRejection', listener)
+      onTestFinished(() => void process.off('unhandledRejection', listener))
+      return reasons
+    }
+    const later =
+      (
+        next: (dispatch: Dispatcher.Dispatch, ...given: Parameters<Dispatcher.Dispatch>) => boolean,
+      ): Interceptor =>
+      (dispatch) =>
+        // undici's types know none, and JavaScript does.
+        (async (options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler) => {
+          await Promise.resolve()
+          return next(dispatch, options, handler)
+        }) as never
+
+    test('sends the call when it has what it waits for', async () => {
+      const client = keep(
+        clientOf(await servers(1), { interceptors: [later((dispatch, ...given) => dispatch(...given))] }),
+      )
+      expect((await client.request(ORIGIN)).statusCode).toBe(200)
+      expect((await client.fetch(ORIGIN)).status).toBe(200)
+    })
+
+    test('rejects the call with what it rejects with, and nothing is unhandled', async () => {
+      const reasons = unhandled()
+      const error = new Error('no token')
+      const failing = later(() => {
+        throw error
+      })
+      const client = keep(clientOf(await servers(1), { interceptors: [failing, spy([])] }))
+      await expect(client.request(ORIGIN)).rejects.toBe(error)
+      await expect(client.fetch(ORIGIN)).rejects.toMatchObject({ cause: error })
+      const builtin = fetch(ORIGIN, { dispatcher: client.dispatcher } as never)
+      await expect(builtin).rejects.toMatchObject({ cause: error })
+      expect(reasons).toEqual([])
+    })
+
+    test('that rejects later is not unhandled either', async () => {
+      const reasons = unhandled()
+      const client = keep(
+        clientOf(await servers(1), {
+          interceptors: [
+            later((dispatch, options, handler) => {
+              dispatch(options, handler)
+              throw new Error('late')
+            }),
+            mock,
+          ].toReversed(),
+        }),
+      )
+      expect((await client.request(ORIGIN)).statusCode).toBe(200)
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      expect(reasons).toEqual([])
+    })
+  })
+
   test('what its handler throws ends the call alone', async () => {
     const error = new Error('thrown by the handler')
     const throwing: Interceptor = (dispatch) => (options, handler) =>

@@ -4,6 +4,7 @@ import type { ClientHttp2Stream } from 'node:http2'
 import type { Duplex } from 'node:stream'
 import { errors, type Dispatcher } from 'undici'
 import type { Upstream } from '../../cluster/upstream.ts'
+import { mayNeedRetry } from '../../core/classification.ts'
 import type { Timer } from '../../core/clock.ts'
 import type { Outcome } from '../../core/outcome.ts'
 import { attemptTracing, traceOver, type AttemptTrace } from '../../core/tracing.ts'
@@ -340,7 +341,7 @@ export class Attempt extends InContext implements InLine, Waiter, Limited, Strea
     this.report(outcome, now)
     // Listeners to ejections may have ended the call.
     if (this.isOver) return
-    if (statusCode >= 400 || (outcome.classified !== undefined && outcome.classified.kind !== 'success')) {
+    if (statusCode >= 400 || (outcome.classified !== undefined && mayNeedRetry(outcome.classified))) {
       const decision = this.call.decide(this, outcome)
       // The retry rule may have thrown, or ended the call.
       if (this.isOver) return

@@ -32,7 +32,7 @@ export interface RetryOptions {
   readonly budget: RetryBudgetOptions
   /**
    * Overrides the rule: true retries, false does not, undefined keeps the rule. Called for failed attempts and for
-   * responses from 400 on, or that `classify` calls no success. Attempts, budget, deadline and a body beyond `maxReplayBytes` still end the call.
+   * responses from 400 on, or that `classify` calls no success or gives a `retry`. Attempts, budget, deadline and a body beyond `maxReplayBytes` still end the call.
    */
   readonly on: ((outcome: Outcome, request: RetryRequest) => boolean | undefined) | undefined
 }

@@ -1,4 +1,5 @@
 import { errors, util, type Dispatcher } from 'undici'
+import { keepAlive, systemClock } from '../../core/clock.ts'
 import { bytesOf, requestOf } from './request-of.ts'
 
 const { STATUS_CODES } = process.getBuiltinModule('node:http')
@@ -9,6 +10,9 @@ export type Answering = (request: globalThis.Request) => Promise<globalThis.Resp
 /**
  * One request and its answer in memory, as undici's handlers see it: the handler's controller, and the one that calls the
  * handler. After an abort the handler hears nothing more, whatever the answer still does.
+ *
+ * Until it has the answer it keeps the process alive, as a socket would: a test whose answer never comes must not end before
+ * its time limits, which do not keep a process alive.
  */
 export class Exchange implements Dispatcher.DispatchController {
   paused = false
@@ -20,6 +24,7 @@ export class Exchange implements Dispatcher.DispatchController {
   readonly #abort = new AbortController()
   #resumed = Promise.withResolvers<void>()
   #isOver = false
+  readonly #waiting = keepAlive(systemClock)
 
   constructor(handler: Dispatcher.DispatchHandler) {
     this.#handler = handler
@@ -63,12 +68,13 @@ export class Exchange implements Dispatcher.DispatchController {
     if (isUnread) await body?.cancel(this.reason)
     if (this.#isOver) return
     this.rawHeaders = rawHeadersOf(response)
+    this.#waiting.cancel()
     const { status, statusText } = response
     const text = statusText === '' ? (STATUS_CODES[status] ?? '') : statusText
     this.#handler.onResponseStart?.(this, status, util.parseHeaders(this.rawHeaders), text)
     if (body !== null && !isUnread) await this.#passBody(body)
     if (this.#isOver) return
-    this.#isOver = true
+    this.#end()
     this.#handler.onResponseEnd?.(this, {})
   }
 
@@ -86,9 +92,14 @@ export class Exchange implements Dispatcher.DispatchController {
     cancel()
   }
 
+  #end(): void {
+    this.#isOver = true
+    this.#waiting.cancel()
+  }
+
   #fail(error: Error): void {
     if (this.#isOver) return
-    this.#isOver = true
+    this.#end()
     this.#handler.onResponseError?.(this, error)
   }
 }
@@ -105,6 +116,10 @@ function checkResponse(given: unknown, { method, url }: globalThis.Request): glo
   if (typeof response !== 'object' || response === null || typeof response.status !== 'number')
     throw new TypeError(
       `the answer to ${method} ${url} must be a Response, e.g. Response.json({ id: 42 }); got ${kindOf(given)}`,
+    )
+  if (typeof (response.headers as Partial<Headers> | undefined)?.[Symbol.iterator] !== 'function')
+    throw new TypeError(
+      `the answer to ${method} ${url} must be a Response, e.g. Response.json({ id: 42 }); got an object whose headers are not Headers`,
     )
   if (response.type === 'error')
     throw new errors.SocketError(`the answer to ${method} ${url} was Response.error()`)

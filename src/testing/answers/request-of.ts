@@ -1,4 +1,5 @@
 import { stringify, type ParsedUrlQueryInput } from 'node:querystring'
+import { inspect } from 'node:util'
 import { Response as UndiciResponse, type Dispatcher } from 'undici'
 
 /** A request, and its body as it was sent. */
@@ -79,9 +80,16 @@ async function readChunks(
   return Buffer.concat(chunks)
 }
 
-/** The bytes of a chunk, as a copy. */
+/**
+ * The bytes of a chunk, as a copy.
+ * @throws TypeError for what is neither a string nor bytes
+ */
 export function bytesOf(chunk: string | ArrayBufferView): Buffer<ArrayBuffer> {
   if (typeof chunk === 'string') return Buffer.from(chunk)
+  if (!ArrayBuffer.isView(chunk))
+    throw new TypeError(
+      `a chunk of a body must be a Uint8Array or a string; got ${inspect(chunk, { depth: 0 })}`,
+    )
   return Buffer.from(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength))
 }
 

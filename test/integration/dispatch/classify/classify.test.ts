@@ -278,6 +278,15 @@ describe('over http', () => {
     expect(ejected).toEqual([])
   })
 
+  test('a success may be sent again, whatever its status, and blames no task', async () => {
+    const tasks = await tasksIn('http', [inHeaders('stale'), good])
+    const stale = byCode({ stale: { kind: 'success', retry: 'idempotent' } })
+    const client = keep(clientOf(tasks, { classify: stale }))
+    expect(await (await client.request(url)).body.text()).toBe('good')
+    const upstreams = Object.values(client.inspect().services['orders.shop.local']?.origins ?? {})
+    expect(upstreams.flatMap((origin) => origin.upstreams.map(({ failures }) => failures))).toEqual([0, 0])
+  })
+
   test('retry.on sees what was made of the response', async () => {
     const outcomes: Outcome[] = []
     const tasks = await tasksIn('http', [inHeaders('bad'), good])

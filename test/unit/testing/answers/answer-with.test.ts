@@ -1,6 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { execFile } from 'node:child_process'
 import { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import { AttemptsExhaustedError, DeadlineExceededError, InvalidOptionsError, NoEndpointsError } from 'onehop'
 import { answerWith, UnansweredError, type Answer } from 'onehop/testing'
 import type { Dispatcher } from 'undici'
@@ -162,6 +164,11 @@ test.each([
     { id: 42 },
     'must be a Response, e.g. Response.json({ id: 42 }); got an object without a status',
   ],
+  [
+    'what mocks of fetch often return',
+    { ok: true, status: 200, json: () => Promise.resolve({ id: 42 }) },
+    'must be a Response, e.g. Response.json({ id: 42 }); got an object whose headers are not Headers',
+  ],
   ['a text', 'ok', 'must be a Response, e.g. Response.json({ id: 42 }); got string'],
 ])('%s as an answer is named as the mistake', async (_name, given, message) => {
   await using client = answerWith(() => given as never, { retry: false })
@@ -169,6 +176,17 @@ test.each([
     `the answer to GET ${URL_OF_ORDERS} ${message}`,
   )
 })
+
+test.each([5, null, new ArrayBuffer(2)])(
+  'a chunk that has no bytes breaks the body off: %s',
+  async (chunk) => {
+    await using client = answerWith(() => new Response(ReadableStream.from([chunk]) as never))
+    const response = await client.fetch(URL_OF_ORDERS)
+    expect(await failureOf(response.text())).toMatchObject({
+      cause: { message: expect.stringContaining('a chunk of a body must be a Uint8Array or a string; got ') },
+    })
+  },
+)
 
 test('one Response for two requests is named as the mistake', async () => {
   const response = Response.json([])
@@ -378,4 +396,26 @@ test('an upgrade is refused with the reason', async () => {
 test('what is no function is refused at once', () => {
   expect(() => answerWith(new Response() as never)).toThrow(InvalidOptionsError)
   expect(() => answerWith(() => undefined, { attempts: 1 } as never)).toThrow('attempts: no such option')
+})
+
+// Without Vitest, whose workers stay: these time limits keep no process alive, and a socket does.
+test.each([
+  [
+    'AbortSignal.timeout',
+    `answerWith(never).fetch(url, { signal: AbortSignal.timeout(50) })`,
+    'TimeoutError',
+  ],
+  ['attemptMs', `answerWith(never, { timeouts: { attemptMs: 50 } }).fetch(url)`, 'TypeError'],
+])('a process waits for an answer that never comes, until %s', async (_limit, call, name) => {
+  const script = `
+    import { answerWith } from 'onehop/testing'
+    const never = () => new Promise(() => undefined)
+    const url = 'http://orders.shop.local/'
+    await ${call}.catch(({ name }) => console.log(name))`
+  const run = promisify(execFile)(
+    process.execPath,
+    ['--conditions=onehop:source', '--input-type=module', '--eval', script],
+    { timeout: 20_000 },
+  )
+  expect((await run).stdout.trim()).toBe(name)
 })
