@@ -8,11 +8,16 @@ import {
   type RealSubchannel,
   type StatusObject,
   type Subchannel,
+  type SubchannelCall,
 } from './grpc-js.ts'
+import { attemptsUntil } from './open-attempts.ts'
 import { outcomeOf, outcomeOfHeaders, type Ended } from './outcome.ts'
 
 /** How grpc-js calls a connection that was lost, without a code of the stream. */
 const DROPPED = 'Connection dropped'
+
+/** `grpc-timeout` of a call whose deadline has passed. */
+const NO_TIME = '0m'
 
 /**
  * One attempt of a call on one task, from its pick to its status: holds the lease, and reports to it.
@@ -27,8 +32,10 @@ export class Attempt {
   /** `elapsedMs` of the lease when the request was sent. */
   #sentAtMs = 0
   #isSent = false
-  /** Whether what its connection reports comes here first. */
-  #listens = false
+  /** What grpc-js has sent; undefined before, and where its connection does not report here first. */
+  #sent: SubchannelCall | undefined = undefined
+  /** Whether its deadline had passed when it was sent. */
+  #isLate = false
   /** To response headers; undefined before. */
   #latencyMs: number | undefined = undefined
   #isOver = false
@@ -53,7 +60,7 @@ export class Attempt {
     const connection = Object.create(this.#subchannel) as Subchannel
     // A call with credentials of its own looks again when it has them. If the connection is gone, it picks again.
     connection.getConnectivityState = () => {
-      const state = this.#subchannel.getConnectivityState()
+      const state = this.#lease.signal.aborted ? STATE.IDLE : this.#subchannel.getConnectivityState()
       if (state !== STATE.READY) this.drop()
       return state
     }
@@ -70,6 +77,13 @@ export class Attempt {
     this.#lease.end()
   }
 
+  /** The client is destroyed. That says nothing about the task. */
+  cut({ message }: Error): void {
+    this.#over()
+    this.#lease.end()
+    this.#sent?.cancelWithStatus(STATUS.UNAVAILABLE, message)
+  }
+
   /** grpc-js has sent it. */
   started(): void {
     this.#isSent = true
@@ -78,25 +92,27 @@ export class Attempt {
   /** grpc-js has its status. */
   ended(code: number, details: string, metadata: Metadata): void {
     // What the connection has not reported came from here. Within another policy it reports nothing.
-    const isCallers = this.#listens || code === STATUS.CANCELLED || code === STATUS.DEADLINE_EXCEEDED
+    const isCallers = this.#sent !== undefined || code === STATUS.CANCELLED || code === STATUS.DEADLINE_EXCEEDED
     const isStreams = !isCallers && details === DROPPED
     const by = isCallers ? 'caller' : isStreams ? 'stream' : 'task'
     this.#end({ code, details, metadata, by, rstCode: undefined })
   }
 
-  #createCall(...args: Parameters<RealSubchannel['createCall']>): unknown {
+  #createCall(...args: Parameters<RealSubchannel['createCall']>): SubchannelCall {
     const [metadata, host, method, listener, callNumber] = args
     const lease = this.#lease
     this.#sentAtMs = lease.elapsedMs()
-    this.#listens = true
+    this.#isLate = metadata.get('grpc-timeout')[0] === NO_TIME
     // A load balancer has a name of its own, by which it routes.
     const authority = lease.endpoint.tier === 1 ? lease.host : host
     try {
-      return this.#call.context.runInAsyncScope(() =>
+      this.#sent = this.#call.context.runInAsyncScope(() =>
         this.#subchannel
           .getRealSubchannel()
           .createCall(metadata, authority, method, this.#listener(listener), callNumber),
       )
+      attemptsUntil(lease.signal).add(this)
+      return this.#sent
     } catch (error) {
       if (!this.#isOver) lease.report({ kind: 'transport-error', error: error as Error, sent: false })
       this.drop()
@@ -134,14 +150,19 @@ export class Attempt {
 
   #end(ended: Pick<Ended, 'code' | 'details' | 'metadata' | 'by' | 'rstCode'>): void {
     if (this.#isOver) return
-    this.#isOver = true
+    this.#over()
     const lease = this.#lease
     const isAnswered = this.#latencyMs !== undefined
     const latencyMs = this.#latencyMs ?? this.#msSinceSent()
-    const outcome = outcomeOf({ ...ended, isAnswered, latencyMs })
+    const outcome = outcomeOf({ ...ended, isLate: this.#isLate, isAnswered, latencyMs })
     if (isAnswered) lease.reportBreak(outcome)
     else lease.report(outcome)
     lease.end()
+  }
+
+  #over(): void {
+    this.#isOver = true
+    attemptsUntil(this.#lease.signal).delete(this)
   }
 
   /** What is subtracted for the delays of this process is an estimate, which may grow. */

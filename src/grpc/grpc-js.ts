@@ -64,6 +64,12 @@ export interface CallListener {
   onReceiveStatus(status: StatusObject & { readonly rstCode?: number }): void
 }
 
+/** A call on a connection. */
+export interface SubchannelCall {
+  /** Ends it, unless it has ended. Its listener gets the status. */
+  cancelWithStatus(status: number, details: string): void
+}
+
 /** A connection to one address: channels with equal options and credentials share it. */
 export interface RealSubchannel {
   createCall(
@@ -72,7 +78,7 @@ export interface RealSubchannel {
     method: string,
     listener: CallListener,
     callNumber?: number,
-  ): unknown
+  ): SubchannelCall
 }
 
 export type StateListener = (

@@ -28,6 +28,8 @@ export interface Ended {
   readonly by: 'task' | 'stream' | 'caller'
   /** Of its stream, if that was reset. */
   readonly rstCode: number | undefined
+  /** Whether its deadline had passed when it was sent. */
+  readonly isLate: boolean
   /** Whether response headers had come. */
   readonly isAnswered: boolean
   /** From the request to its end, or to response headers. */
@@ -44,7 +46,7 @@ export function outcomeOf(ended: Ended): Outcome {
   const error = new Error(details)
   if (by === 'stream') return ofStream(ended, error)
   // A caller that had set a deadline waited in vain. Other ends are the caller's wish or fault.
-  if (code === STATUS.DEADLINE_EXCEEDED)
+  if (code === STATUS.DEADLINE_EXCEEDED && !ended.isLate)
     return { kind: 'timeout', phase: ended.isAnswered ? 'body' : 'headers', latencyMs, error }
   return code === STATUS.CANCELLED
     ? { kind: 'cancelled', latencyMs }

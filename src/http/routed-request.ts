@@ -167,7 +167,10 @@ export class RoutedRequest implements KeyedRequest, Followed {
     const fire = (): void => {
       if (!this.#hasSocket && !this.#hasFailed) this.inContext(() => this.#request.emit('timeout'))
     }
-    afterMs(timeoutMs).addEventListener('abort', fire)
+    const limit = afterMs(timeoutMs)
+    limit.addEventListener('abort', fire)
+    // Otherwise the request would be held until then.
+    this.#request.once('close', () => limit.removeEventListener('abort', fire))
   }
 
   // What Node's channels report.

@@ -86,9 +86,7 @@ function nodeSocket(options: ConnectOptions, tls: ConnectionOptions | false): So
 }
 
 function limit(socket: Socket, { host, port }: ConnectOptions, withinMs: number): void {
-  let isReady = false
-  socket.once(socket instanceof TLSSocket ? 'secureConnect' : 'connect', () => (isReady = true))
-  afterMs(withinMs, () => {
-    if (!isReady) socket.destroy(connectTimeout(host, port, withinMs))
-  })
+  const cancel = afterMs(withinMs, () => void socket.destroy(connectTimeout(host, port, withinMs)))
+  socket.once(socket instanceof TLSSocket ? 'secureConnect' : 'connect', cancel)
+  socket.once('close', cancel)
 }

@@ -37,8 +37,8 @@ export class TaskSocket extends StartedSocket {
   readonly #context = new AsyncResource('ONEHOP_SOCKET')
   /** `connecting`: a handle of Node's connects, or is being closed after that failed. */
   #phase: 'finding' | 'connecting' | 'connected' | 'over' = 'finding'
-  /** One for each connection that is tried: what belongs to an earlier one says nothing. */
-  #attempt: object = {}
+  /** Cancel the limits of the connection that is tried. Otherwise they would hold this socket until they are over. */
+  #cancels: (() => void)[] = []
   #connectedAtMs = 0
   /** The connection was made, and reported. */
   #hasSucceeded = false
@@ -114,16 +114,14 @@ export class TaskSocket extends StartedSocket {
 
   #try(address: string, lease: Lease): void {
     this.#phase = 'connecting'
-    const attempt = (this.#attempt = {})
     const { port, connectMs } = lease
     const nextAfterMs = this.#nextAfterMs
-    const late = (limitMs: number, exceeded: (error: Error) => void): void =>
-      afterMs(limitMs, () => {
-        if (this.#attempt === attempt && this.#phase === 'connecting')
-          this.#context.runInAsyncScope(() => exceeded(connectTimeout(address, port, limitMs)))
-      })
-    if (nextAfterMs < connectMs) late(nextAfterMs, (error) => this.#isSlow(error))
-    late(connectMs, (error) => this.#failed(error))
+    const late = (limitMs: number, exceeded: (error: Error) => void): (() => void) =>
+      afterMs(limitMs, () =>
+        this.#context.runInAsyncScope(() => exceeded(connectTimeout(address, port, limitMs))),
+      )
+    this.#cancels = [late(connectMs, (error) => this.#failed(error))]
+    if (nextAfterMs < connectMs) this.#cancels.push(late(nextAfterMs, (error) => this.#isSlow(error)))
     this.start({ host: address, port })
   }
 
@@ -157,7 +155,7 @@ export class TaskSocket extends StartedSocket {
    * then, it would take the report for that one's.
    */
   #closeHandle(closed: () => void): void {
-    this.#attempt = {}
+    this.#cancelLimits()
     const state = stateOf(this)
     const handle = state._handle
     state._handle = null
@@ -168,8 +166,14 @@ export class TaskSocket extends StartedSocket {
     else handle.close(goOn)
   }
 
+  #cancelLimits(): void {
+    for (const cancel of this.#cancels) cancel()
+    this.#cancels = []
+  }
+
   #connected(): void {
     this.#phase = 'connected'
+    this.#cancelLimits()
     this.#connectedAtMs = this.#search.lease?.elapsedMs() ?? 0
     if (!this.#keepsAlive) super.unref()
     if (this.#onFailed === undefined) this.#succeeded()
@@ -194,6 +198,7 @@ export class TaskSocket extends StartedSocket {
 
   #over(error: Error | null): void {
     this.#phase = 'over'
+    this.#cancelLimits()
     if (this.#hasSucceeded && hasBroken(error))
       this.#search.lease?.reportBreak({ kind: 'transport-error', error, sent: true })
     // During the TLS handshake, Node destroys this socket before the TLS socket says why.

@@ -3,10 +3,20 @@ const MAX_TIMEOUT_MS = 2 ** 31 - 1
 /**
  * Calls after a time. It keeps no process alive: the socket, or discovery, that is waited for does.
  * A process that was busy has first read what has arrived meanwhile.
+ * @returns cancels it: what it would call is held until then, or until the time is over
  */
-export function afterMs(limitMs: number, call: () => void): void {
+export function afterMs(limitMs: number, call: () => void): () => void {
   const signal = AbortSignal.timeout(Math.min(Math.ceil(limitMs), MAX_TIMEOUT_MS))
-  signal.addEventListener('abort', () => void setImmediate(call))
+  let isCancelled = false
+  const over = (): void =>
+    void setImmediate(() => {
+      if (!isCancelled) call()
+    })
+  signal.addEventListener('abort', over)
+  return () => {
+    isCancelled = true
+    signal.removeEventListener('abort', over)
+  }
 }
 
 const timeouts = new WeakSet<Error>()

@@ -156,6 +156,22 @@ test('a deadline that passes counts as a timeout of the task, and a cancelled ca
   expect(Object.values(upstreams(client, ({ failures, pending }) => [failures, pending]))).toEqual([[1, 0]])
 })
 
+test('a deadline that had passed before the call was sent says nothing about the task', async () => {
+  const fleet = shared.of(1)
+  const client = keep(clientOf(fleet.labels))
+  const orders = ordersOver(client)
+  await get(orders)
+  for (const deadline of [Date.now() - 1_000, Date.now()])
+    await expect(get(orders, '1', { deadline })).rejects.toMatchObject({
+      code: grpc.status['DEADLINE_EXCEEDED'],
+    })
+  await until(
+    () => client.inspect().callsUnderWay,
+    (count) => count === 0,
+  )
+  expect(Object.values(upstreams(client, ({ failures }) => failures))).toEqual([0])
+})
+
 const RETRIES = {
   methodConfig: [
     {

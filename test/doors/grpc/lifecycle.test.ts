@@ -1,6 +1,7 @@
 /** What channels and clients leave behind: nothing. */
 import { execFile } from 'node:child_process'
 import { subscribe } from 'node:diagnostics_channel'
+import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -11,6 +12,7 @@ import { eventsOf } from '../../support/events.ts'
 import { resources } from '../../support/resources.ts'
 import { GrpcFleet } from './fleet.ts'
 import { get, ordersAt, ordersOver, until, upstreams } from './orders.ts'
+import { grpc } from './packages/load.ts'
 
 const { keep } = resources()
 const shared = GrpcFleet.share(3)
@@ -81,6 +83,30 @@ test('client.close() waits for calls, and cuts the wait in time', async () => {
   expect(isClosed).toBe(false)
   await call
   await closed
+})
+
+test('client.close() cuts calls and streams that take longer, so that the process can end', async () => {
+  const fleet = shared.of(1)
+  const client = clientOf(fleet.labels)
+  const orders = ordersOver(client)
+  await get(orders)
+  const ejected = eventsOf('onehop:upstream.ejected')
+  const stream = orders.Watch({ id: 'open' })
+  const cut = once(stream, 'error')
+  await once(stream, 'metadata')
+  await fleet.tasks[0]?.behave({ delayMs: 5_000 })
+  const call = get(orders).catch((error: unknown) => error)
+  const credentials = grpc.credentials.createFromMetadataGenerator((_parameters, callback) => {
+    setTimeout(() => callback(null, new grpc.Metadata()), 150)
+  })
+  const unsent = get(orders, '2', { credentials }).catch((error: unknown) => error)
+  await delay(50)
+  await client.close({ withinMs: 50 })
+  const closed = { code: grpc.status['UNAVAILABLE'], details: '[ONEHOP_CLOSED] the client is closed' }
+  expect((await cut)[0]).toMatchObject(closed)
+  expect(await call).toMatchObject(closed)
+  expect(await unsent).toMatchObject(closed)
+  expect(ejected).toEqual([])
 })
 
 test('many channels share one client: its cluster, its ejections, and connections with equal options', async () => {

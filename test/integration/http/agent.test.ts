@@ -10,6 +10,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { BlackHole } from '../../../chaos/black-hole.ts'
 import { clientOf, ORIGIN } from '../../support/clients.ts'
 import { eventsOf } from '../../support/events.ts'
+import { isCollected } from '../../support/garbage.ts'
 import { answered } from '../../support/http-requests.ts'
 import { resources } from '../../support/resources.ts'
 import { refusingAddress, TestServer } from '../../support/servers.ts'
@@ -381,6 +382,18 @@ describe('aborts and timeouts are heard at once', () => {
     await closed
     expect(underWay(client)).toBe(0)
     expect(miscounted(agent)).toBe(0)
+  })
+
+  test('a timeout that is long does not hold a request that is over', async () => {
+    const [task] = await servers(1)
+    const { agent } = world([task?.label as string], {}, { keepAlive: false })
+    const over = async (): Promise<WeakRef<ClientRequest>> => {
+      const request = http.get(ORIGIN, { agent, timeout: 60_000 })
+      await answered(request)
+      return new WeakRef(request)
+    }
+    const request = await over()
+    await expect.poll(() => isCollected(request)).toBe(true)
   })
 
   test('a timeout fires while discovery waits', async () => {

@@ -10,6 +10,7 @@ import { BlackHole } from '../../../chaos/black-hole.ts'
 import { clientOf } from '../../support/clients.ts'
 import { EchoServer } from '../../support/echo-server.ts'
 import { eventsOf } from '../../support/events.ts'
+import { isCollected } from '../../support/garbage.ts'
 import { resources } from '../../support/resources.ts'
 import { refusingAddress } from '../../support/servers.ts'
 
@@ -407,6 +408,22 @@ describe('the client closes', () => {
     const closing = waiting.close()
     open.end()
     await closing
+  })
+
+  test('its limits hold no socket that is closed', async () => {
+    const [server] = await tasks(1)
+    const refusing = await refusingAddress()
+    const options = { timeouts: { connectMs: 60_000 } }
+    const client = world([refusing, server?.label as string], options)
+    const closed = async (): Promise<WeakRef<net.Socket>> => {
+      const socket = connect(client, { host: HOST, nextAfterMs: 50_000, withinMs: 60_000 })
+      await firstText(socket)
+      socket.destroy()
+      await once(socket, 'close')
+      return new WeakRef(socket)
+    }
+    const socket = await closed()
+    await expect.poll(() => isCollected(socket)).toBe(true)
   })
 
   test('it keeps no process alive, and adds no signal handler', async () => {

@@ -14,6 +14,7 @@ function ended(by: Ended['by'], code: number, more: Partial<Ended> = {}): Ended 
       details: 'why',
       metadata: metadata(),
       rstCode: undefined,
+      isLate: false,
       isAnswered: false,
       latencyMs: 7,
     },
