@@ -18,6 +18,7 @@ const PHASES = ['connect', 'headers', 'body'] as const
  * @throws InvalidOptionsError
  */
 export function checkOutcome(given: Outcome): Outcome {
+  if (isPlainResponse(given)) return given
   if (typeof given !== 'object' || given === null)
     throw new InvalidOptionsError('outcome', given, 'an object with a kind')
   switch (checkOneOf('outcome.kind', given.kind, KINDS)) {
@@ -48,6 +49,22 @@ export function checkOutcome(given: Outcome): Outcome {
       checkError((given as Outcome & { kind: 'connect-error' }).error)
   }
   return given
+}
+
+/** Most outcomes are: one comparison each. */
+function isPlainResponse(given: Outcome | null | undefined): boolean {
+  if (given?.kind !== 'response') return false
+  const { status, latencyMs, retryAfterMs, classified, part } = given
+  return (
+    Number.isInteger(status) &&
+    status >= 0 &&
+    status <= 999 &&
+    Number.isFinite(latencyMs) &&
+    latencyMs >= 0 &&
+    retryAfterMs === undefined &&
+    classified === undefined &&
+    part === undefined
+  )
 }
 
 function checkLatency(latencyMs: unknown): void {

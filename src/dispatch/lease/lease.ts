@@ -8,8 +8,8 @@ import type { Upstream } from '../../cluster/upstream.ts'
 import { emit } from '../../core/events.ts'
 import type { Outcome } from '../../core/outcome.ts'
 import type { Endpoint } from '../../discovery/endpoint.ts'
-import { AttemptLatency } from '../call/attempt-latency.ts'
 import { emitFallback } from '../call/no-upstream.ts'
+import type { Limited, TimeLimit } from '../call/time-limit.ts'
 import { emitRetried } from '../retry/retry-state.ts'
 import { checkOutcome } from './check-outcome.ts'
 import type { LeasedCall } from './leased-call.ts'
@@ -71,7 +71,8 @@ const NOTHING_KNOWN: Outcome = { kind: 'cancelled', latencyMs: 0 }
 class Held implements LeaseState {
   readonly call: LeasedCall
   readonly upstream: Upstream
-  readonly latency: AttemptLatency
+  /** When it was acquired, on the clock. */
+  readonly startedAt: number
   /** Among the attempts of the call, from 1. */
   readonly #number: number
   #outcome: Outcome | undefined = undefined
@@ -82,7 +83,7 @@ class Held implements LeaseState {
   constructor(call: LeasedCall, upstream: Upstream, number: number) {
     this.call = call
     this.upstream = upstream
-    this.latency = new AttemptLatency(call.now)
+    this.startedAt = call.now
     this.#number = number
     upstream.begin(call.now)
   }
@@ -127,15 +128,15 @@ class Held implements LeaseState {
   }
 
   #record(outcome: Outcome, now: number): void {
-    const { call, upstream, latency } = this
-    call.route.cluster.report(upstream, outcome, now, latency.startedAt, call)
+    const { call, upstream, startedAt } = this
+    call.route.cluster.report(upstream, outcome, now, startedAt, call)
   }
 
   /** Its place at the upstream would be taken for ever. */
   leaked(): void {
-    const { call, upstream, latency } = this
+    const { call, upstream, startedAt } = this
     const { host, clock } = call.route
-    const heldMs = clock.now() - latency.startedAt
+    const heldMs = clock.now() - startedAt
     this.end()
     emit('onehop:lease.leaked', () => ({ host, method: call.method, upstream: upstream.label, heldMs }))
   }
@@ -151,12 +152,16 @@ function isBreak(outcome: Outcome): boolean {
   return outcome.kind === 'transport-error' || outcome.kind === 'timeout'
 }
 
-class UpstreamLease implements Lease {
+class UpstreamLease implements Lease, Limited {
   readonly #held: Held
+  limit: TimeLimit | undefined = undefined
+  dueAt = 0
+  earlier: Limited | undefined = undefined
+  later: Limited | undefined = undefined
 
   constructor(held: Held) {
     this.#held = held
-    held.call.route.leases.add(this, held)
+    held.call.route.leases.add(this, held.startedAt)
   }
 
   get endpoint(): Endpoint {
@@ -189,8 +194,11 @@ class UpstreamLease implements Lease {
   }
 
   elapsedMs(): number {
-    const { latency, call } = this.#held
-    return latency.elapsedMs(call.route.clock.now(), call.route.lag)
+    const { startedAt, call } = this.#held
+    const { clock, lag } = call.route
+    const now = clock.now()
+    const heldMs = now - startedAt
+    return heldMs - Math.min(lag.at(now), heldMs)
   }
 
   report(outcome: Outcome): void {
@@ -210,6 +218,12 @@ class UpstreamLease implements Lease {
 
   again(): Lease | undefined {
     return this.#held.again()
+  }
+
+  /** It is open for longer than most. */
+  exceed(): void {
+    const held = this.#held
+    held.call.route.leases.register(this, held)
   }
 
   [Symbol.dispose](): void {
