@@ -1,6 +1,6 @@
 /**
- * Before the first test: the package as npm would publish it, once for all files, and the compilers and bundlers of others,
- * which stand in a folder with a lock file of its own.
+ * Before the first test: the package as npm would publish it, once for all files, and the compilers, bundlers and test
+ * runners of others, which stand in folders with lock files of their own.
  */
 import { execFile } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -20,7 +20,8 @@ declare module 'vitest' {
 const root = join(import.meta.dirname, '../..')
 
 export default async function setup({ provide }: TestProject): Promise<() => Promise<void>> {
-  installPackages(join(import.meta.dirname, 'packages'))
+  for (const packages of ['packages', 'runners/packages'])
+    installPackages(join(import.meta.dirname, packages))
   const folder = await mkdtemp(join(tmpdir(), 'onehop-packed-'))
   const flags = ['pack', '--json', '--pack-destination', folder]
   const { stdout } = await promisify(execFile)('npm', flags, { cwd: root })

@@ -47,6 +47,8 @@ interface Run {
 async function jest({ version, node, file, flags = [], config = {} }: Run): Promise<Result> {
   const name = `jest.${crypto.randomUUID()}.cjs`
   const own = {
+    // ts-jest compiles undici within a test.
+    testTimeout: 60_000,
     testMatch: [`**/${file}`],
     moduleFileExtensions: ['js', 'cjs', 'mjs', 'ts', 'json'],
     ...(version === 29 ? { testEnvironment: './jest.environment.cjs' } : {}),
@@ -140,8 +142,7 @@ describe('TypeScript in a CommonJS file', { timeout: TIMEOUT_MS }, () => {
     return (await project.node('24', `${PACKAGES}/typescript/bin/tsc`, ...flags, ...files)).text
   }
 
-  test('imports under node20, and dynamically under node16', async () => {
-    expect(await compile('node20', source, dynamic)).toBe('')
-    expect(await compile('node16', dynamic)).toBe('')
+  test.each(['node16', 'node20'])('imports under %s, statically and dynamically', async (module) => {
+    expect(await compile(module, source, dynamic)).toBe('')
   })
 })
