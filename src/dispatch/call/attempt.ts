@@ -389,6 +389,8 @@ export class Attempt extends InContext implements InLine, Waiter, Limited, Strea
 
   protected errored(given: Error): void {
     const state = this.#state
+    // undici is about to reset it with NO_ERROR, in this turn: after its `bodyTimeout`, or for a response that it refuses.
+    if (this.stream !== undefined) cancelStream(this.stream)
     this.#slots?.leave(this)
     if (state === 'over') return
     if (state === 'draining') {

@@ -1,4 +1,7 @@
-/** Aborts uploads over HTTP/2 that a task does not read, and tells that it has come to its end. */
+/**
+ * Aborts uploads over HTTP/2 that a task does not read, and tells that it has come to its end. With `refused`, undici ends
+ * them by itself, after `bodyTimeout`.
+ */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { Readable } from 'node:stream'
@@ -15,6 +18,7 @@ if (process.argv[2] === 'task') {
   // One of three is read, the others are not.
   const server = await WorldServer.start('h2', (request, response) => {
     if (request.url === '/0') request.pipe(response)
+    if (request.url === '/refused') response.writeHead(200).write('x'.repeat(1_000))
   })
   process.send?.(server.label)
   await once(process, 'disconnect')
@@ -23,10 +27,11 @@ if (process.argv[2] === 'task') {
 // A process of its own: what spins is then the client.
 const task = fork(import.meta.filename, ['task'])
 const [label] = (await once(task, 'message')) as [string]
+const isRefused = process.argv[2] === 'refused'
 const client = createClient({
   discovery: staticResolver({ 'orders.shop.local': [label] }),
   services: { 'orders.shop.local': {} },
-  pool: poolIn('h2'),
+  pool: poolIn('h2', isRefused ? { bodyTimeout: 30 } : {}),
   retry: false,
   outlier: false,
 })
@@ -52,8 +57,8 @@ const calls: Promise<unknown>[] = []
 for (let upload = 0; upload < UPLOADS; upload++) {
   const abort = new AbortController()
   const body = bodies[upload % bodies.length]?.() as string
-  const url = `${originIn('h2')}/${upload % 3}`
-  const call = client.request(url, { method: 'PUT', body, signal: abort.signal })
+  const url = `${originIn('h2')}/${isRefused ? 'refused' : upload % 3}`
+  const call = client.request(url, { method: 'PUT', body, signal: isRefused ? null : abort.signal })
   calls.push(call.then((response) => response.body.text()).catch(() => undefined))
   calls.push(leave(abort, upload % 40))
   if (upload % 5 === 0) await new Promise((resolve) => setTimeout(resolve, 2))

@@ -161,10 +161,10 @@ describe('an aborted upload', () => {
     expect(upstream).toMatchObject({ state: 'available', failures: 0, pending: 0 })
   })
 
-  test('does not make the process spin', async () => {
+  test.each(['aborted', 'refused'])('does not make the process spin: %s', async (kind) => {
     // In a process of its own, which can be ended. undici's own Pool spins in nearly every run.
     const file = new URL('../../../support/processes/http2-uploads.ts', import.meta.url).pathname
-    const run = promisify(execFile)(process.execPath, ['--conditions=onehop:source', file], {
+    const run = promisify(execFile)(process.execPath, ['--conditions=onehop:source', file, kind], {
       timeout: 20_000,
       killSignal: 'SIGKILL',
     })
