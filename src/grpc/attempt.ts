@@ -92,7 +92,8 @@ export class Attempt {
   /** grpc-js has its status. */
   ended(code: number, details: string, metadata: Metadata): void {
     // What the connection has not reported came from here. Within another policy it reports nothing.
-    const isCallers = this.#sent !== undefined || code === STATUS.CANCELLED || code === STATUS.DEADLINE_EXCEEDED
+    const isCallers =
+      this.#sent !== undefined || code === STATUS.CANCELLED || code === STATUS.DEADLINE_EXCEEDED
     const isStreams = !isCallers && details === DROPPED
     const by = isCallers ? 'caller' : isStreams ? 'stream' : 'task'
     this.#end({ code, details, metadata, by, rstCode: undefined })

@@ -16,3 +16,15 @@ export function failedOutcome(error: Error, lease: Lease): Outcome {
   if (!isConnectTimeout(error)) return { kind: 'connect-error', error }
   return { kind: 'timeout', phase: 'connect', latencyMs: lease.elapsedMs(), error }
 }
+
+/**
+ * Whether Node destroys a socket because it could not connect there. A caller may pass the error of another connection, as
+ * `pipeline` does. The errors of limits here are not meant.
+ */
+export function isConnectFailure(
+  error: (NodeJS.ErrnoException & { readonly address?: string; readonly port?: number }) | undefined,
+  { address, port }: { readonly address: string; readonly port: number },
+): error is NodeJS.ErrnoException {
+  if (error?.syscall !== 'connect' || isConnectTimeout(error)) return false
+  return error.address === address && error.port === port
+}

@@ -1,10 +1,10 @@
-import { AsyncResource } from 'node:async_hooks'
+import { AsyncResource, executionAsyncResource } from 'node:async_hooks'
 import type { Lease } from '../index.ts'
 import type { ConnectOptions, NetClient } from './options.ts'
-import { connectedOutcome, failedOutcome } from './outcomes.ts'
+import { connectedOutcome, failedOutcome, isConnectFailure } from './outcomes.ts'
 import { Search } from './search.ts'
 import { StartedSocket, type SocketOptions } from './started-socket.ts'
-import { afterMs, connectTimeout, isConnectTimeout } from './time-limit.ts'
+import { afterMs, connectTimeout } from './time-limit.ts'
 
 /** As Node's `autoSelectFamilyAttemptTimeout` before version 26, and RFC 8305. Within a VPC a connection takes under 2 ms. */
 const NEXT_AFTER_MS = 250
@@ -40,8 +40,12 @@ export class TaskSocket extends StartedSocket {
   /** Cancel the limits of the connection that is tried. Otherwise they would hold this socket until they are over. */
   #cancels: (() => void)[] = []
   #connectedAtMs = 0
+  /** Where it connects. */
+  #target = { address: '', port: 0 }
   /** The connection was made, and reported. */
   #hasSucceeded = false
+  /** The connection broke, and not the caller ended it. */
+  #hasBroken = false
   /** `unref` may have been called for a handle that was dropped. */
   #keepsAlive = true
 
@@ -93,8 +97,9 @@ export class TaskSocket extends StartedSocket {
   }
 
   /** Node calls it, too, when a connection fails. */
-  override destroy(error?: Error): this {
-    if (this.#phase !== 'connecting' || !isNodesConnectFailure(error)) return super.destroy(error)
+  override destroy(error?: NodeJS.ErrnoException): this {
+    if (this.#phase === 'connected') this.#hasBroken ||= this.#isBreak(error)
+    if (this.#phase !== 'connecting' || !isConnectFailure(error, this.#target)) return super.destroy(error)
     // Node has cleared it.
     stateOf(this).connecting = true
     // Otherwise its handle was closed here, to make room for the next.
@@ -115,6 +120,7 @@ export class TaskSocket extends StartedSocket {
   #try(address: string, lease: Lease): void {
     this.#phase = 'connecting'
     const { port, connectMs } = lease
+    this.#target = { address, port }
     const nextAfterMs = this.#nextAfterMs
     const late = (limitMs: number, exceeded: (error: Error) => void): (() => void) =>
       afterMs(limitMs, () =>
@@ -196,10 +202,19 @@ export class TaskSocket extends StartedSocket {
     lease.reportBreak({ kind: 'transport-error', error, sent: true })
   }
 
+  /**
+   * Whether Node destroys it for an error of its own connection. `pipeline` destroys it for those of others: they come
+   * neither from its handle nor from a write of its own.
+   */
+  #isBreak(error: NodeJS.ErrnoException | undefined): boolean {
+    if (error?.syscall === 'read') return executionAsyncResource() === stateOf(this)._handle
+    return error?.syscall === 'write' && this.errored === error
+  }
+
   #over(error: Error | null): void {
     this.#phase = 'over'
     this.#cancelLimits()
-    if (this.#hasSucceeded && hasBroken(error))
+    if (this.#hasSucceeded && error !== null && this.#hasBroken)
       this.#search.lease?.reportBreak({ kind: 'transport-error', error, sent: true })
     // During the TLS handshake, Node destroys this socket before the TLS socket says why.
     if (this.#onFailed !== undefined && !this.#hasSucceeded) setImmediate(() => this.#search.end())
@@ -213,14 +228,4 @@ function socketOptions({ keepAliveMs = 30_000, noDelay = true }: ConnectOptions)
 
 function stateOf(socket: TaskSocket): NodeState {
   return socket as unknown as NodeState
-}
-
-/** Whether Node destroys a socket because it could not connect. The errors of limits here are not meant. */
-function isNodesConnectFailure(error: NodeJS.ErrnoException | undefined): error is NodeJS.ErrnoException {
-  return error?.syscall === 'connect' && !isConnectTimeout(error)
-}
-
-/** Whether the connection has broken, and not the caller destroyed it. */
-function hasBroken(error: NodeJS.ErrnoException | null): error is NodeJS.ErrnoException {
-  return error?.syscall === 'read' || error?.syscall === 'write'
 }

@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import net from 'node:net'
+import { pipeline } from 'node:stream/promises'
 import { promisify } from 'node:util'
 import { onEvent, p2c, taskEndpoint, type Client, type ClientOptions, type UpstreamInspection } from 'onehop'
 import { connect } from 'onehop/net'
@@ -316,6 +317,22 @@ describe('a connection that breaks', () => {
   })
 })
 
+test('the break of another connection, for which pipeline destroys this one, says nothing about its task', async () => {
+  const [server] = await tasks(1)
+  const client = world([server as EchoServer])
+  const broken = await EchoServer.start('127.0.1.8', 0, (socket) => {
+    socket.once('data', () => socket.resetAndDestroy())
+  })
+  keep(broken)
+  const socket = connect(client, { host: HOST })
+  await firstText(socket)
+  const other = net.connect({ host: '127.0.1.8', port: broken.port })
+  other.write('reset')
+  await expect(pipeline(other, socket)).rejects.toMatchObject({ code: 'ECONNRESET', syscall: 'read' })
+  await underWay(client, 0)
+  expect(upstream(client, server?.label as string)).toMatchObject({ requests: 1, failures: 0 })
+})
+
 describe('aborts and limits are heard at once', () => {
   /** Discovery does not answer, or its one address drops SYNs. */
   const waits: [string, () => Promise<Client>][] = [
@@ -376,6 +393,19 @@ describe('aborts and limits are heard at once', () => {
     await once(socket, 'close')
     off()
     await underWay(other, 0)
+  })
+
+  test('destroy with the error of another connection, as pipeline calls it', async () => {
+    const client = world([await silentAddress(), await refusingAddress()])
+    const other = await failureOf(net.connect({ host: '127.0.1.1', port: 1 }))
+    expect(other).toMatchObject({ syscall: 'connect' })
+    const socket = connect(client, { host: HOST })
+    const failure = failureOf(socket)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    socket.destroy(other)
+    expect(socket.destroyed).toBe(true)
+    expect(await failure).toBe(other)
+    await underWay(client, 0)
   })
 
   test('withinMs does not end what is connected', async () => {
