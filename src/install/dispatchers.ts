@@ -1,5 +1,6 @@
 import { InvalidOptionsError, type Client } from '../index.ts'
 import { Dispatcher1Wrapper, type Dispatcher } from 'undici'
+import { PassedCall } from '../dispatch/passthrough/passed-call.ts'
 import type { DiscoveredHosts } from './discovered-hosts.ts'
 
 /** What the built-in `fetch` of Node 22 and 24 goes by, and npm's undici up to version 7. */
@@ -22,7 +23,7 @@ export function routeDispatchers(client: Client, hosts: DiscoveredHosts): Dispos
   const { current } = before
   const legacy = before.legacy ?? (current === undefined ? undefined : new Dispatcher1Wrapper(current))
   const ends = [
-    replace(LEGACY, legacy, (options) => ({ ...options, allowH2: false }) as never),
+    replace(LEGACY, legacy, (options) => ({ ...options, allowH2: false }) as never, forLegacy),
     replace(CURRENT, current, (options) => options),
   ]
   return {
@@ -31,18 +32,22 @@ export function routeDispatchers(client: Client, hosts: DiscoveredHosts): Dispos
     },
   }
 
-  /** @param adapted what the client gets of a request; legacy callers cannot take HTTP/2 */
+  /**
+   * @param adapted what the client gets of a request; legacy callers cannot take HTTP/2
+   * @param handlerOf what the dispatcher of before gets as the handler
+   */
   function replace(
     name: symbol,
     previous: Dispatcher | undefined,
     adapted: (options: Dispatcher.DispatchOptions) => Dispatcher.DispatchOptions,
+    handlerOf = (handler: Dispatcher.DispatchHandler) => handler,
   ): () => void {
     if (previous === undefined) return () => undefined
     let isOn = true
     const ours = inFrontOf(previous, (options, handler) =>
       isOn && hosts.hasOrigin(options?.origin)
         ? client.dispatcher.dispatch(adapted(options), handler)
-        : previous.dispatch(options, handler),
+        : previous.dispatch(options, handlerOf(handler)),
     )
     if (!Reflect.set(globalThis, name, ours))
       throw new InvalidOptionsError('fetch', true, 'false, because globalThis is frozen')
@@ -52,6 +57,14 @@ export function routeDispatchers(client: Client, hosts: DiscoveredHosts): Dispos
       if (globalOf(name) === ours) Reflect.set(globalThis, name, previous)
     }
   }
+}
+
+/**
+ * The interceptors of undici 7 have handlers of the newer contract, which the undici of Node 22 does not know. Without onehop they
+ * work there if npm's undici is loaded before Node's own.
+ */
+function forLegacy(handler: Dispatcher.DispatchHandler): Dispatcher.DispatchHandler {
+  return typeof handler?.onRequestStart === 'function' ? new PassedCall(handler, () => undefined) : handler
 }
 
 /**

@@ -86,6 +86,27 @@ describe.each(MAJORS)('Node %s', (major) => {
   })
 })
 
+// Their handlers have the newer contract only, which the undici of Node 22 does not know.
+test.each(MAJORS.flatMap((major) => ['undici6', 'undici7', 'undici8'].map((undici) => [major, undici])))(
+  'interceptors over the global dispatcher work for all hosts, on Node %s with %s',
+  async (major, undici) => {
+    const program = `
+      import { createServer } from 'node:http'
+      import { createRequire } from 'node:module'
+      const { getGlobalDispatcher, interceptors, request, setGlobalDispatcher } = createRequire('${APPS}')('${undici}')
+      const other = createServer((_request, response) => response.end('{"task":"other"}')).listen(0, '127.0.0.1')
+      await new Promise((resolve) => other.on('listening', resolve))
+      setGlobalDispatcher(getGlobalDispatcher().compose(interceptors.retry()))
+      for (const url of [process.env.SERVICE_URL, 'http://127.0.0.1:' + other.address().port]) {
+        const { body } = await request(url)
+        console.log((await body.json()).task, (await (await fetch(url)).json()).task)
+      }
+      other.close()`
+    const ended = await world.run(['--input-type=module', '--eval', program], { node: nodeOf(major) })
+    expect(ended).toEqual({ code: 0, stdout: 'task-1 task-1\nother other\n', stderr: '' })
+  },
+)
+
 test('a client that is closed leaves no timer and no socket', async () => {
   const program = `
     import http from 'node:http'
