@@ -1,5 +1,6 @@
 import { InvalidOptionsError, type Client } from '../index.ts'
 import { Dispatcher1Wrapper, type Dispatcher } from 'undici'
+import { asCurrent } from '../dispatch/dispatcher.ts'
 import { PassedCall } from '../dispatch/passthrough/passed-call.ts'
 import type { DiscoveredHosts } from './discovered-hosts.ts'
 
@@ -7,6 +8,11 @@ import type { DiscoveredHosts } from './discovered-hosts.ts'
 const LEGACY = Symbol.for('undici.globalDispatcher.1')
 /** What the built-in `fetch` of Node 26 goes by, and npm's undici from version 8 on. */
 const CURRENT = Symbol.for('undici.globalDispatcher.2')
+
+type Interceptor = Dispatcher.DispatcherComposeInterceptor
+
+/** Whether Node's own undici, that of Node 22, knows only handlers of the older contract. */
+const isOlder = process.versions['undici']?.startsWith('6.') === true
 
 /** Methods of dispatchers that call `this.dispatch`; and their class, which is a function as well. */
 const UNBOUND: ReadonlySet<unknown> = new Set([
@@ -23,7 +29,7 @@ export function routeDispatchers(client: Client, hosts: DiscoveredHosts): Dispos
   const { current } = before
   const legacy = before.legacy ?? (current === undefined ? undefined : new Dispatcher1Wrapper(current))
   const ends = [
-    replace(LEGACY, legacy, (options) => ({ ...options, allowH2: false }) as never, forLegacy),
+    replace(LEGACY, legacy, (options) => ({ ...options, allowH2: false }) as never),
     replace(CURRENT, current, (options) => options),
   ]
   return {
@@ -32,22 +38,18 @@ export function routeDispatchers(client: Client, hosts: DiscoveredHosts): Dispos
     },
   }
 
-  /**
-   * @param adapted what the client gets of a request; legacy callers cannot take HTTP/2
-   * @param handlerOf what the dispatcher of before gets as the handler
-   */
+  /** @param adapted what the client gets of a request; legacy callers cannot take HTTP/2 */
   function replace(
     name: symbol,
     previous: Dispatcher | undefined,
     adapted: (options: Dispatcher.DispatchOptions) => Dispatcher.DispatchOptions,
-    handlerOf = (handler: Dispatcher.DispatchHandler) => handler,
   ): () => void {
     if (previous === undefined) return () => undefined
     let isOn = true
-    const ours = inFrontOf(previous, (options, handler) =>
+    const ours = (name === LEGACY && isOlder ? inFrontOfOlder : inFrontOf)(previous, (options, handler) =>
       isOn && hosts.hasOrigin(options?.origin)
         ? client.dispatcher.dispatch(adapted(options), handler)
-        : previous.dispatch(options, handlerOf(handler)),
+        : previous.dispatch(options, handler),
     )
     if (!Reflect.set(globalThis, name, ours))
       throw new InvalidOptionsError('fetch', true, 'false, because globalThis is frozen')
@@ -57,14 +59,6 @@ export function routeDispatchers(client: Client, hosts: DiscoveredHosts): Dispos
       if (globalOf(name) === ours) Reflect.set(globalThis, name, previous)
     }
   }
-}
-
-/**
- * The interceptors of undici 7 have handlers of the newer contract, which the undici of Node 22 does not know. Without onehop they
- * work there if npm's undici is loaded before Node's own.
- */
-function forLegacy(handler: Dispatcher.DispatchHandler): Dispatcher.DispatchHandler {
-  return typeof handler?.onRequestStart === 'function' ? new PassedCall(handler, () => undefined) : handler
 }
 
 /**
@@ -96,4 +90,28 @@ function inFrontOf(previous: Dispatcher, dispatch: Dispatcher['dispatch']): Disp
       return method
     },
   })
+}
+
+/**
+ * The same for a dispatcher of undici 6, which knows only handlers of the older contract. Interceptors of undici 7 have and expect
+ * those of the newer one: without onehop they meet undici 7's own dispatcher, if it is loaded before Node's.
+ */
+function inFrontOfOlder(previous: Dispatcher, dispatch: Dispatcher['dispatch']): Dispatcher {
+  const ours: Dispatcher['dispatch'] = (options, handler) =>
+    dispatch(options, typeof handler?.onRequestStart === 'function' ? withBothContracts(handler) : handler)
+  const compose = (...given: readonly (Interceptor | readonly Interceptor[])[]): Dispatcher => {
+    let composed = ours
+    for (const interceptor of given.flat().filter((one) => typeof one === 'function')) {
+      const next = interceptor(composed)
+      composed = (options, handler) => next(options, withBothContracts(handler))
+    }
+    return inFrontOfOlder(previous, composed)
+  }
+  return new Proxy(inFrontOf(previous, ours), {
+    get: (target, key) => (key === 'compose' ? compose : (Reflect.get(target, key) as unknown)),
+  })
+}
+
+function withBothContracts(handler: Dispatcher.DispatchHandler): Dispatcher.DispatchHandler {
+  return handler instanceof PassedCall ? handler : new PassedCall(asCurrent(handler), () => undefined)
 }
