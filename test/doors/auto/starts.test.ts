@@ -138,6 +138,22 @@ test('two preloads of it are one', async () => {
   expect(ended).toEqual({ code: 0, stdout: 'task-1 0\n', stderr: '' })
 })
 
+test('the client of one copy of the package is known to another, and is the only one', async () => {
+  const program = `
+    import { createClient } from 'onehop'
+    import { installedClient } from 'onehop/install'
+    const other = await import('${ROOT}src/install/install.ts?another-copy')
+    const client = createClient({ namespaces: ['other.local'] })
+    try {
+      other.install(client)
+    } catch ({ code, option }) {
+      console.log(code, option)
+    }
+    console.log(other.installedClient() === installedClient(), installedClient().discovers('orders.shop.local'))`
+  const ended = await world.run(['--input-type=module', '--eval', program])
+  expect(ended).toEqual({ code: 0, stdout: 'ONEHOP_INVALID_OPTIONS client\ntrue true\n', stderr: '' })
+})
+
 test('package managers are left alone, and what they start is not', async () => {
   const project = dirname(world.file('package.json', JSON.stringify({ scripts: { start: 'node app.mjs' } })))
   world.file('app.mjs', 'console.log((await (await fetch(process.env.SERVICE_URL)).json()).task)')
