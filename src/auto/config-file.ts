@@ -13,7 +13,7 @@ import { messageOf, WrongSetting } from './wrong-setting.ts'
  */
 export function readConfig(path: string): AutoConfig {
   const file = resolve(path)
-  const options = file.endsWith('.json') ? jsonOf(file) : defaultExportOf(file)
+  const options = /\.json$/i.test(file) ? jsonOf(file) : defaultExportOf(file)
   if (typeof options !== 'object' || options === null || Array.isArray(options) || options instanceof Promise)
     throw wrong(file, `its default export is ${describeGiven('', options)}; it must be an object of options`)
   return options
@@ -27,7 +27,8 @@ function jsonOf(file: string): unknown {
     throw wrong(file, (error as Error).message)
   }
   try {
-    return JSON.parse(text)
+    // Editors on Windows write a byte order mark.
+    return JSON.parse(text.replace(/^\uFEFF/, ''))
   } catch {
     // The error quotes the file, and so maybe a secret.
     throw wrong(file, 'it is not valid JSON')
@@ -39,6 +40,7 @@ function defaultExportOf(file: string): unknown {
     const exports = createRequire(file)(file) as unknown
     return isModule(exports) ? exports.default : exports
   } catch (error) {
+    if (!(error instanceof Error)) throw wrong(file, `${describeGiven('', error)} was thrown`)
     const { code } = error as NodeJS.ErrnoException
     if (code === 'ERR_REQUIRE_ASYNC_MODULE')
       throw wrong(file, 'a module with a top-level await cannot be read before the application starts')

@@ -103,7 +103,8 @@ export class AgentDoor {
   }
 
   #originOf({ host, port, socketPath }: AgentRequestOptions): CalledOrigin | undefined {
-    if (typeof host !== 'string' || (socketPath !== undefined && socketPath !== null)) return undefined
+    // An empty path is none for Node, too.
+    if (typeof host !== 'string' || Boolean(socketPath)) return undefined
     if (host !== this.#lastHost || port !== this.#lastPort) {
       this.#last = this.#find(host, port)
       this.#lastHost = host
@@ -118,9 +119,10 @@ export class AgentDoor {
     if (known !== undefined || this.#origins.has(key)) return known
     const written =
       port === undefined || port === null || Number(port) === this.#defaultPort ? '' : `:${port}`
-    const origin = this.#door.client.discovers(host)
-      ? { url: `${this.#protocol}//${host}${written}`, host: `${host}${written}` }
-      : undefined
+    const url = `${this.#protocol}//${host}${written}`
+    // A port that cannot be one is Node's to refuse.
+    const isCallable = this.#door.client.discovers(host) && URL.canParse(url)
+    const origin = isCallable ? { url, host: `${host}${written}` } : undefined
     if (this.#origins.size >= MAX_HOSTS) this.#origins.clear()
     this.#origins.set(key, origin)
     return origin

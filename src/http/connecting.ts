@@ -1,5 +1,5 @@
 import { connect as connectTcp, type Socket } from 'node:net'
-import { connect as connectTls, type ConnectionOptions } from 'node:tls'
+import { checkServerIdentity, connect as connectTls, type ConnectionOptions } from 'node:tls'
 import type { AgentRequestOptions, AgentState, SocketCallback } from './node-agent.ts'
 
 /** Node's own: the global one may be a test runner's fake, which would never run. */
@@ -12,6 +12,8 @@ const MAX_TIMEOUT_MS = 2 ** 31 - 1
 export interface ConnectionKind {
   readonly isSecure: boolean
   readonly connectMs: number
+  /** Whose certificate it needs where the request sends no server name. */
+  readonly name: string
 }
 
 /** A connection in progress. */
@@ -29,10 +31,10 @@ export interface Connecting {
 export function connectTask(
   agent: AgentState,
   options: AgentRequestOptions,
-  { isSecure, connectMs }: ConnectionKind,
+  { isSecure, connectMs, name }: ConnectionKind,
   callback: SocketCallback,
 ): Connecting {
-  const socket = isSecure ? secureSocket(agent, options) : connectTcp(options as { port: number })
+  const socket = isSecure ? secureSocket(agent, options, name) : connectTcp(options as { port: number })
   const place = placeOf(agent, options, socket)
   const limit = afterMs(connectMs)
   const ready = isSecure ? 'secureConnect' : 'connect'
@@ -111,12 +113,13 @@ function hangUp(): Error {
 }
 
 /** As https.Agent's createConnection, with its cache of sessions, which http.Agent does not have. */
-function secureSocket(agent: AgentState, options: AgentRequestOptions): Socket {
+function secureSocket(agent: AgentState, options: AgentRequestOptions, name: string): Socket {
   const key = options._agentKey ?? ''
   const session = agent._getSession?.(key)
   const socket = connectTls({
     ...(session === undefined ? {} : { session }),
     ...options,
+    ...(options.servername === '' && verifyingBy(name, options as ConnectionOptions)),
   } as ConnectionOptions)
   markAsNotKept(socket, options)
   socket.on('session', (fresh: Buffer) => agent._cacheSession?.(key, fresh))
@@ -124,6 +127,12 @@ function secureSocket(agent: AgentState, options: AgentRequestOptions): Socket {
     if (hadError) agent._evictSession?.(key)
   })
   return socket
+}
+
+/** Without a server name Node verifies by `host`, where the address is now: `servername: ''`, or an IP address in `Host`. */
+function verifyingBy(name: string, options: ConnectionOptions): ConnectionOptions {
+  const verify = options.checkServerIdentity ?? checkServerIdentity
+  return { checkServerIdentity: (_address, certificate) => verify(name, certificate) }
 }
 
 /**

@@ -140,7 +140,7 @@ export class RoutedRequest implements KeyedRequest, Followed {
   /** Of the connection that its lease needs. */
   get connectionKind(): ConnectionKind {
     const lease = this.#lease as Lease
-    return { isSecure: isSecure(lease), connectMs: lease.connectMs }
+    return { isSecure: isSecure(lease), connectMs: lease.connectMs, name: lease.servername }
   }
 
   /** Runs in the caller's async context. */

@@ -1,11 +1,18 @@
 import { InvalidOptionsError, type Client } from '../index.ts'
 import { Dispatcher1Wrapper, type Dispatcher } from 'undici'
+import { asCurrent } from '../dispatch/dispatcher.ts'
+import { PassedCall } from '../dispatch/passthrough/passed-call.ts'
 import type { DiscoveredHosts } from './discovered-hosts.ts'
 
 /** What the built-in `fetch` of Node 22 and 24 goes by, and npm's undici up to version 7. */
 const LEGACY = Symbol.for('undici.globalDispatcher.1')
 /** What the built-in `fetch` of Node 26 goes by, and npm's undici from version 8 on. */
 const CURRENT = Symbol.for('undici.globalDispatcher.2')
+
+type Interceptor = Dispatcher.DispatcherComposeInterceptor
+
+/** Whether Node's own undici, that of Node 22, knows only handlers of the older contract. */
+const isOlder = process.versions['undici']?.startsWith('6.') === true
 
 /** Methods of dispatchers that call `this.dispatch`; and their class, which is a function as well. */
 const UNBOUND: ReadonlySet<unknown> = new Set([
@@ -39,7 +46,7 @@ export function routeDispatchers(client: Client, hosts: DiscoveredHosts): Dispos
   ): () => void {
     if (previous === undefined) return () => undefined
     let isOn = true
-    const ours = inFrontOf(previous, (options, handler) =>
+    const ours = (name === LEGACY && isOlder ? inFrontOfOlder : inFrontOf)(previous, (options, handler) =>
       isOn && hosts.hasOrigin(options?.origin)
         ? client.dispatcher.dispatch(adapted(options), handler)
         : previous.dispatch(options, handler),
@@ -83,4 +90,28 @@ function inFrontOf(previous: Dispatcher, dispatch: Dispatcher['dispatch']): Disp
       return method
     },
   })
+}
+
+/**
+ * The same for a dispatcher of undici 6, which knows only handlers of the older contract. Interceptors of undici 7 have and expect
+ * those of the newer one: without onehop they meet undici 7's own dispatcher, if it is loaded before Node's.
+ */
+function inFrontOfOlder(previous: Dispatcher, dispatch: Dispatcher['dispatch']): Dispatcher {
+  const ours: Dispatcher['dispatch'] = (options, handler) =>
+    dispatch(options, typeof handler?.onRequestStart === 'function' ? withBothContracts(handler) : handler)
+  const compose = (...given: readonly (Interceptor | readonly Interceptor[])[]): Dispatcher => {
+    let composed = ours
+    for (const interceptor of given.flat().filter((one) => typeof one === 'function')) {
+      const next = interceptor(composed)
+      composed = (options, handler) => next(options, withBothContracts(handler))
+    }
+    return inFrontOfOlder(previous, composed)
+  }
+  return new Proxy(inFrontOf(previous, ours), {
+    get: (target, key) => (key === 'compose' ? compose : (Reflect.get(target, key) as unknown)),
+  })
+}
+
+function withBothContracts(handler: Dispatcher.DispatchHandler): Dispatcher.DispatchHandler {
+  return handler instanceof PassedCall ? handler : new PassedCall(asCurrent(handler), () => undefined)
 }

@@ -19,7 +19,10 @@ export interface InstallOptions {
 
 const KEYS = ['fetch', 'http', 'mode']
 
-/** The client that is installed at present. */
+/** Of the thread: an agent's copy of this package and the application's are one installation. */
+const INSTALLED = Symbol.for('onehop.installed')
+
+/** Of this copy, for programs that freeze `globalThis`. */
 let installed: Client | undefined
 
 /**
@@ -30,7 +33,7 @@ let installed: Client | undefined
  */
 export function install(client: Client, options: InstallOptions = {}): Disposable {
   const { fetch, http, mode } = checked(client, options)
-  if (installed !== undefined)
+  if (installedClient() !== undefined)
     throw new InvalidOptionsError(
       'client',
       client,
@@ -41,18 +44,20 @@ export function install(client: Client, options: InstallOptions = {}): Disposabl
   if (fetch) ends.push(mode === 'route' ? routeDispatchers(client, hosts) : observeUndici(client, hosts))
   if (http) ends.push(mode === 'route' ? routeAgents(client, hosts) : observeAgents(client, hosts))
   installed = client
+  Reflect.defineProperty(globalThis, INSTALLED, { value: client, configurable: true })
   return {
     [Symbol.dispose]() {
       if (ends.length === 0) return
       for (const end of ends.splice(0)) end[Symbol.dispose]()
       installed = undefined
+      Reflect.deleteProperty(globalThis, INSTALLED)
     },
   }
 }
 
-/** The client that is installed in this process, e.g. that of `onehop/auto`, for `inspect()` and `onehop/otel`; undefined: none. */
+/** The client that is installed in this process, by whatever copy of this package, e.g. that of `onehop/auto`, for `inspect()` and `onehop/otel`; undefined: none. */
 export function installedClient(): Client | undefined {
-  return installed
+  return installed ?? (Reflect.get(globalThis, INSTALLED) as Client | undefined)
 }
 
 function checked(client: unknown, options: unknown): { fetch: boolean; http: boolean; mode: string } {

@@ -51,7 +51,8 @@ function taskSocket(client: NetClient, options: ConnectOptions, tls: ConnectionO
     ...tls,
     socket,
     servername: name,
-    checkServerIdentity: (_name, certificate) => verify(own ?? socket.servername, certificate),
+    // Without a server name, `servername: ''`, Node verifies by the host.
+    checkServerIdentity: (_name, certificate) => verify(own || socket.servername, certificate),
   })
   const refused = (error: Error): void => socket.refused(error)
   secure.once('error', refused)

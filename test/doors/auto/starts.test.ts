@@ -86,6 +86,28 @@ describe.each(MAJORS)('Node %s', (major) => {
   })
 })
 
+// Those of undici 7 and 8 have and expect handlers of the newer contract, which the undici of Node 22 does not know.
+test.each(MAJORS.flatMap((major) => ['undici6', 'undici7', 'undici8'].map((undici) => [major, undici])))(
+  'interceptors over the global dispatcher work for all hosts, on Node %s with %s',
+  async (major, undici) => {
+    const program = `
+      import { createServer } from 'node:http'
+      import { createRequire } from 'node:module'
+      const { getGlobalDispatcher, interceptors, request, setGlobalDispatcher } = createRequire('${APPS}')('${undici}')
+      const other = createServer((_request, response) => response.end('{"task":"other"}')).listen(0, '127.0.0.1')
+      await new Promise((resolve) => other.on('listening', resolve))
+      const { retry, redirect, cache = retry } = interceptors
+      setGlobalDispatcher(getGlobalDispatcher().compose(retry()).compose([cache(), redirect({ maxRedirections: 1 })]))
+      for (const url of [process.env.SERVICE_URL, 'http://127.0.0.1:' + other.address().port]) {
+        const { body } = await request(url)
+        console.log((await body.json()).task, (await (await fetch(url)).json()).task)
+      }
+      other.close()`
+    const ended = await world.run(['--input-type=module', '--eval', program], { node: nodeOf(major) })
+    expect(ended).toEqual({ code: 0, stdout: 'task-1 task-1\nother other\n', stderr: '' })
+  },
+)
+
 test('a client that is closed leaves no timer and no socket', async () => {
   const program = `
     import http from 'node:http'
@@ -114,6 +136,22 @@ test('two preloads of it are one', async () => {
   const flags = [...AUTO, '--import', `${ROOT}src/auto/index.ts`, '--require', 'onehop/auto']
   const ended = await world.run(['--input-type=module', '--eval', program], { flags })
   expect(ended).toEqual({ code: 0, stdout: 'task-1 0\n', stderr: '' })
+})
+
+test('the client of one copy of the package is known to another, and is the only one', async () => {
+  const program = `
+    import { createClient } from 'onehop'
+    import { installedClient } from 'onehop/install'
+    const other = await import('${ROOT}src/install/install.ts?another-copy')
+    const client = createClient({ namespaces: ['other.local'] })
+    try {
+      other.install(client)
+    } catch ({ code, option }) {
+      console.log(code, option)
+    }
+    console.log(other.installedClient() === installedClient(), installedClient().discovers('orders.shop.local'))`
+  const ended = await world.run(['--input-type=module', '--eval', program])
+  expect(ended).toEqual({ code: 0, stdout: 'ONEHOP_INVALID_OPTIONS client\ntrue true\n', stderr: '' })
 })
 
 test('package managers are left alone, and what they start is not', async () => {

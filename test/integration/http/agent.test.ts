@@ -450,6 +450,20 @@ describe('what is not discovered', () => {
     agent.destroy()
     server.close()
   })
+
+  test.each([99_999, 'abc'])('a port that is none, %j, has Node’s own error', (port) => {
+    const { agent } = world(['127.0.1.9:1'])
+    expect(() => http.get({ host: 'orders.shop.local', port, agent })).toThrow(
+      expect.objectContaining({ code: 'ERR_SOCKET_BAD_PORT' }) as Error,
+    )
+  })
+})
+
+test('an empty socketPath is none', async () => {
+  const [task] = await servers(1)
+  const { agent } = world([task as TestServer])
+  const { status } = await answered(http.get({ host: 'orders.shop.local', socketPath: '', agent }))
+  expect(status).toBe(200)
 })
 
 describe('a proxy of the agent', () => {

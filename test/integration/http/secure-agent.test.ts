@@ -64,6 +64,21 @@ test('a servername of the caller’s, of the request or in Host, is kept', async
   expect(none.status).toBe(400)
 })
 
+test.each([
+  ['servername is empty', { servername: '' }, 'false orders.shop.local'],
+  ['Host is an IP address', { headers: { host: '10.0.0.1' } }, 'false 10.0.0.1'],
+])('where %s, no name is sent, and the called one is verified', async (_what, options, expected) => {
+  const [task] = await tasks(1)
+  const { text } = await answered(https.get(ORIGIN, { agent: agentOf([task as SecureTask]), ...options }))
+  expect(text).toBe(expected)
+  const agent = agentOf([task as SecureTask], { namespaces: ['shop.local'] })
+  const other = answered(https.get('https://carts.shop.local', { agent, ...options }))
+  await expect(other).rejects.toMatchObject({
+    code: 'ERR_TLS_CERT_ALTNAME_INVALID',
+    host: 'carts.shop.local',
+  })
+})
+
 test('connections are kept per task, and a new one resumes the TLS session', async () => {
   const [task] = await tasks(1)
   const agent = agentOf([task as SecureTask], {}, { ca, maxVersion: 'TLSv1.2' })

@@ -119,14 +119,14 @@ test('checkServerIdentity is the caller’s', async () => {
   const names: string[] = []
   const checkServerIdentity = (name: string): undefined => void names.push(name)
   const { open } = world([label])
-  for (const servername of ['own.example', undefined]) {
+  for (const servername of ['own.example', undefined, '']) {
     const socket = open({
       tls: { ca, checkServerIdentity, ...(servername === undefined ? {} : { servername }) },
     })
     await once(socket, 'secureConnect')
     socket.destroy()
   }
-  expect(names).toEqual(['own.example', HOST])
+  expect(names).toEqual(['own.example', HOST, HOST])
 })
 
 test('a load balancer is called and verified by its own name', async () => {

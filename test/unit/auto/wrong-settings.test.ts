@@ -47,6 +47,7 @@ test.each([
 describe('files', () => {
   test.each([
     ['options.json', '{ "port": 80 }'],
+    ['byte-order-mark.JSON', '\uFEFF{ "port": 80 }'],
     ['options.mjs', 'export default { port: 80 }'],
     ['options.cjs', 'module.exports = { port: 80 }'],
     ['compiled.cjs', 'exports.__esModule = true; exports.default = { port: 80 }'],
@@ -67,6 +68,8 @@ describe('files', () => {
       'no database at postgres://***@db',
     ],
     ['syntax.mjs', 'export default {', 'Unexpected'],
+    ['nothing.cjs', 'throw undefined', 'undefined was thrown'],
+    ['text.cjs', 'throw "postgres://me:hunter2@db"', '"postgres://***@db" was thrown'],
   ])('%s is refused', (name, content, reason) => {
     const file = fileOf(name, content)
     const message = messageFrom(() => readConfig(file))
