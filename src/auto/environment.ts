@@ -6,7 +6,6 @@ type Variables = Readonly<Record<string, string | undefined>>
 
 /** What the variables say, checked as far as the library is not needed for it. */
 export interface Environment {
-  readonly isDisabled: boolean
   /** No variable names a service or a namespace, or a file that could. */
   readonly namesNothing: boolean
   /** The file of `ONEHOP_CONFIG`; undefined: none. */
@@ -33,15 +32,22 @@ const KNOWN: ReadonlySet<string> = new Set([
   ...['INTERCEPT', 'DISABLED', 'ON_ERROR', 'STOP_TIMEOUT_S'],
 ])
 
+/**
+ * Comes before all other variables: a wrong one must not keep a process from starting without onehop.
+ * @throws WrongSetting
+ */
+export function isDisabled(variables: Variables): boolean {
+  const word = oneOf(variables, 'ONEHOP_DISABLED', ['true', 'false', '1', '0'])
+  return word === 'true' || word === '1'
+}
+
 /** @throws WrongSetting for the first variable that has a value that is not allowed */
 export function readEnvironment(variables: Variables): Environment {
-  const isDisabled = flag(variables, 'ONEHOP_DISABLED')
   oneOf(variables, 'ONEHOP_ON_ERROR', ['stop', 'continue'])
   const config = text(variables, 'ONEHOP_CONFIG')
   const namespaces = list(variables, 'ONEHOP_NAMESPACES')
   const fallbacks = fallbacksOf(variables)
   return {
-    isDisabled,
     namesNothing: config === undefined && namespaces.length === 0 && fallbacks.byHost.size === 0,
     config,
     namespaces,
@@ -83,11 +89,6 @@ function oneOf<Word extends string>(
   const word = words.find((one) => one === given)
   if (word === undefined) throw wrongValue(name, given, words.join(', '))
   return word
-}
-
-function flag(variables: Variables, name: string): boolean {
-  const word = oneOf(variables, name, ['true', 'false', '1', '0'])
-  return word === 'true' || word === '1'
 }
 
 /** Options that are undefined are left to the file. */

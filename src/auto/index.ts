@@ -10,7 +10,7 @@ import { writeSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { isMainThread } from 'node:worker_threads'
 import { readConfig } from './config-file.ts'
-import { readEnvironment, unknownVariables, type Environment } from './environment.ts'
+import { isDisabled, readEnvironment, unknownVariables, type Environment } from './environment.ts'
 import { isPackageManager } from './package-managers.ts'
 import type * as Start from './start.ts'
 import { messageOf } from './wrong-setting.ts'
@@ -28,12 +28,13 @@ if (!Reflect.has(globalThis, STARTED) && !isPackageManager(process.argv[1])) {
 function begin(): void {
   const goesOn = process.env['ONEHOP_ON_ERROR']?.trim() === 'continue'
   try {
+    if (isDisabled(process.env)) return
     const environment = readEnvironment(process.env)
-    if (environment.isDisabled) return
     for (const warning of unknownVariables(process.env)) warn(warning)
-    if (environment.namesNothing)
-      warn('none of ONEHOP_NAMESPACES, ONEHOP_FALLBACKS and ONEHOP_CONFIG is set: onehop intercepts no calls')
-    else start(environment)
+    if (environment.namesNothing || !start(environment))
+      warn(
+        'none of ONEHOP_NAMESPACES, ONEHOP_FALLBACKS and ONEHOP_CONFIG names a host or a namespace: onehop intercepts no calls',
+      )
   } catch (error) {
     const message = messageOf(error)
     if (!goesOn) stop(message)
@@ -41,13 +42,13 @@ function begin(): void {
   }
 }
 
-function start(environment: Environment): void {
+function start(environment: Environment): boolean {
   // Node's undici makes its own dispatcher only where none is there yet: npm's undici must not come first.
   if (environment.install.fetch !== false) Reflect.get(globalThis, 'Headers')
   const file = environment.config === undefined ? {} : readConfig(environment.config)
   const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
   const loaded = createRequire(import.meta.url)(`./start${extension}`) as Pick<typeof Start, 'start'>
-  loaded.start(environment, file)
+  return loaded.start(environment, file)
 }
 
 function warn(message: string): void {

@@ -7,13 +7,15 @@ import { messageOf, WrongSetting } from './wrong-setting.ts'
 
 /**
  * @param file options of `ONEHOP_CONFIG`
+ * @returns false: neither variables nor file name a host or a namespace
  * @throws WrongSetting
  */
-export function start(environment: Environment, file: AutoConfig): void {
+export function start(environment: Environment, file: AutoConfig): boolean {
   const { fetch, http, mode, ...fromFile } = file
+  const options = withVariables(fromFile, environment)
   try {
-    const client = createClient(withVariables(fromFile, environment))
-    install(client, given({ fetch, http, mode, ...environment.install }))
+    install(createClient(options), given({ fetch, http, mode, ...environment.install }))
+    return [...(options.namespaces ?? []), ...Object.keys(options.services ?? {})].length > 0
   } catch (error) {
     throw explained(error, environment)
   }

@@ -66,7 +66,17 @@ test.each(['true', '1'])(
         '--eval',
         `console.log([1, 2].map((version) => globalThis[Symbol.for('undici.globalDispatcher.' + version)] === undefined).join())`,
       ],
-      { env: { ONEHOP_DISABLED, ONEHOP_CONFIG: '/nowhere.json', ONEHOP_NAMESPACE: 'x' } },
+      {
+        env: {
+          ONEHOP_DISABLED,
+          ONEHOP_CONFIG: '/nowhere.json',
+          ONEHOP_NAMESPACE: 'x',
+          ONEHOP_DISCOVERY: 'x',
+          ONEHOP_INTERCEPT: 'x',
+          ONEHOP_FALLBACKS: 'x',
+          ONEHOP_ON_ERROR: 'x',
+        },
+      },
     )
     expect([code, stdout, stderr]).toEqual([0, 'true,true\n', ''])
   },
@@ -163,8 +173,15 @@ test('a variable that does not exist is a warning, with the closest one', async 
   expect(stderr).toMatch(/there is no variable ONEHOP_COLOUR\n/)
 })
 
-test('without any host to discover there is a warning, and nothing is loaded', async () => {
-  const { code, stderr } = await run(['--eval', ''], { env: { ONEHOP_DNS_SERVERS: '10.0.0.2' } })
+test.each([
+  ['other variables alone', { ONEHOP_DNS_SERVERS: '10.0.0.2' }, undefined],
+  ['a load balancer for all services', { ONEHOP_FALLBACKS: 'http://alb' }, undefined],
+  ['a file with other options', {}, '{ "port": 8080 }'],
+])('%s: no host is named, and a warning says so', async (_settings, variables, file) => {
+  const ONEHOP_CONFIG = file === undefined ? '' : world.file('other.json', file)
+  const { code, stderr } = await run(['--eval', ''], { env: { ...variables, ONEHOP_CONFIG } })
   expect(code).toBe(0)
-  expect(stderr).toContain('none of ONEHOP_NAMESPACES, ONEHOP_FALLBACKS and ONEHOP_CONFIG is set')
+  expect(stderr).toContain(
+    'none of ONEHOP_NAMESPACES, ONEHOP_FALLBACKS and ONEHOP_CONFIG names a host or a namespace: onehop intercepts no calls',
+  )
 })

@@ -1,9 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { readEnvironment, unknownVariables } from '../../../src/auto/environment.ts'
+import { isDisabled, readEnvironment, unknownVariables } from '../../../src/auto/environment.ts'
 
 test('without variables nothing is named, and all is left to the file and the defaults', () => {
   expect(readEnvironment({ PATH: '/bin' })).toEqual({
-    isDisabled: false,
     namesNothing: true,
     config: undefined,
     namespaces: [],
@@ -12,6 +11,16 @@ test('without variables nothing is named, and all is left to the file and the de
     fallbacks: { ofAll: undefined, byHost: new Map() },
     install: {},
   })
+})
+
+test.each([
+  [{}, false],
+  [{ ONEHOP_DISABLED: '' }, false],
+  [{ ONEHOP_DISABLED: 'false' }, false],
+  [{ ONEHOP_DISABLED: ' true ' }, true],
+  [{ ONEHOP_DISABLED: '1', ONEHOP_DISCOVERY: 'dsn' }, true],
+])('%j: disabled is %j', (variables, expected) => {
+  expect(isDisabled(variables)).toBe(expected)
 })
 
 test('lists may have spaces and empty parts', () => {

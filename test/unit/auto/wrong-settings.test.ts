@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { readConfig } from '../../../src/auto/config-file.ts'
-import { readEnvironment } from '../../../src/auto/environment.ts'
+import { isDisabled, readEnvironment } from '../../../src/auto/environment.ts'
 import { start } from '../../../src/auto/start.ts'
 import { messageOf, WrongSetting } from '../../../src/auto/wrong-setting.ts'
 
@@ -33,15 +33,20 @@ test.each([
     { ONEHOP_INTERCEPT: 'fetch,none' },
     'ONEHOP_INTERCEPT: got "fetch,none"; allowed: fetch, http or fetch,http; or none',
   ],
-  [{ ONEHOP_DISABLED: 'yes' }, 'ONEHOP_DISABLED: got "yes"; allowed: true, false, 1, 0'],
   [{ ONEHOP_ON_ERROR: 'ignore' }, 'ONEHOP_ON_ERROR: got "ignore"; allowed: stop, continue'],
   [{ ONEHOP_NAMESPACES: 'shop local' }, 'ONEHOP_NAMESPACES: namespaces[0]: got "shop local"; allowed: '],
   [{ ONEHOP_DNS_SERVERS: 'ten.0.0.2' }, 'ONEHOP_DNS_SERVERS: dns.servers[0]: got "ten.0.0.2"; allowed: '],
   [{ ONEHOP_FALLBACKS: 'orders=http://alb' }, 'ONEHOP_FALLBACKS: services.orders: got "orders"; allowed: '],
 ])('%j', (variables, message) => {
-  const environment = (): void =>
+  const environment = (): boolean =>
     start(readEnvironment({ ONEHOP_NAMESPACES: 'shop.local', ...variables }), {})
   expect(messageFrom(environment)).toContain(message)
+})
+
+test('ONEHOP_DISABLED has four words', () => {
+  expect(messageFrom(() => isDisabled({ ONEHOP_DISABLED: 'yes' }))).toBe(
+    'ONEHOP_DISABLED: got "yes"; allowed: true, false, 1, 0',
+  )
 })
 
 describe('files', () => {
