@@ -165,7 +165,7 @@ export class RoutedRequest implements KeyedRequest, Followed {
     const { timeout: timeoutMs } = this.#request as { timeout?: number }
     if (timeoutMs === undefined || timeoutMs <= 0) return
     const fire = (): void => {
-      if (!this.#hasSocket() && !this.#hasFailed) this.inContext(() => this.#request.emit('timeout'))
+      if (!this.#hasSocket && !this.#hasFailed) this.inContext(() => this.#request.emit('timeout'))
     }
     const limit = afterMs(timeoutMs)
     limit.addEventListener('abort', fire)
@@ -180,9 +180,9 @@ export class RoutedRequest implements KeyedRequest, Followed {
   }
 
   failed(error: Error): void {
-    const hasSocket = this.#hasSocket()
-    if (this.#isCancelled()) this.#report({ kind: 'cancelled', latencyMs: hasSocket ? this.#latencyMs() : 0 })
-    else this.#report({ kind: 'transport-error', error, sent: hasSocket })
+    if (this.#isCancelled)
+      this.#report({ kind: 'cancelled', latencyMs: this.#hasSocket ? this.#latencyMs() : 0 })
+    else this.#report({ kind: 'transport-error', error, sent: this.#hasSocket })
   }
 
   closed(): void {
@@ -190,11 +190,12 @@ export class RoutedRequest implements KeyedRequest, Followed {
     this.#lease?.end()
   }
 
+  /** Nothing has been reported. */
   #closedEarly(): void {
     const { res } = this.#request as unknown as { res?: IncomingMessage | null }
     // After an upgrade or a CONNECT no channel reports the response.
     if (res !== undefined && res !== null) this.responded(res)
-    else if (this.#isCancelled() && this.#hasSocket())
+    else if (this.#isCancelled && this.#hasSocket)
       this.#report({ kind: 'cancelled', latencyMs: this.#latencyMs() })
   }
 
@@ -204,7 +205,7 @@ export class RoutedRequest implements KeyedRequest, Followed {
     // The own property is ours: behind it is Node's method.
     delete (this.#request as Partial<ClientRequest>).destroy
     this.#request.destroy(error)
-    if (this.#hasSocket() || this.#hasFailed) return
+    if (this.#hasSocket || this.#hasFailed) return
     const isWaiting = this.#lease === undefined
     const isQueued = this.#leaveQueue()
     const { connecting } = this
@@ -215,16 +216,14 @@ export class RoutedRequest implements KeyedRequest, Followed {
     if (isWaiting || isQueued || connecting !== undefined) this.#fail(undefined)
   }
 
-  // Methods: V8 calls its runtime for each use of a private getter.
-
-  /** Node sets the socket right before its 'socket' event. */
-  #hasSocket(): boolean {
+  /** Node sets it right before its 'socket' event. */
+  get #hasSocket(): boolean {
     const { socket } = this.#request
     return socket !== null && socket !== undefined
   }
 
   /** Whether the caller has ended it, or this process its connection. After its lease has ended, it does not matter. */
-  #isCancelled(): boolean {
+  get #isCancelled(): boolean {
     return this.#isAborted || this.#request.destroyed
   }
 
