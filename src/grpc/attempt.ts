@@ -112,7 +112,7 @@ export class Attempt {
           .getRealSubchannel()
           .createCall(metadata, authority, method, this.#listener(listener), callNumber),
       )
-      attemptsUntil(lease.signal).add(this)
+      if (!this.#isOver) attemptsUntil(lease.signal).add(this)
       return this.#sent
     } catch (error) {
       if (!this.#isOver) lease.report({ kind: 'transport-error', error: error as Error, sent: false })
