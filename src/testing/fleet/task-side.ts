@@ -62,7 +62,11 @@ export class TaskSide {
 
   /** Breaks every connection, now. */
   reset(): void {
-    for (const socket of this.#sockets.values()) socket.resetAndDestroy()
+    for (const socket of this.#sockets.values()) {
+      // libuv resets no socket that is shutting down (EINVAL). Its handle would stay, and keep the process from ending.
+      if (socket.writableEnded) socket.destroy()
+      else socket.resetAndDestroy()
+    }
   }
 
   /** Ends connections without a request: Node would take a minute. */
