@@ -57,12 +57,13 @@ export class AgentDoor {
     routed.keepContext()
     routed.startTimeout()
     this.#current = routed
+    const { lease } = routed
     try {
       native.createSocket(request, options, (error, socket) => {
         routed.inContext(() => {
-          if (error) routed.connectFailed(error, callback)
+          if (error) routed.connectFailed(lease, error, callback)
           else {
-            routed.connecting = undefined
+            routed.connected(lease)
             callback(null, socket)
           }
         })

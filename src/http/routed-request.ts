@@ -116,12 +116,28 @@ export class RoutedRequest implements KeyedRequest, Followed {
 
   // What the agent calls.
 
-  /** Its connection cannot be made: another task gets it, or the request fails. */
-  connectFailed(error: Error, callback: SocketCallback): void {
+  /** The current one; undefined before the first is acquired. */
+  get lease(): Lease | undefined {
+    return this.#lease
+  }
+
+  /** A connection that was begun for it is there. */
+  connected(lease: Lease | undefined): void {
+    if (lease === this.#lease) this.connecting = undefined
+  }
+
+  /**
+   * A connection that was begun for it cannot be made: another task gets the request, or it fails.
+   *
+   * Node begins one for the first request that waits whenever another one ends (`maxSockets`), also while that request connects.
+   * So the request may be elsewhere by now, or have a connection that another request has freed.
+   * @param lease the one that the connection was begun for
+   */
+  connectFailed(lease: Lease | undefined, error: Error, callback: SocketCallback): void {
+    if (lease !== this.#lease || this.#hasSocket) return
     this.connecting = undefined
     this.#leaveQueue()
     if (this.#hasFailed) return
-    const lease = this.#lease
     this.#report(this.#connectOutcome(error))
     let next: Lease | undefined
     try {

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import http, { type AgentOptions, type ClientRequest } from 'node:http'
 import type net from 'node:net'
 import { promisify } from 'node:util'
-import type { Client, ClientOptions } from 'onehop'
+import { roundRobin, type Client, type ClientOptions } from 'onehop'
 import { OnehopHttpAgent } from 'onehop/http'
 import { afterEach, describe, expect, test } from 'vitest'
 import { BlackHole } from '../../../chaos/black-hole.ts'
@@ -428,6 +428,33 @@ describe('aborts and timeouts are heard at once', () => {
     await soon(() => underWay(client), 0)
   })
 })
+
+test.each([1, 2, 3])(
+  'requests that wait for %d connections to a task that refuses go to another, each once',
+  async (maxSockets) => {
+    const [task] = await servers(1)
+    const refusing = await refusingAddress('127.0.1.9')
+    const options = { outlier: false, balancer: roundRobin() } as const
+    const { client, agent } = world([refusing, (task as TestServer).label], options, {
+      keepAlive: false,
+      maxSockets,
+    })
+    await answered(http.get(ORIGIN, { agent }))
+    const events: string[] = []
+    const requests = Array.from({ length: 40 }, (_, id) => http.get(`${ORIGIN}/${id}`, { agent }))
+    for (const request of requests)
+      request
+        .on('response', (response) => response.resume())
+        .on('error', (error: NodeJS.ErrnoException) => events.push(`error ${error.code}`))
+        .on('close', () => events.push('close'))
+    await soon(() => task?.seen.length, 41)
+    await soon(() => underWay(client), 0)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    expect(events).toEqual(Array<string>(40).fill('close'))
+    expect(upstream(client, task?.label as string)).toMatchObject({ requests: 41, failures: 0, pending: 0 })
+    expect(miscounted(agent)).toBe(0)
+  },
+)
 
 describe('what is not discovered', () => {
   test('goes through Node’s own agent: hosts, addresses, Unix sockets', async () => {
