@@ -1,3 +1,4 @@
+import { openUntil } from '../core/async/open-until.ts'
 import type { Lease } from '../index.ts'
 import type { Call } from './call.ts'
 import {
@@ -10,7 +11,6 @@ import {
   type Subchannel,
   type SubchannelCall,
 } from './grpc-js.ts'
-import { attemptsUntil } from './open-attempts.ts'
 import { outcomeOf, outcomeOfHeaders, type Ended } from './outcome.ts'
 
 /** How grpc-js calls a connection that was lost, without a code of the stream. */
@@ -112,7 +112,7 @@ export class Attempt {
           .getRealSubchannel()
           .createCall(metadata, authority, method, this.#listener(listener), callNumber),
       )
-      if (!this.#isOver) attemptsUntil(lease.signal).add(this)
+      if (!this.#isOver) openUntil(lease.signal).add(this)
       return this.#sent
     } catch (error) {
       if (!this.#isOver) lease.report({ kind: 'transport-error', error: error as Error, sent: false })
@@ -163,7 +163,7 @@ export class Attempt {
 
   #over(): void {
     this.#isOver = true
-    attemptsUntil(this.#lease.signal).delete(this)
+    openUntil(this.#lease.signal).delete(this)
   }
 
   /** What is subtracted for the delays of this process is an estimate, which may grow. */

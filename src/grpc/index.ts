@@ -7,7 +7,7 @@
  * - `connections.ts`: the connections of a channel. Connecting is an attempt on a task, with a lease (`connection.ts`,
  *   `connect-error.ts`).
  * - `attempt.ts`: a call on a task, with its lease and its caller's async context (`call.ts`). `unsent.ts` ends the leases of
- *   calls that are never sent, `open-attempts.ts` cuts calls when the client is destroyed.
+ *   calls that are never sent, `core/async/open-until.ts` cuts calls when the client is destroyed.
  * - `outcome.ts`: which gRPC status counts against a task.
  * - `grpc-js.ts`: what all this uses of grpc-js.
  * @module onehop/grpc

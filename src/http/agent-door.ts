@@ -123,7 +123,7 @@ export class AgentDoor {
     const url = `${this.#protocol}//${host}${written}`
     // A port that cannot be one is Node's to refuse.
     const isCallable = this.#door.client.discovers(host) && URL.canParse(url)
-    const origin = isCallable ? { url, host: `${host}${written}` } : undefined
+    const origin = isCallable ? { url, host: `${host}${written}`, open: undefined } : undefined
     if (this.#origins.size >= MAX_HOSTS) this.#origins.clear()
     this.#origins.set(key, origin)
     return origin

@@ -1,5 +1,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { ClientRequest, IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+import { openUntil, type Open } from '../core/async/open-until.ts'
 import { responseOutcomeOf, type KeyedRequest, type Lease, type Outcome } from '../index.ts'
 import { afterMs, isConnectTimeout, isHangUp, type Connecting, type ConnectionKind } from './connecting.ts'
 import { setHost } from './host-header.ts'
@@ -26,6 +28,8 @@ export interface CalledOrigin {
   readonly url: string
   /** `orders.shop.local:8080` */
   readonly host: string
+  /** undefined before the first lease. */
+  open: Set<Open> | undefined
 }
 
 /** The state of a request to a discovered host; undefined for all others. */
@@ -37,7 +41,7 @@ export function routedOf(request: ClientRequest): RoutedRequest | undefined {
  * A request to a discovered host, from its pick to its end. Until it has a connection it may go to other tasks, whatever its
  * method: nothing has been sent.
  */
-export class RoutedRequest implements KeyedRequest, Followed {
+export class RoutedRequest implements KeyedRequest, Followed, Open {
   /** In progress for this request; undefined: none. */
   connecting: Connecting | undefined = undefined
   readonly #request: ClientRequest
@@ -201,7 +205,19 @@ export class RoutedRequest implements KeyedRequest, Followed {
     else this.#report({ kind: 'transport-error', error, sent: this.#hasSocket })
   }
 
+  /** The client is destroyed. */
+  cut(error: Error): void {
+    const { res, socket } = this.#request as unknown as {
+      res?: IncomingMessage | null
+      socket: Socket | null
+    }
+    // As if the connection broke: an error of the request is unexpected once it has its response.
+    if (res !== undefined && res !== null) socket?.destroy()
+    else this.#request.destroy(error)
+  }
+
   closed(): void {
+    this.#origin.open?.delete(this)
     if (!this.#isReported) this.#closedEarly()
     this.#lease?.end()
   }
@@ -269,6 +285,8 @@ export class RoutedRequest implements KeyedRequest, Followed {
       return
     }
     this.#lease = lease
+    this.#origin.open ??= openUntil(lease.signal)
+    this.#origin.open.add(this)
     this.#isReported = false
     const { endpoint, port } = lease
     const options = this.#options

@@ -416,6 +416,32 @@ describe('aborts and timeouts are heard at once', () => {
     await expect(answered(http.request(ORIGIN, { agent }))).rejects.toMatchObject({ code: 'ONEHOP_CLOSED' })
   })
 
+  test('client.close({ withinMs }) cuts requests: connecting, queued, without an answer, in the middle of one', async () => {
+    const [task] = await servers(1)
+    const silent = await silentAddress()
+    ;(task as TestServer).answer = (request, response) => {
+      if (request.url === '/begun') response.write('begun')
+    }
+    const label = (task as TestServer).label
+    const options = { timeouts: { connectMs: 5_000 }, balancer: roundRobin() }
+    const { client, agent } = world([silent, label], options, { maxSockets: 1 })
+    const slow = world([label], {}, { maxSockets: 1 })
+    const begun = http.get(`${ORIGIN}/begun`, { agent: slow.agent })
+    const [response] = (await once(begun, 'response')) as [http.IncomingMessage]
+    const broken = once(response.resume(), 'error')
+    const calls = [
+      ...[1, 2, 3].map(() => answered(http.get(`${ORIGIN}/silent`, { agent }))),
+      answered(http.get(`${ORIGIN}/queued`, { agent: slow.agent })),
+    ]
+    for (const call of calls) call.catch(() => undefined)
+    await soon(() => task?.seen.length, 2)
+    await Promise.all([client.close({ withinMs: 20 }), slow.client.close({ withinMs: 20 })])
+    for (const call of calls) await expect(call).rejects.toMatchObject({ code: 'ONEHOP_CLOSED' })
+    await expect(broken).resolves.toMatchObject([{ code: 'ECONNRESET' }])
+    await soon(() => [underWay(client), underWay(slow.client)], [0, 0])
+    await soon(() => [miscounted(agent), miscounted(slow.agent)], [0, 0])
+  })
+
   test('agent.destroy() ends connections in progress, and none is made elsewhere', async () => {
     const [task] = await servers(1)
     const silent = await silentAddress()
