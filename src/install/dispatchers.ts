@@ -11,8 +11,11 @@ const CURRENT = Symbol.for('undici.globalDispatcher.2')
 
 type Interceptor = Dispatcher.DispatcherComposeInterceptor
 
-/** Whether Node's own undici, that of Node 22, knows only handlers of the older contract. */
-const isOlder = process.versions['undici']?.startsWith('6.') === true
+/**
+ * Whether `compose` of Node's own undici takes interceptors of npm's undici 7: in Node 24, which has the same. That of Node 22 knows
+ * only handlers of the older contract, and that of Node 26 passes on handlers as they are.
+ */
+const composesBoth = process.versions['undici']?.startsWith('7.') === true
 
 /** Methods of dispatchers that call `this.dispatch`; and their class, which is a function as well. */
 const UNBOUND: ReadonlySet<unknown> = new Set([
@@ -46,10 +49,12 @@ export function routeDispatchers(client: Client, hosts: DiscoveredHosts): Dispos
   ): () => void {
     if (previous === undefined) return () => undefined
     let isOn = true
-    const ours = (name === LEGACY && isOlder ? inFrontOfOlder : inFrontOf)(previous, (options, handler) =>
-      isOn && hosts.hasOrigin(options?.origin)
-        ? client.dispatcher.dispatch(adapted(options), handler)
-        : previous.dispatch(options, handler),
+    const ours = (name === LEGACY && !composesBoth ? inFrontWithBoth : inFrontOf)(
+      previous,
+      (options, handler) =>
+        isOn && hosts.hasOrigin(options?.origin)
+          ? client.dispatcher.dispatch(adapted(options), handler)
+          : previous.dispatch(options, handler),
     )
     if (!Reflect.set(globalThis, name, ours))
       throw new InvalidOptionsError('fetch', true, 'false, because globalThis is frozen')
@@ -93,10 +98,10 @@ function inFrontOf(previous: Dispatcher, dispatch: Dispatcher['dispatch']): Disp
 }
 
 /**
- * The same for a dispatcher of undici 6, which knows only handlers of the older contract. Interceptors of undici 7 have and expect
- * those of the newer one: without onehop they meet undici 7's own dispatcher, if it is loaded before Node's.
+ * The same for a dispatcher of undici 6 or 8. Interceptors of undici 7 have and expect handlers of the newer contract, around those of
+ * the older one: without onehop they meet undici 7's own dispatcher, if it is loaded before Node's.
  */
-function inFrontOfOlder(previous: Dispatcher, dispatch: Dispatcher['dispatch']): Dispatcher {
+function inFrontWithBoth(previous: Dispatcher, dispatch: Dispatcher['dispatch']): Dispatcher {
   const ours: Dispatcher['dispatch'] = (options, handler) =>
     dispatch(options, typeof handler?.onRequestStart === 'function' ? withBothContracts(handler) : handler)
   const compose = (...given: readonly (Interceptor | readonly Interceptor[])[]): Dispatcher => {
@@ -105,7 +110,7 @@ function inFrontOfOlder(previous: Dispatcher, dispatch: Dispatcher['dispatch']):
       const next = interceptor(composed)
       composed = (options, handler) => next(options, withBothContracts(handler))
     }
-    return inFrontOfOlder(previous, composed)
+    return inFrontWithBoth(previous, composed)
   }
   return new Proxy(inFrontOf(previous, ours), {
     get: (target, key) => (key === 'compose' ? compose : (Reflect.get(target, key) as unknown)),
