@@ -264,8 +264,8 @@ export class Cluster implements LivenessSource {
     if (directShare <= 0) return true
     // The load balancer itself is ejected, or not accepted, and there are tasks.
     if (fallback.ejection.state !== 'available') return false
-    const isShort = directShare < 1 && this.#options.random.next() >= directShare
-    return (preferFallback || isShort) && isAccepted(fallback, hint)
+    const isNeeded = preferFallback || (directShare < 1 && this.#options.random.next() >= directShare)
+    return isNeeded && isAccepted(fallback, hint)
   }
 
   #beginPanic(): void {
