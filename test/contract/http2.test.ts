@@ -116,7 +116,7 @@ const scenarios: Record<string, [Answer, (over: Over) => Promise<unknown>, unkno
   ],
   'an abort': [
     () => undefined,
-    (over) => textOf(over, { signal: AbortSignal.timeout(50) }),
+    (over) => textOf(over, { signal: AbortSignal.timeout(500) }),
     ['TimeoutError', 'The operation was aborted due to timeout', 23],
   ],
 }
