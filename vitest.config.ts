@@ -20,6 +20,7 @@ const config: ViteUserConfig = defineConfig({
     // Integration tests open real sockets on two shared cores: generous bounds, never measurements.
     testTimeout: 30_000,
     hookTimeout: 30_000,
+    expect: { poll: { timeout: 10_000 } },
     // They wait for sockets and timers more than they work, and the default leaves a core idle.
     maxWorkers: 3,
     projects: [

@@ -8,6 +8,9 @@ import { eventsOf } from '../support/events.ts'
 import { ORIGIN } from '../support/clients.ts'
 import { startServers, type TestServer } from '../support/servers.ts'
 
+/** On a busy machine; the default is one second. */
+const PATIENT = { timeout: 20_000 }
+
 const HOST = 'orders.shop.local'
 let aws: LocalAws
 let tasks: TestServer[]
@@ -57,7 +60,7 @@ function onEcs(): void {
 async function localShare(from: Client, calls = 200): Promise<number> {
   // The first call sets off the lookup of the metadata, and does not wait for it.
   await (await from.fetch(ORIGIN)).text()
-  await vi.waitFor(() => expect(from.inspect().services[HOST]?.origins[ORIGIN]).toBeDefined())
+  await vi.waitFor(() => expect(from.inspect().services[HOST]?.origins[ORIGIN]).toBeDefined(), PATIENT)
   const before = tasks[1]?.seen.length ?? 0
   for (let call = 0; call < calls; call++) await (await from.fetch(ORIGIN)).text()
   return ((tasks[1]?.seen.length ?? 0) - before) / calls
@@ -67,7 +70,7 @@ async function untilKnown(from: Client): Promise<void> {
   await vi.waitFor(async () => {
     await (await from.fetch(ORIGIN)).text()
     expect(from.inspect().services[HOST]?.origins[ORIGIN]?.zones).toBeDefined()
-  })
+  }, PATIENT)
 }
 
 describe('in an ECS task', () => {
@@ -146,7 +149,7 @@ describe('in an ECS task', () => {
       const shares = made.inspect().services[HOST]?.origins[ORIGIN]?.zones?.shares
       // A third of the tasks for two thirds of the callers; c has tasks and no callers.
       expect(shares).toMatchObject({ 'eu-west-1a': 0, 'eu-west-1b': expect.closeTo(0.5) as number })
-    })
+    }, PATIENT)
   })
 
   test('metadata that cannot be had is told, and calls go to all zones', async () => {
@@ -155,7 +158,7 @@ describe('in an ECS task', () => {
     aws.metadata.faults.answer = 'not-json'
     const made = client()
     await localShare(made, 10)
-    await vi.waitFor(() => expect(events).toHaveLength(1))
+    await vi.waitFor(() => expect(events).toHaveLength(1), PATIENT)
     expect(made.inspect().services[HOST]?.origins[ORIGIN]?.zones).toBeUndefined()
   })
 
@@ -164,7 +167,7 @@ describe('in an ECS task', () => {
     aws.metadata.faults.answer = 'hang'
     const made = client()
     await (await made.fetch(ORIGIN)).text()
-    await vi.waitFor(() => expect(aws.metadata.requests).toBeGreaterThan(0))
+    await vi.waitFor(() => expect(aws.metadata.requests).toBeGreaterThan(0), PATIENT)
     await made.close()
     expect(aws.metadata.requests).toBe(2)
   })

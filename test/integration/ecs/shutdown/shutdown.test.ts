@@ -13,6 +13,9 @@ import { leaving, listening, QUICK, Wire } from '../../../support/ecs/leaving.ts
 import { scriptedRegistration } from '../../../support/ecs/registrations.ts'
 import * as tls from '../../../support/transports/tls.ts'
 
+/** On a busy machine; the default is one second. */
+const PATIENT = { timeout: 20_000 }
+
 const answering = (): Server => createServer((_request, response) => response.end('done'))
 const NO_WINDOW = {}
 
@@ -515,7 +518,7 @@ describe('the exit', () => {
     await delay(50)
     expect(codes).toEqual([])
     await reports
-    await vi.waitFor(() => expect(codes).toEqual([1]))
+    await vi.waitFor(() => expect(codes).toEqual([1]), PATIENT)
   })
 
   test('another signal until then does not end the process', async () => {
@@ -524,7 +527,7 @@ describe('the exit', () => {
     const shutdown = gracefulShutdown({ ...EXITING, signals: ['SIGUSR2'], servers: [] })
     process.emit('SIGUSR2')
     await shutdown.begin()
-    await vi.waitFor(() => expect(codes).toHaveLength(1))
+    await vi.waitFor(() => expect(codes).toHaveLength(1), PATIENT)
     expect(process.listenerCount('SIGUSR2')).toBe(before + 1)
     shutdown[Symbol.dispose]()
   })
