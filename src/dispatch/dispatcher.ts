@@ -1,6 +1,7 @@
-import { Dispatcher, Dispatcher1Wrapper, errors } from 'undici'
+import { Dispatcher, errors } from 'undici'
 import { ClosedError } from '../core/errors.ts'
 import { Call } from './call/call.ts'
+import { asCurrent } from './request/current-handler.ts'
 import { checkHandler } from './request/handler.ts'
 import { withOneLength } from './passthrough/one-length.ts'
 import type { Route } from './route.ts'
@@ -13,12 +14,6 @@ export interface Routes {
   close(): Promise<void>
   /** Closes all routes, and ends the calls in flight. */
   destroy(error: Error | null): Promise<void>
-}
-
-/** A handler of undici 6 or 7, as the built-in `fetch` of Node 22 and 24 uses. */
-interface LegacyHandler {
-  onConnect?: unknown
-  onRequestStart?: unknown
 }
 
 /**
@@ -111,20 +106,6 @@ async function both(one: Promise<void>, other: Promise<void>): Promise<void> {
 
 function isObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null
-}
-
-/** The handler, or one of undici 8 around a legacy one. */
-export function asCurrent(handler: Dispatcher.DispatchHandler): Dispatcher.DispatchHandler {
-  return isLegacy(handler) ? wrapHandler(handler) : handler
-}
-
-function isLegacy(handler: LegacyHandler): boolean {
-  return typeof handler.onConnect === 'function' && typeof handler.onRequestStart !== 'function'
-}
-
-// A static method of undici's that its types leave out.
-const { wrapHandler } = Dispatcher1Wrapper as unknown as {
-  wrapHandler: (handler: LegacyHandler) => Dispatcher.DispatchHandler
 }
 
 /** The same options for a request that cannot use HTTP/2. */

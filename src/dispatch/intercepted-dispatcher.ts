@@ -1,8 +1,9 @@
 import { types } from 'node:util'
 import type { Dispatcher } from 'undici'
 import { InvalidOptionsError } from '../core/errors.ts'
-import { asCurrent, DiscoveryDispatcher, withoutHttp2, type Routes } from './dispatcher.ts'
+import { DiscoveryDispatcher, withoutHttp2, type Routes } from './dispatcher.ts'
 import { withOneLength } from './passthrough/one-length.ts'
+import { asCurrent } from './request/current-handler.ts'
 import { checkHandler } from './request/handler.ts'
 
 /** `(dispatch) => (options, handler) => boolean`, as undici's `compose` takes it. */
@@ -31,20 +32,24 @@ export class InterceptedDispatcher extends DiscoveryDispatcher {
 
   /** What an interceptor throws is thrown here. `fetch` and `request` reject with it, and with what an async one rejects with. */
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
-    if (this.closed || !isAllowed(options, handler)) return super.dispatch(options, handler)
-    const current = asCurrent(handler)
+    const current = this.closed ? undefined : allowed(options, handler)
+    if (current === undefined) return super.dispatch(options, handler)
     // Only its handler shows that it cannot take HTTP/2, and that is another one from here on.
     return this.chain(current === handler ? options : withoutHttp2(withOneLength(options)), current)
   }
 }
 
-/** Whether a request gets as far as the interceptors. What does not is refused as without them. */
-function isAllowed(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+/** The handler that the interceptors get; undefined for a request that is refused as without them. */
+function allowed(
+  options: Dispatcher.DispatchOptions,
+  handler: Dispatcher.DispatchHandler,
+): Dispatcher.DispatchHandler | undefined {
   try {
-    checkHandler(asCurrent(handler), options)
-    return true
+    const current = asCurrent(handler)
+    checkHandler(current, options)
+    return current
   } catch {
-    return false
+    return undefined
   }
 }
 

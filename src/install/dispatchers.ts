@@ -1,6 +1,6 @@
 import { InvalidOptionsError, type Client } from '../index.ts'
 import { Dispatcher1Wrapper, type Dispatcher } from 'undici'
-import { asCurrent } from '../dispatch/dispatcher.ts'
+import { asCurrent } from '../dispatch/request/current-handler.ts'
 import { PassedCall } from '../dispatch/passthrough/passed-call.ts'
 import type { DiscoveredHosts } from './discovered-hosts.ts'
 
