@@ -22,7 +22,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   http: ['core', 'index.ts', 'net/index.ts'],
   connect: ['index.ts'],
   grpc: ['core', 'index.ts'],
-  net: ['index.ts'],
+  net: ['core', 'index.ts'],
   // What `onehop/http` does for its agents, `install` does for all of Node's. Handlers of other undicis it adapts as the client does.
   install: [
     ...['core', 'http', 'index.ts'],

@@ -1,12 +1,7 @@
 import { connect as connectTcp, type Socket } from 'node:net'
 import { checkServerIdentity, connect as connectTls, type ConnectionOptions } from 'node:tls'
+import { afterMs, connectTimeout } from '../core/async/connect-limit.ts'
 import type { AgentRequestOptions, AgentState, SocketCallback } from './node-agent.ts'
-
-/** Node's own: the global one may be a test runner's fake, which would never run. */
-const { setImmediate } = process.getBuiltinModule('node:timers')
-
-/** Node's timers take 1 ms for more. */
-const MAX_TIMEOUT_MS = 2 ** 31 - 1
 
 /** What a connection to an upstream needs beside Node's own options. */
 export interface ConnectionKind {
@@ -36,14 +31,13 @@ export function connectTask(
 ): Connecting {
   const socket = isSecure ? secureSocket(agent, options, name) : connectTcp(options as { port: number })
   const place = placeOf(agent, options, socket)
-  const limit = afterMs(connectMs)
   const ready = isSecure ? 'secureConnect' : 'connect'
   let isOver = false
   const end = (): boolean => {
     if (isOver) return false
     isOver = true
     socket.off(ready, connected).off('close', closed)
-    limit.removeEventListener('abort', exceeded)
+    cancelLimit()
     place.leave()
     return true
   }
@@ -61,10 +55,9 @@ export function connectTask(
   }
   // `agent.destroy()`, or the peer during the TLS handshake, where Node emits an error before.
   const closed = (): void => failed(hangUp())
-  // A process that was busy has to read first what has arrived meanwhile.
-  const exceeded = (): void => void setImmediate(() => failed(connectTimeout(options, connectMs)))
+  const { host, port } = options
+  const cancelLimit = afterMs(connectMs, () => failed(connectTimeout(String(host), Number(port), connectMs)))
   socket.on(ready, connected).on('error', failed).on('close', closed)
-  limit.addEventListener('abort', exceeded)
   return {
     cancel: () => {
       if (!end()) return
@@ -74,36 +67,12 @@ export function connectTask(
   }
 }
 
-/** A signal that aborts after a time. It keeps no process alive; the socket or discovery that is waited for does. */
-export function afterMs(limitMs: number): AbortSignal {
-  return AbortSignal.timeout(Math.min(Math.ceil(limitMs), MAX_TIMEOUT_MS))
-}
-
-/** Whether an error says that the connection took too long. */
-export function isConnectTimeout(error: Error): boolean {
-  return timeouts.has(error)
-}
-
 /** Whether this process ended the connection. */
 export function isHangUp(error: Error): boolean {
   return hangUps.has(error)
 }
 
-const timeouts = new WeakSet<Error>()
 const hangUps = new WeakSet<Error>()
-
-/** As Node's own for a host that does not answer. */
-function connectTimeout({ host, port }: AgentRequestOptions, limitMs: number): Error {
-  const message = `connect ETIMEDOUT ${host}:${port}: no connection in ${limitMs} ms`
-  const error = Object.assign(new Error(message), {
-    code: 'ETIMEDOUT',
-    syscall: 'connect',
-    address: host,
-    port,
-  })
-  timeouts.add(error)
-  return error
-}
 
 /** As Node's own for a request without a connection. */
 function hangUp(): Error {

@@ -1,9 +1,10 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
+import { afterMs, isConnectTimeout } from '../core/async/connect-limit.ts'
 import { openUntil, type Open } from '../core/async/open-until.ts'
 import { responseOutcomeOf, type KeyedRequest, type Lease, type Outcome } from '../index.ts'
-import { afterMs, isConnectTimeout, isHangUp, type Connecting, type ConnectionKind } from './connecting.ts'
+import { isHangUp, type Connecting, type ConnectionKind } from './connecting.ts'
 import { setHost } from './host-header.ts'
 import type {
   AgentClient,
@@ -187,10 +188,8 @@ export class RoutedRequest implements KeyedRequest, Followed, Open {
     const fire = (): void => {
       if (!this.#hasSocket && !this.#hasFailed) this.inContext(() => this.#request.emit('timeout'))
     }
-    const limit = afterMs(timeoutMs)
-    limit.addEventListener('abort', fire)
     // Otherwise the request would be held until then.
-    this.#request.once('close', () => limit.removeEventListener('abort', fire))
+    this.#request.once('close', afterMs(timeoutMs, fire))
   }
 
   // What Node's channels report.

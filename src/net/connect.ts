@@ -5,7 +5,7 @@ import { InvalidOptionsError } from '../index.ts'
 import { checkClient, checkConnectOptions, type ConnectOptions, type NetClient } from './options.ts'
 import { StartedSocket, type SocketOptions } from './started-socket.ts'
 import { TaskSocket } from './task-socket.ts'
-import { afterMs, connectTimeout } from './time-limit.ts'
+import { afterMs, connectTimeout } from '../core/async/connect-limit.ts'
 
 /**
  * A socket to a task of a service, for libraries that take a socket: `new pg.Pool({ stream: () => connect(client, { host }) })`.

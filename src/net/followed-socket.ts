@@ -6,7 +6,7 @@ import { subscribe } from 'node:diagnostics_channel'
 import type { Socket } from 'node:net'
 import type { Lease } from '../index.ts'
 import { connectedOutcome, failedOutcome } from './outcomes.ts'
-import { connectTimeout } from './time-limit.ts'
+import { connectTimeout } from '../core/async/connect-limit.ts'
 
 /** The socket that has connected last. */
 let latest: WeakRef<Socket> | undefined = undefined

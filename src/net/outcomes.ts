@@ -1,5 +1,5 @@
 import type { Lease, Outcome } from '../index.ts'
-import { isConnectTimeout } from './time-limit.ts'
+import { isConnectTimeout } from '../core/async/connect-limit.ts'
 
 /** Connections made within this count as equally fast: what they cost later does not depend on it. */
 const MIN_LATENCY_MS = 25

@@ -4,7 +4,7 @@ import type { ConnectOptions, NetClient } from './options.ts'
 import { connectedOutcome, failedOutcome, isConnectFailure } from './outcomes.ts'
 import { Search } from './search.ts'
 import { StartedSocket, type SocketOptions } from './started-socket.ts'
-import { afterMs, connectTimeout } from './time-limit.ts'
+import { afterMs, connectTimeout } from '../core/async/connect-limit.ts'
 
 /** As Node's `autoSelectFamilyAttemptTimeout` before version 26, and RFC 8305. Within a VPC a connection takes under 2 ms. */
 const NEXT_AFTER_MS = 250

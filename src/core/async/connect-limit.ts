@@ -1,3 +1,7 @@
+/** Node's own: the global one may be a test runner's fake, which would never run. */
+const { setImmediate } = process.getBuiltinModule('node:timers')
+
+/** Node's timers take 1 ms for more. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1
 
 /**
