@@ -1,3 +1,4 @@
+import { afterMs } from '../core/async/connect-limit.ts'
 import type { Endpoint, Lease } from '../index.ts'
 import { connectError } from './connect-error.ts'
 import { STATE, type State, type StateListener, type Subchannel } from './grpc-js.ts'
@@ -78,9 +79,7 @@ export class Connection {
     if (isTask && lease === undefined) return false
     const begun: ConnectTry = { lease, limitMs: lease?.connectMs ?? FALLBACK_CONNECT_MS }
     this.#try = begun
-    // A process that was busy has to read first what has arrived meanwhile.
-    const overdue = (): void => void setImmediate(() => this.#overdue(begun))
-    AbortSignal.timeout(Math.ceil(begun.limitMs)).addEventListener('abort', overdue)
+    afterMs(begun.limitMs, () => this.#overdue(begun))
     this.subchannel.startConnecting()
     return true
   }
