@@ -1,11 +1,12 @@
 /**
  * Costs of several ways to do the same, each in processes of its own: V8 compiles undici for the handlers and the options
  * that it sees, and the same code up to 8 % better in one process than in the next. So each side has several processes,
- * one after the other, and the slices of the sides take turns.
+ * one after the other, and the slices of the sides take turns. Tasks and sides have processors of their own (`processors.ts`).
  */
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import type { Load } from './answer-loads.ts'
+import { processors, type Placed } from './processors.ts'
 
 export interface Plan {
   /** Of each side, one after the other. */
@@ -40,11 +41,12 @@ export async function costsOf<Kind extends string, Cost>(
   const costs = LOADS.map(
     () => Object.fromEntries(kinds.map((kind) => [kind, []])) as unknown as Record<Kind, Cost[]>,
   )
-  const tasks = start(TASKS)
+  const placed = processors()
+  const tasks = start(placed.tasks, TASKS)
   try {
     const [port] = (await once(tasks, 'message')) as [number]
     for (let turn = 0; turn < plan.processes; turn++) {
-      const sides = new Map(kinds.map((kind) => [kind, start(file, kind, String(port))]))
+      const sides = new Map(kinds.map((kind) => [kind, start(placed.sides, file, kind, String(port))]))
       for (const side of sides.values()) {
         await once(side, 'message')
         for (let slice = 0; slice < plan.warmUp; slice++) await measure(side, WARM_UP)
@@ -60,8 +62,8 @@ export async function costsOf<Kind extends string, Cost>(
   }
 }
 
-function start(file: URL, ...parameters: readonly string[]): ChildProcess {
-  const child = fork(file, parameters, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+function start(placed: Placed, file: URL, ...parameters: readonly string[]): ChildProcess {
+  const child = fork(file, parameters, { ...placed, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   // The measurement would wait for it for ever.
   child.once('exit', (code) => {
     if (code !== 0) throw new Error(`${file.pathname} ended with code ${code}`)
