@@ -83,6 +83,7 @@ export class SimulatedClient {
       hedgePolicy: hedging ? new HedgePolicy(DEFAULT_HEDGE, time.now()) : undefined,
       deadlineHeader: undefined,
       connectMs: 1_000,
+      tcpConnectMs: 300,
       limits: { queue: new TimeLimit(time, 15_000), attempt: new TimeLimit(time, 15_000) },
       mayQueue: false,
       deadlineMs: timeoutMs,

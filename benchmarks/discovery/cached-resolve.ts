@@ -193,7 +193,7 @@ function answeredBy(route: Route, terminal: Dispatcher): Routes {
     }
   }
   const { clock } = route
-  const pools = new InstantPools({ origin: ORIGIN, connectMs: 1_000, pool: {}, clock })
+  const pools = new InstantPools({ origin: ORIGIN, connectMs: 1_000, tcpConnectMs: 300, pool: {}, clock })
   const answered = { ...route, pools }
   const routes = new Map([[ORIGIN, answered]])
   const done = async (): Promise<void> => undefined

@@ -91,6 +91,7 @@ function over(routes: RouteTable, terminal: Dispatcher): Routes {
   const pools = new InstantPools({
     origin: ORIGIN,
     connectMs: 1_000,
+    tcpConnectMs: 300,
     pool: {},
     clock: systemClock,
   })

@@ -39,6 +39,7 @@ export function defaultSettings(random: Random): ServiceSettings {
     classify: undefined,
     deadlineHeader: undefined,
     connectMs: 1_000,
+    tcpConnectMs: 300,
     queueMs: 15_000,
     attemptMs: 15_000,
     deadlineMs: undefined,

@@ -99,8 +99,13 @@ export interface FallbackOptions {
 
 /** In ms, at least 1. */
 export interface Timeouts {
-  /** To a connection [1,000]. */
+  /** To a connection, TLS included [1,000]. */
   readonly connectMs?: number | undefined
+  /**
+   * To the TCP connection alone [300; `connectMs` where that is set]. The address of a task that is gone does not answer, and
+   * TCP asks a second time after 1 s (RFC 6298). Not for the load balancer, whose name is looked up within this time.
+   */
+  readonly tcpConnectMs?: number | undefined
   /** To a free connection where `pool.connections` limits them, or to a free HTTP/2 stream [15,000]. */
   readonly queueMs?: number | undefined
   /** From when an attempt has its connection to its response headers [15,000]. */

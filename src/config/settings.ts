@@ -159,13 +159,21 @@ function serviceSettings(
   }
 }
 
-type TimeoutSettings = Pick<ServiceSettings, 'connectMs' | 'queueMs' | 'attemptMs' | 'deadlineMs'>
+type TimeoutSettings = Pick<
+  ServiceSettings,
+  'connectMs' | 'tcpConnectMs' | 'queueMs' | 'attemptMs' | 'deadlineMs'
+>
 
 function timeoutSettings(path: string, value: unknown, inherited: TimeoutSettings): TimeoutSettings {
-  const { connectMs, queueMs, attemptMs, deadlineMs } = inherited
-  const timeouts = new Section<TimeoutSettings>(path, value, { connectMs, queueMs, attemptMs, deadlineMs })
+  const { connectMs, tcpConnectMs, queueMs, attemptMs, deadlineMs } = inherited
+  const known = { connectMs, tcpConnectMs, queueMs, attemptMs, deadlineMs }
+  const timeouts = new Section<TimeoutSettings>(path, value, known)
+  const whole = timeouts.read('connectMs', checkTimeout)
+  // `connectMs` by itself is meant for all of a connection.
+  const isOne = timeouts.has('connectMs') && !timeouts.has('tcpConnectMs')
   return {
-    connectMs: timeouts.read('connectMs', checkTimeout),
+    connectMs: whole,
+    tcpConnectMs: isOne ? whole : timeouts.read('tcpConnectMs', checkTimeout),
     queueMs: timeouts.read('queueMs', checkTimeout),
     attemptMs: timeouts.read('attemptMs', checkTimeout),
     deadlineMs: timeouts.read('deadlineMs', checkTimeout),

@@ -54,6 +54,7 @@ export class RouteFactory {
     const pools = new Pools({
       origin: url.origin,
       connectMs: settings.connectMs,
+      tcpConnectMs: settings.tcpConnectMs,
       pool: settings.pool,
       fallbackPool: fallbackPoolOf(settings),
       clock,
@@ -86,6 +87,7 @@ export class RouteFactory {
       retry: settings.retry,
       budget: new RetryBudget(settings.budget, clock.now()),
       connectMs: settings.connectMs,
+      tcpConnectMs: settings.tcpConnectMs,
       classify: settings.classify,
       hedgePolicy: settings.hedge === undefined ? undefined : new HedgePolicy(settings.hedge, clock.now()),
       deadlineHeader: settings.deadlineHeader,

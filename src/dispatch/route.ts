@@ -67,6 +67,8 @@ export interface Route {
   readonly budget: RetryBudget
   /** How long a connection may take, in ms. */
   readonly connectMs: number
+  /** How long its TCP connection may take, in ms. Not for the load balancer. */
+  readonly tcpConnectMs: number
   /** How responses count; undefined: by their status. */
   readonly classify: Classify | undefined
   /** undefined: calls are not hedged. */

@@ -23,6 +23,7 @@ export interface ServiceSettings {
   readonly classify: Classify | undefined
   readonly deadlineHeader: string | undefined
   readonly connectMs: number
+  readonly tcpConnectMs: number
   readonly queueMs: number
   readonly attemptMs: number
   readonly deadlineMs: number | undefined

@@ -7,6 +7,7 @@ import type { AgentRequestOptions, AgentState, SocketCallback } from './node-age
 export interface ConnectionKind {
   readonly isSecure: boolean
   readonly connectMs: number
+  readonly tcpConnectMs: number
   /** Whose certificate it needs where the request sends no server name. */
   readonly name: string
 }
@@ -26,7 +27,7 @@ export interface Connecting {
 export function connectTask(
   agent: AgentState,
   options: AgentRequestOptions,
-  { isSecure, connectMs, name }: ConnectionKind,
+  { isSecure, connectMs, tcpConnectMs, name }: ConnectionKind,
   callback: SocketCallback,
 ): Connecting {
   const socket = isSecure ? secureSocket(agent, options, name) : connectTcp(options as { port: number })
@@ -37,7 +38,7 @@ export function connectTask(
     if (isOver) return false
     isOver = true
     socket.off(ready, connected).off('close', closed)
-    cancelLimit()
+    for (const cancel of cancels) cancel()
     place.leave()
     return true
   }
@@ -56,7 +57,12 @@ export function connectTask(
   // `agent.destroy()`, or the peer during the TLS handshake, where Node emits an error before.
   const closed = (): void => failed(hangUp())
   const { host, port } = options
-  const cancelLimit = afterMs(connectMs, () => failed(connectTimeout(String(host), Number(port), connectMs)))
+  const exceed = (limitMs: number): void => failed(connectTimeout(String(host), Number(port), limitMs))
+  const cancels = [afterMs(connectMs, () => exceed(connectMs))]
+  const exceedTcp = (): void => {
+    if (socket.connecting) exceed(tcpConnectMs)
+  }
+  if (tcpConnectMs < connectMs) cancels.push(afterMs(tcpConnectMs, exceedTcp))
   socket.on(ready, connected).on('error', failed).on('close', closed)
   return {
     cancel: () => {

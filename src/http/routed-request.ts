@@ -161,7 +161,8 @@ export class RoutedRequest implements KeyedRequest, Followed, Open {
   /** Of the connection that its lease needs. */
   get connectionKind(): ConnectionKind {
     const lease = this.#lease as Lease
-    return { isSecure: isSecure(lease), connectMs: lease.connectMs, name: lease.servername }
+    const { connectMs, tcpConnectMs, servername } = lease
+    return { isSecure: isSecure(lease), connectMs, tcpConnectMs, name: servername }
   }
 
   /** Runs in the caller's async context. */

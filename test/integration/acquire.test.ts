@@ -88,6 +88,7 @@ describe('acquire', () => {
       servername: 'orders.shop.local',
       port: 8080,
       connectMs: 1_000,
+      tcpConnectMs: 300,
     })
     // A route of its own, which has not seen the first snapshot, is made at once from the cache.
     using other = now(client.acquire(new URL('https://Orders.shop.local.:8443/v1')))

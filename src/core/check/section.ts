@@ -27,6 +27,11 @@ export class Section<Settings extends object> {
     return given(this.pathOf(key), this.#options[key], this.#defaults[key], check)
   }
 
+  /** Whether the user wrote it. */
+  has(key: keyof Settings & string): boolean {
+    return this.#options[key] !== undefined
+  }
+
   pathOf(key: string): string {
     return keyPath(this.#path, key)
   }

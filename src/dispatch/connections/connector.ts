@@ -2,7 +2,7 @@ import { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { buildConnector, Client, errors, type Dispatcher, type Pool } from 'undici'
 import { formatAddressPort } from '../../core/ip.ts'
-import type { Clock } from '../../core/clock.ts'
+import type { Clock, Timer } from '../../core/clock.ts'
 import { asThrownByConnector } from '../error-kinds.ts'
 
 /** Cancels one connection in progress each. */
@@ -26,6 +26,14 @@ export function isConnectError(error: Error): boolean {
   return connectErrors.has(error)
 }
 
+/** How long a connection may take, in ms. */
+export interface ConnectLimits {
+  /** All of it. */
+  readonly connectMs: number
+  /** TCP alone. */
+  readonly tcpConnectMs: number
+}
+
 /**
  * Connects to an address instead of the pool's origin, within a time. The time is measured here: undici's own connect
  * timeout fires up to half a second late, and never before 1 s.
@@ -34,7 +42,7 @@ export function connectorTo(
   address: string,
   port: number,
   options: Pool.Options,
-  connectMs: number,
+  limits: ConnectLimits,
   clock: Clock,
   connecting: Connecting,
   listener: ConnectionListener,
@@ -42,7 +50,9 @@ export function connectorTo(
   const connector = connectorOf(options)
   const { connect } = options
   const ownMs = typeof connect === 'object' ? connect.timeout : undefined
-  const limitMs = options.connectTimeout ?? ownMs ?? connectMs
+  const givenMs = options.connectTimeout ?? ownMs
+  const limitMs = givenMs ?? limits.connectMs
+  const tcpLimitMs = givenMs ?? Math.min(limits.tcpConnectMs, limitMs)
   return (target, callback) => {
     let socket: unknown
     let settled = false
@@ -68,11 +78,21 @@ export function connectorTo(
       settle(error, null)
       if (socket instanceof Socket) socket.destroy()
     }
-    const exceed = (): void => {
-      const message = `no connection to ${formatAddressPort(address, port)} in ${limitMs} ms`
+    const exceed = (what: string, ms: number): void => {
+      const message = `no ${what} to ${formatAddressPort(address, port)} in ${ms} ms`
       giveUp(new errors.ConnectTimeoutError(message))
     }
-    const timer = limitMs > 0 ? clock.setTimer(() => clock.afterIo(exceed), limitMs, true) : undefined
+    const startedAt = clock.now()
+    const startTimer = (ms: number, callback: () => void): Timer =>
+      clock.setTimer(() => clock.afterIo(callback), ms, true)
+    const endOfTcp = (): void => {
+      if (settled) return
+      if (socket instanceof Socket && socket.connecting) exceed('TCP connection', tcpLimitMs)
+      else timer = startTimer(startedAt + limitMs - clock.now(), () => exceed('connection', limitMs))
+    }
+    let timer: Timer | undefined
+    if (tcpLimitMs < limitMs) timer = startTimer(tcpLimitMs, endOfTcp)
+    else if (limitMs > 0) timer = startTimer(limitMs, () => exceed('connection', limitMs))
     connecting.add(giveUp)
     try {
       socket = connector({ ...withoutDot(target), hostname: address, port: String(port) }, settle)

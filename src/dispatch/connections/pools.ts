@@ -17,6 +17,8 @@ export interface PoolsOptions {
   readonly origin: string
   /** How long a connection may take. */
   readonly connectMs: number
+  /** How long its first part may take, TCP. Not for the load balancer, whose name is looked up meanwhile. */
+  readonly tcpConnectMs: number
   /** undici's own options, for each task. */
   readonly pool: Pool.Options
   /** For the load balancer [`pool`]. */
@@ -174,9 +176,11 @@ export class Pools implements UpstreamDispatchers {
   }
 
   #open(upstream: Upstream, http1Only: boolean): Pool {
-    const { origin, connectMs, pool: taskPool, fallbackPool = taskPool, clock } = this.#options
+    const { origin, connectMs, tcpConnectMs, pool: taskPool, fallbackPool = taskPool, clock } = this.#options
     const { endpoint, port } = upstream
-    const pool = endpoint.tier === 1 ? fallbackPool : taskPool
+    const isFallback = endpoint.tier === 1
+    const pool = isFallback ? fallbackPool : taskPool
+    const limits = { connectMs, tcpConnectMs: isFallback ? connectMs : tcpConnectMs }
     const allowH2 = mayBeHttp2(pool) && !http1Only
     const pipelining = pool.pipelining ?? 1
     const slots = slotsFor(pool, allowH2 && (endpoint.origin ?? origin).startsWith('https:'))
@@ -186,7 +190,7 @@ export class Pools implements UpstreamDispatchers {
       headersTimeout: 0,
       ...options,
       ...(pipelining > 1 && !allowH2 ? { factory: pipeliningClient } : {}),
-      connect: connectorTo(endpoint.address, port, options, connectMs, clock, this.#connecting, {
+      connect: connectorTo(endpoint.address, port, options, limits, clock, this.#connecting, {
         speaksHttp2: () => this.#speakHttp2.add(upstream),
         connected: (socket, isHttp2) => {
           if (slots === undefined || socket.destroyed) return

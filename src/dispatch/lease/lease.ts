@@ -33,6 +33,8 @@ export interface Lease extends Disposable {
   readonly servername: string
   /** How long a connection may take, in ms (`timeouts.connectMs`). */
   readonly connectMs: number
+  /** How long its TCP connection may take, in ms (`timeouts.tcpConnectMs`). */
+  readonly tcpConnectMs: number
   /** Aborts when the client is destroyed, as by `close({ withinMs })`: what is under way has to be cut. */
   readonly signal: AbortSignal
   /** Milliseconds since it was acquired, without the time for which this process was busy. */
@@ -187,6 +189,12 @@ class UpstreamLease implements Lease, Limited {
 
   get connectMs(): number {
     return this.#held.call.route.connectMs
+  }
+
+  get tcpConnectMs(): number {
+    const { upstream, call } = this.#held
+    // The name of the load balancer is looked up meanwhile.
+    return upstream.endpoint.tier === 1 ? call.route.connectMs : call.route.tcpConnectMs
   }
 
   get signal(): AbortSignal {

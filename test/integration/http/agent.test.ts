@@ -168,6 +168,15 @@ describe('a connection that cannot be made', () => {
     expect(text).toBe(task?.label)
   })
 
+  test('goes to another task after tcpConnectMs, if not even TCP answers', async () => {
+    const [task] = await servers(1)
+    const silent = await silentAddress()
+    const timeouts = { connectMs: 60_000, tcpConnectMs: 150 }
+    const { agent } = world([silent, task?.label as string], { timeouts })
+    const { text } = await answered(http.get(ORIGIN, { agent }))
+    expect(text).toBe(task?.label)
+  })
+
   test('fails with Node’s own error when no other task is left', async () => {
     const dead = [await refusingAddress('127.0.1.201'), await refusingAddress('127.0.1.202')]
     const { client, agent } = world(dead)

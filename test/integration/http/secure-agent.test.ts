@@ -53,6 +53,14 @@ test('certificates are verified against the name that the caller wrote', async (
   await expect(bare).rejects.toMatchObject({ code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' })
 })
 
+test('a TLS handshake may take longer than tcpConnectMs', async () => {
+  const slow = (_name: string, done: (error: null) => void): void => void setTimeout(() => done(null), 150)
+  const [task] = await tasks(1, { SNICallback: slow })
+  const options = { retry: false, timeouts: { connectMs: 20_000, tcpConnectMs: 100 } } as const
+  const { text } = await answered(https.get(ORIGIN, { agent: agentOf([task as SecureTask], options) }))
+  expect(text).toBe('orders.shop.local orders.shop.local')
+})
+
 test('a servername of the caller’s, of the request or in Host, is kept', async () => {
   const [task] = await tasks(1)
   const agent = agentOf([task as SecureTask], {}, { ca, rejectUnauthorized: false })

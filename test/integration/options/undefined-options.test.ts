@@ -37,7 +37,7 @@ const service: Required<ServiceOptions> = {
   },
   hedge: undefined,
   classify: undefined,
-  timeouts: { connectMs: undefined, attemptMs: undefined, deadlineMs: undefined },
+  timeouts: { connectMs: undefined, tcpConnectMs: undefined, attemptMs: undefined, deadlineMs: undefined },
   deadlineHeader: undefined,
   outlier: {
     ...{ baseMs: undefined, maxEjectedRatio: undefined },

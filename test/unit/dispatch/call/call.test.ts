@@ -136,6 +136,7 @@ async function routeOf(
     retry: DEFAULT_RETRY,
     budget: new RetryBudget(DEFAULT_RETRY.budget, clock.now()),
     connectMs: 1_000,
+    tcpConnectMs: 300,
     classify: undefined,
     hedgePolicy: isHedged ? hedgingOf(clock) : undefined,
     deadlineHeader: undefined,

@@ -1,0 +1,113 @@
+/** How long a call waits for the address of a task that is gone. */
+import { createServer, type AddressInfo } from 'node:net'
+import type { ClientOptions } from 'onehop'
+import { manualClock, type ManualClock } from 'onehop/testing'
+import { beforeAll, afterAll, describe, expect, onTestFinished, test } from 'vitest'
+import { BlackHole } from '../../../../chaos/black-hole.ts'
+import { clientOf, ORIGIN } from '../../../support/clients.ts'
+import { resources } from '../../../support/resources.ts'
+import { refusingAddress, type TestServer } from '../../../support/servers.ts'
+
+const { keep, servers } = resources()
+const SILENT = '127.0.1.240'
+
+let silent: string
+let hole: BlackHole
+beforeAll(async () => {
+  silent = await refusingAddress(SILENT)
+  hole = await BlackHole.start(SILENT, Number(silent.split(':')[1]))
+})
+afterAll(() => hole[Symbol.asyncDispose]())
+
+interface World {
+  readonly clock: ManualClock
+  readonly task: TestServer
+  /** A call of the task that is silent. */
+  call(): Promise<string>
+}
+
+async function world(options: ClientOptions = {}): Promise<World> {
+  const clock = manualClock()
+  const [task] = await servers(1)
+  if (task === undefined) throw new Error('no server')
+  const client = keep(clientOf([silent, task.label], { clock, ...options }))
+  const call = async (): Promise<string> => {
+    const { body } = await client.request(ORIGIN, { method: 'POST', body: 'pay' })
+    return body.text()
+  }
+  return { clock, task, call }
+}
+
+/** Nothing arrives at the task before, and the answer is its own then. */
+async function expectNextAt(limitMs: number, { clock, task, call }: World): Promise<void> {
+  const answer = call()
+  await clock.advance(limitMs - 1)
+  expect(task.seen).toHaveLength(0)
+  await clock.advance(1)
+  expect(await answer).toBe(task.label)
+}
+
+describe('an address that does not answer costs a call, whatever its method,', () => {
+  test('300 ms', async () => {
+    await expectNextAt(300, await world())
+  })
+
+  test('tcpConnectMs', async () => {
+    await expectNextAt(120, await world({ timeouts: { connectMs: 2_000, tcpConnectMs: 120 } }))
+  })
+
+  test('connectMs where that is set alone, or shorter', async () => {
+    await expectNextAt(700, await world({ timeouts: { connectMs: 700 } }))
+    await expectNextAt(90, await world({ timeouts: { connectMs: 90, tcpConnectMs: 200 } }))
+  })
+
+  test('the limit of its service, which replaces both', async () => {
+    const services = { 'orders.shop.local': { timeouts: { connectMs: 450 } } }
+    await expectNextAt(450, await world({ timeouts: { connectMs: 100, tcpConnectMs: 50 }, services }))
+  })
+
+  test('the limit of undici’s own options', async () => {
+    await expectNextAt(800, await world({ pool: { connectTimeout: 800 } }))
+    await expectNextAt(850, await world({ pool: { connect: { timeout: 850 } } }))
+  })
+})
+
+test('it is ejected with the time that it had', async () => {
+  const clock = manualClock()
+  const client = keep(clientOf([silent], { clock, retry: false }))
+  const failed = client.request(ORIGIN).catch((error: Error) => error)
+  await clock.advance(300)
+  expect(await failed).toMatchObject({
+    code: 'UND_ERR_CONNECT_TIMEOUT',
+    message: `no TCP connection to ${silent} in 300 ms`,
+  })
+  const [upstream] = client.inspect().services['orders.shop.local']?.origins[ORIGIN]?.upstreams ?? []
+  expect(upstream).toMatchObject({ state: 'ejected' })
+})
+
+test('a load balancer has all of connectMs: its name is looked up meanwhile', async () => {
+  const clock = manualClock()
+  const options = { clock, retry: false, fallback: `http://${silent}` } as const
+  const client = keep(clientOf([], options))
+  const failed = client.request(ORIGIN).catch((error: Error) => error)
+  await clock.advance(999)
+  expect(client.inspect().callsUnderWay).toBe(1)
+  await clock.advance(1)
+  expect(await failed).toMatchObject({ message: `no connection to ${silent} in 1000 ms` })
+})
+
+test('TLS has all of connectMs, once TCP is connected', async () => {
+  const server = createServer((socket) => socket.on('error', () => undefined).resume())
+  await new Promise<void>((resolve) => server.listen(0, '127.0.1.1', resolve))
+  onTestFinished(() => void server.close())
+  const { port } = server.address() as AddressInfo
+  const accepted = new Promise((resolve) => server.once('connection', resolve))
+  const clock = manualClock()
+  const client = keep(clientOf([`127.0.1.1:${port}`], { clock, retry: false }))
+  const failed = client.request('https://orders.shop.local/').catch((error: Error) => error)
+  await accepted
+  await clock.advance(999)
+  expect(client.inspect().callsUnderWay).toBe(1)
+  await clock.advance(1)
+  expect(await failed).toMatchObject({ message: `no connection to 127.0.1.1:${port} in 1000 ms` })
+})
