@@ -62,7 +62,7 @@ export function connectorTo(
       if (settled) return void made?.destroy()
       settled = true
       connecting.delete(giveUp)
-      timer?.cancel()
+      for (const timer of timers) timer.cancel()
       if (error !== null) {
         connectErrors.add(error)
         listener.connectFailed(error)
@@ -82,17 +82,13 @@ export function connectorTo(
       const message = `no ${what} to ${formatAddressPort(address, port)} in ${ms} ms`
       giveUp(new errors.ConnectTimeoutError(message))
     }
-    const startedAt = clock.now()
-    const startTimer = (ms: number, callback: () => void): Timer =>
-      clock.setTimer(() => clock.afterIo(callback), ms, true)
-    const endOfTcp = (): void => {
-      if (settled) return
+    const exceedTcp = (): void => {
       if (socket instanceof Socket && socket.connecting) exceed('TCP connection', tcpLimitMs)
-      else timer = startTimer(startedAt + limitMs - clock.now(), () => exceed('connection', limitMs))
     }
-    let timer: Timer | undefined
-    if (tcpLimitMs < limitMs) timer = startTimer(tcpLimitMs, endOfTcp)
-    else if (limitMs > 0) timer = startTimer(limitMs, () => exceed('connection', limitMs))
+    const after = (ms: number, late: () => void): Timer => clock.setTimer(() => clock.afterIo(late), ms, true)
+    const timers: Timer[] = []
+    if (limitMs > 0) timers.push(after(limitMs, () => exceed('connection', limitMs)))
+    if (tcpLimitMs < limitMs) timers.push(after(tcpLimitMs, exceedTcp))
     connecting.add(giveUp)
     try {
       socket = connector({ ...withoutDot(target), hostname: address, port: String(port) }, settle)
