@@ -11,11 +11,8 @@ import { connectionConfig, type CloudMapOptions } from '../discovery/cloud-map/o
 import { ServiceCalls, sdkTransport, type Transport } from './registration/cloud-map/calls.ts'
 import { leave } from './registration/cloud-map/leave.ts'
 import { listInstances, reportOrphan, type Registered } from './registration/cloud-map/look.ts'
-import type { Work } from './registration/cloud-map/operation.ts'
-import { withRetries } from './registration/cloud-map/retries.ts'
 import { IPV4, IPV6 } from './registration/cloud-map/limits.ts'
-import { isServiceId } from './registration/cloud-map/service-id.ts'
-import { findService } from './registration/cloud-map/service.ts'
+import { serviceIdOf } from './registration/cloud-map/service.ts'
 import { checkService } from './registration/options/read-options.ts'
 import { stoppedTask, type StoppedTask, type TaskStateChange } from './task-state-change.ts'
 
@@ -112,30 +109,20 @@ async function reap(
   onReaped: (id: string) => void,
 ): Promise<void> {
   const clock = unawaited(systemClock)
-  const calls = new ServiceCalls(service, transport, clock, deadlineAt)
-  const onRetry = (id: string, operation: string, error: Error, attempt: number, waitMs: number): void =>
-    emit('onehop:registration.retried', () => ({ service, id, operation, attempt, waitMs, error }))
-  const retried = <Result>(operation: string, read: () => Promise<Result>): Promise<Result> =>
-    withRetries(
-      {
-        ...{ clock, random: systemRandom, deadlineAt },
-        onRetry: (error, attempt, waitMs) => onRetry(task.id, operation, error, attempt, waitMs),
-      },
-      read,
-    )
-  const serviceId = isServiceId(service)
-    ? service
-    : await retried('ListServices', () => findService(calls, service))
-  const instances = await retried('ListInstances', () => listInstances(calls, serviceId))
-  for (const instance of instances.filter((one) => isLeftBy(task, one))) {
-    const { id } = instance
-    const work: Work = {
-      ...{ calls, serviceId, id, clock, random: systemRandom },
-      onRetry: (operation, error, attempt, waitMs) => onRetry(id, operation, error, attempt, waitMs),
+  const callsFor = (id: string): ServiceCalls =>
+    new ServiceCalls(service, {
+      ...{ transport, clock, random: systemRandom, deadlineAt },
+      onRetry: (operation, error, attempt, waitMs) =>
+        emit('onehop:registration.retried', () => ({ service, id, operation, attempt, waitMs, error })),
       onDenied: (error, consequence) =>
         emit('onehop:registration.denied', () => ({ service, id, error, consequence })),
-    }
-    await leave(work, deadlineAt)
+    })
+  const calls = callsFor(task.id)
+  const serviceId = await calls.retried('ListServices', deadlineAt, () => serviceIdOf(calls))
+  const instances = await calls.retried('ListInstances', deadlineAt, () => listInstances(calls, serviceId))
+  for (const instance of instances.filter((one) => isLeftBy(task, one))) {
+    const { id } = instance
+    await leave({ calls: callsFor(id), serviceId, id }, deadlineAt)
     reportOrphan(service, instance)
     onReaped(id)
   }

@@ -2,6 +2,7 @@ import { spread } from '../../core/async/jitter.ts'
 import { reasonOf } from '../../core/errors.ts'
 import { emit } from '../../core/events.ts'
 import { IPV4, IPV6 } from './cloud-map/limits.ts'
+import { ServiceCalls } from './cloud-map/calls.ts'
 import { Entry, type Shared } from './cloud-map/entry.ts'
 import { reportLost } from './cloud-map/look.ts'
 import type { Identity } from './identity.ts'
@@ -71,7 +72,7 @@ export class ServiceInstance {
   inspect(): InstanceInspection {
     const now = this.#shared.clock.now()
     const since = (at: number | undefined): number | undefined =>
-      at === undefined || !Number.isFinite(at) ? undefined : Math.round(now - at)
+      at === undefined ? undefined : Math.round(now - at)
     const { identity, facts, attributes, registeredAt } = this.#entry ?? {}
     return {
       service: this.settings.service,
@@ -95,10 +96,13 @@ export class ServiceInstance {
   async start(identity: Identity): Promise<void> {
     const { signal } = this.#stopping
     signal.throwIfAborted()
-    const entry = new Entry(identity, this.settings, this.#shared, signal, {
+    const { transport, clock, random } = this.#shared
+    const calls = new ServiceCalls(this.settings.service, {
+      ...{ transport, clock, random, signal },
       onRetry: (operation, error, attempt, waitMs) => this.#onRetry(operation, error, attempt, waitMs),
       onDenied: (error, consequence) => this.#onDenied(error, consequence),
     })
+    const entry = new Entry(identity, this.settings, this.#shared, calls)
     this.#entry = entry
     try {
       await this.#enter(entry, true)

@@ -20,10 +20,12 @@ import type {
   ServiceDiscoveryClientConfig,
   UpdateInstanceCustomHealthStatusRequest,
 } from '@aws-sdk/client-servicediscovery'
-import type { Clock } from '../../../core/clock.ts'
+import { fullJitter } from '../../../core/async/jitter.ts'
 import { inTime } from '../../../core/async/with-timeout.ts'
+import type { Clock, Random } from '../../../core/clock.ts'
 import { SdkClient } from '../../../discovery/cloud-map/sdk-client.ts'
-import { registrationError } from '../errors.ts'
+import { withRetries } from '../../retries.ts'
+import { isRetriable, registrationError } from '../errors.ts'
 
 interface Operations {
   DeregisterInstance: { input: DeregisterInstanceRequest; output: DeregisterInstanceResponse }
@@ -72,53 +74,81 @@ type SdkCommand = Parameters<ServiceDiscoveryClient['send']>[0]
 
 /** Over all of one call: credentials, connection, answer. The first call also loads the SDK. */
 const CALL_LIMIT_MS = 5_000
+/** Between tries; a deployment starts many tasks at once, so the jitter is full. */
+const RETRY_BASE_MS = 200
+const MAX_RETRY_MS = 5_000
 
 /** What IAM checks these on; the others on the service's ARN. */
 const ON_ALL: ReadonlySet<OperationName> = new Set(['GetOperation', 'ListNamespaces', 'ListServices'])
+/** Awaited, once they are sent: only then it is known whether they can be taken back. */
+const CHANGES: ReadonlySet<OperationName> = new Set([
+  ...(['RegisterInstance', 'DeregisterInstance', 'UpdateInstanceCustomHealthStatus'] as const),
+])
 
-/** Calls for one service. Each throws a `RegistrationError`, or the signal's reason. */
+/** How requests are sent, and what hears of those that fail. */
+export interface CallSettings {
+  readonly transport: Transport
+  readonly clock: Clock
+  readonly random: Random
+  /** Ends waits and reads at once, and lets nothing new begin [none]. */
+  readonly signal?: AbortSignal | undefined
+  /** On the clock: calls fail then [none]. */
+  readonly deadlineAt?: number
+  readonly onRetry: (operation: string, error: Error, attempt: number, waitMs: number) => void
+  /** Takes the error of a permission that is not needed, and what follows. */
+  readonly onDenied: (error: Error, consequence: string) => void
+}
+
+/** Requests for one service. Each throws a `RegistrationError`, or the signal's reason. */
 export class ServiceCalls {
   /** As the option has it, for messages. */
   readonly service: string
   /** ARN of the service, as far as it is known; else its id or name. */
   resource: string
-  readonly #transport: Transport
-  readonly #clock: Clock
-  readonly #deadlineAt: number
+  readonly settings: CallSettings
 
-  /** @param deadlineAt on the clock: calls fail then [none] */
-  constructor(
-    service: string,
-    transport: Transport,
-    clock: Clock,
-    deadlineAt: number = Number.POSITIVE_INFINITY,
-  ) {
+  constructor(service: string, settings: CallSettings) {
     this.service = service
     this.resource = service.startsWith('arn:') ? service : `the service ${service}`
-    this.#transport = transport
-    this.#clock = clock
-    this.#deadlineAt = deadlineAt
+    this.settings = settings
   }
 
-  /**
-   * @param signal ends the call; without one a call is awaited
-   * @param deadlineAt on the clock: it fails then [none]
-   */
+  /** The same requests, for the way out: the signal has aborted. */
+  withoutSignal(): ServiceCalls {
+    const calls = new ServiceCalls(this.service, { ...this.settings, signal: undefined })
+    calls.resource = this.resource
+    return calls
+  }
+
+  /** @param deadlineAt on the clock: it fails then [that of the settings] */
   async call<Name extends OperationName>(
     name: Name,
     input: InputOf<Name>,
-    signal?: AbortSignal,
-    deadlineAt: number = this.#deadlineAt,
+    deadlineAt: number = this.settings.deadlineAt ?? Number.POSITIVE_INFINITY,
   ): Promise<OutputOf<Name>> {
-    const limitMs = Math.max(0, Math.min(CALL_LIMIT_MS, deadlineAt - this.#clock.now()))
+    const { clock, transport } = this.settings
+    const signal = CHANGES.has(name) ? undefined : this.settings.signal
+    const limitMs = Math.max(0, Math.min(CALL_LIMIT_MS, deadlineAt - clock.now()))
     const late = (): Error => new Error(`no answer in ${Math.round(limitMs)} ms`)
-    const limit = { clock: this.#clock, limitMs, signal, late }
     try {
       if (limitMs === 0) throw new Error('no time is left to ask')
-      return await inTime(limit, (own) => this.#transport.send(name, input, own))
+      return await inTime({ clock, limitMs, signal, late }, (own) => transport.send(name, input, own))
     } catch (error) {
       signal?.throwIfAborted()
       throw registrationError(this.service, name, ON_ALL.has(name) ? '*' : this.resource, error)
     }
+  }
+
+  /** @param deadlineAt on the clock: no try begins after it */
+  retried<Result>(
+    operation: string,
+    deadlineAt: number,
+    tryOnce: () => Promise<Result>,
+    mayRetry: (error: unknown) => boolean = isRetriable,
+  ): Promise<Result> {
+    const { clock, random, signal, onRetry } = this.settings
+    const waitMs = (attempt: number): number => fullJitter(attempt, RETRY_BASE_MS, MAX_RETRY_MS, random)
+    const retries = { clock, deadlineAt, signal, mayRetry, waitMs }
+    return withRetries({ ...retries, onRetry: (...failed) => onRetry(operation, ...failed) }, tryOnce)
   }
 }

@@ -3,9 +3,9 @@ import { sleep } from '../../../core/clock.ts'
 import { sdkFailure } from '../../../discovery/cloud-map/error.ts'
 import { RegistrationError } from '../errors.ts'
 import type { Attributes } from './attributes.ts'
+import type { ServiceCalls } from './calls.ts'
 import { hasAll, readInstance } from './look.ts'
-import { duplicateOf, endOf, failedOperation, retriesOf, type Ending, type Work } from './operation.ts'
-import { withRetries } from './retries.ts'
+import { change, duplicateOf, endOf, type Ending, type Target } from './operation.ts'
 
 /** A registration whose operation may not be looked at counts as done after it. */
 const UNSEEN_MS = 10_000
@@ -20,37 +20,27 @@ export interface EnterOptions {
 }
 
 /**
- * RegisterInstance, followed to its end. An operation that fails is repeated once.
+ * RegisterInstance, followed to its end.
  * @throws RegistrationError, or the signal's reason
  */
-export async function enter(work: Work, options: EnterOptions): Promise<void> {
-  const { calls } = work
-  for (let failures = 0; ; failures++) {
-    const operationId = await submitRegistration(work, options)
-    if (operationId === undefined) return
-    const ending = await waitFor(work, operationId, options.operationMs)
-    switch (ending.kind) {
-      case 'success':
-      case 'unseen':
-        return
-      case 'fail': {
-        const error = failedOperation(calls.service, 'RegisterInstance', operationId, ending)
-        if (failures > 0) throw error
-        work.onRetry('RegisterInstance', error, 1, 0)
-        break
-      }
-      case 'unfinished': {
-        const { error } = ending
-        const why = error === undefined ? '' : ` (GetOperation fails: ${sdkFailure(error.cause).detail})`
-        throw new RegistrationError(
-          calls.service,
-          'operation-failed',
-          `operation ${operationId} of RegisterInstance did not end within ${options.operationMs} ms${why}`,
-          { cause: error },
-        )
-      }
-    }
-  }
+export async function enter(target: Target, options: EnterOptions): Promise<void> {
+  const { calls } = target
+  const { operationMs } = options
+  const ending = await change(
+    calls,
+    'RegisterInstance',
+    () => submitRegistration(target, options),
+    (operationId) => waitFor(calls, operationId, operationMs),
+  )
+  if (ending.kind !== 'unfinished') return
+  const { operationId, error } = ending
+  const why = error === undefined ? '' : ` (GetOperation fails: ${sdkFailure(error.cause).detail})`
+  throw new RegistrationError(
+    calls.service,
+    'operation-failed',
+    `operation ${operationId} of RegisterInstance did not end within ${operationMs} ms${why}`,
+    { cause: error },
+  )
 }
 
 /**
@@ -58,13 +48,17 @@ export async function enter(work: Work, options: EnterOptions): Promise<void> {
  * comes again.
  * @returns id of the operation; undefined: found registered already
  */
-async function submitRegistration(work: Work, options: EnterOptions): Promise<string | undefined> {
+async function submitRegistration(target: Target, options: EnterOptions): Promise<string | undefined> {
   const { attributes, registerMs, operationMs, submit } = options
-  const { calls, serviceId: ServiceId, id: InstanceId, clock, signal } = work
+  const { calls, serviceId: ServiceId, id: InstanceId } = target
+  const { clock, signal } = calls.settings
   const input = { ServiceId, InstanceId, CreatorRequestId: randomUUID(), Attributes: { ...attributes } }
-  const retries = retriesOf(work, 'RegisterInstance', clock.now() + registerMs)
+  const deadlineAt = clock.now() + registerMs
   const register = (): Promise<string | undefined> =>
-    withRetries(retries, async () => (await submit(() => calls.call('RegisterInstance', input))).OperationId)
+    calls.retried('RegisterInstance', deadlineAt, async () => {
+      const { OperationId } = await submit(() => calls.call('RegisterInstance', input))
+      return OperationId
+    })
   try {
     return await register()
   } catch (error) {
@@ -72,8 +66,8 @@ async function submitRegistration(work: Work, options: EnterOptions): Promise<st
     const other = duplicateOf(error)
     if (other === undefined) throw error
     // Another operation works on this id: ours, whose answer was lost, or that of another process.
-    await waitFor(work, other, operationMs)
-    const found = await readInstance(calls, ServiceId, InstanceId, signal).catch(() => undefined)
+    await waitFor(calls, other, operationMs)
+    const found = await readInstance(target).catch(() => undefined)
     if (found !== undefined && hasAll(found, attributes)) return undefined
   }
   try {
@@ -90,9 +84,9 @@ async function submitRegistration(work: Work, options: EnterOptions): Promise<st
   }
 }
 
-async function waitFor(work: Work, operationId: string, operationMs: number): Promise<Ending> {
-  const { clock, signal } = work
-  const ending = await endOf(work, operationId, clock.now() + operationMs)
+async function waitFor(calls: ServiceCalls, operationId: string, operationMs: number): Promise<Ending> {
+  const { clock, signal } = calls.settings
+  const ending = await endOf(calls, operationId, clock.now() + operationMs)
   if (ending.kind === 'unseen') await sleep(clock, Math.min(UNSEEN_MS, operationMs), signal)
   return ending
 }

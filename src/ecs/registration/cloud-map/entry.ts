@@ -1,15 +1,14 @@
+import { settlesWithin } from '../../../core/async/settles-within.ts'
 import { sleep, type Clock, type Random } from '../../../core/clock.ts'
-import { attributesOf, type Attributes } from './attributes.ts'
-import type { Identity } from '../identity.ts'
-import { ServiceCalls, type Transport } from './calls.ts'
 import { awsName, isDenied, isRefusal, isRetriable, RegistrationError } from '../errors.ts'
-import { checkOwn, checkSamePort, hasAll, lookAround, readInstance, type Candidate } from './look.ts'
-import { enter } from './enter.ts'
-import { leave } from './leave.ts'
-import { isNotYet, type Work } from './operation.ts'
+import type { Identity } from '../identity.ts'
 import type { ServiceSettings } from '../options/options.ts'
-import { withRetries } from './retries.ts'
-import { removeOrphan } from './remove-orphan.ts'
+import { attributesOf, type Attributes } from './attributes.ts'
+import type { ServiceCalls, Transport } from './calls.ts'
+import { enter } from './enter.ts'
+import { leave, removeOrphan } from './leave.ts'
+import { checkOwn, checkSamePort, hasAll, lookAround, readInstance, type Candidate } from './look.ts'
+import { isNotYet } from './operation.ts'
 import { readService, type ServiceFacts } from './service.ts'
 
 /** What the instances of one registration share. */
@@ -26,11 +25,6 @@ export interface Shared {
   readonly claims: Map<string, Entry>
 }
 
-export interface EntryEvents {
-  readonly onRetry: (operation: string, error: Error, attempt: number, waitMs: number) => void
-  readonly onDenied: (error: Error, consequence: string) => void
-}
-
 /** Tasks of one deployment start together; Cloud Map takes some 50 registrations a second, account-wide. */
 const START_JITTER_MS = 1_000
 
@@ -40,31 +34,21 @@ export class Entry {
   facts: ServiceFacts | undefined
   attributes: Attributes | undefined
   /** When RegisterInstance was last sent, on the clock. */
-  registeredAt: number = Number.NEGATIVE_INFINITY
+  registeredAt: number | undefined
   readonly #settings: ServiceSettings
   readonly #shared: Shared
   readonly #calls: ServiceCalls
-  readonly #events: EntryEvents
-  readonly #signal: AbortSignal
   /** A change that was sent and not answered. */
   #pending: Promise<unknown> | undefined
   /** Whether Cloud Map may have it. */
   #mayBeThere = false
 
-  /** @param signal ends waits and reads, and lets nothing new begin but `leave()` */
-  constructor(
-    identity: Identity,
-    settings: ServiceSettings,
-    shared: Shared,
-    signal: AbortSignal,
-    events: EntryEvents,
-  ) {
+  /** @param calls their signal lets nothing new begin but `leave()` */
+  constructor(identity: Identity, settings: ServiceSettings, shared: Shared, calls: ServiceCalls) {
     this.identity = identity
     this.#settings = settings
     this.#shared = shared
-    this.#signal = signal
-    this.#events = events
-    this.#calls = new ServiceCalls(settings.service, shared.transport, shared.clock)
+    this.#calls = calls
   }
 
   /** Whether Cloud Map may have it, now or in a moment. */
@@ -78,22 +62,23 @@ export class Entry {
    * @throws RegistrationError, or the signal's reason
    */
   async enter(isFirst: boolean): Promise<boolean> {
-    const { clock, random, registerMs, operationMs } = this.#shared
-    const facts = await this.#retried('GetService', () =>
-      readService(this.#calls, this.#events.onDenied, this.#signal),
-    )
+    const { clock, random, signal } = this.#calls.settings
+    const { registerMs, operationMs } = this.#shared
+    const facts = await this.#retried('GetService', () => readService(this.#calls))
     this.facts = facts
     this.#claim(facts.id)
     const { place, port } = this.identity
     const attributes = attributesOf(this.#settings, place, port, facts)
     this.attributes = attributes
-    const { isRegistered, orphans } = await this.#look()
+    const { isRegistered, orphans } = await this.#retried('ListInstances', () =>
+      lookAround(this.#candidate()),
+    ).catch(this.#disown)
     if (isRegistered) this.#mayBeThere = true
-    for (const orphan of orphans) await removeOrphan(this.#work(), orphan)
-    if (isFirst) await sleep(clock, random.next() * START_JITTER_MS, this.#signal)
+    for (const orphan of orphans) await removeOrphan(this.#candidate(), orphan)
+    if (isFirst) await sleep(clock, random.next() * START_JITTER_MS, signal)
     const submit = <Output>(send: () => Promise<Output>): Promise<Output> => this.#register(send)
-    await enter(this.#work(), { attributes, registerMs, operationMs, submit })
-    this.#signal.throwIfAborted()
+    await enter(this.#candidate(), { attributes, registerMs, operationMs, submit })
+    signal?.throwIfAborted()
     return isRegistered
   }
 
@@ -102,17 +87,19 @@ export class Entry {
    * @throws RegistrationError, `conflict` if another task has taken the id
    */
   async evictedBy(): Promise<string | undefined> {
-    const { calls, serviceId, id } = this.#work()
+    const candidate = this.#candidate()
     try {
-      const found = await readInstance(calls, serviceId, id, this.#signal)
+      const found = await readInstance(candidate)
       if (found === undefined) return this.#isNew() ? undefined : 'the instance is gone'
-      if (hasAll(found, this.attributes ?? {})) return undefined
-      this.#checkOwn(found)
+      if (hasAll(found, candidate.attributes)) return undefined
+      checkOwn(candidate, found)
+      checkSamePort(candidate, found)
       return 'its attributes were changed'
     } catch (error) {
       if (awsName(error) === 'ServiceNotFound') return 'the service is gone'
-      if (!isDenied(error)) throw error
-      this.#events.onDenied(error, 'an instance that others remove is not registered again')
+      if (!isDenied(error)) return this.#disown(error)
+      const { onDenied } = this.#calls.settings
+      onDenied(error, 'an instance that others remove is not registered again')
       return undefined
     }
   }
@@ -120,7 +107,7 @@ export class Entry {
   /** @returns false where custom health cannot be used: the service has none, or the role may not set it */
   async setCustomHealth(healthy: boolean): Promise<boolean> {
     if (this.facts?.customHealth !== true) return false
-    const { calls, serviceId: ServiceId, id: InstanceId } = this.#work()
+    const { calls, serviceId: ServiceId, id: InstanceId } = this.#candidate()
     const input = { ServiceId, InstanceId, Status: healthy ? 'HEALTHY' : 'UNHEALTHY' } as const
     try {
       await this.#retried(
@@ -132,7 +119,7 @@ export class Entry {
     } catch (error) {
       const isUnknown = awsName(error) === 'CustomHealthNotFound'
       if (!isUnknown && !isDenied(error)) throw error
-      if (!isUnknown) this.#events.onDenied(error as Error, 'an unhealthy task is deregistered instead')
+      if (!isUnknown) calls.settings.onDenied(error as Error, 'an unhealthy task is deregistered instead')
       this.facts = { ...this.facts, customHealth: false }
       return false
     }
@@ -141,7 +128,7 @@ export class Entry {
   /** Deregisters for a while. */
   async takeOut(): Promise<void> {
     const deadlineAt = this.#shared.clock.now() + this.#shared.registerMs
-    await this.#submit(() => leave(this.#work(), deadlineAt, this.registeredAt))
+    await this.#submit(() => leave(this.#candidate(), deadlineAt, this.registeredAt))
     this.#mayBeThere = false
   }
 
@@ -151,12 +138,11 @@ export class Entry {
    */
   async leave(deadlineAt: number): Promise<'done' | 'accepted'> {
     const { clock } = this.#shared
-    const isOver = new AbortController()
-    const inTime = sleep(clock, Math.max(0, deadlineAt - clock.now()), isOver.signal).catch(() => undefined)
-    await Promise.race([this.#pending, inTime])
-    isOver.abort()
+    const leftMs = Math.max(0, deadlineAt - clock.now())
+    if (this.#pending !== undefined) await settlesWithin(clock, leftMs, this.#pending)
     if (!this.mayBeThere) return 'done'
-    const result = await leave({ ...this.#work(), signal: undefined }, deadlineAt, this.registeredAt)
+    const target = { ...this.#candidate(), calls: this.#calls.withoutSignal() }
+    const result = await leave(target, deadlineAt, this.registeredAt)
     this.#mayBeThere = false
     return result
   }
@@ -174,35 +160,14 @@ export class Entry {
     this.#shared.claims.set(key, this)
   }
 
-  #look(): ReturnType<typeof lookAround> {
-    return this.#retried('ListInstances', () =>
-      lookAround(this.#calls, this.#candidate(), this.#events.onDenied, this.#signal).catch(
-        (error: unknown) => {
-          this.#disown(error)
-          throw error
-        },
-      ),
-    )
-  }
-
-  #checkOwn(attributes: Attributes): void {
-    try {
-      const found = { id: this.identity.id, attributes }
-      checkOwn(this.#settings.service, this.#candidate(), found)
-      checkSamePort(this.#settings.service, this.#candidate(), found)
-    } catch (error) {
-      this.#disown(error)
-      throw error
-    }
-  }
-
   /** What belongs to another task is not ours to deregister. */
-  #disown(error: unknown): void {
+  readonly #disown = (error: unknown): never => {
     if (error instanceof RegistrationError && error.failure === 'conflict') this.#mayBeThere = false
+    throw error
   }
 
   /** Sends RegisterInstance. */
-  async #register<Output>(send: () => Promise<Output>): Promise<Output> {
+  #register<Output>(send: () => Promise<Output>): Promise<Output> {
     const wasThere = this.#mayBeThere
     return this.#submit(async () => {
       this.#mayBeThere = true
@@ -219,55 +184,36 @@ export class Entry {
   /** Sends a change, within retries that the signal ends, and remembers it until it is answered. */
   async #submit<Output>(send: () => Promise<Output>): Promise<Output> {
     const sent = send()
-    const settled = sent.then(
-      () => undefined,
-      () => undefined,
-    )
-    this.#pending = settled
+    this.#pending = sent
     try {
       return await sent
     } finally {
-      if (this.#pending === settled) this.#pending = undefined
+      this.#pending = undefined
     }
   }
 
   #retried<Result>(
     operation: string,
-    attempt: () => Promise<Result>,
-    mayRetry: (error: unknown) => boolean = isRetriable,
+    tryOnce: () => Promise<Result>,
+    mayRetry?: (error: unknown) => boolean,
   ): Promise<Result> {
-    const { clock, random, registerMs } = this.#shared
-    const onRetry = (error: Error, attempts: number, waitMs: number): void =>
-      this.#events.onRetry(operation, error, attempts, waitMs)
-    const deadlineAt = clock.now() + registerMs
-    return withRetries({ clock, random, deadlineAt, signal: this.#signal, mayRetry, onRetry }, attempt)
+    const deadlineAt = this.#shared.clock.now() + this.#shared.registerMs
+    return this.#calls.retried(operation, deadlineAt, tryOnce, mayRetry)
   }
 
   #isNew(): boolean {
-    return isNotYet(this.#shared.clock.now(), this.registeredAt)
+    return isNotYet(this.#shared, this.registeredAt)
   }
 
   #candidate(): Candidate {
     const { id, place } = this.identity
     return {
+      calls: this.#calls,
       serviceId: this.facts?.id ?? this.#settings.service,
       id,
       taskId: place.id,
       ownIds: this.#shared.ownIds,
       attributes: this.attributes ?? {},
-    }
-  }
-
-  #work(): Work {
-    const { clock, random } = this.#shared
-    return {
-      calls: this.#calls,
-      serviceId: this.facts?.id ?? this.#settings.service,
-      id: this.identity.id,
-      clock,
-      random,
-      signal: this.#signal,
-      ...this.#events,
     }
   }
 }

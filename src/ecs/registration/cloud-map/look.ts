@@ -2,14 +2,13 @@
 import { emit } from '../../../core/events.ts'
 import type { Attributes } from './attributes.ts'
 import { ECS_SERVICE, IPV4, IPV6, PORT } from './limits.ts'
-import type { OutputOf, ServiceCalls } from './calls.ts'
+import type { ServiceCalls } from './calls.ts'
 import { awsName, isDenied, RegistrationError } from '../errors.ts'
+import type { Target } from './operation.ts'
 import { allPages } from './service.ts'
 
 /** What is about to be registered. */
-export interface Candidate {
-  readonly serviceId: string
-  readonly id: string
+export interface Candidate extends Target {
   /** Id of the task that this process runs in; undefined outside ECS. */
   readonly taskId: string | undefined
   /** Ids of all instances of this process. */
@@ -33,44 +32,34 @@ export interface Registered {
 
 /**
  * Reads all instances; with ListInstances denied, only that of our id.
- * @param onDenied takes the error of what must not be asked, and what follows
  * @throws RegistrationError `conflict`
  */
-export async function lookAround(
-  calls: ServiceCalls,
-  candidate: Candidate,
-  onDenied: (error: Error, consequence: string) => void,
-  signal?: AbortSignal,
-): Promise<Found> {
-  const instances = await readInstances(calls, candidate, onDenied, signal)
+export async function lookAround(candidate: Candidate): Promise<Found> {
   let isRegistered = false
   const orphans: Registered[] = []
-  for (const other of instances) {
+  for (const other of await readInstances(candidate)) {
     if (other.id === candidate.id) {
-      checkOwn(calls.service, candidate, other)
+      checkOwn(candidate, other.attributes)
       isRegistered = true
     } else if (!candidate.ownIds.has(other.id) && isSamePlace(other.attributes, candidate.attributes)) {
-      checkNotEcs(calls.service, candidate, other)
+      checkNotEcs(candidate, other)
       orphans.push(other)
     }
   }
   return { isRegistered, orphans }
 }
 
-async function readInstances(
-  calls: ServiceCalls,
-  { serviceId: ServiceId, id }: Candidate,
-  onDenied: (error: Error, consequence: string) => void,
-  signal: AbortSignal | undefined,
-): Promise<readonly Registered[]> {
+async function readInstances(target: Target): Promise<readonly Registered[]> {
+  const { calls, serviceId, id } = target
+  const { onDenied } = calls.settings
   try {
-    return await listInstances(calls, ServiceId, signal)
+    return await listInstances(calls, serviceId)
   } catch (error) {
     if (!isDenied(error)) throw error
     onDenied(error, 'instances that killed tasks left at this address are not found')
   }
   try {
-    const attributes = await readInstance(calls, ServiceId, id, signal)
+    const attributes = await readInstance(target)
     return attributes === undefined ? [] : [{ id, attributes }]
   } catch (error) {
     if (!isDenied(error)) throw error
@@ -80,34 +69,24 @@ async function readInstances(
 }
 
 /** All instances of a service. */
-export function listInstances(
-  calls: ServiceCalls,
-  ServiceId: string,
-  signal?: AbortSignal,
-): Promise<readonly Registered[]> {
+export function listInstances(calls: ServiceCalls, ServiceId: string): Promise<readonly Registered[]> {
   return allPages(async (NextToken) => {
     const input = { ServiceId, MaxResults: 100, NextToken }
-    const { Instances = [], NextToken: next } = await calls.call('ListInstances', input, signal)
+    const { Instances = [], NextToken: next } = await calls.call('ListInstances', input)
     const items = Instances.map(({ Id = '', Attributes = {} }) => ({ id: Id, attributes: Attributes }))
     return { items, next }
   })
 }
 
 /** The attributes of one instance; undefined if there is none. */
-export async function readInstance(
-  calls: ServiceCalls,
-  ServiceId: string,
-  InstanceId: string,
-  signal?: AbortSignal,
-): Promise<Attributes | undefined> {
-  let answer: OutputOf<'GetInstance'>
+export async function readInstance({ calls, serviceId, id }: Target): Promise<Attributes | undefined> {
   try {
-    answer = await calls.call('GetInstance', { ServiceId, InstanceId }, signal)
+    const { Instance } = await calls.call('GetInstance', { ServiceId: serviceId, InstanceId: id })
+    return Instance?.Attributes ?? {}
   } catch (error) {
     if (awsName(error) === 'InstanceNotFound') return undefined
     throw error
   }
-  return answer.Instance?.Attributes ?? {}
 }
 
 /** Whether an instance has what we registered; others may have added attributes. */
@@ -116,20 +95,18 @@ export function hasAll(found: Attributes, wanted: Attributes): boolean {
 }
 
 /** @throws RegistrationError `conflict` */
-export function checkOwn(service: string, { id, attributes }: Candidate, other: Registered): void {
-  const ecsService = other.attributes[ECS_SERVICE]
+export function checkOwn({ calls, id, attributes }: Candidate, found: Attributes): void {
+  const ecsService = found[ECS_SERVICE]
   if (ecsService !== undefined)
-    throw new RegistrationError(
-      service,
-      'conflict',
+    throw conflict(
+      calls,
       `instance ${id} is registered by ECS itself (${ECS_SERVICE} ${ecsService}); leave out register() for this ` +
         'service, or take serviceRegistries out of the ECS service',
     )
-  if (!sharesAddress(other.attributes, attributes))
-    throw new RegistrationError(
-      service,
-      'conflict',
-      `instance ${id} is registered under another address (${addressesOf(other.attributes)}, and this is ` +
+  if (!sharesAddress(found, attributes))
+    throw conflict(
+      calls,
+      `instance ${id} is registered under another address (${addressesOf(found)}, and this is ` +
         `${addressesOf(attributes)}); give each process an id of its own`,
     )
 }
@@ -139,26 +116,27 @@ export function checkOwn(service: string, { id, attributes }: Candidate, other: 
  * one id would take it from each other for ever.
  * @throws RegistrationError `conflict`
  */
-export function checkSamePort(service: string, { id, attributes }: Candidate, other: Registered): void {
-  const port = other.attributes[PORT]
+export function checkSamePort({ calls, id, attributes }: Candidate, { [PORT]: port }: Attributes): void {
   if (port === undefined || port === attributes[PORT]) return
-  throw new RegistrationError(
-    service,
-    'conflict',
+  throw conflict(
+    calls,
     `another process at this address has registered instance ${id}, on port ${port} (this one has ` +
       `${attributes[PORT]}); give each process an id of its own`,
   )
 }
 
 /** ECS registers tasks under their own id: that of this task is not an orphan. */
-function checkNotEcs(service: string, { id, taskId }: Candidate, other: Registered): void {
+function checkNotEcs({ calls, id, taskId }: Candidate, other: Registered): void {
   if (taskId === undefined || other.id !== taskId || other.attributes[ECS_SERVICE] === undefined) return
-  throw new RegistrationError(
-    service,
-    'conflict',
+  throw conflict(
+    calls,
     `ECS itself registers this task (instance ${other.id}), so ${id} would be a second one with the same address; ` +
       'leave out register() for this service, or take serviceRegistries out of the ECS service',
   )
+}
+
+function conflict({ service }: ServiceCalls, reason: string): RegistrationError {
+  return new RegistrationError(service, 'conflict', reason)
 }
 
 function sharesAddress(one: Attributes, other: Attributes): boolean {

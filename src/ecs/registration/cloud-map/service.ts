@@ -3,7 +3,7 @@ import type { Service } from '@aws-sdk/client-servicediscovery'
 import { parseServiceName } from '../../../discovery/service-name.ts'
 import type { ServiceCalls } from './calls.ts'
 import { isDenied, RegistrationError } from '../errors.ts'
-import { isServiceId } from './service-id.ts'
+import { isServiceId } from './limits.ts'
 
 /** Records that a service can demand addresses for. */
 export type RecordType = 'A' | 'AAAA' | 'SRV' | 'CNAME'
@@ -22,26 +22,21 @@ export interface ServiceFacts {
 
 /**
  * Finds a service, and reads it if the role may.
- * @param onDenied takes the error of GetService, and what follows
  * @throws RegistrationError
  */
-export async function readService(
-  calls: ServiceCalls,
-  onDenied: (error: Error, consequence: string) => void,
-  signal?: AbortSignal,
-): Promise<ServiceFacts> {
-  const id = isServiceId(calls.service) ? calls.service : await findService(calls, calls.service, signal)
+export async function readService(calls: ServiceCalls): Promise<ServiceFacts> {
+  const id = await serviceIdOf(calls)
   try {
-    return await describeService(calls, id, signal)
+    return await describeService(calls, id)
   } catch (error) {
     if (!isDenied(error)) throw error
-    onDenied(error, 'TTL, records and custom health of the service are not known')
+    calls.settings.onDenied(error, 'TTL, records and custom health of the service are not known')
     return { id, records: undefined, ttlMs: undefined, customHealth: false }
   }
 }
 
-async function describeService(calls: ServiceCalls, id: string, signal?: AbortSignal): Promise<ServiceFacts> {
-  const { Service: service = {} } = await calls.call('GetService', { Id: id }, signal)
+async function describeService(calls: ServiceCalls, id: string): Promise<ServiceFacts> {
+  const { Service: service = {} } = await calls.call('GetService', { Id: id })
   calls.resource = service.Arn ?? calls.resource
   const records = service.DnsConfig?.DnsRecords ?? []
   const ttls = records.map(({ TTL = 0 }) => TTL * 1_000)
@@ -54,17 +49,18 @@ async function describeService(calls: ServiceCalls, id: string, signal?: AbortSi
 }
 
 /**
- * Finds a service by its name, `orders.shop.local`: ListNamespaces, then ListServices, whole. Cloud Map takes some two of
- * them a second, account-wide, which is why ids are better.
+ * The id of a service, or its ARN, if the option has one. A name, `orders.shop.local`, is looked for in whole lists
+ * (ListNamespaces, ListServices): Cloud Map takes some two of them a second, account-wide, which is why ids are better.
  * @throws RegistrationError `unknown-service`
  */
-export async function findService(calls: ServiceCalls, host: string, signal?: AbortSignal): Promise<string> {
+export async function serviceIdOf(calls: ServiceCalls): Promise<string> {
+  if (isServiceId(calls.service)) return calls.service
   const namespaces = await allPages(async (NextToken) => {
-    const page = await calls.call('ListNamespaces', { MaxResults: 100, NextToken }, signal)
+    const page = await calls.call('ListNamespaces', { MaxResults: 100, NextToken })
     return { items: page.Namespaces ?? [], next: page.NextToken }
   })
   const names = namespaces.map(({ Name = '' }) => Name)
-  const { namespace, service: name } = parseServiceName(host, names)
+  const { namespace, service: name } = parseServiceName(calls.service, names)
   const owner = namespaces.find(({ Name }) => Name === namespace)
   if (namespace === undefined || owner?.Id === undefined)
     throw new RegistrationError(
@@ -74,7 +70,7 @@ export async function findService(calls: ServiceCalls, host: string, signal?: Ab
     )
   const Filters = [{ Name: 'NAMESPACE_ID' as const, Values: [owner.Id], Condition: 'EQ' as const }]
   const services = await allPages(async (NextToken) => {
-    const page = await calls.call('ListServices', { MaxResults: 100, NextToken, Filters }, signal)
+    const page = await calls.call('ListServices', { MaxResults: 100, NextToken, Filters })
     return { items: page.Services ?? [], next: page.NextToken }
   })
   const found = services.find((service: Service) => service.Name?.toLowerCase() === name.toLowerCase())

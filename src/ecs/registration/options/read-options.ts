@@ -24,6 +24,8 @@ import {
   ATTRIBUTE_KEY,
   ATTRIBUTE_VALUE,
   INSTANCE_ID,
+  isServiceId,
+  isServiceName,
   MAX_ATTRIBUTES,
   MAX_KEY_LENGTH,
   MAX_VALUE_LENGTH,
@@ -37,7 +39,6 @@ import type {
   ServiceSettings,
 } from './options.ts'
 import { readPlace } from './place.ts'
-import { isServiceId, isServiceName } from '../cloud-map/service-id.ts'
 
 const KEYS = [
   ...['services', 'place', 'ready', 'readiness', 'cloudMap', 'registerMs', 'operationMs', 'verifyMs'],
