@@ -7,8 +7,8 @@ export interface Retries {
   readonly deadlineAt?: number
   /** Ends the waits, and lets no further try begin. A try under way goes on [none]. */
   readonly signal?: AbortSignal | undefined
-  readonly mayRetry: (error: unknown) => boolean
   /** @param attempt that failed, from 1 */
+  readonly mayRetry: (error: unknown, attempt: number) => boolean
   readonly waitMs: (attempt: number) => number
   readonly onRetry?: (error: Error, attempt: number, waitMs: number) => void
 }
@@ -26,9 +26,9 @@ export function withRetries<Result>(
   tryOnce: () => Promise<Result>,
 ): Promise<Result> {
   return pRetry(
-    () =>
+    (attempt) =>
       tryOnce().catch((error: unknown) => {
-        throw mayRetry(error) ? error : new AbortError(error as Error)
+        throw mayRetry(error, attempt) ? error : new AbortError(error as Error)
       }),
     {
       retries: Number.POSITIVE_INFINITY,

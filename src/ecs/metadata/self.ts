@@ -1,6 +1,5 @@
-import pRetry, { AbortError } from 'p-retry'
 import type { Optional } from '../../core/check/check.ts'
-import { sleep } from '../../core/clock.ts'
+import { withRetries } from '../retries.ts'
 import { MetadataUnavailableError } from './errors.ts'
 import { fetchMetadata } from './fetch-metadata.ts'
 import { readOptions, type SelfOptions } from './options.ts'
@@ -24,27 +23,18 @@ const MAX_WAIT_MS = 1_000
 export async function self(options: Optional<SelfOptions> = {}): Promise<Task> {
   const settings = readOptions(options)
   const { uri, version, port, attempts, signal, clock } = settings
-  const fetchTask = async (): Promise<Task> => {
-    try {
+  return withRetries(
+    {
+      ...{ clock, signal },
+      // Asking again mends nothing else.
+      mayRetry: (error, attempt) => error instanceof MetadataUnavailableError && attempt < attempts,
+      waitMs: (attempt) => Math.min(MAX_WAIT_MS, FIRST_WAIT_MS * 2 ** (attempt - 1)),
+    },
+    async () => {
       const [container, task] = await fetchMetadata(settings)
       const found = readTask(container, task, version, port)
       if (found === undefined) throw new MetadataUnavailableError(uri, 'the container has no address yet')
       return found
-    } catch (error) {
-      // Asking again mends nothing else. p-retry throws what is in here.
-      throw error instanceof MetadataUnavailableError ? error : new AbortError(error as Error)
-    }
-  }
-  return pRetry(fetchTask, {
-    retries: attempts - 1,
-    ...(signal === undefined ? {} : { signal }),
-    // No waits by p-retry's own timers: they do not go by the clock that was given.
-    minTimeout: 0,
-    onFailedAttempt: ({ attemptNumber, retriesLeft }) =>
-      retriesLeft === 0 ? undefined : sleep(clock, waitMs(attemptNumber), signal),
-  })
-}
-
-function waitMs(attempt: number): number {
-  return Math.min(MAX_WAIT_MS, FIRST_WAIT_MS * 2 ** (attempt - 1))
+    },
+  )
 }

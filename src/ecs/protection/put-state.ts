@@ -1,8 +1,8 @@
 import { Agent, request } from 'undici'
 import { fullJitter } from '../../core/async/jitter.ts'
 import { inTime } from '../../core/async/with-timeout.ts'
-import { sleep } from '../../core/clock.ts'
 import { reasonOf } from '../../core/errors.ts'
+import { withRetries } from '../retries.ts'
 import { ProtectionError, type ProtectionFailure } from './errors.ts'
 import type { ProtectionSettings } from './options.ts'
 
@@ -21,21 +21,17 @@ export async function putState(settings: ProtectionSettings, isProtected: boolea
       'not-on-ecs',
       'ECS_AGENT_URI is not set: this process does not run in an ECS task',
     )
-  const body = { ProtectionEnabled: isProtected, ...(isProtected ? { ExpiresInMinutes: minutes } : {}) }
-  const endsAt = clock.now() + timeoutMs
-  for (let attempt = 1; ; attempt++) {
-    const limitMs = endsAt - clock.now()
-    try {
-      const late = (): Error => new ProtectionError('outage', `no answer from ${uri} in ${timeoutMs} ms`)
-      return await inTime({ clock, limitMs, late }, (signal) => ask(uri, body, signal))
-    } catch (error) {
-      const { failure } = error as ProtectionError
-      const waitMs = fullJitter(attempt, RETRY_BASE_MS, MAX_RETRY_MS, random, 0.5)
-      const mayHelp = failure === 'throttled' || failure === 'outage'
-      if (!mayHelp || clock.now() + waitMs >= endsAt) throw error
-      await sleep(clock, waitMs)
-    }
-  }
+  const body = { ProtectionEnabled: isProtected, ...(isProtected && { ExpiresInMinutes: minutes }) }
+  const deadlineAt = clock.now() + timeoutMs
+  const late = (): Error => new ProtectionError('outage', `no answer from ${uri} in ${timeoutMs} ms`)
+  await withRetries(
+    {
+      ...{ clock, deadlineAt },
+      mayRetry: (error) => ['throttled', 'outage'].includes((error as ProtectionError).failure),
+      waitMs: (attempt) => fullJitter(attempt, RETRY_BASE_MS, MAX_RETRY_MS, random, 0.5),
+    },
+    () => inTime({ clock, limitMs: deadlineAt - clock.now(), late }, (signal) => ask(uri, body, signal)),
+  )
 }
 
 async function ask(uri: string, wanted: AskedState, signal: AbortSignal): Promise<void> {
