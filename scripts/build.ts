@@ -21,7 +21,7 @@ const SHARED =
   /\/src\/(?:core\/(?!before-undici)|ecs\/metadata\/errors|discovery\/(?:dns\/name|endpoint|service-name|cloud-map\/(?:options|error|sdk-client))\.)/
 
 /** What `onehop/ecs` and `onehop/ecs/reaper` need: no undici. */
-const REGISTRATION = /\/src\/ecs\/(?:retries|registration\/(?:cloud-map|options|errors))/
+const REGISTRATION = /\/src\/ecs\/(?:environment|retries|registration\/(?:cloud-map|options|errors))/
 
 const entries = entriesOf()
 const inputs = (together: boolean): Record<string, string> =>

@@ -3,17 +3,17 @@
  * time for `deregister()`, and Cloud Map has no lease that would end.
  * @module onehop/ecs/reaper
  */
-import { checkArray, checkKeys, checkMs, given } from '../core/check/check.ts'
+import { checkKeys, checkOneOrMany, given, msFrom } from '../core/check/check.ts'
 import { keepAlive, systemClock, systemRandom, unawaited } from '../core/clock.ts'
 import { InvalidOptionsError } from '../core/errors.ts'
 import { emit } from '../core/events.ts'
-import { connectionConfig, type CloudMapOptions } from '../discovery/cloud-map/options.ts'
+import type { CloudMapOptions } from '../discovery/cloud-map/options.ts'
 import { ServiceCalls, sdkTransport, type Transport } from './registration/cloud-map/calls.ts'
 import { leave } from './registration/cloud-map/leave.ts'
 import { listInstances, reportOrphan, type Registered } from './registration/cloud-map/look.ts'
 import { IPV4, IPV6 } from './registration/cloud-map/limits.ts'
 import { serviceIdOf } from './registration/cloud-map/service.ts'
-import { checkService } from './registration/options/read-options.ts'
+import { checkService, readCloudMap } from './registration/options/read-options.ts'
 import { stoppedTask, type StoppedTask, type TaskStateChange } from './task-state-change.ts'
 
 export type { TaskStateChange } from './task-state-change.ts'
@@ -55,15 +55,12 @@ export interface ReapedInstance {
 export function reaper(
   options: ReaperOptions,
 ): (event: TaskStateChange) => Promise<readonly ReapedInstance[]> {
-  const { services, cloudMap = {}, withinMs } = checkKeys('', options, ['services', 'cloudMap', 'withinMs'])
-  const names = Array.isArray(services)
-    ? checkArray('services', services, 'an array', checkService)
-    : [checkService('services', services)]
+  const { services, cloudMap, withinMs } = checkKeys('', options, ['services', 'cloudMap', 'withinMs'])
+  const names = checkOneOrMany('services', services, checkService)
   if (names.length === 0) throw new InvalidOptionsError('services', services, 'at least one service')
-  const limitMs = given('withinMs', withinMs, 20_000, (path, value) => checkMs(path, value, 1))
-  const config = connectionConfig(checkKeys('cloudMap', cloudMap, ['region', 'endpoint', 'credentials']))
+  const limitMs = given('withinMs', withinMs, 20_000, msFrom(1))
   // One client for all events that this process gets.
-  const transport = sdkTransport(config)
+  const transport = sdkTransport(readCloudMap(cloudMap))
   return async (event) => {
     const task = stoppedTask(event)
     if (task === undefined) return []

@@ -109,15 +109,25 @@ const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 
 /** @returns in lower case */
 export function checkHeaderName(path: string, value: unknown, allowed: string): string {
-  const name = checkString(path, value, allowed)
-  if (!TOKEN.test(name)) throw new InvalidOptionsError(path, value, allowed)
-  return name.toLowerCase()
+  return checkText(path, value, allowed, (name) => TOKEN.test(name)).toLowerCase()
 }
 
 /** @param allowed for people; say what is special about the string, e.g. `a host name` */
 export function checkString(path: string, value: unknown, allowed = 'a non-empty string'): string {
   if (typeof value !== 'string' || value === '') throw new InvalidOptionsError(path, value, allowed)
   return value
+}
+
+/** A string that passes a test of its own. */
+export function checkText(
+  path: string,
+  value: unknown,
+  allowed: string,
+  isAllowed: (text: string) => boolean,
+): string {
+  const text = checkString(path, value, allowed)
+  if (!isAllowed(text)) throw new InvalidOptionsError(path, value, allowed)
+  return text
 }
 
 export function checkBoolean(path: string, value: unknown): boolean {
@@ -155,6 +165,15 @@ export function checkArray<Item>(
 ): readonly Item[] {
   if (!Array.isArray(value)) throw new InvalidOptionsError(path, value, allowed)
   return value.map((item: unknown, index) => checkItem(`${path}[${index}]`, item))
+}
+
+/** The items of an array, or the one that stands there instead. */
+export function checkOneOrMany<Item>(
+  path: string,
+  value: unknown,
+  checkItem: (path: string, item: unknown) => Item,
+): readonly Item[] {
+  return Array.isArray(value) ? checkArray(path, value, '', checkItem) : [checkItem(path, value)]
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

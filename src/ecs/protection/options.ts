@@ -3,14 +3,14 @@ import {
   checkKeys,
   checkMethods,
   checkMs,
-  checkNumber,
   checkOneOf,
   given,
+  msFrom,
+  numberIn,
   type Optional,
 } from '../../core/check/check.ts'
 import { systemClock, systemRandom, type Clock, type Random } from '../../core/clock.ts'
-import { InvalidOptionsError } from '../../core/errors.ts'
-import { checkEnv } from '../metadata/options.ts'
+import { checkEnv, urlFrom } from '../environment.ts'
 
 /** Options of `protectTask`. Defaults in brackets. */
 export interface ProtectionOptions {
@@ -40,12 +40,11 @@ const MAX_MINUTES = 2_880
 /** @throws InvalidOptionsError for options, or variables, that are not allowed */
 export function readOptions(options: Optional<ProtectionOptions>): ProtectionSettings {
   checkKeys('', options, ['minutes', 'lingerMs', 'timeoutMs', 'onFailure', 'env', 'clock', 'random'])
+  const agent = urlFrom(given('env', options.env, process.env, checkEnv), 'ECS_AGENT_URI')
   return {
-    minutes: given('minutes', options.minutes, 5, (path, value) =>
-      checkNumber(path, value, { min: 1, max: MAX_MINUTES, integer: true }),
-    ),
+    minutes: given('minutes', options.minutes, 5, numberIn({ min: 1, max: MAX_MINUTES, integer: true })),
     lingerMs: given('lingerMs', options.lingerMs, 10_000, checkMs),
-    timeoutMs: given('timeoutMs', options.timeoutMs, 6_000, (path, value) => checkMs(path, value, 1)),
+    timeoutMs: given('timeoutMs', options.timeoutMs, 6_000, msFrom(1)),
     onFailure: given('onFailure', options.onFailure, 'go-on', (path, value) =>
       checkOneOf(path, value, ['go-on', 'reject']),
     ),
@@ -53,15 +52,6 @@ export function readOptions(options: Optional<ProtectionOptions>): ProtectionSet
     random: given('random', options.random, systemRandom, (path, value) =>
       checkMethods<Random>(path, value, ['next'], 'randomness with next()'),
     ),
-    uri: agentUri(given('env', options.env, process.env, checkEnv)),
+    uri: agent === undefined ? undefined : `${agent}/task-protection/v1/state`,
   }
-}
-
-function agentUri(env: ProtectionOptions['env']): string | undefined {
-  const text = env['ECS_AGENT_URI'] ?? ''
-  if (text === '') return undefined
-  const protocol = URL.parse(text)?.protocol
-  if (protocol !== 'http:' && protocol !== 'https:')
-    throw new InvalidOptionsError('ECS_AGENT_URI', text, 'an http URL')
-  return `${text.replace(/\/+$/, '')}/task-protection/v1/state`
 }

@@ -8,12 +8,14 @@ import {
   checkMethods,
   checkMs,
   checkOneOf,
+  checkOneOrMany,
   given,
+  msFrom,
   type Optional,
 } from '../../core/check/check.ts'
 import { systemClock, type Clock } from '../../core/clock.ts'
 import { InvalidOptionsError } from '../../core/errors.ts'
-import { checkEnv } from '../metadata/options.ts'
+import { checkEnv, variable } from '../environment.ts'
 import type { Registration } from '../registration/registration.ts'
 
 /** Anything else that takes work: grpc-js, WebSocket servers, queue consumers. */
@@ -67,24 +69,17 @@ export interface ShutdownOptions {
 /** A function of the user's; a promise that it returns is awaited. */
 export type Step = () => unknown
 
-export interface ShutdownSettings {
+type Resolved = Omit<ShutdownOptions, 'servers' | 'registration' | 'ttlMs' | 'onDrain' | 'onClose' | 'env'>
+
+export interface ShutdownSettings extends Resolved {
   readonly servers: readonly (Server | CustomServer)[]
   readonly registration: Registration | undefined
-  readonly stopTimeoutMs: number
   /** undefined: the registration's. */
   readonly ttlMs: number | undefined
-  readonly propagationMs: number
   /** Whether there are callers who find the task by Cloud Map. */
   readonly isFound: boolean
-  readonly quietMs: number
-  readonly finishMs: number
-  readonly closeMs: number
-  readonly marginMs: number
-  readonly signals: readonly NodeJS.Signals[]
-  readonly exit: boolean
   readonly onDrain: readonly Step[]
   readonly onClose: readonly Step[]
-  readonly clock: Clock
 }
 
 const KEYS = [
@@ -100,19 +95,23 @@ const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR2', 'SIGBREAK'
 export function readOptions(options: Optional<ShutdownOptions>): ShutdownSettings {
   checkKeys('', options, KEYS)
   const env = given('env', options.env, process.env, checkEnv)
-  const registration =
-    options.registration === undefined ? undefined : checkRegistration('registration', options.registration)
-  const onEcs = isSet(env, 'ECS_CONTAINER_METADATA_URI_V4') || isSet(env, 'ECS_CONTAINER_METADATA_URI')
+  const registration = given<Registration | undefined>(
+    'registration',
+    options.registration,
+    undefined,
+    checkRegistration,
+  )
   const ms = (key: keyof ShutdownOptions, otherwise: number, min = 0): number =>
-    given(key, options[key], otherwise, (path, value) => checkMs(path, value, min))
+    given(key, options[key], otherwise, msFrom(min))
   return {
-    servers: listOf('servers', options.servers, checkServer),
+    servers: checkOneOrMany('servers', options.servers, checkServer),
     registration,
     stopTimeoutMs: ms('stopTimeoutMs', stopTimeoutFrom(env), 1),
-    ttlMs: options.ttlMs === undefined ? undefined : checkMs('ttlMs', options.ttlMs),
+    ttlMs: given<number | undefined>('ttlMs', options.ttlMs, undefined, checkMs),
     propagationMs: ms('propagationMs', registration === undefined ? 10_000 : 5_000),
     isFound:
-      onEcs ||
+      variable(env, 'ECS_CONTAINER_METADATA_URI_V4') !== undefined ||
+      variable(env, 'ECS_CONTAINER_METADATA_URI') !== undefined ||
       registration !== undefined ||
       // Set where callers find the task by other means.
       options.ttlMs !== undefined ||
@@ -125,15 +124,10 @@ export function readOptions(options: Optional<ShutdownOptions>): ShutdownSetting
       checkArray(path, value, 'an array of signal names', (at, name) => checkOneOf(at, name, SIGNALS)),
     ),
     exit: given('exit', options.exit, true, checkBoolean),
-    onDrain: listOf('onDrain', options.onDrain ?? [], checkStep),
-    onClose: listOf('onClose', options.onClose ?? [], checkStep),
+    onDrain: checkOneOrMany('onDrain', options.onDrain ?? [], checkStep),
+    onClose: checkOneOrMany('onClose', options.onClose ?? [], checkStep),
     clock: given('clock', options.clock, systemClock, checkClock),
   }
-}
-
-function listOf<Item>(path: string, value: unknown, check: (path: string, item: unknown) => Item): Item[] {
-  if (!Array.isArray(value)) return [check(path, value)]
-  return value.map((item: unknown, index) => check(`${path}[${index}]`, item))
 }
 
 const SERVER =
@@ -161,11 +155,6 @@ function checkRegistration(path: string, value: unknown): Registration {
 
 function checkStep(path: string, value: unknown): Step {
   return checkFunction(path, value, 'a function () => unknown')
-}
-
-/** Empty is unset, as for `self()`. */
-function isSet(env: ShutdownOptions['env'], name: string): boolean {
-  return (env[name] ?? '') !== ''
 }
 
 function stopTimeoutFrom(env: ShutdownOptions['env']): number {

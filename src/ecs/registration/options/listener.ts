@@ -1,5 +1,6 @@
 /** The port of a service: a number, or what a server listens on. */
 import type { AddressInfo } from 'node:net'
+import { checkPort } from '../../../core/check/check.ts'
 import { InvalidOptionsError } from '../../../core/errors.ts'
 
 /** What `register` uses of a server of `node:net`, `http`, `https`, `http2` or `tls`; Fastify has one in `.server`. */
@@ -23,15 +24,8 @@ export interface ListeningAt {
 
 const ALLOWED = 'a port from 1 to 65535, or a server (net, http, https, http2); without it PORT must be set'
 
-/**
- * @param checkPort of a port that is given as a number
- * @throws InvalidOptionsError
- */
-export function listenerOf(
-  path: string,
-  value: unknown,
-  checkPort: (path: string, value: unknown) => number,
-): ListeningServer | number {
+/** @throws InvalidOptionsError */
+export function listenerOf(path: string, value: unknown): ListeningServer | number {
   if (typeof value === 'number') return checkPort(path, value)
   if (typeof value !== 'object' || value === null) throw new InvalidOptionsError(path, value, ALLOWED)
   const { address, once, off } = value as Record<string, unknown>

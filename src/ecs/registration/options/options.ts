@@ -1,6 +1,7 @@
 import type { ServiceDiscoveryClientConfig } from '@aws-sdk/client-servicediscovery'
 import type { Clock, Random } from '../../../core/clock.ts'
 import type { CloudMapOptions } from '../../../discovery/cloud-map/options.ts'
+import type { Environment } from '../../environment.ts'
 import type { Task } from '../../metadata/task.ts'
 import type { ListeningServer } from './listener.ts'
 import type { KnownPlace, Place } from './place.ts'
@@ -72,29 +73,23 @@ export interface RegisterOptions {
   readonly random?: Random | undefined
 }
 
-export interface ServiceSettings {
-  readonly service: string
+export interface ServiceSettings extends Required<Omit<RegisteredService, 'port' | 'attributes'>> {
   readonly listener: ListeningServer | number
-  readonly id: string | undefined
   readonly attributes: Readonly<Record<string, string>>
-  readonly weight: number | undefined
-  readonly family: 'ipv4' | 'ipv6' | 'dual' | undefined
 }
 
-export type ReadinessSettings = Required<{ readonly [Key in keyof ReadinessOptions]: number }>
+export type ReadinessSettings = { readonly [Key in keyof ReadinessOptions]-?: number }
 
-export interface RegisterSettings {
+export interface RegisterSettings extends Pick<Required<RegisterOptions>, 'ready' | 'signal'> {
   readonly services: readonly ServiceSettings[]
   /** undefined: that of `self()`. */
   readonly place: KnownPlace | undefined
-  readonly ready: string | ReadyFunction | undefined
   readonly readiness: ReadinessSettings
   readonly sdkConfig: ServiceDiscoveryClientConfig
   readonly registerMs: number
   readonly operationMs: number
   readonly verifyMs: number
-  readonly signal: AbortSignal | undefined
-  readonly env: Readonly<Record<string, string | undefined>>
+  readonly env: Environment
   /** For work in the background: it keeps no process alive. */
   readonly clock: Clock
   /** The same clock, for what is awaited. */

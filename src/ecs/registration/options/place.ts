@@ -1,5 +1,5 @@
 import { isIPv4, isIPv6 } from 'node:net'
-import { AWS_REGION, checkKeys, checkString, keyPath } from '../../../core/check/check.ts'
+import { AWS_REGION, checkKeys, checkText, keyPath } from '../../../core/check/check.ts'
 import { InvalidOptionsError } from '../../../core/errors.ts'
 import type { Task } from '../../metadata/task.ts'
 import { ATTRIBUTE_VALUE, INSTANCE_ID } from '../cloud-map/limits.ts'
@@ -18,17 +18,9 @@ export interface Place {
   readonly region?: string | undefined
 }
 
-/** A task or a place, read once. */
-export interface KnownPlace {
-  readonly id: string | undefined
-  readonly ipv4: string | undefined
-  readonly ipv6: string | undefined
-  readonly zone: string | undefined
-  readonly region: string | undefined
-  readonly cluster: string | undefined
-  readonly family: string | undefined
-  /** From `PORT`, as `self()` read it. */
-  readonly port: number | undefined
+/** A task or a place, read once. Its port is that of `PORT`, as `self()` read it. */
+export type KnownPlace = {
+  readonly [Key in keyof Place | 'cluster' | 'family' | 'port']: Task[Key] | undefined
 }
 
 const PLACE_KEYS = ['id', 'ipv4', 'ipv6', 'zone', 'region']
@@ -72,9 +64,5 @@ function optional(
   allowed: string,
   isAllowed: (text: string) => boolean,
 ): string | undefined {
-  if (value === undefined) return undefined
-  const path = keyPath('place', key)
-  const text = checkString(path, value, allowed)
-  if (!isAllowed(text)) throw new InvalidOptionsError(path, value, allowed)
-  return text
+  return value === undefined ? undefined : checkText(keyPath('place', key), value, allowed, isAllowed)
 }

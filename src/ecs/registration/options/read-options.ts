@@ -1,24 +1,25 @@
 import type { ServiceDiscoveryClientConfig } from '@aws-sdk/client-servicediscovery'
 import {
-  checkArray,
   checkClock,
   checkKeys,
   checkMethods,
-  checkMs,
   checkNumber,
   checkOneOf,
-  checkPort,
+  checkOneOrMany,
   checkRecord,
-  checkString,
+  checkText,
   given,
   keyPath,
+  msFrom,
+  numberIn,
 } from '../../../core/check/check.ts'
 import { Section } from '../../../core/check/section.ts'
 import { systemClock, systemRandom, unawaited, type Random } from '../../../core/clock.ts'
 import { InvalidOptionsError } from '../../../core/errors.ts'
 import { connectionConfig } from '../../../discovery/cloud-map/options.ts'
 import { HEAVIEST } from '../../../discovery/endpoint.ts'
-import { checkEnv, checkSignal, portFrom } from '../../metadata/options.ts'
+import { checkEnv, portFrom } from '../../environment.ts'
+import { checkSignal } from '../../metadata/options.ts'
 import {
   ECS_SERVICE,
   ATTRIBUTE_KEY,
@@ -56,37 +57,32 @@ const READINESS: ReadinessSettings = {
 
 /** @throws InvalidOptionsError for the first option that is unknown or not allowed */
 export function registerSettings(options: RegisterOptions): RegisterSettings {
-  const written = checkKeys('', options, KEYS)
-  const env = given('env', written['env'], process.env, checkEnv)
-  const place = written['place'] === undefined ? undefined : readPlace(written['place'])
-  const clock = given('clock', written['clock'], systemClock, checkClock)
-  const time = (key: string, otherwise: number): number =>
-    given(key, written[key], otherwise, (path, value) => checkMs(path, value, 1))
+  checkKeys('', options, KEYS)
+  const env = given('env', options.env, process.env, checkEnv)
+  const place = options.place === undefined ? undefined : readPlace(options.place)
+  const clock = given('clock', options.clock, systemClock, checkClock)
   return {
-    services: readServices(written['services'], () => place?.port ?? portFrom(env)),
+    services: readServices(options.services, () => place?.port ?? portFrom(env)),
     place,
-    ready: given<RegisterSettings['ready']>('ready', written['ready'], undefined, checkReady),
-    readiness: readReadiness(written['readiness']),
-    sdkConfig: readCloudMap(written['cloudMap']),
-    registerMs: time('registerMs', 60_000),
-    operationMs: time('operationMs', 60_000),
-    verifyMs: time('verifyMs', 60_000),
-    signal: written['signal'] === undefined ? undefined : checkSignal('signal', written['signal']),
+    ready: given<RegisterSettings['ready']>('ready', options.ready, undefined, checkReady),
+    readiness: readReadiness(options.readiness),
+    sdkConfig: readCloudMap(options.cloudMap),
+    registerMs: given('registerMs', options.registerMs, 60_000, msFrom(1)),
+    operationMs: given('operationMs', options.operationMs, 60_000, msFrom(1)),
+    verifyMs: given('verifyMs', options.verifyMs, 60_000, msFrom(1)),
+    signal: given<RegisterSettings['signal']>('signal', options.signal, undefined, checkSignal),
     env,
     clock: unawaited(clock),
     waitingClock: clock,
-    random: given<Random>('random', written['random'], systemRandom, (path, value) =>
+    random: given<Random>('random', options.random, systemRandom, (path, value) =>
       checkMethods(path, value, ['next'], 'an object with next()'),
     ),
   }
 }
 
 function readServices(value: unknown, defaultPort: () => number | undefined): readonly ServiceSettings[] {
-  if (!Array.isArray(value)) return [readService('services', value, defaultPort)]
-  if (value.length === 0) throw new InvalidOptionsError('services', value, 'at least one service')
-  const services = checkArray('services', value, 'an array', (path, item) =>
-    readService(path, item, defaultPort),
-  )
+  const services = checkOneOrMany('services', value, (path, item) => readService(path, item, defaultPort))
+  if (services.length === 0) throw new InvalidOptionsError('services', value, 'at least one service')
   services.forEach(({ service, id }, index) => {
     const isTaken = services.slice(0, index).some((other) => other.service === service && other.id === id)
     if (id !== undefined && isTaken)
@@ -96,15 +92,14 @@ function readServices(value: unknown, defaultPort: () => number | undefined): re
 }
 
 function readService(path: string, value: unknown, defaultPort: () => number | undefined): ServiceSettings {
-  const written = checkKeys(path, value, SERVICE_KEYS)
+  const { service, port, id, attributes, weight, family } = checkKeys(path, value, SERVICE_KEYS)
   const at = (key: string): string => keyPath(path, key)
-  const { id, attributes, weight, family } = written
   return {
-    service: checkService(at('service'), written['service']),
-    listener: listenerOf(at('port'), written['port'] ?? defaultPort(), checkPort),
-    id: id === undefined ? undefined : checkId(at('id'), id),
+    service: checkService(at('service'), service),
+    listener: listenerOf(at('port'), port ?? defaultPort()),
+    id: given<ServiceSettings['id']>(at('id'), id, undefined, checkId),
     attributes: given(at('attributes'), attributes, {}, checkAttributes),
-    weight: weight === undefined ? undefined : checkWeight(at('weight'), weight),
+    weight: given<ServiceSettings['weight']>(at('weight'), weight, undefined, checkWeight),
     family: given<ServiceSettings['family']>(at('family'), family, undefined, (of, chosen) =>
       checkOneOf(of, chosen, ['ipv4', 'ipv6', 'dual'] as const),
     ),
@@ -114,16 +109,12 @@ function readService(path: string, value: unknown, defaultPort: () => number | u
 /** Also for the reaper. */
 export function checkService(path: string, value: unknown): string {
   const allowed = 'a Cloud Map service: its id ("srv-…"), its ARN, or its name, e.g. "orders.shop.local"'
-  const service = checkString(path, value, allowed)
-  if (!isServiceId(service) && !isServiceName(service)) throw new InvalidOptionsError(path, value, allowed)
-  return service
+  return checkText(path, value, allowed, (service) => isServiceId(service) || isServiceName(service))
 }
 
 function checkId(path: string, value: unknown): string {
   const allowed = '1 to 64 of the characters 0-9 a-z A-Z _ / : . @ -'
-  const id = checkString(path, value, allowed)
-  if (!INSTANCE_ID.test(id)) throw new InvalidOptionsError(path, value, allowed)
-  return id
+  return checkText(path, value, allowed, (id) => INSTANCE_ID.test(id))
 }
 
 function checkWeight(path: string, value: unknown): number {
@@ -156,27 +147,22 @@ function checkAttributes(path: string, value: unknown): Readonly<Record<string, 
 
 function checkReady(path: string, value: unknown): string | ReadyFunction {
   if (typeof value === 'function') return value as ReadyFunction
-  const allowed = 'a path, e.g. "/health", or a function'
-  const text = checkString(path, value, allowed)
-  if (!/^\/[!-~]*$/.test(text)) throw new InvalidOptionsError(path, value, allowed)
-  return text
+  return checkText(path, value, 'a path, e.g. "/health", or a function', (text) => /^\/[!-~]*$/.test(text))
 }
 
 function readReadiness(value: unknown): ReadinessSettings {
   const section = new Section('readiness', value, READINESS)
-  const time = (path: string, ms: unknown): number => checkMs(path, ms, 1)
-  const count = (path: string, number: unknown): number =>
-    checkNumber(path, number, { min: 1, max: 1_000, integer: true })
+  const count = numberIn({ min: 1, max: 1_000, integer: true })
   return {
-    everyMs: section.read('everyMs', time),
-    timeoutMs: section.read('timeoutMs', time),
+    everyMs: section.read('everyMs', msFrom(1)),
+    timeoutMs: section.read('timeoutMs', msFrom(1)),
     fails: section.read('fails', count),
     passes: section.read('passes', count),
-    withinMs: section.read('withinMs', time),
+    withinMs: section.read('withinMs', msFrom(1)),
   }
 }
 
-function readCloudMap(value: unknown): ServiceDiscoveryClientConfig {
-  if (value === undefined) return {}
+/** Also for the reaper. */
+export function readCloudMap(value: unknown = {}): ServiceDiscoveryClientConfig {
   return connectionConfig(checkKeys('cloudMap', value, ['region', 'endpoint', 'credentials']))
 }
