@@ -1,4 +1,3 @@
-import type { Clock } from '../../core/clock.ts'
 import type { CustomServer } from './options.ts'
 
 /** One server as the shutdown sees it. */
@@ -62,10 +61,4 @@ export class CustomDrainable implements Drainable {
       this.#onError(error)
     }
   }
-}
-
-/** How long it takes at least until nothing has come in for `quietMs`. */
-export function quietInMs(servers: readonly Drainable[], quietMs: number, clock: Clock): number {
-  const lastAt = Math.max(...servers.map(({ lastArrivalAt }) => lastArrivalAt))
-  return lastAt + quietMs - clock.now()
 }

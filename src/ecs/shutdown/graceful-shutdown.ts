@@ -10,12 +10,9 @@
  * 3. It stops listening, finishes what is under way (`http-server.ts`, `drainable.ts`), and breaks the rest in time.
  * 4. `onClose` runs, and the process exits before ECS sends SIGKILL.
  */
-import { Server } from 'node:net'
 import type { Optional } from '../../core/check/check.ts'
 import { emit } from '../../core/events.ts'
 import { outcomeOf } from '../registration/warning.ts'
-import { CustomDrainable, type Drainable } from './drainable.ts'
-import { HttpServer } from './http-server.ts'
 import { readOptions, type ShutdownOptions, type ShutdownSettings } from './options.ts'
 import { planOf, type Plan } from './plan.ts'
 import type { ShutdownInspection, ShutdownPhase, ShutdownReport } from './report.ts'
@@ -72,7 +69,6 @@ export function gracefulShutdown(
 
 class TaskShutdown implements Shutdown {
   readonly #settings: ShutdownSettings
-  readonly #servers: readonly Drainable[]
   readonly #sequence: Sequence
   readonly #signals: SignalWatch
   #report: Promise<ShutdownReport> | undefined
@@ -81,11 +77,7 @@ class TaskShutdown implements Shutdown {
   constructor(settings: ShutdownSettings) {
     this.#settings = settings
     const { clock, signals, exit, registration } = settings
-    const failed = (error: unknown): void => this.#sequence.failed(error)
-    this.#servers = settings.servers.map((server) =>
-      server instanceof Server ? new HttpServer(server, clock) : new CustomDrainable(server, failed),
-    )
-    this.#sequence = new Sequence(settings, this.#servers)
+    this.#sequence = new Sequence(settings)
     this.#signals = new SignalWatch(signals, exit, clock, {
       first: (signal) => void this.begin(signal),
       second: () => this.#sequence.hurry(),
@@ -146,7 +138,7 @@ class TaskShutdown implements Shutdown {
 
   [Symbol.dispose](): void {
     this.#signals.end()
-    if (this.#report === undefined) for (const server of this.#servers) server.release()
+    if (this.#report === undefined) this.#sequence.release()
   }
 
   async #run(reason: string): Promise<ShutdownReport> {

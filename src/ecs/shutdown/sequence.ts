@@ -1,7 +1,10 @@
-import { keepAlive, sleep, type Clock } from '../../core/clock.ts'
+import { Server } from 'node:net'
+import { settlesWithin } from '../../core/async/settles-within.ts'
+import { keepAlive, type Clock } from '../../core/clock.ts'
 import { emit } from '../../core/events.ts'
 import type { Registration } from '../registration/registration.ts'
-import { quietInMs, type Drainable } from './drainable.ts'
+import { CustomDrainable, type Drainable } from './drainable.ts'
+import { HttpServer } from './http-server.ts'
 import type { ShutdownSettings, Step } from './options.ts'
 import type { Plan } from './plan.ts'
 import type { ShutdownPhase, ShutdownReport } from './report.ts'
@@ -15,24 +18,28 @@ const MAX_LISTED = 20
 /** One shutdown from the signal to the end. `run` is called once. */
 export class Sequence {
   phase: ShutdownPhase = 'serving'
+  reason = ''
   deregistration: ShutdownReport['deregistration']
   readonly draining: AbortController = new AbortController()
   readonly cutting: AbortController = new AbortController()
-  readonly errors: Error[] = []
+  readonly #errors: Error[] = []
   readonly #settings: ShutdownSettings
   readonly #servers: readonly Drainable[]
   readonly #clock: Clock
-  /** Aborts with the second signal. */
-  readonly #hurry = new AbortController()
-  #reason = ''
+  readonly #hurried = Promise.withResolvers<void>()
+  #isHurried = false
   #startedAt = 0
   /** Settled from the start without a registration. */
   #deregistered: Promise<void> = Promise.resolve()
 
-  constructor(settings: ShutdownSettings, servers: readonly Drainable[]) {
+  constructor(settings: ShutdownSettings) {
     this.#settings = settings
-    this.#servers = servers
     this.#clock = settings.clock
+    this.#servers = settings.servers.map((server) =>
+      server instanceof Server
+        ? new HttpServer(server, settings.clock)
+        : new CustomDrainable(server, this.#failed),
+    )
     this.deregistration = settings.registration === undefined ? 'none' : 'pending'
   }
 
@@ -40,26 +47,23 @@ export class Sequence {
     return this.#servers.reduce((sum, { inFlight }) => sum + inFlight, 0)
   }
 
-  get reason(): string {
-    return this.#reason
-  }
-
   get sinceMs(): number {
     return this.#clock.now() - this.#startedAt
   }
 
-  /** What a custom server or a step throws ends up in the report: the shutdown goes on. */
-  readonly failed: (error: unknown) => void = (error) => {
-    this.errors.push(error instanceof Error ? error : new Error(String(error)))
-  }
-
   /** Skips the window and cuts what is under way. */
   hurry(): void {
-    this.#hurry.abort()
+    this.#isHurried = true
+    this.#hurried.resolve()
+  }
+
+  /** Takes all listeners off the servers. */
+  release(): void {
+    for (const server of this.#servers) server.release()
   }
 
   async run(reason: string, plan: Plan): Promise<ShutdownReport> {
-    this.#reason = reason
+    this.reason = reason
     this.#startedAt = this.#clock.now()
     // Without a socket, Node would end the process in the middle of `onClose`, with exit code 0.
     const alive = keepAlive(this.#clock)
@@ -77,12 +81,12 @@ export class Sequence {
         deregistration: this.deregistration,
         cut: cut.slice(0, MAX_LISTED),
         cutCount: cut.length,
-        errors: this.errors,
-        exitCode: cut.length > 0 || this.errors.length > 0 ? 1 : 0,
+        errors: this.#errors,
+        exitCode: cut.length > 0 || this.#errors.length > 0 ? 1 : 0,
       }
     } finally {
       alive.cancel()
-      for (const server of this.#servers) server.release()
+      this.release()
     }
   }
 
@@ -90,7 +94,7 @@ export class Sequence {
   #drain({ windowEndsByMs }: Plan): Promise<void> {
     for (const server of this.#servers) server.drain()
     this.#enter('draining')
-    this.draining.abort(new Error(`shutting down: ${this.#reason}`))
+    this.draining.abort(new Error(`shutting down: ${this.reason}`))
     const { registration, onDrain } = this.#settings
     if (registration !== undefined)
       this.#deregistered = this.#deregister(registration, Math.max(DEREGISTER_MS, windowEndsByMs))
@@ -102,7 +106,7 @@ export class Sequence {
       this.deregistration = await registration.deregister({ withinMs })
     } catch (error) {
       this.deregistration = 'failed'
-      this.failed(error)
+      this.#failed(error)
     }
   }
 
@@ -118,18 +122,18 @@ export class Sequence {
       isDeregistered = true
       return undefined
     })
-    for (;;) {
-      const dueInMs = Math.max(
-        deregisteredAt + windowMs - this.#clock.now(),
-        windowMs === 0 ? 0 : quietInMs(this.#servers, quietMs, this.#clock),
+    while (!this.#isHurried) {
+      const now = this.#clock.now()
+      const quietAt = Math.max(...this.#servers.map(({ lastArrivalAt }) => lastArrivalAt)) + quietMs
+      const dueAt = Math.max(deregisteredAt + windowMs, windowMs === 0 ? now : quietAt)
+      const waitMs = Math.min(dueAt, latestAt) - now
+      if (waitMs <= 0) return
+      const hurried = this.#hurried.promise
+      await settlesWithin(
+        this.#clock,
+        waitMs,
+        isDeregistered ? hurried : Promise.race([hurried, deregistered]),
       )
-      const waitMs = Math.min(dueInMs, latestAt - this.#clock.now())
-      if (waitMs <= 0 || this.#hurry.signal.aborted) return
-      const awake = new AbortController()
-      const end = AbortSignal.any([awake.signal, this.#hurry.signal])
-      const waited = sleep(this.#clock, waitMs, end).catch(() => undefined)
-      await (isDeregistered ? waited : Promise.race([waited, deregistered]))
-      awake.abort()
     }
   }
 
@@ -137,19 +141,20 @@ export class Sequence {
   async #finish({ finishByMs }: Plan, drained: Promise<void>): Promise<readonly string[]> {
     this.#enter('finishing')
     const { finishMs } = this.#settings
-    const stop = (server: Drainable): Promise<void> => server.stop(this.cutting.signal).catch(this.failed)
+    const stop = (server: Drainable): Promise<void> => server.stop(this.cutting.signal).catch(this.#failed)
     const ended = Promise.all([drained, ...this.#servers.map(stop)])
     const limitMs = Math.min(finishMs, finishByMs - this.sinceMs)
-    if (await this.#endsWithin(ended, limitMs, this.#hurry.signal)) return []
+    const hasEnded = await this.#endsWithin(limitMs, Promise.race([ended, this.#hurried.promise]))
+    if (hasEnded && !this.#isHurried) return []
     const { inFlight } = this
-    this.cutting.abort(new Error(`shutting down: ${this.#reason}`))
-    if (await this.#endsWithin(ended, CUT_GRACE_MS)) return []
-    if (!(await this.#endsWithin(drained, 0)))
-      this.failed(new Error(`onDrain has not ended within ${Math.round(this.sinceMs)} ms`))
+    this.cutting.abort(new Error(`shutting down: ${this.reason}`))
+    if (await this.#endsWithin(CUT_GRACE_MS, ended)) return []
+    if (!(await this.#endsWithin(0, drained)))
+      this.#failed(new Error(`onDrain has not ended within ${Math.round(this.sinceMs)} ms`))
     const cut = this.#servers.flatMap((server) => server.cut())
     if (cut.length > 0)
       emit('onehop:shutdown.cut', () => ({
-        reason: this.#reason,
+        reason: this.reason,
         inFlight,
         cut: cut.slice(0, MAX_LISTED),
         count: cut.length,
@@ -163,9 +168,9 @@ export class Sequence {
     const limitMs = Math.min(closeMs, closeByMs - this.sinceMs)
     const steps = this.#runAll(onClose)
     // An answer that is still to come means that the instance stays in Cloud Map.
-    if (await this.#endsWithin(Promise.all([steps, this.#deregistered]), limitMs)) return
-    if (!(await this.#endsWithin(steps, 0)))
-      this.failed(new Error(`onClose has not ended within ${Math.round(limitMs)} ms (closeMs)`))
+    if (await this.#endsWithin(limitMs, Promise.all([steps, this.#deregistered]))) return
+    if (!(await this.#endsWithin(0, steps)))
+      this.#failed(new Error(`onClose has not ended within ${Math.round(limitMs)} ms (closeMs)`))
   }
 
   async #runAll(steps: readonly Step[]): Promise<void> {
@@ -173,22 +178,18 @@ export class Sequence {
       try {
         await step()
       } catch (error) {
-        this.failed(error)
+        this.#failed(error)
       }
     }
   }
 
-  /** @returns whether it has ended; it never rejects */
-  async #endsWithin(work: Promise<unknown>, limitMs: number, signal?: AbortSignal): Promise<boolean> {
-    const over = new AbortController()
-    const end = signal === undefined ? over.signal : AbortSignal.any([over.signal, signal])
-    const limit = sleep(this.#clock, Math.max(0, limitMs), end).then(
-      () => false,
-      () => false,
-    )
-    const hasEnded = await Promise.race([work.then(() => true), limit])
-    over.abort()
-    return hasEnded
+  #endsWithin(limitMs: number, work: Promise<unknown>): Promise<boolean> {
+    return settlesWithin(this.#clock, Math.max(0, limitMs), work)
+  }
+
+  /** What a custom server or a step throws ends up in the report: the shutdown goes on. */
+  readonly #failed = (error: unknown): void => {
+    this.#errors.push(error instanceof Error ? error : new Error(String(error)))
   }
 
   #enter(phase: ShutdownPhase): void {
@@ -197,7 +198,7 @@ export class Sequence {
     emit('onehop:shutdown.changed', () => ({
       from,
       to: phase,
-      reason: this.#reason,
+      reason: this.reason,
       sinceMs: this.sinceMs,
       inFlight: this.inFlight,
     }))
