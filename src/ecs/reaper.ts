@@ -67,8 +67,7 @@ export function reaper(
     // Without it the process would count as idle while it waits for an answer.
     const alive = keepAlive(systemClock)
     try {
-      const deadlineAt = systemClock.now() + limitMs
-      return await reapAll(names, task, transport, deadlineAt)
+      return await reapAll(names, task, transport, systemClock.now() + limitMs)
     } finally {
       alive.cancel()
     }
@@ -81,21 +80,14 @@ async function reapAll(
   transport: Transport,
   deadlineAt: number,
 ): Promise<readonly ReapedInstance[]> {
-  const reaped: ReapedInstance[] = []
-  const ends = await Promise.allSettled(
-    services.map((service) =>
-      reap(service, task, transport, deadlineAt, (id) => void reaped.push({ service, id })),
-    ),
-  )
+  const ends = await Promise.allSettled(services.map((service) => reap(service, task, transport, deadlineAt)))
   const errors = ends.filter((end) => end.status === 'rejected').map(({ reason }) => reason as Error)
-  if (errors.length > 0) {
-    const reasons = errors.map(({ message }) => message).join('; ')
-    throw new AggregateError(
-      errors,
-      `task ${task.id}: ${errors.length} of ${services.length} services: ${reasons}`,
-    )
-  }
-  return reaped
+  if (errors.length === 0) return ends.flatMap((end) => (end.status === 'fulfilled' ? end.value : []))
+  const reasons = errors.map(({ message }) => message).join('; ')
+  throw new AggregateError(
+    errors,
+    `task ${task.id}: ${errors.length} of ${services.length} services: ${reasons}`,
+  )
 }
 
 async function reap(
@@ -103,8 +95,7 @@ async function reap(
   task: StoppedTask,
   transport: Transport,
   deadlineAt: number,
-  onReaped: (id: string) => void,
-): Promise<void> {
+): Promise<readonly ReapedInstance[]> {
   const clock = unawaited(systemClock)
   const callsFor = (id: string): ServiceCalls =>
     new ServiceCalls(service, {
@@ -117,12 +108,13 @@ async function reap(
   const calls = callsFor(task.id)
   const serviceId = await calls.retried('ListServices', deadlineAt, () => serviceIdOf(calls))
   const instances = await calls.retried('ListInstances', deadlineAt, () => listInstances(calls, serviceId))
-  for (const instance of instances.filter((one) => isLeftBy(task, one))) {
-    const { id } = instance
+  const orphans = instances.filter((instance) => isLeftBy(task, instance))
+  for (const orphan of orphans) {
+    const { id } = orphan
     await leave({ calls: callsFor(id), serviceId, id }, deadlineAt)
-    reportOrphan(service, instance)
-    onReaped(id)
+    reportOrphan(service, orphan)
   }
+  return orphans.map(({ id }) => ({ service, id }))
 }
 
 /** Ids of tasks as ECS makes them, and those of further ports. */

@@ -132,8 +132,11 @@ export function registrationError(
   error: unknown,
 ): RegistrationError {
   if (error instanceof RegistrationError) return error
-  const fail = (failure: RegistrationFailure, reason: string): RegistrationError =>
-    new RegistrationError(service, failure, reason, { cause: error })
+  const fail = (
+    failure: RegistrationFailure,
+    reason: string,
+    facts: RegistrationFacts = {},
+  ): RegistrationError => new RegistrationError(service, failure, reason, { ...facts, cause: error })
   if (error instanceof MissingConfigError)
     return fail('no-credentials', `${error.message}; ${REMEDIES[error.missing]}`)
   if (isMissingModule(error))
@@ -143,10 +146,13 @@ export function registrationError(
     )
   const { failure, isUnaccepted, name, detail } = sdkFailure(error)
   switch (failure) {
-    case 'denied':
-      return isUnaccepted
-        ? fail('denied', `Cloud Map does not accept the credentials (${detail})`)
-        : deniedError(service, operation, resource, detail, error)
+    case 'denied': {
+      if (isUnaccepted) return fail('denied', `Cloud Map does not accept the credentials (${detail})`)
+      const action = DENIED_ACTION.exec(detail)?.[1] ?? `servicediscovery:${operation}`
+      const on = DENIED_RESOURCE.exec(detail)?.[1] ?? resource
+      const needs = `the role of this task needs ${action} on ${on}`
+      return fail('denied', `Cloud Map denies ${operation}; ${needs} (${detail})`, { action, resource: on })
+    }
     case 'no-credentials':
       return fail('no-credentials', detail)
     case 'unknown-name':
@@ -164,19 +170,11 @@ function isMissingModule(error: unknown): boolean {
   return code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND'
 }
 
-function deniedError(
-  service: string,
-  operation: string,
-  resource: string,
-  detail: string,
-  cause: unknown,
-): RegistrationError {
-  const action = DENIED_ACTION.exec(detail)?.[1] ?? `servicediscovery:${operation}`
-  const on = DENIED_RESOURCE.exec(detail)?.[1] ?? resource
-  return new RegistrationError(
-    service,
-    'denied',
-    `Cloud Map denies ${operation}; the role of this task needs ${action} on ${on} (${detail})`,
-    { action, resource: on, cause },
-  )
+/**
+ * A failure that no code of the program asks for: a warning of the process shows it on stderr. Without the code in the
+ * message: Node writes it before each warning.
+ */
+export function warn(error: Error, consequence = ''): void {
+  const message = error.message.replace(/^\[\w+\] /, '') + consequence
+  process.emitWarning(message, { code: 'ONEHOP_REGISTRATION_FAILED' })
 }

@@ -2,7 +2,7 @@
 import { MetadataInvalidError, NotOnEcsError } from '../metadata/errors.ts'
 import { self } from '../metadata/self.ts'
 import { INSTANCE_ID } from './cloud-map/limits.ts'
-import { RegistrationError } from './errors.ts'
+import { RegistrationError, type RegistrationFailure } from './errors.ts'
 import { isLoopback, type ListeningAt } from './options/listener.ts'
 import type { RegisterSettings, ServiceSettings } from './options/options.ts'
 import { placeOfTask, type KnownPlace } from './options/place.ts'
@@ -25,19 +25,13 @@ export async function ownPlace(
     return placeOfTask(await self({ env: others, clock, signal }))
   } catch (cause) {
     signal.throwIfAborted()
-    const service = first?.service ?? ''
+    const fail = (failure: RegistrationFailure, reason: string): RegistrationError =>
+      new RegistrationError(first.service, failure, reason, { cause })
     if (cause instanceof NotOnEcsError)
-      throw new RegistrationError(
-        service,
-        'invalid',
-        'this process does not run in an ECS task: set the option place',
-        { cause },
-      )
-    throw new RegistrationError(
-      service,
+      throw fail('invalid', 'this process does not run in an ECS task: set the option place')
+    throw fail(
       cause instanceof MetadataInvalidError ? 'invalid' : 'outage',
       `the task metadata does not say where this process runs (${(cause as Error).message})`,
-      { cause },
     )
   }
 }

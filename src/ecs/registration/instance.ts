@@ -1,3 +1,4 @@
+import { settlesWithin } from '../../core/async/settles-within.ts'
 import { spread } from '../../core/async/jitter.ts'
 import { reasonOf } from '../../core/errors.ts'
 import { emit } from '../../core/events.ts'
@@ -6,9 +7,8 @@ import { ServiceCalls } from './cloud-map/calls.ts'
 import { Entry, type Shared } from './cloud-map/entry.ts'
 import { reportLost } from './cloud-map/look.ts'
 import type { Identity } from './identity.ts'
-import { RegistrationError } from './errors.ts'
+import { RegistrationError, warn } from './errors.ts'
 import type { ServiceSettings } from './options/options.ts'
-import { warn } from './warning.ts'
 import type {
   DeregistrationResult,
   InstanceInspection,
@@ -41,7 +41,7 @@ export class ServiceInstance {
   #healthWaiters: (() => void)[] = []
   #lastError: Error | undefined
   /** Why it is `failed`. */
-  #failure: Error | undefined
+  #failure: RegistrationError | undefined
   #leaving: Promise<DeregistrationResult> | undefined
   /** Consequences of missing permissions that an event has named. */
   readonly #denied = new Set<string>()
@@ -56,7 +56,7 @@ export class ServiceInstance {
   }
 
   /** Why it is `failed`. */
-  get error(): Error | undefined {
+  get error(): RegistrationError | undefined {
     return this.#failure
   }
 
@@ -107,14 +107,14 @@ export class ServiceInstance {
     try {
       await this.#enter(entry, true)
     } catch (error) {
-      if (!signal.aborted) this.fail(error as Error)
+      if (!signal.aborted) this.fail(error as RegistrationError)
       throw error
     }
     void this.#stay(entry)
   }
 
   /** Gives up. */
-  fail(error: Error): void {
+  fail(error: RegistrationError): void {
     if (this.#stopping.signal.aborted) return
     this.#lastError = error
     this.#failure = error
@@ -157,9 +157,9 @@ export class ServiceInstance {
       this.#become('gone')
       return result
     } catch (cause) {
-      const error = cause as Error
+      const error = cause as RegistrationError
       this.#lastError = error
-      this.#failure = error
+      this.#failure ??= error
       const { identity, attributes = {} } = entry
       reportLost(this.settings.service, { id: identity.id, attributes }, error)
       warn(error, `, so instance ${identity.id} is left in Cloud Map`)
@@ -235,16 +235,12 @@ export class ServiceInstance {
    * Until it is over, health is to change, or the instance is to leave.
    * @returns whether it is over
    */
-  #pause(ms: number): Promise<boolean> {
-    return new Promise((resolve) => {
-      const end = (isOver: boolean): void => {
-        timer.cancel()
-        this.#ring = undefined
-        resolve(isOver)
-      }
-      const timer = this.#shared.clock.setTimer(() => end(true), ms)
-      this.#ring = () => end(false)
-    })
+  async #pause(ms: number): Promise<boolean> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#ring = resolve
+    const hasRung = await settlesWithin(this.#shared.clock, ms, promise)
+    this.#ring = undefined
+    return !hasRung
   }
 
   #release(): void {

@@ -12,10 +12,9 @@ import { keepAlive, type Timer } from '../../core/clock.ts'
 import { reasonOf } from '../../core/errors.ts'
 import { sdkTransport, type Transport } from './cloud-map/calls.ts'
 import type { Shared } from './cloud-map/entry.ts'
-import { RegistrationError } from './errors.ts'
+import { RegistrationError, warn } from './errors.ts'
 import { identitiesOf, ownPlace, type Identity } from './identity.ts'
 import { cancelled, ServiceInstance } from './instance.ts'
-import { outcomes, warn } from './warning.ts'
 import { whenListening, type ListeningAt } from './options/listener.ts'
 import type { RegisterOptions, RegisterSettings } from './options/options.ts'
 import { registerSettings } from './options/read-options.ts'
@@ -62,9 +61,9 @@ export class ServiceRegistration implements Registration {
   #readiness: Readiness | undefined
   /** By `setHealthy()`. */
   #override: boolean | undefined
-  #error: RegistrationError | undefined
   #leaving: Promise<DeregistrationResult> | undefined
-  readonly #registered: Promise<void>
+  /** `registered`, for code that waits for it and leaves its failure to others. */
+  readonly outcome: Promise<void>
   /** Whether `registered` was read: whatever read it has the failure. */
   #isAwaited = false
   /** A registration under way keeps the process alive, as a request would. */
@@ -79,19 +78,18 @@ export class ServiceRegistration implements Registration {
     this.#shared = { transport, clock, random, ...times, ownIds: new Set(), claims: new Map() }
     this.#instances = settings.services.map((service) => new ServiceInstance(service, this.#shared))
     this.#alive = keepAlive(settings.waitingClock)
-    this.#registered = this.#run().finally(() => this.#alive.cancel())
+    this.outcome = this.#run().finally(() => this.#alive.cancel())
     // It need not be awaited.
-    this.#registered.catch((error: RegistrationError) => {
+    this.outcome.catch((error: RegistrationError) => {
       if (!this.#isAwaited && error.failure !== 'cancelled') warn(error)
     })
-    outcomes.set(this, this.#registered)
     signal?.addEventListener('abort', this.#onAbort, { once: true })
     if (signal?.aborted === true) this.#onAbort()
   }
 
   get registered(): Promise<void> {
     this.#isAwaited = true
-    return this.#registered
+    return this.outcome
   }
 
   get state(): RegistrationState {
@@ -104,8 +102,7 @@ export class ServiceRegistration implements Registration {
   }
 
   get error(): RegistrationError | undefined {
-    const failed = this.#instances.find(({ error }) => error !== undefined)
-    return this.#error ?? (failed === undefined ? undefined : this.#asError(failed.error))
+    return this.#instances.find(({ error }) => error !== undefined)?.error
   }
 
   inspect(): RegistrationInspection {
@@ -137,8 +134,12 @@ export class ServiceRegistration implements Registration {
     let identities: readonly Identity[]
     try {
       identities = await this.#prepare()
-    } catch (error) {
-      throw this.#failAll(error)
+    } catch (cause) {
+      const error =
+        cause instanceof RegistrationError ? cause : this.#newError('invalid', reasonOf(cause), cause)
+      this.#readiness?.stop()
+      for (const instance of this.#instances) instance.fail(error)
+      throw error
     }
     const started = await Promise.allSettled(
       this.#instances.map((instance, index) => instance.start(identities[index] as Identity)),
@@ -146,7 +147,7 @@ export class ServiceRegistration implements Registration {
     const failed = started.find((result) => result.status === 'rejected')
     if (failed === undefined) return
     if (this.#instances.every(({ state }) => state === 'failed')) this.#readiness?.stop()
-    throw this.#keepError(failed.reason)
+    throw failed.reason
   }
 
   /** Place, ports, readiness. */
@@ -176,8 +177,8 @@ export class ServiceRegistration implements Registration {
   /** Begins to check readiness. */
   #watch([at]: readonly ListeningAt[]): void {
     const { ready, readiness, clock, services } = this.#settings
-    const listener = services[0]?.listener
-    if (ready !== undefined && listener !== undefined && at !== undefined) {
+    const { listener } = services[0]
+    if (ready !== undefined && at !== undefined) {
       const check = typeof ready === 'string' ? pathCheck(ready, listener, at) : functionCheck(ready)
       const onChange = (_: boolean, reason: string): void => void this.#applyReadiness(reason)
       this.#readiness = new Readiness(check, readiness, clock, onChange)
@@ -202,7 +203,7 @@ export class ServiceRegistration implements Registration {
     const alive = keepAlive(this.#settings.waitingClock)
     this.#settings.signal?.removeEventListener('abort', this.#onAbort)
     this.#readiness?.stop()
-    this.#stopping.abort(cancelled(this.#settings.services[0]?.service ?? ''))
+    this.#stopping.abort(cancelled(this.#settings.services[0].service))
     try {
       const results = await Promise.all(this.#instances.map((instance) => instance.deregister(withinMs)))
       const order = ['failed', 'accepted'] as const
@@ -213,24 +214,7 @@ export class ServiceRegistration implements Registration {
     }
   }
 
-  #failAll(cause: unknown): RegistrationError {
-    const error = this.#keepError(cause)
-    this.#readiness?.stop()
-    for (const instance of this.#instances) instance.fail(error)
-    return error
-  }
-
-  #keepError(cause: unknown): RegistrationError {
-    const error = this.#asError(cause)
-    if (error.failure !== 'cancelled') this.#error ??= error
-    return error
-  }
-
-  #asError(cause: unknown): RegistrationError {
-    return cause instanceof RegistrationError ? cause : this.#newError('invalid', reasonOf(cause), cause)
-  }
-
   #newError(failure: RegistrationError['failure'], reason: string, cause?: unknown): RegistrationError {
-    return new RegistrationError(this.#settings.services[0]?.service ?? '', failure, reason, { cause })
+    return new RegistrationError(this.#settings.services[0].service, failure, reason, { cause })
   }
 }

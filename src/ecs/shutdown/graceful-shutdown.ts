@@ -12,7 +12,8 @@
  */
 import type { Optional } from '../../core/check/check.ts'
 import { emit } from '../../core/events.ts'
-import { outcomeOf } from '../registration/warning.ts'
+import { ServiceRegistration } from '../registration/register.ts'
+import type { Registration } from '../registration/registration.ts'
 import { readOptions, type ShutdownOptions, type ShutdownSettings } from './options.ts'
 import { planOf, type Plan } from './plan.ts'
 import type { ShutdownInspection, ShutdownPhase, ShutdownReport } from './report.ts'
@@ -82,13 +83,10 @@ class TaskShutdown implements Shutdown {
       first: (signal) => void this.begin(signal),
       second: () => this.#sequence.hurry(),
     })
+    const checkTime = (): void => this.#checkTime()
     // The TTL is known once Cloud Map has been asked.
-    if (registration === undefined || settings.ttlMs !== undefined) this.#checkTime()
-    else
-      void outcomeOf(registration).then(
-        () => this.#checkTime(),
-        () => undefined,
-      )
+    if (registration === undefined || settings.ttlMs !== undefined) checkTime()
+    else void Promise.resolve(outcomeOf(registration)).then(checkTime, () => undefined)
   }
 
   get phase(): ShutdownPhase {
@@ -188,4 +186,9 @@ class TaskShutdown implements Shutdown {
       { code: 'ONEHOP_SHUTDOWN_TOO_SHORT' },
     )
   }
+}
+
+/** `registered`; a failure of `register()` counts as not read, and is still a warning. */
+function outcomeOf(registration: Registration): Promise<void> {
+  return registration instanceof ServiceRegistration ? registration.outcome : registration.registered
 }

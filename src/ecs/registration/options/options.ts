@@ -81,7 +81,7 @@ export interface ServiceSettings extends Required<Omit<RegisteredService, 'port'
 export type ReadinessSettings = { readonly [Key in keyof ReadinessOptions]-?: number }
 
 export interface RegisterSettings extends Pick<Required<RegisterOptions>, 'ready' | 'signal'> {
-  readonly services: readonly ServiceSettings[]
+  readonly services: readonly [ServiceSettings, ...ServiceSettings[]]
   /** undefined: that of `self()`. */
   readonly place: KnownPlace | undefined
   readonly readiness: ReadinessSettings

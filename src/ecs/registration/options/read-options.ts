@@ -80,15 +80,16 @@ export function registerSettings(options: RegisterOptions): RegisterSettings {
   }
 }
 
-function readServices(value: unknown, defaultPort: () => number | undefined): readonly ServiceSettings[] {
+function readServices(value: unknown, defaultPort: () => number | undefined): RegisterSettings['services'] {
   const services = checkOneOrMany('services', value, (path, item) => readService(path, item, defaultPort))
-  if (services.length === 0) throw new InvalidOptionsError('services', value, 'at least one service')
   services.forEach(({ service, id }, index) => {
     const isTaken = services.slice(0, index).some((other) => other.service === service && other.id === id)
     if (id !== undefined && isTaken)
       throw new InvalidOptionsError(`services[${index}].id`, id, `another id for each instance of ${service}`)
   })
-  return services
+  const [first, ...others] = services
+  if (first === undefined) throw new InvalidOptionsError('services', value, 'at least one service')
+  return [first, ...others]
 }
 
 function readService(path: string, value: unknown, defaultPort: () => number | undefined): ServiceSettings {
