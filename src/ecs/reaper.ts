@@ -6,7 +6,6 @@
 import { checkKeys, checkOneOrMany, given, msFrom } from '../core/check/check.ts'
 import { keepAlive, systemClock, systemRandom, unawaited } from '../core/clock.ts'
 import { InvalidOptionsError } from '../core/errors.ts'
-import { emit } from '../core/events.ts'
 import type { CloudMapOptions } from '../discovery/cloud-map/options.ts'
 import { ServiceCalls, sdkTransport, type Transport } from './registration/cloud-map/calls.ts'
 import { leave } from './registration/cloud-map/leave.ts'
@@ -98,13 +97,7 @@ async function reap(
 ): Promise<readonly ReapedInstance[]> {
   const clock = unawaited(systemClock)
   const callsFor = (id: string): ServiceCalls =>
-    new ServiceCalls(service, {
-      ...{ transport, clock, random: systemRandom, deadlineAt },
-      onRetry: (operation, error, attempt, waitMs) =>
-        emit('onehop:registration.retried', () => ({ service, id, operation, attempt, waitMs, error })),
-      onDenied: (error, consequence) =>
-        emit('onehop:registration.denied', () => ({ service, id, error, consequence })),
-    })
+    new ServiceCalls(service, { transport, clock, random: systemRandom, deadlineAt, id })
   const calls = callsFor(task.id)
   const serviceId = await calls.retried('ListServices', deadlineAt, () => serviceIdOf(calls))
   const instances = await calls.retried('ListInstances', deadlineAt, () => listInstances(calls, serviceId))

@@ -42,9 +42,6 @@ export class ServiceInstance {
   #lastError: Error | undefined
   /** Why it is `failed`. */
   #failure: RegistrationError | undefined
-  #leaving: Promise<DeregistrationResult> | undefined
-  /** Consequences of missing permissions that an event has named. */
-  readonly #denied = new Set<string>()
 
   constructor(settings: ServiceSettings, shared: Shared) {
     this.settings = settings
@@ -98,9 +95,8 @@ export class ServiceInstance {
     signal.throwIfAborted()
     const { transport, clock, random } = this.#shared
     const calls = new ServiceCalls(this.settings.service, {
-      ...{ transport, clock, random, signal },
-      onRetry: (operation, error, attempt, waitMs) => this.#onRetry(operation, error, attempt, waitMs),
-      onDenied: (error, consequence) => this.#onDenied(error, consequence),
+      ...{ transport, clock, random, signal, id: identity.id },
+      onRetry: (error) => void (this.#lastError = error),
     })
     const entry = new Entry(identity, this.settings, this.#shared, calls)
     this.#entry = entry
@@ -136,13 +132,9 @@ export class ServiceInstance {
     })
   }
 
-  /** Once; never rejects. */
-  deregister(withinMs: number): Promise<DeregistrationResult> {
-    this.#leaving ??= this.#leave(this.#shared.clock.now() + withinMs)
-    return this.#leaving
-  }
-
-  async #leave(deadlineAt: number): Promise<DeregistrationResult> {
+  /** Called once; never rejects. */
+  async deregister(withinMs: number): Promise<DeregistrationResult> {
+    const deadlineAt = this.#shared.clock.now() + withinMs
     const entry = this.#entry
     this.#stopping.abort(cancelled(this.settings.service))
     this.#release()
@@ -253,22 +245,6 @@ export class ServiceInstance {
     this.#state = to
     const { service } = this.settings
     emit('onehop:registration.changed', () => ({ service, id: this.#entry?.identity.id, from, to, error }))
-  }
-
-  #onRetry(operation: string, error: Error, attempt: number, waitMs: number): void {
-    this.#lastError = error
-    const { service } = this.settings
-    const id = this.#entry?.identity.id ?? ''
-    emit('onehop:registration.retried', () => ({ service, id, operation, attempt, waitMs, error }))
-  }
-
-  /** Once for each consequence: what is denied stays denied. */
-  #onDenied(error: Error, consequence: string): void {
-    if (this.#denied.has(consequence)) return
-    this.#denied.add(consequence)
-    const { service } = this.settings
-    const id = this.#entry?.identity.id ?? ''
-    emit('onehop:registration.denied', () => ({ service, id, error, consequence }))
   }
 }
 

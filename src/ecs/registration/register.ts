@@ -52,7 +52,6 @@ const DEREGISTER_MS = 5_000
 /** A registration by settings; `register` has the checks of options, and AWS's transport. */
 export class ServiceRegistration implements Registration {
   readonly #settings: RegisterSettings
-  readonly #transport: Transport
   readonly #shared: Shared
   readonly #instances: readonly ServiceInstance[]
   readonly #stopping = new AbortController()
@@ -71,11 +70,9 @@ export class ServiceRegistration implements Registration {
   readonly #onAbort = (): void => void this.deregister()
 
   constructor(settings: RegisterSettings, transport: Transport) {
-    const { clock, random, registerMs, operationMs, verifyMs, signal } = settings
+    const { signal } = settings
     this.#settings = settings
-    this.#transport = transport
-    const times = { registerMs, operationMs, verifyMs }
-    this.#shared = { transport, clock, random, ...times, ownIds: new Set(), claims: new Map() }
+    this.#shared = { ...settings, transport, ownIds: new Set(), claims: new Map() }
     this.#instances = settings.services.map((service) => new ServiceInstance(service, this.#shared))
     this.#alive = keepAlive(settings.waitingClock)
     this.outcome = this.#run().finally(() => this.#alive.cancel())
@@ -209,7 +206,7 @@ export class ServiceRegistration implements Registration {
       const order = ['failed', 'accepted'] as const
       return order.find((result) => results.includes(result)) ?? 'done'
     } finally {
-      void this.#transport.close().catch(() => undefined)
+      void this.#shared.transport.close().catch(() => undefined)
       alive.cancel()
     }
   }

@@ -23,6 +23,7 @@ import type {
 import { fullJitter } from '../../../core/async/jitter.ts'
 import { inTime } from '../../../core/async/with-timeout.ts'
 import type { Clock, Random } from '../../../core/clock.ts'
+import { emit } from '../../../core/events.ts'
 import { SdkClient } from '../../../discovery/cloud-map/sdk-client.ts'
 import { withRetries } from '../../retries.ts'
 import { isRetriable, registrationError } from '../errors.ts'
@@ -85,7 +86,7 @@ const CHANGES: ReadonlySet<OperationName> = new Set([
   ...(['RegisterInstance', 'DeregisterInstance', 'UpdateInstanceCustomHealthStatus'] as const),
 ])
 
-/** How requests are sent, and what hears of those that fail. */
+/** How requests are sent, and for which instance. */
 export interface CallSettings {
   readonly transport: Transport
   readonly clock: Clock
@@ -94,9 +95,10 @@ export interface CallSettings {
   readonly signal?: AbortSignal | undefined
   /** On the clock: calls fail then [none]. */
   readonly deadlineAt?: number
-  readonly onRetry: (operation: string, error: Error, attempt: number, waitMs: number) => void
-  /** Takes the error of a permission that is not needed, and what follows. */
-  readonly onDenied: (error: Error, consequence: string) => void
+  /** InstanceId, for events. */
+  readonly id: string
+  /** Takes what is tried again [none]. */
+  readonly onRetry?: (error: Error) => void
 }
 
 /** Requests for one service. Each throws a `RegistrationError`, or the signal's reason. */
@@ -106,6 +108,8 @@ export class ServiceCalls {
   /** ARN of the service, as far as it is known; else its id or name. */
   resource: string
   readonly settings: CallSettings
+  /** Consequences of missing permissions that an event has named. */
+  #denied = new Set<string>()
 
   constructor(service: string, settings: CallSettings) {
     this.service = service
@@ -117,6 +121,7 @@ export class ServiceCalls {
   withoutSignal(): ServiceCalls {
     const calls = new ServiceCalls(this.service, { ...this.settings, signal: undefined })
     calls.resource = this.resource
+    calls.#denied = this.#denied
     return calls
   }
 
@@ -146,9 +151,29 @@ export class ServiceCalls {
     tryOnce: () => Promise<Result>,
     mayRetry: (error: unknown) => boolean = isRetriable,
   ): Promise<Result> {
-    const { clock, random, signal, onRetry } = this.settings
+    const { clock, random, signal } = this.settings
     const waitMs = (attempt: number): number => fullJitter(attempt, RETRY_BASE_MS, MAX_RETRY_MS, random)
-    const retries = { clock, deadlineAt, signal, mayRetry, waitMs }
-    return withRetries({ ...retries, onRetry: (...failed) => onRetry(operation, ...failed) }, tryOnce)
+    const onRetry = (error: Error, attempt: number, ms: number): void =>
+      this.reportRetry(operation, error, attempt, ms)
+    return withRetries({ clock, deadlineAt, signal, mayRetry, waitMs, onRetry }, tryOnce)
+  }
+
+  reportRetry(operation: string, error: Error, attempt = 1, waitMs = 0): void {
+    const { service } = this
+    const { id, onRetry } = this.settings
+    onRetry?.(error)
+    emit('onehop:registration.retried', () => ({ service, id, operation, attempt, waitMs, error }))
+  }
+
+  /**
+   * A permission is missing that is not needed. Once for each consequence: what is denied stays denied.
+   * @param consequence what follows
+   */
+  reportDenied(error: Error, consequence: string): void {
+    if (this.#denied.has(consequence)) return
+    this.#denied.add(consequence)
+    const { service } = this
+    const { id } = this.settings
+    emit('onehop:registration.denied', () => ({ service, id, error, consequence }))
   }
 }

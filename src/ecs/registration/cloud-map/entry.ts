@@ -1,8 +1,8 @@
 import { settlesWithin } from '../../../core/async/settles-within.ts'
-import { sleep, type Clock, type Random } from '../../../core/clock.ts'
+import { sleep } from '../../../core/clock.ts'
 import { awsName, isDenied, isRefusal, isRetriable, RegistrationError } from '../errors.ts'
 import type { Identity } from '../identity.ts'
-import type { ServiceSettings } from '../options/options.ts'
+import type { RegisterSettings, ServiceSettings } from '../options/options.ts'
 import { attributesOf, type Attributes } from './attributes.ts'
 import type { ServiceCalls, Transport } from './calls.ts'
 import { enter } from './enter.ts'
@@ -11,14 +11,11 @@ import { checkOwn, checkSamePort, hasAll, lookAround, readInstance, type Candida
 import { isNotYet } from './operation.ts'
 import { readService, type ServiceFacts } from './service.ts'
 
+type Times = 'registerMs' | 'operationMs' | 'verifyMs'
+
 /** What the instances of one registration share. */
-export interface Shared {
+export interface Shared extends Pick<RegisterSettings, 'clock' | 'random' | Times> {
   readonly transport: Transport
-  readonly clock: Clock
-  readonly random: Random
-  readonly registerMs: number
-  readonly operationMs: number
-  readonly verifyMs: number
   /** Ids of all instances of this process. */
   readonly ownIds: Set<string>
   /** Which of them has which id in which service: two names may mean one service. */
@@ -98,8 +95,7 @@ export class Entry {
     } catch (error) {
       if (awsName(error) === 'ServiceNotFound') return 'the service is gone'
       if (!isDenied(error)) return this.#disown(error)
-      const { onDenied } = this.#calls.settings
-      onDenied(error, 'an instance that others remove is not registered again')
+      this.#calls.reportDenied(error, 'an instance that others remove is not registered again')
       return undefined
     }
   }
@@ -119,7 +115,7 @@ export class Entry {
     } catch (error) {
       const isUnknown = awsName(error) === 'CustomHealthNotFound'
       if (!isUnknown && !isDenied(error)) throw error
-      if (!isUnknown) calls.settings.onDenied(error as Error, 'an unhealthy task is deregistered instead')
+      if (!isUnknown) calls.reportDenied(error as Error, 'an unhealthy task is deregistered instead')
       this.facts = { ...this.facts, customHealth: false }
       return false
     }

@@ -55,14 +55,14 @@ function submitDeregistration(
  */
 export async function removeOrphan(target: Target, orphan: Registered): Promise<void> {
   const { calls } = target
-  const { clock, signal, onDenied } = calls.settings
+  const { clock, signal } = calls.settings
   try {
     await leave({ ...target, id: orphan.id }, clock.now() + ORPHAN_LIMIT_MS)
     reportOrphan(calls.service, orphan)
   } catch (error) {
     signal?.throwIfAborted()
     if (isDenied(error))
-      onDenied(error, `instance ${orphan.id}, which a killed task left at this address, stays`)
+      calls.reportDenied(error, `instance ${orphan.id}, which a killed task left at this address, stays`)
     else reportLost(calls.service, orphan, error as Error)
   }
 }

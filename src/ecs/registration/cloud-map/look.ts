@@ -51,19 +51,18 @@ export async function lookAround(candidate: Candidate): Promise<Found> {
 
 async function readInstances(target: Target): Promise<readonly Registered[]> {
   const { calls, serviceId, id } = target
-  const { onDenied } = calls.settings
   try {
     return await listInstances(calls, serviceId)
   } catch (error) {
     if (!isDenied(error)) throw error
-    onDenied(error, 'instances that killed tasks left at this address are not found')
+    calls.reportDenied(error, 'instances that killed tasks left at this address are not found')
   }
   try {
     const attributes = await readInstance(target)
     return attributes === undefined ? [] : [{ id, attributes }]
   } catch (error) {
     if (!isDenied(error)) throw error
-    onDenied(error, 'an instance of another task with this id would be overwritten')
+    calls.reportDenied(error, 'an instance of another task with this id would be overwritten')
     return []
   }
 }

@@ -28,7 +28,7 @@ const NOT_YET_MS = 10_000
  * @throws what these throw; RegistrationError `operation-failed`
  */
 export async function change(
-  { service, settings }: ServiceCalls,
+  calls: ServiceCalls,
   name: 'RegisterInstance' | 'DeregisterInstance',
   submit: () => Promise<string | undefined>,
   follow: (operationId: string) => Promise<Ending>,
@@ -40,19 +40,19 @@ export async function change(
     if (ending.kind !== 'fail') return ending
     const { code, message } = ending
     const error = new RegistrationError(
-      service,
+      calls.service,
       'operation-failed',
       `operation ${operationId} of ${name} failed: ${code}, ${message}`,
       { operationError: code },
     )
     if (failures > 0) throw error
-    settings.onRetry(name, error, 1, 0)
+    calls.reportRetry(name, error)
   }
 }
 
 /** Polls GetOperation until the operation has ended, or the time is over. Polls that fail are repeated. */
 export async function endOf(calls: ServiceCalls, operationId: string, deadlineAt: number): Promise<Ending> {
-  const { clock, signal, onDenied } = calls.settings
+  const { clock, signal } = calls.settings
   let error: Error | undefined
   for (let polls = 0; ; polls++) {
     const waitMs = POLL_MS[Math.min(polls, POLL_MS.length - 1)] ?? 0
@@ -67,7 +67,7 @@ export async function endOf(calls: ServiceCalls, operationId: string, deadlineAt
     } catch (cause) {
       signal?.throwIfAborted()
       if (isDenied(cause)) {
-        onDenied(cause, 'operations are not followed to their end')
+        calls.reportDenied(cause, 'operations are not followed to their end')
         return { kind: 'unseen' }
       }
       error = cause as Error

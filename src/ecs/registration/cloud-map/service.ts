@@ -30,7 +30,7 @@ export async function readService(calls: ServiceCalls): Promise<ServiceFacts> {
     return await describeService(calls, id)
   } catch (error) {
     if (!isDenied(error)) throw error
-    calls.settings.onDenied(error, 'TTL, records and custom health of the service are not known')
+    calls.reportDenied(error, 'TTL, records and custom health of the service are not known')
     return { id, records: undefined, ttlMs: undefined, customHealth: false }
   }
 }
