@@ -8,7 +8,7 @@
  */
 import { inTime } from '../../core/async/with-timeout.ts'
 import { checkKeys, checkMs, given } from '../../core/check/check.ts'
-import { keepAlive, type Timer } from '../../core/clock.ts'
+import { keepAlive } from '../../core/clock.ts'
 import { reasonOf } from '../../core/errors.ts'
 import { sdkTransport, type Transport } from './cloud-map/calls.ts'
 import type { Shared } from './cloud-map/entry.ts'
@@ -56,7 +56,7 @@ export class ServiceRegistration implements Registration {
   readonly #instances: readonly ServiceInstance[]
   readonly #stopping = new AbortController()
   /** Resolves when the process may register for the first time. */
-  readonly #isReady = Promise.withResolvers<void>()
+  readonly #firstReady = Promise.withResolvers<void>()
   #readiness: Readiness | undefined
   /** By `setHealthy()`. */
   #override: boolean | undefined
@@ -65,8 +65,6 @@ export class ServiceRegistration implements Registration {
   readonly outcome: Promise<void>
   /** Whether `registered` was read: whatever read it has the failure. */
   #isAwaited = false
-  /** A registration under way keeps the process alive, as a request would. */
-  readonly #alive: Timer
   readonly #onAbort = (): void => void this.deregister()
 
   constructor(settings: RegisterSettings, transport: Transport) {
@@ -74,8 +72,9 @@ export class ServiceRegistration implements Registration {
     this.#settings = settings
     this.#shared = { ...settings, transport, ownIds: new Set(), claims: new Map() }
     this.#instances = settings.services.map((service) => new ServiceInstance(service, this.#shared))
-    this.#alive = keepAlive(settings.waitingClock)
-    this.outcome = this.#run().finally(() => this.#alive.cancel())
+    // Under way, it keeps the process alive, as a request would.
+    const alive = keepAlive(settings.waitingClock)
+    this.outcome = this.#run().finally(() => alive.cancel())
     // It need not be awaited.
     this.outcome.catch((error: RegistrationError) => {
       if (!this.#isAwaited && error.failure !== 'cancelled') warn(error)
@@ -166,7 +165,7 @@ export class ServiceRegistration implements Registration {
       step = 'the process is not ready'
       own.throwIfAborted()
       this.#watch(listening)
-      await this.#isReady.promise
+      await this.#firstReady.promise
       return identities
     })
   }
@@ -181,7 +180,7 @@ export class ServiceRegistration implements Registration {
       this.#readiness = new Readiness(check, readiness, clock, onChange)
       void this.#readiness.start()
     }
-    if (this.#ready() === true) this.#isReady.resolve()
+    if (this.#ready() === true) this.#firstReady.resolve()
   }
 
   /** undefined: not known yet. */
@@ -192,7 +191,7 @@ export class ServiceRegistration implements Registration {
   async #applyReadiness(reason: string): Promise<void> {
     const ready = this.#ready()
     if (ready === undefined) return
-    if (ready) this.#isReady.resolve()
+    if (ready) this.#firstReady.resolve()
     await Promise.all(this.#instances.map((instance) => instance.setHealthy(ready, reason)))
   }
 

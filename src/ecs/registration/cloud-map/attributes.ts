@@ -7,12 +7,6 @@ import type { ServiceFacts } from './service.ts'
 
 export type Attributes = Readonly<Record<string, string>>
 
-/** Which addresses are registered. */
-interface Addresses {
-  readonly ipv4: string | undefined
-  readonly ipv6: string | undefined
-}
-
 /** @throws RegistrationError `invalid`: the service demands an address that this task does not have */
 export function attributesOf(
   { service, family, attributes, weight }: ServiceSettings,
@@ -44,7 +38,7 @@ function addressesOf(
   family: ServiceSettings['family'],
   { ipv4, ipv6 }: KnownPlace,
   records: ServiceFacts['records'],
-): Addresses {
+): Pick<KnownPlace, 'ipv4' | 'ipv6'> {
   const fail = (reason: string): never => {
     throw new RegistrationError(service, 'invalid', reason)
   }
@@ -77,16 +71,13 @@ function checkLimits(service: string, attributes: Attributes): void {
   const entries = Object.entries(attributes)
   const custom = entries.filter(([key]) => !key.startsWith('AWS_')).length
   const characters = entries.reduce((sum, [key, value]) => sum + key.length + value.length, 0)
-  if (custom > MAX_ATTRIBUTES)
+  const fail = (what: string, limit: number): never => {
     throw new RegistrationError(
       service,
       'invalid',
-      `${custom} attributes with those of the task; Cloud Map takes ${MAX_ATTRIBUTES}`,
+      `${what} with those of the task; Cloud Map takes ${limit}`,
     )
-  if (characters > MAX_CHARACTERS)
-    throw new RegistrationError(
-      service,
-      'invalid',
-      `the attributes have ${characters} characters with those of the task; Cloud Map takes ${MAX_CHARACTERS}`,
-    )
+  }
+  if (custom > MAX_ATTRIBUTES) fail(`${custom} attributes`, MAX_ATTRIBUTES)
+  if (characters > MAX_CHARACTERS) fail(`the attributes have ${characters} characters`, MAX_CHARACTERS)
 }

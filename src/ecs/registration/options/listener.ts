@@ -1,5 +1,6 @@
 /** The port of a service: a number, or what a server listens on. */
 import type { AddressInfo } from 'node:net'
+import { abortable } from '../../../core/async/abortable.ts'
 import { checkPort } from '../../../core/check/check.ts'
 import { InvalidOptionsError } from '../../../core/errors.ts'
 
@@ -43,27 +44,15 @@ export async function whenListening(
   signal: AbortSignal,
 ): Promise<ListeningAt> {
   if (typeof listener === 'number') return { port: listener, boundTo: undefined }
-  if (!listener.listening) await nextListening(listener, signal)
+  if (!listener.listening) {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    listener.once('listening', resolve)
+    await abortable(promise, signal).finally(() => listener.off('listening', resolve))
+  }
   const address = listener.address()
   if (address === null || typeof address === 'string')
     throw new Error(`the server listens on ${address ?? 'nothing'}, and not on a port`)
   return { port: address.port, boundTo: address.address }
-}
-
-function nextListening(server: ListeningServer, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted()
-    const onListening = (): void => {
-      signal.removeEventListener('abort', onAbort)
-      resolve()
-    }
-    const onAbort = (): void => {
-      server.off('listening', onListening)
-      reject(signal.reason as Error)
-    }
-    server.once('listening', onListening)
-    signal.addEventListener('abort', onAbort, { once: true })
-  })
 }
 
 /** Whether an address is only reached from its own host. */
