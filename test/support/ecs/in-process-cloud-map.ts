@@ -75,7 +75,7 @@ export class InProcessCloudMap implements Transport {
     if (answer === 'hang') await sleep(this.clock, 86_400_000, signal)
     const { status, body } = handleRequest(this.registry, name, JSON.stringify(input), answer)
     if (answer === 'lose') throw Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
-    if (status === 200) return body
+    if (status === 200) return body as OutputOf<Name>
     throw thrownBySdk(body as AwsError)
   }
 

@@ -1,25 +1,5 @@
 /** The operations of Cloud Map that registration uses, each with its time limit and errors in one form. */
-import type {
-  DeregisterInstanceRequest,
-  DeregisterInstanceResponse,
-  GetInstanceRequest,
-  GetInstanceResponse,
-  GetOperationRequest,
-  GetOperationResponse,
-  GetServiceRequest,
-  GetServiceResponse,
-  ListInstancesRequest,
-  ListInstancesResponse,
-  ListNamespacesRequest,
-  ListNamespacesResponse,
-  ListServicesRequest,
-  ListServicesResponse,
-  RegisterInstanceRequest,
-  RegisterInstanceResponse,
-  ServiceDiscoveryClient,
-  ServiceDiscoveryClientConfig,
-  UpdateInstanceCustomHealthStatusRequest,
-} from '@aws-sdk/client-servicediscovery'
+import type * as Sdk from '@aws-sdk/client-servicediscovery'
 import { fullJitter } from '../../../core/async/jitter.ts'
 import { inTime } from '../../../core/async/with-timeout.ts'
 import type { Clock, Random } from '../../../core/clock.ts'
@@ -28,24 +8,24 @@ import { SdkClient } from '../../../discovery/cloud-map/sdk-client.ts'
 import { withRetries } from '../../retries.ts'
 import { isRetriable, registrationError } from '../errors.ts'
 
-interface Operations {
-  DeregisterInstance: { input: DeregisterInstanceRequest; output: DeregisterInstanceResponse }
-  GetInstance: { input: GetInstanceRequest; output: GetInstanceResponse }
-  GetOperation: { input: GetOperationRequest; output: GetOperationResponse }
-  GetService: { input: GetServiceRequest; output: GetServiceResponse }
-  ListInstances: { input: ListInstancesRequest; output: ListInstancesResponse }
-  ListNamespaces: { input: ListNamespacesRequest; output: ListNamespacesResponse }
-  ListServices: { input: ListServicesRequest; output: ListServicesResponse }
-  RegisterInstance: { input: RegisterInstanceRequest; output: RegisterInstanceResponse }
-  UpdateInstanceCustomHealthStatus: { input: UpdateInstanceCustomHealthStatusRequest; output: object }
-}
-
 /** Names of the operations. */
-export type OperationName = keyof Operations
+export type OperationName =
+  | 'DeregisterInstance'
+  | 'GetInstance'
+  | 'GetOperation'
+  | 'GetService'
+  | 'ListInstances'
+  | 'ListNamespaces'
+  | 'ListServices'
+  | 'RegisterInstance'
+  | 'UpdateInstanceCustomHealthStatus'
+type Command<Name extends OperationName> = InstanceType<(typeof Sdk)[`${Name}Command`]>
 /** What an operation takes. */
-export type InputOf<Name extends OperationName> = Operations[Name]['input']
+export type InputOf<Name extends OperationName> = Command<Name>['input']
 /** What an operation answers. */
-export type OutputOf<Name extends OperationName> = Operations[Name]['output']
+export type OutputOf<Name extends OperationName> = Awaited<
+  ReturnType<ReturnType<Command<Name>['resolveMiddleware']>>
+>['output']
 
 /** Sends one request, once. */
 export interface Transport {
@@ -59,7 +39,7 @@ export interface Transport {
 }
 
 /** By the AWS SDK, which is loaded with the first call. Its own retries are off: ours have events. */
-export function sdkTransport(config: ServiceDiscoveryClientConfig): Transport {
+export function sdkTransport(config: Sdk.ServiceDiscoveryClientConfig): Transport {
   const sdkClient = new SdkClient({ ...config, maxAttempts: 1 }, 'the registration')
   return {
     send: (name, input, signal) =>
@@ -71,7 +51,7 @@ export function sdkTransport(config: ServiceDiscoveryClientConfig): Transport {
   }
 }
 
-type SdkCommand = Parameters<ServiceDiscoveryClient['send']>[0]
+type SdkCommand = Parameters<Sdk.ServiceDiscoveryClient['send']>[0]
 
 /** Over all of one call: credentials, connection, answer. The first call also loads the SDK. */
 const CALL_LIMIT_MS = 5_000
