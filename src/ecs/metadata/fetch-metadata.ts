@@ -41,7 +41,7 @@ export async function fetchMetadata(
 }
 
 /**
- * Its sockets do not keep the process alive: the timers of those who wait do.
+ * Its sockets do not keep the process alive: the timer of the caller that waits does.
  * @param signal ends connections in the making, which `destroy()` of the agent leaves alone
  */
 function connectorFor(signal: AbortSignal): buildConnector.connector {

@@ -18,7 +18,7 @@ export interface Drainable {
    * @returns the requests, as `GET /orders`, and connections that it broke
    */
   cut(): readonly string[]
-  /** Lets the server alone, and takes all listeners off it. */
+  /** Takes all listeners off the server. */
   release(): void
 }
 

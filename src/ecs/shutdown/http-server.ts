@@ -20,8 +20,9 @@ interface RequestStart {
 const HANDED_OVER = ['upgrade', 'connect'] as const
 
 /**
- * A server of `node:http`, `node:https`, `node:http2`, or of `node:net` with a protocol of its own. It is watched from the start, since Node does not list the
- * requests, sessions and upgraded connections of a server; nothing else about it changes until `drain()`.
+ * A server of `node:http`, `node:https`, `node:http2`, or of `node:net` with a protocol of its own. It is watched from
+ * the start, since Node does not list the requests, sessions and upgraded connections of a server; nothing else about it
+ * changes until `drain()`.
  */
 export class HttpServer implements Drainable {
   lastArrivalAt: number = Number.NEGATIVE_INFINITY
@@ -35,7 +36,7 @@ export class HttpServer implements Drainable {
   readonly #responses = new Map<ServerResponse, Socket>()
   /** The last request of each connection: a client that pipelines sends the next one early. */
   readonly #latest = new WeakMap<Socket, ServerResponse>()
-  readonly #streams = new Map<ServerHttp2Stream, string>()
+  readonly #streams = new Map<ServerHttp2Stream, IncomingHttpHeaders>()
   readonly #sessions = new Set<ServerHttp2Session>()
   readonly #upgraded = new Map<Socket, string>()
   readonly #release: (() => void)[] = []
@@ -52,7 +53,7 @@ export class HttpServer implements Drainable {
       this.#streamed(stream, headers),
     )
     this.#listen('listening', () => {
-      // It was not to begin any more.
+      // Only now: it was stopped before it began to listen.
       if (this.#isStopped) this.#server.close()
     })
     this.#followUpgrades()
@@ -90,12 +91,12 @@ export class HttpServer implements Drainable {
   cut(): readonly string[] {
     const broken = [
       ...Array.from(this.#responses.keys(), ({ req }) => described(req.method, req.url)),
-      ...this.#streams.values(),
+      ...Array.from(this.#streams.values(), (headers) => described(headers[':method'], headers[':path'])),
       ...this.#upgraded.values(),
     ]
     for (const session of this.#sessions) session.destroy()
     for (const socket of this.#sockets) socket.destroy()
-    // Those that were there before this.
+    // Connections that are older than this watch.
     if ('closeAllConnections' in this.#server) (this.#server.closeAllConnections as () => void)()
     return broken
   }
@@ -151,13 +152,13 @@ export class HttpServer implements Drainable {
   #opened(session: ServerHttp2Session): void {
     this.#sessions.add(session)
     session.once('close', () => this.#sessions.delete(session))
-    // Its handshake ended after all others were closed.
+    // Its handshake ended after the sessions were closed.
     if (this.#isStopped) closeSession(session)
   }
 
   #streamed(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
     // HTTP/2 says nothing of quiet: callers go on with the session that they have until its GOAWAY.
-    this.#streams.set(stream, described(headers[':method'], headers[':path']))
+    this.#streams.set(stream, headers)
     stream.once('close', () => this.#streams.delete(stream))
     if (this.#isDraining) markStream(stream)
   }

@@ -76,7 +76,7 @@ export interface ShutdownSettings extends Resolved {
   readonly registration: Registration | undefined
   /** undefined: the registration's. */
   readonly ttlMs: number | undefined
-  /** Whether there are callers who find the task by Cloud Map. */
+  /** Whether callers find the task by Cloud Map. */
   readonly isFound: boolean
   readonly onDrain: readonly Step[]
   readonly onClose: readonly Step[]

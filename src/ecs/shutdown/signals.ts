@@ -30,7 +30,7 @@ export class SignalWatch {
     for (const signal of signals) process.on(signal, this.#onSignal)
   }
 
-  /** Signals do again what they do without it. */
+  /** From then on signals do what they do in any process. */
   end(): void {
     for (const signal of this.#signals) process.off(signal, this.#onSignal)
   }

@@ -2,34 +2,32 @@ import { randomUUID } from 'node:crypto'
 import { sleep } from '../../../core/clock.ts'
 import { sdkFailure } from '../../../discovery/cloud-map/error.ts'
 import { RegistrationError } from '../errors.ts'
-import type { Attributes } from './attributes.ts'
-import type { ServiceCalls } from './calls.ts'
-import { hasAll, readInstance } from './look.ts'
-import { change, duplicateOf, endOf, type Ending, type Target } from './operation.ts'
+import type { InputOf, OutputOf, ServiceCalls } from './calls.ts'
+import { hasAll, readInstance, type Candidate } from './look.ts'
+import { change, duplicateOf, endOf, type Ending } from './operation.ts'
 
 /** A registration whose operation may not be looked at counts as done after it. */
 const UNSEEN_MS = 10_000
 
 /** Of one registration. */
 export interface EnterOptions {
-  readonly attributes: Attributes
   readonly registerMs: number
   readonly operationMs: number
   /** Sends RegisterInstance, and knows that it is under way. */
-  readonly submit: <Output>(send: () => Promise<Output>) => Promise<Output>
+  readonly send: (input: InputOf<'RegisterInstance'>) => Promise<OutputOf<'RegisterInstance'>>
 }
 
 /**
  * RegisterInstance, followed to its end.
  * @throws RegistrationError, or the signal's reason
  */
-export async function enter(target: Target, options: EnterOptions): Promise<void> {
-  const { calls } = target
+export async function enter(candidate: Candidate, options: EnterOptions): Promise<void> {
+  const { calls } = candidate
   const { operationMs } = options
   const ending = await change(
     calls,
     'RegisterInstance',
-    () => submitRegistration(target, options),
+    () => submitRegistration(candidate, options),
     (operationId) => waitFor(calls, operationId, operationMs),
   )
   if (ending.kind !== 'unfinished') return
@@ -48,17 +46,18 @@ export async function enter(target: Target, options: EnterOptions): Promise<void
  * comes again.
  * @returns id of the operation; undefined: found registered already
  */
-async function submitRegistration(target: Target, options: EnterOptions): Promise<string | undefined> {
-  const { attributes, registerMs, operationMs, submit } = options
-  const { calls, serviceId: ServiceId, id: InstanceId } = target
+async function submitRegistration(
+  candidate: Candidate,
+  { registerMs, operationMs, send }: EnterOptions,
+): Promise<string | undefined> {
+  const { calls, serviceId: ServiceId, id: InstanceId, attributes } = candidate
   const { clock, signal } = calls.settings
   const input = { ServiceId, InstanceId, CreatorRequestId: randomUUID(), Attributes: { ...attributes } }
   const deadlineAt = clock.now() + registerMs
-  const register = (): Promise<string | undefined> =>
-    calls.retried('RegisterInstance', deadlineAt, async () => {
-      const { OperationId } = await submit(() => calls.call('RegisterInstance', input))
-      return OperationId
-    })
+  const register = async (): Promise<string | undefined> => {
+    const { OperationId } = await calls.retried('RegisterInstance', deadlineAt, () => send(input))
+    return OperationId
+  }
   try {
     return await register()
   } catch (error) {
@@ -67,7 +66,7 @@ async function submitRegistration(target: Target, options: EnterOptions): Promis
     if (other === undefined) throw error
     // Another operation works on this id: ours, whose answer was lost, or that of another process.
     await waitFor(calls, other, operationMs)
-    const found = await readInstance(target).catch(() => undefined)
+    const found = await readInstance(candidate).catch(() => undefined)
     if (found !== undefined && hasAll(found, attributes)) return undefined
   }
   try {

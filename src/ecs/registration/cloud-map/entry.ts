@@ -4,7 +4,7 @@ import { awsName, isDenied, isRefusal, isRetriable, RegistrationError } from '..
 import type { Identity } from '../identity.ts'
 import type { RegisterSettings, ServiceSettings } from '../options/options.ts'
 import { attributesOf, type Attributes } from './attributes.ts'
-import type { ServiceCalls, Transport } from './calls.ts'
+import type { InputOf, OutputOf, ServiceCalls, Transport } from './calls.ts'
 import { enter } from './enter.ts'
 import { leave, removeOrphan } from './leave.ts'
 import { checkOwn, checkSamePort, hasAll, lookAround, readInstance, type Candidate } from './look.ts'
@@ -65,16 +65,14 @@ export class Entry {
     this.facts = facts
     this.#claim(facts.id)
     const { place, port } = this.identity
-    const attributes = attributesOf(this.#settings, place, port, facts)
-    this.attributes = attributes
+    this.attributes = attributesOf(this.#settings, place, port, facts)
     const { isRegistered, orphans } = await this.#retried('ListInstances', () =>
       lookAround(this.#candidate()),
     ).catch(this.#disown)
     if (isRegistered) this.#mayBeThere = true
     for (const orphan of orphans) await removeOrphan(this.#candidate(), orphan)
     if (isFirst) await sleep(clock, random.next() * START_JITTER_MS, signal)
-    const submit = <Output>(send: () => Promise<Output>): Promise<Output> => this.#register(send)
-    await enter(this.#candidate(), { attributes, registerMs, operationMs, submit })
+    await enter(this.#candidate(), { registerMs, operationMs, send: (input) => this.#register(input) })
     signal?.throwIfAborted()
     return isRegistered
   }
@@ -162,14 +160,13 @@ export class Entry {
     throw error
   }
 
-  /** Sends RegisterInstance. */
-  #register<Output>(send: () => Promise<Output>): Promise<Output> {
+  #register(input: InputOf<'RegisterInstance'>): Promise<OutputOf<'RegisterInstance'>> {
     const wasThere = this.#mayBeThere
     return this.#submit(async () => {
       this.#mayBeThere = true
       this.registeredAt = this.#shared.clock.now()
       try {
-        return await send()
+        return await this.#calls.call('RegisterInstance', input)
       } catch (error) {
         if (isRefusal(error)) this.#mayBeThere = wasThere
         throw error

@@ -1,4 +1,4 @@
-/** Looks before registering: whose is our id, and who has our address? */
+/** What Cloud Map has under our id and at our address. */
 import { emit } from '../../../core/events.ts'
 import type { Attributes } from './attributes.ts'
 import { ECS_SERVICE, IPV4, IPV6, PORT } from './limits.ts'
