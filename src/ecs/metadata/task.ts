@@ -58,6 +58,7 @@ export interface TaskContainer {
   readonly address: '127.0.0.1'
 }
 
+const CIDR = /^(?<network>[^/]+)\/(?<bits>\d{1,3})$/
 /** ARN of a task: with the cluster's name in it, or (before 2018) without. */
 const TASK_ARN = /^arn:[^:]+:ecs:(?<region>[^:]+):(?<account>\d{12}):task\/(?:[^/]+\/)?(?<id>[^/]+)$/
 
@@ -145,8 +146,7 @@ function readCidr(
 ): string | undefined {
   const cidr = fields.optional(name)
   if (cidr === undefined) return undefined
-  const [network = '', bits = '', ...more] = cidr.split('/')
-  if (!isAddress(network) || !/^\d{1,3}$/.test(bits) || Number(bits) > longestPrefix || more.length > 0)
-    throw fields.invalid(name, 'a CIDR block')
+  const { network = '', bits } = CIDR.exec(cidr)?.groups ?? {}
+  if (!isAddress(network) || Number(bits) > longestPrefix) throw fields.invalid(name, 'a CIDR block')
   return cidr
 }

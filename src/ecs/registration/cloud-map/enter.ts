@@ -54,32 +54,26 @@ async function submitRegistration(
   const { clock, signal } = calls.settings
   const input = { ServiceId, InstanceId, CreatorRequestId: randomUUID(), Attributes: { ...attributes } }
   const deadlineAt = clock.now() + registerMs
-  const register = async (): Promise<string | undefined> => {
-    const { OperationId } = await calls.retried('RegisterInstance', deadlineAt, () => send(input))
-    return OperationId
-  }
-  try {
-    return await register()
-  } catch (error) {
-    signal?.throwIfAborted()
-    const other = duplicateOf(error)
-    if (other === undefined) throw error
-    // Another operation works on this id: ours, whose answer was lost, or that of another process.
-    await waitFor(calls, other, operationMs)
-    const found = await readInstance(candidate).catch(() => undefined)
-    if (found !== undefined && hasAll(found, attributes)) return undefined
-  }
-  try {
-    return await register()
-  } catch (error) {
-    const other = duplicateOf(error)
-    if (other === undefined) throw error
-    throw new RegistrationError(
-      calls.service,
-      'conflict',
-      `another process works on instance ${InstanceId} (operation ${other})`,
-      { cause: error },
-    )
+  for (let duplicates = 0; ; duplicates++) {
+    try {
+      const { OperationId } = await calls.retried('RegisterInstance', deadlineAt, () => send(input))
+      return OperationId
+    } catch (error) {
+      signal?.throwIfAborted()
+      const other = duplicateOf(error)
+      if (other === undefined) throw error
+      if (duplicates > 0)
+        throw new RegistrationError(
+          calls.service,
+          'conflict',
+          `another process works on instance ${InstanceId} (operation ${other})`,
+          { cause: error },
+        )
+      // Another operation works on this id: ours, whose answer was lost, or that of another process.
+      await waitFor(calls, other, operationMs)
+      const found = await readInstance(candidate).catch(() => undefined)
+      if (found !== undefined && hasAll(found, attributes)) return undefined
+    }
   }
 }
 

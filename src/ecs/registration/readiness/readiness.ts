@@ -1,5 +1,6 @@
+import { inTime } from '../../../core/async/with-timeout.ts'
+import { sleep, unawaited, type Clock, type Timer } from '../../../core/clock.ts'
 import { reasonOf } from '../../../core/errors.ts'
-import { sleep, type Clock } from '../../../core/clock.ts'
 import type { ReadinessSettings } from '../options/options.ts'
 
 /** Rejects when the process is not ready. */
@@ -56,7 +57,9 @@ export class Readiness {
     const { timeoutMs, fails, passes } = this.#settings
     const { signal } = this.#stopped
     try {
-      await withinOwnTime(this.#clock, timeoutMs, signal, this.#check)
+      const late = (): Error => new Error(`no answer in ${timeoutMs} ms`)
+      const limit = { clock: inSteps(this.#clock), limitMs: timeoutMs, signal, late }
+      await inTime(limit, this.#check)
       if (signal.aborted) return
       this.reason = undefined
       this.#fails = 0
@@ -79,33 +82,24 @@ export class Readiness {
 }
 
 /**
- * Runs a check with a time limit in which this process's own lateness does not count: a step that ends late, because a
- * callback computed, counts as one step. What has arrived meanwhile is read before the check is given up.
+ * A clock whose timers do not count this process's own lateness: a step that ends late, because a callback computed,
+ * counts as one step. What has arrived meanwhile is read before they call back.
  */
-function withinOwnTime(clock: Clock, limitMs: number, signal: AbortSignal, check: Check): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const own = new AbortController()
-    let leftMs = limitMs
-    const end = (): void => {
-      timer.cancel()
-      signal.removeEventListener('abort', onAbort)
-    }
-    const giveUp = (reason: Error): void => {
-      end()
-      own.abort(reason)
-      reject(reason)
-    }
-    const onAbort = (): void => giveUp(signal.reason as Error)
-    const step = (): ReturnType<Clock['setTimer']> => {
-      const stepMs = Math.min(leftMs, STEP_MS)
-      return clock.setTimer(() => {
-        leftMs -= stepMs
-        if (leftMs > 0) timer = step()
-        else clock.afterIo(() => giveUp(new Error(`no answer in ${limitMs} ms`)))
-      }, stepMs)
-    }
-    let timer = step()
-    signal.addEventListener('abort', onAbort, { once: true })
-    check(own.signal).then(resolve, reject).finally(end)
-  })
+function inSteps(clock: Clock): Clock {
+  return {
+    ...unawaited(clock),
+    setTimer(callback, delayMs) {
+      let leftMs = delayMs
+      const step = (): Timer => {
+        const stepMs = Math.min(leftMs, STEP_MS)
+        return clock.setTimer(() => {
+          leftMs -= stepMs
+          if (leftMs > 0) timer = step()
+          else clock.afterIo(callback)
+        }, stepMs)
+      }
+      let timer = step()
+      return { cancel: () => timer.cancel() }
+    },
+  }
 }
