@@ -221,6 +221,31 @@ test('DuplicateRequest: what the other operation registered otherwise is registe
   expect(aws.account.instances(HOST)[0]?.attributes['AWS_INSTANCE_PORT']).toBe('8080')
 })
 
+test('DuplicateRequest again: another process works on the same id, which is a conflict', async () => {
+  const registerElsewhere = (CreatorRequestId: string): Promise<unknown> => {
+    const Attributes = { AWS_INSTANCE_IPV4: '10.0.11.42' }
+    const input = { ServiceId: service, InstanceId: 'task-1', CreatorRequestId, Attributes }
+    return aws.send('RegisterInstance', input, new AbortController().signal)
+  }
+  aws.faults.operations = { GetInstance: { delayMs: 500 } }
+  const registration = start()
+  await aws.clock.advance(0)
+  aws.registry.operations.stepMs = 1_000
+  await registerElsewhere('other')
+  for (let passed = 0; passed < 10_000 && !aws.operations.includes('GetInstance'); passed += 100)
+    await aws.clock.advance(100)
+  await registerElsewhere('third')
+  await aws.clock.advance(10_000)
+  await expect(registration.registered).rejects.toMatchObject({
+    failure: 'conflict',
+    message: expect.stringContaining('another process works on instance task-1 (operation ') as string,
+  })
+  const ours = aws.of('RegisterInstance').map(({ input }) => input['CreatorRequestId'])
+  expect(new Set(ours.filter((id) => id !== 'other' && id !== 'third')).size).toBe(1)
+  expect(await registration.deregister()).toBe('done')
+  expect(aws.account.instances(HOST)).toHaveLength(1)
+})
+
 test('an unknown service fails at once', async () => {
   const registration = start({ services: { service: 'srv-none', port: 8080 } })
   await aws.clock.advance(0)
