@@ -131,7 +131,6 @@ export function registrationError(
   resource: string,
   error: unknown,
 ): RegistrationError {
-  if (error instanceof RegistrationError) return error
   const fail = (
     failure: RegistrationFailure,
     reason: string,
@@ -153,12 +152,12 @@ export function registrationError(
       const needs = `the role of this task needs ${action} on ${on}`
       return fail('denied', `Cloud Map denies ${operation}; ${needs} (${detail})`, { action, resource: on })
     }
-    case 'no-credentials':
-      return fail('no-credentials', detail)
     case 'unknown-name':
       return fail('unknown-service', `Cloud Map has no such service in this account and Region (${detail})`)
     case 'invalid-request':
       return fail('invalid', `Cloud Map does not take ${operation} (${detail})`)
+    // Missing credentials are a `MissingConfigError`.
+    case 'no-credentials':
     case 'outage':
       return fail(name === 'ResourceLimitExceeded' ? 'full' : 'outage', `${operation} fails (${detail})`)
   }

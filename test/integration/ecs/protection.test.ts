@@ -114,6 +114,18 @@ describe('holds', () => {
   })
 })
 
+test('a task that was never protected has nothing to release', async () => {
+  const task = protection({ lingerMs: 0 })
+  aws.metadata.protection.faults.answer = 'blocked'
+  const hold = await task.hold()
+  expect(task.state).toBe('failed')
+  const count = puts().length
+  await hold[Symbol.asyncDispose]()
+  await clock.advance(1)
+  expect(task.state).toBe('off')
+  expect(puts()).toHaveLength(count)
+})
+
 test('after a renewal that failed, the end of the last hold releases what is left', async () => {
   const task = protection({ timeoutMs: 500, lingerMs: 0 })
   const hold = await task.hold()

@@ -117,6 +117,25 @@ describe('requests under way', () => {
     expect(wire.text).toContain('finished')
   })
 
+  test('of a server that has stopped listening by itself are finished, too', async () => {
+    let response: ServerResponse | undefined
+    const { server, shutdown, port } = await leaving(
+      createServer((_request, its) => void (response = its)),
+      { quietMs: 0 },
+    )
+    const wire = await Wire.open(port)
+    wire.ask()
+    await expect.poll(() => shutdown.inFlight).toBe(1)
+    server.close()
+    const report = shutdown.begin()
+    await delay(100)
+    expect([shutdown.phase, shutdown.cutting.aborted]).toEqual(['finishing', false])
+    response?.end('finished')
+    expect(await report).toMatchObject({ cutCount: 0, exitCode: 0 })
+    await wire.closed
+    expect(wire.text).toContain('finished')
+  })
+
   test('an endless one is cut, after `cutting` has aborted', async () => {
     const events = eventsOf('onehop:shutdown.cut')
     const { shutdown, port } = await leaving(

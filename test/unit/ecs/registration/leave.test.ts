@@ -206,6 +206,18 @@ test('another deregistration under way, as the reaper’s, is followed', async (
   expect(await leave(registration)).toBe('done')
 })
 
+test('a registration under way by another process is waited for, and then taken back', async () => {
+  const registration = start()
+  await aws.clock.advance(15_000)
+  aws.registry.operations.stepMs = 1_000
+  const Attributes = { AWS_INSTANCE_IPV4: '10.0.11.42' }
+  const input = { ServiceId: service, InstanceId: 'task-1', CreatorRequestId: 'other', Attributes }
+  await aws.send('RegisterInstance', input, new AbortController().signal)
+  expect(await leave(registration, 20_000)).toBe('done')
+  expect(aws.of('DeregisterInstance')).toHaveLength(2)
+  expect(aws.account.instances(HOST)).toEqual([])
+})
+
 test('an operation that fails is repeated once', async () => {
   const registration = start()
   await aws.clock.advance(3_000)

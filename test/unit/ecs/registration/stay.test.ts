@@ -297,3 +297,18 @@ test('health that cannot be reported, since the service is gone, is tried every 
   expect(tries).toBeGreaterThan(1)
   expect(tries).toBeLessThan(7)
 })
+
+test('health that changes while an evicted instance cannot be registered is reported once it is back', async () => {
+  const registration = await registered({ registerMs: 2_000 })
+  aws.account.deregister(HOST, 'task-1')
+  aws.faults.operations = { RegisterInstance: { answer: 'throttle' } }
+  await aws.clock.advance(70_000)
+  expect(registration.state).toBe('registering')
+  const down = registration.setHealthy(false)
+  await aws.clock.advance(10_000)
+  aws.faults.clear()
+  await aws.clock.advance(10_000)
+  await down
+  expect(registration.state).toBe('unhealthy')
+  expect(aws.account.instances(HOST)[0]?.health).toBe('UNHEALTHY')
+})
