@@ -8,7 +8,6 @@ import type {
 } from './account.ts'
 import type { CloudMapFaults } from './cloud-map/faults.ts'
 import type { DnsFaults } from './dns/faults.ts'
-import type { QueryFilter } from './dns/server.ts'
 import type { LocalMetadata } from './metadata/local-metadata.ts'
 import type { CustomHealthStatus } from './model.ts'
 import type { EcsServiceOptions, LocalEcsService } from './ecs/service.ts'
@@ -44,6 +43,16 @@ export interface LocalCloudMap {
   readonly calls: Readonly<Record<string, number>>
   /** Makes the API fail or answer late. */
   readonly faults: CloudMapFaults
+}
+
+/** Which queries to count. A field that is missing matches all. */
+export interface QueryFilter {
+  /** Name in the question, in any case. */
+  readonly name?: string
+  /** `A`, `AAAA`, `SRV`, … */
+  readonly type?: string
+  /** How the query came. */
+  readonly transport?: 'udp' | 'tcp'
 }
 
 /** A DNS server that answers from the registry of the local Cloud Map. */

@@ -1,6 +1,7 @@
 import { systemClock, systemRandom, type Clock, type Random, type Timer } from '../../core/clock.ts'
 import { checkInstance, MAX_INSTANCES } from './cloud-map/attributes.ts'
 import { AwsError, invalidInput } from './cloud-map/aws-error.ts'
+import { cloudMapFaults, operationFailure, type CloudMapFaults } from './cloud-map/faults.ts'
 import { randomId } from './chance.ts'
 import type {
   CustomHealthStatus,
@@ -46,11 +47,9 @@ export class Registry {
   readonly accountId: string
   readonly random: Random
   readonly operations: Operations
-  /** How late what has changed shows; set by the server that has the faults. */
-  faults: { readonly notYetMs: number; readonly healthDelayMs: number } = { notYetMs: 0, healthDelayMs: 0 }
+  /** Of the API: how late what has changed shows, and what operations come to. */
+  readonly faults: CloudMapFaults = cloudMapFaults()
   readonly history: History
-  /** What the Discover operations show of a service. The server replaces it by what its faults make of it. */
-  shownByApi: (service: Service) => Service = (service) => service
 
   readonly #clock: Clock
   readonly #timers = new Set<Timer>()
@@ -62,7 +61,8 @@ export class Registry {
     this.accountId = options.accountId ?? '111122223333'
     this.random = options.random ?? systemRandom
     this.#clock = options.clock ?? systemClock
-    this.operations = new Operations(this.#clock, this.random, options.operationStepMs ?? 10)
+    const failure = (): AwsError | undefined => operationFailure(this.faults)
+    this.operations = new Operations(this.#clock, this.random, options.operationStepMs ?? 10, failure)
     this.history = new History(this.#clock)
   }
 

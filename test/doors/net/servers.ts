@@ -5,7 +5,7 @@
 import { execFileSync } from 'node:child_process'
 import { chownSync, globSync } from 'node:fs'
 import { join } from 'node:path'
-import { canListenOn } from '../../../src/testing/fleet/can-listen.ts'
+import { canListenOn } from '../../../src/testing/ports.ts'
 import { findProgram } from '../../support/processes/daemon.ts'
 import { isRoot, run, ServerProcess, temporaryFolder, type Command } from './server-process.ts'
 

@@ -1,6 +1,5 @@
 import { checkInstance, checkRecordAttributes } from './attributes.ts'
-import type { Handler } from './handler.ts'
-import { oneOf, optionalText, page, text, textMap, texts } from './input.ts'
+import { oneOf, optionalText, page, text, textMap, texts, type Handler } from './input.ts'
 import type { Service } from '../model.ts'
 
 export const instanceOperations: Readonly<Record<string, Handler>> = {

@@ -1,6 +1,5 @@
 import { AwsError, invalidInput } from './aws-error.ts'
-import type { Handler } from './handler.ts'
-import { integer, optionalText, page, part, passesFilters, text, type Input } from './input.ts'
+import { integer, optionalText, page, part, passesFilters, text, type Handler, type Input } from './input.ts'
 import { DEFAULT_SOA_TTL_SECONDS, type Namespace, type NamespaceType } from '../model.ts'
 import type { Registry } from '../registry.ts'
 

@@ -17,19 +17,24 @@ interface Running {
 export class Operations {
   /** Time that each of the two steps takes; the next step of a running operation takes the new one. */
   stepMs: number
-  /** Asked at the end of every operation: what it says makes it FAIL, without its effect. */
-  fault: () => AwsError | undefined = () => undefined
-
   readonly #clock: Clock
   readonly #random: Random
+  readonly #failure: () => AwsError | undefined
   readonly #byId = new Map<string, Operation>()
   readonly #running = new Map<string, Running>()
   readonly #timers = new Map<string, Timer>()
 
-  constructor(clock: Clock, random: Random, stepMs: number) {
+  /** @param failure asked at the end of every operation: with an error it ends in FAIL, without its effect */
+  constructor(
+    clock: Clock,
+    random: Random,
+    stepMs: number,
+    failure: () => AwsError | undefined = () => undefined,
+  ) {
     this.#clock = clock
     this.#random = random
     this.stepMs = stepMs
+    this.#failure = failure
   }
 
   /** @throws AwsError `OperationNotFound` */
@@ -80,8 +85,8 @@ export class Operations {
     this.#running.delete(id)
     this.#timers.delete(id)
     try {
-      const fault = this.fault()
-      if (fault !== undefined) throw fault
+      const failure = this.#failure()
+      if (failure !== undefined) throw failure
       running?.effect()
       this.#update(id, { status: 'SUCCESS' })
     } catch (error) {

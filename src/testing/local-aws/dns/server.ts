@@ -4,17 +4,9 @@ import { dnsFaults, type DnsFaults } from './faults.ts'
 import { encodeRefusal, encodeReply, parseMessage, type DnsQuery, type DnsReply } from './message.ts'
 import { DnsSockets, type Reply, type Transport } from './sockets.ts'
 import { LOOPBACK } from '../loopback-http.ts'
-import type { Zones } from './zones.ts'
-
-/** Which queries to count. A field that is missing matches all. */
-export interface QueryFilter {
-  /** Name in the question, in any case. */
-  readonly name?: string
-  /** `A`, `AAAA`, `SRV`, … */
-  readonly type?: string
-  /** How the query came. */
-  readonly transport?: 'udp' | 'tcp'
-}
+import { Zones } from './zones.ts'
+import type { Registry } from '../registry.ts'
+import type { LocalDns, QueryFilter } from '../local-aws.ts'
 
 interface Tally {
   readonly name: string
@@ -26,26 +18,27 @@ interface Tally {
 const EMPTY = { answers: [], authorities: [], additionals: [] } as const
 
 /** Authoritative for `zones`, over UDP and TCP. It does not cache, so TTLs do not fall. */
-export class DnsServer {
+export class DnsServer implements LocalDns {
+  readonly zones: Zones
   readonly faults: DnsFaults = dnsFaults()
-
-  readonly #zones: Zones
   readonly #clock: Clock
   readonly #tallies = new Map<string, Tally>()
   readonly #delays = new Set<Timer>()
   readonly #sockets = new DnsSockets((message, transport, reply) => this.#serve(message, transport, reply))
 
-  constructor(zones: Zones, clock: Clock) {
-    this.#zones = zones
+  constructor(registry: Registry, clock: Clock) {
+    this.zones = new Zones(registry, this.faults)
     this.#clock = clock
   }
 
-  /** `127.0.0.1:PORT` */
   get server(): string {
     return `${LOOPBACK}:${this.#sockets.port}`
   }
 
-  /** Queries so far, whatever the answer was. */
+  get queries(): number {
+    return this.countQueries()
+  }
+
   countQueries(filter: QueryFilter = {}): number {
     const name = filter.name === undefined ? undefined : canonicalHost(filter.name)
     let count = 0
@@ -122,7 +115,7 @@ export class DnsServer {
 
   #answer(query: DnsQuery): DnsReply {
     if (query.class !== 'IN') return { ...EMPTY, rcode: 'REFUSED' }
-    return this.#zones.lookup(query.name, query.type)
+    return this.zones.lookup(query.name, query.type)
   }
 
   #isFaulty(query: DnsQuery, transport: Transport): boolean {

@@ -1,11 +1,11 @@
 import { isIPv4, isIPv6 } from 'node:net'
-import type { Random } from '../../../core/clock.ts'
 import { isDnsName } from '../../../discovery/dns/name.ts'
 import { canonicalHost } from '../../../discovery/service-name.ts'
 import { invalidInput } from '../cloud-map/aws-error.ts'
 import { shuffled } from '../chance.ts'
 import { DEFAULT_SOA_TTL_SECONDS, type Service } from '../model.ts'
 import type { Registry } from '../registry.ts'
+import type { DnsFaults } from './faults.ts'
 import type { Lookup, ResourceRecord } from './resource-record.ts'
 import { namesOf, serviceRecords } from './service-records.ts'
 
@@ -22,16 +22,14 @@ const MAX_CNAMES = 8
 
 /** What the DNS server knows: the private namespaces of a registry, and names that were added by hand. */
 export class Zones {
-  /** How far the records of services are behind the registry. */
-  lagMs: () => number = () => 0
   readonly #registry: Registry
-  readonly #random: Random
+  readonly #faults: DnsFaults
   /** Records added by hand, by canonical name. Each such name is a zone, unless it lies in a namespace. */
   readonly #plain = new Map<string, ResourceRecord[]>()
 
-  constructor(registry: Registry, random: Random) {
+  constructor(registry: Registry, faults: DnsFaults) {
     this.#registry = registry
-    this.#random = random
+    this.#faults = faults
   }
 
   /**
@@ -87,16 +85,16 @@ export class Zones {
       return { answers: [ns], additionals: [] }
     }
     const plain = this.#plain.get(key)?.filter((record) => record.type === type) ?? []
-    if (plain.length > 0) return { answers: shuffled(this.#random, plain), additionals: [] }
+    if (plain.length > 0) return { answers: shuffled(this.#registry.random, plain), additionals: [] }
     for (const service of this.#shown) {
-      const found = serviceRecords(service, key, type, this.#random)
+      const found = serviceRecords(service, key, type, this.#registry.random)
       if (found.answers.length > 0) return found
     }
     return { answers: [], additionals: [] }
   }
 
   get #shown(): readonly Service[] {
-    const lagMs = this.lagMs()
+    const { lagMs } = this.#faults
     return this.#registry.services.map((service) => this.#registry.history.before(service, lagMs))
   }
 

@@ -2,7 +2,6 @@
  * A scripted ECS service: tasks in processes of their own, started, registered, replaced and stopped as ECS does it at
  * its worst: SIGTERM first, deregistration some seconds later, SIGKILL after `stopTimeout`.
  */
-import { unguessableInt } from '../../../core/clock.ts'
 import {
   checkArray,
   checkKeys,
@@ -13,7 +12,7 @@ import {
   given,
 } from '../../../core/check/check.ts'
 import { ClosedError } from '../../../core/errors.ts'
-import { canListenOn } from '../../fleet/can-listen.ts'
+import { canListenOn, freePort } from '../../ports.ts'
 import type { EcsTask } from './ecs-task.ts'
 import { TaskRun, type EcsWorld, type TaskScript } from './task-run.ts'
 
@@ -69,11 +68,7 @@ export interface LocalEcsService extends AsyncDisposable {
   close(): Promise<void>
 }
 
-// As the metadata server's: below the ports that kernels lend to outgoing connections.
-const FIRST_PORT = 20_000
-const PORTS = 12_000
 const MAX_TASKS = 50
-const MAX_TRIES = 20
 
 /** @throws InvalidOptionsError for options that are not allowed */
 export async function startEcsService(options: EcsServiceOptions, world: EcsWorld): Promise<LocalEcsService> {
@@ -135,12 +130,9 @@ export async function startEcsService(options: EcsServiceOptions, world: EcsWorl
   }
 }
 
-interface Settings extends TaskScript {
-  readonly tasks: number
-  readonly zones: readonly string[]
-}
-
-function readOptions(options: EcsServiceOptions): Settings {
+function readOptions(
+  options: EcsServiceOptions,
+): TaskScript & { readonly tasks: number; readonly zones: readonly string[] } {
   checkKeys('', options, [
     ...['command', 'host', 'tasks', 'env', 'registeredBy', 'deregisterAfterMs', 'stopTimeoutMs'],
     ...['startWithinMs', 'zones'],
@@ -165,12 +157,4 @@ function readOptions(options: EcsServiceOptions): Settings {
 /** 127.0.3.1 to 127.0.102.250, in turn. */
 function addressOf(task: number): string {
   return `127.0.${3 + (Math.floor(task / 250) % 100)}.${(task % 250) + 1}`
-}
-
-async function freePort(address: string): Promise<number> {
-  for (let tries = 1; ; tries++) {
-    const port = FIRST_PORT + unguessableInt(PORTS)
-    if (await canListenOn(address, port)) return port
-    if (tries === MAX_TRIES) throw new Error(`no free port on ${address}`)
-  }
 }

@@ -1,5 +1,6 @@
 /** Scale-in protection, which a task sets for itself: `$ECS_AGENT_URI/task-protection/v1/state`. */
-import { untilHttpDate, type Clock } from '../../../core/clock.ts'
+import { currentDate, type Clock } from '../../../core/clock.ts'
+import type { LocalProtection, ProtectionPut } from '../metadata/local-metadata.ts'
 import { protectionFaults, type ProtectionFaults } from './protection-faults.ts'
 import { taskArn, type LocalTask } from './task.ts'
 
@@ -12,15 +13,7 @@ export interface ProtectionAnswer {
   readonly body: object
 }
 
-/** One PUT, as the task sent it. */
-export interface ProtectionPut {
-  /** `ProtectionEnabled`, of any type. */
-  readonly enabled: unknown
-  /** `ExpiresInMinutes`; undefined where it was left out. */
-  readonly minutes: unknown
-}
-
-export class TaskProtection {
+export class TaskProtection implements LocalProtection {
   readonly faults: ProtectionFaults = protectionFaults()
   readonly puts: ProtectionPut[] = []
   readonly #task: LocalTask
@@ -33,7 +26,6 @@ export class TaskProtection {
     this.#clock = clock
   }
 
-  /** Whether ECS would leave the task alone when it scales in. */
   get enabled(): boolean {
     return this.#clock.now() < this.#protectedUntil
   }
@@ -109,17 +101,9 @@ function parse(body: string): Readonly<Record<string, unknown>> | undefined {
   }
 }
 
-// The clock has no calendar, but `untilHttpDate` measures the time to a date, such as 1 January 2100.
-const FAR_DATE = 'Fri, 01 Jan 2100 00:00:00 GMT'
-const FAR_DATE_MS = 4_102_444_800_000
-
-/** `2026-11-20T10:12:50Z`, that many ms from now. Swedish writes its dates as ISO 8601 does. */
+/** `2026-11-20T10:12:50Z`, that many ms from now. */
 function isoTimeIn(ms: number): string {
-  const nowMs = FAR_DATE_MS - (untilHttpDate(FAR_DATE) ?? 0)
-  const format = new Intl.DateTimeFormat('sv-SE', {
-    timeZone: 'UTC',
-    dateStyle: 'short',
-    timeStyle: 'medium',
-  })
-  return `${format.format(nowMs + ms).replace(' ', 'T')}Z`
+  const date = currentDate()
+  date.setTime(date.getTime() + ms)
+  return date.toISOString().replace(/\.\d+Z$/, 'Z')
 }
