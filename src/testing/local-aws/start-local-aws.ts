@@ -1,12 +1,13 @@
 import { checkKeys } from '../../core/check/check.ts'
 import { systemClock } from '../../core/clock.ts'
-import { Account } from './account.ts'
+import { accountOf } from './account.ts'
 import { CloudMapServer } from './cloud-map/server.ts'
 import { DnsServer } from './dns/server.ts'
 import type { LocalAws, LocalAwsOptions, LocalCloudMap } from './local-aws.ts'
 import { MetadataServer } from './metadata/server.ts'
 import { Registry } from './registry.ts'
-import { startEcsService, type LocalEcsService } from './ecs/service.ts'
+import type { LocalEcsService } from './ecs/ecs-service.ts'
+import { startEcsService } from './ecs/start-service.ts'
 import { localTask } from './ecs/task.ts'
 
 const CREDENTIALS = { accessKeyId: 'AKIALOCALEXAMPLE', secretAccessKey: 'local' }
@@ -25,7 +26,7 @@ export async function startLocalAws(options: LocalAwsOptions = {}): Promise<Loca
   checkKeys('', options, OPTIONS)
   const { clock = systemClock } = options
   const registry = new Registry(options)
-  const account = new Account(registry)
+  const account = accountOf(registry)
   const api = new CloudMapServer(registry, clock)
   const dns = new DnsServer(registry, clock)
   const { region, accountId } = registry
@@ -62,13 +63,7 @@ export async function startLocalAws(options: LocalAwsOptions = {}): Promise<Loca
       ONEHOP_DNS_SERVERS: dns.server,
     },
     metadata,
-    addNamespace: (name, namespace) => account.addNamespace(name, namespace),
-    addService: (host, service) => account.addService(host, service),
-    deleteService: (host) => account.deleteService(host),
-    register: (host, id, instance) => account.register(host, id, instance),
-    instances: (host) => account.instances(host),
-    deregister: (host, id) => account.deregister(host, id),
-    setHealth: (host, id, status) => account.setHealth(host, id, status),
+    ...account,
     addRecords(name, records) {
       checkKeys('addRecords', records, ['type', 'addresses', 'ttlSeconds'])
       const { type = 'A', addresses, ttlSeconds = 60 } = records

@@ -11,7 +11,7 @@ import type { RegisterOptions } from '../../../src/ecs/registration/options/opti
 import { registerSettings } from '../../../src/ecs/registration/options/read-options.ts'
 import { manualClock, type ManualClock } from '../../../src/testing/fakes/manual-clock.ts'
 import { seededRandom } from '../../../src/testing/fakes/seeded-random.ts'
-import { Account } from '../../../src/testing/local-aws/account.ts'
+import { accountOf, type Account } from '../../../src/testing/local-aws/account.ts'
 import type { AwsError } from '../../../src/testing/local-aws/cloud-map/aws-error.ts'
 import { FaultPlan, type CloudMapFaults } from '../../../src/testing/local-aws/cloud-map/faults.ts'
 import { handleRequest } from '../../../src/testing/local-aws/cloud-map/handle-request.ts'
@@ -37,7 +37,7 @@ export class InProcessCloudMap implements Transport {
     this.registry = new Registry({ clock: this.clock, random, operationStepMs })
     this.faults = this.registry.faults
     this.#plan = new FaultPlan(this.faults)
-    this.account = new Account(this.registry)
+    this.account = accountOf(this.registry)
   }
 
   /** Names of the operations that were sent, in order. */

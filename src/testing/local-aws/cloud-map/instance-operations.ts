@@ -36,7 +36,8 @@ export const instanceOperations: Readonly<Record<string, Handler>> = {
   UpdateInstanceCustomHealthStatus(registry, input) {
     const service = registry.serviceById(text(input, 'ServiceId'))
     const status = oneOf(input, 'Status', ['HEALTHY', 'UNHEALTHY'])
-    registry.setHealthByApi(service, text(input, 'InstanceId'), status)
+    const { id } = registry.instance(service, text(input, 'InstanceId'))
+    registry.setHealth(service, id, status, registry.faults.healthDelayMs)
     return {}
   },
 

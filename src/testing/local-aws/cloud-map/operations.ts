@@ -1,6 +1,7 @@
-import type { Clock, Random, Timer } from '../../../core/clock.ts'
+import type { Clock, Random } from '../../../core/clock.ts'
 import { AwsError } from './aws-error.ts'
 import { randomId } from '../chance.ts'
+import { Delays } from '../delays.ts'
 import type { Operation, OperationType } from '../model.ts'
 
 interface Running {
@@ -17,12 +18,11 @@ interface Running {
 export class Operations {
   /** Time that each of the two steps takes; the next step of a running operation takes the new one. */
   stepMs: number
-  readonly #clock: Clock
   readonly #random: Random
   readonly #failure: () => AwsError | undefined
   readonly #byId = new Map<string, Operation>()
   readonly #running = new Map<string, Running>()
-  readonly #timers = new Map<string, Timer>()
+  readonly #delays: Delays
 
   /** @param failure asked at the end of every operation: with an error it ends in FAIL, without its effect */
   constructor(
@@ -31,7 +31,7 @@ export class Operations {
     stepMs: number,
     failure: () => AwsError | undefined = () => undefined,
   ) {
-    this.#clock = clock
+    this.#delays = new Delays(clock)
     this.#random = random
     this.stepMs = stepMs
     this.#failure = failure
@@ -67,23 +67,21 @@ export class Operations {
     const id = `${randomId(this.#random, 32)}-${randomId(this.#random, 8)}`
     this.#byId.set(id, { id, type, status: 'SUBMITTED', targets, error: undefined })
     this.#running.set(id, { key: resource, creatorRequestId, effect })
-    this.#later(id, () => {
+    this.#delays.after(this.stepMs, () => {
       this.#update(id, { status: 'PENDING' })
-      this.#later(id, () => this.#finish(id))
+      this.#delays.after(this.stepMs, () => this.#finish(id))
     })
     return id
   }
 
   /** Operations that run stay as they are for ever. */
   close(): void {
-    for (const timer of this.#timers.values()) timer.cancel()
-    this.#timers.clear()
+    this.#delays.close()
   }
 
   #finish(id: string): void {
     const running = this.#running.get(id)
     this.#running.delete(id)
-    this.#timers.delete(id)
     try {
       const failure = this.#failure()
       if (failure !== undefined) throw failure
@@ -93,10 +91,6 @@ export class Operations {
       if (!(error instanceof AwsError)) throw error
       this.#update(id, { status: 'FAIL', error: { code: error.code, message: error.message } })
     }
-  }
-
-  #later(id: string, step: () => void): void {
-    this.#timers.set(id, this.#clock.setTimer(step, this.stepMs))
   }
 
   #update(id: string, change: Partial<Operation>): void {

@@ -31,16 +31,21 @@ export class TaskProtection implements LocalProtection {
   }
 
   get(): ProtectionAnswer {
-    return { status: 200, body: { protection: this.#state() } }
+    const { enabled } = this
+    const protection = {
+      ProtectionEnabled: enabled,
+      ExpirationDate: enabled ? isoTimeIn(this.#protectedUntil - this.#clock.now()) : null,
+      TaskArn: taskArn(this.#task),
+    }
+    return { status: 200, body: { protection } }
   }
 
   put(body: string): ProtectionAnswer {
-    const request = parse(body)
-    this.puts.push({ enabled: request?.['ProtectionEnabled'], minutes: request?.['ExpiresInMinutes'] })
+    const { ProtectionEnabled: enabled, ExpiresInMinutes: given } = parse(body)
+    this.puts.push({ enabled, minutes: given })
     const fault = this.#faulty()
     if (fault !== undefined) return fault
-    const enabled = request?.['ProtectionEnabled']
-    const minutes = request?.['ExpiresInMinutes'] ?? DEFAULT_MINUTES
+    const minutes = given ?? DEFAULT_MINUTES
     if (typeof enabled !== 'boolean') return this.#invalid('ProtectionEnabled must be true or false')
     if (typeof minutes !== 'number' || !(minutes >= 1 && minutes <= MAX_MINUTES))
       return this.#invalid(`ExpiresInMinutes must be from 1 to ${MAX_MINUTES}`)
@@ -69,15 +74,6 @@ export class TaskProtection implements LocalProtection {
     }
   }
 
-  #state(): object {
-    const leftMs = this.#protectedUntil - this.#clock.now()
-    return {
-      ProtectionEnabled: this.enabled,
-      ExpirationDate: this.enabled ? isoTimeIn(leftMs) : null,
-      TaskArn: taskArn(this.#task),
-    }
-  }
-
   #invalid(Message: string): ProtectionAnswer {
     return this.#error(400, 'InvalidParameterException', Message)
   }
@@ -92,12 +88,12 @@ export class TaskProtection implements LocalProtection {
   }
 }
 
-function parse(body: string): Readonly<Record<string, unknown>> | undefined {
+/** Empty where it is not an object of JSON. */
+function parse(body: string): Readonly<Record<string, unknown>> {
   try {
-    const value: unknown = JSON.parse(body)
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined
+    return (JSON.parse(body) ?? {}) as Record<string, unknown>
   } catch {
-    return undefined
+    return {}
   }
 }
 

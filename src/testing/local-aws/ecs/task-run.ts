@@ -2,11 +2,13 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { sleep, type Clock } from '../../../core/clock.ts'
 import { endWithThisProcess } from '../../child-processes.ts'
 import { accepts } from '../../ports.ts'
-import type { Account, LocalRegistration } from '../account.ts'
+import { serviceAt, type Account } from '../account.ts'
+import type { LocalRegistration } from '../local-aws.ts'
 import { randomId } from '../chance.ts'
+import { hasSrv } from '../dns/service-records.ts'
 import type { Registry } from '../registry.ts'
 import { MetadataServer } from '../metadata/server.ts'
-import type { EcsTask, EcsTaskExit, EcsTaskState } from './ecs-task.ts'
+import type { EcsTask, EcsTaskExit, EcsTaskState } from './ecs-service.ts'
 import { localTask, type LocalTask } from './task.ts'
 
 export interface TaskScript {
@@ -196,12 +198,12 @@ export class TaskRun implements EcsTask {
 
   /** As ECS does: the port only where DNS has it, and what it knows of the task. */
   #register(): void {
-    const { account } = this.#world
+    const { account, registry } = this.#world
     const { host } = this.#script
     const { zone, cluster, family, serviceName = '' } = this.#task
     account.register(host, this.id, {
       ...{ ipv4: this.address, zone },
-      ...(account.recordTypes(host).includes('SRV') ? { port: this.port } : {}),
+      ...(hasSrv(serviceAt(registry, host)) && { port: this.port }),
       attributes: {
         ECS_CLUSTER_NAME: cluster,
         ECS_SERVICE_NAME: serviceName,

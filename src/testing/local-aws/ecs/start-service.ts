@@ -13,60 +13,8 @@ import {
 } from '../../../core/check/check.ts'
 import { ClosedError } from '../../../core/errors.ts'
 import { canListenOn, freePort } from '../../ports.ts'
-import type { EcsTask } from './ecs-task.ts'
+import type { EcsServiceOptions, LocalEcsService } from './ecs-service.ts'
 import { TaskRun, type EcsWorld, type TaskScript } from './task-run.ts'
-
-/** Options of `startEcsService`. Defaults in brackets, times in ms. */
-export interface EcsServiceOptions {
-  /**
-   * Program and arguments of a task. Its environment says where to listen (`HOST`, `PORT`), who it is (the metadata
-   * variables), where Cloud Map is (`AWS_ENDPOINT_URL_SERVICEDISCOVERY`), and `ONEHOP_STOP_TIMEOUT_S`.
-   */
-  readonly command: readonly string[]
-  /** The service in Cloud Map, which must exist, e.g. `orders.shop.local`. */
-  readonly host: string
-  /** How many, from 1 to 50. */
-  readonly tasks: number
-  /** Further variables of the tasks. */
-  readonly env?: Readonly<Record<string, string>> | undefined
-  /**
-   * Whether ECS registers a task when it listens, or the task itself does [`ecs`]. ECS registers the port only in a
-   * service with SRV records, and adds zone, Region, cluster, service and family.
-   */
-  readonly registeredBy?: 'ecs' | 'task' | undefined
-  /** From SIGTERM to deregistration, where ECS does it [0]. */
-  readonly deregisterAfterMs?: number | undefined
-  /** From SIGTERM to SIGKILL [30000]. */
-  readonly stopTimeoutMs?: number | undefined
-  /** Within which a task has to be ready [30000]. */
-  readonly startWithinMs?: number | undefined
-  /** Availability zones, taken in turn [none]. */
-  readonly zones?: readonly string[] | undefined
-}
-
-/** Options of `deploy`. */
-export interface EcsDeployment {
-  /** How many tasks are started before as many are stopped [1]. */
-  readonly batch?: number | undefined
-  /** Variables of the new tasks, beside those of the service. */
-  readonly env?: Readonly<Record<string, string>> | undefined
-  /** Whether a batch has to have ended before the next one starts [false]. */
-  readonly awaitsExits?: boolean | undefined
-}
-
-/** A service that runs. */
-export interface LocalEcsService extends AsyncDisposable {
-  /** All that were ever started, in order. */
-  readonly tasks: readonly EcsTask[]
-  /** The port of all tasks; of the first one where the OS has but one loopback address. */
-  readonly port: number
-  /** Starts one more task, and resolves when it is ready. */
-  add(): Promise<EcsTask>
-  /** Replaces all tasks that run; resolves with them once the last one has ended. */
-  deploy(deployment?: EcsDeployment): Promise<readonly EcsTask[]>
-  /** SIGKILL for all tasks; their instances are deregistered where ECS has registered them. */
-  close(): Promise<void>
-}
 
 const MAX_TASKS = 50
 
