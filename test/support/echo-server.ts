@@ -1,8 +1,8 @@
-import { createServer, type Server, type Socket } from 'node:net'
+import { createServer, type Socket } from 'node:net'
 import { LoopbackServer } from './loopback-server.ts'
 
 /** A TCP server on one of 127.0.0.0/8 that says its address first, then what it gets. */
-export class EchoServer extends LoopbackServer<Server> {
+export class EchoServer extends LoopbackServer {
   /** @param port 0 for a free one */
   static start(
     address: string,

@@ -64,14 +64,6 @@ async function bound(): Promise<Socket> {
   }
 }
 
-/** A port of 127.0.0.1 that nobody listens on. */
-export async function freePort(): Promise<number> {
-  const socket = await bound()
-  const { port } = socket.address()
-  await closeSocket(socket)
-  return port
-}
-
 function closeSocket(socket: Socket): Promise<void> {
   return new Promise((resolve) => socket.close(() => resolve()))
 }
