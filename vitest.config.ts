@@ -59,7 +59,7 @@ const config: ViteUserConfig = defineConfig({
             ...['unit/bench', 'unit/cli', 'unit/cluster', 'unit/simulation', 'unit/testing'],
             ...['integration/bench', 'integration/benchmarks', 'integration/cli'],
             ...['integration/testing/local-aws', 'integration/testing/fleet'],
-            ...['integration/documents.test.ts', 'integration/observability.test.ts'],
+            ...['documents', 'lint-layers', 'observability'].map((name) => `integration/${name}.test.ts`),
           ].map((path) => `test/${path}${path.endsWith('.ts') ? '' : '/**'}`),
         },
       },

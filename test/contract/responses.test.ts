@@ -277,7 +277,7 @@ describe('answers that are none', () => {
   sameAsUndici('a port where nobody listens', {
     server: http(() => undefined),
     call: async (way, server) => {
-      await server.stop()
+      await server.kill()
       return asked(way)
     },
     sees: { error: 'Error', code: 'ECONNREFUSED', message: 'connect ECONNREFUSED HOST' },

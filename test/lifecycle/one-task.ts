@@ -1,8 +1,9 @@
 /** A single task in a process of its own, whose output says how far it is. */
 import { spawn, type ChildProcess } from 'node:child_process'
-import { createServer, type AddressInfo } from 'node:net'
 import { once } from 'node:events'
 import type { LocalAws } from 'onehop/testing'
+import { freePort } from '../support/ports.ts'
+import { inheritedEnv } from '../support/processes/children.ts'
 import { taskCommand } from './deployment.ts'
 import type { TaskOrders } from './task/main.ts'
 
@@ -43,11 +44,10 @@ export class OneTask implements AsyncDisposable {
     this.port = port
     const { command, env: own } = taskCommand(orders, script)
     const [program = '', ...args] = command
-    const { NODE_OPTIONS: _options, ...inherited } = process.env
     const child = spawn(program, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
       // As in a container: readiness checks come by 127.0.0.1.
-      env: { ...inherited, ...env, ...own, HOST: '0.0.0.0', PORT: String(port) },
+      env: { ...inheritedEnv(), ...env, ...own, HOST: '0.0.0.0', PORT: String(port) },
     })
     this.#child = child
     for (const stream of [child.stdout, child.stderr])
@@ -110,13 +110,4 @@ export class OneTask implements AsyncDisposable {
     this.output += text
     this.#wake.resolve()
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '0.0.0.0')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }

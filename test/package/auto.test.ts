@@ -1,7 +1,8 @@
 /** `onehop/auto` of the package: an application is switched on by a flag, and knows nothing of it. */
 import { startFleet, startLocalAws } from 'onehop/testing'
 import { expect, test } from 'vitest'
-import { consumer, nodeOf, run } from './consumer.ts'
+import { nodeOf } from '../support/processes/nodes.ts'
+import { consumer, run } from './consumer.ts'
 
 const user = consumer()
 
@@ -24,7 +25,7 @@ test.each(['22', '24', '26'])(
      console.log(JSON.stringify(answers.map((answer) => JSON.parse(answer).task)))`,
     )
     const env = { ...process.env, ...aws.env, ONEHOP_NAMESPACES: 'shop.local', ONEHOP_CONFIG: 'auto.json' }
-    const node = await nodeOf(major)
+    const node = nodeOf(major)
     for (const flag of ['--import', '--require']) {
       const args = [flag, 'onehop/auto', 'switched-on.js']
       const { stdout, stderr } = await run(node, args, { cwd: user.folder, env })

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { startFleet, startLocalAws } from 'onehop/testing'
 import { expect, test } from 'vitest'
 import { environmentOf } from '../support/processes/cli.ts'
-import { consumer, nodeOf, root, run } from './consumer.ts'
+import { nodeOf } from '../support/processes/nodes.ts'
+import { consumer, root, run } from './consumer.ts'
 
 const BIN = 'node_modules/.bin/onehop'
 const user = consumer()
@@ -44,7 +45,7 @@ test.each(['22', '24', '26'])('each command works on Node %s', async (major) => 
   const host = 'orders.shop.local'
   aws.addService(host)
   for (const { id, address, port, zone } of fleet.tasks) aws.register(host, id, { ipv4: address, port, zone })
-  const node = await nodeOf(major)
+  const node = nodeOf(major)
   const main = join(user.folder, 'node_modules/onehop/dist/cli/main.js')
   const env = { ...process.env, ...environmentOf(aws), HOME: process.env['HOME'] }
   const json = async (...args: readonly string[]): Promise<Record<string, unknown>> => {

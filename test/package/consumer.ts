@@ -18,12 +18,6 @@ export function tool(path: string): string {
   return join(import.meta.dirname, 'packages/node_modules', path)
 }
 
-/** The path of another version of Node, which npx downloads: it starts faster by itself than by npx. */
-export async function nodeOf(major: string): Promise<string> {
-  const { stdout } = await run('npx', ['-y', `node@${major}`, '-p', 'process.execPath'])
-  return stdout.trim()
-}
-
 export interface Consumer {
   readonly folder: string
   /** Runs a program with this Node; what it prints is JSON. */

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { expect, inject, test } from 'vitest'
 import type { Report } from '../../benchmarks/discovery/report.ts'
 import { entriesOf } from '../../scripts/entries.ts'
-import { consumer, ENTRIES, nodeOf, root, run } from './consumer.ts'
+import { nodeOf } from '../support/processes/nodes.ts'
+import { consumer, ENTRIES, root, run } from './consumer.ts'
 
 const user = consumer({ peers: true })
 const { exec, node, write } = user
@@ -264,7 +265,7 @@ test('starts fleets of tasks in processes of their own', async () => {
 })
 
 test.each(['22', '24', '26'])('imports leave the global dispatcher, on Node %s', async (major) => {
-  const program = await nodeOf(major)
+  const program = nodeOf(major)
   for (const name of ENTRIES) {
     for (const load of [`await import('${name}')`, `createRequire(import.meta.url)('${name}')`]) {
       await write(

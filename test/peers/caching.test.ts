@@ -7,7 +7,7 @@ import { lookUp } from './lookups.ts'
 import { startNamed, type Named, type Zone } from './named.ts'
 import { startRelay, type Exchange, type Relay } from './relay.ts'
 import { startUnbound } from './unbound.ts'
-import { until } from './until.ts'
+import { until } from '../support/until.ts'
 
 const { keep, servers } = resources()
 
@@ -34,11 +34,11 @@ test('a cached answer is fresh for what is left of its TTL, and costs the author
     complete: true,
   })
   const { length } = asked(atAuthority)
-  await until('18 s are left', async () => {
+  await until(async () => {
     const { ttlMs } = await lookUp(atCache.server, HOST)
     expect(ttlMs).toBe((atCache.exchanges.at(-1)?.ttlSeconds ?? 0) * 1000)
     return ttlMs <= 18_000
-  })
+  }, '18 s are left')
   expect(asked(atAuthority)).toHaveLength(length)
 })
 
@@ -48,7 +48,7 @@ test('a negative answer is kept by both, for what is left of its TTL', async () 
   const { length } = asked(atAuthority)
   await named.update('shop.local', `update add ${HOST} 20 A 10.0.1.5`)
   const negative: number[] = []
-  await until('the new record is found', async () => {
+  await until(async () => {
     const { places, ttlMs } = await lookUp(atCache.server, HOST)
     if (places.length > 0) return true
     const exchange = asked(atCache).at(-1)
@@ -56,7 +56,7 @@ test('a negative answer is kept by both, for what is left of its TTL', async () 
     expect(ttlMs).toBe(exchange && allowedMs(exchange))
     negative.push(ttlMs)
     return false
-  })
+  }, 'the new record is found')
   expect(negative.length).toBeGreaterThan(0)
   expect(negative).toEqual(negative.toSorted((one, other) => other - one))
   expect(
@@ -70,14 +70,14 @@ test('a client in steady use asks when the TTL it was told is over, and at most 
   const [task] = (await servers(1)) as [TestServer]
   const { atCache, atAuthority } = await startBoth({ records: ['orders 2 A 127.0.1.1'] })
   const client = keep(clientOf([atCache.server], { port: task.port }))
-  await until('the authority was asked 4 times', async () => {
+  await until(async () => {
     expect(await call(client)).toBe(task.label)
     const last = asked(atCache).at(-1)
     const { expiresInMs = 0, lookups = 0, refreshes } = inspect(client) ?? {}
     // While none is under way, the last answer is the one that is served.
     if (last !== undefined && lookups === refreshes) expect(expiresInMs).toBeLessThanOrEqual(allowedMs(last))
     return asked(atAuthority).length >= 4
-  })
+  }, 'the authority was asked 4 times')
 
   const exchanges = asked(atCache)
   for (const [index, exchange] of exchanges.entries()) {

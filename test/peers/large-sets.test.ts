@@ -7,7 +7,7 @@ import { clientOf, HOST, inspect } from './clients.ts'
 import { addresses, lookUp } from './lookups.ts'
 import { startNamed, type LoggedQuery } from './named.ts'
 import { startUnbound } from './unbound.ts'
-import { until } from './until.ts'
+import { until } from '../support/until.ts'
 
 const { keep } = resources()
 
@@ -127,7 +127,7 @@ test.each([
   for (let refresh = 2; refresh < 8; refresh++) {
     // Time stands still until the answer is there, so that none comes late.
     await clock.advance(30_000)
-    await until('the answer is there', () => inspect(client)?.refreshes === refresh)
+    await until(() => inspect(client)?.refreshes === refresh, 'the answer is there')
     expect((await client.resolve(HOST)).endpoints).toBe(endpoints)
   }
   expect(changes).toHaveLength(1)

@@ -6,7 +6,7 @@ import { call, clientOf, HOST, inspect } from './clients.ts'
 import { lookUp } from './lookups.ts'
 import { startNamed } from './named.ts'
 import { startUnbound } from './unbound.ts'
-import { until } from './until.ts'
+import { until } from '../support/until.ts'
 
 const { keep, servers } = resources()
 
@@ -20,10 +20,10 @@ test('the last good set serves while the authority, then the cache too, is down;
   const client = keep(clientOf([unbound.server], { port: first.port }))
   /** Calls all the time, none of which may fail. */
   const callUntilLookupsFailBy = (reason: string): Promise<void> =>
-    until(`lookups fail by ${reason}`, async () => {
+    until(async () => {
       expect(await call(client)).toBe(first.label)
       return inspect(client)?.lastError?.includes(reason) === true
-    })
+    }, `lookups fail by ${reason}`)
   expect(await call(client)).toBe(first.label)
 
   await named.kill()
@@ -35,7 +35,7 @@ test('the last good set serves while the authority, then the cache too, is down;
 
   await named.restart()
   await named.update('shop.local', `update delete ${HOST} A`, `update add ${HOST} 1 A 127.0.1.2`)
-  await until('the new task is called', async () => (await call(client)) === second.label)
+  await until(async () => (await call(client)) === second.label, 'the new task is called')
   expect(inspect(client)).toMatchObject({ lastError: undefined, endpoints: ['127.0.1.2'] })
 })
 
@@ -52,10 +52,10 @@ test('when the first server is dead, the second is asked, also by a client that 
   const refreshes = inspect(early)?.refreshes ?? 0
   const late = keep(clientOf(dnsServers, { port: task.port }))
   expect(await call(late)).toBe(task.label)
-  await until('it has looked it up twice', async () => {
+  await until(async () => {
     expect(await call(early)).toBe(task.label)
     return (inspect(early)?.refreshes ?? 0) >= refreshes + 2
-  })
+  }, 'it has looked it up twice')
   for (const client of [early, late]) expect(inspect(client)).toMatchObject({ failedLookups: 0 })
 })
 

@@ -1,7 +1,7 @@
 /** A stand-in for the Cloud Map API: one HTTP server on loopback that answers as a test says. */
-import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
 import { onTestFinished } from 'vitest'
+import { LoopbackServer } from './loopback-server.ts'
 
 interface ApiCall {
   readonly target: string | undefined
@@ -20,7 +20,7 @@ export type Respond = (response: ServerResponse, call: ApiCall) => void
 
 export async function apiServer(respond: Respond): Promise<ApiServer> {
   const calls: ApiCall[] = []
-  const server = createServer((request, response) => {
+  const http = createServer((request, response) => {
     let body = ''
     request.setEncoding('utf8')
     request.on('data', (piece: string) => (body += piece))
@@ -33,24 +33,16 @@ export async function apiServer(respond: Respond): Promise<ApiServer> {
     })
   })
   let connections = 0
-  server.on('connection', () => connections++)
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  onTestFinished(() => closeServer(server))
-  const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  http.on('connection', () => connections++)
+  const server = await new LoopbackServer(http).listen('127.0.0.1')
+  onTestFinished(() => server.kill())
   return {
-    endpoint,
+    endpoint: `http://${server.label}`,
     calls,
     get connections() {
       return connections
     },
   }
-}
-
-function closeServer(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    server.close(() => resolve())
-    server.closeAllConnections()
-  })
 }
 
 export interface Instance {

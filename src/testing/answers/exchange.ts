@@ -112,21 +112,16 @@ function streamOf(body: globalThis.Response['body']): globalThis.ReadableStream<
 /** @throws what a caller would get instead of a response */
 function checkResponse(given: unknown, { method, url }: globalThis.Request): globalThis.Response {
   const response = given as globalThis.Response | null | undefined
+  const answer = `the answer to ${method} ${url}`
+  const needed = `${answer} must be a Response, e.g. Response.json({ id: 42 })`
   // Of whatever class: msw's, node-fetch's, undici's.
   if (typeof response !== 'object' || response === null || typeof response.status !== 'number')
-    throw new TypeError(
-      `the answer to ${method} ${url} must be a Response, e.g. Response.json({ id: 42 }); got ${kindOf(given)}`,
-    )
+    throw new TypeError(`${needed}; got ${kindOf(given)}`)
   if (typeof (response.headers as Partial<Headers> | undefined)?.[Symbol.iterator] !== 'function')
-    throw new TypeError(
-      `the answer to ${method} ${url} must be a Response, e.g. Response.json({ id: 42 }); got an object whose headers are not Headers`,
-    )
-  if (response.type === 'error')
-    throw new errors.SocketError(`the answer to ${method} ${url} was Response.error()`)
+    throw new TypeError(`${needed}; got an object whose headers are not Headers`)
+  if (response.type === 'error') throw new errors.SocketError(`${answer} was Response.error()`)
   if (response.bodyUsed)
-    throw new TypeError(
-      `the answer to ${method} ${url} is a Response whose body was read before; make a new one for each request`,
-    )
+    throw new TypeError(`${answer} is a Response whose body was read before; make a new one for each request`)
   return response
 }
 

@@ -1,6 +1,5 @@
 import { Dispatcher } from 'undici'
-import { checkFunction } from '../../core/check/check.ts'
-import { InvalidOptionsError } from '../../core/errors.ts'
+import { checkMethods } from '../../core/check/check.ts'
 import { Exchange, type Answering } from './exchange.ts'
 
 /** What answers the requests of a test: undici's `MockAgent` or another dispatcher, or a `fetch` that gets a `Request`. */
@@ -9,12 +8,8 @@ export type Answers = Pick<Dispatcher, 'dispatch'> | typeof globalThis.fetch | A
 /** @throws InvalidOptionsError for what is neither a dispatcher nor a function */
 export function checkAnswers(answers: unknown): Answers {
   const allowed = "a dispatcher such as undici's MockAgent, or a function (request) => Promise<Response>"
-  const { dispatch } = (answers ?? {}) as { dispatch?: unknown }
   if (typeof answers === 'function') return answers as Answering
-  if (typeof answers !== 'object' || answers === null)
-    throw new InvalidOptionsError('answers', answers, allowed)
-  checkFunction('answers.dispatch', dispatch, allowed)
-  return answers as Dispatcher
+  return checkMethods<Dispatcher>('answers', answers, ['dispatch'], allowed)
 }
 
 /** Takes the requests of a client in place of its connections. It has nothing to close. */

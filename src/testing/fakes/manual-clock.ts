@@ -13,7 +13,6 @@ export interface ManualClock extends Clock {
 
 interface Waiting {
   readonly at: number
-  readonly order: number
   readonly callback: () => void
 }
 
@@ -23,23 +22,19 @@ interface Waiting {
  */
 export function manualClock(startMs = 0): ManualClock {
   let now = startMs
-  let order = 0
+  /** In the order in which they were set. */
   const waiting = new Set<Waiting>()
 
   const nextDue = (until: number): Waiting | undefined => {
     let next: Waiting | undefined
-    for (const timer of waiting) {
-      if (timer.at > until) continue
-      if (next === undefined || timer.at < next.at || (timer.at === next.at && timer.order < next.order))
-        next = timer
-    }
+    for (const timer of waiting) if (timer.at <= until && timer.at < (next?.at ?? Infinity)) next = timer
     return next
   }
 
   return {
     now: () => now,
     setTimer(callback, delayMs): Timer {
-      const timer = { at: now + Math.max(0, delayMs), order: order++, callback }
+      const timer = { at: now + Math.max(0, delayMs), callback }
       waiting.add(timer)
       return { cancel: () => void waiting.delete(timer) }
     },

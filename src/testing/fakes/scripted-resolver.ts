@@ -1,3 +1,4 @@
+import { abortable } from '../../core/async/abortable.ts'
 import type { Clock } from '../../core/clock.ts'
 import { taskEndpoint, type Endpoint, type Snapshot } from '../../discovery/endpoint.ts'
 import type { Resolver } from '../../discovery/resolver.ts'
@@ -40,7 +41,7 @@ export function scriptedResolver(
     },
     async resolve(service, signal): Promise<Snapshot> {
       lookups.push(service)
-      const answer = await abortable(script, signal)
+      const answer = await abortable(Promise.resolve(script), signal)
       if (answer instanceof Error) throw answer
       return {
         service,
@@ -52,17 +53,6 @@ export function scriptedResolver(
       }
     },
   }
-}
-
-function abortable<T>(value: T | Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason as Error)
-    if (signal.aborted) return onAbort()
-    signal.addEventListener('abort', onAbort, { once: true })
-    Promise.resolve(value)
-      .then(resolve, reject)
-      .finally(() => signal.removeEventListener('abort', onAbort))
-  })
 }
 
 function parseEndpoint(text: string): Endpoint {

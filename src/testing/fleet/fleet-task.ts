@@ -1,5 +1,4 @@
 import type { Fault } from '../fault.ts'
-import { TaskServer, type TaskServerOptions, type TaskStats } from './task-server.ts'
 
 /** One task of a fleet. What is asked of a task that has ended is rejected, except for ending it again. */
 export interface FleetTask {
@@ -44,48 +43,27 @@ export interface FleetTask {
   shutdown(): Promise<void>
 }
 
-export interface TaskPlace {
-  readonly id: string
-  readonly zone: string | undefined
-  readonly address: string
-  readonly backAddress: string
+/** What a task has been through since it started. */
+export interface TaskStats {
+  /** Requests received. */
+  readonly requests: number
+  /** Requests received, by method. */
+  readonly byMethod: Readonly<Record<string, number>>
+  /** Taken and not answered yet. */
+  readonly inFlight: number
+  /** Client-side connections that are open. */
+  readonly connections: number
 }
 
-/** A task within this process. */
-export async function startLocalTask(
-  place: TaskPlace,
-  port: number,
-  options: Pick<TaskServerOptions, 'handler' | 'tls' | 'graceMs'>,
-): Promise<FleetTask> {
-  const server = new TaskServer(place, { ...options, id: place.id, zone: place.zone })
-  await server.listen(port)
-  let alive = true
-  const onlyProcesses = (): Promise<never> =>
-    Promise.reject(
-      new Error(
-        `${place.id} runs within this process, which cannot stop itself: startFleet({ processes: true })`,
-      ),
-    )
-  return {
-    ...place,
-    port: server.port,
-    pid: undefined,
-    get alive() {
-      return alive
-    },
-    stats: async () => server.stats(),
-    set: async (fault) => server.set(fault),
-    cut: async () => server.cut(),
-    restore: () => server.restore(),
-    async kill() {
-      alive = false
-      server.kill()
-    },
-    async shutdown() {
-      alive = false
-      await server.shutdown()
-    },
-    stop: onlyProcesses,
-    resume: onlyProcesses,
-  }
+/** TLS of a fleet's tasks. */
+export interface TaskTls {
+  /** Private key, in PEM. */
+  readonly key: string
+  /** Certificate, in PEM. */
+  readonly cert: string
+  /** HTTP/2 for clients that offer it, HTTP/1.1 for the others [false]. */
+  readonly http2?: boolean | undefined
 }
+
+/** Which task it is, and where it listens. */
+export type TaskPlace = Pick<FleetTask, 'id' | 'zone' | 'address' | 'backAddress'>

@@ -9,9 +9,9 @@ import {
   given,
 } from '../../core/check/check.ts'
 import { ClosedError, InvalidOptionsError } from '../../core/errors.ts'
-import { canListenOn } from './can-listen.ts'
-import { startLocalTask, type FleetTask, type TaskPlace } from './fleet-task.ts'
-import type { TaskTls } from './task-server.ts'
+import { canListenOn, untilPortsAreFree } from '../ports.ts'
+import type { FleetTask, TaskPlace, TaskTls } from './fleet-task.ts'
+import { TaskServer } from './task-server.ts'
 
 /** Options of `startFleet`. Defaults in brackets. */
 export interface FleetOptions {
@@ -47,7 +47,6 @@ export interface Fleet extends AsyncDisposable {
 const MAX_TASKS = 200
 // ECS kills a task two minutes after SIGTERM at the latest.
 const MAX_GRACE_MS = 120_000
-const MAX_TRIES = 10
 
 /**
  * Starts a fleet. Where the OS has no 127.0.1.x (macOS without aliases), all tasks are on 127.0.0.1 with a port
@@ -61,7 +60,11 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
 
   const start = async (index: number, port: number): Promise<FleetTask> => {
     const place = placeOf(index, manyAddresses, zones)
-    if (!processes) return startLocalTask(place, port, { handler, tls, graceMs })
+    if (!processes) {
+      const task = new TaskServer(place, { handler, tls, graceMs })
+      await task.listen(port)
+      return task
+    }
     // Loaded only where it is used: Babel and ts-jest leave its `import.meta` in CommonJS, which cannot be parsed.
     const { startTaskProcess } = await import('./fleet-process.ts')
     return startTaskProcess(place, port, { tls, graceMs })
@@ -82,7 +85,8 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     throw failed.reason
   }
 
-  const tasks = await onFreePort(startAll)
+  // The port that is free on the first address may be taken on another: then all start anew, on another port.
+  const tasks = await untilPortsAreFree(startAll)
   const port = tasks[0]?.port ?? 0
   let closed = false
   /** One at a time: each takes the next address. */
@@ -112,16 +116,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
   }
 }
 
-interface Settings {
-  readonly count: number
-  readonly processes: boolean
-  readonly zones: readonly string[]
-  readonly tls: FleetOptions['tls']
-  readonly graceMs: number
-  readonly handler: RequestListener | undefined
-}
-
-function readOptions(options: FleetOptions): Settings {
+function readOptions(options: FleetOptions) {
   checkKeys('', options, ['tasks', 'processes', 'zones', 'tls', 'graceMs', 'handler'])
   const { tls, handler } = options
   if (tls !== undefined) {
@@ -147,17 +142,6 @@ function readOptions(options: FleetOptions): Settings {
       checkNumber(path, value, { min: 0, max: MAX_GRACE_MS, integer: true }),
     ),
     handler,
-  }
-}
-
-/** The port that is free on the first address may be taken on another: then all start anew, on another port. */
-async function onFreePort<Result>(start: () => Promise<Result>): Promise<Result> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await start()
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || attempt >= MAX_TRIES) throw error
-    }
   }
 }
 

@@ -3,14 +3,7 @@ import type { Http2ServerRequest } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { Clock } from '../../core/clock.ts'
 import type { Fault } from '../fault.ts'
-
-/** The task, as its answers name it, and what answers. */
-export interface AnswerOptions {
-  readonly id: string
-  readonly zone: string | undefined
-  /** Answers requests that no fault takes; undefined: JSON that describes the request. */
-  readonly handler: RequestListener | undefined
-}
+import type { TaskPlace, TaskStats } from './fleet-task.ts'
 
 /** The connections of a task, on both of its sides. */
 export interface TaskConnections {
@@ -23,24 +16,28 @@ export interface TaskConnections {
 /** How a task answers: its handler, or the fault that is set; and the count of requests. */
 export class TaskAnswers {
   fault: Fault = { kind: 'none' }
-  readonly #options: AnswerOptions
+  readonly #place: TaskPlace
+  readonly #handler: RequestListener | undefined
   readonly #clock: Clock
   readonly #connections: TaskConnections
   #requests = 0
   #inFlight = 0
   readonly #byMethod: Record<string, number> = {}
 
-  constructor(options: AnswerOptions, clock: Clock, connections: TaskConnections) {
-    this.#options = options
+  /** @param handler answers requests that no fault takes; undefined: JSON that describes the request */
+  constructor(
+    place: TaskPlace,
+    handler: RequestListener | undefined,
+    clock: Clock,
+    connections: TaskConnections,
+  ) {
+    this.#place = place
+    this.#handler = handler
     this.#clock = clock
     this.#connections = connections
   }
 
-  get counts(): {
-    readonly requests: number
-    readonly byMethod: Record<string, number>
-    readonly inFlight: number
-  } {
+  get counts(): Omit<TaskStats, 'connections'> {
     return { requests: this.#requests, byMethod: { ...this.#byMethod }, inFlight: this.#inFlight }
   }
 
@@ -72,7 +69,7 @@ export class TaskAnswers {
         request.resume()
         this.#sendAway(request, response)
         if (fault.retryAfter !== undefined) response.setHeader('retry-after', fault.retryAfter)
-        response.writeHead(fault.status, { 'x-task': this.#options.id })
+        response.writeHead(fault.status, { 'x-task': this.#place.id })
         response.end()
         break
       case 'reset':
@@ -85,18 +82,18 @@ export class TaskAnswers {
         else request.socket.write('HTTP/1.1 200 OK\r\ncontent-ty', () => this.#reset(request))
         break
       case 'reset-mid-body':
-        response.writeHead(200, { 'content-length': 1_000, 'x-task': this.#options.id })
+        response.writeHead(200, { 'content-length': 1_000, 'x-task': this.#place.id })
         response.write('the beginning of an answer', () => this.#reset(request))
         break
     }
   }
 
   #serve(request: IncomingMessage, response: ServerResponse): void {
-    const { id, zone, handler } = this.#options
+    const { id, zone } = this.#place
     this.#sendAway(request, response)
     response.setHeader('x-task', id)
-    if (handler !== undefined) {
-      handler(request, response)
+    if (this.#handler !== undefined) {
+      this.#handler(request, response)
       return
     }
     let bytes = 0

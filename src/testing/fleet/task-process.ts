@@ -3,20 +3,17 @@
  * `fork`, and ends with its parent.
  */
 import type { Fault } from '../fault.ts'
-import { TaskServer, type TaskTls } from './task-server.ts'
+import type { TaskPlace, TaskTls } from './fleet-task.ts'
+import { TaskServer } from './task-server.ts'
 
 /** What the parent asks for, and what comes back under the same number. */
 export type Order =
-  | {
+  | (TaskPlace & {
       readonly kind: 'listen'
-      readonly id: string
-      readonly zone: string | undefined
-      readonly tls: TaskTls | undefined
-      readonly address: string
-      readonly backAddress: string
       readonly port: number
+      readonly tls: TaskTls | undefined
       readonly graceMs: number
-    }
+    })
   | { readonly kind: 'set'; readonly fault: Fault }
   | { readonly kind: 'cut' | 'restore' | 'stats' }
 
@@ -33,9 +30,8 @@ let server: TaskServer | undefined
 
 async function obey(order: Order): Promise<unknown> {
   if (order.kind === 'listen') {
-    const { id, zone, tls, address, backAddress, port, graceMs } = order
-    server = new TaskServer({ address, backAddress }, { id, zone, tls, graceMs, handler: undefined })
-    await server.listen(port)
+    server = new TaskServer(order, order)
+    await server.listen(order.port)
     return server.port
   }
   if (order.kind === 'set') return server?.set(order.fault)

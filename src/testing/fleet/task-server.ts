@@ -3,61 +3,41 @@ import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } f
 import type { Socket } from 'node:net'
 import { sleep, systemClock, type Clock } from '../../core/clock.ts'
 import { checkFault, type Fault } from '../fault.ts'
-import { TaskAnswers, type AnswerOptions } from './task-answers.ts'
+import type { FleetTask, TaskPlace, TaskStats, TaskTls } from './fleet-task.ts'
+import { TaskAnswers } from './task-answers.ts'
 import { TaskSide } from './task-side.ts'
 
 // Not imported: an ESM `import` of node:http makes Node load its own undici, which claims the global dispatcher.
 const { createServer: createHttpServer } = process.getBuiltinModule('node:http')
 const { createServer: createHttpsServer } = process.getBuiltinModule('node:https')
 
-/** What a task has been through since it started. */
-export interface TaskStats {
-  /** Requests received. */
-  readonly requests: number
-  /** Requests received, by method. */
-  readonly byMethod: Readonly<Record<string, number>>
-  /** Taken and not answered yet. */
-  readonly inFlight: number
-  /** Client-side connections that are open. */
-  readonly connections: number
-}
-
-/** TLS of a fleet's tasks. */
-export interface TaskTls {
-  /** Private key, in PEM. */
-  readonly key: string
-  /** Certificate, in PEM. */
-  readonly cert: string
-  /** HTTP/2 for clients that offer it, HTTP/1.1 for the others [false]. */
-  readonly http2?: boolean | undefined
-}
-
-export interface TaskServerOptions extends AnswerOptions {
-  readonly tls: TaskTls | undefined
+export interface TaskServerOptions {
+  readonly tls?: TaskTls | undefined
   /** How long `shutdown` lets clients ask on connections that they keep alive, in ms [0]. */
-  readonly graceMs?: number
-  readonly clock?: Clock
-}
-
-/** Where a task listens. Both addresses are the same where the OS has but one to offer. */
-export interface TaskAddresses {
-  readonly address: string
-  readonly backAddress: string
+  readonly graceMs?: number | undefined
+  /** Answers requests that no fault takes [JSON that describes the request]. */
+  readonly handler?: RequestListener | undefined
+  readonly clock?: Clock | undefined
 }
 
 /**
- * One task: an HTTP server with two sides, as behind a security group. Clients reach it on its own address; the
- * load balancer on another, which `cut` leaves alone.
+ * A task within this process: an HTTP server with two sides, as behind a security group. Clients reach it on its own
+ * address; the load balancer on another, which `cut` leaves alone.
  */
-export class TaskServer {
-  readonly #options: TaskServerOptions
+export class TaskServer implements FleetTask {
+  readonly id: string
+  readonly zone: string | undefined
+  readonly address: string
+  readonly backAddress: string
+  readonly pid = undefined
+  port = 0
+  readonly #graceMs: number
   readonly #clock: Clock
   readonly #http: Server | Http2SecureServer
   /** Of HTTP/2, those that are open. */
   readonly #sessions = new Set<ServerHttp2Session>()
   readonly #client: TaskSide
   readonly #back: TaskSide | undefined
-  #port = 0
   readonly #answers: TaskAnswers
   /** Clients are to leave: each answer ends its connection. */
   #cut = false
@@ -65,16 +45,22 @@ export class TaskServer {
   #draining = false
   #ended = false
 
-  constructor({ address, backAddress }: TaskAddresses, options: TaskServerOptions) {
-    this.#options = options
-    this.#clock = options.clock ?? systemClock
-    this.#answers = new TaskAnswers(options, this.#clock, {
+  constructor(place: TaskPlace, options: TaskServerOptions) {
+    const { id, zone, address, backAddress } = place
+    const { tls, graceMs = 0, handler, clock = systemClock } = options
+    this.id = id
+    this.zone = zone
+    this.address = address
+    this.backAddress = backAddress
+    this.#graceMs = graceMs
+    this.#clock = clock
+    this.#answers = new TaskAnswers(place, handler, clock, {
       plainSocketOf: (socket) => this.#client.socketOf(socket) ?? this.#back?.socketOf(socket),
       isLeaving: (socket) => this.#draining || (this.#cut && this.#client.socketOf(socket) !== undefined),
     })
     const listener: RequestListener = (request, response) => this.#answers.take(request, response)
     const side = (at: string): TaskSide => new TaskSide(at, (socket) => this.#accept(socket))
-    this.#http = serverOf(options.tls, listener)
+    this.#http = serverOf(tls, listener)
     this.#http.on('session', (session: ServerHttp2Session) => {
       this.#sessions.add(session)
       session.once('close', () => this.#sessions.delete(session))
@@ -85,8 +71,8 @@ export class TaskServer {
     this.#back = backAddress === address ? undefined : side(backAddress)
   }
 
-  get port(): number {
-    return this.#port
+  get alive(): boolean {
+    return !this.#draining && !this.#ended
   }
 
   /**
@@ -95,28 +81,26 @@ export class TaskServer {
    */
   async listen(port: number): Promise<void> {
     try {
-      this.#port = await this.#client.listen(port)
-      await this.#back?.listen(this.#port)
+      this.port = await this.#client.listen(port)
+      await this.#back?.listen(this.port)
     } catch (error) {
-      this.kill()
+      await this.kill()
       throw error
     }
   }
 
-  /** @throws InvalidOptionsError for an unknown fault */
-  set(fault: Fault): void {
+  async set(fault: Fault): Promise<void> {
     this.#checkRunning()
     this.#answers.fault = checkFault(fault)
     if (fault.kind === 'reset-on-accept') this.#client.reset()
   }
 
-  stats(): TaskStats {
+  async stats(): Promise<TaskStats> {
     if (this.#ended) throw this.#hasEnded()
     return { ...this.#answers.counts, connections: this.#client.connections }
   }
 
-  /** New clients are refused, those connected are sent away with their next answer. The back side goes on. */
-  cut(): void {
+  async cut(): Promise<void> {
     this.#checkRunning()
     this.#cut = true
     this.#client.stopListening()
@@ -124,7 +108,7 @@ export class TaskServer {
 
   async restore(): Promise<void> {
     this.#checkRunning()
-    await this.#client.listen(this.#port)
+    await this.#client.listen(this.port)
     this.#cut = false
   }
 
@@ -145,8 +129,20 @@ export class TaskServer {
     for (let turn = 0; turn < 2; turn++) await new Promise<void>((resolve) => systemClock.afterIo(resolve))
     this.#client.endSilent()
     this.#back?.endSilent()
-    await Promise.all([this.#client.drained(), this.#back?.drained()])
-    this.kill()
+    await this.#drained()
+    await this.kill()
+  }
+
+  stop(): Promise<never> {
+    return Promise.reject(
+      new Error(
+        `${this.id} runs within this process, which cannot stop itself: startFleet({ processes: true })`,
+      ),
+    )
+  }
+
+  resume(): Promise<never> {
+    return this.stop()
   }
 
   /** GOAWAY: what a client has asked is answered, what it asks next goes elsewhere. */
@@ -155,16 +151,20 @@ export class TaskServer {
   }
 
   async #grace(): Promise<void> {
-    const { graceMs = 0 } = this.#options
-    if (graceMs === 0) return
+    if (this.#graceMs === 0) return
     const over = new AbortController()
-    const allLeft = Promise.all([this.#client.drained(), this.#back?.drained()])
-    await Promise.race([allLeft, sleep(this.#clock, graceMs, over.signal).catch(() => undefined)])
+    await Promise.race([
+      this.#drained(),
+      sleep(this.#clock, this.#graceMs, over.signal).catch(() => undefined),
+    ])
     over.abort()
   }
 
-  /** Breaks every connection, now. */
-  kill(): void {
+  #drained(): Promise<unknown> {
+    return Promise.all([this.#client.drained(), this.#back?.drained()])
+  }
+
+  async kill(): Promise<void> {
     this.#ended = true
     for (const side of [this.#client, this.#back]) {
       side?.stopListening()
@@ -176,11 +176,11 @@ export class TaskServer {
 
   #checkRunning(): void {
     if (this.#ended) throw this.#hasEnded()
-    if (this.#draining) throw new Error(`${this.#options.id} is shutting down`)
+    if (this.#draining) throw new Error(`${this.id} is shutting down`)
   }
 
   #hasEnded(): Error {
-    return new Error(`${this.#options.id} has ended`)
+    return new Error(`${this.id} has ended`)
   }
 
   #accept(socket: Socket): void {

@@ -1,17 +1,9 @@
 import type { Clock, Random } from '../../core/clock.ts'
-import type {
-  LocalInstance,
-  LocalNamespaceOptions,
-  LocalRegistration,
-  LocalService,
-  LocalServiceOptions,
-} from './account.ts'
 import type { CloudMapFaults } from './cloud-map/faults.ts'
 import type { DnsFaults } from './dns/faults.ts'
-import type { QueryFilter } from './dns/server.ts'
 import type { LocalMetadata } from './metadata/local-metadata.ts'
-import type { CustomHealthStatus } from './model.ts'
-import type { EcsServiceOptions, LocalEcsService } from './ecs/service.ts'
+import type { CustomHealthStatus, HealthStatus, RecordType, RoutingPolicy } from './model.ts'
+import type { EcsServiceOptions, LocalEcsService } from './ecs/ecs-service.ts'
 import type { LocalTask } from './ecs/task.ts'
 
 /** Options of `startLocalAws`. Defaults in brackets. */
@@ -44,6 +36,16 @@ export interface LocalCloudMap {
   readonly calls: Readonly<Record<string, number>>
   /** Makes the API fail or answer late. */
   readonly faults: CloudMapFaults
+}
+
+/** Which queries to count. A field that is missing matches all. */
+export interface QueryFilter {
+  /** Name in the question, in any case. */
+  readonly name?: string
+  /** `A`, `AAAA`, `SRV`, … */
+  readonly type?: string
+  /** How the query came. */
+  readonly transport?: 'udp' | 'tcp'
 }
 
 /** A DNS server that answers from the registry of the local Cloud Map. */
@@ -135,4 +137,62 @@ export interface LocalRecords {
   readonly addresses: readonly string[]
   /** [60] */
   readonly ttlSeconds?: number | undefined
+}
+
+/** Options of `addNamespace`. Defaults in brackets. */
+export interface LocalNamespaceOptions {
+  /** `private-dns`: answered by DNS and by the API; `http`: by the API alone [`private-dns`]. */
+  readonly type?: 'private-dns' | 'http' | undefined
+  /** How long resolvers may remember that a name is not there, in seconds [15]. */
+  readonly soaTtlSeconds?: number | undefined
+}
+
+/** Options of `addService`. Defaults in brackets. */
+export interface LocalServiceOptions {
+  /** Of its DNS records [10]. */
+  readonly ttlSeconds?: number | undefined
+  /** Its DNS records [`['A']`; none in an `http` namespace]. */
+  readonly records?: readonly RecordType[] | undefined
+  /** MULTIVALUE: up to 8 healthy instances in a DNS answer; WEIGHTED: one [`MULTIVALUE`; CNAME: `WEIGHTED`]. */
+  readonly routing?: RoutingPolicy | undefined
+  /** Whether health is set from outside; without it all instances count as healthy [true; CNAME: false]. */
+  readonly customHealth?: boolean | undefined
+  /** Its id, for one that is deleted and made again [a new one]. */
+  readonly id?: string | undefined
+}
+
+/** One instance of a service: at least one address, or the target of a CNAME among the attributes. */
+export interface LocalInstance {
+  /** `AWS_INSTANCE_IPV4` [none]. */
+  readonly ipv4?: string | undefined
+  /** `AWS_INSTANCE_IPV6` [none]. */
+  readonly ipv6?: string | undefined
+  /** `AWS_INSTANCE_PORT` [none]. */
+  readonly port?: number | undefined
+  /** Availability zone, e.g. `eu-west-1b`; the region goes with it, as ECS does it. */
+  readonly zone?: string | undefined
+  /** At first [`HEALTHY`]. */
+  readonly health?: CustomHealthStatus | undefined
+  /** Further attributes, under the names that Cloud Map has for them. */
+  readonly attributes?: Readonly<Record<string, string>> | undefined
+}
+
+/** One instance as the registry has it. */
+export interface LocalRegistration {
+  /** InstanceId. */
+  readonly id: string
+  /** All of its attributes. */
+  readonly attributes: Readonly<Record<string, string>>
+  /** `UNKNOWN` in a service without custom health. */
+  readonly health: HealthStatus
+}
+
+/** What RegisterInstance and the like ask for. */
+export interface LocalService {
+  /** Id of the service, e.g. `srv-...`. */
+  readonly id: string
+  /** ARN of the service. */
+  readonly arn: string
+  /** Id of its namespace, e.g. `ns-...`. */
+  readonly namespaceId: string
 }

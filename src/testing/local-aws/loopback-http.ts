@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
@@ -27,20 +28,15 @@ export class LoopbackHttp {
 
   /** @param port [the same as last time; at first any that is free] */
   async listen(port: number = this.#port): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject)
-      this.#server.listen(port, LOOPBACK, () => {
-        this.#server.off('error', reject)
-        resolve()
-      })
-    })
+    this.#server.listen(port, LOOPBACK)
+    await once(this.#server, 'listening')
     this.#port = (this.#server.address() as AddressInfo).port
   }
 
   /** Ends every connection, whatever it waits for. New ones are refused from now on. */
   async stop(): Promise<void> {
     if (!this.#server.listening) return
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
+    const closed = once(this.#server.close(), 'close')
     this.#server.closeAllConnections()
     await closed
   }

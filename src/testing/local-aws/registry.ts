@@ -1,15 +1,15 @@
-import { systemClock, systemRandom, type Clock, type Random, type Timer } from '../../core/clock.ts'
+import { systemClock, systemRandom, type Clock, type Random } from '../../core/clock.ts'
 import { checkInstance, MAX_INSTANCES } from './cloud-map/attributes.ts'
 import { AwsError, invalidInput } from './cloud-map/aws-error.ts'
+import { cloudMapFaults, operationFailure, type CloudMapFaults } from './cloud-map/faults.ts'
 import { randomId } from './chance.ts'
+import { Delays } from './delays.ts'
 import type {
   CustomHealthStatus,
-  DnsRecordConfig,
   HealthStatus,
   Instance,
   Namespace,
   NamespaceType,
-  RoutingPolicy,
   Service,
 } from './model.ts'
 import { History } from './history.ts'
@@ -23,12 +23,7 @@ export interface RegistryOptions {
   readonly random?: Random | undefined
 }
 
-export interface NewService {
-  readonly name: string
-  readonly namespace: Namespace
-  readonly records: readonly DnsRecordConfig[]
-  readonly routing: RoutingPolicy
-  readonly customHealth: boolean
+interface NewService extends Omit<Service, 'id' | 'arn' | 'instances' | 'revision'> {
   /** [a new one] */
   readonly id?: string | undefined
 }
@@ -46,14 +41,12 @@ export class Registry {
   readonly accountId: string
   readonly random: Random
   readonly operations: Operations
-  /** How late what has changed shows; set by the server that has the faults. */
-  faults: { readonly notYetMs: number; readonly healthDelayMs: number } = { notYetMs: 0, healthDelayMs: 0 }
+  /** Of the API: how late what has changed shows, and what operations come to. */
+  readonly faults: CloudMapFaults = cloudMapFaults()
   readonly history: History
-  /** What the Discover operations show of a service. The server replaces it by what its faults make of it. */
-  shownByApi: (service: Service) => Service = (service) => service
 
   readonly #clock: Clock
-  readonly #timers = new Set<Timer>()
+  readonly #delays: Delays
   readonly #namespaces = new Map<string, Namespace>()
   readonly #services = new Map<string, StoredService>()
 
@@ -62,8 +55,10 @@ export class Registry {
     this.accountId = options.accountId ?? '111122223333'
     this.random = options.random ?? systemRandom
     this.#clock = options.clock ?? systemClock
-    this.operations = new Operations(this.#clock, this.random, options.operationStepMs ?? 10)
+    const failure = (): AwsError | undefined => operationFailure(this.faults)
+    this.operations = new Operations(this.#clock, this.random, options.operationStepMs ?? 10, failure)
     this.history = new History(this.#clock)
+    this.#delays = new Delays(this.#clock)
   }
 
   get namespaces(): readonly Namespace[] {
@@ -116,22 +111,32 @@ export class Registry {
     soaTtlSeconds: number,
     id: string = this.newId('ns'),
   ): Namespace {
-    const found = this.findNamespace(name)
-    if (found !== undefined)
-      throw new AwsError('NamespaceAlreadyExists', `namespace ${name} is there already`, 400, {
-        NamespaceId: found.id,
-      })
+    this.checkNewNamespace(name)
     const namespace = { id, arn: this.#arn('namespace', id), name, type, soaTtlSeconds }
     this.#namespaces.set(id, namespace)
     return namespace
   }
 
+  /** @throws AwsError `NamespaceAlreadyExists` */
+  checkNewNamespace(name: string): void {
+    const found = this.findNamespace(name)
+    if (found !== undefined)
+      throw new AwsError('NamespaceAlreadyExists', `namespace ${name} is there already`, 400, {
+        NamespaceId: found.id,
+      })
+  }
+
   /** @throws AwsError `NamespaceNotFound`, `ResourceInUse` */
   deleteNamespace(id: string): void {
+    this.#namespaces.delete(this.emptyNamespace(id).id)
+  }
+
+  /** @throws AwsError `NamespaceNotFound`, `ResourceInUse` */
+  emptyNamespace(id: string): Namespace {
     const namespace = this.namespaceById(id)
     if (this.services.some((service) => service.namespace === namespace))
       throw new AwsError('ResourceInUse', `namespace ${namespace.name} has services`)
-    this.#namespaces.delete(namespace.id)
+    return namespace
   }
 
   /** @throws AwsError `ServiceAlreadyExists`, `InvalidInput` */
@@ -204,42 +209,26 @@ export class Registry {
     stored.revision++
   }
 
-  /** @throws AwsError `ServiceNotFound`, `InstanceNotFound`, `CustomHealthNotFound` */
-  setHealth(service: Service, instanceId: string, health: CustomHealthStatus): void {
+  /**
+   * @param delayMs how long it takes to show
+   * @throws AwsError `ServiceNotFound`, `InstanceNotFound`, `CustomHealthNotFound`
+   */
+  setHealth(service: Service, instanceId: string, health: CustomHealthStatus, delayMs = 0): void {
     const instance = this.#storedInstance(service, instanceId)
     if (!service.customHealth)
       throw new AwsError('CustomHealthNotFound', `service ${service.name} has no custom health check`)
-    this.history.willChange(service, instanceId)
-    instance.health = health
-  }
-
-  /**
-   * As the API does it: for instances that are known everywhere, and late if the faults say so.
-   * @throws AwsError `ServiceNotFound`, `InstanceNotFound`, `CustomHealthNotFound`
-   */
-  setHealthByApi(service: Service, instanceId: string, health: CustomHealthStatus): void {
-    this.instance(service, instanceId)
-    const { healthDelayMs } = this.faults
-    if (healthDelayMs === 0 || !service.customHealth) return this.setHealth(service, instanceId, health)
-    const instance = this.#storedInstance(service, instanceId)
-    this.#later(healthDelayMs, () => {
+    const show = (): void => {
       this.history.willChange(service, instanceId)
       instance.health = health
-    })
+    }
+    if (delayMs === 0) return show()
+    this.#delays.after(delayMs, show)
   }
 
   /** What shows later does not show any more. */
   close(): void {
     this.operations.close()
-    for (const timer of this.#timers) timer.cancel()
-  }
-
-  #later(ms: number, change: () => void): void {
-    const timer = this.#clock.setTimer(() => {
-      this.#timers.delete(timer)
-      change()
-    }, ms)
-    this.#timers.add(timer)
+    this.#delays.close()
   }
 
   newId(prefix: 'ns' | 'srv'): string {

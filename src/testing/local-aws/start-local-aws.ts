@@ -1,19 +1,18 @@
 import { checkKeys } from '../../core/check/check.ts'
-import { systemClock, systemRandom } from '../../core/clock.ts'
-import { Account } from './account.ts'
+import { systemClock } from '../../core/clock.ts'
+import { accountOf } from './account.ts'
 import { CloudMapServer } from './cloud-map/server.ts'
 import { DnsServer } from './dns/server.ts'
-import type { LocalAws, LocalAwsOptions, LocalCloudMap, LocalDns } from './local-aws.ts'
-import { localMetadata } from './metadata/local-metadata.ts'
+import type { LocalAws, LocalAwsOptions, LocalCloudMap } from './local-aws.ts'
 import { MetadataServer } from './metadata/server.ts'
 import { Registry } from './registry.ts'
-import { startEcsService, type LocalEcsService } from './ecs/service.ts'
+import type { LocalEcsService } from './ecs/ecs-service.ts'
+import { startEcsService } from './ecs/start-service.ts'
 import { localTask } from './ecs/task.ts'
-import { Zones } from './dns/zones.ts'
 
 const CREDENTIALS = { accessKeyId: 'AKIALOCALEXAMPLE', secretAccessKey: 'local' }
 
-const OPTIONS = [...['region', 'accountId', 'operationStepMs', 'clock', 'random', 'task', 'metadataRefuseMs']]
+const OPTIONS = ['region', 'accountId', 'operationStepMs', 'clock', 'random', 'task', 'metadataRefuseMs']
 
 /**
  * Starts a local AWS on free ports of 127.0.0.1.
@@ -25,13 +24,11 @@ const OPTIONS = [...['region', 'accountId', 'operationStepMs', 'clock', 'random'
  */
 export async function startLocalAws(options: LocalAwsOptions = {}): Promise<LocalAws> {
   checkKeys('', options, OPTIONS)
-  const { clock = systemClock, random = systemRandom } = options
+  const { clock = systemClock } = options
   const registry = new Registry(options)
-  const zones = new Zones(registry, random)
-  const account = new Account(registry)
+  const account = accountOf(registry)
   const api = new CloudMapServer(registry, clock)
-  const dns = new DnsServer(zones, clock)
-  zones.lagMs = () => dns.faults.lagMs
+  const dns = new DnsServer(registry, clock)
   const { region, accountId } = registry
   const metadata = new MetadataServer(localTask({ region, accountId, ...options.task }), clock)
   const services: LocalEcsService[] = []
@@ -48,27 +45,33 @@ export async function startLocalAws(options: LocalAwsOptions = {}): Promise<Loca
     await close()
     throw error
   }
+  /** Where Cloud Map is, as the AWS SDK reads it. */
+  const cloudMapEnv = {
+    AWS_ENDPOINT_URL_SERVICEDISCOVERY: api.endpoint,
+    AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
+  }
   return {
     region,
-    cloudMap: localCloudMap(api, region),
-    dns: localDns(dns),
-    env: { ...awsVariables(api.endpoint, region), ONEHOP_DNS_SERVERS: dns.server },
-    metadata: localMetadata(metadata),
-    addNamespace: (name, namespace) => account.addNamespace(name, namespace),
-    addService: (host, service) => account.addService(host, service),
-    deleteService: (host) => account.deleteService(host),
-    register: (host, id, instance) => account.register(host, id, instance),
-    instances: (host) => account.instances(host),
-    deregister: (host, id) => account.deregister(host, id),
-    setHealth: (host, id, status) => account.setHealth(host, id, status),
+    cloudMap: localCloudMap(api, registry),
+    dns,
+    env: {
+      AWS_REGION: region,
+      ...cloudMapEnv,
+      // No credentials are searched for at 169.254.169.254.
+      AWS_EC2_METADATA_DISABLED: 'true',
+      ONEHOP_DNS_SERVERS: dns.server,
+    },
+    metadata,
+    ...account,
     addRecords(name, records) {
       checkKeys('addRecords', records, ['type', 'addresses', 'ttlSeconds'])
       const { type = 'A', addresses, ttlSeconds = 60 } = records
-      zones.set(name, type, addresses, ttlSeconds)
+      dns.zones.set(name, type, addresses, ttlSeconds)
     },
     async startEcsService(service) {
       const started = await startEcsService(service, {
-        ...{ registry, account, clock, endpoint: api.endpoint },
+        ...{ registry, account, clock, env: cloudMapEnv },
         nextTask: () => ecsTasks++,
       })
       services.push(started)
@@ -79,22 +82,10 @@ export async function startLocalAws(options: LocalAwsOptions = {}): Promise<Loca
   }
 }
 
-/** As the AWS SDK reads them. */
-function awsVariables(endpoint: string, region: string): Record<string, string> {
-  return {
-    AWS_REGION: region,
-    AWS_ENDPOINT_URL_SERVICEDISCOVERY: endpoint,
-    AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
-    AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
-    // No credentials are searched for at 169.254.169.254.
-    AWS_EC2_METADATA_DISABLED: 'true',
-  }
-}
-
 /** Only options of a client are enumerable, since unknown options are refused. */
-function localCloudMap(api: CloudMapServer, region: string): LocalCloudMap {
+function localCloudMap({ endpoint, calls }: CloudMapServer, { region, faults }: Registry): LocalCloudMap {
   const options = {
-    endpoint: api.endpoint,
+    endpoint,
     region,
     // Anew each time, because the SDK writes into what it is given.
     get credentials() {
@@ -102,18 +93,7 @@ function localCloudMap(api: CloudMapServer, region: string): LocalCloudMap {
     },
   }
   return Object.defineProperties(options, {
-    calls: { get: () => api.calls },
-    faults: { value: api.faults },
+    calls: { value: calls },
+    faults: { value: faults },
   }) as LocalCloudMap
-}
-
-function localDns(dns: DnsServer): LocalDns {
-  return {
-    server: dns.server,
-    get queries() {
-      return dns.countQueries()
-    },
-    countQueries: (filter) => dns.countQueries(filter),
-    faults: dns.faults,
-  }
 }

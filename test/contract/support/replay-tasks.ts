@@ -65,8 +65,8 @@ export async function pair(
     second,
     async [Symbol.asyncDispose]() {
       await client.dispatcher.destroy()
-      await first.stop()
-      await second.stop()
+      await first.kill()
+      await second.kill()
     },
   }
 }

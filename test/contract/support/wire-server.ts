@@ -1,6 +1,7 @@
 import type { RequestListener } from 'node:http'
 import type { ServerHttp2Session } from 'node:http2'
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { createServer, type Socket } from 'node:net'
+import { LoopbackServer } from '../../support/loopback-server.ts'
 import {
   httpServer,
   overTls,
@@ -16,23 +17,15 @@ export type RawAnswer = (socket: Socket, sent: () => string) => void
  * A server on 127.0.1.1 that keeps every byte that clients send, as they send it: what two clients did is the same
  * if these bytes are the same. With TLS, the bytes within it; of HTTP/2, the headers and bodies of its streams.
  */
-export class WireServer implements AsyncDisposable {
+export class WireServer extends LoopbackServer {
   readonly transport: Transport
   /** What came in on each connection, in the order in which they were opened. */
   connections: Buffer[][] = []
-  readonly sockets: Set<Socket> = new Set()
-  readonly #server: Server
-  #label = ''
 
   private constructor(transport: Transport, acceptFor: (server: WireServer) => Accept) {
+    super(createServer({ noDelay: true }))
     this.transport = transport
-    const accept = acceptFor(this)
-    this.#server = createServer({ noDelay: true }, (socket) => {
-      this.sockets.add(socket)
-      socket.on('error', () => undefined)
-      socket.once('close', () => this.sockets.delete(socket))
-      accept(socket)
-    })
+    this.server.on('connection', acceptFor(this))
   }
 
   /**
@@ -74,15 +67,8 @@ export class WireServer implements AsyncDisposable {
     )
   }
 
-  static async #listen(transport: Transport, acceptFor: (server: WireServer) => Accept): Promise<WireServer> {
-    const server = new WireServer(transport, acceptFor)
-    await new Promise<void>((resolve) => server.#server.listen(0, '127.0.1.1', resolve))
-    server.#label = `127.0.1.1:${(server.#server.address() as AddressInfo).port}`
-    return server
-  }
-
-  get label(): string {
-    return this.#label
+  static #listen(transport: Transport, acceptFor: (server: WireServer) => Accept): Promise<WireServer> {
+    return new WireServer(transport, acceptFor).listen('127.0.1.1')
   }
 
   /** All that came in since it was last asked, one text for each connection. */
@@ -90,18 +76,6 @@ export class WireServer implements AsyncDisposable {
     const taken = this.connections.map((chunks) => Buffer.concat(chunks).toString('latin1'))
     this.connections = []
     return taken
-  }
-
-  /** Refuses connections from now on. May be called again. */
-  async stop(): Promise<void> {
-    if (!this.#server.listening) return
-    const closed = new Promise((resolve) => this.#server.close(resolve))
-    for (const socket of this.sockets) socket.destroy()
-    await closed
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.stop()
   }
 
   #open(): Buffer[] {

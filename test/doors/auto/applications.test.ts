@@ -5,7 +5,7 @@
 import { afterAll, describe, expect, test } from 'vitest'
 import { BlackHole } from '../../../chaos/black-hole.ts'
 import type { FleetTask } from 'onehop/testing'
-import { MAJORS, nodeOf } from './nodes.ts'
+import { MAJORS, nodeOf } from '../../support/processes/nodes.ts'
 import { APPS, World } from './world.ts'
 
 const CALLS = 560

@@ -1,6 +1,6 @@
 /** The variables, in real processes. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { MAJORS, nodeOf } from './nodes.ts'
+import { MAJORS, nodeOf } from '../../support/processes/nodes.ts'
 import { APPS, AUTO, run, World, type Start } from './world.ts'
 
 let world: World

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { delimiter, dirname } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { MAJORS, nodeOf } from './nodes.ts'
+import { MAJORS, nodeOf } from '../../support/processes/nodes.ts'
 import { APPS, AUTO, FLAGS, ROOT, World } from './world.ts'
 
 let world: World

@@ -3,15 +3,15 @@
  * http-server's proxy and the crawler linkinator as callers.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startLocalAws, type LocalAws } from 'onehop/testing'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, expect, test } from 'vitest'
 import { BlackHole } from '../../../chaos/black-hole.ts'
+import { freePort } from '../../support/ports.ts'
+import { end } from '../../support/processes/children.ts'
 import { APPS, AUTO, FLAGS, run, ROOT } from './world.ts'
 
 const BIN = `${APPS}node_modules/.bin/`
@@ -19,18 +19,8 @@ const HOST = 'shelf.shop.local'
 
 const ends: (() => unknown)[] = []
 afterEach(async () => {
-  for (const end of ends.splice(0).toReversed()) await end()
+  for (const dispose of ends.splice(0).toReversed()) await dispose()
 })
-
-/** A port that is free on all of 127.0.1.x. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.1.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
 
 function folder(): string {
   const path = mkdtempSync(join(tmpdir(), 'onehop-strangers-'))
@@ -53,11 +43,7 @@ function start(args: readonly string[], env: Readonly<Record<string, string>> = 
   const lines: string[] = []
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding('utf8').on('data', (text: string) => lines.push(...text.split('\n')))
-  ends.push(async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return
-    child.kill('SIGKILL')
-    await once(child, 'close')
-  })
+  ends.push(() => end(child))
   return { child, lines }
 }
 
@@ -102,10 +88,7 @@ async function service(
     ...{ aws, tasks, port },
     env: { ...aws.env, ONEHOP_NAMESPACES: 'shop.local', ONEHOP_CONFIG: config },
     async kill() {
-      const { child } = tasks[0] as Program
-      const closed = once(child, 'close')
-      child.kill('SIGKILL')
-      await closed
+      await end((tasks[0] as Program).child)
       const hole = await BlackHole.start(addresses[0] ?? '', port)
       ends.push(() => hole[Symbol.asyncDispose]())
     },

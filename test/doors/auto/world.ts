@@ -1,10 +1,11 @@
 /** Where applications run that know nothing of onehop: a local AWS, a fleet of processes, and processes that are switched on. */
 import { spawn, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { startFleet, startLocalAws, type Fleet, type LocalAws } from 'onehop/testing'
+import { ended, type Ended } from '../../support/processes/children.ts'
 
 export const HOST = 'orders.shop.local'
 export const ROOT: string = new URL('../../..', import.meta.url).pathname
@@ -19,13 +20,6 @@ export const AUTO: readonly string[] = [...FLAGS, '--import', 'onehop/auto']
 
 /** Most of a start is the compilation of the sources. */
 const COMPILE_CACHE = `${APPS}node_modules/.compile-cache`
-
-/** What became of a process. */
-export interface Ended {
-  readonly code: number | null
-  readonly stdout: string
-  readonly stderr: string
-}
 
 /** How a process is started. */
 export interface Start {
@@ -99,7 +93,7 @@ export class World implements AsyncDisposable {
 }
 
 /** Runs a program with its arguments until it ends. */
-export async function run(args: readonly string[], start: Start = {}): Promise<Ended> {
+export function run(args: readonly string[], start: Start = {}): Promise<Ended> {
   const { node = process.execPath, flags = AUTO, env = {}, onLine } = start
   const child = spawn(node, [...flags, ...args], {
     cwd: ROOT,
@@ -108,18 +102,8 @@ export async function run(args: readonly string[], start: Start = {}): Promise<E
     timeout: 50_000,
     killSignal: 'SIGKILL',
   })
-  let stdout = ''
-  let stderr = ''
-  let rest = ''
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    stdout += text
-    const lines = (rest + text).split('\n')
-    rest = lines.pop() ?? ''
-    for (const line of lines) onLine?.(line, child)
-  })
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
-  const [code] = (await once(child, 'close')) as [number | null]
-  return { code, stdout, stderr }
+  if (onLine !== undefined) createInterface(child.stdout).on('line', (line) => onLine(line, child))
+  return ended(child)
 }
 
 /** Variables of the tests' own scripts are none of an application's. */

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest'
 import { load } from '../packages/load.ts'
 import type { Library } from '../recipes/library.ts'
 import type { Tally } from './order.ts'
-import { MAJORS, nodeOf } from './nodes.ts'
+import { MAJORS, nodeOf } from '../../support/processes/nodes.ts'
 import { runScenario, type Result, type Scenario } from './scenario.ts'
 
 const { LIBRARIES } = await load<{ LIBRARIES: readonly Library[] }>('./libraries/index.ts')
@@ -39,7 +39,7 @@ describe.each(['http', 'https'] as const)('over %s', (scheme) => {
     { timeout: WITHIN_MS },
     async (major) => {
       const { onehop, without } = await undisturbed({
-        ...{ scheme, node: await nodeOf(major), libraries: LIBRARIES.map(({ name }) => name) },
+        ...{ scheme, node: nodeOf(major), libraries: LIBRARIES.map(({ name }) => name) },
         ...{ everyMs: EVERY_MS, delayMs: DELAY_MS, stepMs: 1_000 },
       })
       expect(onehop.map(({ library }) => library)).toEqual(LIBRARIES.map(({ name }) => name))

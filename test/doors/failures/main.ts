@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util'
 import { installRecipes } from '../install.ts'
 import { load } from '../packages/load.ts'
 import type { Library } from '../recipes/library.ts'
-import { MAJORS, nodeOf } from './nodes.ts'
+import { MAJORS, nodeOf } from '../../support/processes/nodes.ts'
 import { runScenario } from './scenario.ts'
 import { errorsOf, tableOf, type Run } from './table.ts'
 
@@ -38,7 +38,7 @@ for (let round = 0; round < Number(values.rounds); round++)
     for (const major of values.nodes.split(','))
       for (let first = 0; first < names.length; first += TOGETHER) {
         const libraries = names.slice(first, first + TOGETHER)
-        const node = await nodeOf(Number(major))
+        const node = nodeOf(major)
         const where = `${scheme} ${major}`
         console.error(`${where}: ${libraries.join(', ')}`)
         const scenario = { scheme, node, libraries, everyMs: 100, delayMs: 400, stepMs: 2_000 }

@@ -8,7 +8,6 @@
  * Each has a successor.
  */
 import { fork, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -17,6 +16,7 @@ import { startLocalAws, type EcsTask } from 'onehop/testing'
 import { BlackHole } from '../../../chaos/black-hole.ts'
 import { CachingResolver } from '../../../chaos/caching-resolver.ts'
 import { hasEnded, killOnInterruption } from '../../../chaos/interruption.ts'
+import { end, inheritedEnv } from '../../support/processes/children.ts'
 import { ca, cert, key } from '../../support/transports/tls.ts'
 import type { Done, Order, Report, Tally } from './order.ts'
 
@@ -124,12 +124,11 @@ class Caller implements AsyncDisposable {
     const folder = await mkdtemp(join(tmpdir(), 'onehop-doors-'))
     const extraCa = join(folder, 'ca.pem')
     await writeFile(extraCa, ca)
-    const { NODE_OPTIONS: _options, ...env } = process.env
     const child = fork(new URL('worker.ts', import.meta.url), {
       execPath: order.node,
       execArgv: ['--conditions=onehop:source', '--disable-warning=ExperimentalWarning'],
       env: {
-        ...env,
+        ...inheritedEnv(),
         NODE_EXTRA_CA_CERTS: extraCa,
         AWS_ACCESS_KEY_ID: 'AKIALOCALEXAMPLE',
         AWS_SECRET_ACCESS_KEY: 'local',
@@ -147,11 +146,7 @@ class Caller implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#child.exitCode === null && this.#child.signalCode === null) {
-      const exited = once(this.#child, 'exit')
-      this.#child.kill('SIGKILL')
-      await exited
-    }
+    await end(this.#child)
     await rm(this.#folder, { recursive: true, force: true })
   }
 }

@@ -6,8 +6,9 @@ import { expect, test } from 'vitest'
 import { clientOf } from '../../support/clients.ts'
 import { eventsOf } from '../../support/events.ts'
 import { resources } from '../../support/resources.ts'
+import { eventually } from '../../support/until.ts'
 import { GrpcFleet } from './fleet.ts'
-import { connect, get, ordersOver, until, upstreams } from './orders.ts'
+import { connect, get, ordersOver, upstreams } from './orders.ts'
 import { grpc, type Order } from './packages/load.ts'
 
 const { keep } = resources()
@@ -72,7 +73,7 @@ test('an open stream is pending, and its task does not look slow or silent', asy
     expect(latencyMs ?? 0).toBeLessThan(150)
   expect(client.inspect().callsUnderWay).toBe(4)
   for (const stream of streams) stream.cancel()
-  await until(
+  await eventually(
     () => client.inspect().callsUnderWay,
     (count) => count === 0,
   )
@@ -96,7 +97,7 @@ test('a stream that breaks after its headers counts against its task', async () 
   const broken = once(open, 'error') as Promise<[{ code: number }]>
   await task?.kill()
   expect((await broken)[0].code).toBe(grpc.status['UNAVAILABLE'])
-  await until(
+  await eventually(
     () => upstreams(client, ({ failures }) => failures)[task?.label ?? ''],
     (failures) => (failures ?? 0) >= 2,
   )
@@ -149,7 +150,7 @@ test('a deadline that passes counts as a timeout of the task, and a cancelled ca
   await delay(50)
   expect(client.inspect().callsUnderWay).toBe(1)
   call.cancel()
-  await until(
+  await eventually(
     () => client.inspect().callsUnderWay,
     (count) => count === 0,
   )
@@ -165,7 +166,7 @@ test('a deadline that had passed before the call was sent says nothing about the
     await expect(get(orders, '1', { deadline })).rejects.toMatchObject({
       code: grpc.status['DEADLINE_EXCEEDED'],
     })
-  await until(
+  await eventually(
     () => client.inspect().callsUnderWay,
     (count) => count === 0,
   )
@@ -208,7 +209,7 @@ test('hedges of gRPC’s service config go to another task', async () => {
   const [slow, fast] = fleet.tasks
   await slow?.behave({ delayMs: 3_000 })
   for (let count = 0; count < 4; count++) expect((await get(orders)).task).toBe(fast?.label)
-  await until(
+  await eventually(
     () => client.inspect().callsUnderWay,
     (count) => count === 0,
   )
@@ -272,7 +273,7 @@ test('credentials of a call that take time hold its place, and give it back if t
     code: 4,
   })
   orders.close()
-  await until(
+  await eventually(
     () => client.inspect().callsUnderWay,
     (count) => count === 0,
   )

@@ -11,8 +11,9 @@ import { eventsOf } from '../../support/events.ts'
 import { resources } from '../../support/resources.ts'
 import { refusingAddress } from '../../support/servers.ts'
 import { balancerCert, balancerKey, ca, cert, key, otherCa } from '../../support/transports/tls.ts'
+import { eventually } from '../../support/until.ts'
 import { GrpcFleet } from './fleet.ts'
-import { changingClient, get, ordersAt, ordersOver, until, upstreams } from './orders.ts'
+import { changingClient, get, ordersAt, ordersOver, upstreams } from './orders.ts'
 import { grpc } from './packages/load.ts'
 
 const { keep } = resources()
@@ -43,7 +44,7 @@ test('a service that discovery cannot find fails with UNAVAILABLE and the reason
     details: expect.stringMatching(/ONEHOP_RESOLUTION_FAILED.*orders\.shop\.local.*SERVFAIL/) as string,
   })
   client.resolver.answer(shared.of(2).labels)
-  await until(
+  await eventually(
     () => get(orders).catch(() => undefined),
     (order) => order !== undefined,
   )
@@ -206,7 +207,7 @@ test('another policy gets the endpoints of discovery, and each change of them', 
   for (let count = 0; count < 20; count++) seen.add((await get(orders)).task)
   expect(seen).toEqual(new Set(fleet.labels.slice(0, 2)))
   client.resolver.answer(fleet.labels)
-  await until(
+  await eventually(
     async () => (await get(orders)).task,
     (task) => task === fleet.labels[2],
   )

@@ -8,8 +8,9 @@ import { expect, onTestFinished, test } from 'vitest'
 import { clientOf } from '../../support/clients.ts'
 import { eventsOf } from '../../support/events.ts'
 import { resources } from '../../support/resources.ts'
+import { eventually } from '../../support/until.ts'
 import { GrpcFleet } from './fleet.ts'
-import { connect, get, ordersOver, until, upstreams } from './orders.ts'
+import { connect, get, ordersOver, upstreams } from './orders.ts'
 
 const { keep } = resources()
 const root = new URL('../../../', import.meta.url).pathname
@@ -56,7 +57,7 @@ test('the task of the example leaves at SIGTERM without losing a call: it says t
   }
   expect((await exited)[0]).toBe(0)
   expect(ejected).toMatchObject([{ upstream: label, cause: 'drains' }])
-  await until(
+  await eventually(
     () => upstreams(client, ({ failures }) => failures)[fleet.labels[0] ?? ''],
     (failures) => failures === 0,
   )

@@ -9,8 +9,9 @@ import { afterAll, expect, onTestFinished, test } from 'vitest'
 import { BlackHole } from '../../../chaos/black-hole.ts'
 import { eventsOf } from '../../support/events.ts'
 import { resources } from '../../support/resources.ts'
+import { eventually } from '../../support/until.ts'
 import { GrpcFleet, type GrpcTask } from './fleet.ts'
-import { get, ordersAt, ordersOver, until, upstreams } from './orders.ts'
+import { get, ordersAt, ordersOver, upstreams } from './orders.ts'
 import type { OrdersClient } from './packages/load.ts'
 
 const { keep } = resources()
@@ -152,7 +153,7 @@ test.each(Object.entries(SIDES))('%s: one of four tasks is killed and replaced',
   const replacement = world.fleet.labels[4] ?? ''
   const ofReplacement = (): number => load.result.taken.get(replacement) ?? 0
   // gRPC's own resolver asks again after 30 s at the earliest.
-  if (side === OURS) await until(ofReplacement, (count) => count > 50, 15_000)
+  if (side === OURS) await eventually(ofReplacement, (count) => count > 50)
   else await delay(2_000)
   const { calls, failed, slow, errors } = await load.stop()
   table.push({ side, calls, failed, slow, errors: [...errors].join(' '), replacement: ofReplacement() })
@@ -168,7 +169,7 @@ test('a task that is killed is ejected, and the event says why', async () => {
   await delay(300)
   const [victim] = world.fleet.tasks
   await victim?.kill()
-  await until(
+  await eventually(
     () => ejected,
     (events) => events.length > 0,
   )
@@ -182,12 +183,12 @@ test('a task that is killed is ejected, and the event says why', async () => {
 test('a task that hangs gets few calls', async () => {
   const world = await World.start(3)
   const load = new Load(ordersOver(world.client()), 1_000)
-  await until(
+  await eventually(
     () => load.result.taken.size,
     (tasks) => tasks === 3,
   )
   const [hanging] = world.fleet.tasks
-  await hanging?.kill('SIGSTOP')
+  hanging?.signal('SIGSTOP')
   const before = load.result.calls
   await delay(3_000)
   const { calls, failed, errors } = await load.stop()
@@ -216,13 +217,13 @@ test('a service grows from 4 to 8 tasks and shrinks to 2: no call fails, and all
   const load = new Load(orders)
   await delay(300)
   await world.add(4)
-  await until(
+  await eventually(
     () => load.result.taken.size,
     (tasks) => tasks === 8,
   )
   const leaving = world.fleet.tasks.slice(0, 6)
   for (const task of leaving) world.deregister(task)
-  await until(
+  await eventually(
     () => Object.keys(upstreams(client, () => 0)),
     (labels) => labels.length === 2,
   )

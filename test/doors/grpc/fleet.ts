@@ -1,56 +1,24 @@
-import { fork, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
+import { fork } from 'node:child_process'
 import { afterAll, afterEach, beforeAll, onTestFinished } from 'vitest'
+import { freePort } from '../../support/ports.ts'
+import { firstMessage, ForkedTask } from '../../support/processes/forked-task.ts'
 import type { Behaviour, Stats } from './packages/task.ts'
 
 const FILE = new URL('packages/task.ts', import.meta.url).pathname
 
 /** One gRPC server in a process of its own. */
-export class GrpcTask {
-  readonly address: string
-  readonly port: number
-  readonly #process: ChildProcess
-
-  constructor(address: string, port: number, child: ChildProcess) {
-    this.address = address
-    this.port = port
-    this.#process = child
-  }
-
-  get label(): string {
-    return `${this.address}:${this.port}`
-  }
-
-  get alive(): boolean {
-    return this.#process.exitCode === null && this.#process.signalCode === null
-  }
-
+export class GrpcTask extends ForkedTask {
   async behave(behave: Behaviour): Promise<void> {
-    await this.#ask({ behave })
+    await this.ask({ behave })
   }
 
   async stats(): Promise<Stats> {
-    return (await this.#ask({ stats: true })) as Stats
+    return (await this.ask({ stats: true })) as Stats
   }
 
   /** `server.tryShutdown`: takes no new calls, and ends with those in flight. */
   async shutdown(): Promise<void> {
-    await this.#ask({ shutdown: true })
-  }
-
-  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
-    if (!this.alive) return
-    const ended = once(this.#process, 'exit')
-    this.#process.kill(signal)
-    if (signal === 'SIGKILL') await ended
-  }
-
-  async #ask(message: object): Promise<unknown> {
-    const answer = once(this.#process, 'message')
-    this.#process.send(message)
-    return (await answer)[0]
+    await this.ask({ shutdown: true })
   }
 }
 
@@ -103,9 +71,9 @@ export class GrpcFleet {
       env: { ...process.env, ...this.#env },
       execArgv: [],
     })
-    const task = new GrpcTask(address, this.port, child)
+    const task = new GrpcTask(child, address, this.port)
     this.tasks.push(task)
-    const [message] = (await once(child, 'message')) as unknown[]
+    const message = await firstMessage(child)
     if (message !== 'ready') throw new Error(JSON.stringify(message))
     return task
   }
@@ -117,14 +85,4 @@ export class GrpcFleet {
   async close(): Promise<void> {
     await Promise.all(this.tasks.map((task) => task.kill()))
   }
-}
-
-/** Free on all addresses of loopback, as far as one can know. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '0.0.0.0')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }

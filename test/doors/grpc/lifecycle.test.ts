@@ -10,8 +10,9 @@ import { beforeEach, expect, test } from 'vitest'
 import { clientOf } from '../../support/clients.ts'
 import { eventsOf } from '../../support/events.ts'
 import { resources } from '../../support/resources.ts'
+import { eventually } from '../../support/until.ts'
 import { GrpcFleet } from './fleet.ts'
-import { get, ordersAt, ordersOver, until, upstreams } from './orders.ts'
+import { get, ordersAt, ordersOver, upstreams } from './orders.ts'
 import { grpc } from './packages/load.ts'
 
 const { keep } = resources()
@@ -30,9 +31,9 @@ test('a channel that closes leaves no connection, timer or lease', async () => {
   const client = keep(clientOf(shared.of(3).labels))
   const orders = ordersOver(client)
   await Promise.all([get(orders), get(orders), get(orders)])
-  await until(sockets, (count) => count === 3)
+  await eventually(sockets, (count) => count === 3)
   orders.close()
-  await until(sockets, (count) => count === 0)
+  await eventually(sockets, (count) => count === 0)
   expect(client.inspect().callsUnderWay).toBe(0)
   await client.close()
 })
@@ -50,7 +51,7 @@ test('a channel that closes while it waits for discovery, or connects, leaves no
   await delay(1)
   connecting.close()
   await other
-  await until(
+  await eventually(
     () => client.inspect().callsUnderWay,
     (count) => count === 0,
   )
@@ -122,7 +123,7 @@ test('many channels share one client: its cluster, its ejections, and connection
     Array.from({ length: 3 }, () => [0, 0]),
   )
   for (const orders of channels) orders.close()
-  await until(sockets, (count) => count === 0)
+  await eventually(sockets, (count) => count === 0)
 })
 
 test('a channel that was idle calls again', async () => {
@@ -130,7 +131,7 @@ test('a channel that was idle calls again', async () => {
   const client = keep(clientOf(fleet.labels))
   const orders = ordersOver(client, { 'grpc.client_idle_timeout_ms': 1_000 })
   await Promise.all([get(orders), get(orders)])
-  await until(
+  await eventually(
     () => orders.getChannel().getConnectivityState(false),
     (state) => state === 0,
   )
@@ -152,7 +153,7 @@ test('identical answers of discovery do not connect again', async () => {
   const orders = ordersOver(client)
   await Promise.all([get(orders), get(orders)])
   const requests = (): number[] => Object.values(upstreams(client, ({ requests: count }) => count))
-  await until(requests, (counts) => counts.reduce((sum, count) => sum + count, 0) === 4)
+  await eventually(requests, (counts) => counts.reduce((sum, count) => sum + count, 0) === 4)
   client.resolver.answer(fleet.labels.toReversed())
   await client.resolve('orders.shop.local')
   await delay(100)

@@ -3,6 +3,7 @@ import { registerCloudMap } from 'onehop/grpc'
 import { scriptedResolver, type ScriptedAnswer, type ScriptedResolver } from 'onehop/testing'
 import { onTestFinished } from 'vitest'
 import { systemClock } from '../../../src/core/clock.ts'
+import { eventually } from '../../support/until.ts'
 import { grpc, Orders, type Order, type OrdersClient } from './packages/load.ts'
 
 export const TARGET = 'cloudmap:///orders.shop.local'
@@ -49,7 +50,7 @@ export function changingClient(answer: ScriptedAnswer): Client & { readonly reso
 /** Makes the first call, and waits until all tasks are connected: each connection counts as a request. */
 export async function connect(orders: OrdersClient, client: Client): Promise<void> {
   await get(orders)
-  await until(
+  await eventually(
     () => upstreams(client, ({ requests }) => requests),
     (requests) => Object.values(requests).every((count) => count > 0) && Object.values(requests).length > 0,
   )
@@ -65,20 +66,4 @@ export function upstreams<Value>(
 
 function all(client: Client): readonly UpstreamInspection[] {
   return Object.values(client.inspect().services['orders.shop.local']?.origins ?? {})[0]?.upstreams ?? []
-}
-
-/** Waits until something is true, and fails with what it last was. */
-export async function until<Value>(
-  read: () => Value | Promise<Value>,
-  isTrue: (value: Value) => boolean,
-  withinMs = 5_000,
-): Promise<Value> {
-  const begun = performance.now()
-  for (;;) {
-    const value = await read()
-    if (isTrue(value)) return value
-    if (performance.now() - begun > withinMs)
-      throw new Error(`after ${withinMs} ms: ${JSON.stringify(value)}`)
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
 }

@@ -4,8 +4,9 @@ import { registerCloudMap, type CloudMapOptions } from 'onehop/grpc'
 import { expect, test } from 'vitest'
 import { clientOf } from '../../support/clients.ts'
 import { resources } from '../../support/resources.ts'
+import { eventually } from '../../support/until.ts'
 import { GrpcFleet } from './fleet.ts'
-import { connect, get, ordersAt, ordersOver, until } from './orders.ts'
+import { connect, get, ordersAt, ordersOver } from './orders.ts'
 import { grpc, type Grpc, Orders } from './packages/load.ts'
 
 const { keep } = resources()
@@ -139,7 +140,7 @@ test('waitForReady of a channel connects before there are calls', async () => {
     orders.waitForReady(Date.now() + 5_000, (error) => (error === undefined ? resolve() : reject(error)))
   })
   expect(orders.getChannel().getConnectivityState(false)).toBe(2)
-  await until(
+  await eventually(
     () => client.inspect().callsUnderWay,
     (count) => count === 0,
   )

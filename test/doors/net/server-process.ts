@@ -1,11 +1,11 @@
 /** Servers of others, each a process of its own on one of 127.0.0.0/8, with its data in a temporary folder. */
 import { spawn, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { accepts } from '../../../src/testing/ports.ts'
+import { end, ended, inheritedEnv, isRunning } from '../../support/processes/children.ts'
 import { findProgram } from '../../support/processes/daemon.ts'
 
 const UP_WITHIN_MS = 30_000
@@ -40,7 +40,7 @@ export class ServerProcess implements AsyncDisposable {
     child.stderr?.on('data', note)
     const server = new ServerProcess(address, port, child)
     const until = performance.now() + UP_WITHIN_MS
-    while (!(await takesConnections(address, port))) {
+    while (!(await accepts(address, port))) {
       if (!isRunning(child) || performance.now() > until) {
         await server.kill()
         throw new Error(`${command.path} is not up on ${address}:${port}:\n${log}`)
@@ -52,31 +52,19 @@ export class ServerProcess implements AsyncDisposable {
 
   /** At once, as a task whose host fails. */
   async kill(): Promise<void> {
-    if (!isRunning(this.#child)) return
-    const gone = once(this.#child, 'exit')
-    this.#child.kill('SIGKILL')
-    await gone
+    await end(this.#child)
   }
 
   /** By itself: PostgreSQL leaves shared memory behind otherwise. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (!isRunning(this.#child)) return
-    const gone = once(this.#child, 'exit')
-    this.#child.kill('SIGTERM')
-    const overdue = setTimeout(() => this.#child.kill('SIGKILL'), DOWN_WITHIN_MS)
-    await gone
-    clearTimeout(overdue)
+    await end(this.#child, DOWN_WITHIN_MS)
   }
 }
 
 /** Runs a command to its end. @throws Error with what it wrote if it fails */
 export async function run(command: Command): Promise<void> {
-  const child = spawnCommand(command)
-  let log = ''
-  child.stdout?.on('data', (chunk: Buffer) => (log += String(chunk)))
-  child.stderr?.on('data', (chunk: Buffer) => (log += String(chunk)))
-  const [code] = (await once(child, 'close')) as [number | null]
-  if (code !== 0) throw new Error(`${command.path} ended with ${code}:\n${log}`)
+  const { code, stdout, stderr } = await ended(spawnCommand(command))
+  if (code !== 0) throw new Error(`${command.path} ended with ${code}:\n${stdout}${stderr}`)
 }
 
 /** A folder that is gone with the test. */
@@ -93,23 +81,5 @@ function spawnCommand({ path, args, user, env }: Command): ChildProcess {
   // The kernel ends it with this process, however that comes about.
   const given = [...as, '--pdeathsig', 'KILL', path, ...args]
   const setpriv = findProgram({ name: 'setpriv', debianPackage: 'util-linux' })
-  const { NODE_OPTIONS: _options, ...inherited } = process.env
-  return spawn(setpriv, given, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...inherited, ...env } })
-}
-
-function isRunning(child: ChildProcess): boolean {
-  return child.pid !== undefined && child.exitCode === null && child.signalCode === null
-}
-
-async function takesConnections(host: string, port: number): Promise<boolean> {
-  const socket = connect({ host, port })
-  const taken = await Promise.race([
-    once(socket, 'connect').then(
-      () => true,
-      () => false,
-    ),
-    delay(500, false),
-  ])
-  socket.destroy()
-  return taken
+  return spawn(setpriv, given, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...inheritedEnv(), ...env } })
 }

@@ -5,7 +5,7 @@
 import { execFileSync } from 'node:child_process'
 import { chownSync, globSync } from 'node:fs'
 import { join } from 'node:path'
-import { canListenOn } from '../../../src/testing/fleet/can-listen.ts'
+import { freePort } from '../../support/ports.ts'
 import { findProgram } from '../../support/processes/daemon.ts'
 import { isRoot, run, ServerProcess, temporaryFolder, type Command } from './server-process.ts'
 
@@ -114,7 +114,7 @@ async function start(
   command: (address: string, port: number, folder: string) => Promise<Command>,
 ): Promise<Servers> {
   const addresses = Array.from({ length: count }, (_, index) => `127.0.2.${index + 1}`)
-  const port = await freePort(addresses)
+  const port = await freePort()
   const folders: AsyncDisposable[] = []
   const list: ServerProcess[] = []
   const dispose = async (): Promise<void> => {
@@ -141,14 +141,6 @@ async function start(
   } catch (error) {
     await dispose()
     throw error
-  }
-}
-
-async function freePort(addresses: readonly string[]): Promise<number> {
-  for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 10_000)
-    const free = await Promise.all(addresses.map((address) => canListenOn(address, port)))
-    if (free.every(Boolean)) return port
   }
 }
 

@@ -5,7 +5,7 @@ import { InvalidOptionsError } from 'onehop'
 import { manualClock, seededRandom, startLocalAws, type LocalAws, type ManualClock } from 'onehop/testing'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { eventsOf } from '../../support/events.ts'
-import { listening, portOf } from '../../support/ecs/leaving.ts'
+import { listening, portOf } from '../../support/loopback-server.ts'
 
 const MINUTE = 60_000
 let aws: LocalAws

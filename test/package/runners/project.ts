@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { inject } from 'vitest'
+import { nodeOf } from '../../support/processes/nodes.ts'
 
 const run = promisify(execFile)
 const root = join(import.meta.dirname, '../../..')
@@ -100,18 +101,13 @@ export async function makeProject(): Promise<Project> {
   await run('npm', flags, { cwd: folder })
   for (const [name, target] of Object.entries(LINKS))
     await symlink(join(PACKAGES, target), join(folder, 'node_modules', name))
-  const paths = new Map<string, Promise<string>>()
-  const pathOf = async (major: string): Promise<string> =>
-    (await run('npx', ['-y', `node@${major}`, '-p', 'process.execPath'], { cwd: folder })).stdout.trim()
   return {
     folder,
     async node(major, ...parameters) {
-      const path = paths.get(major) ?? pathOf(major)
-      paths.set(major, path)
       // Of the run that this is a part of.
       const { NODE_OPTIONS: _options, NODE_TEST_CONTEXT: _context, VITEST: _vitest, ...env } = process.env
       try {
-        const { stdout: text, stderr } = await run(await path, parameters, {
+        const { stdout: text, stderr } = await run(nodeOf(major), parameters, {
           cwd: folder,
           timeout: 100_000,
           env,

@@ -3,6 +3,7 @@ import { systemClock } from '../../../src/core/clock.ts'
 import type { DnsAnswer, DnsType } from '../../../src/discovery/dns/wire/message.ts'
 import { StubResolver, type StubOptions } from '../../../src/discovery/dns/stub.ts'
 import type { ManualClock } from '../../../src/testing/fakes/manual-clock.ts'
+import { until } from '../until.ts'
 import type { UdpServer } from './servers.ts'
 
 export const NAME = 'orders.shop.local'
@@ -34,11 +35,7 @@ export async function failure(promise: Promise<unknown>): Promise<Error> {
   return error
 }
 
-/** Real packets need real turns of the loop, while time stands still: advance only once `reached`. */
-export async function until(reached: () => boolean): Promise<void> {
-  while (!reached()) await new Promise((resolve) => setTimeout(resolve, 1))
-}
-
+/** Real packets need real turns of the loop, while time stands still: it advances only once `reached`. */
 export async function timeOut(clock: ManualClock, reached: () => boolean): Promise<void> {
   await until(() => reached() && clock.pendingTimers > 0)
   await clock.advance(1000)

@@ -10,6 +10,7 @@ import {
   type OptAnswer,
 } from 'dns-packet'
 import { onTestFinished } from 'vitest'
+import { LoopbackServer } from '../loopback-server.ts'
 
 export type Query = DecodedPacket & { readonly id: number }
 
@@ -63,14 +64,6 @@ async function bound(): Promise<Socket> {
   }
 }
 
-/** A port of 127.0.0.1 that nobody listens on. */
-export async function freePort(): Promise<number> {
-  const socket = await bound()
-  const { port } = socket.address()
-  await closeSocket(socket)
-  return port
-}
-
 function closeSocket(socket: Socket): Promise<void> {
   return new Promise((resolve) => socket.close(() => resolve()))
 }
@@ -81,11 +74,8 @@ export async function tcpServer(
   onQuery: (query: Query, socket: TcpSocket) => void,
 ): Promise<{ connections: number }> {
   const seen = { connections: 0 }
-  const sockets = new Set<TcpSocket>()
-  const server = createServer((socket) => {
+  const tcp = createServer((socket) => {
     seen.connections++
-    sockets.add(socket)
-    socket.on('error', () => {})
     let received = Buffer.alloc(0)
     socket.on('data', (piece) => {
       received = Buffer.concat([received, piece])
@@ -93,14 +83,8 @@ export async function tcpServer(
         onQuery(decode(received.subarray(2)) as Query, socket)
     })
   })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(port, '127.0.0.1', resolve)
-  })
-  onTestFinished(async () => {
-    for (const socket of sockets) socket.destroy()
-    await new Promise((resolve) => server.close(resolve))
-  })
+  const server = await new LoopbackServer(tcp).listen('127.0.0.1', port)
+  onTestFinished(() => server.kill())
   return seen
 }
 

@@ -11,13 +11,9 @@ import type { RegisterOptions } from '../../../src/ecs/registration/options/opti
 import { registerSettings } from '../../../src/ecs/registration/options/read-options.ts'
 import { manualClock, type ManualClock } from '../../../src/testing/fakes/manual-clock.ts'
 import { seededRandom } from '../../../src/testing/fakes/seeded-random.ts'
-import { Account } from '../../../src/testing/local-aws/account.ts'
-import { AwsError } from '../../../src/testing/local-aws/cloud-map/aws-error.ts'
-import {
-  cloudMapFaults,
-  FaultPlan,
-  type CloudMapFaults,
-} from '../../../src/testing/local-aws/cloud-map/faults.ts'
+import { accountOf, type Account } from '../../../src/testing/local-aws/account.ts'
+import type { AwsError } from '../../../src/testing/local-aws/cloud-map/aws-error.ts'
+import { FaultPlan, type CloudMapFaults } from '../../../src/testing/local-aws/cloud-map/faults.ts'
 import { handleRequest } from '../../../src/testing/local-aws/cloud-map/handle-request.ts'
 import { Registry } from '../../../src/testing/local-aws/registry.ts'
 
@@ -32,20 +28,16 @@ export class InProcessCloudMap implements Transport {
   readonly clock: ManualClock = manualClock()
   readonly registry: Registry
   readonly account: Account
-  readonly faults: CloudMapFaults = cloudMapFaults()
+  readonly faults: CloudMapFaults
   readonly sent: SentRequest[] = []
-  readonly #plan = new FaultPlan(this.faults)
+  readonly #plan: FaultPlan
 
   constructor(operationStepMs = 100) {
     const random = seededRandom(7)
     this.registry = new Registry({ clock: this.clock, random, operationStepMs })
-    this.registry.faults = this.faults
-    this.registry.operations.fault = () => {
-      const { failOperations } = this.faults
-      if (failOperations === false) return undefined
-      return new AwsError(failOperations === true ? 'INTERNAL_FAILURE' : failOperations, 'as scripted')
-    }
-    this.account = new Account(this.registry)
+    this.faults = this.registry.faults
+    this.#plan = new FaultPlan(this.faults)
+    this.account = accountOf(this.registry)
   }
 
   /** Names of the operations that were sent, in order. */

@@ -1,10 +1,11 @@
 /** Servers that shut down within the test's process, and raw connections to them. */
 import { once } from 'node:events'
-import { connect, type AddressInfo, type Server, type Socket } from 'node:net'
+import { connect, type Server, type Socket } from 'node:net'
 import { gracefulShutdown, type Shutdown, type ShutdownOptions } from 'onehop/ecs'
 import { onTestFinished } from 'vitest'
+import { listening, portOf } from '../loopback-server.ts'
 
-export const HOST = '127.0.0.1'
+const HOST = '127.0.0.1'
 
 /** Short times, no signals, no exit. */
 export const QUICK = {
@@ -17,16 +18,6 @@ export const QUICK = {
   closeMs: 200,
   marginMs: 50,
 } as const
-
-export async function listening<Kind extends Server>(server: Kind): Promise<Kind> {
-  server.listen(0, HOST)
-  await once(server, 'listening')
-  return server
-}
-
-export function portOf(server: Server): number {
-  return (server.address() as AddressInfo).port
-}
 
 /** Installed before the server listens, and begun at the end of the test if not before. */
 export async function leaving<Kind extends Server>(

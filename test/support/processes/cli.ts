@@ -3,6 +3,8 @@ import { spawn, type ChildProcess, type ChildProcessWithoutNullStreams } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { LocalAws } from 'onehop/testing'
+import { until } from '../until.ts'
+import { ended } from './children.ts'
 
 const root = new URL('../../../', import.meta.url)
 const MAIN = ['--conditions=onehop:source', 'src/cli/main.ts']
@@ -70,17 +72,17 @@ function running(child: ChildProcessWithoutNullStreams): RunningCli {
   const outcome = outcomeOf(child)
   let seen = ''
   let found = 0
-  child.stdout.on('data', (piece: Buffer) => (seen += piece.toString()))
-  const until = async (text: string): Promise<void> => {
-    while (!seen.includes(text, found)) {
-      if (child.exitCode !== null) throw new Error(`ended with ${child.exitCode}, without "${text}": ${seen}`)
-      await new Promise((resolve) => setTimeout(resolve, 10))
-    }
-    found = seen.indexOf(text, found) + text.length
-  }
+  child.stdout.on('data', (piece: string) => (seen += piece))
   return {
     outcome,
-    until,
+    async until(text) {
+      await until(() => {
+        if (seen.includes(text, found)) return true
+        if (child.exitCode !== null) throw new Error(`ended with ${child.exitCode}: ${seen}`)
+        return false
+      }, `the output has "${text}"`)
+      found = seen.indexOf(text, found) + text.length
+    },
     type: (text) => void child.stdin.write(text),
     kill: (signal) => void child.kill(signal),
   }
@@ -98,14 +100,7 @@ export function runInShell(line: string, env: Environment = {}): Promise<CliRun>
   )
 }
 
-/** What a process has written until its end. */
-function outcomeOf(child: ChildProcess): Promise<CliRun> {
-  let stdout = ''
-  let stderr = ''
-  child.stdout?.on('data', (piece: Buffer) => (stdout += piece.toString()))
-  child.stderr?.on('data', (piece: Buffer) => (stderr += piece.toString()))
-  return new Promise((resolve, reject) => {
-    child.once('error', reject)
-    child.once('close', (code) => resolve({ code: code ?? undefined, stdout, stderr }))
-  })
+async function outcomeOf(child: ChildProcess): Promise<CliRun> {
+  const { code, stdout, stderr } = await ended(child)
+  return { code: code ?? undefined, stdout, stderr }
 }

@@ -1,12 +1,12 @@
 /** Programs of others that serve on a loopback port: each in a temporary folder of its own, gone with it. */
 import { spawn, type ChildProcess } from 'node:child_process'
-import { createSocket, type Socket } from 'node:dgram'
 import { accessSync, constants } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { freePort } from '../ports.ts'
+import { end, isRunning } from './children.ts'
 
 export interface Program {
   readonly name: string
@@ -111,12 +111,7 @@ export class Daemon implements AsyncDisposable {
   async kill(): Promise<void> {
     const child = this.#child
     this.#child = undefined
-    if (child === undefined || !isRunning(child)) return
-    const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()))
-    child.kill('SIGTERM')
-    const late = setTimeout(() => child.kill('SIGKILL'), DOWN_WITHIN_MS)
-    await gone
-    clearTimeout(late)
+    if (child !== undefined) await end(child, DOWN_WITHIN_MS)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -175,39 +170,4 @@ export class Daemon implements AsyncDisposable {
     child.stderr.setEncoding('utf8').on('data', note)
     return child
   }
-}
-
-function isRunning(child: ChildProcess): boolean {
-  return child.pid !== undefined && child.exitCode === null && child.signalCode === null
-}
-
-// Below the ports that kernels lend to outgoing connections (Linux: from 32768), and above those that
-// test/support/dns/servers.ts draws from, which may run at the same time.
-const FIRST_PORT = 20_000
-const PORTS = 10_000
-
-/** One where nobody listens, over UDP and over TCP. Somebody may come first: the daemon will tell. */
-async function freePort(): Promise<number> {
-  for (;;) {
-    const port = FIRST_PORT + Math.floor(Math.random() * PORTS)
-    const socket = createSocket('udp4')
-    const free = (await bindsUdp(socket, port)) && (await bindsTcp(port))
-    await new Promise<void>((resolve) => socket.close(() => resolve()))
-    if (free) return port
-  }
-}
-
-function bindsUdp(socket: Socket, port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    socket.once('error', () => resolve(false))
-    socket.bind(port, '127.0.0.1', () => resolve(true))
-  })
-}
-
-function bindsTcp(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer()
-    server.once('error', () => resolve(false))
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
-  })
 }

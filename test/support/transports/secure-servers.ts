@@ -1,64 +1,16 @@
 import { createSecureServer, type ServerHttp2Stream } from 'node:http2'
 import { createServer as createHttpsServer, type ServerOptions } from 'node:https'
 import type { RequestListener } from 'node:http'
-import type { AddressInfo, Server as NetServer, Socket } from 'node:net'
+import type { Server as NetServer } from 'node:net'
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls'
+import { LoopbackServer, onOnePort } from '../loopback-server.ts'
 import { cert, key } from './tls.ts'
 
-/** A server of any kind on one of 127.0.0.0/8, with the sockets that it was connected to by. */
-export class SecureTask<Kind extends NetServer = NetServer> implements AsyncDisposable {
-  readonly server: Kind
-  readonly label: string
-  readonly #sockets: ReadonlySet<Socket>
-
-  constructor(server: Kind, address: string, sockets: ReadonlySet<Socket>) {
-    this.server = server
-    this.label = `${address}:${(server.address() as AddressInfo).port}`
-    this.#sockets = sockets
-  }
-
-  get port(): number {
-    return (this.server.address() as AddressInfo).port
-  }
-
-  async kill(): Promise<void> {
-    if (!this.server.listening) return
-    const closed = new Promise((resolve) => this.server.close(resolve))
-    for (const socket of this.#sockets) socket.destroy()
-    await closed
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.kill()
-  }
-}
+export type SecureTask = LoopbackServer
 
 /** One task for each server, on 127.0.1.1, 127.0.1.2, ... with one port, as the tasks of a service have. */
-export async function secureTasks(makers: readonly (() => NetServer)[]): Promise<SecureTask[]> {
-  for (;;) {
-    const tasks: SecureTask[] = []
-    try {
-      for (const [index, make] of makers.entries())
-        tasks.push(await listen(make(), `127.0.1.${index + 1}`, tasks[0]?.port ?? 0))
-      return tasks
-    } catch (error) {
-      for (const task of tasks) await task.kill()
-      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
-    }
-  }
-}
-
-async function listen(server: NetServer, address: string, port: number): Promise<SecureTask> {
-  const sockets = new Set<Socket>()
-  server.on('connection', (socket: Socket) => {
-    sockets.add(socket)
-    socket.once('close', () => sockets.delete(socket))
-  })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen({ port, host: address }, resolve)
-  })
-  return new SecureTask(server, address, sockets)
+export function secureTasks(makers: readonly (() => NetServer)[]): Promise<SecureTask[]> {
+  return onOnePort(makers.map((make) => () => new LoopbackServer(make())))
 }
 
 /** HTTP/1.1 over TLS. Handshakes that fail are not its concern. */

@@ -1,8 +1,9 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createSecureServer } from 'node:http2'
 import { createServer as createTlsServer } from 'node:https'
-import type { AddressInfo, Server, Socket } from 'node:net'
+import type { Server } from 'node:net'
 import type { Pool } from 'undici'
+import { LoopbackServer } from '../loopback-server.ts'
 import { ca, cert, key } from './tls.ts'
 
 /** How tasks are spoken to. */
@@ -12,65 +13,37 @@ export const WORLDS: readonly World[] = ['http', 'https', 'h2']
 export type WorldAnswer = (request: IncomingMessage, response: ServerResponse) => void
 
 /** One task on 127.0.1.x, in one of the worlds; what tests want to know of its connections. */
-export class WorldServer implements AsyncDisposable {
-  readonly sockets: Set<Socket> = new Set()
+export class WorldServer extends LoopbackServer {
   /** Most connections at once. */
   peak = 0
   /** Connections ever. */
   connections = 0
   /** Requests that came in, in order: the method and the path. */
   readonly seen: string[] = []
-  readonly #server: Server
-  readonly #address: string
 
-  private constructor(world: World, answer: WorldAnswer, address: string) {
-    const listener: WorldAnswer = (request, response) => {
-      request.on('error', () => undefined)
-      response.on('error', () => undefined)
-      this.seen.push(`${request.method} ${request.url}`)
-      answer(request, response)
-    }
-    this.#address = address
-    this.#server = serverOf(world, listener)
-    this.#server.on('connection', (socket: Socket) => {
-      socket.on('error', () => undefined)
-      this.sockets.add(socket)
+  private constructor(world: World, answer: WorldAnswer) {
+    super(
+      serverOf(world, (request, response) => {
+        request.on('error', () => undefined)
+        response.on('error', () => undefined)
+        this.seen.push(`${request.method} ${request.url}`)
+        answer(request, response)
+      }),
+    )
+    this.server.on('connection', () => {
       this.connections++
       this.peak = Math.max(this.peak, this.sockets.size)
-      socket.once('close', () => this.sockets.delete(socket))
     })
   }
 
-  static async start(
-    world: World,
-    answer: WorldAnswer,
-    address = '127.0.1.1',
-    port = 0,
-  ): Promise<WorldServer> {
-    const server = new WorldServer(world, answer, address)
-    await new Promise<void>((resolve, reject) => {
-      server.#server.once('error', reject)
-      server.#server.listen(port, address, resolve)
-    })
-    return server
-  }
-
-  /** `127.0.1.1:41234` */
-  get label(): string {
-    return `${this.#address}:${(this.#server.address() as AddressInfo).port}`
+  static start(world: World, answer: WorldAnswer, address = '127.0.1.1', port = 0): Promise<WorldServer> {
+    return new WorldServer(world, answer).listen(address, port)
   }
 
   /** Takes no more connections, and breaks those that are open unless they are to be left. */
   stop(breaks = true): void {
-    this.#server.close()
+    this.server.close()
     if (breaks) for (const socket of this.sockets) socket.destroy()
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#server.listening) return
-    const closed = new Promise((resolve) => this.#server.close(resolve))
-    for (const socket of this.sockets) socket.destroy()
-    await closed
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import { isIPv4, isIPv6 } from 'node:net'
 import { invalidInput } from './aws-error.ts'
-import type { Service } from '../model.ts'
+import type { RecordType, Service } from '../model.ts'
 
 export const MAX_INSTANCES = 1000
 
@@ -24,6 +24,14 @@ const AWS_KEYS: ReadonlySet<string> = new Set([
 ])
 const KEY = /^[a-zA-Z0-9!-~]+$/
 const VALUE = /^([a-zA-Z0-9!-~][ \ta-zA-Z0-9!-~]*)?[a-zA-Z0-9!-~]?$/
+
+/** Of each of these sets an instance needs one, for a record of that type. */
+const NEEDED: Readonly<Record<RecordType, readonly (readonly string[])[]>> = {
+  A: [['AWS_INSTANCE_IPV4']],
+  AAAA: [['AWS_INSTANCE_IPV6']],
+  CNAME: [['AWS_INSTANCE_CNAME']],
+  SRV: [['AWS_INSTANCE_PORT'], ['AWS_INSTANCE_IPV4', 'AWS_INSTANCE_IPV6']],
+}
 
 /** @throws AwsError `InvalidInput` */
 export function checkInstance(id: string, attributes: Readonly<Record<string, string>>): void {
@@ -50,15 +58,10 @@ export function checkInstance(id: string, attributes: Readonly<Record<string, st
  */
 export function checkRecordAttributes(service: Service, attributes: Readonly<Record<string, string>>): void {
   if (attributes['AWS_ALIAS_DNS_NAME'] !== undefined) return
-  const has = (key: string): boolean => attributes[key] !== undefined
-  for (const { type } of service.records) {
-    if (type === 'A' && !has('AWS_INSTANCE_IPV4')) throw missing(service, type, 'AWS_INSTANCE_IPV4')
-    if (type === 'AAAA' && !has('AWS_INSTANCE_IPV6')) throw missing(service, type, 'AWS_INSTANCE_IPV6')
-    if (type === 'CNAME' && !has('AWS_INSTANCE_CNAME')) throw missing(service, type, 'AWS_INSTANCE_CNAME')
-    if (type === 'SRV' && !has('AWS_INSTANCE_PORT')) throw missing(service, type, 'AWS_INSTANCE_PORT')
-    if (type === 'SRV' && !has('AWS_INSTANCE_IPV4') && !has('AWS_INSTANCE_IPV6'))
-      throw missing(service, type, 'AWS_INSTANCE_IPV4 or AWS_INSTANCE_IPV6')
-  }
+  for (const { type } of service.records)
+    for (const keys of NEEDED[type])
+      if (!keys.some((key) => attributes[key] !== undefined))
+        throw invalidInput(`service ${service.name} has ${type} records: ${keys.join(' or ')} is needed`)
 }
 
 function checkSizes(attributes: Readonly<Record<string, string>>): void {
@@ -78,8 +81,4 @@ function checkSizes(attributes: Readonly<Record<string, string>>): void {
   if (custom > MAX_ATTRIBUTES) throw invalidInput(`${custom} custom attributes, at most ${MAX_ATTRIBUTES}`)
   if (characters > MAX_IN_ALL)
     throw invalidInput(`attributes have ${characters} characters in all, at most ${MAX_IN_ALL}`)
-}
-
-function missing(service: Service, type: string, keys: string) {
-  return invalidInput(`service ${service.name} has ${type} records: ${keys} is needed`)
 }

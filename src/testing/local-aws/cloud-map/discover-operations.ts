@@ -1,10 +1,9 @@
 /** The two operations that clients call all the time: Cloud Map's data plane. */
 import { AwsError, invalidInput } from './aws-error.ts'
 import { shuffled } from '../chance.ts'
-import { integer, oneOf, optionalText, text, textMap, type Input } from './input.ts'
+import { integer, oneOf, optionalText, text, textMap, type Handler, type Input } from './input.ts'
 import type { Instance, Service } from '../model.ts'
 import type { Registry } from '../registry.ts'
-import type { Handler } from './handler.ts'
 
 const FILTERS = ['HEALTHY', 'UNHEALTHY', 'ALL', 'HEALTHY_OR_ELSE_ALL'] as const
 type HealthFilter = (typeof FILTERS)[number]
@@ -38,7 +37,10 @@ export const discoverOperations: Readonly<Record<string, Handler>> = {
   },
 }
 
-/** @throws AwsError `NamespaceNotFound`, `ServiceNotFound` */
+/**
+ * The service as the faults show it.
+ * @throws AwsError `NamespaceNotFound`, `ServiceNotFound`
+ */
 function findService(registry: Registry, input: Input): Service {
   const namespace = text(input, 'NamespaceName')
   const name = text(input, 'ServiceName')
@@ -49,7 +51,18 @@ function findService(registry: Registry, input: Input): Service {
   const service = registry.findService(namespace, name)
   if (service === undefined)
     throw new AwsError('ServiceNotFound', `no service ${name} in namespace ${namespace}`)
-  return registry.shownByApi(service)
+  const { lagMs, ignoresHealth } = registry.faults
+  const shown = registry.history.before(service, lagMs)
+  return ignoresHealth ? allHealthy(shown) : shown
+}
+
+function allHealthy(service: Service): Service {
+  const instances = new Map<string, Instance>()
+  for (const [id, instance] of service.instances) {
+    const { health } = instance
+    instances.set(id, { ...instance, health: health === 'UNHEALTHY' ? 'HEALTHY' : health })
+  }
+  return { ...service, instances }
 }
 
 function hasAll(instance: Instance, wanted: Readonly<Record<string, string>>): boolean {

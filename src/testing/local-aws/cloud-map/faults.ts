@@ -136,6 +136,13 @@ export class FaultPlan {
   }
 }
 
+/** The error that operations end with; undefined if they succeed. */
+export function operationFailure({ failOperations }: CloudMapFaults): AwsError | undefined {
+  if (failOperations === false) return undefined
+  const code = failOperations === true ? 'INTERNAL_FAILURE' : failOperations
+  return new AwsError(code, 'the operation failed as scripted')
+}
+
 /**
  * The error that a fault answers with; undefined for those that answer otherwise.
  * @param resource ARN of what the request is for; undefined where IAM checks no resource

@@ -1,7 +1,14 @@
 /** Reads the members of a request, which came over the wire: all throw AwsError `InvalidInput`. */
 import { invalidInput } from './aws-error.ts'
+import type { Registry } from '../registry.ts'
 
 export type Input = Readonly<Record<string, unknown>>
+
+/**
+ * One operation of the API: what it answers, as the JSON that AWS sends.
+ * @throws AwsError
+ */
+export type Handler = (registry: Registry, input: Input) => object
 
 export function parseInput(body: string): Input {
   let value: unknown

@@ -1,6 +1,5 @@
 import { checkInstance, checkRecordAttributes } from './attributes.ts'
-import type { Handler } from './handler.ts'
-import { oneOf, optionalText, page, text, textMap, texts } from './input.ts'
+import { oneOf, optionalText, page, text, textMap, texts, type Handler } from './input.ts'
 import type { Service } from '../model.ts'
 
 export const instanceOperations: Readonly<Record<string, Handler>> = {
@@ -37,7 +36,8 @@ export const instanceOperations: Readonly<Record<string, Handler>> = {
   UpdateInstanceCustomHealthStatus(registry, input) {
     const service = registry.serviceById(text(input, 'ServiceId'))
     const status = oneOf(input, 'Status', ['HEALTHY', 'UNHEALTHY'])
-    registry.setHealthByApi(service, text(input, 'InstanceId'), status)
+    const { id } = registry.instance(service, text(input, 'InstanceId'))
+    registry.setHealth(service, id, status, registry.faults.healthDelayMs)
     return {}
   },
 

@@ -1,6 +1,5 @@
-import { AwsError, invalidInput } from './aws-error.ts'
-import type { Handler } from './handler.ts'
-import { integer, optionalText, page, part, passesFilters, text, type Input } from './input.ts'
+import { invalidInput } from './aws-error.ts'
+import { integer, optionalText, page, part, passesFilters, text, type Handler, type Input } from './input.ts'
 import { DEFAULT_SOA_TTL_SECONDS, type Namespace, type NamespaceType } from '../model.ts'
 import type { Registry } from '../registry.ts'
 
@@ -34,9 +33,7 @@ export const namespaceOperations: Readonly<Record<string, Handler>> = {
   },
 
   DeleteNamespace(registry, input) {
-    const { id, name } = registry.namespaceById(text(input, 'Id'))
-    if (registry.services.some(({ namespace }) => namespace.id === id))
-      throw new AwsError('ResourceInUse', `namespace ${name} has services`)
+    const { id, name } = registry.emptyNamespace(text(input, 'Id'))
     const OperationId = registry.operations.submit(
       'DELETE_NAMESPACE',
       `namespace ${name.toLowerCase()}`,
@@ -50,11 +47,7 @@ export const namespaceOperations: Readonly<Record<string, Handler>> = {
 function create(registry: Registry, input: Input, type: NamespaceType, soaTtlSeconds: number): object {
   const name = text(input, 'Name')
   if (!/^[!-~]{1,1024}$/.test(name)) throw invalidInput('Name must be 1 to 1,024 printable characters')
-  const found = registry.findNamespace(name)
-  if (found !== undefined)
-    throw new AwsError('NamespaceAlreadyExists', `namespace ${name} is there already`, 400, {
-      NamespaceId: found.id,
-    })
+  registry.checkNewNamespace(name)
   const id = registry.newId('ns')
   const OperationId = registry.operations.submit(
     'CREATE_NAMESPACE',

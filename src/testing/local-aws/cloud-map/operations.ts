@@ -1,6 +1,7 @@
-import type { Clock, Random, Timer } from '../../../core/clock.ts'
+import type { Clock, Random } from '../../../core/clock.ts'
 import { AwsError } from './aws-error.ts'
 import { randomId } from '../chance.ts'
+import { Delays } from '../delays.ts'
 import type { Operation, OperationType } from '../model.ts'
 
 interface Running {
@@ -17,19 +18,23 @@ interface Running {
 export class Operations {
   /** Time that each of the two steps takes; the next step of a running operation takes the new one. */
   stepMs: number
-  /** Asked at the end of every operation: what it says makes it FAIL, without its effect. */
-  fault: () => AwsError | undefined = () => undefined
-
-  readonly #clock: Clock
   readonly #random: Random
+  readonly #failure: () => AwsError | undefined
   readonly #byId = new Map<string, Operation>()
   readonly #running = new Map<string, Running>()
-  readonly #timers = new Map<string, Timer>()
+  readonly #delays: Delays
 
-  constructor(clock: Clock, random: Random, stepMs: number) {
-    this.#clock = clock
+  /** @param failure asked at the end of every operation: with an error it ends in FAIL, without its effect */
+  constructor(
+    clock: Clock,
+    random: Random,
+    stepMs: number,
+    failure: () => AwsError | undefined = () => undefined,
+  ) {
+    this.#delays = new Delays(clock)
     this.#random = random
     this.stepMs = stepMs
+    this.#failure = failure
   }
 
   /** @throws AwsError `OperationNotFound` */
@@ -62,36 +67,30 @@ export class Operations {
     const id = `${randomId(this.#random, 32)}-${randomId(this.#random, 8)}`
     this.#byId.set(id, { id, type, status: 'SUBMITTED', targets, error: undefined })
     this.#running.set(id, { key: resource, creatorRequestId, effect })
-    this.#later(id, () => {
+    this.#delays.after(this.stepMs, () => {
       this.#update(id, { status: 'PENDING' })
-      this.#later(id, () => this.#finish(id))
+      this.#delays.after(this.stepMs, () => this.#finish(id))
     })
     return id
   }
 
   /** Operations that run stay as they are for ever. */
   close(): void {
-    for (const timer of this.#timers.values()) timer.cancel()
-    this.#timers.clear()
+    this.#delays.close()
   }
 
   #finish(id: string): void {
     const running = this.#running.get(id)
     this.#running.delete(id)
-    this.#timers.delete(id)
     try {
-      const fault = this.fault()
-      if (fault !== undefined) throw fault
+      const failure = this.#failure()
+      if (failure !== undefined) throw failure
       running?.effect()
       this.#update(id, { status: 'SUCCESS' })
     } catch (error) {
       if (!(error instanceof AwsError)) throw error
       this.#update(id, { status: 'FAIL', error: { code: error.code, message: error.message } })
     }
-  }
-
-  #later(id: string, step: () => void): void {
-    this.#timers.set(id, this.#clock.setTimer(step, this.stepMs))
   }
 
   #update(id: string, change: Partial<Operation>): void {

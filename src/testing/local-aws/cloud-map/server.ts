@@ -1,11 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { sleep, type Clock } from '../../../core/clock.ts'
-import { AwsError } from './aws-error.ts'
 import { randomId } from '../chance.ts'
-import { cloudMapFaults, FaultPlan, type CloudMapFaults } from './faults.ts'
+import { FaultPlan } from './faults.ts'
 import { handleRequest } from './handle-request.ts'
 import { LOOPBACK, LoopbackHttp, readBody, sendJson } from '../loopback-http.ts'
-import type { Instance, Service } from '../model.ts'
 import type { Registry } from '../registry.ts'
 
 const TARGET_PREFIX = 'Route53AutoNaming_v20170314.'
@@ -16,38 +14,22 @@ const CONTENT_TYPE = 'application/x-amz-json-1.1'
  * Signatures are not checked; any credentials will do.
  */
 export class CloudMapServer {
-  readonly faults: CloudMapFaults = cloudMapFaults()
-
+  /** How often each operation was asked for, retries and faulty answers included. */
+  readonly calls: Record<string, number> = {}
   readonly #registry: Registry
   readonly #clock: Clock
-  readonly #plan = new FaultPlan(this.faults)
-  readonly #calls: Record<string, number> = {}
+  readonly #plan: FaultPlan
   readonly #closing = new AbortController()
   readonly #http = new LoopbackHttp((request, response) => void this.#serve(request, response))
 
   constructor(registry: Registry, clock: Clock) {
     this.#registry = registry
     this.#clock = clock
-    registry.faults = this.faults
-    registry.operations.fault = () => {
-      const { failOperations } = this.faults
-      if (failOperations === false) return undefined
-      const code = failOperations === true ? 'INTERNAL_FAILURE' : failOperations
-      return new AwsError(code, 'the operation failed as scripted')
-    }
-    registry.shownByApi = (service) => {
-      const shown = registry.history.before(service, this.faults.lagMs)
-      return this.faults.ignoresHealth ? allHealthy(shown) : shown
-    }
+    this.#plan = new FaultPlan(registry.faults)
   }
 
   get endpoint(): string {
     return `http://${LOOPBACK}:${this.#http.port}`
-  }
-
-  /** How often each operation was asked for, retries and faulty answers included. */
-  get calls(): Readonly<Record<string, number>> {
-    return this.#calls
   }
 
   listen(): Promise<void> {
@@ -63,7 +45,7 @@ export class CloudMapServer {
     response.setHeader('x-amzn-requestid', randomId(this.#registry.random, 32))
     const target = String(request.headers['x-amz-target'] ?? '')
     const operation = target.startsWith(TARGET_PREFIX) ? target.slice(TARGET_PREFIX.length) : target
-    this.#calls[operation] = (this.#calls[operation] ?? 0) + 1
+    this.calls[operation] = (this.calls[operation] ?? 0) + 1
     const { answer, delayMs } = this.#plan.of(operation)
     try {
       const body = await readBody(request)
@@ -81,13 +63,4 @@ export class CloudMapServer {
       response.destroy()
     }
   }
-}
-
-function allHealthy(service: Service): Service {
-  const instances = new Map<string, Instance>()
-  for (const [id, instance] of service.instances) {
-    const { health } = instance
-    instances.set(id, { ...instance, health: health === 'UNHEALTHY' ? 'HEALTHY' : health })
-  }
-  return { ...service, instances }
 }

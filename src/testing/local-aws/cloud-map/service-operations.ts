@@ -1,6 +1,16 @@
 import { invalidInput } from './aws-error.ts'
-import type { Handler } from './handler.ts'
-import { integer, oneOf, optionalText, page, part, parts, passesFilters, text, type Input } from './input.ts'
+import {
+  integer,
+  oneOf,
+  optionalText,
+  page,
+  part,
+  parts,
+  passesFilters,
+  text,
+  type Handler,
+  type Input,
+} from './input.ts'
 import type { DnsRecordConfig, Service } from '../model.ts'
 
 const MAX_TTL_SECONDS = 2 ** 31 - 1

@@ -41,11 +41,7 @@ export class DnsFaults {
 
   /** Back to normal. */
   clear(): void {
-    this.answer = 'normal'
-    this.transport = 'both'
-    this.delayMs = 0
-    this.only = undefined
-    this.lagMs = 0
+    Object.assign(this, new DnsFaults())
   }
 }
 

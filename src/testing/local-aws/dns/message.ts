@@ -3,7 +3,7 @@ import { AUTHORITATIVE_ANSWER, decode, encode, RECURSION_DESIRED, TRUNCATED_RESP
 import type { Answer, Packet, RecordType } from 'dns-packet'
 import { isDnsName } from '../../../discovery/dns/name.ts'
 import { canonicalHost } from '../../../discovery/service-name.ts'
-import type { Lookup, ResourceRecord } from './resource-record.ts'
+import { NO_RECORDS, type Lookup, type ResourceRecord } from './resource-record.ts'
 
 export interface DnsQuery {
   readonly kind: 'query'
@@ -35,6 +35,12 @@ const RESPONSE_BIT = 0x80
 const PLAIN_UDP_BYTES = 512
 // As Route 53's resolver has it.
 const OUR_UDP_BYTES = 4096
+
+/** EDNS (RFC 6891), in answers to those that know it. */
+const OPT: Answer = {
+  ...{ type: 'OPT', name: '.', udpPayloadSize: OUR_UDP_BYTES, extendedRcode: 0, ednsVersion: 0 },
+  ...{ flags: 0, flag_do: false, options: [] },
+}
 
 // RFC 1035 section 4.1.1.
 const RCODES = { NOERROR: 0, FORMERR: 1, SERVFAIL: 2, NXDOMAIN: 3, NOTIMP: 4, REFUSED: 5 } as const
@@ -91,18 +97,10 @@ export function encodeReply(query: DnsQuery, reply: DnsReply, transport: 'udp' |
 }
 
 function packetOf(query: DnsQuery, reply: DnsReply): Packet {
-  const { answers, authorities, additionals, truncated = false, rcode } = reply
+  const { truncated = false, rcode } = reply
+  const { answers, authorities, additionals } = truncated ? NO_RECORDS : reply
+  for (const record of [...answers, ...authorities, ...additionals]) checkNames(record)
   const ours = rcode === 'NOERROR' || rcode === 'NXDOMAIN'
-  const opt: Answer = {
-    type: 'OPT',
-    name: '.',
-    udpPayloadSize: OUR_UDP_BYTES,
-    extendedRcode: 0,
-    ednsVersion: 0,
-    flags: 0,
-    flag_do: false,
-    options: [],
-  }
   return {
     type: 'response',
     id: query.id,
@@ -112,53 +110,15 @@ function packetOf(query: DnsQuery, reply: DnsReply): Packet {
       (truncated ? TRUNCATED_RESPONSE : 0) |
       (query.recursionDesired ? RECURSION_DESIRED : 0),
     questions: [{ name: query.name, type: query.type as RecordType, class: 'IN' }],
-    answers: truncated ? [] : answers.map(wireRecord),
-    authorities: truncated ? [] : authorities.map(wireRecord),
-    additionals: [
-      ...(truncated ? [] : additionals.map(wireRecord)),
-      ...(query.udpBytes === undefined ? [] : [opt]),
-    ],
-  }
-}
-
-function wireRecord(record: ResourceRecord): Answer {
-  const { name, ttlSeconds: ttl } = record
-  checkName(name)
-  switch (record.type) {
-    case 'SRV':
-      checkName(record.target)
-      // Cloud Map writes priority 1 and weight 1 for all.
-      return {
-        type: 'SRV',
-        name,
-        ttl,
-        data: { priority: 1, weight: 1, port: record.port, target: record.target },
-      }
-    case 'SOA':
-      return { type: 'SOA', name, ttl, data: ROUTE_53_SOA }
-    case 'CNAME':
-    case 'NS':
-      checkName(record.data)
-      return { type: record.type, name, ttl, data: record.data }
-    case 'A':
-    case 'AAAA':
-      return { type: record.type, name, ttl, data: record.data }
+    answers: [...answers],
+    authorities: [...authorities],
+    additionals: query.udpBytes === undefined ? [...additionals] : [...additionals, OPT],
   }
 }
 
 /** `dns-packet` would write a label of more than 63 bytes as something else. */
-function checkName(name: string): void {
-  if (!isDnsName(canonicalHost(name))) throw new RangeError(`no name for DNS: ${name}`)
-}
-
-// What Route 53 writes for a new zone. Names that are not there are remembered for the smaller of the
-// record's TTL and `minimum` (RFC 2308 section 5), which is the TTL.
-const ROUTE_53_SOA = {
-  mname: 'ns-1536.awsdns-00.co.uk',
-  rname: 'awsdns-hostmaster.amazon.com',
-  serial: 1,
-  refresh: 7200,
-  retry: 900,
-  expire: 1_209_600,
-  minimum: 86_400,
+function checkNames({ name, type, data }: ResourceRecord): void {
+  const target = type === 'SRV' ? data.target : type === 'CNAME' || type === 'NS' ? data : name
+  for (const one of [name, target])
+    if (!isDnsName(canonicalHost(one))) throw new RangeError(`no name for DNS: ${one}`)
 }

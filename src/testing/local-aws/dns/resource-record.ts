@@ -1,9 +1,7 @@
-/** A resource record. `name` is canonical, except that of the question's own records: they keep its case. */
-export type ResourceRecord = { readonly name: string; readonly ttlSeconds: number } & (
-  | { readonly type: 'A' | 'AAAA' | 'CNAME' | 'NS'; readonly data: string }
-  | { readonly type: 'SRV'; readonly port: number; readonly target: string }
-  | { readonly type: 'SOA' }
-)
+import type { SoaAnswer, SrvAnswer, StringAnswer } from 'dns-packet'
+
+/** A record of this server. `name` is canonical, except that of the question's own records: they keep its case. */
+export type ResourceRecord = StringAnswer | SrvAnswer | SoaAnswer
 
 /** What the server answers to a question. */
 export interface Lookup {
@@ -12,3 +10,8 @@ export interface Lookup {
   readonly authorities: readonly ResourceRecord[]
   readonly additionals: readonly ResourceRecord[]
 }
+
+/** The records that belong to a name and a type. */
+export type Found = Pick<Lookup, 'answers' | 'additionals'>
+
+export const NO_RECORDS: Omit<Lookup, 'rcode'> = { answers: [], authorities: [], additionals: [] }

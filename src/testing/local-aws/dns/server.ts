@@ -1,20 +1,14 @@
-import type { Clock, Timer } from '../../../core/clock.ts'
+import type { Clock } from '../../../core/clock.ts'
 import { canonicalHost } from '../../../discovery/service-name.ts'
 import { dnsFaults, type DnsFaults } from './faults.ts'
 import { encodeRefusal, encodeReply, parseMessage, type DnsQuery, type DnsReply } from './message.ts'
+import { NO_RECORDS } from './resource-record.ts'
 import { DnsSockets, type Reply, type Transport } from './sockets.ts'
+import { Delays } from '../delays.ts'
 import { LOOPBACK } from '../loopback-http.ts'
-import type { Zones } from './zones.ts'
-
-/** Which queries to count. A field that is missing matches all. */
-export interface QueryFilter {
-  /** Name in the question, in any case. */
-  readonly name?: string
-  /** `A`, `AAAA`, `SRV`, … */
-  readonly type?: string
-  /** How the query came. */
-  readonly transport?: 'udp' | 'tcp'
-}
+import { Zones } from './zones.ts'
+import type { Registry } from '../registry.ts'
+import type { LocalDns, QueryFilter } from '../local-aws.ts'
 
 interface Tally {
   readonly name: string
@@ -23,29 +17,27 @@ interface Tally {
   count: number
 }
 
-const EMPTY = { answers: [], authorities: [], additionals: [] } as const
-
 /** Authoritative for `zones`, over UDP and TCP. It does not cache, so TTLs do not fall. */
-export class DnsServer {
+export class DnsServer implements LocalDns {
+  readonly zones: Zones
   readonly faults: DnsFaults = dnsFaults()
-
-  readonly #zones: Zones
-  readonly #clock: Clock
   readonly #tallies = new Map<string, Tally>()
-  readonly #delays = new Set<Timer>()
+  readonly #delays: Delays
   readonly #sockets = new DnsSockets((message, transport, reply) => this.#serve(message, transport, reply))
 
-  constructor(zones: Zones, clock: Clock) {
-    this.#zones = zones
-    this.#clock = clock
+  constructor(registry: Registry, clock: Clock) {
+    this.zones = new Zones(registry, this.faults)
+    this.#delays = new Delays(clock)
   }
 
-  /** `127.0.0.1:PORT` */
   get server(): string {
     return `${LOOPBACK}:${this.#sockets.port}`
   }
 
-  /** Queries so far, whatever the answer was. */
+  get queries(): number {
+    return this.countQueries()
+  }
+
   countQueries(filter: QueryFilter = {}): number {
     const name = filter.name === undefined ? undefined : canonicalHost(filter.name)
     let count = 0
@@ -63,8 +55,7 @@ export class DnsServer {
   }
 
   async close(): Promise<void> {
-    for (const timer of this.#delays) timer.cancel()
-    this.#delays.clear()
+    this.#delays.close()
     await this.#sockets.close()
   }
 
@@ -82,47 +73,41 @@ export class DnsServer {
       reply(bytes, answer === 'wrong-port' ? 'another-port' : 'here')
       if (answer === 'twice') reply(bytes)
     }
-    if (!faulty || delayMs <= 0) return respond()
-    const timer = this.#clock.setTimer(() => {
-      this.#delays.delete(timer)
-      respond()
-    }, delayMs)
-    this.#delays.add(timer)
+    if (faulty && delayMs > 0) this.#delays.after(delayMs, respond)
+    else respond()
   }
 
-  /** What was registered need not fit into a message (a CNAME of 1,000 characters): SERVFAIL, then. */
   #respond(query: DnsQuery, transport: Transport, fault: DnsFaults['answer']): Buffer | undefined {
+    const refusal = (rcode: 'SERVFAIL' | 'REFUSED'): Buffer =>
+      encodeReply(query, { ...NO_RECORDS, rcode }, transport)
     try {
-      return this.#encode(query, transport, fault)
+      switch (fault) {
+        case 'drop':
+          return undefined
+        case 'servfail':
+          return refusal('SERVFAIL')
+        case 'refused':
+          return refusal('REFUSED')
+        case 'garbage':
+          return garbage(query)
+        case 'wrong-id':
+          return encodeReply({ ...query, id: (query.id + 1) % 2 ** 16 }, this.#answer(query), transport)
+        case 'truncate':
+          return encodeReply(query, { ...this.#answer(query), truncated: transport === 'udp' }, transport)
+        case 'twice':
+        case 'wrong-port':
+        case 'normal':
+          return encodeReply(query, this.#answer(query), transport)
+      }
     } catch {
-      return encodeReply(query, { ...EMPTY, rcode: 'SERVFAIL' }, transport)
-    }
-  }
-
-  #encode(query: DnsQuery, transport: Transport, fault: DnsFaults['answer']): Buffer | undefined {
-    switch (fault) {
-      case 'drop':
-        return undefined
-      case 'servfail':
-        return encodeReply(query, { ...EMPTY, rcode: 'SERVFAIL' }, transport)
-      case 'refused':
-        return encodeReply(query, { ...EMPTY, rcode: 'REFUSED' }, transport)
-      case 'garbage':
-        return garbage(query)
-      case 'wrong-id':
-        return encodeReply({ ...query, id: (query.id + 1) % 2 ** 16 }, this.#answer(query), transport)
-      case 'truncate':
-        return encodeReply(query, { ...this.#answer(query), truncated: transport === 'udp' }, transport)
-      case 'twice':
-      case 'wrong-port':
-      case 'normal':
-        return encodeReply(query, this.#answer(query), transport)
+      // What was registered need not fit into a message, such as a CNAME of 1,000 characters.
+      return refusal('SERVFAIL')
     }
   }
 
   #answer(query: DnsQuery): DnsReply {
-    if (query.class !== 'IN') return { ...EMPTY, rcode: 'REFUSED' }
-    return this.#zones.lookup(query.name, query.type)
+    if (query.class !== 'IN') return { ...NO_RECORDS, rcode: 'REFUSED' }
+    return this.zones.lookup(query.name, query.type)
   }
 
   #isFaulty(query: DnsQuery, transport: Transport): boolean {

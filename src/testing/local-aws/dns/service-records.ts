@@ -3,104 +3,82 @@ import type { Random } from '../../../core/clock.ts'
 import { canonicalHost } from '../../../discovery/service-name.ts'
 import { shuffled } from '../chance.ts'
 import type { Instance, RecordType, Service } from '../model.ts'
-import type { Lookup, ResourceRecord } from './resource-record.ts'
+import { NO_RECORDS, type Found, type ResourceRecord } from './resource-record.ts'
 
 /** Route 53, multivalue answer routing: "up to eight healthy records, selected at random". */
 const MAX_ANSWERS = 8
 
-const ADDRESS_KEYS = { A: 'AWS_INSTANCE_IPV4', AAAA: 'AWS_INSTANCE_IPV6' } as const
+/** The attribute that a record of each type is made of. */
+const KEYS = {
+  A: 'AWS_INSTANCE_IPV4',
+  AAAA: 'AWS_INSTANCE_IPV6',
+  CNAME: 'AWS_INSTANCE_CNAME',
+  SRV: 'AWS_INSTANCE_PORT',
+} as const
 
 /** Every name under which the service has a record at this moment. */
 export function namesOf(service: Service): readonly string[] {
   const host = hostOf(service)
-  const names: string[] = []
-  for (const instance of service.instances.values()) {
-    if (!service.records.some(({ type }) => dataOf(instance, type, host) !== undefined)) continue
-    if (names.length === 0) names.push(host)
-    if (hasSrv(service)) names.push(targetOf(instance, host))
-  }
-  return names
+  const shown = [...service.instances.values()].filter((instance) =>
+    service.records.some(({ type }) => has(instance, type)),
+  )
+  const targets = hasSrv(service) ? shown.map((instance) => canonicalHost(targetOf(instance, host))) : []
+  return shown.length === 0 ? [] : [host, ...targets]
 }
 
 /** @param key canonical: the name of the service, or of one of its SRV targets */
-export function serviceRecords(
-  service: Service,
-  key: string,
-  type: string,
-  random: Random,
-): Pick<Lookup, 'answers' | 'additionals'> {
+export function serviceRecords(service: Service, key: string, type: string, random: Random): Found {
   const host = hostOf(service)
-  if (key === host) return answersOf(service, host, type, random)
-  if (!hasSrv(service) || !key.endsWith(`.${host}`)) return { answers: [], additionals: [] }
-  const target = [...service.instances.values()].find((instance) => targetOf(instance, host) === key)
+  if (key === host) return recordsOfService(service, host, type, random)
+  if (!hasSrv(service) || !key.endsWith(`.${host}`)) return NO_RECORDS
+  const instances = [...service.instances.values()]
+  const target = instances.find((instance) => canonicalHost(targetOf(instance, host)) === key)
   const addresses = target === undefined ? [] : addressesOf(service, target, host)
   return { answers: addresses.filter((record) => record.type === type), additionals: [] }
 }
 
-function answersOf(
-  service: Service,
-  host: string,
-  type: string,
-  random: Random,
-): Pick<Lookup, 'answers' | 'additionals'> {
+function recordsOfService(service: Service, host: string, type: string, random: Random): Found {
   const config = service.records.find((record) => record.type === type)
-  if (config === undefined) return { answers: [], additionals: [] }
-  const able = [...service.instances.values()].filter(
-    (entry) => dataOf(entry, config.type, host) !== undefined,
-  )
+  if (config === undefined) return NO_RECORDS
+  const able = [...service.instances.values()].filter((instance) => has(instance, config.type))
   const healthy = able.filter(({ health }) => health !== 'UNHEALTHY')
   const most = service.routing === 'WEIGHTED' ? 1 : MAX_ANSWERS
   const chosen = shuffled(random, healthy.length > 0 ? healthy : able).slice(0, most)
-  const answers = chosen.flatMap((instance) => dataOf(instance, config.type, host, config.ttlSeconds) ?? [])
+  const answers = chosen.flatMap((instance) => recordOf(instance, config.type, host, config.ttlSeconds))
   const additionals =
     config.type === 'SRV' ? chosen.flatMap((instance) => addressesOf(service, instance, host)) : []
   return { answers, additionals }
 }
 
-/** The record of one instance; undefined where it has no such attribute. */
-function dataOf(
-  instance: Instance,
-  type: RecordType,
-  host: string,
-  ttlSeconds = 0,
-): ResourceRecord | undefined {
-  const { attributes } = instance
-  switch (type) {
-    case 'A':
-    case 'AAAA': {
-      const data = attributes[ADDRESS_KEYS[type]]
-      return data === undefined ? undefined : { name: host, ttlSeconds, type, data }
-    }
-    case 'CNAME': {
-      const data = attributes['AWS_INSTANCE_CNAME']
-      return data === undefined ? undefined : { name: host, ttlSeconds, type, data }
-    }
-    case 'SRV': {
-      const port = attributes['AWS_INSTANCE_PORT']
-      if (port === undefined) return undefined
-      return { name: host, ttlSeconds, type, port: Number(port), target: targetOf(instance, host, false) }
-    }
-  }
+function has({ attributes }: Instance, type: RecordType): boolean {
+  return attributes[KEYS[type]] !== undefined
+}
+
+/** The record of one instance; none where it lacks the attribute. */
+function recordOf(instance: Instance, type: RecordType, name: string, ttl: number): ResourceRecord[] {
+  const value = instance.attributes[KEYS[type]]
+  if (value === undefined) return []
+  if (type !== 'SRV') return [{ type, name, ttl, data: value }]
+  // Cloud Map writes priority 1 and weight 1 for all.
+  const data = { priority: 1, weight: 1, port: Number(value), target: targetOf(instance, name) }
+  return [{ type, name, ttl, data }]
 }
 
 function addressesOf(service: Service, instance: Instance, host: string): ResourceRecord[] {
-  const ttlSeconds = service.records.find(({ type }) => type === 'SRV')?.ttlSeconds ?? 0
-  const name = targetOf(instance, host)
-  return (['A', 'AAAA'] as const).flatMap((type) => {
-    const data = instance.attributes[ADDRESS_KEYS[type]]
-    return data === undefined ? [] : { name, ttlSeconds, type, data }
-  })
+  const ttl = service.records.find(({ type }) => type === 'SRV')?.ttlSeconds ?? 0
+  const name = canonicalHost(targetOf(instance, host))
+  return (['A', 'AAAA'] as const).flatMap((type) => recordOf(instance, type, name, ttl))
 }
 
 function hostOf(service: Service): string {
   return canonicalHost(`${service.name}.${service.namespace.name}`)
 }
 
-function targetOf(instance: Instance, host: string, canonical = true): string {
-  const target = `${instance.id}.${host}`
-  return canonical ? canonicalHost(target) : target
+/** The name that the SRV record of an instance names. */
+function targetOf({ id }: Instance, host: string): string {
+  return `${id}.${host}`
 }
 
-function hasSrv(service: Service): boolean {
+export function hasSrv(service: Service): boolean {
   return service.records.some(({ type }) => type === 'SRV')
 }

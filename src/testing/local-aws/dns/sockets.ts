@@ -1,6 +1,7 @@
 import { createSocket, type RemoteInfo, type Socket as UdpSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { untilPortsAreFree } from '../../ports.ts'
 import { LOOPBACK } from '../loopback-http.ts'
 
 export type Transport = 'udp' | 'tcp'
@@ -14,7 +15,6 @@ export type Reply = (message: Buffer, from?: 'here' | 'another-port') => void
 export type OnMessage = (message: Buffer, transport: Transport, reply: Reply) => void
 
 const LENGTH_BYTES = 2
-const MAX_TRIES = 20
 
 /** A UDP and a TCP socket on one port of 127.0.0.1, and the framing of messages on both. */
 export class DnsSockets {
@@ -34,15 +34,14 @@ export class DnsSockets {
 
   /** The kernel picks a port that is free for TCP; for UDP it may be taken, so it may need several. */
   async listen(): Promise<void> {
-    for (let tries = 1; ; tries++) {
+    await untilPortsAreFree(async () => {
       try {
         await this.#listenOnce()
-        return
       } catch (error) {
         await this.close()
-        if (tries === MAX_TRIES || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+        throw error
       }
-    }
+    })
   }
 
   async close(): Promise<void> {
@@ -50,8 +49,8 @@ export class DnsSockets {
     this.#udp = undefined
     this.#tcp = undefined
     for (const connection of this.#connections) connection.destroy()
-    if (udp !== undefined) await new Promise<void>((resolve) => udp.close(resolve))
-    if (tcp?.listening === true) await new Promise<void>((resolve) => tcp.close(() => resolve()))
+    if (udp !== undefined) await once(udp.close(), 'close')
+    if (tcp?.listening === true) await once(tcp.close(), 'close')
   }
 
   async #listenOnce(): Promise<void> {

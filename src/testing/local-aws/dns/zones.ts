@@ -1,12 +1,12 @@
 import { isIPv4, isIPv6 } from 'node:net'
-import type { Random } from '../../../core/clock.ts'
 import { isDnsName } from '../../../discovery/dns/name.ts'
 import { canonicalHost } from '../../../discovery/service-name.ts'
 import { invalidInput } from '../cloud-map/aws-error.ts'
 import { shuffled } from '../chance.ts'
 import { DEFAULT_SOA_TTL_SECONDS, type Service } from '../model.ts'
 import type { Registry } from '../registry.ts'
-import type { Lookup, ResourceRecord } from './resource-record.ts'
+import type { DnsFaults } from './faults.ts'
+import { NO_RECORDS, type Found, type Lookup, type ResourceRecord } from './resource-record.ts'
 import { namesOf, serviceRecords } from './service-records.ts'
 
 interface Zone {
@@ -17,21 +17,30 @@ interface Zone {
 /** Route 53's own, for the zones that it hosts. */
 const NAME_SERVER = 'ns-1536.awsdns-00.co.uk'
 const NS_TTL_SECONDS = 172_800
+// What Route 53 writes for a new zone. Names that are not there are remembered for the smaller of the
+// record's TTL and `minimum` (RFC 2308 section 5), which is the TTL.
+const ROUTE_53_SOA = {
+  mname: NAME_SERVER,
+  rname: 'awsdns-hostmaster.amazon.com',
+  serial: 1,
+  refresh: 7200,
+  retry: 900,
+  expire: 1_209_600,
+  minimum: 86_400,
+}
 // A chain longer than that is a circle.
 const MAX_CNAMES = 8
 
 /** What the DNS server knows: the private namespaces of a registry, and names that were added by hand. */
 export class Zones {
-  /** How far the records of services are behind the registry. */
-  lagMs: () => number = () => 0
   readonly #registry: Registry
-  readonly #random: Random
+  readonly #faults: DnsFaults
   /** Records added by hand, by canonical name. Each such name is a zone, unless it lies in a namespace. */
   readonly #plain = new Map<string, ResourceRecord[]>()
 
-  constructor(registry: Registry, random: Random) {
+  constructor(registry: Registry, faults: DnsFaults) {
     this.#registry = registry
-    this.#random = random
+    this.#faults = faults
   }
 
   /**
@@ -45,7 +54,7 @@ export class Zones {
       if (!isOfType(entry)) throw invalidInput(`"${entry}" cannot stand in ${type} records of ${name}`)
     const key = canonicalHost(name)
     const others = (this.#plain.get(key) ?? []).filter((record) => record.type !== type)
-    const records = [...others, ...data.map((entry) => ({ name: key, ttlSeconds, type, data: entry }))]
+    const records = [...others, ...data.map((entry) => ({ type, name: key, ttl: ttlSeconds, data: entry }))]
     if (records.length > 0) this.#plain.set(key, records)
     else this.#plain.delete(key)
   }
@@ -54,7 +63,7 @@ export class Zones {
   lookup(name: string, type: string): Lookup {
     const key = canonicalHost(name)
     const zone = this.#zoneOf(key)
-    if (zone === undefined) return { rcode: 'REFUSED', answers: [], authorities: [], additionals: [] }
+    if (zone === undefined) return { ...NO_RECORDS, rcode: 'REFUSED' }
     const { answers, additionals } = this.#follow(key, type, zone)
     if (answers.length > 0) {
       const asAsked = answers.map((record) => (record.name === key ? { ...record, name } : record))
@@ -65,7 +74,7 @@ export class Zones {
   }
 
   /** The records of a name; or its CNAME, and the records that it leads to within these zones. */
-  #follow(key: string, type: string, zone: Zone): Pick<Lookup, 'answers' | 'additionals'> {
+  #follow(key: string, type: string, zone: Zone): Found {
     const answers: ResourceRecord[] = []
     let owner = key
     for (let links = 0; links < MAX_CNAMES; links++) {
@@ -80,23 +89,23 @@ export class Zones {
     return { answers, additionals: [] }
   }
 
-  #at(key: string, type: string, zone: Zone): Pick<Lookup, 'answers' | 'additionals'> {
+  #at(key: string, type: string, zone: Zone): Found {
     if (key === zone.name && type === 'SOA') return { answers: [soa(zone)], additionals: [] }
     if (key === zone.name && type === 'NS') {
-      const ns = { name: key, ttlSeconds: NS_TTL_SECONDS, type: 'NS' as const, data: NAME_SERVER }
+      const ns = { type, name: key, ttl: NS_TTL_SECONDS, data: NAME_SERVER } as const
       return { answers: [ns], additionals: [] }
     }
     const plain = this.#plain.get(key)?.filter((record) => record.type === type) ?? []
-    if (plain.length > 0) return { answers: shuffled(this.#random, plain), additionals: [] }
+    if (plain.length > 0) return { answers: shuffled(this.#registry.random, plain), additionals: [] }
     for (const service of this.#shown) {
-      const found = serviceRecords(service, key, type, this.#random)
+      const found = serviceRecords(service, key, type, this.#registry.random)
       if (found.answers.length > 0) return found
     }
-    return { answers: [], additionals: [] }
+    return NO_RECORDS
   }
 
   get #shown(): readonly Service[] {
-    const lagMs = this.lagMs()
+    const { lagMs } = this.#faults
     return this.#registry.services.map((service) => this.#registry.history.before(service, lagMs))
   }
 
@@ -122,7 +131,6 @@ export class Zones {
   }
 }
 
-/** The numbers that stand in it are in dns-message.ts: no answer of this server has others. */
 function soa({ name, soaTtlSeconds }: Zone): ResourceRecord {
-  return { name, ttlSeconds: soaTtlSeconds, type: 'SOA' }
+  return { type: 'SOA', name, ttl: soaTtlSeconds, data: ROUTE_53_SOA }
 }

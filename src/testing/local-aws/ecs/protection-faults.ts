@@ -22,8 +22,7 @@ export class ProtectionFaults {
 
   /** Back to normal. */
   clear(): void {
-    this.answer = 'normal'
-    this.delayMs = 0
+    Object.assign(this, new ProtectionFaults())
   }
 }
 

@@ -1,5 +1,6 @@
 /** Scale-in protection, which a task sets for itself: `$ECS_AGENT_URI/task-protection/v1/state`. */
-import { untilHttpDate, type Clock } from '../../../core/clock.ts'
+import { currentDate, type Clock } from '../../../core/clock.ts'
+import type { LocalProtection, ProtectionPut } from '../metadata/local-metadata.ts'
 import { protectionFaults, type ProtectionFaults } from './protection-faults.ts'
 import { taskArn, type LocalTask } from './task.ts'
 
@@ -12,15 +13,7 @@ export interface ProtectionAnswer {
   readonly body: object
 }
 
-/** One PUT, as the task sent it. */
-export interface ProtectionPut {
-  /** `ProtectionEnabled`, of any type. */
-  readonly enabled: unknown
-  /** `ExpiresInMinutes`; undefined where it was left out. */
-  readonly minutes: unknown
-}
-
-export class TaskProtection {
+export class TaskProtection implements LocalProtection {
   readonly faults: ProtectionFaults = protectionFaults()
   readonly puts: ProtectionPut[] = []
   readonly #task: LocalTask
@@ -33,22 +26,26 @@ export class TaskProtection {
     this.#clock = clock
   }
 
-  /** Whether ECS would leave the task alone when it scales in. */
   get enabled(): boolean {
     return this.#clock.now() < this.#protectedUntil
   }
 
   get(): ProtectionAnswer {
-    return { status: 200, body: { protection: this.#state() } }
+    const { enabled } = this
+    const protection = {
+      ProtectionEnabled: enabled,
+      ExpirationDate: enabled ? isoTimeIn(this.#protectedUntil - this.#clock.now()) : null,
+      TaskArn: taskArn(this.#task),
+    }
+    return { status: 200, body: { protection } }
   }
 
   put(body: string): ProtectionAnswer {
-    const request = parse(body)
-    this.puts.push({ enabled: request?.['ProtectionEnabled'], minutes: request?.['ExpiresInMinutes'] })
+    const { ProtectionEnabled: enabled, ExpiresInMinutes: given } = parse(body)
+    this.puts.push({ enabled, minutes: given })
     const fault = this.#faulty()
     if (fault !== undefined) return fault
-    const enabled = request?.['ProtectionEnabled']
-    const minutes = request?.['ExpiresInMinutes'] ?? DEFAULT_MINUTES
+    const minutes = given ?? DEFAULT_MINUTES
     if (typeof enabled !== 'boolean') return this.#invalid('ProtectionEnabled must be true or false')
     if (typeof minutes !== 'number' || !(minutes >= 1 && minutes <= MAX_MINUTES))
       return this.#invalid(`ExpiresInMinutes must be from 1 to ${MAX_MINUTES}`)
@@ -77,15 +74,6 @@ export class TaskProtection {
     }
   }
 
-  #state(): object {
-    const leftMs = this.#protectedUntil - this.#clock.now()
-    return {
-      ProtectionEnabled: this.enabled,
-      ExpirationDate: this.enabled ? isoTimeIn(leftMs) : null,
-      TaskArn: taskArn(this.#task),
-    }
-  }
-
   #invalid(Message: string): ProtectionAnswer {
     return this.#error(400, 'InvalidParameterException', Message)
   }
@@ -100,26 +88,18 @@ export class TaskProtection {
   }
 }
 
-function parse(body: string): Readonly<Record<string, unknown>> | undefined {
+/** Empty where it is not an object of JSON. */
+function parse(body: string): Readonly<Record<string, unknown>> {
   try {
-    const value: unknown = JSON.parse(body)
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined
+    return (JSON.parse(body) ?? {}) as Record<string, unknown>
   } catch {
-    return undefined
+    return {}
   }
 }
 
-// The clock has no calendar, but `untilHttpDate` measures the time to a date, such as 1 January 2100.
-const FAR_DATE = 'Fri, 01 Jan 2100 00:00:00 GMT'
-const FAR_DATE_MS = 4_102_444_800_000
-
-/** `2026-11-20T10:12:50Z`, that many ms from now. Swedish writes its dates as ISO 8601 does. */
+/** `2026-11-20T10:12:50Z`, that many ms from now. */
 function isoTimeIn(ms: number): string {
-  const nowMs = FAR_DATE_MS - (untilHttpDate(FAR_DATE) ?? 0)
-  const format = new Intl.DateTimeFormat('sv-SE', {
-    timeZone: 'UTC',
-    dateStyle: 'short',
-    timeStyle: 'medium',
-  })
-  return `${format.format(nowMs + ms).replace(' ', 'T')}Z`
+  const date = currentDate()
+  date.setTime(date.getTime() + ms)
+  return date.toISOString().replace(/\.\d+Z$/, 'Z')
 }

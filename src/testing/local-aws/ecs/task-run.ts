@@ -1,12 +1,14 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { connect } from 'node:net'
-import { randomId } from '../chance.ts'
 import { sleep, type Clock } from '../../../core/clock.ts'
-import type { Account, LocalRegistration } from '../account.ts'
+import { endWithThisProcess } from '../../child-processes.ts'
+import { accepts } from '../../ports.ts'
+import { serviceAt, type Account } from '../account.ts'
+import type { LocalRegistration } from '../local-aws.ts'
+import { randomId } from '../chance.ts'
+import { hasSrv } from '../dns/service-records.ts'
 import type { Registry } from '../registry.ts'
-import { localMetadata, type LocalMetadata } from '../metadata/local-metadata.ts'
 import { MetadataServer } from '../metadata/server.ts'
-import type { EcsTask, EcsTaskExit, EcsTaskState } from './ecs-task.ts'
+import type { EcsTask, EcsTaskExit, EcsTaskState } from './ecs-service.ts'
 import { localTask, type LocalTask } from './task.ts'
 
 export interface TaskScript {
@@ -24,8 +26,8 @@ export interface EcsWorld {
   readonly registry: Registry
   readonly account: Account
   readonly clock: Clock
-  /** Of Cloud Map. */
-  readonly endpoint: string
+  /** Where Cloud Map is, as the AWS SDK reads it. */
+  readonly env: Readonly<Record<string, string>>
   /** Of the next task of any service: from 0, and none twice, since each task of ECS has an address of its own. */
   nextTask(): number
 }
@@ -37,28 +39,19 @@ export interface TaskPlace {
 }
 
 const LOOK_EVERY_MS = 25
-const CONNECT_WITHIN_MS = 1_000
-
-/** Processes end with the one that started them. */
-const running = new Set<ChildProcess>()
-
-function killRunning(): void {
-  for (const child of running) child.kill('SIGKILL')
-}
 
 /** One task from its start to its end. */
 export class TaskRun implements EcsTask {
   readonly id: string
   readonly address: string
   readonly port: number
-  readonly metadata: LocalMetadata
+  readonly metadata: MetadataServer
   readonly exited: Promise<EcsTaskExit>
   state: EcsTaskState = 'PENDING'
   output = ''
   readonly #script: TaskScript
   readonly #world: EcsWorld
   readonly #task: LocalTask
-  readonly #server: MetadataServer
   readonly #exit = Promise.withResolvers<EcsTaskExit>()
   #child: ChildProcess | undefined
   #stoppedAt: number | undefined
@@ -76,19 +69,11 @@ export class TaskRun implements EcsTask {
     this.id = randomId(registry.random, 32)
     const [name = ''] = script.host.split('.')
     this.#task = localTask({
-      ...{
-        region,
-        accountId,
-        taskId: this.id,
-        serviceName: name,
-        family: name,
-        ipv4: address,
-        ipv6: undefined,
-      },
-      ...(zone === undefined ? {} : { zone }),
+      ...{ region, accountId, taskId: this.id, serviceName: name, family: name },
+      ...{ ipv4: address, ipv6: undefined },
+      ...(zone !== undefined && { zone }),
     })
-    this.#server = new MetadataServer(this.#task, clock)
-    this.metadata = localMetadata(this.#server)
+    this.metadata = new MetadataServer(this.#task, clock)
   }
 
   get pid(): number | undefined {
@@ -97,7 +82,7 @@ export class TaskRun implements EcsTask {
 
   /** Resolves when it is ready: when it accepts connections and, where it registers itself, when it has. */
   async start(): Promise<void> {
-    await this.#server.listen()
+    await this.metadata.listen()
     this.#earlier = new Set(this.#instancesHere().map(({ id }) => id))
     this.#spawn()
     const { clock } = this.#world
@@ -144,7 +129,7 @@ export class TaskRun implements EcsTask {
       await this.exited
     }
     this.#deregister()
-    await this.#server.close()
+    await this.metadata.close()
   }
 
   #spawn(): void {
@@ -159,30 +144,25 @@ export class TaskRun implements EcsTask {
         ...this.metadata.env,
         HOST: this.address,
         PORT: String(this.port),
-        AWS_ENDPOINT_URL_SERVICEDISCOVERY: this.#world.endpoint,
-        AWS_ACCESS_KEY_ID: 'AKIALOCALEXAMPLE',
-        AWS_SECRET_ACCESS_KEY: 'local',
+        ...this.#world.env,
         ONEHOP_STOP_TIMEOUT_S: String(stopTimeoutMs / 1_000),
         ...env,
       },
     })
     this.#child = child
-    if (running.size === 0) process.on('exit', killRunning)
-    running.add(child)
+    endWithThisProcess(child)
     for (const stream of [child.stdout, child.stderr])
       stream.setEncoding('utf8').on('data', (text: string) => (this.output += text))
     child.once('error', (error) => {
       this.output += `${program}: ${error.message}`
       // Without a pid it never began, and there will be no `close`.
-      if (child.pid === undefined) this.#ended(child, null, null)
+      if (child.pid === undefined) this.#ended(null, null)
     })
     // Not `exit`: its output has come by now.
-    child.once('close', (code, signal) => this.#ended(child, code, signal))
+    child.once('close', (code, signal) => this.#ended(code, signal))
   }
 
-  #ended(child: ChildProcess, code: number | null, signal: NodeJS.Signals | null): void {
-    running.delete(child)
-    if (running.size === 0) process.off('exit', killRunning)
+  #ended(code: number | null, signal: NodeJS.Signals | null): void {
     const { clock } = this.#world
     // One that ends by itself: ECS notices, and takes as long to deregister it.
     if (this.#stoppedAt === undefined)
@@ -218,12 +198,12 @@ export class TaskRun implements EcsTask {
 
   /** As ECS does: the port only where DNS has it, and what it knows of the task. */
   #register(): void {
-    const { account } = this.#world
+    const { account, registry } = this.#world
     const { host } = this.#script
     const { zone, cluster, family, serviceName = '' } = this.#task
     account.register(host, this.id, {
       ...{ ipv4: this.address, zone },
-      ...(account.recordTypes(host).includes('SRV') ? { port: this.port } : {}),
+      ...(hasSrv(serviceAt(registry, host)) && { port: this.port }),
       attributes: {
         ECS_CLUSTER_NAME: cluster,
         ECS_SERVICE_NAME: serviceName,
@@ -238,15 +218,4 @@ export class TaskRun implements EcsTask {
     const isThere = account.instances(host).some(({ id }) => id === this.id)
     if (registeredBy === 'ecs' && isThere) account.deregister(host, this.id)
   }
-}
-
-function accepts(host: string, port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host, port, timeout: CONNECT_WITHIN_MS })
-    const end = (accepted: boolean) => () => {
-      socket.destroy()
-      resolve(accepted)
-    }
-    socket.once('connect', end(true)).once('error', end(false)).once('timeout', end(false))
-  })
 }

@@ -24,9 +24,7 @@ export class MetadataFaults {
 
   /** Back to normal. */
   clear(): void {
-    this.answer = 'normal'
-    this.delayMs = 0
-    this.resets = 0
+    Object.assign(this, new MetadataFaults())
   }
 }
 

@@ -1,8 +1,14 @@
 import type { ProtectionFaults } from '../ecs/protection-faults.ts'
-import type { ProtectionPut } from '../ecs/task-protection.ts'
 import type { LocalTask } from '../ecs/task.ts'
 import type { MetadataFaults } from './faults.ts'
-import type { MetadataServer } from './server.ts'
+
+/** One PUT, as the task sent it. */
+export interface ProtectionPut {
+  /** `ProtectionEnabled`, of any type. */
+  readonly enabled: unknown
+  /** `ExpiresInMinutes`; undefined where it was left out. */
+  readonly minutes: unknown
+}
 
 /** The task's own protection from scale-in and deployments. */
 export interface LocalProtection {
@@ -39,44 +45,4 @@ export interface LocalMetadata {
   refuseConnections(forMs?: number): Promise<void>
   /** Listens again, on the same port. */
   acceptConnections(): Promise<void>
-}
-
-/** A metadata server as tests see it. */
-export function localMetadata(server: MetadataServer): LocalMetadata {
-  const { task, faults, protection } = server
-  return {
-    task,
-    faults,
-    get uriV4() {
-      return server.uri('v4')
-    },
-    get uriV3() {
-      return server.uri('v3')
-    },
-    get env() {
-      return {
-        ECS_CONTAINER_METADATA_URI_V4: server.uri('v4'),
-        ECS_CONTAINER_METADATA_URI: server.uri('v3'),
-        ECS_AGENT_URI: server.uri('api'),
-        AWS_EXECUTION_ENV: `AWS_ECS_${task.launchType}`,
-        AWS_REGION: task.region,
-        AWS_DEFAULT_REGION: task.region,
-      }
-    },
-    get requests() {
-      return server.requests
-    },
-    get protectionEnabled() {
-      return protection.enabled
-    },
-    protection: {
-      get enabled() {
-        return protection.enabled
-      },
-      puts: protection.puts,
-      faults: protection.faults,
-    },
-    refuseConnections: (forMs) => server.refuseConnections(forMs),
-    acceptConnections: () => server.acceptConnections(),
-  }
 }

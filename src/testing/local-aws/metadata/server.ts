@@ -1,7 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { sleep, unguessableInt, type Clock, type Timer } from '../../../core/clock.ts'
+import { sleep, type Clock, type Timer } from '../../../core/clock.ts'
+import { randomPort, untilPortsAreFree } from '../../ports.ts'
 import { LOOPBACK, LoopbackHttp, readBody, sendJson } from '../loopback-http.ts'
 import { metadataFaults, type MetadataFaults } from './faults.ts'
+import type { LocalMetadata } from './local-metadata.ts'
 import { containerV3, containerV4, statsOf, taskV3, taskV4 } from './task-metadata.ts'
 import { TaskProtection } from '../ecs/task-protection.ts'
 import type { LocalContainer, LocalTask } from '../ecs/task.ts'
@@ -10,22 +12,16 @@ const CONTENT_TYPE = 'application/json'
 const PROTECTION = '/task-protection/v1/state'
 const PATH = /^\/(?<api>v3|v4|api)\/(?<id>[^/]+)(?<rest>\/.*)?$/
 
-// Below the ports that kernels lend to outgoing connections (Linux: from 32768), so that no connection takes ours
-// while it refuses.
-const FIRST_PORT = 20_000
-const PORTS = 12_000
-const MAX_TRIES = 20
-
 /** The task metadata endpoints of version 4 and 3, and the agent's task protection. */
-export class MetadataServer {
+export class MetadataServer implements LocalMetadata {
   readonly task: LocalTask
   readonly faults: MetadataFaults = metadataFaults()
   readonly protection: TaskProtection
+  requests = 0
 
   readonly #clock: Clock
   readonly #closing = new AbortController()
   readonly #http = new LoopbackHttp((request, response) => void this.#serve(request, response))
-  #requests = 0
   /** Listening and stopping take turns. */
   #turn: Promise<void> = Promise.resolve()
   #opening: Timer | undefined
@@ -36,28 +32,33 @@ export class MetadataServer {
     this.#clock = clock
   }
 
-  /** Requests that arrived; refused connections do not. */
-  get requests(): number {
-    return this.#requests
+  get uriV4(): string {
+    return this.#uri('v4')
   }
 
-  /** @param api `v4`, `v3` or `api`; the container is the task's first */
-  uri(api: 'v4' | 'v3' | 'api'): string {
-    return `http://${LOOPBACK}:${this.#http.port}/${api}/${this.task.containers[0]?.id ?? 'none'}`
+  get uriV3(): string {
+    return this.#uri('v3')
   }
 
-  async listen(): Promise<void> {
-    for (let tries = 1; ; tries++) {
-      try {
-        await this.#http.listen(FIRST_PORT + unguessableInt(PORTS))
-        return
-      } catch (error) {
-        if (tries === MAX_TRIES || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
-      }
+  get env(): Readonly<Record<string, string>> {
+    return {
+      ECS_CONTAINER_METADATA_URI_V4: this.uriV4,
+      ECS_CONTAINER_METADATA_URI: this.uriV3,
+      ECS_AGENT_URI: this.#uri('api'),
+      AWS_EXECUTION_ENV: `AWS_ECS_${this.task.launchType}`,
+      AWS_REGION: this.task.region,
+      AWS_DEFAULT_REGION: this.task.region,
     }
   }
 
-  /** @param forMs [until `acceptConnections`] */
+  get protectionEnabled(): boolean {
+    return this.protection.enabled
+  }
+
+  listen(): Promise<void> {
+    return untilPortsAreFree(() => this.#http.listen(randomPort()))
+  }
+
   async refuseConnections(forMs?: number): Promise<void> {
     this.#opening?.cancel()
     await this.#inTurn(() => this.#http.stop())
@@ -77,6 +78,10 @@ export class MetadataServer {
     await this.refuseConnections()
   }
 
+  #uri(api: 'v4' | 'v3' | 'api'): string {
+    return `http://${LOOPBACK}:${this.#http.port}/${api}/${this.task.containers[0]?.id ?? 'none'}`
+  }
+
   #inTurn(step: () => Promise<void>): Promise<void> {
     const done = this.#turn.then(step)
     this.#turn = done.catch(() => {})
@@ -84,7 +89,7 @@ export class MetadataServer {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    this.#requests++
+    this.requests++
     const { answer, delayMs } = this.faults
     try {
       if (this.faults.resets > 0) {

@@ -5,20 +5,11 @@ import { describe, expect, test } from 'vitest'
 import { ResolutionFailedError } from '../../../../src/core/errors.ts'
 import { encodeQuery } from '../../../../src/discovery/dns/wire/message.ts'
 import { manualClock } from '../../../../src/testing/fakes/manual-clock.ts'
-import {
-  failure,
-  NAME,
-  openSockets,
-  optionsFor,
-  query,
-  timeOut,
-  until,
-} from '../../../support/dns/queries.ts'
+import { failure, NAME, openSockets, optionsFor, query, timeOut } from '../../../support/dns/queries.ts'
 import {
   a,
   aaaa,
   FORMERR,
-  freePort,
   NOTIMP,
   NXDOMAIN,
   opt,
@@ -29,6 +20,8 @@ import {
   type Query,
   type UdpServer,
 } from '../../../support/dns/servers.ts'
+import { freePort } from '../../../support/ports.ts'
+import { until } from '../../../support/until.ts'
 
 const ADDRESS = a(NAME, '10.0.1.5')
 const OPT = opt()

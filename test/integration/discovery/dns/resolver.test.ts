@@ -7,7 +7,7 @@ import type { DnsAnswer } from '../../../../src/discovery/dns/wire/message.ts'
 import type { Snapshot } from '../../../../src/discovery/endpoint.ts'
 import { parseServiceName } from '../../../../src/discovery/service-name.ts'
 import { manualClock } from '../../../../src/testing/fakes/manual-clock.ts'
-import { NAME, openSockets, until } from '../../../support/dns/queries.ts'
+import { NAME, openSockets } from '../../../support/dns/queries.ts'
 import {
   a,
   aaaa,
@@ -24,6 +24,7 @@ import {
   type Sections,
   type UdpServer,
 } from '../../../support/dns/servers.ts'
+import { until } from '../../../support/until.ts'
 
 const START_MS = 5000
 

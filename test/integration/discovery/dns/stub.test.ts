@@ -2,15 +2,7 @@ import { createSocket, type Socket } from 'node:dgram'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { parseDnsServer, StubResolver } from '../../../../src/discovery/dns/stub.ts'
 import { manualClock } from '../../../../src/testing/fakes/manual-clock.ts'
-import {
-  failure,
-  NAME,
-  openSockets,
-  optionsFor,
-  query,
-  timeOut,
-  until,
-} from '../../../support/dns/queries.ts'
+import { failure, NAME, openSockets, optionsFor, query, timeOut } from '../../../support/dns/queries.ts'
 import {
   a,
   REFUSED,
@@ -21,6 +13,7 @@ import {
   type Reply,
   type UdpServer,
 } from '../../../support/dns/servers.ts'
+import { until } from '../../../support/until.ts'
 
 const ADDRESS = a(NAME, '10.0.1.5')
 

@@ -379,14 +379,13 @@ test('a stopped process ends with a parent that exits', async () => {
 test('a killed task does none of the work that it was slow to begin', async () => {
   const clock = manualClock()
   let served = 0
-  const place = { address: '127.0.1.1', backAddress: '127.0.1.1' }
-  const handler = (): void => void served++
-  const server = new TaskServer(place, { id: 'task-1', zone: undefined, handler, tls: undefined, clock })
+  const place = { id: 'task-1', zone: undefined, address: '127.0.1.1', backAddress: '127.0.1.1' }
+  const server = new TaskServer(place, { handler: () => void served++, clock })
   await server.listen(0)
-  server.set({ kind: 'slow', delayMs: 1_000 })
+  await server.set({ kind: 'slow', delayMs: 1_000 })
   const broken = expect(request(`http://127.0.1.1:${server.port}/`, { dispatcher: agent })).rejects.toThrow()
   await expect.poll(() => clock.pendingTimers).toBe(1)
-  server.kill()
+  await server.kill()
   await broken
   await expect.poll(() => clock.pendingTimers).toBe(0)
   await clock.advance(1_000)
@@ -397,8 +396,8 @@ test('a task whose back side cannot listen leaves no listener behind', async () 
   const taken = createServer().listen(0, '127.0.2.1')
   await once(taken, 'listening')
   const { port } = taken.address() as AddressInfo
-  const place = { address: '127.0.1.1', backAddress: '127.0.2.1' }
-  const server = new TaskServer(place, { id: 'task-1', zone: undefined, handler: undefined, tls: undefined })
+  const place = { id: 'task-1', zone: undefined, address: '127.0.1.1', backAddress: '127.0.2.1' }
+  const server = new TaskServer(place, {})
   await expect(server.listen(port)).rejects.toMatchObject({ code: 'EADDRINUSE' })
   const [error] = (await once(connect(port, '127.0.1.1'), 'error')) as [NodeJS.ErrnoException]
   expect(error.code).toBe('ECONNREFUSED')

@@ -2,7 +2,6 @@
  * A scripted ECS service: tasks in processes of their own, started, registered, replaced and stopped as ECS does it at
  * its worst: SIGTERM first, deregistration some seconds later, SIGKILL after `stopTimeout`.
  */
-import { unguessableInt } from '../../../core/clock.ts'
 import {
   checkArray,
   checkKeys,
@@ -13,67 +12,11 @@ import {
   given,
 } from '../../../core/check/check.ts'
 import { ClosedError } from '../../../core/errors.ts'
-import { canListenOn } from '../../fleet/can-listen.ts'
-import type { EcsTask } from './ecs-task.ts'
+import { canListenOn, freePort } from '../../ports.ts'
+import type { EcsServiceOptions, LocalEcsService } from './ecs-service.ts'
 import { TaskRun, type EcsWorld, type TaskScript } from './task-run.ts'
 
-/** Options of `startEcsService`. Defaults in brackets, times in ms. */
-export interface EcsServiceOptions {
-  /**
-   * Program and arguments of a task. Its environment says where to listen (`HOST`, `PORT`), who it is (the metadata
-   * variables), where Cloud Map is (`AWS_ENDPOINT_URL_SERVICEDISCOVERY`), and `ONEHOP_STOP_TIMEOUT_S`.
-   */
-  readonly command: readonly string[]
-  /** The service in Cloud Map, which must exist, e.g. `orders.shop.local`. */
-  readonly host: string
-  /** How many, from 1 to 50. */
-  readonly tasks: number
-  /** Further variables of the tasks. */
-  readonly env?: Readonly<Record<string, string>> | undefined
-  /**
-   * Whether ECS registers a task when it listens, or the task itself does [`ecs`]. ECS registers the port only in a
-   * service with SRV records, and adds zone, Region, cluster, service and family.
-   */
-  readonly registeredBy?: 'ecs' | 'task' | undefined
-  /** From SIGTERM to deregistration, where ECS does it [0]. */
-  readonly deregisterAfterMs?: number | undefined
-  /** From SIGTERM to SIGKILL [30000]. */
-  readonly stopTimeoutMs?: number | undefined
-  /** Within which a task has to be ready [30000]. */
-  readonly startWithinMs?: number | undefined
-  /** Availability zones, taken in turn [none]. */
-  readonly zones?: readonly string[] | undefined
-}
-
-/** Options of `deploy`. */
-export interface EcsDeployment {
-  /** How many tasks are started before as many are stopped [1]. */
-  readonly batch?: number | undefined
-  /** Variables of the new tasks, beside those of the service. */
-  readonly env?: Readonly<Record<string, string>> | undefined
-  /** Whether a batch has to have ended before the next one starts [false]. */
-  readonly awaitsExits?: boolean | undefined
-}
-
-/** A service that runs. */
-export interface LocalEcsService extends AsyncDisposable {
-  /** All that were ever started, in order. */
-  readonly tasks: readonly EcsTask[]
-  /** The port of all tasks; of the first one where the OS has but one loopback address. */
-  readonly port: number
-  /** Starts one more task, and resolves when it is ready. */
-  add(): Promise<EcsTask>
-  /** Replaces all tasks that run; resolves with them once the last one has ended. */
-  deploy(deployment?: EcsDeployment): Promise<readonly EcsTask[]>
-  /** SIGKILL for all tasks; their instances are deregistered where ECS has registered them. */
-  close(): Promise<void>
-}
-
-// As the metadata server's: below the ports that kernels lend to outgoing connections.
-const FIRST_PORT = 20_000
-const PORTS = 12_000
 const MAX_TASKS = 50
-const MAX_TRIES = 20
 
 /** @throws InvalidOptionsError for options that are not allowed */
 export async function startEcsService(options: EcsServiceOptions, world: EcsWorld): Promise<LocalEcsService> {
@@ -135,12 +78,9 @@ export async function startEcsService(options: EcsServiceOptions, world: EcsWorl
   }
 }
 
-interface Settings extends TaskScript {
-  readonly tasks: number
-  readonly zones: readonly string[]
-}
-
-function readOptions(options: EcsServiceOptions): Settings {
+function readOptions(
+  options: EcsServiceOptions,
+): TaskScript & { readonly tasks: number; readonly zones: readonly string[] } {
   checkKeys('', options, [
     ...['command', 'host', 'tasks', 'env', 'registeredBy', 'deregisterAfterMs', 'stopTimeoutMs'],
     ...['startWithinMs', 'zones'],
@@ -165,12 +105,4 @@ function readOptions(options: EcsServiceOptions): Settings {
 /** 127.0.3.1 to 127.0.102.250, in turn. */
 function addressOf(task: number): string {
   return `127.0.${3 + (Math.floor(task / 250) % 100)}.${(task % 250) + 1}`
-}
-
-async function freePort(address: string): Promise<number> {
-  for (let tries = 1; ; tries++) {
-    const port = FIRST_PORT + unguessableInt(PORTS)
-    if (await canListenOn(address, port)) return port
-    if (tries === MAX_TRIES) throw new Error(`no free port on ${address}`)
-  }
 }
