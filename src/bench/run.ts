@@ -10,7 +10,7 @@ import { sleep, type Clock } from '../core/clock.ts'
 import { isDirect, type Arm, type Way } from './arms/arm.ts'
 import { CallTraces } from './arms/call-traces.ts'
 import { makeArm } from './arms/make-arm.ts'
-import { newSetUp, trySetUp, type SetUp } from './arms/set-up.ts'
+import { SetUpTries, type SetUp } from './arms/set-up.ts'
 import { BenchError } from './bench-error.ts'
 import { OpenLoop, sendOnce } from './load/open-loop.ts'
 import type { Recording } from './load/recording.ts'
@@ -136,19 +136,15 @@ async function measureSetUp(
   { clock, signal, onPhase }: RunContext,
 ): Promise<Map<Way, SetUp>> {
   const ways = arms.filter(({ name }) => name !== 'control').map(({ way }) => way)
-  const setUp = new Map(ways.map((way) => [way, newSetUp()]))
-  const { setUpTries, timeoutMs } = settings
-  for (let turn = 0; turn < setUpTries; turn++)
-    for (const [way, results] of setUp) {
-      if (signal.aborted) return setUp
-      onPhase({ name: 'connections', done: turn / setUpTries, leftMs: undefined })
-      try {
-        await trySetUp(way, settings, clock, timeoutMs, turn, results, signal)
-      } catch (error) {
+  const tried = new Map(ways.map((way) => [way, new SetUpTries(way, settings, clock, settings.timeoutMs)]))
+  for (let turn = 0; turn < settings.setUpTries && !signal.aborted; turn++)
+    for (const tries of tried.values()) {
+      onPhase({ name: 'connections', done: turn / settings.setUpTries, leftMs: undefined })
+      await tries.next(signal).catch((error: unknown) => {
         if (!signal.aborted) throw error
-      }
+      })
     }
-  return setUp
+  return new Map(Array.from(tried, ([way, { results }]) => [way, results]))
 }
 
 async function sendLoad(

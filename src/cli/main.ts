@@ -7,11 +7,11 @@ import type { Command } from './command.ts'
 import { commands } from './commands.ts'
 import { commandHelp, mainHelp } from './options/help.ts'
 import { UsageError } from './options/option.ts'
-import { parse } from './options/parse.ts'
-import { suggestion } from './options/suggestion.ts'
+import { parse, suggestion } from './options/parse.ts'
 import { inCommandWords } from './terminal/command-words.ts'
-import { ioOver, type Io } from './terminal/io.ts'
-import { PIPE_CLOSED, type Format } from './terminal/output.ts'
+import { ioOver } from './terminal/io.ts'
+import { PIPE_CLOSED, type Output } from './terminal/output.ts'
+import { ownVersion } from './terminal/own-version.ts'
 
 // A static import of a module of Node takes 4 ms of a start of 30 ms; this takes none. options/ and terminal/ do the same.
 const { styleText } = process.getBuiltinModule('node:util')
@@ -45,7 +45,10 @@ process.stdout.write('', (error?: NodeJS.ErrnoException | null) => {
 async function main([name, ...args]: readonly string[]): Promise<number> {
   if (name === undefined) return help(io.err, 2)
   if (name === '--help' || name === '-h') return help(io.out, 0)
-  if (name === '--version' || name === '-v') return version()
+  if (name === '--version' || name === '-v') {
+    io.print(await ownVersion())
+    return 0
+  }
   if (name === 'help') return args[0] === undefined ? help(io.out, 0) : main([args[0], '--help'])
   const listed = commands[name]
   if (listed === undefined || !Object.hasOwn(commands, name)) {
@@ -56,7 +59,7 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
   }
   const { default: command } = await listed.load()
   if (wantsHelp(args)) {
-    io.out.write(commandHelp(name, listed.summary, command, bold(io)))
+    io.out.write(commandHelp(name, listed.summary, command, io.out.style))
     return 0
   }
   return run(name, command, args)
@@ -92,19 +95,7 @@ function wantsHelp(args: readonly string[]): boolean {
   return (end === -1 ? args : args.slice(0, end)).some((arg) => arg === '--help' || arg === '-h')
 }
 
-function help(output: Io['out'], exit: number): number {
-  output.write(mainHelp(commands, (format: Format, text) => output.style(format, text)))
+function help(output: Output, exit: number): number {
+  output.write(mainHelp(commands, output.style))
   return exit
-}
-
-function bold({ out }: Io): (format: Format, text: string) => string {
-  return (format, text) => out.style(format, text)
-}
-
-async function version(): Promise<number> {
-  const { default: meta } = (await import('onehop/package.json', { with: { type: 'json' } })) as {
-    readonly default: { readonly version: string }
-  }
-  io.line(meta.version)
-  return 0
 }

@@ -1,19 +1,16 @@
+import { SET_UP_STEPS, type SetUpStep } from '../arms/set-up.ts'
 import type { Run } from '../run.ts'
 import { percentileOf } from '../statistics/percentiles.ts'
 import { labelOf } from './labels.ts'
 import type { SetUpReport, Spread } from './report.ts'
 
 export function setUpReports({ setUp }: Run): SetUpReport[] {
-  return [...setUp].map(([way, tries]) => ({
-    way,
-    label: labelOf(way, way),
-    failed: tries.failed,
-    lookup: spreadOf(tries.lookupMs),
-    tcp: spreadOf(tries.tcpMs),
-    tls: spreadOf(tries.tlsMs),
-    tlsResumed: spreadOf(tries.resumedMs),
-    coldCall: spreadOf(tries.coldCallMs),
-    warmCall: spreadOf(tries.warmCallMs),
+  return [...setUp].map(([way, { failed, ms }]) => ({
+    ...{ way, label: labelOf(way, way), failed },
+    ...(Object.fromEntries(SET_UP_STEPS.map((step) => [step, spreadOf(ms[step])])) as Pick<
+      SetUpReport,
+      SetUpStep
+    >),
   }))
 }
 

@@ -31,7 +31,7 @@ export async function callService(text: string, options: CallServiceValues, io: 
   await preload(options.discovery)
   const reports: CallReport[] = []
   // The body is the result then, and all else a note.
-  const show = (line: string): void => (options.body ? io.note(line) : io.line(line))
+  const show = options.body ? io.note : io.print
   const out: Output = options.body ? io.err : io.out
   let body: Buffer | undefined
   if (!options.json) {

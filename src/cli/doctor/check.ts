@@ -5,7 +5,6 @@ import type { HostContext, ProcessContext } from './context.ts'
 export interface Finding {
   /** Stable name, e.g. `api-denied`; docs/cli.md lists them. */
   readonly id: string
-  /** `problem`: calls fail, or will. `warning`: they work, and something is slower, costlier or less safe than it could be. */
   readonly level: 'problem' | 'warning'
   /** What was seen. */
   readonly what: string
@@ -27,16 +26,24 @@ export interface Result {
 }
 
 /** What came of one check. */
-export interface Examined {
+export interface Examined extends Required<Result> {
   readonly check: string
   /** undefined: of the process. */
   readonly host: string | undefined
-  readonly facts: readonly string[]
-  readonly findings: readonly Finding[]
-  /** false: there was nothing to check, or no way to. */
-  readonly isChecked: boolean
   /** false: the command was interrupted before. */
   readonly isDone: boolean
+}
+
+type Texts = Pick<Finding, 'what' | 'cause' | 'remedy'>
+
+/** Calls fail, or will. */
+export function problem(id: string, texts: Texts): Finding {
+  return { id, level: 'problem', ...texts }
+}
+
+/** Calls work, and something is slower, costlier or less safe than it could be. */
+export function warning(id: string, texts: Texts): Finding {
+  return { id, level: 'warning', ...texts }
 }
 
 interface CheckOf<Context> {

@@ -4,7 +4,7 @@ import { reasonOf } from '../../core/errors.ts'
 import type { ExitCode } from '../command.ts'
 import { inCommandWords } from '../terminal/command-words.ts'
 import type { Io } from '../terminal/io.ts'
-import type { Examined, Finding, Result } from './check.ts'
+import { problem, type Examined, type Finding, type Result } from './check.ts'
 import { hostChecks, processChecks } from './checks.ts'
 import { hostContext, processContext, type DoctorValues } from './context.ts'
 import { doctorJson, reportLines } from './show.ts'
@@ -34,21 +34,19 @@ export async function examine(hosts: readonly string[], options: DoctorValues, i
     ),
   ]
   const limitMs = TIMEOUTS * options.timeout + GRACE_MS
-  const bar = io.progress('checks')
   let done = 0
-  bar.set(0)
+  io.progress.set('checks', 0)
   const examined = await Promise.all(
     planned.map(async (check) => {
       const result = await examineOne(check, limitMs, io.signal)
-      done++
-      bar.set(done / planned.length)
+      io.progress.set('checks', ++done / planned.length)
       return result
     }),
   )
-  bar.end()
+  io.progress.clear()
   await Promise.all(contexts.map(({ api }) => api.close()))
   if (options.json) io.json(doctorJson(examined), 2)
-  else for (const line of reportLines(examined, io.out)) io.line(line)
+  else io.print(...reportLines(examined, io.out))
   return examined.some(({ findings }) => findings.length > 0) ? 1 : 0
 }
 
@@ -74,11 +72,9 @@ function inOwnWords(finding: Finding): Finding {
 }
 
 function unfinished(reason: string): Finding {
-  return {
-    id: 'check-failed',
-    level: 'problem',
+  return problem('check-failed', {
     what: `this check could not be done: ${reason}`,
     cause: 'Something that it depends on hangs or fails: see the other findings.',
     remedy: 'Mend the others first, or give it more time: --timeout MS.',
-  }
+  })
 }

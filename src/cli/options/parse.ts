@@ -1,6 +1,6 @@
+import { closest } from '../../core/check/closest.ts'
 import type { Operands } from '../command.ts'
 import { UsageError, wrongValue, type Arguments, type Option, type OptionTable } from './option.ts'
-import { suggestion } from './suggestion.ts'
 
 const { parseArgs } = process.getBuiltinModule('node:util')
 
@@ -98,6 +98,12 @@ function readOption(
 function unknown(rawName: string, options: OptionTable): string {
   const known = Object.keys(options).map((name) => `--${name}`)
   return `no such option ${rawName}${suggestion(rawName, [...known, '--help'])}`
+}
+
+/** ` (did you mean resolve?)`, or nothing where no word is near. */
+export function suggestion(given: string, words: readonly string[]): string {
+  const meant = closest(given, words)
+  return meant === undefined ? '' : ` (did you mean ${meant}?)`
 }
 
 function checkCount({ name, min, max }: Parsed['operands'], others: readonly string[]): void {

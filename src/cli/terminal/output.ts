@@ -9,7 +9,7 @@ export interface Output {
   /** Writes text, or bytes, as they are. */
   write(text: string | Uint8Array): void
   /** The text in that format, or as it is where there are no colours. */
-  style(format: Format, text: string): string
+  readonly style: (format: Format, text: string) => string
   readonly isTerminal: boolean
   /** Columns of the terminal; 80 where it is none. */
   readonly columns: number

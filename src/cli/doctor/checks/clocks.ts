@@ -1,6 +1,6 @@
 import { formatAddressPort } from '../../../core/ip.ts'
 import { listed } from '../../terminal/counted.ts'
-import { fine, unchecked, wrong, type Finding, type HostCheck } from '../check.ts'
+import { fine, unchecked, warning, wrong, type Finding, type HostCheck } from '../check.ts'
 
 /** Date headers have whole seconds, and clocks that are kept by NTP differ by milliseconds. */
 const MAX_OFFSET_MS = 5_000
@@ -44,12 +44,10 @@ function clockOff(
   )
   const most = Math.max(...wrongOnes.map(({ offset }) => Math.abs(offset)))
   const signatures = most > SIGNATURE_MS ? ' AWS refuses signatures that are more than 5 min off.' : ''
-  return {
-    id: 'clock-off',
-    level: 'warning',
+  return warning('clock-off', {
     what: isOwn ? `the clock of this process differs from all others: ${text}` : text,
     cause: `A clock is not kept by NTP: an emulator, a suspended machine, or a faked time.${signatures}`,
     remedy:
       'On Fargate the platform keeps the time; elsewhere use the Amazon Time Sync Service (169.254.169.123).',
-  }
+  })
 }

@@ -1,4 +1,5 @@
-import { fine, unchecked, wrong, type Finding, type HostCheck } from '../check.ts'
+import { fine, problem, unchecked, wrong, type Finding, type HostCheck } from '../check.ts'
+import type { StepFailure } from '../probe.ts'
 import { tlsFinding } from '../tls-finding.ts'
 
 /** The load balancer, by its own name. */
@@ -17,9 +18,7 @@ export const fallback: HostCheck = {
             : down(place, probe.message),
         )
       case 'tls':
-        return wrong(
-          fallbackTls(tlsFinding(probe.code, place, probe.message, url.hostname, 'fallback.pool.connect.ca')),
-        )
+        return wrong(badTls(probe, url))
       case 'http':
         return wrong(down(place, probe.message))
       case 'done':
@@ -31,37 +30,32 @@ export const fallback: HostCheck = {
 }
 
 function unresolved(place: string, message: string): Finding {
-  return {
-    id: 'fallback-unresolved',
-    level: 'problem',
+  return problem('fallback-unresolved', {
     what: `${place} cannot be looked up: ${message}`,
     cause: 'The load balancer was deleted or replaced, or its name is misspelt.',
     remedy: 'Compare with: aws elbv2 describe-load-balancers --query "LoadBalancers[].DNSName".',
-  }
+  })
 }
 
 function down(place: string, message: string): Finding {
-  return {
-    id: 'fallback-down',
-    level: 'problem',
+  return problem('fallback-down', {
     what: `${place} cannot be called: ${message}`,
     cause: 'It has no listener on that port, or its security group does not admit this task.',
     remedy:
       'Check listener and security group of the load balancer. Calls that the tasks cannot take would fail.',
-  }
+  })
 }
 
-function fallbackTls(finding: Finding): Finding {
-  return { ...finding, id: finding.id.replace('tls-', 'fallback-tls-') }
+function badTls({ code, message }: StepFailure, { origin, hostname }: URL): Finding {
+  const finding = tlsFinding(code, origin, message, hostname, 'fallback.pool.connect.ca')
+  return { ...finding, id: `fallback-${finding.id}` }
 }
 
 function withoutTargets(place: string, status: number): Finding {
-  return {
-    id: 'fallback-fails',
-    level: 'problem',
+  return problem('fallback-fails', {
     what: `${place} answers with ${status}`,
     cause: 'Its target group has no healthy targets, or they do not answer.',
     remedy:
       'Check the health of the target group: aws elbv2 describe-target-health --target-group-arn <arn>.',
-  }
+  })
 }

@@ -1,4 +1,4 @@
-import { fine, unchecked, wrong, type Finding, type HostCheck } from '../check.ts'
+import { fine, unchecked, warning, wrong, type Finding, type HostCheck } from '../check.ts'
 
 /** List price of traffic between zones, for each direction. */
 const CROSS_ZONE = '$0.01 per GB and direction'
@@ -33,21 +33,17 @@ export const zones: HostCheck = {
 }
 
 function unreported(): Finding {
-  return {
-    id: 'task-zones-unknown',
-    level: 'warning',
+  return warning('task-zones-unknown', {
     what: 'no instance has the attribute AVAILABILITY_ZONE',
     cause: 'ECS sets it; these instances were registered by something else.',
     remedy: 'Register them with AVAILABILITY_ZONE (and REGION), so that calls stay in their zone.',
-  }
+  })
 }
 
 function noneNear(own: string, list: string): Finding {
-  return {
-    id: 'no-task-in-zone',
-    level: 'warning',
+  return warning('no-task-in-zone', {
     what: `no task is in the zone of this one, ${own}: ${list}`,
     cause: 'The services run in different subnets, or with fewer tasks than zones.',
     remedy: `Run at least one task of the service in ${own}. Until then each call crosses zones: ${CROSS_ZONE}, and about 1 ms.`,
-  }
+  })
 }
