@@ -7,15 +7,24 @@
 import { stripVTControlCharacters } from 'node:util'
 import { seededRandom } from '../core/seeded-random.ts'
 import { sleep, type Clock } from '../core/clock.ts'
+import { OnehopError } from '../index.ts'
 import { isDirect, type Arm, type Way } from './arms/arm.ts'
 import { CallTraces } from './arms/call-traces.ts'
 import { makeArm } from './arms/make-arm.ts'
 import { SetUpTries, type SetUp } from './arms/set-up.ts'
-import { BenchError } from './bench-error.ts'
 import { OpenLoop, sendOnce } from './load/open-loop.ts'
 import type { Recording } from './load/recording.ts'
 import { scheduleOf } from './load/schedule.ts'
 import type { BenchSettings } from './settings.ts'
+
+/** The benchmark cannot begin. */
+export class BenchError extends OnehopError {
+  readonly code = 'ONEHOP_BENCH_FAILED'
+
+  constructor(message: string) {
+    super('ONEHOP_BENCH_FAILED', message)
+  }
+}
 
 export interface RunContext {
   readonly clock: Clock

@@ -54,10 +54,6 @@ export class OpenLoop implements CallEnd {
   /** In ms since the start. */
   readonly now = (): number => this.#options.clock.now() - this.#startedAt
 
-  get inFlight(): number {
-    return this.#inFlight.size
-  }
-
   /** Ends when the last call is over, or soon after the signal. */
   async run(): Promise<void> {
     const { signal } = this.#options
@@ -156,7 +152,7 @@ export async function sendOnce(
   timeoutMs: number,
   signal: AbortSignal,
 ): Promise<SingleCall> {
-  const schedule: Schedule = { dueMs: new Float64Array(1), arm: new Uint8Array(1), durationMs: 0 }
+  const schedule: Schedule = { dueMs: new Float64Array(1), arm: new Uint8Array(1) }
   const loop = new OpenLoop({ targets: [target], schedule, maxInFlight: 1, timeoutMs, clock, signal })
   await loop.run()
   signal.throwIfAborted()

@@ -1,9 +1,8 @@
-import { isIP } from 'node:net'
 import { systemClock } from '../../core/clock.ts'
 import { reasonOf } from '../../core/errors.ts'
 import type { ExitCode } from '../command.ts'
 import { wrongValue } from '../options/option.ts'
-import { serviceUrlOf, withoutQuery } from '../options/request-parts.ts'
+import { hasAddress, serviceUrlOf, withoutQuery } from '../options/request-parts.ts'
 import { inCommandWords } from '../terminal/command-words.ts'
 import type { Io } from '../terminal/io.ts'
 import type { Output } from '../terminal/output.ts'
@@ -61,8 +60,7 @@ export async function callService(text: string, options: CallServiceValues, io: 
 
 function urlOf(text: string): URL {
   const url = serviceUrlOf(text)
-  if (isIP(url.hostname.replaceAll(/[[\]]/g, '')) !== 0)
-    throw wrongValue('URL', text, 'the name of a service as host, not an address')
+  if (hasAddress(url)) throw wrongValue('URL', text, 'the name of a service as host, not an address')
   return url
 }
 

@@ -51,9 +51,10 @@ interface CheckOf<Context> {
   readonly title: string
   /**
    * Looks. It has a time limit, after which its result is dropped: `context.signal` does not abort then.
+   * @returns a finding where there is nothing else to say
    * @throws any error, which becomes a finding
    */
-  readonly run: (context: Context) => Promise<Result>
+  readonly run: (context: Context) => Promise<Result | Finding>
 }
 
 /** A check of this process and its task: done once. */
@@ -69,9 +70,4 @@ export function fine(...facts: readonly string[]): Result {
 /** Nothing was checked, because of this. */
 export function unchecked(why: string): Result {
   return { facts: [why], findings: [], isChecked: false }
-}
-
-/** Findings alone. */
-export function wrong(...findings: readonly Finding[]): Result {
-  return { facts: [], findings }
 }

@@ -17,7 +17,7 @@ const GRACE_MS = 5_000
 interface Planned {
   readonly title: string
   readonly host: string | undefined
-  readonly run: () => Promise<Result>
+  readonly run: () => Promise<Result | Finding>
 }
 
 /**
@@ -25,7 +25,7 @@ interface Planned {
  * there is.
  */
 export async function examine(hosts: readonly string[], options: DoctorValues, io: Io): Promise<ExitCode> {
-  const common = processContext(hosts, options, io)
+  const common = processContext(options, io)
   const contexts = hosts.map((host) => hostContext(host, common))
   const planned: Planned[] = [
     ...processChecks.map(({ title, run }) => ({ title, host: undefined, run: () => run(common) })),
@@ -58,7 +58,8 @@ async function examineOne(
   const late = (): Error => new Error(`not done within ${limitMs} ms`)
   try {
     const limit = { clock: systemClock, limitMs, signal, late }
-    const { facts, findings, isChecked = true } = await inTime(limit, run)
+    const result = await inTime(limit, run)
+    const { facts, findings, isChecked = true } = 'id' in result ? { facts: [], findings: [result] } : result
     return { check: title, host, facts, findings: findings.map(inOwnWords), isChecked, isDone: true }
   } catch (error) {
     const nothing = { check: title, host, facts: [], isChecked: false }

@@ -98,6 +98,11 @@ function occurs(socket: Socket, event: 'connect' | 'secureConnect'): Promise<voi
   })
 }
 
+/** Of the scheme. */
+export function defaultPort(isTls: boolean): number {
+  return isTls ? 443 : 80
+}
+
 const MAX_HEAD_BYTES = 16_384
 /** RFC 9113 section 3.4: an HTTP/2 server begins with SETTINGS, which is type 4 on stream 0. */
 function isHttp2(head: string): boolean {
@@ -118,17 +123,14 @@ function ask(socket: Socket, { host, path, port, isTls }: ProbeOptions): Promise
       if (head.includes('\r\n\r\n')) resolve(answerOf(head, askedAt))
       else if (head.length > MAX_HEAD_BYTES) notHttp()
     })
-    socket.once('end', () =>
-      head === ''
-        ? reject(new StepError('CLOSED', 'the connection was closed without an answer'))
-        : notHttp(),
-    )
-    const isUsual = port === (isTls ? 443 : 80)
+    const closed = (): void => reject(new StepError('CLOSED', 'the connection was closed without an answer'))
+    socket.once('end', () => (head === '' ? closed() : notHttp()))
+    const place = port === defaultPort(isTls) ? host : `${host}:${port}`
     socket.write(
-      `HEAD ${path} HTTP/1.1\r\nHost: ${host}${isUsual ? '' : `:${port}`}\r\nUser-Agent: onehop-doctor\r\nConnection: close\r\n\r\n`,
+      `HEAD ${path} HTTP/1.1\r\nHost: ${place}\r\nUser-Agent: onehop-doctor\r\nConnection: close\r\n\r\n`,
     )
     socket.on('error', reject)
-    socket.once('close', () => reject(new StepError('CLOSED', 'the connection was closed without an answer')))
+    socket.once('close', closed)
   })
 }
 

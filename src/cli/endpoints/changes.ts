@@ -1,7 +1,6 @@
 /** What is different between two looks at a service. */
 import { answerOf, type Look } from './lookup.ts'
-import { placeOf } from './show.ts'
-import type { Row } from './compare.ts'
+import { placeOf, type Row } from './compare.ts'
 
 /** One change. `endpoint` is the row of `resolve`. */
 export type Change =

@@ -5,8 +5,9 @@ import type { Io } from '../terminal/io.ts'
 import type { Output } from '../terminal/output.ts'
 import { apiOver } from './api-answer.ts'
 import { changesBetween, type Change } from './changes.ts'
+import { placeOf } from './compare.ts'
 import { lookAt, serviceOf, type Look } from './lookup.ts'
-import { lookJson, lookLines, placeOf } from './show.ts'
+import { lookJson, lookLines } from './show.ts'
 import { steadied } from './steadied.ts'
 
 type WatchValues = DiscoveryValues & {

@@ -1,7 +1,7 @@
 import { addressGuard } from '../../../discovery/guard/address-guard.ts'
-import { placeOf } from '../../endpoints/show.ts'
+import { placeOf } from '../../endpoints/compare.ts'
 import { listed } from '../../terminal/counted.ts'
-import { fine, problem, unchecked, warning, wrong, type HostCheck } from '../check.ts'
+import { fine, problem, unchecked, warning, type HostCheck } from '../check.ts'
 
 /** Addresses that a client never connects to. */
 export const addresses: HostCheck = {
@@ -23,6 +23,6 @@ export const addresses: HostCheck = {
       remedy:
         'Register the IPv4Addresses of the task metadata, and remove these instances. In tests: --allow-loopback.',
     })
-    return wrong(finding)
+    return finding
   },
 }

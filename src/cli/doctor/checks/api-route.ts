@@ -1,7 +1,7 @@
 import { BlockList, isIP, isIPv6 } from 'node:net'
 import { bareReason } from '../../../discovery/bare-reason.ts'
 import { askDns } from '../../endpoints/dns-answer.ts'
-import { fine, unchecked, warning, wrong, type Finding, type ProcessCheck } from '../check.ts'
+import { fine, unchecked, warning, type Finding, type ProcessCheck } from '../check.ts'
 
 /** How the Cloud Map API is reached: by an interface endpoint of the VPC, or through NAT. */
 export const apiRoute: ProcessCheck = {
@@ -15,14 +15,14 @@ export const apiRoute: ProcessCheck = {
     try {
       const { endpoints } = await askDns(host, { servers: options['dns-server'], timeoutMs, signal })
       const addresses = endpoints.map(({ address }) => address)
-      if (addresses.length === 0) return wrong(unresolved(host, 'DNS has no addresses of it'))
+      if (addresses.length === 0) return unresolved(host, 'DNS has no addresses of it')
       const way = addresses.every(isPrivate)
         ? 'an interface endpoint of the VPC'
         : 'through NAT or an internet gateway, which charge for each GB'
       return fine(`${host} is ${addresses.join(', ')}: ${way}`)
     } catch (error) {
       signal.throwIfAborted()
-      return wrong(unresolved(host, bareReason(host, error)))
+      return unresolved(host, bareReason(host, error))
     }
   },
 }

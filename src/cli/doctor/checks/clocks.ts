@@ -1,6 +1,6 @@
 import { formatAddressPort } from '../../../core/ip.ts'
 import { listed } from '../../terminal/counted.ts'
-import { fine, unchecked, warning, wrong, type Finding, type HostCheck } from '../check.ts'
+import { fine, unchecked, warning, type Finding, type HostCheck } from '../check.ts'
 
 /** Date headers have whole seconds, and clocks that are kept by NTP differ by milliseconds. */
 const MAX_OFFSET_MS = 5_000
@@ -28,7 +28,7 @@ export const clocks: HostCheck = {
     if (wrongOnes.length === 0) return fine(`${known.length} compared, within ${MAX_OFFSET_MS / 1000} s`)
     // Where all others disagree alike with this process, its own clock is the wrong one.
     const isOwn = wrongOnes.length === known.length && known.length > 1
-    return wrong(clockOff(wrongOnes, isOwn))
+    return clockOff(wrongOnes, isOwn)
   },
 }
 

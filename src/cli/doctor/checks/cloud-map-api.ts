@@ -4,7 +4,7 @@ import { cloudMapError, CloudMapError } from '../../../discovery/cloud-map/error
 import { attentiveClock } from '../../endpoints/attentive-clock.ts'
 import { answerOf, type Look } from '../../endpoints/lookup.ts'
 import { counted } from '../../terminal/counted.ts'
-import { unchecked, warning, wrong, type Finding, type HostCheck } from '../check.ts'
+import { unchecked, warning, type Finding, type HostCheck } from '../check.ts'
 import type { HostContext } from '../context.ts'
 
 const THROTTLED = /RequestLimitExceeded|Throttl|TooManyRequests/i
@@ -18,7 +18,7 @@ export const cloudMapApi: HostCheck = {
     const look = await lookOnce()
     const { api } = look
     if (api.state === 'not-asked') return unchecked(`not asked: ${api.reason}`)
-    if (api.state === 'failed') return wrong(failure(api.error, look, options.discovery))
+    if (api.state === 'failed') return failure(api.error, look, options.discovery)
     const { answer } = api
     const revision = await askRevision(context)
     const unusable = answer.unusable.map(withoutAddress)

@@ -1,5 +1,7 @@
 import { answerOf } from '../../endpoints/lookup.ts'
-import { problem, unchecked, warning, wrong, type Finding, type HostCheck } from '../check.ts'
+import { recordsOf } from '../../endpoints/show.ts'
+import { seconds } from '../../terminal/counted.ts'
+import { problem, unchecked, warning, type Finding, type HostCheck } from '../check.ts'
 
 /** Above that, callers name a stopped task for longer than it takes to drain. */
 const MAX_TTL_MS = 60_000
@@ -14,30 +16,24 @@ export const dns: HostCheck = {
     const finding = apiServes ? warning : problem
     if (asked.state === 'not-asked') return unchecked(`not asked: ${asked.reason}`)
     if (asked.state === 'failed')
-      return wrong(
-        finding('dns-fails', {
-          what: `${service.host} cannot be looked up: ${asked.reason}`,
-          cause:
-            'The resolver is silent or broken, a network ACL or security group drops port 53, or --dns-server is wrong.',
-          remedy: 'Use the VPC resolver (VPC base + 2, or 169.254.169.253), and admit UDP and TCP port 53.',
-        }),
-      )
-    const { records, endpoints, ttlMs, isNonexistent, isSample } = asked.answer
-    const ttl = `${Math.ceil(ttlMs / 1000)} s`
+      return finding('dns-fails', {
+        what: `${service.host} cannot be looked up: ${asked.reason}`,
+        cause:
+          'The resolver is silent or broken, a network ACL or security group drops port 53, or --dns-server is wrong.',
+        remedy: 'Use the VPC resolver (VPC base + 2, or 169.254.169.253), and admit UDP and TCP port 53.',
+      })
+    const { records, ttlMs, isNonexistent } = asked.answer
+    const ttl = seconds(ttlMs)
     if (records === undefined)
-      return wrong(
-        finding(isNonexistent ? 'dns-no-name' : 'dns-no-records', {
-          what: isNonexistent
-            ? `DNS knows no name ${service.host} (NXDOMAIN); resolvers remember that for ${ttl}`
-            : `${service.host} has no A, AAAA or SRV records; resolvers remember that for ${ttl}`,
-          cause:
-            'No healthy task is registered, the namespace is an HTTP namespace, or its hosted zone is not associated with this VPC.',
-          remedy: "Register a task, or use discovery: 'api' (--discovery api) for an HTTP namespace.",
-        }),
-      )
-    const sample = isSample ? ', a sample of a larger set' : ''
-    const facts = [`${endpoints.length} by ${records} records${sample}, TTL ${ttl}`]
-    return { facts, findings: ttlMs > MAX_TTL_MS ? [longTtl(ttl)] : [] }
+      return finding(isNonexistent ? 'dns-no-name' : 'dns-no-records', {
+        what: isNonexistent
+          ? `DNS knows no name ${service.host} (NXDOMAIN); resolvers remember that for ${ttl}`
+          : `${service.host} has no A, AAAA or SRV records; resolvers remember that for ${ttl}`,
+        cause:
+          'No healthy task is registered, the namespace is an HTTP namespace, or its hosted zone is not associated with this VPC.',
+        remedy: "Register a task, or use discovery: 'api' (--discovery api) for an HTTP namespace.",
+      })
+    return { facts: [recordsOf(asked.answer)], findings: ttlMs > MAX_TTL_MS ? [longTtl(ttl)] : [] }
   },
 }
 

@@ -1,4 +1,4 @@
-import { fine, problem, unchecked, wrong, type Finding, type HostCheck } from '../check.ts'
+import { fine, problem, unchecked, type Finding, type HostCheck } from '../check.ts'
 import type { StepFailure } from '../probe.ts'
 import { tlsFinding } from '../tls-finding.ts'
 
@@ -12,18 +12,16 @@ export const fallback: HostCheck = {
     const place = url.origin
     switch (probe.step) {
       case 'connect':
-        return wrong(
-          probe.code === 'ENOTFOUND' || probe.code === 'EAI_AGAIN'
-            ? unresolved(place, probe.message)
-            : down(place, probe.message),
-        )
+        return probe.code === 'ENOTFOUND' || probe.code === 'EAI_AGAIN'
+          ? unresolved(place, probe.message)
+          : down(place, probe.message)
       case 'tls':
-        return wrong(badTls(probe, url))
+        return badTls(probe, url)
       case 'http':
-        return wrong(down(place, probe.message))
+        return down(place, probe.message)
       case 'done':
         if (probe.status === 502 || probe.status === 503 || probe.status === 504)
-          return wrong(withoutTargets(place, probe.status))
+          return withoutTargets(place, probe.status)
         return fine(`${place} answers${probe.status === undefined ? '' : ` with ${probe.status}`}`)
     }
   },

@@ -1,5 +1,4 @@
-import type { Difference, Row } from '../../endpoints/compare.ts'
-import { placeOf } from '../../endpoints/show.ts'
+import { placeOf, type Difference, type Row } from '../../endpoints/compare.ts'
 import { counted, listed, plural } from '../../terminal/counted.ts'
 import { problem, unchecked, warning, type Finding, type HostCheck } from '../check.ts'
 

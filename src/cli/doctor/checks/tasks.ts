@@ -1,5 +1,5 @@
 import { listed, plural } from '../../terminal/counted.ts'
-import { placeOf } from '../../endpoints/show.ts'
+import { placeOf } from '../../endpoints/compare.ts'
 import { problem, unchecked, warning, type Finding, type HostCheck } from '../check.ts'
 import type { HostContext, TaskProbe } from '../context.ts'
 import { tlsFinding } from '../tls-finding.ts'

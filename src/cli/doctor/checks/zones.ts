@@ -1,4 +1,4 @@
-import { fine, unchecked, warning, wrong, type Finding, type HostCheck } from '../check.ts'
+import { fine, unchecked, warning, type Finding, type HostCheck } from '../check.ts'
 
 /** List price of traffic between zones, for each direction. */
 const CROSS_ZONE = '$0.01 per GB and direction'
@@ -13,7 +13,7 @@ export const zones: HostCheck = {
     if (withZone.length === 0) {
       if (api.state !== 'answered')
         return unchecked("unknown: DNS does not report them; tasks of this task's subnet count as near")
-      return wrong(unreported())
+      return unreported()
     }
     const counts = Map.groupBy(withZone, ({ zone }) => zone ?? '')
     const list = [...counts]
@@ -24,7 +24,7 @@ export const zones: HostCheck = {
     const own = found.state === 'known' ? found.task.zone : undefined
     if (own === undefined) return unchecked(`${list}; the zone of this process is unknown`)
     const near = counts.get(own)?.length ?? 0
-    if (near === 0) return wrong(noneNear(own, list))
+    if (near === 0) return noneNear(own, list)
     const share = Math.round((100 * near) / withZone.length)
     return fine(
       `${list}; ${share} % of the tasks are in ${own}, with this one. Calls to others cost ${CROSS_ZONE}`,
