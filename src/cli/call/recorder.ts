@@ -16,21 +16,21 @@ interface Connection {
   readonly isTls: boolean
 }
 
-/** An attempt with its times on the clock; undefined where it did not get that far. */
+/** An attempt with its times on the clock; those that are not there: it did not get that far. */
 export interface RecordedAttempt {
   readonly trace: AttemptTrace
   readonly startedAt: number
   /** Why its task was picked, in words. */
   readonly why: string
-  sentAt: number | undefined
-  connection: Connection | undefined
+  sentAt?: number
+  connection?: Connection | undefined
   /** Of TCP, as part of `connection`. */
-  tcpMs: number | undefined
-  headersAt: number | undefined
-  status: number | undefined
+  tcpMs?: number | undefined
+  headersAt?: number
+  status?: number
   /** Of the response body, as they came. */
   bytes: number
-  endedAt: number | undefined
+  endedAt?: number
 }
 
 /** What undici's channels report; each has some of it. */
@@ -57,7 +57,7 @@ export class Recorder {
   constructor(explain: (trace: AttemptTrace) => string) {
     this.#listeners = {
       start: (trace) => {
-        this.#begun = recorded(trace, explain(trace))
+        this.#begun = { trace, why: explain(trace), startedAt: systemClock.now(), bytes: 0 }
         this.#attempts.push(this.#begun)
       },
       end: () => {
@@ -114,20 +114,5 @@ export class Recorder {
 
   #update(request: object, facts: Partial<RecordedAttempt>): void {
     Object.assign(this.#byRequest.get(request) ?? {}, facts)
-  }
-}
-
-function recorded(trace: AttemptTrace, why: string): RecordedAttempt {
-  return {
-    trace,
-    startedAt: systemClock.now(),
-    why,
-    sentAt: undefined,
-    connection: undefined,
-    tcpMs: undefined,
-    headersAt: undefined,
-    status: undefined,
-    bytes: 0,
-    endedAt: undefined,
   }
 }

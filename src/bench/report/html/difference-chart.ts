@@ -1,7 +1,7 @@
 import { percentileName } from '../../statistics/percentiles.ts'
 import { digits, ms } from '../numbers.ts'
 import type { BenchReport, Difference } from '../report.ts'
-import { responsive, round } from './chart.ts'
+import { columns, responsive, round } from './chart.ts'
 import { html, type Markup } from './markup.ts'
 import { linearScale } from './scale.ts'
 
@@ -51,15 +51,7 @@ function chart(share: number, rows: readonly Row[]): Markup {
     const margin = (high - low || 1) * 0.08
     const scale = linearScale(low - margin, high + margin, { from: 8, to: width - 8 }, 5)
     const floor = height - BOTTOM
-    const ticks = scale.ticks.map((tick) => {
-      const at = round(scale.at(tick))
-      return html`<line class="grid" x1="${at}" x2="${at}" y1="${TOP}" y2="${floor}" /><text
-          x="${at}"
-          y="${floor + 16}"
-          text-anchor="middle"
-          >${tick > 0 ? '+' : ''}${digits(tick)}</text
-        >`
-    })
+    const text = (tick: number): string => `${tick > 0 ? '+' : ''}${digits(tick)}`
     const zero = round(scale.at(0))
     const marks = rows.map(({ name, label: pair, difference }, index) => {
       const y = TOP + index * ROW + 24
@@ -75,7 +67,7 @@ function chart(share: number, rows: readonly Row[]): Markup {
           ><title>${digits(from)} to ${ms(to)}</title></line
         ><circle class="point ${name}" cx="${middle}" cy="${y}" r="4" />`
     })
-    const content = html`${ticks}<line
+    const content = html`${columns({ scale, text }, TOP, floor)}<line
         class="zero"
         x1="${zero}"
         x2="${zero}"

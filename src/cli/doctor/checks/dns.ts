@@ -1,7 +1,7 @@
 import { answerOf } from '../../endpoints/lookup.ts'
 import { recordsOf } from '../../endpoints/show.ts'
 import { seconds } from '../../terminal/counted.ts'
-import { problem, unchecked, warning, type Finding, type HostCheck } from '../check.ts'
+import { problem, unchecked, warning, type HostCheck } from '../check.ts'
 
 /** Above that, callers name a stopped task for longer than it takes to drain. */
 const MAX_TTL_MS = 60_000
@@ -33,15 +33,20 @@ export const dns: HostCheck = {
           'No healthy task is registered, the namespace is an HTTP namespace, or its hosted zone is not associated with this VPC.',
         remedy: "Register a task, or use discovery: 'api' (--discovery api) for an HTTP namespace.",
       })
-    return { facts: [recordsOf(asked.answer)], findings: ttlMs > MAX_TTL_MS ? [longTtl(ttl)] : [] }
+    return {
+      facts: [recordsOf(asked.answer)],
+      findings:
+        ttlMs > MAX_TTL_MS
+          ? [
+              warning('dns-ttl-long', {
+                what: `the records have a TTL of ${ttl}`,
+                cause:
+                  'The Cloud Map service was created with that TTL. DNS names stopped tasks for as long.',
+                remedy:
+                  'Set it to 10 s: aws servicediscovery update-service --id <id> --service DnsConfig={DnsRecords=[{Type=A,TTL=10}]}.',
+              }),
+            ]
+          : [],
+    }
   },
-}
-
-function longTtl(ttl: string): Finding {
-  return warning('dns-ttl-long', {
-    what: `the records have a TTL of ${ttl}`,
-    cause: 'The Cloud Map service was created with that TTL. DNS names stopped tasks for as long.',
-    remedy:
-      'Set it to 10 s: aws servicediscovery update-service --id <id> --service DnsConfig={DnsRecords=[{Type=A,TTL=10}]}.',
-  })
 }
