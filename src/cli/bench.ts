@@ -5,15 +5,7 @@ import { armsFlag, armsOf } from './bench/arms.ts'
 import { costFlags, pricesOf, volumeOf } from './bench/cost-flags.ts'
 import { duration } from './bench/duration.ts'
 import { define, type Command } from './command.ts'
-import {
-  callFlags,
-  callOptions,
-  caOf,
-  discoveryFlags,
-  discoveryOptions,
-  fallbackOf,
-  json,
-} from './options/client-flags.ts'
+import { callFlags, caOf, clientOptions, discoveryFlags, fallbackOf, json } from './options/client-flags.ts'
 import {
   flag,
   list,
@@ -139,8 +131,7 @@ function settingsOf({ options, operands, line }: Arguments<BenchValues>): BenchS
       ...(body !== undefined && { body }),
     },
     client: {
-      ...discoveryOptions(url.hostname, { ...options, discovery: 'auto' }),
-      ...callOptions(url.hostname, options),
+      ...clientOptions(url.hostname, { ...options, discovery: 'auto' }),
       hedge: options.hedge,
       ...(zone !== undefined && { zone: { own: zone } }),
     },

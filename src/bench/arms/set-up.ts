@@ -17,17 +17,8 @@ import { makeArm } from './make-arm.ts'
  * handshake; none over HTTP. `tlsResumed`: one that resumes the session of the one before. `coldCall`: the first call of a
  * client, with lookup and connection. `warmCall`: its second call, on a connection that is there.
  */
-export type SetUpStep = 'lookup' | 'tcp' | 'tls' | 'tlsResumed' | 'coldCall' | 'warmCall'
-
-/** In the order of the report. */
-export const SET_UP_STEPS: readonly SetUpStep[] = [
-  'lookup',
-  'tcp',
-  'tls',
-  'tlsResumed',
-  'coldCall',
-  'warmCall',
-]
+export const SET_UP_STEPS = ['lookup', 'tcp', 'tls', 'tlsResumed', 'coldCall', 'warmCall'] as const
+export type SetUpStep = (typeof SET_UP_STEPS)[number]
 
 /** What the tries came to. */
 export interface SetUp {

@@ -71,11 +71,6 @@ function newWarning(reports: readonly CallReport[]): string | undefined {
   return reports.slice(0, -1).some((before) => before.warning === warning) ? undefined : warning
 }
 
-interface Done {
-  readonly report: CallReport
-  readonly body: Buffer | undefined
-}
-
 /** One call, its body read to the end. */
 async function callOnce(
   call: number,
@@ -83,7 +78,7 @@ async function callOnce(
   url: URL,
   request: CallRequest,
   signal: AbortSignal,
-): Promise<Done> {
+): Promise<{ readonly report: CallReport; readonly body: Buffer | undefined }> {
   const picks = new Picks(client)
   const recorder = new Recorder((trace) =>
     way === 'fallback' ? 'the load balancer, by --via' : picks.explain(trace),

@@ -110,28 +110,23 @@ function isHttp2(head: string): boolean {
 }
 const STATUS_LINE = /^HTTP\/1\.[01] (?<status>\d{3})/
 
-function ask(socket: Socket, { host, path, port, isTls }: ProbeOptions): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    let head = ''
-    const askedAt = currentDate().getTime()
-    const notHttp = (): void =>
-      reject(new StepError('NOT_HTTP', `the answer is not HTTP: ${JSON.stringify(head.slice(0, 40))}`))
-    socket.on('data', (piece: Buffer) => {
-      head += piece.toString('latin1')
-      if (isHttp2(head)) return resolve({ status: undefined, clockOffsetMs: undefined })
-      if (head.length >= 12 && !STATUS_LINE.test(head)) return notHttp()
-      if (head.includes('\r\n\r\n')) resolve(answerOf(head, askedAt))
-      else if (head.length > MAX_HEAD_BYTES) notHttp()
-    })
-    const closed = (): void => reject(new StepError('CLOSED', 'the connection was closed without an answer'))
-    socket.once('end', () => (head === '' ? closed() : notHttp()))
-    const place = port === defaultPort(isTls) ? host : `${host}:${port}`
-    socket.write(
-      `HEAD ${path} HTTP/1.1\r\nHost: ${place}\r\nUser-Agent: onehop-doctor\r\nConnection: close\r\n\r\n`,
-    )
-    socket.on('error', reject)
-    socket.once('close', closed)
-  })
+async function ask(socket: Socket, { host, path, port, isTls }: ProbeOptions): Promise<Answer> {
+  const place = port === defaultPort(isTls) ? host : `${host}:${port}`
+  const askedAt = currentDate().getTime()
+  socket.write(
+    `HEAD ${path} HTTP/1.1\r\nHost: ${place}\r\nUser-Agent: onehop-doctor\r\nConnection: close\r\n\r\n`,
+  )
+  let head = ''
+  for await (const piece of socket as AsyncIterable<Buffer>) {
+    head += piece.toString('latin1')
+    if (isHttp2(head)) return { status: undefined, clockOffsetMs: undefined }
+    if (head.length >= 12 && !STATUS_LINE.test(head)) break
+    if (head.includes('\r\n\r\n')) return answerOf(head, askedAt)
+    if (head.length > MAX_HEAD_BYTES) break
+  }
+  throw head === ''
+    ? new StepError('CLOSED', 'the connection was closed without an answer')
+    : new StepError('NOT_HTTP', `the answer is not HTTP: ${JSON.stringify(head.slice(0, 40))}`)
 }
 
 function answerOf(head: string, askedAt: number): Answer {

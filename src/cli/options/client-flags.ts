@@ -66,24 +66,18 @@ export const timeout: Option<number> = number('MS', 'for each question to DNS an
   max: 600_000,
 })
 
-/** Discovery of `host`, as `createClient` takes it. */
-export function discoveryOptions(host: string, options: DiscoveryValues): ClientOptions {
-  const { namespace, discovery, region, endpoint } = options
+/** A client for calls to `host`, as `createClient` takes it. */
+export function clientOptions(host: string, options: DiscoveryValues & CallValues): ClientOptions {
+  const { namespace, discovery, region, endpoint, fallback, port } = options
   const servers = options['dns-server']
+  const ca = caOf(options)
   return {
     namespaces: namespacesOf(host, namespace),
     discovery,
     ...(servers.length > 0 && { dns: { servers } }),
     cloudMap: { region, endpoint },
-  }
-}
-
-/** Calls to `host`, as `createClient` takes them. */
-export function callOptions(host: string, options: CallValues): ClientOptions {
-  const ca = caOf(options)
-  return {
-    fallback: fallbackOf(host, options.fallback),
-    port: options.port,
+    fallback: fallbackOf(host, fallback),
+    port,
     allowLoopback: options['allow-loopback'],
     ...(ca !== undefined && { pool: { connect: { ca } } }),
   }

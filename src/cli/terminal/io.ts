@@ -1,5 +1,4 @@
 /** What a command writes to, and what ends it. */
-import type { styleText } from 'node:util'
 import { outputOver, type Output } from './output.ts'
 import { progressBar, type Progress } from './progress.ts'
 
@@ -24,22 +23,13 @@ export interface Io {
   readonly progress: Progress
 }
 
-/** Over the streams of this process, or a test's. */
-export function ioOver(
-  stdout: NodeJS.WriteStream,
-  stderr: NodeJS.WriteStream,
-  env: Io['env'],
-  signal: AbortSignal,
-  style: typeof styleText,
-): Io {
-  const out = outputOver(stdout, style, signal)
-  const err = outputOver(stderr, style, signal)
+/** Over the streams of this process. */
+export function ioUntil(signal: AbortSignal): Io {
+  const out = outputOver(process.stdout, signal)
+  const err = outputOver(process.stderr, signal)
   const progress = progressBar(err)
   return {
-    out,
-    err,
-    env,
-    signal,
+    ...{ out, err, env: process.env, signal, progress },
     print: (...lines) => out.write(lines.map((line) => `${line}\n`).join('')),
     json: (value, indent = 0) => out.write(`${JSON.stringify(value, undefined, indent)}\n`),
     bytes: (data) => out.write(data),
@@ -47,6 +37,5 @@ export function ioOver(
       progress.clear()
       err.write(`${text}\n`)
     },
-    progress,
   }
 }

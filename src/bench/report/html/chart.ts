@@ -37,7 +37,8 @@ export function responsive(label: string, draw: (width: number) => Drawing): Mar
   return html`${drawn}`
 }
 
-interface Axis {
+/** What an axis shows. */
+export interface Axis {
   readonly scale: Scale
   readonly text: (tick: number) => string
   readonly name: string
