@@ -7,15 +7,24 @@
 import { stripVTControlCharacters } from 'node:util'
 import { seededRandom } from '../core/seeded-random.ts'
 import { sleep, type Clock } from '../core/clock.ts'
-import { isDirect, type Arm, type Way } from './arms/arm.ts'
+import { OnehopError } from '../index.ts'
+import { isDirect, type Arm, type ArmName, type Way } from './arms/arm.ts'
 import { CallTraces } from './arms/call-traces.ts'
 import { makeArm } from './arms/make-arm.ts'
-import { newSetUp, trySetUp, type SetUp } from './arms/set-up.ts'
-import { BenchError } from './bench-error.ts'
+import { SetUpTries, type SetUp } from './arms/set-up.ts'
 import { OpenLoop, sendOnce } from './load/open-loop.ts'
 import type { Recording } from './load/recording.ts'
 import { scheduleOf } from './load/schedule.ts'
 import type { BenchSettings } from './settings.ts'
+
+/** The benchmark cannot begin. */
+export class BenchError extends OnehopError {
+  readonly code = 'ONEHOP_BENCH_FAILED'
+
+  constructor(message: string) {
+    super('ONEHOP_BENCH_FAILED', message)
+  }
+}
 
 export interface RunContext {
   readonly clock: Clock
@@ -58,8 +67,9 @@ export async function runArms(settings: BenchSettings, context: RunContext): Pro
     notes.push(plain)
     context.onNote(plain)
   }
-  const arms = await callableArms(settings, context, note)
+  const arms: Arm[] = []
   try {
+    await addCallable(arms, settings, context, note)
     const setUp = await measureSetUp(arms, settings, context)
     const load = await sendLoad(arms, settings, context)
     return { arms, setUp, ...load, wasInterrupted: context.signal.aborted, notes }
@@ -68,44 +78,36 @@ export async function runArms(settings: BenchSettings, context: RunContext): Pro
   }
 }
 
-async function callableArms(
+async function addCallable(
+  arms: Arm[],
   settings: BenchSettings,
-  { clock, signal }: RunContext,
+  context: RunContext,
   note: (text: string) => void,
-): Promise<Arm[]> {
-  const { ways, optional, control, timeoutMs } = settings
-  const arms: Arm[] = []
-  try {
-    for (const way of ways) {
-      signal.throwIfAborted()
-      const arm = makeArm(way, settings, clock)
-      arms.push(arm)
-      const failure = await firstFailure(arm, clock, timeoutMs, signal)
-      if (failure === undefined) continue
-      if (!optional.has(way)) throw new BenchError(`the arm ${way} cannot be called: ${failure}`)
-      note(`The arm ${way} is left out: ${failure}.`)
-      arms.pop()
-      await arm.close()
-    }
-    if (control !== undefined && arms.some((arm) => arm.way === control)) {
-      const copy = makeArm(control, settings, clock, 'control')
-      arms.push(copy)
-      const failure = await firstFailure(copy, clock, timeoutMs, signal)
-      if (failure !== undefined) throw new BenchError(`the control cannot be called: ${failure}`)
-    }
-  } catch (error) {
-    await Promise.all(arms.map((arm) => arm.close()))
-    throw error
+): Promise<void> {
+  const { ways, optional, control } = settings
+  const add = (way: Way, name: ArmName): Promise<string | undefined> => {
+    context.signal.throwIfAborted()
+    const arm = makeArm(way, settings, context.clock, name)
+    arms.push(arm)
+    return firstFailure(arm, settings, context)
   }
-  return arms
+  for (const way of ways) {
+    const failure = await add(way, way)
+    if (failure === undefined) continue
+    if (!optional.has(way)) throw new BenchError(`the arm ${way} cannot be called: ${failure}`)
+    note(`The arm ${way} is left out: ${failure}.`)
+    await arms.pop()?.close()
+  }
+  if (control === undefined || !arms.some(({ way }) => way === control)) return
+  const failure = await add(control, 'control')
+  if (failure !== undefined) throw new BenchError(`the control cannot be called: ${failure}`)
 }
 
 /** @returns undefined if one of a few calls succeeds */
 async function firstFailure(
   arm: Arm,
-  clock: Clock,
-  timeoutMs: number,
-  signal: AbortSignal,
+  { timeoutMs }: BenchSettings,
+  { clock, signal }: RunContext,
 ): Promise<string | undefined> {
   let failure: string | undefined
   for (let attempt = 0; attempt < TRIES; attempt++) {
@@ -136,19 +138,15 @@ async function measureSetUp(
   { clock, signal, onPhase }: RunContext,
 ): Promise<Map<Way, SetUp>> {
   const ways = arms.filter(({ name }) => name !== 'control').map(({ way }) => way)
-  const setUp = new Map(ways.map((way) => [way, newSetUp()]))
-  const { setUpTries, timeoutMs } = settings
-  for (let turn = 0; turn < setUpTries; turn++)
-    for (const [way, results] of setUp) {
-      if (signal.aborted) return setUp
-      onPhase({ name: 'connections', done: turn / setUpTries, leftMs: undefined })
-      try {
-        await trySetUp(way, settings, clock, timeoutMs, turn, results, signal)
-      } catch (error) {
+  const tried = new Map(ways.map((way) => [way, new SetUpTries(way, settings, clock, settings.timeoutMs)]))
+  for (let turn = 0; turn < settings.setUpTries && !signal.aborted; turn++)
+    for (const tries of tried.values()) {
+      onPhase({ name: 'connections', done: turn / settings.setUpTries, leftMs: undefined })
+      await tries.next(signal).catch((error: unknown) => {
         if (!signal.aborted) throw error
-      }
+      })
     }
-  return setUp
+  return new Map(Array.from(tried, ([way, { results }]) => [way, results]))
 }
 
 async function sendLoad(
@@ -162,7 +160,6 @@ async function sendLoad(
     { arrivals, perSecond, durationMs, rampMs: warmUpMs, arms: arms.length },
     seededRandom(seed),
   )
-  let traces: CallTraces | undefined
   const loop = new OpenLoop({
     targets: arms.map(({ target }) => target),
     schedule,
@@ -171,10 +168,10 @@ async function sendLoad(
     clock,
     signal,
     dispatching: (call) => {
-      if (traces !== undefined) traces.current = call
+      traces.current = call
     },
   })
-  traces = new CallTraces(loop.recording)
+  const traces = new CallTraces(loop.recording)
   const ended = new AbortController()
   const report = (): void => {
     const now = loop.now()

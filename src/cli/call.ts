@@ -1,6 +1,6 @@
 import { define, type Command } from './command.ts'
 import { callFlags, discoveryFlags, json } from './options/client-flags.ts'
-import { flag, list, number, text } from './options/option.ts'
+import { commaList, flag, list, number, text, valued } from './options/option.ts'
 import { methodOf } from './options/request-parts.ts'
 
 const call: Command = define({
@@ -9,42 +9,21 @@ const call: Command = define({
 discovery, connection, TLS, response headers and body took, in ms. Retries, hedges and fallbacks are attempts of their own.
 Exits with 1 if a call fails or is answered with 5xx.`,
   options: {
-    request: text({
-      value: 'METHOD',
-      short: 'X',
-      default: undefined,
-      check: methodOf,
-      description: 'the method [GET; with --data POST]',
-    }),
-    header: list({ value: 'HEADER', short: 'H', description: "a header, 'name: value'; may be repeated" }),
-    data: text({
-      value: 'DATA',
-      short: 'd',
-      default: undefined,
-      description: 'the body; @FILE reads a file, @- stdin',
-    }),
-    count: number({
-      value: 'N',
-      short: 'n',
-      default: 1,
-      min: 1,
-      max: 100_000,
-      description: 'calls, one after the other [1]',
-    }),
-    via: list({
-      value: 'WAY',
-      split: true,
-      description: 'direct, fallback, or both alternately: direct,fallback [tasks first, as a client does]',
-    }),
-    body: flag({ description: 'the body of the last response on stdout, all else on stderr' }),
-    timeout: number({
-      value: 'MS',
+    request: valued('METHOD', 'the method [GET; with --data POST]', methodOf, { short: 'X' }),
+    header: list('HEADER', "a header, 'name: value'; may be repeated", { short: 'H' }),
+    data: text('DATA', 'the body; @FILE reads a file, @- stdin', { short: 'd' }),
+    count: number('N', 'calls, one after the other [1]', { short: 'n', default: 1, min: 1, max: 100_000 }),
+    via: commaList(
+      'WAY',
+      'direct, fallback, or both alternately: direct,fallback [tasks first, as a client does]',
+    ),
+    body: flag('the body of the last response on stdout, all else on stderr'),
+    timeout: number('MS', 'for a call with all attempts and its body [30000]', {
       default: 30_000,
       min: 1,
       max: 86_400_000,
-      description: 'for a call with all attempts and its body [30000]',
     }),
-    hedge: flag({ description: 'a second attempt beside a slow one (after 100 calls)' }),
+    hedge: flag('a second attempt beside a slow one (after 100 calls)'),
     ...callFlags,
     ...discoveryFlags,
     json,

@@ -2,7 +2,7 @@
  * What a command of `onehop` is. Each is a module of this folder whose default export is a `Command`; `commands.ts` lists
  * them, and `main.ts` loads the one that was asked for.
  */
-import type { Arguments, OptionTable, Values } from './options/option.ts'
+import type { Arguments, OptionsFor, OptionTable } from './options/option.ts'
 import type { Io } from './terminal/io.ts'
 
 /** 0: fine. 1: a finding, a failed call, or a failed assertion. 2: wrong usage. 130: interrupted (`main.ts` sets it). */
@@ -41,12 +41,12 @@ export interface Command {
   run(args: Arguments, io: Io): Promise<ExitCode>
 }
 
-interface Typed<Table extends OptionTable> extends Omit<Command, 'options' | 'run'> {
-  readonly options: Table
-  run(args: Arguments<Values<Table>>, io: Io): Promise<ExitCode>
-}
-
 /** A command whose `run` gets its options with their types. */
-export function define<Table extends OptionTable>(command: Typed<Table>): Command {
-  return command
+export function define<Values>(
+  command: Omit<Command, 'options' | 'run'> & {
+    readonly options: OptionsFor<Values>
+    run(args: Arguments<Values>, io: Io): Promise<ExitCode>
+  },
+): Command {
+  return command as Command
 }

@@ -12,18 +12,12 @@ export const commands: Readonly<Record<string, Listed>> = {
     summary: 'the endpoints of a service: by DNS and by the API, side by side',
     load: () => import('./resolve.ts'),
   },
-  watch: {
-    summary: 'the endpoints of a service, as they change',
-    load: () => import('./watch.ts'),
-  },
+  watch: { summary: 'the endpoints of a service, as they change', load: () => import('./watch.ts') },
   whoami: {
     summary: 'the task that this process runs in, and its global dispatcher',
     load: () => import('./whoami.ts'),
   },
-  call: {
-    summary: 'one request, with each of its attempts',
-    load: () => import('./call.ts'),
-  },
+  call: { summary: 'one request, with each of its attempts', load: () => import('./call.ts') },
   doctor: {
     summary: 'what is wrong with the path to a service, and what to do about it',
     load: () => import('./doctor.ts'),

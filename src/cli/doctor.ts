@@ -11,12 +11,10 @@ HOST may be a URL: its scheme, port and path are those of the calls, e.g. https:
   options: {
     ...discoveryFlags,
     ...callFlags,
-    timeout: number({
-      value: 'MS',
+    timeout: number('MS', 'for each question and connection [3000]', {
       default: 3_000,
       min: 1,
       max: 600_000,
-      description: 'for each question and connection [3000]',
     }),
     json,
   },

@@ -1,20 +1,18 @@
 #!/usr/bin/env node
 /**
  * `onehop` on the command line: finds the command, reads its options, runs it, and turns what came of it into an exit code.
- * It loads neither the library nor undici nor the AWS SDK; the commands do.
+ * It loads neither the library nor undici nor the AWS SDK; the commands do. A static import of a module of Node takes 4 ms of
+ * a start of 30 ms, and `process.getBuiltinModule` none: options/ and terminal/ use that.
  */
 import type { Command } from './command.ts'
 import { commands } from './commands.ts'
 import { commandHelp, mainHelp } from './options/help.ts'
 import { UsageError } from './options/option.ts'
-import { parse } from './options/parse.ts'
-import { suggestion } from './options/suggestion.ts'
+import { parse, suggestion } from './options/parse.ts'
 import { inCommandWords } from './terminal/command-words.ts'
-import { ioOver, type Io } from './terminal/io.ts'
-import { PIPE_CLOSED, type Format } from './terminal/output.ts'
-
-// A static import of a module of Node takes 4 ms of a start of 30 ms; this takes none. options/ and terminal/ do the same.
-const { styleText } = process.getBuiltinModule('node:util')
+import { ioUntil } from './terminal/io.ts'
+import { PIPE_CLOSED, type Output } from './terminal/output.ts'
+import { ownVersion } from './terminal/own-version.ts'
 
 const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const
 
@@ -33,7 +31,7 @@ process.stdout.on('error', () => ended.abort(PIPE_CLOSED))
 // The reader of the notes has gone; that of the results may be there.
 process.stderr.on('error', () => undefined)
 
-const io = ioOver(process.stdout, process.stderr, process.env, ended.signal, styleText)
+const io = ioUntil(ended.signal)
 const code = await main(process.argv.slice(2))
 // A resource that a command could not close in time must not keep the process alive.
 process.stdout.write('', (error?: NodeJS.ErrnoException | null) => {
@@ -45,7 +43,10 @@ process.stdout.write('', (error?: NodeJS.ErrnoException | null) => {
 async function main([name, ...args]: readonly string[]): Promise<number> {
   if (name === undefined) return help(io.err, 2)
   if (name === '--help' || name === '-h') return help(io.out, 0)
-  if (name === '--version' || name === '-v') return version()
+  if (name === '--version' || name === '-v') {
+    io.print(await ownVersion())
+    return 0
+  }
   if (name === 'help') return args[0] === undefined ? help(io.out, 0) : main([args[0], '--help'])
   const listed = commands[name]
   if (listed === undefined || !Object.hasOwn(commands, name)) {
@@ -56,7 +57,7 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
   }
   const { default: command } = await listed.load()
   if (wantsHelp(args)) {
-    io.out.write(commandHelp(name, listed.summary, command, bold(io)))
+    io.out.write(commandHelp(name, listed.summary, command, io.out.style))
     return 0
   }
   return run(name, command, args)
@@ -71,12 +72,12 @@ async function run(name: string, command: Command, args: readonly string[]): Pro
     return await command.run(parsed, io)
   } catch (error) {
     if (ended.signal.aborted && error === ended.signal.reason) return 0
-    return failed(name, error as Error & { readonly code?: string })
+    return failed(name, error as NodeJS.ErrnoException)
   }
 }
 
 /** Errors of the library and of the system explain themselves; a stack is for mistakes of ours. */
-function failed(name: string, error: Error & { readonly code?: string }): number {
+function failed(name: string, error: NodeJS.ErrnoException): number {
   const isUsage = error instanceof UsageError || error.code === 'ONEHOP_INVALID_OPTIONS'
   const isExplained = isUsage || /^(ONEHOP_|E[A-Z]+$)/.test(error.code ?? '')
   io.note(
@@ -92,19 +93,7 @@ function wantsHelp(args: readonly string[]): boolean {
   return (end === -1 ? args : args.slice(0, end)).some((arg) => arg === '--help' || arg === '-h')
 }
 
-function help(output: Io['out'], exit: number): number {
-  output.write(mainHelp(commands, (format: Format, text) => output.style(format, text)))
+function help(output: Output, exit: number): number {
+  output.write(mainHelp(commands, output.style))
   return exit
-}
-
-function bold({ out }: Io): (format: Format, text: string) => string {
-  return (format, text) => out.style(format, text)
-}
-
-async function version(): Promise<number> {
-  const { default: meta } = (await import('onehop/package.json', { with: { type: 'json' } })) as {
-    readonly default: { readonly version: string }
-  }
-  io.line(meta.version)
-  return 0
 }

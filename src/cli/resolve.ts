@@ -18,7 +18,7 @@ HOST may be a URL, of which the host counts. Where they differ, a line says why:
     const { lookJson, lookLines } = await import('./endpoints/show.ts')
     const look = await lookAt(serviceOf(host, options), options, io.signal)
     if (options.json) io.json(lookJson(look), 2)
-    else for (const line of lookLines(look, io.out)) io.line(line)
+    else io.print(...lookLines(look, io.out))
     return hasFinding(look) ? 1 : 0
   },
 })

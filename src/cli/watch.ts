@@ -10,12 +10,10 @@ HOST may be a URL, of which the host counts.
 With --json one JSON object a line: first { event: "snapshot" }, then what changed, with its time.`,
   options: {
     ...discoveryFlags,
-    every: number({
-      value: 'MS',
+    every: number('MS', 'how often both sources are asked [2000]', {
       default: 2_000,
       min: 100,
       max: 3_600_000,
-      description: 'how often both sources are asked [2000]',
     }),
     timeout,
     json,

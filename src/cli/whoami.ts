@@ -8,12 +8,10 @@ const whoami: Command = define({
 containers. Also who owns undici's global dispatchers in a process that starts with this environment: NODE_OPTIONS with
 --import, or a proxy, shows there. Exits with 1 where there is no task metadata, as outside ECS.`,
   options: {
-    timeout: number({
-      value: 'MS',
+    timeout: number('MS', 'for the task metadata endpoint; it is asked twice [1000]', {
       default: 1_000,
       min: 1,
       max: 600_000,
-      description: 'for the task metadata endpoint; it is asked twice [1000]',
     }),
     json,
   },

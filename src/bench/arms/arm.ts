@@ -19,6 +19,18 @@ export const WAYS: readonly Way[] = ['dns', 'api', 'fallback', 'undici']
 /** `control` is a second copy of another arm: the two must not differ. */
 export type ArmName = Way | 'control'
 
+const WAY_LABELS: Readonly<Record<Way, string>> = {
+  dns: 'direct (DNS)',
+  api: 'direct (API)',
+  fallback: 'load balancer',
+  undici: 'undici alone',
+}
+
+/** As reports name an arm. `onehop bench` and assertions use the names. */
+export function labelOf(name: ArmName, way: Way): string {
+  return name === 'control' ? `${WAY_LABELS[way]}, copy` : WAY_LABELS[way]
+}
+
 /** One way, with a client and connections of its own. */
 export interface Arm {
   readonly name: ArmName

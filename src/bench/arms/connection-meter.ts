@@ -14,7 +14,6 @@ export class ConnectionMeter {
   /** On the clock: when each connection was there. */
   readonly openedAt: number[] = []
   failed = 0
-  open = 0
   peak = 0
   readonly #clock: Clock
   readonly #closed = new Map<string, Traffic>()
@@ -47,10 +46,8 @@ export class ConnectionMeter {
     const label = formatAddressPort(socket.remoteAddress ?? 'unknown', socket.remotePort ?? 0)
     this.openedAt.push(this.#clock.now())
     this.#sockets.set(socket, label)
-    this.open++
-    this.peak = Math.max(this.peak, this.open)
+    this.peak = Math.max(this.peak, this.#sockets.size)
     socket.once('close', () => {
-      this.open--
       this.#sockets.delete(socket)
       count(this.#closed, label, socket)
     })

@@ -10,13 +10,14 @@ const CONNECT_MS = 10_000
 /** @param name another one than the way for a control */
 export function makeArm(way: Way, options: ArmOptions, clock: Clock, name: ArmName = way): Arm {
   const { url, fallback, request, tls, allowH2 } = options
+  const isAlone = way === 'undici'
   const meter = new ConnectionMeter(clock)
   const pool = {
     allowH2,
-    connect: meter.connector({ ...tls, allowH2, timeout: isAlone(way) ? CONNECT_MS : 0 }),
+    connect: meter.connector({ ...tls, allowH2, timeout: isAlone ? CONNECT_MS : 0 }),
   }
   const path = `${url.pathname}${url.search}`
-  if (isAlone(way)) {
+  if (isAlone) {
     const dispatcher = new Agent(pool)
     const { origin } = fallback ?? url
     const target = { dispatcher, request: { ...request, origin, path } }
@@ -31,10 +32,6 @@ export function makeArm(way: Way, options: ArmOptions, clock: Clock, name: ArmNa
     client,
     close: () => client.close({ withinMs: 1_000 }),
   }
-}
-
-function isAlone(way: Way): boolean {
-  return way === 'undici'
 }
 
 function clientOptions(way: Way, { url, fallback, client }: ArmOptions, pool: Pool.Options): ClientOptions {

@@ -9,24 +9,27 @@ import { connect as connectTls, type ConnectionOptions } from 'node:tls'
 import { inTime } from '../../core/async/with-timeout.ts'
 import type { Clock } from '../../core/clock.ts'
 import { sendOnce } from '../load/open-loop.ts'
-import { isDirect, type ArmOptions, type Way } from './arm.ts'
+import { isDirect, type Arm, type ArmOptions, type Way } from './arm.ts'
 import { makeArm } from './make-arm.ts'
 
-/** In ms, one number for each try that succeeded. */
+/**
+ * `lookup`: discovery by a client that knows nothing, or the system's lookup of the load balancer's name. `tls`: a full
+ * handshake; none over HTTP. `tlsResumed`: one that resumes the session of the one before. `coldCall`: the first call of a
+ * client, with lookup and connection. `warmCall`: its second call, on a connection that is there.
+ */
+export const SET_UP_STEPS = ['lookup', 'tcp', 'tls', 'tlsResumed', 'coldCall', 'warmCall'] as const
+export type SetUpStep = (typeof SET_UP_STEPS)[number]
+
+/** What the tries came to. */
 export interface SetUp {
-  /** Discovery by a client that knows nothing, or the system's lookup of the load balancer's name. */
-  readonly lookupMs: number[]
-  readonly tcpMs: number[]
-  /** A full handshake; none over HTTP. */
-  readonly tlsMs: number[]
-  /** A handshake that resumes the session of the one before. */
-  readonly resumedMs: number[]
-  /** The first call of a client: lookup, connection and call. */
-  readonly coldCallMs: number[]
-  /** The second call of that client, on a connection that is there. */
-  readonly warmCallMs: number[]
+  /** One time for each try that succeeded. */
+  readonly ms: Readonly<Record<SetUpStep, number[]>>
   /** Tries that failed, in whole or in part. */
   failed: number
+}
+
+export function newSetUp(): SetUp {
+  return { ms: { lookup: [], tcp: [], tls: [], tlsResumed: [], coldCall: [], warmCall: [] }, failed: 0 }
 }
 
 interface Place {
@@ -34,144 +37,145 @@ interface Place {
   readonly port: number
 }
 
-export function newSetUp(): SetUp {
-  return {
-    lookupMs: [],
-    tcpMs: [],
-    tlsMs: [],
-    resumedMs: [],
-    coldCallMs: [],
-    warmCallMs: [],
-    failed: 0,
-  }
-}
+/** A server that sends no ticket is not waited for any longer. */
+const TICKET_MS = 500
 
-/**
- * One try: a client and connections that are thrown away.
- * @param signal cancels it
- * @throws the signal's reason
- */
-export async function trySetUp(
-  way: Way,
-  options: ArmOptions,
-  clock: Clock,
-  timeoutMs: number,
-  turn: number,
-  results: SetUp,
-  signal: AbortSignal,
-): Promise<void> {
-  const arm = makeArm(way, options, clock)
-  try {
-    const cold = await sendOnce(arm.target, clock, timeoutMs, signal)
-    const warm = await sendOnce(arm.target, clock, timeoutMs, signal)
-    if (cold.failure !== undefined || warm.failure !== undefined) results.failed++
-    else {
-      results.coldCallMs.push(cold.ms)
-      results.warmCallMs.push(warm.ms)
-    }
-  } finally {
-    await arm.close()
+/** Tries one way again and again, each time with a client and connections that are thrown away. */
+export class SetUpTries {
+  readonly results: SetUp = newSetUp()
+  readonly #way: Way
+  readonly #options: ArmOptions
+  readonly #clock: Clock
+  readonly #timeoutMs: number
+  #tries = 0
+
+  constructor(way: Way, options: ArmOptions, clock: Clock, timeoutMs: number) {
+    this.#way = way
+    this.#options = options
+    this.#clock = clock
+    this.#timeoutMs = timeoutMs
   }
-  try {
+
+  /**
+   * @param signal cancels it
+   * @throws the signal's reason
+   */
+  async next(signal: AbortSignal): Promise<void> {
+    const turn = this.#tries++
+    await this.#call(signal)
     const late = (): Error => new Error('the set-up takes too long')
-    await inTime({ clock, limitMs: timeoutMs, signal, late }, async (own) => {
-      const places = await lookUp(way, options, clock, results)
-      const place = places[turn % places.length]
-      if (place !== undefined) await connectTo(place, way, options, clock, own, results)
-    })
-  } catch {
-    signal.throwIfAborted()
-    // Counted; the load shows the kinds of errors.
-    results.failed++
-  }
-}
-
-async function lookUp(way: Way, options: ArmOptions, clock: Clock, results: SetUp): Promise<Place[]> {
-  const { url, fallback } = options
-  const start = clock.now()
-  if (isDirect(way)) {
-    const arm = makeArm(way, options, clock)
+    const limit = { clock: this.#clock, limitMs: this.#timeoutMs, signal, late }
     try {
-      const snapshot = await arm.client?.resolve(url.hostname)
-      results.lookupMs.push(clock.now() - start)
-      const written = url.port === '' ? options.client.port : portOf(url)
-      return (snapshot?.endpoints ?? []).map(({ address, port }) => ({
-        address,
-        port: written ?? port ?? portOf(url),
-      }))
+      await inTime(limit, async (own) => {
+        const places = await this.#lookUp()
+        const place = places[turn % places.length]
+        if (place !== undefined) await this.#connectTo(place, own)
+      })
+    } catch {
+      signal.throwIfAborted()
+      // Counted; the load shows the kinds of errors.
+      this.results.failed++
+    }
+  }
+
+  async #call(signal: AbortSignal): Promise<void> {
+    const { ms } = this.results
+    await this.#withArm(async ({ target }) => {
+      const cold = await sendOnce(target, this.#clock, this.#timeoutMs, signal)
+      const warm = await sendOnce(target, this.#clock, this.#timeoutMs, signal)
+      if (cold.failure !== undefined || warm.failure !== undefined) this.results.failed++
+      else {
+        ms.coldCall.push(cold.ms)
+        ms.warmCall.push(warm.ms)
+      }
+    })
+  }
+
+  async #withArm<Result>(use: (arm: Arm) => Promise<Result>): Promise<Result> {
+    const arm = makeArm(this.#way, this.#options, this.#clock)
+    try {
+      return await use(arm)
     } finally {
       await arm.close()
     }
   }
-  const target = fallback ?? url
-  const host = target.hostname.replaceAll(/^\[|\]$/g, '')
-  const addresses = await lookup(host, { all: true })
-  if (isIP(host) === 0) results.lookupMs.push(clock.now() - start)
-  return addresses.map(({ address }) => ({ address, port: portOf(target) }))
-}
 
-async function connectTo(
-  { address, port }: Place,
-  way: Way,
-  { url, fallback, tls, allowH2 }: ArmOptions,
-  clock: Clock,
-  signal: AbortSignal,
-  results: SetUp,
-): Promise<void> {
-  const target = isDirect(way) ? url : (fallback ?? url)
-  const secure = {
-    ...tls,
-    ALPNProtocols: allowH2 ? ['h2', 'http/1.1'] : ['http/1.1'],
-    ...(isIP(target.hostname) === 0 ? { servername: target.hostname } : {}),
+  async #lookUp(): Promise<Place[]> {
+    const { url, fallback, client } = this.#options
+    const start = this.#clock.now()
+    const timed = (): number => this.results.ms.lookup.push(this.#clock.now() - start)
+    if (isDirect(this.#way))
+      return this.#withArm(async (arm) => {
+        const snapshot = await arm.client?.resolve(url.hostname)
+        timed()
+        const written = url.port === '' ? client.port : portOf(url)
+        return (snapshot?.endpoints ?? []).map(({ address, port }) => ({
+          address,
+          port: written ?? port ?? portOf(url),
+        }))
+      })
+    const target = fallback ?? url
+    const host = target.hostname.replaceAll(/^\[|\]$/g, '')
+    const addresses = await lookup(host, { all: true })
+    if (isIP(host) === 0) timed()
+    return addresses.map(({ address }) => ({ address, port: portOf(target) }))
   }
-  let session: Buffer | undefined
-  for (const times of [results.tlsMs, results.resumedMs]) {
-    const start = clock.now()
-    const socket = connect({ host: address, port, noDelay: true })
-    socket.on('error', () => undefined)
-    try {
-      await once(socket, 'connect', { signal })
-      if (session === undefined) results.tcpMs.push(clock.now() - start)
-      if (target.protocol === 'http:') return
-      session = await handshake(socket, secure, session, clock, signal, times)
-      if (session === undefined) return
-    } finally {
-      socket.destroy()
+
+  async #connectTo({ address, port }: Place, signal: AbortSignal): Promise<void> {
+    const { url, fallback, tls, allowH2 } = this.#options
+    const { ms } = this.results
+    const target = isDirect(this.#way) ? url : (fallback ?? url)
+    const secure = {
+      ...tls,
+      ALPNProtocols: allowH2 ? ['h2', 'http/1.1'] : ['http/1.1'],
+      ...(isIP(target.hostname) === 0 && { servername: target.hostname }),
+    }
+    let session: Buffer | undefined
+    for (const times of [ms.tls, ms.tlsResumed]) {
+      const start = this.#clock.now()
+      const socket = connect({ host: address, port, noDelay: true })
+      socket.on('error', () => undefined)
+      try {
+        await once(socket, 'connect', { signal })
+        if (session === undefined) ms.tcp.push(this.#clock.now() - start)
+        if (target.protocol === 'http:') return
+        session = await this.#handshake(socket, secure, session, signal, times)
+        if (session === undefined) return
+      } finally {
+        socket.destroy()
+      }
     }
   }
-}
 
-/**
- * @param resumed the session to resume
- * @returns the session to resume next; undefined if there is none
- */
-async function handshake(
-  socket: Socket,
-  options: ConnectionOptions,
-  resumed: Buffer | undefined,
-  clock: Clock,
-  signal: AbortSignal,
-  times: number[],
-): Promise<Buffer | undefined> {
-  const start = clock.now()
-  const secure = connectTls({ ...options, socket, ...(resumed === undefined ? {} : { session: resumed }) })
-  // After `once` has heard of the connection, a reset would be an error that nothing listens to.
-  secure.on('error', () => undefined)
-  // TLS 1.3 hands over its tickets after the handshake, and they are read as data is.
-  const session = Promise.withResolvers<Buffer | undefined>()
-  secure.once('session', session.resolve)
-  await once(secure, 'secureConnect', { signal })
-  if (resumed === undefined || secure.isSessionReused()) times.push(clock.now() - start)
-  secure.resume()
-  const timer = clock.setTimer(() => session.resolve(undefined), TICKET_MS, true)
-  const ticket = resumed === undefined ? await session.promise : undefined
-  timer.cancel()
-  secure.destroy()
-  return ticket
+  /**
+   * @param resumed the session to resume
+   * @returns the session to resume next; undefined if there is none
+   */
+  async #handshake(
+    socket: Socket,
+    options: ConnectionOptions,
+    resumed: Buffer | undefined,
+    signal: AbortSignal,
+    times: number[],
+  ): Promise<Buffer | undefined> {
+    const clock = this.#clock
+    const start = clock.now()
+    const secure = connectTls({ ...options, socket, ...(resumed !== undefined && { session: resumed }) })
+    // After `once` has heard of the connection, a reset would be an error that nothing listens to.
+    secure.on('error', () => undefined)
+    // TLS 1.3 hands over its tickets after the handshake, and they are read as data is.
+    const session = Promise.withResolvers<Buffer | undefined>()
+    secure.once('session', session.resolve)
+    await once(secure, 'secureConnect', { signal })
+    if (resumed === undefined || secure.isSessionReused()) times.push(clock.now() - start)
+    secure.resume()
+    const timer = clock.setTimer(() => session.resolve(undefined), TICKET_MS, true)
+    const ticket = resumed === undefined ? await session.promise : undefined
+    timer.cancel()
+    secure.destroy()
+    return ticket
+  }
 }
-
-/** A server that sends no ticket is not waited for any longer. */
-const TICKET_MS = 500
 
 function portOf({ port, protocol }: URL): number {
   if (port !== '') return Number(port)

@@ -2,31 +2,25 @@
  * `--assert 'p99(direct) <= 1.05 * p99(fallback)'`: a comparison of two sums of products. Numbers may have a unit of time
  * (`us`, `ms`, `s`); without one they are ms, or shares.
  */
+import { percentileName, PERCENTILES } from '../statistics/percentiles.ts'
+
 /** What can be asked of an arm. */
 export type Measure =
   | { readonly kind: 'percentile'; readonly share: number }
   | { readonly kind: 'max' | 'errors' }
 
-export type Expression =
-  | { readonly kind: 'number'; readonly value: number }
-  | { readonly kind: 'measure'; readonly measure: Measure; readonly arm: string; readonly text: string }
-  | { readonly kind: 'negative'; readonly of: Expression }
-  | {
-      readonly kind: 'operation'
-      readonly operator: string
-      readonly left: Expression
-      readonly right: Expression
-    }
+/** Looks up `p99(direct)`; NaN where the run cannot tell. */
+export type Look = (measure: Measure, arm: string, text: string) => number
 
-export type Comparator = '<' | '<=' | '>' | '>='
+/** The value of a sum, which is NaN if one of its parts is. */
+type Sum = (look: Look) => number
 
 export interface Assertion {
   readonly text: string
-  readonly left: Expression
-  readonly comparator: Comparator
-  readonly right: Expression
   /** That it asks something of, e.g. `direct` and `fallback`. */
   readonly arms: ReadonlySet<string>
+  /** @returns null where a part of it is not known */
+  readonly holds: (look: Look) => boolean | null
 }
 
 /** An assertion that cannot be read: the message shows where. Not an error of the library, which the help must not load. */
@@ -36,8 +30,28 @@ export class AssertionSyntaxError extends Error {
   }
 }
 
+type Operator = (left: number, right: number) => number
+
 const ARMS = ['direct', 'dns', 'api', 'fallback', 'undici', 'control']
-const COMPARATORS: ReadonlySet<string> = new Set(['<=', '>=', '<', '>'])
+const MEASURES = new Map<string, Measure>([
+  ...PERCENTILES.map((share) => [percentileName(share), { kind: 'percentile', share }] as const),
+  ['max', { kind: 'max' }],
+  ['errors', { kind: 'errors' }],
+])
+const COMPARISONS = new Map<string, (left: number, right: number) => boolean>([
+  ['<', (left, right) => left < right],
+  ['<=', (left, right) => left <= right],
+  ['>', (left, right) => left > right],
+  ['>=', (left, right) => left >= right],
+])
+const SUMS = new Map<string, Operator>([
+  ['+', (left, right) => left + right],
+  ['-', (left, right) => left - right],
+])
+const PRODUCTS = new Map<string, Operator>([
+  ['*', (left, right) => left * right],
+  ['/', (left, right) => left / right],
+])
 const UNITS: Readonly<Record<string, number>> = { us: 0.001, ms: 1, s: 1_000 }
 const TOKEN =
   /\s*(?:(?<number>\d+(?:\.\d+)?)(?<unit>us|ms|s)?(?![\w.])|(?<word>[a-z][a-z\d.]*)|(?<symbol><=|>=|[<>+\-*/()]))/iy
@@ -53,12 +67,20 @@ interface Token {
 export function parseAssertion(text: string): Assertion {
   const parser = new Parser(text)
   const left = parser.sum()
-  const comparator = parser.comparator()
+  const compare = parser.take((symbol) => COMPARISONS.get(symbol), '<, <=, > or >=')
   const right = parser.sum()
   parser.end()
-  return { text, left, comparator, right, arms: parser.arms }
+  return {
+    text,
+    arms: parser.arms,
+    holds(look) {
+      const [a, b] = [left(look), right(look)]
+      return Number.isNaN(a) || Number.isNaN(b) ? null : compare(a, b)
+    },
+  }
 }
 
+/** Reads from left to right; what it has read is a function that calculates it. */
 class Parser {
   readonly arms: Set<string> = new Set()
   readonly #text: string
@@ -70,90 +92,72 @@ class Parser {
     this.#tokens = tokensOf(text)
   }
 
-  sum(): Expression {
-    return this.#chain(['+', '-'], () => this.#product())
+  sum(): Sum {
+    return this.#chain(SUMS, () => this.#chain(PRODUCTS, () => this.#factor()))
   }
 
-  comparator(): Comparator {
-    const token = this.#tokens[this.#next]
-    if (token === undefined || !COMPARATORS.has(token.text)) throw this.#wrong('<, <=, > or >=')
+  /**
+   * What the next token stands for.
+   * @throws AssertionSyntaxError if that is nothing
+   */
+  take<Meaning>(meaningOf: (token: string) => Meaning | undefined, allowed: string): Meaning {
+    const meaning = meaningOf(this.#token?.text ?? '')
+    if (meaning === undefined) throw this.#wrong(allowed)
     this.#next++
-    return token.text as Comparator
+    return meaning
   }
 
   end(): void {
-    if (this.#next < this.#tokens.length)
-      throw this.#wrong('one comparison in each --assert, and nothing after it')
+    if (this.#token !== undefined) throw this.#wrong('one comparison in each --assert, and nothing after it')
   }
 
-  #product(): Expression {
-    return this.#chain(['*', '/'], () => this.#factor())
+  get #token(): Token | undefined {
+    return this.#tokens[this.#next]
   }
 
-  #chain(operators: readonly string[], operand: () => Expression): Expression {
-    let left = operand()
+  #chain(operators: ReadonlyMap<string, Operator>, operand: () => Sum): Sum {
+    let sum = operand()
     for (;;) {
-      const operator = this.#tokens[this.#next]?.text
-      if (operator === undefined || !operators.includes(operator)) return left
+      const operator = operators.get(this.#token?.text ?? '')
+      if (operator === undefined) return sum
       this.#next++
-      left = { kind: 'operation', operator, left, right: operand() }
+      const [left, right] = [sum, operand()]
+      sum = (look) => operator(left(look), right(look))
     }
   }
 
-  #factor(): Expression {
-    const token = this.#tokens[this.#next]
+  #factor(): Sum {
+    const token = this.#token
     if (token === undefined) throw this.#wrong('a number, or p99(direct)')
-    if (token.value !== undefined) {
-      this.#next++
-      return { kind: 'number', value: token.value }
+    const { value, text } = token
+    if (value === undefined && text !== '-' && text !== '(') return this.#measure(text)
+    this.#next++
+    if (value !== undefined) return () => value
+    if (text === '-') {
+      const negated = this.#factor()
+      return (look) => -negated(look)
     }
-    if (token.text === '-') {
-      this.#next++
-      return { kind: 'negative', of: this.#factor() }
-    }
-    if (token.text === '(') {
-      this.#next++
-      const inner = this.sum()
-      this.#expect(')')
-      return inner
-    }
-    return this.#measure()
+    const inner = this.sum()
+    this.#expect(')')
+    return inner
   }
 
-  #measure(): Expression {
-    const name = this.#tokens[this.#next]?.text ?? ''
-    const measure = measureOf(name)
-    if (measure === undefined) throw this.#wrong('a number, p50, p90, p99, p99.9, max or errors')
-    this.#next++
+  #measure(name: string): Sum {
+    const measure = this.take((token) => MEASURES.get(token), 'a number, p50, p90, p99, p99.9, max or errors')
     this.#expect('(')
-    const arm = this.#tokens[this.#next]?.text ?? ''
-    if (!ARMS.includes(arm)) throw this.#wrong(`an arm: ${ARMS.join(', ')}`)
-    this.#next++
+    const arm = this.take((token) => ARMS.find((known) => known === token), `an arm: ${ARMS.join(', ')}`)
     this.#expect(')')
     this.arms.add(arm)
-    return { kind: 'measure', measure, arm, text: `${name}(${arm})` }
+    return (look) => look(measure, arm, `${name}(${arm})`)
   }
 
   #expect(symbol: string): void {
-    if (this.#tokens[this.#next]?.text !== symbol) throw this.#wrong(symbol)
-    this.#next++
+    this.take((token) => (token === symbol ? symbol : undefined), symbol)
   }
 
   #wrong(allowed: string): AssertionSyntaxError {
-    return new AssertionSyntaxError(
-      this.#text,
-      this.#tokens[this.#next]?.position ?? this.#text.length,
-      allowed,
-    )
+    return new AssertionSyntaxError(this.#text, this.#token?.position ?? this.#text.length, allowed)
   }
-}
-
-const SHARES: Readonly<Record<string, number>> = { p50: 0.5, p90: 0.9, p99: 0.99, 'p99.9': 0.999 }
-
-function measureOf(name: string): Measure | undefined {
-  const share = Object.hasOwn(SHARES, name) ? SHARES[name] : undefined
-  if (share !== undefined) return { kind: 'percentile', share }
-  return name === 'max' || name === 'errors' ? { kind: name } : undefined
 }
 
 function tokensOf(text: string): Token[] {
@@ -165,11 +169,8 @@ function tokensOf(text: string): Token[] {
     const groups = pattern.exec(text)?.groups
     if (groups === undefined) {
       const position = from + (/\S/.exec(text.slice(from))?.index ?? 0)
-      throw new AssertionSyntaxError(
-        text,
-        position,
-        'a comparison such as p99(direct) <= 1.05 * p99(fallback)',
-      )
+      const allowed = 'a comparison such as p99(direct) <= 1.05 * p99(fallback)'
+      throw new AssertionSyntaxError(text, position, allowed)
     }
     const { number, unit = '', word, symbol } = groups
     const shown = number === undefined ? (word ?? symbol ?? '') : `${number}${unit}`

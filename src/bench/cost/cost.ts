@@ -1,5 +1,5 @@
 /** What the direct path and the load balancers cost in a month, for the user's volume and what the run measured. */
-import { LCU, NLCU_TCP, NLCU_TLS, type CapacityUnit, type Prices } from './prices.ts'
+import { LCU, NLCU_TCP, NLCU_TLS, type CapacityUnit, type Dimension, type Prices } from './prices.ts'
 
 /** The load that the user has, not that of the run. */
 export interface Volume {
@@ -73,7 +73,8 @@ export interface Cost {
   readonly prices: Prices
 }
 
-const HOURS = 730
+/** Of a month. */
+export const HOURS = 730
 const SECONDS_PER_HOUR = 3_600
 const GB = 1e9
 const FREE_RULES = 10
@@ -91,10 +92,10 @@ export function costOf(volume: Volume, measured: MeasuredCall, prices: Prices): 
   }
   const gbPerHour = (callsPerSecond * bytesPerCall * SECONDS_PER_HOUR) / GB
   const use = {
-    newConnectionsPerSecond: callsPerSecond * connectionsPerCall,
-    activeConnections,
-    gbPerHour,
-    rulesPerSecond: callsPerSecond * Math.max(0, volume.albRules - FREE_RULES),
+    'new connections': callsPerSecond * connectionsPerCall,
+    'active connections': activeConnections,
+    bytes: gbPerHour,
+    'rule evaluations': callsPerSecond * Math.max(0, volume.albRules - FREE_RULES),
   }
   const lcu = unitsOf(use, LCU)
   const nlcu = unitsOf(use, measured.isTls ? NLCU_TLS : NLCU_TCP)
@@ -115,16 +116,11 @@ export function costOf(volume: Volume, measured: MeasuredCall, prices: Prices): 
   }
 }
 
-type Use = Omit<CapacityUnit, 'rulesPerSecond'> & { readonly rulesPerSecond: number }
-
-function unitsOf(use: Use, unit: CapacityUnit): Units[] {
-  const units = [
-    { dimension: 'new connections', units: use.newConnectionsPerSecond / unit.newConnectionsPerSecond },
-    { dimension: 'active connections', units: use.activeConnections / unit.activeConnections },
-    { dimension: 'bytes', units: use.gbPerHour / unit.gbPerHour },
-  ]
-  if (unit.rulesPerSecond === undefined) return units
-  return [...units, { dimension: 'rule evaluations', units: use.rulesPerSecond / unit.rulesPerSecond }]
+function unitsOf(use: Readonly<Record<Dimension, number>>, unit: CapacityUnit): Units[] {
+  return Object.entries(unit).map(([dimension, size]) => ({
+    dimension,
+    units: use[dimension as Dimension] / size,
+  }))
 }
 
 function crossingItem(remoteShare: number | null, allRemote: number, { crossZoneGb }: Prices): CostItem {
@@ -139,13 +135,18 @@ function crossingItem(remoteShare: number | null, allRemote: number, { crossZone
   return { name, perMonth: allRemote * remoteShare, because: `${share}, $${crossZoneGb} a GB each way` }
 }
 
-function cloudMapItem({ callers, cloudMapCallsPerMinute }: Volume, { cloudMapMillion }: Prices): CostItem {
-  const millions = (callers * cloudMapCallsPerMinute * 60 * HOURS) / 1e6
+function cloudMapItem(volume: Volume, prices: Prices): CostItem {
+  const { callers, cloudMapCallsPerMinute } = volume
   return {
     name: 'Cloud Map API',
-    perMonth: millions * cloudMapMillion,
-    because: `${callers} processes × ${cloudMapCallsPerMinute} requests a minute, $${cloudMapMillion} a million`,
+    perMonth: callers * discoveryMonth(volume, prices),
+    because: `${callers} processes × ${cloudMapCallsPerMinute} requests a minute, $${prices.cloudMapMillion} a million`,
   }
+}
+
+/** What discovery by the API costs one process in a month, for one service. */
+export function discoveryMonth({ cloudMapCallsPerMinute }: Volume, { cloudMapMillion }: Prices): number {
+  return (cloudMapCallsPerMinute * 60 * HOURS * cloudMapMillion) / 1e6
 }
 
 function hoursItem(name: string, price: number): CostItem {

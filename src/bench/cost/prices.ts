@@ -28,34 +28,23 @@ export const DEFAULT_PRICES: Prices = {
   crossZoneGb: 0.01,
 }
 
-/** What one capacity unit holds. The largest of the dimensions decides: https://aws.amazon.com/elasticloadbalancing/pricing/ */
-export interface CapacityUnit {
-  readonly newConnectionsPerSecond: number
-  readonly activeConnections: number
-  readonly gbPerHour: number
-  /** undefined: rules do not count. */
-  readonly rulesPerSecond: number | undefined
-}
+export type Dimension = 'new connections' | 'active connections' | 'bytes' | 'rule evaluations'
+
+/**
+ * What one capacity unit holds: connections and rules a second, open connections, GB an hour. The largest of the dimensions
+ * decides: https://aws.amazon.com/elasticloadbalancing/pricing/
+ */
+export type CapacityUnit = Readonly<Partial<Record<Dimension, number>>>
 
 export const LCU: CapacityUnit = {
-  newConnectionsPerSecond: 25,
-  activeConnections: 3_000,
-  gbPerHour: 1,
-  rulesPerSecond: 1_000,
+  'new connections': 25,
+  'active connections': 3_000,
+  bytes: 1,
+  'rule evaluations': 1_000,
 }
 
 /** Of TCP listeners. */
-export const NLCU_TCP: CapacityUnit = {
-  newConnectionsPerSecond: 800,
-  activeConnections: 100_000,
-  gbPerHour: 1,
-  rulesPerSecond: undefined,
-}
+export const NLCU_TCP: CapacityUnit = { 'new connections': 800, 'active connections': 100_000, bytes: 1 }
 
 /** Of TLS listeners. */
-export const NLCU_TLS: CapacityUnit = {
-  newConnectionsPerSecond: 50,
-  activeConnections: 3_000,
-  gbPerHour: 1,
-  rulesPerSecond: undefined,
-}
+export const NLCU_TLS: CapacityUnit = { 'new connections': 50, 'active connections': 3_000, bytes: 1 }

@@ -6,7 +6,7 @@ import type { Dispatcher } from 'undici'
 import type { Clock, Timer } from '../../core/clock.ts'
 import { NOT_SENT, Recording } from './recording.ts'
 import type { Schedule } from './schedule.ts'
-import { CallHandler, type CallEnd } from './sender.ts'
+import { CallHandler, type Load } from './sender.ts'
 
 /** How the calls of one arm are sent. */
 export interface Target {
@@ -34,7 +34,7 @@ const SWEEP_MS = 20
 /** A start in the future, so that the first calls are not late. */
 const HEAD_START_MS = 20
 
-export class OpenLoop implements CallEnd {
+export class OpenLoop implements Load {
   readonly recording: Recording
   /** Of the last call that failed without a response. */
   lastError: Error | undefined = undefined
@@ -51,11 +51,8 @@ export class OpenLoop implements CallEnd {
     this.#startedAt = options.clock.now() + HEAD_START_MS
   }
 
-  /** In ms since the start. */
-  readonly now = (): number => this.#options.clock.now() - this.#startedAt
-
-  get inFlight(): number {
-    return this.#inFlight.size
+  now(): number {
+    return this.#options.clock.now() - this.#startedAt
   }
 
   /** Ends when the last call is over, or soon after the signal. */
@@ -101,7 +98,7 @@ export class OpenLoop implements CallEnd {
       recording.outcome[call] = NOT_SENT
       return
     }
-    const handler = new CallHandler(call, recording, this.now, this)
+    const handler = new CallHandler(call, this)
     this.#inFlight.add(handler)
     dispatching?.(call)
     try {
@@ -156,7 +153,7 @@ export async function sendOnce(
   timeoutMs: number,
   signal: AbortSignal,
 ): Promise<SingleCall> {
-  const schedule: Schedule = { dueMs: new Float64Array(1), arm: new Uint8Array(1), durationMs: 0 }
+  const schedule: Schedule = { dueMs: new Float64Array(1), arm: new Uint8Array(1) }
   const loop = new OpenLoop({ targets: [target], schedule, maxInFlight: 1, timeoutMs, clock, signal })
   await loop.run()
   signal.throwIfAborted()

@@ -25,7 +25,6 @@ export interface Schedule {
   readonly dueMs: Float64Array
   /** The arm of each call. */
   readonly arm: Uint8Array
-  readonly durationMs: number
 }
 
 export function scheduleOf(options: ScheduleOptions, random: Random): Schedule {
@@ -38,11 +37,8 @@ export function scheduleOf(options: ScheduleOptions, random: Random): Schedule {
     due.push(at)
     steady = arrivals === 'constant' ? due.length * meanMs : steady + exponential(meanMs, random)
   }
-  return {
-    dueMs: Float64Array.from(due),
-    arm: Uint8Array.from(due, () => Math.floor(random.next() * arms)),
-    durationMs,
-  }
+  const arm = Uint8Array.from(due, () => Math.floor(random.next() * arms))
+  return { dueMs: Float64Array.from(due), arm }
 }
 
 /** The time at which as many calls are due by a rate that rises until `rampMs` as are at `steadyMs` by the full rate. */

@@ -1,9 +1,11 @@
 import type { Dispatcher } from 'undici'
-import { errorKind } from './error-kind.ts'
 import { SUCCEEDED, type Recording } from './recording.ts'
 
-/** Gets notified of the end of each call. */
-export interface CallEnd {
+/** The load that a call is part of. */
+export interface Load {
+  readonly recording: Recording
+  /** In ms since the start. */
+  now(): number
   /** @param error why it failed, if it did */
   ended(call: CallHandler, error?: Error): void
 }
@@ -13,23 +15,19 @@ export interface CallEnd {
  * all of them alike.
  */
 export class CallHandler implements Dispatcher.DispatchHandler {
-  readonly call: number
   /** In ms since the start of the run. */
   readonly sentMs: number
-  readonly #recording: Recording
-  readonly #now: () => number
-  readonly #owner: CallEnd
+  readonly #call: number
+  readonly #load: Load
   #controller: Dispatcher.DispatchController | undefined = undefined
   #status = 0
   #isOver = false
 
-  constructor(call: number, recording: Recording, now: () => number, owner: CallEnd) {
-    this.call = call
-    this.#recording = recording
-    this.#now = now
-    this.#owner = owner
-    this.sentMs = now()
-    recording.sentMs[call] = this.sentMs
+  constructor(call: number, load: Load) {
+    this.#call = call
+    this.#load = load
+    this.sentMs = load.now()
+    load.recording.sentMs[call] = this.sentMs
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -64,10 +62,25 @@ export class CallHandler implements Dispatcher.DispatchHandler {
   #end(failure: string | undefined, error?: Error): void {
     if (this.#isOver) return
     this.#isOver = true
-    const { call } = this
-    this.#recording.endMs[call] = this.#now()
-    if (failure === undefined) this.#recording.outcome[call] = SUCCEEDED
-    else this.#recording.setFailure(call, failure)
-    this.#owner.ended(this, error)
+    const { recording } = this.#load
+    recording.endMs[this.#call] = this.#load.now()
+    if (failure === undefined) recording.outcome[this.#call] = SUCCEEDED
+    else recording.setFailure(this.#call, failure)
+    this.#load.ended(this, error)
   }
+}
+
+/** undici's own codes do not say more than the code of what caused them. */
+const MAX_CAUSES = 5
+
+/** What a failed call counts as: `ECONNREFUSED`, `UND_ERR_SOCKET`, `ONEHOP_NO_ENDPOINTS`. */
+function errorKind(error: unknown): string {
+  let kind = error instanceof Error ? error.name : 'error'
+  let cause: unknown = error
+  for (let depth = 0; depth < MAX_CAUSES && cause instanceof Error; depth++) {
+    const { code } = cause as NodeJS.ErrnoException
+    if (typeof code === 'string' && code !== '') kind = code
+    cause = cause.cause
+  }
+  return kind
 }

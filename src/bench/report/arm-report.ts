@@ -1,10 +1,8 @@
-import type { Arm } from '../arms/arm.ts'
-import { isDirect } from '../arms/arm.ts'
-import { NOT_SENT, SUCCEEDED, type Recording } from '../load/recording.ts'
+import { isDirect, labelOf, type Arm } from '../arms/arm.ts'
+import { NOT_SENT, SUCCEEDED } from '../load/recording.ts'
 import type { Resampled } from '../statistics/bootstrap.ts'
-import { hasEnoughSamples, PERCENTILES, percentileOf } from '../statistics/percentiles.ts'
-import { BLOCK_MS, callsOf, latencyOf, sortedValues, succeeded, type Counted } from './counted.ts'
-import { labelOf } from './labels.ts'
+import { hasEnoughSamples, knownPercentile, PERCENTILES, percentileOf } from '../statistics/percentiles.ts'
+import { BLOCK_MS, latencyOf, type Counted } from './counted.ts'
 import type { ArmReport, GroupReport, PercentileReport, Point, TimelinePoint } from './report.ts'
 
 /** What the report of an arm is made of. */
@@ -12,7 +10,6 @@ export interface ArmData {
   readonly arm: Arm
   /** Of the arm, in the recording and in `latency` and `service`. */
   readonly index: number
-  readonly recording: Recording
   readonly counted: Counted
   readonly zones: ReadonlyMap<string, string>
   /** On the clock: when the counted part began and ended. */
@@ -22,15 +19,15 @@ export interface ArmData {
 }
 
 export function armReport(data: ArmData): ArmReport {
-  const { arm, index, recording, counted, window, latency, service } = data
+  const { arm, index, counted, window, latency, service, zones } = data
   const { meter } = arm
-  const calls = callsOf(recording, counted, index)
-  const good = succeeded(recording, calls)
-  const sorted = sortedValues(recording, good, latencyOf)
+  const { recording } = counted
+  const calls = counted.ofArm(index)
+  const sent = counted.sent(calls)
+  const good = counted.succeeded(calls)
+  const sorted = counted.sorted(good, latencyOf)
   const sum = (column: Uint8Array, of: Uint32Array = calls): number =>
     of.reduce((total, call) => total + (column[call] ?? 0), 0)
-  const sent = calls.filter((call) => recording.outcome[call] !== NOT_SENT)
-  const attempts = sum(recording.attempts)
   const hedges = sum(recording.hedges)
   return {
     name: arm.name,
@@ -39,11 +36,11 @@ export function armReport(data: ArmData): ArmReport {
     calls: calls.length,
     succeeded: good.length,
     notSent: calls.length - sent.length,
-    failures: failuresOf(recording, calls),
+    failures: failuresOf(counted, calls),
     latency: percentilesOf(latency, index, good.length),
     maxMs: sorted.at(-1) ?? null,
     service: percentilesOf(service, index, good.length),
-    retries: arm.client === undefined ? 0 : Math.max(0, attempts - sent.length - hedges),
+    retries: arm.client === undefined ? 0 : Math.max(0, sum(recording.attempts) - sent.length - hedges),
     hedges,
     fallbacks: isDirect(arm.way) ? sum(recording.fellBack, good) : 0,
     connections: {
@@ -51,11 +48,11 @@ export function armReport(data: ArmData): ArmReport {
       failed: meter.failed,
       peak: meter.peak,
     },
-    bytes: bytesOf(arm, recording, index),
+    bytes: bytesOf(data),
     byUpstream: groupsOf(data, good, (call) => recording.upstreamOf(call) ?? hostOf(arm)),
-    byZone: groupsOf(data, good, (call) => data.zones.get(recording.upstreamOf(call) ?? '')),
+    byZone: groupsOf(data, good, (call) => zones.get(recording.upstreamOf(call) ?? '')),
     distribution: distributionOf(sorted),
-    timeline: timelineOf(recording, counted, calls),
+    timeline: timelineOf(counted, calls),
   }
 }
 
@@ -67,20 +64,19 @@ function percentilesOf(resampled: Resampled, arm: number, samples: number): Perc
   )
 }
 
-function failuresOf(recording: Recording, calls: Uint32Array): { kind: string; calls: number }[] {
-  const counts = new Map<string, number>()
-  for (const call of calls) {
-    const kind = recording.failureOf(call)
-    if (kind !== undefined) counts.set(kind, (counts.get(kind) ?? 0) + 1)
-  }
-  return [...counts].map(([kind, times]) => ({ kind, calls: times })).toSorted((a, b) => b.calls - a.calls)
+function failuresOf({ recording }: Counted, calls: Uint32Array): ArmReport['failures'] {
+  const failed = calls.filter((call) => recording.failureOf(call) !== undefined)
+  const kinds = Map.groupBy(failed, (call) => recording.failureOf(call) ?? '')
+  return Array.from(kinds, ([kind, { length }]) => ({ kind, calls: length })).toSorted(
+    (a, b) => b.calls - a.calls,
+  )
 }
 
 /** Over the whole run: connections do not know which of their bytes came after the cut. */
-function bytesOf({ meter }: Arm, recording: Recording, index: number): ArmReport['bytes'] {
+function bytesOf({ arm, index, counted: { recording } }: ArmData): ArmReport['bytes'] {
   let read = 0
   let written = 0
-  for (const traffic of meter.traffic().values()) {
+  for (const traffic of arm.meter.traffic().values()) {
     read += traffic.read
     written += traffic.written
   }
@@ -96,32 +92,25 @@ function hostOf({ target }: Arm): string {
 
 /** @param keyOf the group of a call; undefined: none */
 function groupsOf(
-  { recording, zones }: ArmData,
+  { counted, zones }: ArmData,
   calls: Uint32Array,
   keyOf: (call: number) => string | undefined,
 ): GroupReport[] {
-  const groups = new Map<string, number[]>()
-  for (const call of calls) {
-    const key = keyOf(call)
-    if (key === undefined) continue
-    const group = groups.get(key) ?? []
-    groups.set(key, group)
-    group.push(latencyOf(recording, call))
-  }
+  const groups = Map.groupBy(calls, keyOf)
   return [...groups]
-    .map(([name, values]) => {
-      const sorted = Float64Array.from(values).toSorted()
-      const at = (share: number): number | null =>
-        hasEnoughSamples(sorted.length, share) ? percentileOf(sorted, share) : null
-      const share = sorted.length / calls.length
-      return {
-        name,
-        zone: zones.get(name) ?? null,
-        calls: sorted.length,
-        share,
-        p50Ms: at(0.5),
-        p99Ms: at(0.99),
-      }
+    .flatMap(([name, members]): GroupReport[] => {
+      if (name === undefined) return []
+      const sorted = counted.sorted(members, latencyOf)
+      return [
+        {
+          name,
+          zone: zones.get(name) ?? null,
+          calls: members.length,
+          share: members.length / calls.length,
+          p50Ms: knownPercentile(sorted, 0.5),
+          p99Ms: knownPercentile(sorted, 0.99),
+        },
+      ]
     })
     .toSorted((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }))
 }
@@ -141,26 +130,21 @@ function distributionOf(sorted: Float64Array): Point[] {
 
 const MAX_BUCKETS = 100
 
-function timelineOf(recording: Recording, { cutMs, blocks }: Counted, calls: Uint32Array): TimelinePoint[] {
+function timelineOf(counted: Counted, calls: Uint32Array): TimelinePoint[] {
+  const { recording, cutMs, blocks } = counted
   const blocksPerBucket = Math.max(1, Math.ceil(blocks / MAX_BUCKETS))
   const bucketMs = blocksPerBucket * BLOCK_MS
-  const buckets = Array.from({ length: Math.ceil(blocks / blocksPerBucket) }, () => ({
-    values: [] as number[],
-    failed: 0,
-  }))
-  for (const call of calls) {
-    const bucket = buckets[Math.floor(((recording.dueMs[call] ?? 0) - cutMs) / bucketMs)]
-    if (recording.outcome[call] === SUCCEEDED) bucket?.values.push(latencyOf(recording, call))
-    else if (bucket !== undefined) bucket.failed++
-  }
-  return buckets.map(({ values, failed }, index) => {
-    const sorted = Float64Array.from(values).toSorted()
+  const buckets = Map.groupBy(calls, (call) => Math.floor(((recording.dueMs[call] ?? 0) - cutMs) / bucketMs))
+  return Array.from({ length: Math.ceil(blocks / blocksPerBucket) }, (_, index) => {
+    const due = buckets.get(index) ?? []
+    const good = due.filter((call) => recording.outcome[call] === SUCCEEDED)
+    const sorted = counted.sorted(good, latencyOf)
     return {
       startMs: cutMs + index * bucketMs,
       p50Ms: sorted.length === 0 ? null : percentileOf(sorted, 0.5),
       maxMs: sorted.at(-1) ?? null,
-      calls: values.length + failed,
-      failed,
+      calls: due.length,
+      failed: due.length - good.length,
     }
   })
 }

@@ -1,26 +1,17 @@
 /** Makes the report of what a run has measured. */
 import { seededRandom } from '../../core/seeded-random.ts'
-import { NOT_SENT, type Recording } from '../load/recording.ts'
+import { labelOf } from '../arms/arm.ts'
+import { SET_UP_STEPS, type SetUpStep } from '../arms/set-up.ts'
 import type { Run } from '../run.ts'
 import type { BenchSettings } from '../settings.ts'
 import { Resampled } from '../statistics/bootstrap.ts'
-import { hasEnoughSamples, PERCENTILES, percentileOf } from '../statistics/percentiles.ts'
+import { knownPercentile, PERCENTILES, percentileOf } from '../statistics/percentiles.ts'
 import { armReport } from './arm-report.ts'
 import { compareArms } from './compare.ts'
 import { conclusionsOf, limitsOf, worseOf, type Findings } from './conclusions.ts'
 import { costReport } from './cost-report.ts'
-import {
-  callsOf,
-  countedPart,
-  latencyOf,
-  samplesOf,
-  serviceTimeOf,
-  sortedValues,
-  succeeded,
-  type Counted,
-} from './counted.ts'
-import type { BenchReport, Lateness, Where } from './report.ts'
-import { setUpReports } from './set-up-report.ts'
+import { Counted, latencyOf, latenessOf, serviceTimeOf, type TimeOf } from './counted.ts'
+import type { BenchReport, Lateness, SetUpReport, Spread, Where } from './report.ts'
 
 /** @param where without what the settings have */
 export function buildReport(
@@ -29,15 +20,19 @@ export function buildReport(
   where: Omit<Where, 'url' | 'fallback'>,
 ): BenchReport {
   const { arms, recording, zones, startedAt, wasInterrupted } = run
-  const durationMs = settings.warmUpMs + settings.durationMs
-  const counted = countedPart(recording, settings.warmUpMs, durationMs)
-  const latency = resample(run, counted, settings.seed, latencyOf)
-  const service = resample(run, counted, settings.seed, serviceTimeOf)
+  const { warmUpMs, durationMs, seed } = settings
+  const counted = new Counted(recording, warmUpMs, warmUpMs + durationMs)
+  const resampled = (timeOf: TimeOf): Resampled => {
+    const samples = arms.map((_, index) => counted.samples(index, timeOf))
+    return new Resampled(samples, counted.blocks, PERCENTILES, seededRandom(seed))
+  }
+  const latency = resampled(latencyOf)
+  const service = resampled(serviceTimeOf)
   const window = { from: startedAt + counted.cutMs, to: startedAt + counted.endMs }
   const reports = arms.map((arm, index) =>
-    armReport({ arm, index, recording, counted, zones, window, latency, service }),
+    armReport({ arm, index, counted, zones, window, latency, service }),
   )
-  const lateness = latenessOf(recording, counted)
+  const lateness = latenessReport(counted)
   // The baseline may be an arm that could not be called.
   const baseline = reports.find(({ name }) => name === settings.baseline) ?? reports[0]
   const comparisons = compareArms({ arms: reports, latency, lateness }, baseline?.name ?? settings.baseline)
@@ -64,7 +59,7 @@ export function buildReport(
       method: settings.request.method,
       arrivals: settings.arrivals,
       perSecond: settings.perSecond,
-      seed: settings.seed,
+      seed,
       durationMs: counted.endMs,
       cutMs: counted.cutMs,
       hasSettled: counted.hasSettled,
@@ -91,30 +86,28 @@ function shownUrl({ origin, pathname, search }: URL): string {
   return `${origin}${pathname}${search === '' ? '' : '?…'}`
 }
 
-function resample(
-  { arms, recording }: Run,
-  counted: Counted,
-  seed: number,
-  measure: (recording: Recording, call: number) => number,
-): Resampled {
-  const samples = arms.map((_, index) =>
-    samplesOf(recording, counted, succeeded(recording, callsOf(recording, counted, index)), measure),
-  )
-  return new Resampled(samples, counted.blocks, PERCENTILES, seededRandom(seed))
-}
-
-function latenessOf(recording: Recording, { calls }: Counted): Lateness {
-  const sent = calls.filter((call) => recording.outcome[call] !== NOT_SENT)
-  const late = sortedValues(
-    recording,
-    sent,
-    ({ sentMs, dueMs }, call) => (sentMs[call] ?? 0) - (dueMs[call] ?? 0),
-  )
+function latenessReport(counted: Counted): Lateness {
+  const late = counted.sorted(counted.sent(counted.calls), latenessOf)
   return {
-    percentiles: PERCENTILES.map((share) => ({
-      share,
-      ms: hasEnoughSamples(late.length, share) ? percentileOf(late, share) : null,
-    })),
+    percentiles: PERCENTILES.map((share) => ({ share, ms: knownPercentile(late, share) })),
     maxMs: late.at(-1) ?? null,
   }
+}
+
+function setUpReports({ setUp }: Run): SetUpReport[] {
+  return [...setUp].map(([way, { failed, ms }]) => ({
+    ...{ way, label: labelOf(way, way), failed },
+    ...(Object.fromEntries(SET_UP_STEPS.map((step) => [step, spreadOf(ms[step])])) as Pick<
+      SetUpReport,
+      SetUpStep
+    >),
+  }))
+}
+
+function spreadOf(times: readonly number[]): Spread | null {
+  const sorted = times.toSorted((a, b) => a - b)
+  const [minMs] = sorted
+  const maxMs = sorted.at(-1)
+  if (minMs === undefined || maxMs === undefined) return null
+  return { tries: sorted.length, medianMs: percentileOf(sorted, 0.5), minMs, maxMs }
 }

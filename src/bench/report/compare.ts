@@ -1,7 +1,7 @@
 import type { ArmName } from '../arms/arm.ts'
-import type { Resampled } from '../statistics/bootstrap.ts'
+import type { Interval, Resampled } from '../statistics/bootstrap.ts'
 import { hasEnoughSamples, PERCENTILES, samplesFor } from '../statistics/percentiles.ts'
-import { verdictOf, type Reason, type Verdict } from '../statistics/verdict.ts'
+import { verdictOf, type Evidence, type Reason, type Verdict } from '../statistics/verdict.ts'
 import { lostShare } from './lost-calls.ts'
 import { count, ms, percent, range } from './numbers.ts'
 import type { ArmReport, Comparison, Difference, Lateness } from './report.ts'
@@ -18,68 +18,51 @@ export interface CompareInput {
  */
 export function compareArms(input: CompareInput, baseline: ArmName): Comparison[] {
   const { arms } = input
-  const control = arms.find(({ name }) => name === 'control')
-  const original = arms.find(({ name, way }) => name !== 'control' && way === control?.way)
-  const comparisons: Comparison[] = []
+  const copy = arms.find(({ name }) => name === 'control')
+  const original = arms.find(({ name, way }) => name !== 'control' && way === copy?.way)
+  const control = copy !== undefined && original !== undefined ? { copy, original } : undefined
   const reference = arms.find(({ name }) => name === baseline)
-  for (const arm of arms) {
-    if (arm.name === 'control' || arm === reference || reference === undefined) continue
-    comparisons.push(comparison(input, arm, reference, control, original))
-  }
-  if (control !== undefined && original !== undefined)
-    comparisons.push(comparison(input, control, original, undefined, undefined))
-  return comparisons
+  const others = arms.filter((arm) => arm !== copy && arm !== reference)
+  return [
+    ...(reference === undefined ? [] : others.map((arm) => comparison(input, arm, reference, control))),
+    ...(control === undefined ? [] : [comparison(input, control.copy, control.original)]),
+  ]
 }
 
 function comparison(
   { arms, latency, lateness }: CompareInput,
   arm: ArmReport,
   baseline: ArmReport,
-  control: ArmReport | undefined,
-  original: ArmReport | undefined,
+  control?: { readonly copy: ArmReport; readonly original: ArmReport },
 ): Comparison {
   const at = (report: ArmReport): number => arms.indexOf(report)
+  const between = (one: ArmReport, other: ArmReport, share: number): Interval | undefined =>
+    latency.difference(at(one), at(other), share)
+  const failedShare = Math.max(...[arm, baseline, control?.copy].map((one) => (one ? lostShare(one) : 0)))
   const percentiles = PERCENTILES.map((share): Difference => {
-    const fewest = Math.min(arm.succeeded, baseline.succeeded)
-    const hasEnough = hasEnoughSamples(fewest, share)
-    const interval = hasEnough ? latency.difference(at(arm), at(baseline), share) : undefined
-    const difference = latency.percentile(at(arm), share) - latency.percentile(at(baseline), share)
-    const latenessMs = lateness.percentiles.find((late) => late.share === share)?.ms ?? 0
-    const failedShare = Math.max(...[arm, baseline, control].map((one) => (one ? lostShare(one) : 0)))
-    const verdict = verdictOf({
-      share,
-      hasEnoughSamples: hasEnough,
-      difference: interval,
-      differenceMs: difference,
-      control:
-        control === undefined || original === undefined
-          ? undefined
-          : latency.difference(at(control), at(original), share),
-      latenessMs,
-      failedShare,
-    })
-    const facts = { share, fewest, latenessMs, failedShare, interval }
+    const samples = Math.min(arm.succeeded, baseline.succeeded)
+    const hasEnough = hasEnoughSamples(samples, share)
+    const differenceMs = latency.percentile(at(arm), share) - latency.percentile(at(baseline), share)
+    const evidence: Evidence = {
+      ...{ share, samples, differenceMs, failedShare },
+      difference: hasEnough ? between(arm, baseline, share) : undefined,
+      control: control === undefined ? undefined : between(control.copy, control.original, share),
+      latenessMs: lateness.percentiles.find((late) => late.share === share)?.ms ?? 0,
+    }
+    const verdict = verdictOf(evidence)
     return {
       share,
-      differenceMs: hasEnough ? difference : null,
-      interval: interval ?? null,
+      differenceMs: hasEnough ? differenceMs : null,
+      interval: evidence.difference ?? null,
       verdict,
-      sentence: sentenceOf(verdict, facts),
+      sentence: sentenceOf(verdict, evidence),
     }
   })
   return { arm: arm.name, baseline: baseline.name, isControl: arm.name === 'control', percentiles }
 }
 
-interface Facts {
-  readonly share: number
-  readonly fewest: number
-  readonly latenessMs: number
-  readonly failedShare: number
-  readonly interval: { readonly low: number; readonly high: number } | undefined
-}
-
-function sentenceOf(verdict: Verdict, facts: Facts): string {
-  const { low = Number.NaN, high = Number.NaN } = facts.interval ?? {}
+function sentenceOf(verdict: Verdict, evidence: Evidence): string {
+  const { low = Number.NaN, high = Number.NaN } = evidence.difference ?? {}
   switch (verdict.kind) {
     case 'faster':
       return `faster by ${range(-high, -low)}`
@@ -88,14 +71,14 @@ function sentenceOf(verdict: Verdict, facts: Facts): string {
     case 'no-difference-seen':
       return `no difference seen (${range(low, high)})`
     case 'cannot-tell':
-      return `cannot tell: ${reasonOf(verdict.reason, facts)}`
+      return `cannot tell: ${reasonOf(verdict.reason, evidence)}`
   }
 }
 
-function reasonOf(reason: Reason, { share, fewest, latenessMs, failedShare }: Facts): string {
+function reasonOf(reason: Reason, { share, samples, latenessMs, failedShare }: Evidence): string {
   switch (reason) {
     case 'too-few-samples':
-      return `needs ${count(samplesFor(share))} calls an arm, has ${count(fewest)}`
+      return `needs ${count(samplesFor(share))} calls an arm, has ${count(samples)}`
     case 'too-few-blocks':
       return 'the run is too short'
     case 'too-many-failures':

@@ -1,7 +1,12 @@
 /** What a run says, what is worse on the direct path, and what the run cannot tell: in sentences. */
 import { isDirect } from '../arms/arm.ts'
-import type { Cost, CostOfPath } from '../cost/cost.ts'
-import { CLOUD_MAP_CALLS_PER_MINUTE } from '../cost/cost.ts'
+import {
+  CLOUD_MAP_CALLS_PER_MINUTE,
+  discoveryMonth,
+  HOURS,
+  type Cost,
+  type CostOfPath,
+} from '../cost/cost.ts'
 import type { BenchSettings } from '../settings.ts'
 import { MIN_BLOCKS } from '../statistics/bootstrap.ts'
 import { percentileName, samplesFor } from '../statistics/percentiles.ts'
@@ -78,8 +83,6 @@ export const PATH_LABELS: Readonly<Record<CostOfPath['path'], string>> = {
   nlb: 'NLB',
 }
 
-const HOURS_PER_MONTH = 730
-
 export function worseOf({ arms, comparisons, cost, setUp, settings, zone }: Findings): string[] {
   const worse: string[] = []
   const { prices } = cost
@@ -105,9 +108,8 @@ export function worseOf({ arms, comparisons, cost, setUp, settings, zone }: Find
         `The first call of a new process takes ${ms(cold.medianMs)} with ${arm.label}, and ${ms(otherCold.medianMs)} through the load balancer.`,
       )
   }
-  const processMonth =
-    (settings.volume.cloudMapCallsPerMinute * 60 * HOURS_PER_MONTH * prices.cloudMapMillion) / 1e6
-  const asMany = Math.ceil((prices.albHour * HOURS_PER_MONTH) / processMonth)
+  const processMonth = discoveryMonth(settings.volume, prices)
+  const asMany = Math.ceil((prices.albHour * HOURS) / processMonth)
   const comparedWithAlb = Number.isFinite(asMany)
     ? `: ${count(asMany)} of them cost as much as an idle ALB`
     : ''

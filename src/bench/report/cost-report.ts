@@ -12,16 +12,7 @@ export function costReport(arms: readonly ArmReport[], settings: BenchSettings, 
   const balanced = arms.find(({ way }) => way === 'fallback') ?? arms.find(({ way }) => way === 'undici')
   const measured: MeasuredCall = {
     bytes: (direct ?? balanced)?.bytes.perCall ?? undefined,
-    remoteShare: {
-      dns: remoteShareOf(
-        arms.find(({ name }) => name === 'dns'),
-        zone,
-      ),
-      api: remoteShareOf(
-        arms.find(({ name }) => name === 'api'),
-        zone,
-      ),
-    },
+    remoteShare: { dns: remoteShareOf('dns', arms, zone), api: remoteShareOf('api', arms, zone) },
     connectionsPerCall:
       balanced === undefined || balanced.calls === 0
         ? undefined
@@ -33,8 +24,12 @@ export function costReport(arms: readonly ArmReport[], settings: BenchSettings, 
 }
 
 /** @returns undefined if the caller's zone or those of its tasks are not known */
-function remoteShareOf(arm: ArmReport | undefined, zone: string | null): number | undefined {
-  const { byZone = [] } = arm ?? {}
+function remoteShareOf(
+  way: 'dns' | 'api',
+  arms: readonly ArmReport[],
+  zone: string | null,
+): number | undefined {
+  const { byZone = [] } = arms.find(({ name }) => name === way) ?? {}
   const known = byZone.reduce((sum, { share }) => sum + share, 0)
   if (zone === null || known < MIN_KNOWN) return undefined
   const local = byZone.find(({ name }) => name === zone)?.share ?? 0

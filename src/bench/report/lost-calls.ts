@@ -1,7 +1,6 @@
 /** Calls whose latency is not known, and what reports say of them. */
 import { isDirect } from '../arms/arm.ts'
 import { hidesTail } from '../statistics/verdict.ts'
-import { failedCalls } from './counts.ts'
 import { percent } from './numbers.ts'
 import type { ArmReport } from './report.ts'
 
@@ -11,6 +10,11 @@ import type { ArmReport } from './report.ts'
  */
 export function lostShare({ calls, succeeded, fallbacks }: ArmReport): number {
   return calls === 0 ? 0 : (calls - succeeded + fallbacks) / calls
+}
+
+/** Of all kinds together. */
+export function failedCalls({ failures }: ArmReport): number {
+  return failures.reduce((sum, { calls }) => sum + calls, 0)
 }
 
 /** A sentence for each arm whose p99 is not known because of them. */

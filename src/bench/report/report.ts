@@ -3,6 +3,7 @@
  * this run cannot say. docs/bench.md describes how to read it.
  */
 import type { ArmName, Way } from '../arms/arm.ts'
+import type { SetUpStep } from '../arms/set-up.ts'
 import type { Cost } from '../cost/cost.ts'
 import type { Arrivals } from '../load/schedule.ts'
 import type { Interval } from '../statistics/bootstrap.ts'
@@ -152,16 +153,10 @@ export interface Lateness {
   readonly maxMs: number | null
 }
 
-export interface SetUpReport {
+export interface SetUpReport extends Readonly<Record<SetUpStep, Spread | null>> {
   readonly way: Way
   readonly label: string
   readonly failed: number
-  readonly lookup: Spread | null
-  readonly tcp: Spread | null
-  readonly tls: Spread | null
-  readonly tlsResumed: Spread | null
-  readonly coldCall: Spread | null
-  readonly warmCall: Spread | null
 }
 
 /** Of a few tries, too few for more than a median. */

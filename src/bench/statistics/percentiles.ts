@@ -30,6 +30,11 @@ export function percentileOf(sorted: ArrayLike<number>, share: number): number {
   return sorted[rankOf(sorted.length, share) - 1] ?? Number.NaN
 }
 
+/** The percentile of `sorted`; null if it has too few samples for it. */
+export function knownPercentile(sorted: ArrayLike<number>, share: number): number | null {
+  return hasEnoughSamples(sorted.length, share) ? percentileOf(sorted, share) : null
+}
+
 /** From 1. The small subtraction keeps 1,000 × 0.99, which is 990.0000000000001 here and there, at rank 990. */
 export function rankOf(count: number, share: number): number {
   return Math.min(count, Math.max(1, Math.ceil(count * share - 1e-9)))

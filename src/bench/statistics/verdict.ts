@@ -1,5 +1,6 @@
 /** What a run says about the difference of two arms at one percentile. */
 import type { Interval } from './bootstrap.ts'
+import { hasEnoughSamples } from './percentiles.ts'
 
 export type Verdict =
   | { readonly kind: 'faster' | 'slower' }
@@ -17,7 +18,8 @@ export type Reason =
 
 export interface Evidence {
   readonly share: number
-  readonly hasEnoughSamples: boolean
+  /** Of the arm that has fewer. */
+  readonly samples: number
   /** arm − baseline, in ms; undefined if there are too few blocks. */
   readonly difference: Interval | undefined
   readonly differenceMs: number
@@ -35,10 +37,10 @@ const MAX_LATENESS = 1 / 3
 const MAX_FAILED = 1 / 3
 
 export function verdictOf(evidence: Evidence): Verdict {
-  const { share, difference, differenceMs, control, latenessMs, failedShare } = evidence
+  const { share, samples, difference, differenceMs, control, latenessMs, failedShare } = evidence
   // Before the others: a longer run would not help.
   if (hidesTail(failedShare, share)) return cannotTell('too-many-failures')
-  if (!evidence.hasEnoughSamples) return cannotTell('too-few-samples')
+  if (!hasEnoughSamples(samples, share)) return cannotTell('too-few-samples')
   if (difference === undefined) return cannotTell('too-few-blocks')
   if (control !== undefined && excludesZero(control)) return cannotTell('control-differs')
   if (!excludesZero(difference)) return { kind: 'no-difference-seen' }

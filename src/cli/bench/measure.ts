@@ -1,6 +1,7 @@
 import { lstat, open, rm, writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { evaluate } from '../../bench/assertions/evaluate.ts'
+import type { Assertion } from '../../bench/assertions/parse.ts'
 import { buildReport } from '../../bench/report/build.ts'
 import { htmlReport } from '../../bench/report/html/page.ts'
 import type { Where } from '../../bench/report/report.ts'
@@ -9,51 +10,60 @@ import type { BenchSettings } from '../../bench/settings.ts'
 import { currentDate, systemClock } from '../../core/clock.ts'
 import { NotOnEcsError, self, type Task } from '../../ecs/index.ts'
 import type { ExitCode } from '../command.ts'
-import { UsageError, type Arguments, type Values } from '../options/option.ts'
+import { UsageError } from '../options/option.ts'
 import { inCommandWords } from '../terminal/command-words.ts'
 import type { Io } from '../terminal/io.ts'
-import type { Progress } from '../terminal/progress.ts'
-import type { BenchFlags } from './flags.ts'
-import { settingsOf } from './settings.ts'
-import { printSummary } from './summary.ts'
+import { ownVersion } from '../terminal/own-version.ts'
+import { summaryLines } from './summary.ts'
 
-type BenchOptions = Values<BenchFlags>
+interface Outputs {
+  readonly json: boolean
+  /** The file of the page. */
+  readonly html: string | undefined
+  readonly assert: readonly Assertion[]
+}
 
 /** Runs the benchmark, and prints and writes its report. */
-export async function measure(args: Arguments<BenchOptions>, io: Io): Promise<ExitCode> {
-  const settings = settingsOf(args)
-  const { html } = args.options
-  if (html === undefined) return report(args.options, settings, io)
+export async function measure(settings: BenchSettings, outputs: Outputs, io: Io): Promise<ExitCode> {
+  const { html } = outputs
+  if (html === undefined) return report(settings, outputs, io)
   await checkWritable(html)
   try {
-    return await report(args.options, settings, io)
+    return await report(settings, outputs, io)
   } catch (error) {
     await removeEmpty(html)
     throw error
   }
 }
 
-async function report(options: BenchOptions, settings: BenchSettings, io: Io): Promise<ExitCode> {
-  const { html, json } = options
+async function report(settings: BenchSettings, { html, json, assert }: Outputs, io: Io): Promise<ExitCode> {
   const startedAt = currentDate().toISOString()
-  const where = { ...(await placeOf(options, io)), startedAt }
-  const bars = new Bars(io)
+  const where = { ...(await placeOf(settings, io)), startedAt }
+  const { progress } = io
   const run = await runArms(settings, {
     clock: systemClock,
     signal: io.signal,
-    onPhase: (phase) => bars.show(phase),
+    onPhase: ({ name, done, leftMs }) => progress.set(LABELS[name], done, leftMs),
     onNote: (note) => io.note(inCommandWords(note, 'bench')),
-  }).finally(() => bars.end())
+  }).finally(() => progress.clear())
   const notes = run.notes.map((note) => inCommandWords(note, 'bench'))
   const measured = buildReport({ ...run, notes }, settings, where)
-  const assertions = options.assert.map((assertion) => evaluate(assertion, measured.arms))
+  const assertions = assert.map((assertion) => evaluate(assertion, measured.arms))
   const whole = { ...measured, assertions }
   if (json) io.json(whole, 2)
-  else printSummary(whole, io)
+  else io.print(...summaryLines(whole, io.out))
   // After the summary: a full disk must not lose both.
-  if (html !== undefined) await writeFile(html, htmlReport(whole))
-  if (html !== undefined) io.note(`The report is in ${html}`)
+  if (html !== undefined) {
+    await writeFile(html, htmlReport(whole))
+    io.note(`The report is in ${html}`)
+  }
   return assertions.every(({ holds }) => holds === true) ? 0 : 1
+}
+
+const LABELS: Readonly<Record<Phase['name'], string>> = {
+  connections: 'new connections',
+  'warm-up': 'warm-up',
+  load: 'measuring',
 }
 
 /**
@@ -76,15 +86,12 @@ async function removeEmpty(file: string): Promise<void> {
 }
 
 async function placeOf(
-  { zone }: BenchOptions,
+  { zone }: BenchSettings,
   io: Io,
 ): Promise<Omit<Where, 'url' | 'fallback' | 'startedAt'>> {
-  const { default: meta } = (await import('onehop/package.json', { with: { type: 'json' } })) as {
-    readonly default: { readonly version: string }
-  }
   const task = await taskOf(io)
   return {
-    onehop: meta.version,
+    onehop: await ownVersion(),
     node: process.version,
     platform: `${process.platform} ${process.arch}`,
     cpus: availableParallelism(),
@@ -100,35 +107,5 @@ async function taskOf(io: Io): Promise<Task | undefined> {
   } catch (error) {
     if (!(error instanceof NotOnEcsError)) io.note(`The task is not known: ${(error as Error).message}`)
     return undefined
-  }
-}
-
-const LABELS: Readonly<Record<Phase['name'], string>> = {
-  connections: 'new connections',
-  'warm-up': 'warm-up',
-  load: 'measuring',
-}
-
-/** One bar for each phase. */
-class Bars {
-  readonly #io: Io
-  #phase: Phase['name'] | undefined = undefined
-  #bar: Progress | undefined = undefined
-
-  constructor(io: Io) {
-    this.#io = io
-  }
-
-  show({ name, done, leftMs }: Phase): void {
-    if (name !== this.#phase) {
-      this.end()
-      this.#phase = name
-      this.#bar = this.#io.progress(LABELS[name])
-    }
-    this.#bar?.set(done, leftMs)
-  }
-
-  end(): void {
-    this.#bar?.end()
   }
 }

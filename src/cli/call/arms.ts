@@ -1,10 +1,5 @@
 import { createClient, staticResolver, type Client, type ClientOptions } from '../../index.ts'
-import {
-  callOptions,
-  discoveryOptions,
-  type CallValues,
-  type DiscoveryValues,
-} from '../options/client-flags.ts'
+import { clientOptions, type CallValues, type DiscoveryValues } from '../options/client-flags.ts'
 import { UsageError, wrongValue } from '../options/option.ts'
 
 /** How a call goes: as a client does it, straight to tasks, or through the load balancer. */
@@ -31,8 +26,7 @@ export type ArmValues = DiscoveryValues &
 export function armsFor(host: string, options: ArmValues): readonly Arm[] {
   const ways: readonly Way[] = options.via.length === 0 ? ['client'] : options.via.map(wayOf)
   const base: ClientOptions = {
-    ...discoveryOptions(host, options),
-    ...callOptions(host, options),
+    ...clientOptions(host, options),
     hedge: options.hedge,
     timeouts: { deadlineMs: options.timeout },
     // A host in no namespace is found by DNS.

@@ -1,9 +1,8 @@
-import { isIP } from 'node:net'
 import { systemClock } from '../../core/clock.ts'
 import { reasonOf } from '../../core/errors.ts'
 import type { ExitCode } from '../command.ts'
 import { wrongValue } from '../options/option.ts'
-import { serviceUrlOf, withoutQuery } from '../options/request-parts.ts'
+import { hasAddress, serviceUrlOf, withoutQuery } from '../options/request-parts.ts'
 import { inCommandWords } from '../terminal/command-words.ts'
 import type { Io } from '../terminal/io.ts'
 import type { Output } from '../terminal/output.ts'
@@ -31,7 +30,7 @@ export async function callService(text: string, options: CallServiceValues, io: 
   await preload(options.discovery)
   const reports: CallReport[] = []
   // The body is the result then, and all else a note.
-  const show = (line: string): void => (options.body ? io.note(line) : io.line(line))
+  const show = options.body ? io.note : io.print
   const out: Output = options.body ? io.err : io.out
   let body: Buffer | undefined
   if (!options.json) {
@@ -61,8 +60,7 @@ export async function callService(text: string, options: CallServiceValues, io: 
 
 function urlOf(text: string): URL {
   const url = serviceUrlOf(text)
-  if (isIP(url.hostname.replaceAll(/[[\]]/g, '')) !== 0)
-    throw wrongValue('URL', text, 'the name of a service as host, not an address')
+  if (hasAddress(url)) throw wrongValue('URL', text, 'the name of a service as host, not an address')
   return url
 }
 
@@ -73,11 +71,6 @@ function newWarning(reports: readonly CallReport[]): string | undefined {
   return reports.slice(0, -1).some((before) => before.warning === warning) ? undefined : warning
 }
 
-interface Done {
-  readonly report: CallReport
-  readonly body: Buffer | undefined
-}
-
 /** One call, its body read to the end. */
 async function callOnce(
   call: number,
@@ -85,7 +78,7 @@ async function callOnce(
   url: URL,
   request: CallRequest,
   signal: AbortSignal,
-): Promise<Done> {
+): Promise<{ readonly report: CallReport; readonly body: Buffer | undefined }> {
   const picks = new Picks(client)
   const recorder = new Recorder((trace) =>
     way === 'fallback' ? 'the load balancer, by --via' : picks.explain(trace),

@@ -1,6 +1,11 @@
 /** Why an attempt went where it went, from what the client reports at that moment. */
-import { onEvent, type AttemptTrace, type Client, type UpstreamInspection } from '../../index.ts'
-import type { EventName, EventPayloads } from '../../index.ts'
+import {
+  onEvent,
+  type AttemptTrace,
+  type Client,
+  type EventPayloads,
+  type UpstreamInspection,
+} from '../../index.ts'
 import { inCommandWords } from '../terminal/command-words.ts'
 import { counted } from '../terminal/counted.ts'
 
@@ -9,32 +14,27 @@ export class Picks {
   readonly #client: Client
   readonly #stops: (() => void)[]
   /** Events since the last attempt began. */
-  readonly #events: Partial<{ [Name in EventName]: EventPayloads[Name] }> = {}
+  #events: Partial<EventPayloads> = {}
 
   constructor(client: Client) {
     this.#client = client
-    this.#stops = [
-      this.#hear('onehop:call.fell-back'),
-      this.#hear('onehop:call.retried'),
-      this.#hear('onehop:call.hedged'),
-    ]
+    this.#stops = (['onehop:call.fell-back', 'onehop:call.retried', 'onehop:call.hedged'] as const).map(
+      (name) =>
+        onEvent(name, (event) => {
+          this.#events = { ...this.#events, [name]: event }
+        }),
+    )
   }
 
   /** Call it as the attempt starts. */
   explain(trace: AttemptTrace): string {
     const parts = [this.#cause(trace), this.#choice(trace)].filter((part) => part !== undefined)
-    for (const name of Object.keys(this.#events)) delete this.#events[name as EventName]
+    this.#events = {}
     return parts.join('; ')
   }
 
   stop(): void {
     for (const stop of this.#stops) stop()
-  }
-
-  #hear(name: EventName): () => void {
-    return onEvent(name, (event) => {
-      Object.assign(this.#events, { [name]: event })
-    })
   }
 
   /** Of an attempt that is not the first. */
@@ -52,9 +52,8 @@ export class Picks {
     if (tier === 1)
       return `the load balancer: ${inCommandWords(this.#events['onehop:call.fell-back']?.reason ?? 'its share of the calls')}`
     const origins = this.#client.inspect().services[host]?.origins ?? {}
-    const tasks =
-      (origins[call?.origin ?? ''] ?? Object.values(origins)[0])?.upstreams.filter((one) => one.tier === 0) ??
-      []
+    const { upstreams = [] } = origins[call?.origin ?? ''] ?? Object.values(origins)[0] ?? {}
+    const tasks = upstreams.filter((one) => one.tier === 0)
     const picked = tasks.find((task) => task.upstream === upstream)
     if (picked?.state === 'probing') return 'a probe of a task that was ejected'
     // The event comes once: later calls of the same panic have none.

@@ -16,30 +16,30 @@ interface Connection {
   readonly isTls: boolean
 }
 
-/** An attempt with its times on the clock; undefined where it did not get that far. */
+/** An attempt with its times on the clock; those that are not there: it did not get that far. */
 export interface RecordedAttempt {
   readonly trace: AttemptTrace
   readonly startedAt: number
   /** Why its task was picked, in words. */
   readonly why: string
-  sentAt: number | undefined
-  connection: Connection | undefined
+  sentAt?: number
+  connection?: Connection | undefined
   /** Of TCP, as part of `connection`. */
-  tcpMs: number | undefined
-  headersAt: number | undefined
-  status: number | undefined
+  tcpMs?: number | undefined
+  headersAt?: number
+  status?: number
   /** Of the response body, as they came. */
   bytes: number
-  endedAt: number | undefined
+  endedAt?: number
 }
 
-/** Explains a pick at the moment of the attempt. */
-export type Explain = (trace: AttemptTrace) => string
-
-type Listener = (message: unknown, name: string | symbol) => void
-
-interface OfRequest {
+/** What undici's channels report; each has some of it. */
+interface Message {
   readonly request: object
+  readonly response: { readonly statusCode: number }
+  readonly chunk: Buffer
+  readonly connector: object
+  readonly socket: Socket
 }
 
 /** Listens until `stop()`. */
@@ -52,12 +52,12 @@ export class Recorder {
   readonly #connections = new WeakMap<Socket, Connection>()
   readonly #tcp = new TcpConnects()
   readonly #listeners: TraceListeners<AttemptTrace>
-  readonly #channels: ReadonlyMap<string, Listener>
 
-  constructor(explain: Explain) {
+  /** @param explain why a task was picked; called as the attempt starts */
+  constructor(explain: (trace: AttemptTrace) => string) {
     this.#listeners = {
       start: (trace) => {
-        this.#begun = recorded(trace, explain(trace))
+        this.#begun = { trace, why: explain(trace), startedAt: systemClock.now(), bytes: 0 }
         this.#attempts.push(this.#begun)
       },
       end: () => {
@@ -68,23 +68,6 @@ export class Recorder {
         if (attempt !== undefined) attempt.endedAt = systemClock.now()
       },
     }
-    this.#channels = new Map<string, Listener>([
-      ['undici:request:create', (message) => this.#created(message as OfRequest)],
-      ['undici:client:beforeConnect', (message) => this.#connects(message as { connector: object })],
-      [
-        'undici:client:connected',
-        (message) => this.#connected(message as { connector: object; socket: Socket }),
-      ],
-      ['undici:client:sendHeaders', (message) => this.#sends(message as OfRequest & { socket: Socket })],
-      [
-        'undici:request:headers',
-        (message) => this.#answered(message as OfRequest & { response: { statusCode: number } }),
-      ],
-      [
-        'undici:request:bodyChunkReceived',
-        (message) => this.#received(message as OfRequest & { chunk: Buffer }),
-      ],
-    ])
     tracing.attempt.subscribe(this.#listeners)
     for (const [name, listener] of this.#channels) subscribe(name, listener)
   }
@@ -105,54 +88,31 @@ export class Recorder {
     this.#tcp.stop()
   }
 
-  #created({ request }: OfRequest): void {
-    if (this.#begun !== undefined) this.#byRequest.set(request, this.#begun)
-  }
+  readonly #channels = new Map(
+    Object.entries({
+      'undici:request:create': ({ request }) => {
+        if (this.#begun !== undefined) this.#byRequest.set(request, this.#begun)
+      },
+      'undici:client:beforeConnect': ({ connector }) => {
+        this.#connecting.set(connector, systemClock.now())
+      },
+      'undici:client:connected': ({ connector, socket }) => {
+        const madeAt = systemClock.now()
+        const begunAt = this.#connecting.get(connector) ?? madeAt
+        this.#connections.set(socket, { begunAt, madeAt, isTls: socket instanceof TLSSocket })
+      },
+      'undici:client:sendHeaders': ({ request, socket }) =>
+        this.#update(request, { sentAt: systemClock.now(), connection: this.#connections.get(socket) }),
+      'undici:request:headers': ({ request, response }) =>
+        this.#update(request, { headersAt: systemClock.now(), status: response.statusCode }),
+      'undici:request:bodyChunkReceived': ({ request, chunk }) => {
+        const attempt = this.#byRequest.get(request)
+        if (attempt !== undefined) attempt.bytes += chunk.length
+      },
+    } satisfies Readonly<Record<string, (message: Message) => void>>),
+  ) as ReadonlyMap<string, (message: unknown) => void>
 
-  #connects({ connector }: { readonly connector: object }): void {
-    this.#connecting.set(connector, systemClock.now())
-  }
-
-  #connected({ connector, socket }: { readonly connector: object; readonly socket: Socket }): void {
-    const madeAt = systemClock.now()
-    this.#connections.set(socket, {
-      begunAt: this.#connecting.get(connector) ?? madeAt,
-      madeAt,
-      isTls: socket instanceof TLSSocket,
-    })
-  }
-
-  #sends({ request, socket }: OfRequest & { readonly socket: Socket }): void {
-    const attempt = this.#byRequest.get(request)
-    if (attempt === undefined) return
-    attempt.sentAt = systemClock.now()
-    attempt.connection = this.#connections.get(socket)
-  }
-
-  #answered({ request, response }: OfRequest & { readonly response: { readonly statusCode: number } }): void {
-    const attempt = this.#byRequest.get(request)
-    if (attempt === undefined) return
-    attempt.headersAt = systemClock.now()
-    attempt.status = response.statusCode
-  }
-
-  #received({ request, chunk }: OfRequest & { readonly chunk: Buffer }): void {
-    const attempt = this.#byRequest.get(request)
-    if (attempt !== undefined) attempt.bytes += chunk.length
-  }
-}
-
-function recorded(trace: AttemptTrace, why: string): RecordedAttempt {
-  return {
-    trace,
-    startedAt: systemClock.now(),
-    why,
-    sentAt: undefined,
-    connection: undefined,
-    tcpMs: undefined,
-    headersAt: undefined,
-    status: undefined,
-    bytes: 0,
-    endedAt: undefined,
+  #update(request: object, facts: Partial<RecordedAttempt>): void {
+    Object.assign(this.#byRequest.get(request) ?? {}, facts)
   }
 }

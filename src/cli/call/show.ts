@@ -2,54 +2,47 @@ import type { Output } from '../terminal/output.ts'
 import { table } from '../terminal/table.ts'
 import { hasFailed, type AttemptReport, type CallReport } from './report.ts'
 
-/** Wide enough for what is usual: the rows are printed one after the other. */
-const COLUMNS = [
-  ['CALL', 4],
-  ['TRY', 4],
-  ['TASK', -21],
-  ['ZONE', -11],
-  ['WAIT', 8],
-  ['CONNECT', 8],
-  ['TLS', 8],
-  ['HEADERS', 8],
-  ['BODY', 8],
-  ['TOTAL', 8],
-  ['RESULT', -1],
-] as const
+interface Column {
+  readonly head: string
+  /** Wide enough for what is usual: the rows are printed one after the other. Below zero: to the left. */
+  readonly width: number
+  readonly text: (attempt: AttemptReport) => string
+}
+
+/** Between the number of the call and the result. */
+const COLUMNS: readonly Column[] = [
+  { head: 'TRY', width: 4, text: ({ attempt }) => String(attempt) },
+  { head: 'TASK', width: -21, text: ({ upstream }) => upstream },
+  { head: 'ZONE', width: -11, text: ({ zone = '-' }) => zone },
+  { head: 'WAIT', width: 8, text: ({ waitMs }) => ms(waitMs) },
+  {
+    head: 'CONNECT',
+    width: 8,
+    text: ({ connection, connectMs }) => (connection === 'reused' ? 'reused' : ms(connectMs)),
+  },
+  { head: 'TLS', width: 8, text: ({ tlsMs }) => ms(tlsMs) },
+  { head: 'HEADERS', width: 8, text: ({ headersMs }) => ms(headersMs) },
+  { head: 'BODY', width: 8, text: ({ bodyMs }) => ms(bodyMs) },
+  { head: 'TOTAL', width: 8, text: ({ totalMs }) => ms(totalMs) },
+]
 
 /** The line above the calls. */
 export function headLine(out: Output): string {
-  return out.style('dim', cells(COLUMNS.map(([name]) => name)))
+  return out.style(
+    'dim',
+    lineOf('CALL', ({ head }) => head, 'RESULT'),
+  )
 }
 
 /** The attempts of a call, each with why its task was picked; then what the call came to, if that is not the same. */
 export function callLines(report: CallReport, out: Output): string[] {
   const { call, via, attempts, error } = report
   const lines = attempts.flatMap((attempt, index) => [
-    attemptLine(index === 0 ? String(call) : '', attempt, out),
+    lineOf(index === 0 ? String(call) : '', ({ text }) => text(attempt), resultOf(attempt, out)),
     out.style('dim', `${' '.repeat(10)}${via === 'client' ? '' : `${via}: `}${attempt.why}`),
   ])
   if (error !== undefined) lines.push(`${String(call).padStart(4)}  ${out.style('red', error)}`)
   return lines
-}
-
-function attemptLine(call: string, attempt: AttemptReport, out: Output): string {
-  const { zone = '-', connection } = attempt
-  const connect = connection === 'reused' ? 'reused' : ms(attempt.connectMs)
-  const line = cells([
-    call,
-    String(attempt.attempt),
-    attempt.upstream,
-    zone,
-    ms(attempt.waitMs),
-    connect,
-    ms(attempt.tlsMs),
-    ms(attempt.headersMs),
-    ms(attempt.bodyMs),
-    ms(attempt.totalMs),
-    '',
-  ])
-  return `${line}  ${resultOf(attempt, out)}`
 }
 
 function resultOf({ status, bytes, error, outcome }: AttemptReport, out: Output): string {
@@ -107,12 +100,10 @@ function ms(time: number | undefined): string {
   return time === undefined ? '-' : time.toFixed(1)
 }
 
-function cells(texts: readonly string[]): string {
-  return texts
-    .map((text, index) => {
-      const width = COLUMNS[index]?.[1] ?? 0
-      return width < 0 ? text.padEnd(-width) : text.padStart(width)
-    })
-    .join('  ')
-    .trimEnd()
+function lineOf(call: string, textOf: (column: Column) => string, result: string): string {
+  const cells = COLUMNS.map((column) => {
+    const [text, { width }] = [textOf(column), column]
+    return width < 0 ? text.padEnd(-width) : text.padStart(width)
+  })
+  return [call.padStart(4), ...cells, result].join('  ')
 }

@@ -5,7 +5,6 @@ import type { HostContext, ProcessContext } from './context.ts'
 export interface Finding {
   /** Stable name, e.g. `api-denied`; docs/cli.md lists them. */
   readonly id: string
-  /** `problem`: calls fail, or will. `warning`: they work, and something is slower, costlier or less safe than it could be. */
   readonly level: 'problem' | 'warning'
   /** What was seen. */
   readonly what: string
@@ -27,16 +26,24 @@ export interface Result {
 }
 
 /** What came of one check. */
-export interface Examined {
+export interface Examined extends Required<Result> {
   readonly check: string
   /** undefined: of the process. */
   readonly host: string | undefined
-  readonly facts: readonly string[]
-  readonly findings: readonly Finding[]
-  /** false: there was nothing to check, or no way to. */
-  readonly isChecked: boolean
   /** false: the command was interrupted before. */
   readonly isDone: boolean
+}
+
+type Texts = Pick<Finding, 'what' | 'cause' | 'remedy'>
+
+/** Calls fail, or will. */
+export function problem(id: string, texts: Texts): Finding {
+  return { id, level: 'problem', ...texts }
+}
+
+/** Calls work, and something is slower, costlier or less safe than it could be. */
+export function warning(id: string, texts: Texts): Finding {
+  return { id, level: 'warning', ...texts }
 }
 
 interface CheckOf<Context> {
@@ -44,9 +51,10 @@ interface CheckOf<Context> {
   readonly title: string
   /**
    * Looks. It has a time limit, after which its result is dropped: `context.signal` does not abort then.
+   * @returns a finding where there is nothing else to say
    * @throws any error, which becomes a finding
    */
-  readonly run: (context: Context) => Promise<Result>
+  readonly run: (context: Context) => Promise<Result | Finding>
 }
 
 /** A check of this process and its task: done once. */
@@ -62,9 +70,4 @@ export function fine(...facts: readonly string[]): Result {
 /** Nothing was checked, because of this. */
 export function unchecked(why: string): Result {
   return { facts: [why], findings: [], isChecked: false }
-}
-
-/** Findings alone. */
-export function wrong(...findings: readonly Finding[]): Result {
-  return { facts: [], findings }
 }

@@ -1,17 +1,16 @@
 /** What checks share: who asks, about what, and the answers that several of them need, each asked for once. */
-import { isIP } from 'node:net'
 import { NotOnEcsError, self, type Task } from '../../ecs/index.ts'
 import { addressGuard } from '../../discovery/guard/address-guard.ts'
-
 import type { CloudMapApi } from '../../discovery/cloud-map/api.ts'
 import type { ServiceName } from '../../discovery/service-name.ts'
 import { apiOver } from '../endpoints/api-answer.ts'
 import type { Row } from '../endpoints/compare.ts'
 import { lookAt, serviceOf, type Look } from '../endpoints/lookup.ts'
 import { caOf, fallbackOf, type CallValues, type DiscoveryValues } from '../options/client-flags.ts'
-import { wrongValue } from '../options/option.ts'
-import { probe, type Probe } from './probe.ts'
 import type { Io } from '../terminal/io.ts'
+import { wrongValue } from '../options/option.ts'
+import { hasAddress } from '../options/request-parts.ts'
+import { defaultPort, probe, type Probe } from './probe.ts'
 
 /** The options of `doctor`. */
 export type DoctorValues = DiscoveryValues &
@@ -26,8 +25,6 @@ export interface ProcessContext {
   readonly options: DoctorValues
   readonly env: Io['env']
   readonly signal: AbortSignal
-  /** All hosts that are examined. */
-  readonly hosts: readonly string[]
   /** The task that this is, if it is one. */
   readonly task: () => Promise<KnownTask>
 }
@@ -70,8 +67,8 @@ export interface TaskProbe {
   readonly probe: Probe
 }
 
-export function processContext(hosts: readonly string[], options: DoctorValues, io: Io): ProcessContext {
-  return { options, env: io.env, signal: io.signal, hosts, task: once(() => findTask(options, io)) }
+export function processContext(options: DoctorValues, io: Io): ProcessContext {
+  return { options, env: io.env, signal: io.signal, task: once(() => findTask(options, io)) }
 }
 
 /** @throws UsageError, InvalidOptionsError for a host or option that is not allowed */
@@ -88,8 +85,9 @@ export function hostContext(text: string, context: ProcessContext): HostContext 
     const { rows } = await look()
     return Promise.all(
       callable(rows, options).map(async (row): Promise<TaskProbe> => {
-        const port = portOf(target, row, options)
         const { host, isTls } = target
+        // In a client's order: the URL, the option, the registration, the scheme.
+        const port = target.port ?? options.port ?? row.port ?? defaultPort(isTls)
         return { row, port, probe: await probe({ ...how, address: row.address, port, host, isTls }) }
       }),
     )
@@ -99,16 +97,12 @@ export function hostContext(text: string, context: ProcessContext): HostContext 
     if (fallback === undefined) return undefined
     // When the AWS SDK has been loaded, which keeps the process from hearing its sockets.
     await look()
-    const isTls = fallback.protocol === 'https:'
-    const port = fallback.port === '' ? (isTls ? 443 : 80) : Number(fallback.port)
-    return probe({ ...how, address: fallback.hostname, port, host: fallback.hostname, isTls })
+    const { hostname, protocol } = fallback
+    const isTls = protocol === 'https:'
+    const port = fallback.port === '' ? defaultPort(isTls) : Number(fallback.port)
+    return probe({ ...how, address: hostname, port, host: hostname, isTls })
   })
   return { ...context, target, service, api, look, probes, fallbackProbe }
-}
-
-/** In a client's order: the URL, the option, the registration, the scheme. */
-export function portOf(target: Target, row: Row, options: Pick<DoctorValues, 'port'>): number {
-  return target.port ?? options.port ?? row.port ?? (target.isTls ? 443 : 80)
 }
 
 /** As a client has it: the healthy ones, or all where none is; without the addresses that are never called. */
@@ -121,7 +115,7 @@ function callable(rows: readonly Row[], options: DoctorValues): readonly Row[] {
 function targetOf(text: string, options: DoctorValues): Target {
   const isUrl = /^https?:\/\//.test(text)
   const url = URL.parse(isUrl ? text : `http://${text}`)
-  if (url === null || isIP(url.hostname.replaceAll(/[[\]]/g, '')) !== 0 || url.username !== '')
+  if (url === null || hasAddress(url) || url.username !== '')
     throw wrongValue('HOST', text, 'the name of a service, or an http or https URL with it')
   return {
     host: url.hostname,

@@ -4,7 +4,7 @@ import { reasonOf } from '../../core/errors.ts'
 import type { ExitCode } from '../command.ts'
 import { inCommandWords } from '../terminal/command-words.ts'
 import type { Io } from '../terminal/io.ts'
-import type { Examined, Finding, Result } from './check.ts'
+import { problem, type Examined, type Finding, type Result } from './check.ts'
 import { hostChecks, processChecks } from './checks.ts'
 import { hostContext, processContext, type DoctorValues } from './context.ts'
 import { doctorJson, reportLines } from './show.ts'
@@ -17,7 +17,7 @@ const GRACE_MS = 5_000
 interface Planned {
   readonly title: string
   readonly host: string | undefined
-  readonly run: () => Promise<Result>
+  readonly run: () => Promise<Result | Finding>
 }
 
 /**
@@ -25,7 +25,7 @@ interface Planned {
  * there is.
  */
 export async function examine(hosts: readonly string[], options: DoctorValues, io: Io): Promise<ExitCode> {
-  const common = processContext(hosts, options, io)
+  const common = processContext(options, io)
   const contexts = hosts.map((host) => hostContext(host, common))
   const planned: Planned[] = [
     ...processChecks.map(({ title, run }) => ({ title, host: undefined, run: () => run(common) })),
@@ -34,21 +34,19 @@ export async function examine(hosts: readonly string[], options: DoctorValues, i
     ),
   ]
   const limitMs = TIMEOUTS * options.timeout + GRACE_MS
-  const bar = io.progress('checks')
   let done = 0
-  bar.set(0)
+  io.progress.set('checks', 0)
   const examined = await Promise.all(
     planned.map(async (check) => {
       const result = await examineOne(check, limitMs, io.signal)
-      done++
-      bar.set(done / planned.length)
+      io.progress.set('checks', ++done / planned.length)
       return result
     }),
   )
-  bar.end()
+  io.progress.clear()
   await Promise.all(contexts.map(({ api }) => api.close()))
   if (options.json) io.json(doctorJson(examined), 2)
-  else for (const line of reportLines(examined, io.out)) io.line(line)
+  else io.print(...reportLines(examined, io.out))
   return examined.some(({ findings }) => findings.length > 0) ? 1 : 0
 }
 
@@ -60,7 +58,8 @@ async function examineOne(
   const late = (): Error => new Error(`not done within ${limitMs} ms`)
   try {
     const limit = { clock: systemClock, limitMs, signal, late }
-    const { facts, findings, isChecked = true } = await inTime(limit, run)
+    const result = await inTime(limit, run)
+    const { facts, findings, isChecked = true } = 'id' in result ? { facts: [], findings: [result] } : result
     return { check: title, host, facts, findings: findings.map(inOwnWords), isChecked, isDone: true }
   } catch (error) {
     const nothing = { check: title, host, facts: [], isChecked: false }
@@ -74,11 +73,9 @@ function inOwnWords(finding: Finding): Finding {
 }
 
 function unfinished(reason: string): Finding {
-  return {
-    id: 'check-failed',
-    level: 'problem',
+  return problem('check-failed', {
     what: `this check could not be done: ${reason}`,
     cause: 'Something that it depends on hangs or fails: see the other findings.',
     remedy: 'Mend the others first, or give it more time: --timeout MS.',
-  }
+  })
 }

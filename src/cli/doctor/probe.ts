@@ -98,6 +98,11 @@ function occurs(socket: Socket, event: 'connect' | 'secureConnect'): Promise<voi
   })
 }
 
+/** Of the scheme. */
+export function defaultPort(isTls: boolean): number {
+  return isTls ? 443 : 80
+}
+
 const MAX_HEAD_BYTES = 16_384
 /** RFC 9113 section 3.4: an HTTP/2 server begins with SETTINGS, which is type 4 on stream 0. */
 function isHttp2(head: string): boolean {
@@ -105,31 +110,23 @@ function isHttp2(head: string): boolean {
 }
 const STATUS_LINE = /^HTTP\/1\.[01] (?<status>\d{3})/
 
-function ask(socket: Socket, { host, path, port, isTls }: ProbeOptions): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    let head = ''
-    const askedAt = currentDate().getTime()
-    const notHttp = (): void =>
-      reject(new StepError('NOT_HTTP', `the answer is not HTTP: ${JSON.stringify(head.slice(0, 40))}`))
-    socket.on('data', (piece: Buffer) => {
-      head += piece.toString('latin1')
-      if (isHttp2(head)) return resolve({ status: undefined, clockOffsetMs: undefined })
-      if (head.length >= 12 && !STATUS_LINE.test(head)) return notHttp()
-      if (head.includes('\r\n\r\n')) resolve(answerOf(head, askedAt))
-      else if (head.length > MAX_HEAD_BYTES) notHttp()
-    })
-    socket.once('end', () =>
-      head === ''
-        ? reject(new StepError('CLOSED', 'the connection was closed without an answer'))
-        : notHttp(),
-    )
-    const isUsual = port === (isTls ? 443 : 80)
-    socket.write(
-      `HEAD ${path} HTTP/1.1\r\nHost: ${host}${isUsual ? '' : `:${port}`}\r\nUser-Agent: onehop-doctor\r\nConnection: close\r\n\r\n`,
-    )
-    socket.on('error', reject)
-    socket.once('close', () => reject(new StepError('CLOSED', 'the connection was closed without an answer')))
-  })
+async function ask(socket: Socket, { host, path, port, isTls }: ProbeOptions): Promise<Answer> {
+  const place = port === defaultPort(isTls) ? host : `${host}:${port}`
+  const askedAt = currentDate().getTime()
+  socket.write(
+    `HEAD ${path} HTTP/1.1\r\nHost: ${place}\r\nUser-Agent: onehop-doctor\r\nConnection: close\r\n\r\n`,
+  )
+  let head = ''
+  for await (const piece of socket as AsyncIterable<Buffer>) {
+    head += piece.toString('latin1')
+    if (isHttp2(head)) return { status: undefined, clockOffsetMs: undefined }
+    if (head.length >= 12 && !STATUS_LINE.test(head)) break
+    if (head.includes('\r\n\r\n')) return answerOf(head, askedAt)
+    if (head.length > MAX_HEAD_BYTES) break
+  }
+  throw head === ''
+    ? new StepError('CLOSED', 'the connection was closed without an answer')
+    : new StepError('NOT_HTTP', `the answer is not HTTP: ${JSON.stringify(head.slice(0, 40))}`)
 }
 
 function answerOf(head: string, askedAt: number): Answer {

@@ -1,7 +1,6 @@
 /** What is different between two looks at a service. */
 import { answerOf, type Look } from './lookup.ts'
-import { placeOf } from './show.ts'
-import type { Row } from './compare.ts'
+import { placeOf, type Row } from './compare.ts'
 
 /** One change. `endpoint` is the row of `resolve`. */
 export type Change =
@@ -16,7 +15,7 @@ export type Change =
   | { readonly event: 'source.recovered'; readonly source: 'dns' | 'api' }
   | { readonly event: 'revision.changed'; readonly from: number | undefined; readonly to: number | undefined }
 
-const FIELDS = ['zone', 'weight', 'health', 'id', 'difference'] as const
+const FIELDS = ['zone', 'weight', 'health', 'id', 'difference', 'sources'] as const
 
 /** What came, went and changed from one look to the next. */
 export function changesBetween(previous: Look, next: Look): readonly Change[] {
@@ -43,31 +42,22 @@ function revisionChanges(previous: Look, next: Look): Change[] {
 function rowChanges(previous: Look, next: Look): Change[] {
   const before = byPlace(previous.rows)
   const now = byPlace(next.rows)
-  const changes: Change[] = []
-  for (const [place, endpoint] of before)
-    if (!now.has(place)) changes.push({ event: 'endpoint.removed', endpoint })
-  for (const [place, endpoint] of now) {
-    const old = before.get(place)
-    if (old === undefined) changes.push({ event: 'endpoint.added', endpoint })
-    else {
-      const different = differences(old, endpoint)
-      if (different !== undefined) changes.push({ event: 'endpoint.changed', endpoint, before: different })
-    }
-  }
-  return changes
+  return [
+    ...previous.rows
+      .filter((row) => !now.has(placeOf(row)))
+      .map((endpoint) => ({ event: 'endpoint.removed', endpoint }) as const),
+    ...next.rows.flatMap((endpoint): Change[] => {
+      const old = before.get(placeOf(endpoint))
+      if (old === undefined) return [{ event: 'endpoint.added', endpoint }]
+      const different = FIELDS.filter((field) => String(old[field]) !== String(endpoint[field]))
+      if (different.length === 0) return []
+      const values = Object.fromEntries(different.map((field) => [field, old[field] ?? null]))
+      return [{ event: 'endpoint.changed', endpoint, before: values }]
+    }),
+  ]
 }
 
 /** By address and port. */
 function byPlace(rows: readonly Row[]): ReadonlyMap<string, Row> {
   return new Map(rows.map((row) => [placeOf(row), row]))
-}
-
-function differences(old: Row, now: Row): Partial<Row> | undefined {
-  const different = FIELDS.filter((field) => old[field] !== now[field])
-  const hasMoved = old.sources.join() !== now.sources.join()
-  if (different.length === 0 && !hasMoved) return undefined
-  return {
-    ...Object.fromEntries(different.map((field) => [field, old[field] ?? null])),
-    ...(hasMoved && { sources: old.sources }),
-  }
 }

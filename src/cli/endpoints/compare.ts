@@ -1,6 +1,7 @@
 /** DNS and the API side by side: one row for each endpoint, and where they differ, why. */
 import { formatAddressPort } from '../../core/ip.ts'
 import type { Endpoint } from '../../discovery/endpoint.ts'
+import { seconds } from '../terminal/counted.ts'
 import type { ApiAnswer, ApiEndpoint } from './api-answer.ts'
 import type { DnsAnswer } from './dns-answer.ts'
 
@@ -43,6 +44,11 @@ export function isFinding(difference: Difference | undefined): boolean {
   return difference === 'stale-dns' || difference === 'not-in-dns' || difference === 'port'
 }
 
+/** An endpoint as the API has it, as DNS has it, or both. */
+type Pair =
+  | { readonly registered: ApiEndpoint; readonly named: Endpoint | undefined }
+  | { readonly registered: undefined; readonly named: Endpoint }
+
 /** All endpoints of both sources, by address and port. */
 export function compare({ dns, api }: Answers): readonly Row[] {
   const left = new Set(dns?.endpoints)
@@ -53,88 +59,64 @@ export function compare({ dns, api }: Answers): readonly Row[] {
     if (found !== undefined && found.port !== undefined) left.delete(found)
     return found
   }
-  const matched = new Set<Endpoint>()
-  const rows = (api?.endpoints ?? []).map((registered): Row => {
-    const named = take(registered.endpoint)
-    if (named !== undefined) matched.add(named)
-    return rowOf(registered, named, dns, api)
-  })
-  const stale = (dns?.endpoints ?? []).filter((endpoint) => !matched.has(endpoint))
-  return [...rows, ...stale.map((endpoint) => dnsRow(endpoint, dns, api))].toSorted(byAddress)
+  const registrations = (api?.endpoints ?? []).map((registered) => ({
+    registered,
+    named: take(registered.endpoint),
+  }))
+  const matched = new Set(registrations.map(({ named }) => named))
+  const others = (dns?.endpoints ?? [])
+    .filter((named) => !matched.has(named))
+    .map((named) => ({ registered: undefined, named }))
+  return [...registrations, ...others].map((pair) => rowOf(pair, { dns, api })).toSorted(byAddress)
 }
 
-function rowOf(
-  { endpoint, health }: ApiEndpoint,
-  named: Endpoint | undefined,
-  dns: DnsAnswer | undefined,
-  api: ApiAnswer | undefined,
-): Row {
-  const difference = dns === undefined ? undefined : differenceOf(endpoint, health, named, dns, api)
+function rowOf(pair: Pair, answers: Answers): Row {
+  const { registered, named } = pair
+  const { address, port, zone, weight, id } = registered === undefined ? pair.named : registered.endpoint
+  const difference = differenceOf(pair, answers)
   return {
-    address: endpoint.address,
-    port: endpoint.port,
-    zone: endpoint.zone,
-    weight: endpoint.weight,
-    health,
-    id: endpoint.id,
-    sources: named === undefined ? ['api'] : ['dns', 'api'],
+    ...{ address, port, zone, weight, health: registered?.health, id },
+    sources: registered === undefined ? ['dns'] : named === undefined ? ['api'] : ['dns', 'api'],
     difference,
-    why: difference === undefined ? undefined : explain(difference, dns, named),
+    why: difference === undefined ? undefined : explain(difference, answers.dns?.ttlMs ?? 0, named?.port),
   }
 }
 
-function differenceOf(
-  endpoint: Endpoint,
-  health: ApiEndpoint['health'],
-  named: Endpoint | undefined,
-  dns: DnsAnswer,
-  api: ApiAnswer | undefined,
-): Difference | undefined {
+function differenceOf({ registered, named }: Pair, { dns, api }: Answers): Difference | undefined {
+  if (dns === undefined || api === undefined) return undefined
+  if (registered === undefined) return 'stale-dns'
+  const { port } = registered.endpoint
   if (named !== undefined)
-    return named.port !== undefined && endpoint.port !== undefined && named.port !== endpoint.port
-      ? 'port'
-      : undefined
+    return named.port !== undefined && port !== undefined && named.port !== port ? 'port' : undefined
   // Without any the whole source is to be explained, and not each endpoint: an HTTP namespace has no DNS.
   if (dns.endpoints.length === 0) return undefined
-  const someAreHealthy = api?.endpoints.some((other) => other.health !== 'UNHEALTHY') ?? false
-  if (health === 'UNHEALTHY' && someAreHealthy) return 'unhealthy'
+  const someAreHealthy = api.endpoints.some(({ health }) => health !== 'UNHEALTHY')
+  if (registered.health === 'UNHEALTHY' && someAreHealthy) return 'unhealthy'
   return dns.isSample ? 'sample' : 'not-in-dns'
 }
 
-/** Of an endpoint that only DNS has. */
-function dnsRow(endpoint: Endpoint, dns: DnsAnswer | undefined, api: ApiAnswer | undefined): Row {
-  const difference = api === undefined ? undefined : 'stale-dns'
-  return {
-    address: endpoint.address,
-    port: endpoint.port,
-    zone: undefined,
-    weight: endpoint.weight,
-    health: undefined,
-    id: endpoint.id,
-    sources: ['dns'],
-    difference,
-    why: difference === undefined ? undefined : explain(difference, dns, endpoint),
-  }
-}
-
-function explain(difference: Difference, dns: DnsAnswer | undefined, named: Endpoint | undefined): string {
-  const ttl = `${Math.ceil((dns?.ttlMs ?? 0) / 1000)} s`
+/** @param namedPort that DNS has */
+function explain(difference: Difference, ttlMs: number, namedPort: number | undefined): string {
   switch (difference) {
     case 'unhealthy':
       return 'unhealthy: DNS and clients leave it out while others are healthy'
     case 'sample':
       return 'not in this answer: DNS names 8 healthy tasks at random'
     case 'not-in-dns':
-      return `not in DNS yet: resolvers keep the old answer for up to ${ttl}`
+      return `not in DNS yet: resolvers keep the old answer for up to ${seconds(ttlMs)}`
     case 'stale-dns':
-      return `stale: not registered any more, and DNS names it for up to ${ttl}`
+      return `stale: not registered any more, and DNS names it for up to ${seconds(ttlMs)}`
     case 'port':
-      return `SRV names port ${named?.port}, which is not the registered one`
+      return `SRV names port ${namedPort}, which is not the registered one`
   }
 }
 
 /** By address as numbers, then port, so that the order is the same each time. */
 function byAddress(one: Row, other: Row): number {
-  const place = ({ address, port }: Row): string => formatAddressPort(address, port)
-  return place(one).localeCompare(place(other), 'en', { numeric: true })
+  return placeOf(one).localeCompare(placeOf(other), 'en', { numeric: true })
+}
+
+/** `10.0.11.42:8080` */
+export function placeOf({ address, port }: Pick<Row, 'address' | 'port'>): string {
+  return formatAddressPort(address, port)
 }

@@ -1,7 +1,6 @@
 import { systemClock } from '../../core/clock.ts'
 import { inTime } from '../../core/async/with-timeout.ts'
-import { ResolutionFailedError } from '../../core/errors.ts'
-import { InvalidOptionsError } from '../../core/errors.ts'
+import { InvalidOptionsError, ResolutionFailedError } from '../../core/errors.ts'
 import type { Endpoint } from '../../discovery/endpoint.ts'
 import { lookUpAddresses, lookUpServices, type Ask, type Found } from '../../discovery/dns/lookup.ts'
 import { parseDnsServer, StubResolver } from '../../discovery/dns/stub.ts'
@@ -51,14 +50,13 @@ export async function askDns(host: string, { servers, timeoutMs, signal }: DnsQu
     const settled = await Promise.allSettled(lookUps.map(([, found]) => found))
     const found = settled.map((result) => (result.status === 'fulfilled' ? result.value : undefined))
     const index = found.findIndex((one) => (one?.endpoints.length ?? 0) > 0)
-    const tookMs = systemClock.now() - begun
-    const [records] = lookUps[index] ?? []
-    const first = found[index]
-    if (first !== undefined) return answerOf(first, records, tookMs)
     const failed = settled.find((result) => result.status === 'rejected')
     // Without endpoints all three have to answer: the kind that failed may be the one that has them.
-    if (failed !== undefined) throw failed.reason
-    return answerOf(negative(found), undefined, tookMs)
+    if (index === -1 && failed !== undefined) throw failed.reason
+    const { endpoints, ttlMs, complete, nonexistent } = found[index] ?? negative(found)
+    const [records] = lookUps[index] ?? []
+    const tookMs = systemClock.now() - begun
+    return { records, endpoints, ttlMs, isSample: !complete, isNonexistent: nonexistent, tookMs }
   })
 }
 
@@ -78,11 +76,6 @@ export function stubOver(servers: readonly string[]): StubResolver {
     tries: TRIES,
     clock: attentiveClock,
   })
-}
-
-function answerOf(found: Found, records: DnsAnswer['records'], tookMs: number): DnsAnswer {
-  const { endpoints, ttlMs, complete, nonexistent } = found
-  return { records, endpoints, ttlMs, isSample: !complete, isNonexistent: nonexistent, tookMs }
 }
 
 /** Of several negative answers that with the shortest TTL. */

@@ -3,7 +3,7 @@ import { currentDate, sleep, systemClock } from '../../core/clock.ts'
 import { bareReason } from '../../discovery/bare-reason.ts'
 import { checkHost, parseServiceName, type ServiceName } from '../../discovery/service-name.ts'
 import type { CloudMapApi } from '../../discovery/cloud-map/api.ts'
-import { discoveryOptions, type DiscoveryValues } from '../options/client-flags.ts'
+import { namespacesOf, type DiscoveryValues } from '../options/client-flags.ts'
 import { inCommandWords } from '../terminal/command-words.ts'
 import { askApi, type ApiAnswer } from './api-answer.ts'
 import { compare, isFinding, type Row } from './compare.ts'
@@ -41,7 +41,7 @@ export function serviceOf(given: string, options: DiscoveryValues): ServiceName 
   const host = HOST_OF_URL.exec(given)?.groups?.['host'] ?? given
   // Before the namespace, which is a part of it.
   checkHost('HOST', host)
-  const { namespaces = [] } = discoveryOptions(host, options)
+  const namespaces = namespacesOf(host, options.namespace)
   for (const namespace of namespaces) checkHost('--namespace', namespace)
   return parseServiceName(host, namespaces)
 }

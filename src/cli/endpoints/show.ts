@@ -1,10 +1,9 @@
 /** A look as text for people, and as JSON for programs. */
-import { formatAddressPort } from '../../core/ip.ts'
-import { counted, listed } from '../terminal/counted.ts'
+import { counted, listed, seconds } from '../terminal/counted.ts'
 import type { Output } from '../terminal/output.ts'
 import { table } from '../terminal/table.ts'
 import type { ApiAnswer } from './api-answer.ts'
-import { isFinding, type Row } from './compare.ts'
+import { isFinding, placeOf, type Row } from './compare.ts'
 import type { DnsAnswer } from './dns-answer.ts'
 import type { Asked, Look } from './lookup.ts'
 
@@ -25,11 +24,6 @@ export function lookLines({ service, dns, api, rows }: Look, out: Output): strin
     `API  ${sourceLine(api, apiLine, out)}`,
     ...noteLines(rows, out),
   ]
-}
-
-/** `10.0.11.42:8080` */
-export function placeOf({ address, port }: Pick<Row, 'address' | 'port'>): string {
-  return formatAddressPort(address, port)
 }
 
 /** A look as plain data. */
@@ -103,15 +97,17 @@ function sourceLine<Answer>(from: Asked<Answer>, line: (answer: Answer) => strin
   }
 }
 
-function dnsLine({ records, endpoints, ttlMs, isSample, isNonexistent, tookMs }: DnsAnswer): string {
-  const ttl = `${Math.ceil(ttlMs / 1000)} s`
-  const took = `in ${tookMs.toFixed(1)} ms`
-  if (records === undefined) {
-    const what = isNonexistent ? 'no such name (NXDOMAIN)' : 'no A, AAAA or SRV records'
-    return `${what}, remembered by resolvers for ${ttl}; ${took}`
-  }
+function dnsLine(answer: DnsAnswer): string {
+  const took = `in ${answer.tookMs.toFixed(1)} ms`
+  if (answer.records !== undefined) return `${recordsOf(answer)}, ${took}`
+  const what = answer.isNonexistent ? 'no such name (NXDOMAIN)' : 'no A, AAAA or SRV records'
+  return `${what}, remembered by resolvers for ${seconds(answer.ttlMs)}; ${took}`
+}
+
+/** `3 by A records, TTL 10 s` */
+export function recordsOf({ records, endpoints, ttlMs, isSample }: DnsAnswer): string {
   const sample = isSample ? ', a sample of a larger set' : ''
-  return `${endpoints.length} by ${records} records${sample}, TTL ${ttl}, ${took}`
+  return `${endpoints.length} by ${records} records${sample}, TTL ${seconds(ttlMs)}`
 }
 
 function apiLine({ endpoints, unusable, revision, tookMs }: ApiAnswer): string {

@@ -5,8 +5,9 @@ import type { Io } from '../terminal/io.ts'
 import type { Output } from '../terminal/output.ts'
 import { apiOver } from './api-answer.ts'
 import { changesBetween, type Change } from './changes.ts'
+import { placeOf } from './compare.ts'
 import { lookAt, serviceOf, type Look } from './lookup.ts'
-import { lookJson, lookLines, placeOf } from './show.ts'
+import { lookJson, lookLines } from './show.ts'
 import { steadied } from './steadied.ts'
 
 type WatchValues = DiscoveryValues & {
@@ -24,13 +25,13 @@ export async function watchEndpoints(host: string, options: WatchValues, io: Io)
   try {
     let look = steady(await lookAt(service, options, io.signal, api))
     if (options.json) io.json({ event: 'snapshot', ...lookJson(look) })
-    else for (const line of [...lookLines(look, io.out), '']) io.line(line)
+    else io.print(...lookLines(look, io.out), '')
     for (;;) {
       await sleep(systemClock, options.every, io.signal)
       const next = steady(await lookAt(service, options, io.signal, api))
       for (const change of changesBetween(look, next))
         if (options.json) io.json({ time: next.time, ...change })
-        else io.line(changeLine(next, change, io.out))
+        else io.print(changeLine(next, change, io.out))
       look = next
     }
   } catch (error) {

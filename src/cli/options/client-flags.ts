@@ -1,124 +1,83 @@
 /** Options that several commands share. They have the names of `createClient`'s, and the variables of `onehop/auto`. */
 import type { ClientOptions } from '../../index.ts'
 import {
+  commaList,
   flag,
-  list,
   number,
   oneOf,
   text,
   UsageError,
   wrongValue,
   type Option,
-  type Values,
+  type OptionsFor,
 } from './option.ts'
 
 /** Where endpoints come from. */
-export type DiscoveryFlags = {
-  readonly namespace: Option<readonly string[]>
-  readonly discovery: Option<'auto' | 'dns' | 'api'>
-  readonly 'dns-server': Option<readonly string[]>
-  readonly region: Option<string | undefined>
-  readonly endpoint: Option<string | undefined>
+export interface DiscoveryValues {
+  readonly namespace: readonly string[]
+  readonly discovery: 'auto' | 'dns' | 'api'
+  readonly 'dns-server': readonly string[]
+  readonly region: string | undefined
+  readonly endpoint: string | undefined
 }
 
 /** How a service is called. */
-export type CallFlags = {
-  readonly fallback: Option<readonly string[]>
-  readonly port: Option<number | undefined>
-  readonly ca: Option<string | undefined>
-  readonly 'allow-loopback': Option<boolean>
+export interface CallValues {
+  readonly fallback: readonly string[]
+  readonly port: number | undefined
+  readonly ca: string | undefined
+  readonly 'allow-loopback': boolean
 }
 
-export const discoveryFlags: DiscoveryFlags = {
-  namespace: list({
-    value: 'NAME',
-    split: true,
+export const discoveryFlags: OptionsFor<DiscoveryValues> = {
+  namespace: commaList('NAME', "Cloud Map namespace [the host's name after its first dot]", {
     variable: 'ONEHOP_NAMESPACES',
-    description: "Cloud Map namespace [the host's name after its first dot]",
   }),
-  discovery: oneOf(['auto', 'dns', 'api'] as const, {
-    value: 'HOW',
+  discovery: oneOf(['auto', 'dns', 'api'], 'HOW', 'auto, dns or api [auto]', {
     default: 'auto',
     variable: 'ONEHOP_DISCOVERY',
-    description: 'auto, dns or api [auto]',
   }),
-  'dns-server': list({
-    value: 'ADDRESS',
-    split: true,
+  'dns-server': commaList('ADDRESS', "e.g. 10.0.0.2 or 127.0.0.1:5353 [the machine's]", {
     variable: 'ONEHOP_DNS_SERVERS',
-    description: "e.g. 10.0.0.2 or 127.0.0.1:5353 [the machine's]",
   }),
-  region: text({
-    value: 'REGION',
-    default: undefined,
-    variable: 'AWS_REGION',
-    description: 'AWS region of the Cloud Map API',
-  }),
-  endpoint: text({
-    value: 'URL',
-    default: undefined,
+  region: text('REGION', 'AWS region of the Cloud Map API', { variable: 'AWS_REGION' }),
+  endpoint: text('URL', "URL of another Cloud Map API [AWS's]", {
     variable: 'AWS_ENDPOINT_URL_SERVICEDISCOVERY',
-    description: "URL of another Cloud Map API [AWS's]",
   }),
 }
 
-export const callFlags: CallFlags = {
-  fallback: list({
-    value: 'URL',
-    split: true,
-    variable: 'ONEHOP_FALLBACKS',
-    description: 'URL of the ALB or NLB, or HOST=URL [none]',
-  }),
-  port: number({
-    value: 'PORT',
-    default: undefined,
+export const callFlags: OptionsFor<CallValues> = {
+  fallback: commaList('URL', 'URL of the ALB or NLB, or HOST=URL [none]', { variable: 'ONEHOP_FALLBACKS' }),
+  port: number('PORT', 'port of the tasks where neither the URL nor discovery has one', {
     min: 1,
     max: 65_535,
-    description: 'port of the tasks where neither the URL nor discovery has one',
   }),
-  ca: text({
-    value: 'FILE',
-    default: undefined,
-    description: "PEM of the CA that signed the tasks' certificates, beside Node's own",
-  }),
-  'allow-loopback': flag({ description: 'connect to loopback addresses that discovery names (for tests)' }),
+  ca: text('FILE', "PEM of the CA that signed the tasks' certificates, beside Node's own"),
+  'allow-loopback': flag('connect to loopback addresses that discovery names (for tests)'),
 }
 
 /** `--json` of all commands. */
-export const json: Option<boolean> = flag({ description: 'JSON on stdout' })
+export const json: Option<boolean> = flag('JSON on stdout')
 
 /** `--timeout` of commands that look something up. */
-export const timeout: Option<number> = number({
-  value: 'MS',
+export const timeout: Option<number> = number('MS', 'for each question to DNS and the API [5000]', {
   default: 5_000,
   min: 1,
   max: 600_000,
-  description: 'for each question to DNS and the API [5000]',
 })
 
-/** {@link DiscoveryFlags}, read. */
-export type DiscoveryValues = Values<DiscoveryFlags>
-/** {@link CallFlags}, read. */
-export type CallValues = Values<CallFlags>
-
-/** Discovery of `host`, as `createClient` takes it. */
-export function discoveryOptions(host: string, options: DiscoveryValues): ClientOptions {
-  const { namespace, discovery, region, endpoint } = options
+/** A client for calls to `host`, as `createClient` takes it. */
+export function clientOptions(host: string, options: DiscoveryValues & CallValues): ClientOptions {
+  const { namespace, discovery, region, endpoint, fallback, port } = options
   const servers = options['dns-server']
+  const ca = caOf(options)
   return {
     namespaces: namespacesOf(host, namespace),
     discovery,
     ...(servers.length > 0 && { dns: { servers } }),
     cloudMap: { region, endpoint },
-  }
-}
-
-/** Calls to `host`, as `createClient` takes them. */
-export function callOptions(host: string, options: CallValues): ClientOptions {
-  const ca = caOf(options)
-  return {
-    fallback: fallbackOf(host, options.fallback),
-    port: options.port,
+    fallback: fallbackOf(host, fallback),
+    port,
     allowLoopback: options['allow-loopback'],
     ...(ca !== undefined && { pool: { connect: { ca } } }),
   }

@@ -1,9 +1,10 @@
 import type { Command } from '../command.ts'
 import type { Listed } from '../commands.ts'
+import type { Output } from '../terminal/output.ts'
 import type { Option } from './option.ts'
 
-/** Styles a text for the stream that the help goes to. */
-type Style = (format: 'bold' | 'dim', text: string) => string
+/** Of the stream that the help goes to. */
+type Style = Output['style']
 
 const EXIT_CODES = 'Exit codes: 0 fine, 1 a finding or a failure, 2 wrong usage, 130 interrupted.'
 

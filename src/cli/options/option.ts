@@ -25,10 +25,8 @@ export interface Option<Value> {
 /** Options by their long names. */
 export type OptionTable = Readonly<Record<string, Option<unknown>>>
 
-/** What a table's options have been read as. */
-export type Values<Table extends OptionTable> = {
-  readonly [Name in keyof Table]: Table[Name] extends Option<infer Value> ? Value : never
-}
+/** The options that are read as these values. */
+export type OptionsFor<Values> = { readonly [Name in keyof Values]: Option<Values[Name]> }
 
 /** The command line of a command, read. */
 export interface Arguments<Options = Readonly<Record<string, unknown>>> {
@@ -38,9 +36,8 @@ export interface Arguments<Options = Readonly<Record<string, unknown>>> {
   readonly line: string
 }
 
-/** What all kinds have in common. Defaults in brackets. */
+/** What all kinds may have. Defaults in brackets. */
 interface Common {
-  readonly description: string
   /** [none] */
   readonly short?: string
   /** [none] */
@@ -49,9 +46,9 @@ interface Common {
   readonly shown?: (given: string) => string
 }
 
-interface Valued extends Common {
-  /** Stands for the value in the help. */
-  readonly value: string
+interface Defaulted<Default> extends Common {
+  /** [undefined] */
+  readonly default?: Default
 }
 
 /** The command line is wrong: `main.ts` prints the message and how to get help, and exits with 2. */
@@ -67,87 +64,87 @@ export function wrongValue(source: string, given: string, allowed: string): Usag
 }
 
 /** A switch: false unless it is given. The variable switches it on with `1` or `true`. */
-export function flag(common: Common): Option<boolean> {
-  return {
-    ...plain({ value: undefined, ...common }),
-    read: ([given]) => {
-      if (given === undefined || given === '0' || given === 'false') return false
-      if (given === '1' || given === 'true') return true
-      throw new Error('1 or 0')
-    },
-  }
+export function flag(description: string): Option<boolean> {
+  return option(undefined, description, {}, ([given = 'false']) => {
+    if (given === '0' || given === 'false') return false
+    if (given === '1' || given === 'true') return true
+    throw new Error('1 or 0')
+  })
+}
+
+/**
+ * A value that `read` makes of its text.
+ * @param value stands for it in the help
+ * @param read throws an error whose message says what is allowed [the text as it is]
+ */
+export function valued<Value, Default = undefined>(
+  value: string,
+  description: string,
+  read: (given: string) => Value,
+  more: Defaulted<Default> = {},
+): Option<Value | Default> {
+  return option(value, description, more, ([given]) =>
+    given === undefined ? (more.default as Default) : read(given),
+  )
 }
 
 /** A text. */
-export function text<Default extends string | undefined>(
-  valued: Valued & { readonly default: Default; readonly check?: (text: string) => string },
-): Option<string | Default> {
-  const { default: otherwise, check = (given) => given, ...rest } = valued
-  return { ...plain(rest), read: ([given]) => (given === undefined ? otherwise : check(given)) }
+export function text(value: string, description: string, more: Common = {}): Option<string | undefined> {
+  return valued(value, description, (given) => given, more)
 }
 
 /** A number within bounds. */
-export function number<Default extends number | undefined>(
-  valued: Valued & {
-    readonly default: Default
+export function number<Default extends number | undefined = undefined>(
+  value: string,
+  description: string,
+  more: Defaulted<Default> & {
     readonly min: number
-    /** [any] */
-    readonly max?: number
+    readonly max: number
     /** [true] */
     readonly integer?: boolean
   },
 ): Option<number | Default> {
-  const { default: otherwise, min, max = Number.POSITIVE_INFINITY, integer = true, ...rest } = valued
-  const kind = integer ? 'an integer' : 'a number'
-  const allowed = max === Number.POSITIVE_INFINITY ? `${kind} from ${min}` : `${kind} from ${min} to ${max}`
-  return {
-    ...plain(rest),
-    read: ([given]) => {
-      if (given === undefined) return otherwise
-      const read = given.trim() === '' ? Number.NaN : Number(given)
-      const isOne =
-        Number.isFinite(read) && read >= min && read <= max && (!integer || Number.isInteger(read))
-      if (!isOne) throw new Error(allowed)
-      return read
-    },
+  const { min, max, integer = true } = more
+  const parse = (given: string): number => {
+    const read = given.trim() === '' ? Number.NaN : Number(given)
+    if (read >= min && read <= max && (!integer || Number.isInteger(read))) return read
+    throw new Error(`${integer ? 'an integer' : 'a number'} from ${min} to ${max}`)
   }
+  return valued(value, description, parse, more)
 }
 
 /** One of several words. */
-export function oneOf<Word extends string, Default extends Word | undefined>(
+export function oneOf<Word extends string, Default extends Word | undefined = undefined>(
   words: readonly Word[],
-  valued: Valued & { readonly default: Default },
+  value: string,
+  description: string,
+  more: Defaulted<Default> = {},
 ): Option<Word | Default> {
-  const { default: otherwise, ...rest } = valued
-  return {
-    ...plain(rest),
-    read: ([given]) => {
-      if (given === undefined) return otherwise
-      const word = words.find((one) => one === given)
-      if (word === undefined) throw new Error(words.join(', '))
-      return word
-    },
+  const read = (given: string): Word => {
+    const word = words.find((one) => one === given)
+    if (word === undefined) throw new Error(words.join(', '))
+    return word
   }
+  return valued(value, description, read, more)
 }
 
-/** Texts: the option may be given several times. With `split`, a text may hold several, with commas between them. */
-export function list(valued: Valued & { readonly split?: boolean }): Option<readonly string[]> {
-  const { split = false, ...rest } = valued
-  return {
-    ...plain(rest),
-    multiple: true,
-    read: (texts) =>
-      split
-        ? texts.flatMap((given) => given.split(',').map((part) => part.trim())).filter((part) => part !== '')
-        : texts,
-  }
+/** Texts: the option may be given several times. */
+export function list(value: string, description: string, more: Common = {}): Option<readonly string[]> {
+  return { ...option(value, description, more, (texts) => texts), multiple: true }
 }
 
-function plain(given: Common & { readonly value: string | undefined }): Omit<Option<never>, 'read'> {
-  const { description, value, short, variable, shown = asItIs } = given
-  return { description, value, short, variable, multiple: false, shown }
+/** Texts as {@link list} has them, each of which may hold several, with commas between them. */
+export function commaList(value: string, description: string, more: Common = {}): Option<readonly string[]> {
+  const read = (texts: readonly string[]): readonly string[] =>
+    texts.flatMap((given) => given.split(',').map((part) => part.trim())).filter((part) => part !== '')
+  return { ...list(value, description, more), read }
 }
 
-function asItIs(given: string): string {
-  return given
+function option<Value>(
+  value: string | undefined,
+  description: string,
+  { short, variable, shown = (given) => given }: Common,
+  read: Option<Value>['read'],
+): Option<Value> {
+  return { description, value, short, variable, multiple: false, shown, read }
 }

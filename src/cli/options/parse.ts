@@ -1,6 +1,6 @@
+import { closest } from '../../core/check/closest.ts'
 import type { Operands } from '../command.ts'
 import { UsageError, wrongValue, type Arguments, type Option, type OptionTable } from './option.ts'
-import { suggestion } from './suggestion.ts'
 
 const { parseArgs } = process.getBuiltinModule('node:util')
 
@@ -21,13 +21,7 @@ export function parse(
   args: readonly string[],
   env: Environment,
 ): Arguments {
-  const { tokens } = parseArgs({
-    args: [...args],
-    options: nodesOptions(options),
-    strict: false,
-    tokens: true,
-    allowPositionals: true,
-  })
+  const tokens = tokensOf(args, options)
   const given = new Map<string, string[]>()
   const others: string[] = []
   for (const token of tokens) {
@@ -50,22 +44,18 @@ export function parse(
   }
 }
 
-function nodesOptions(
-  options: OptionTable,
-): NonNullable<NonNullable<Parameters<typeof parseArgs>[0]>['options']> {
-  return Object.fromEntries(
-    Object.entries(options).map(([name, { value, short }]) => [
-      name,
-      { type: value === undefined ? 'boolean' : 'string', ...(short !== undefined && { short }) },
-    ]),
+function tokensOf(args: readonly string[], table: OptionTable) {
+  const options = Object.fromEntries(
+    Object.entries(table).map(([name, { value, short }]) => {
+      const type: 'boolean' | 'string' = value === undefined ? 'boolean' : 'string'
+      return [name, { type, ...(short !== undefined && { short }) }]
+    }),
   )
+  return parseArgs({ args: [...args], options, strict: false, tokens: true, allowPositionals: true }).tokens
 }
 
-interface OptionToken {
-  readonly rawName: string
-  readonly value?: string | undefined
-  readonly inlineValue?: boolean | undefined
-}
+type Token = ReturnType<typeof tokensOf>[number]
+type OptionToken = Extract<Token, { readonly kind: 'option' }>
 
 function textOf({ rawName, value, inlineValue }: OptionToken, option: Option<unknown>): string {
   if (option.value === undefined) {
@@ -73,7 +63,7 @@ function textOf({ rawName, value, inlineValue }: OptionToken, option: Option<unk
     return 'true'
   }
   // `--region --json`: the value was forgotten. `--region=--json` is a value.
-  if (value === undefined || (inlineValue !== true && value.startsWith('--')))
+  if (value === undefined || (!inlineValue && value.startsWith('--')))
     throw new UsageError(`${rawName} needs a value: ${rawName} ${option.value}`)
   return value
 }
@@ -100,6 +90,12 @@ function unknown(rawName: string, options: OptionTable): string {
   return `no such option ${rawName}${suggestion(rawName, [...known, '--help'])}`
 }
 
+/** ` (did you mean resolve?)`, or nothing where no word is near. */
+export function suggestion(given: string, words: readonly string[]): string {
+  const meant = closest(given, words)
+  return meant === undefined ? '' : ` (did you mean ${meant}?)`
+}
+
 function checkCount({ name, min, max }: Parsed['operands'], others: readonly string[]): void {
   if (others.length < min) throw new UsageError(`${name} is missing`)
   if (others.length <= max) return
@@ -109,19 +105,14 @@ function checkCount({ name, min, max }: Parsed['operands'], others: readonly str
   )
 }
 
-type ArgumentToken =
-  | { readonly kind: 'option-terminator' }
-  | { readonly kind: 'positional'; readonly value: string }
-  | ({ readonly kind: 'option'; readonly name: string } & OptionToken)
-
 /** One argument, or an option with its value, without secrets. */
-function written(token: ArgumentToken, { shown = (text) => text }: Operands, options: OptionTable): string {
+function written(token: Token, { shown = (text) => text }: Operands, options: OptionTable): string {
   if (token.kind === 'option-terminator') return '--'
   if (token.kind === 'positional') return quoted(shown(token.value))
   const { rawName, value, inlineValue } = token
   if (value === undefined) return rawName
   const text = options[token.name]?.shown(value) ?? ''
-  if (inlineValue === true) return quoted(`${rawName}${rawName.startsWith('--') ? '=' : ''}${text}`)
+  if (inlineValue) return quoted(`${rawName}${rawName.startsWith('--') ? '=' : ''}${text}`)
   return `${rawName} ${quoted(text)}`
 }
 

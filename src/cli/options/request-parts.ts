@@ -39,6 +39,11 @@ export function serviceUrlOf(given: string): URL {
   return url
 }
 
+/** Whether its host is an address, and not the name of a service. */
+export function hasAddress({ hostname }: URL): boolean {
+  return process.getBuiltinModule('node:net').isIP(hostname.replaceAll(/[[\]]/g, '')) !== 0
+}
+
 /** For reports and messages, as it was written: a URL object would have other characters. */
 export function withoutQuery(url: string): string {
   return url.replace(/\?.+/s, '?…')

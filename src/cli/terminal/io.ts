@@ -1,5 +1,4 @@
 /** What a command writes to, and what ends it. */
-import type { styleText } from 'node:util'
 import { outputOver, type Output } from './output.ts'
 import { progressBar, type Progress } from './progress.ts'
 
@@ -12,47 +11,31 @@ export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>
   /** Aborts at Ctrl-C, at SIGTERM, and when the reader of the results has gone (`| head`). */
   readonly signal: AbortSignal
-  /** Writes a line of the result. */
-  line(text?: string): void
+  /** Writes lines of the result. */
+  readonly print: (...lines: readonly string[]) => void
   /** Writes a value of the result as one line of JSON, or of several with `indent`. */
   json(value: unknown, indent?: number): void
   /** Writes bytes of the result as they are. */
   bytes(data: Uint8Array): void
   /** Writes a line to stderr, above the progress bar if there is one. */
-  note(text: string): void
-  /**
-   * A bar on stderr with what is left; nothing is shown where stderr is no terminal.
-   * @param label what is under way, e.g. `warm-up`
-   */
-  progress(label: string): Progress
+  readonly note: (text: string) => void
+  /** The bar on stderr; it is not shown where stderr is not a terminal. */
+  readonly progress: Progress
 }
 
-/** Over the streams of this process, or a test's. */
-export function ioOver(
-  stdout: NodeJS.WriteStream,
-  stderr: NodeJS.WriteStream,
-  env: Io['env'],
-  signal: AbortSignal,
-  style: typeof styleText,
-): Io {
-  const out = outputOver(stdout, style, signal)
-  const err = outputOver(stderr, style, signal)
-  let bar: Progress | undefined
+/** Over the streams of this process. */
+export function ioUntil(signal: AbortSignal): Io {
+  const out = outputOver(process.stdout, signal)
+  const err = outputOver(process.stderr, signal)
+  const progress = progressBar(err)
   return {
-    out,
-    err,
-    env,
-    signal,
-    line: (text = '') => out.write(`${text}\n`),
+    ...{ out, err, env: process.env, signal, progress },
+    print: (...lines) => out.write(lines.map((line) => `${line}\n`).join('')),
     json: (value, indent = 0) => out.write(`${JSON.stringify(value, undefined, indent)}\n`),
     bytes: (data) => out.write(data),
     note(text) {
-      bar?.clear()
+      progress.clear()
       err.write(`${text}\n`)
-    },
-    progress(label) {
-      bar = progressBar(err, label)
-      return bar
     },
   }
 }

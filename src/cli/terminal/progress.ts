@@ -3,21 +3,20 @@ import type { Output } from './output.ts'
 /** A bar on a terminal: how much is done, and for how long it will still take. */
 export interface Progress {
   /**
+   * @param label what is under way, e.g. `warm-up`
    * @param done from 0 to 1
    * @param leftMs what is left; undefined where that is unknown
    */
-  set(done: number, leftMs?: number): void
+  set(label: string, done: number, leftMs?: number): void
   /** Takes the bar away until the next `set`, so that a line can be written. */
   clear(): void
-  /** Takes the bar away. */
-  end(): void
 }
 
 const WIDTH = 24
 const CLEAR_LINE = '\r\u001B[K'
 
 /** Draws on `output`, if it is a terminal; else it does nothing. */
-export function progressBar(output: Output, label: string): Progress {
+export function progressBar(output: Output): Progress {
   let drawn = ''
   const draw = (text: string): void => {
     if (!output.isTerminal || text === drawn) return
@@ -25,7 +24,7 @@ export function progressBar(output: Output, label: string): Progress {
     output.write(CLEAR_LINE + text)
   }
   return {
-    set(done, leftMs) {
+    set(label, done, leftMs) {
       const share = Math.min(1, Math.max(0, done))
       const full = Math.round(share * WIDTH)
       const bar = '█'.repeat(full) + '░'.repeat(WIDTH - full)
@@ -33,12 +32,11 @@ export function progressBar(output: Output, label: string): Progress {
       draw(`${label} ${bar} ${Math.round(share * 100)} %${left}`.slice(0, output.columns - 1))
     },
     clear: () => draw(''),
-    end: () => draw(''),
   }
 }
 
 /** `4 s`, `2 min 05 s` */
-export function duration(ms: number): string {
+function duration(ms: number): string {
   const seconds = Math.max(0, Math.ceil(ms / 1000))
   if (seconds < 60) return `${seconds} s`
   return `${Math.floor(seconds / 60)} min ${String(seconds % 60).padStart(2, '0')} s`

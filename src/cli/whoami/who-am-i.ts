@@ -27,9 +27,7 @@ export async function whoAmI(
     reason = inCommandWords(reasonOf(error))
   }
   if (json) io.json({ task, reason, dispatchers }, 2)
-  else
-    for (const line of [...taskLines(task, reason, io.out), '', ...dispatcherLines(dispatchers, io.out)])
-      io.line(line)
+  else io.print(...taskLines(task, reason, io.out), '', ...dispatcherLines(dispatchers, io.out))
   return task === undefined ? 1 : 0
 }
 

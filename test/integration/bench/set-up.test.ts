@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { newSetUp, trySetUp, type SetUp } from '../../../src/bench/arms/set-up.ts'
+import { SetUpTries, type SetUp } from '../../../src/bench/arms/set-up.ts'
 import { systemClock } from '../../../src/core/clock.ts'
 import { madeUpSettings } from '../../support/bench/bench-run.ts'
 import { WorldServer, type World } from '../../support/transports/worlds.ts'
@@ -18,32 +18,31 @@ async function setUpOf(world: World): Promise<SetUp> {
     // The certificate has names, and no address.
     tls: { rejectUnauthorized: false },
   })
-  const results = newSetUp()
-  for (let turn = 0; turn < TRIES; turn++)
-    await trySetUp('fallback', settings, systemClock, 5_000, turn, results, UNENDED)
-  return results
+  const tries = new SetUpTries('fallback', settings, systemClock, 5_000)
+  for (let turn = 0; turn < TRIES; turn++) await tries.next(UNENDED)
+  return tries.results
 }
 
 test.for(['http', 'https', 'h2'] as const)(
   '%s: connection, handshake, resumed handshake, first and second call',
   async (world) => {
-    const { tcpMs, tlsMs, resumedMs, coldCallMs, warmCallMs, lookupMs, failed } = await setUpOf(world)
+    const { ms, failed } = await setUpOf(world)
     expect(failed).toBe(0)
-    expect(tcpMs).toHaveLength(TRIES)
-    expect(coldCallMs).toHaveLength(TRIES)
-    expect(warmCallMs).toHaveLength(TRIES)
+    expect(ms.tcp).toHaveLength(TRIES)
+    expect(ms.coldCall).toHaveLength(TRIES)
+    expect(ms.warmCall).toHaveLength(TRIES)
     const handshakes = world === 'http' ? 0 : TRIES
-    expect(tlsMs).toHaveLength(handshakes)
-    expect(resumedMs).toHaveLength(handshakes)
+    expect(ms.tls).toHaveLength(handshakes)
+    expect(ms.tlsResumed).toHaveLength(handshakes)
     // An address is not looked up.
-    expect(lookupMs).toEqual([])
+    expect(ms.lookup).toEqual([])
   },
 )
 
 test('what cannot be reached is counted, and ends', async () => {
   const settings = madeUpSettings({ fallback: new URL('http://127.0.0.1:1') })
-  const results = newSetUp()
-  await trySetUp('undici', settings, systemClock, 1_000, 0, results, UNENDED)
-  expect(results.failed).toBeGreaterThan(0)
-  expect(results.tcpMs).toEqual([])
+  const tries = new SetUpTries('undici', settings, systemClock, 1_000)
+  await tries.next(UNENDED)
+  expect(tries.results.failed).toBeGreaterThan(0)
+  expect(tries.results.ms.tcp).toEqual([])
 })

@@ -280,6 +280,8 @@ test('fault 8, the TLS name: the certificate is for another one', async () => {
     world.aws.register(other, id, { ipv4: address, port, zone })
   const run = await world.run(['--ca', caFile, `https://${other}`])
   expect(findingsOf(run)).toEqual({ 'tls-name': 'problem' })
+  const [finding] = reportOf(run).checks.flatMap(({ findings }) => findings)
+  expect(finding?.places).toEqual(world.fleet.tasks.map(({ address, port }) => `${address}:${port}`))
   expect(findingsOf(await world.run([`https://${HOST}`]))).toEqual({ 'tls-untrusted': 'problem' })
 })
 
@@ -518,7 +520,9 @@ test('docs/cli.md lists all findings', async () => {
   const files = (await readdir(sourcesFolder, { recursive: true })).filter((name) => name.endsWith('.ts'))
   const sources = await Promise.all(files.map((name) => readFile(new URL(name, sourcesFolder), 'utf8')))
   const ids = sources.flatMap((source) => [
-    ...source.matchAll(/\bid: (?:\w+ \? )?'([a-z-]+)'(?: : '([a-z-]+)')?/g),
+    ...source.matchAll(
+      /\b(?:id: |(?:problem|warning|finding)\)?\()\s*(?:\w+ \? )?'([a-z-]+)'(?: : '([a-z-]+)')?/g,
+    ),
   ])
   const found = ids
     .flatMap(([, one, other]) => (other === undefined ? [one] : [one, other]))

@@ -54,7 +54,6 @@ function asHey(): Schedule {
   return {
     dueMs: Float64Array.from(calls, (call) => Math.floor(call / CONNECTIONS) * everyMs),
     arm: new Uint8Array(calls.length),
-    durationMs: SECONDS * 1_000,
   }
 }
 

@@ -118,11 +118,11 @@ export async function madeUpReport(made: MadeUpRun = {}): Promise<BenchReport> {
     if (isTask) recording.setUpstream(call, tasks[Math.floor(random.next() * tasks.length)] ?? '')
   }
   const setUp = newSetUp()
-  setUp.lookupMs.push(2.1, 2.4, 3.2)
-  setUp.tcpMs.push(0.4, 0.5, 0.6)
-  setUp.tlsMs.push(2.4, 2.2, 3.1)
-  setUp.coldCallMs.push(5.1, 4.8, 6.2)
-  setUp.warmCallMs.push(1.1, 0.9, 1.2)
+  setUp.ms.lookup.push(2.1, 2.4, 3.2)
+  setUp.ms.tcp.push(0.4, 0.5, 0.6)
+  setUp.ms.tls.push(2.4, 2.2, 3.1)
+  setUp.ms.coldCall.push(5.1, 4.8, 6.2)
+  setUp.ms.warmCall.push(1.1, 0.9, 1.2)
   const zones = new Map(
     tasks.map((task, index) => [task, ['eu-west-1a', 'eu-west-1b', 'eu-west-1c'][index] ?? '']),
   )

@@ -37,22 +37,29 @@ export function responsive(label: string, draw: (width: number) => Drawing): Mar
   return html`${drawn}`
 }
 
-/** Lines and labels of both axes. */
-export function axes(
-  { width, height, left, right, top, bottom }: Frame,
-  x: { readonly scale: Scale; readonly text: (tick: number) => string; readonly name: string },
-  y: { readonly scale: Scale; readonly text: (tick: number) => string; readonly name: string },
-): Markup {
-  const [floor, end] = [height - bottom, width - right]
-  const columns = x.scale.ticks.map((tick) => {
-    const at = round(x.scale.at(tick))
+/** What an axis shows. */
+export interface Axis {
+  readonly scale: Scale
+  readonly text: (tick: number) => string
+  readonly name: string
+}
+
+/** A line with its label below for each tick. */
+export function columns({ scale, text }: Omit<Axis, 'name'>, top: number, floor: number): Markup[] {
+  return scale.ticks.map((tick) => {
+    const at = round(scale.at(tick))
     return html`<line class="grid" x1="${at}" x2="${at}" y1="${top}" y2="${floor}" /><text
         x="${at}"
         y="${floor + 16}"
         text-anchor="middle"
-        >${x.text(tick)}</text
+        >${text(tick)}</text
       >`
   })
+}
+
+/** Lines and labels of both axes. */
+export function axes({ width, height, left, right, top, bottom }: Frame, x: Axis, y: Axis): Markup {
+  const [floor, end] = [height - bottom, width - right]
   const rows = y.scale.ticks.map((tick) => {
     const at = round(y.scale.at(tick))
     return html`<line class="grid" x1="${left}" x2="${end}" y1="${at}" y2="${at}" /><text
@@ -62,7 +69,7 @@ export function axes(
         >${y.text(tick)}</text
       >`
   })
-  return html`${rows}${columns}<text class="axis" x="${left}" y="${top - 8}">${y.name}</text
+  return html`${rows}${columns(x, top, floor)}<text class="axis" x="${left}" y="${top - 8}">${y.name}</text
     ><text class="axis" x="${end}" y="${height - 4}" text-anchor="end">${x.name}</text>`
 }
 

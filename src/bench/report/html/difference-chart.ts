@@ -1,7 +1,8 @@
+import type { Interval } from '../../statistics/bootstrap.ts'
 import { percentileName } from '../../statistics/percentiles.ts'
 import { digits, ms } from '../numbers.ts'
-import type { BenchReport, Difference } from '../report.ts'
-import { responsive, round } from './chart.ts'
+import type { BenchReport } from '../report.ts'
+import { columns, responsive, round } from './chart.ts'
 import { html, type Markup } from './markup.ts'
 import { linearScale } from './scale.ts'
 
@@ -12,7 +13,8 @@ const BOTTOM = 44
 interface Row {
   readonly name: string
   readonly label: string
-  readonly difference: Difference
+  readonly differenceMs: number | null
+  readonly interval: Interval
 }
 
 /** One small chart for each percentile: the intervals of the differences, and zero. */
@@ -20,8 +22,8 @@ export function differenceCharts(report: BenchReport): Markup {
   const shares = report.comparisons[0]?.percentiles.map(({ share }) => share) ?? []
   const charts = shares.flatMap((share) => {
     const rows = report.comparisons.flatMap(({ arm, baseline, percentiles }): Row[] => {
-      const difference = percentiles.find((one) => one.share === share)
-      return difference?.interval == null ? [] : [{ name: arm, label: `${arm} − ${baseline}`, difference }]
+      const { differenceMs = null, interval = null } = percentiles.find((one) => one.share === share) ?? {}
+      return interval === null ? [] : [{ name: arm, label: `${arm} − ${baseline}`, differenceMs, interval }]
     })
     return rows.length === 0
       ? []
@@ -43,39 +45,29 @@ function chart(share: number, rows: readonly Row[]): Markup {
     // Two panels beside each other where there is room.
     const width = full > 500 ? full / 2 - 20 : full
     const height = TOP + rows.length * ROW + BOTTOM
-    const bounds = rows.flatMap(({ difference }) => [
-      difference.interval?.low ?? 0,
-      difference.interval?.high ?? 0,
-    ])
+    const bounds = rows.flatMap(({ interval }) => [interval.low, interval.high])
     const [low, high] = [Math.min(0, ...bounds), Math.max(0, ...bounds)]
     const margin = (high - low || 1) * 0.08
     const scale = linearScale(low - margin, high + margin, { from: 8, to: width - 8 }, 5)
     const floor = height - BOTTOM
-    const ticks = scale.ticks.map((tick) => {
-      const at = round(scale.at(tick))
-      return html`<line class="grid" x1="${at}" x2="${at}" y1="${TOP}" y2="${floor}" /><text
-          x="${at}"
-          y="${floor + 16}"
-          text-anchor="middle"
-          >${tick > 0 ? '+' : ''}${digits(tick)}</text
-        >`
-    })
+    const text = (tick: number): string => `${tick > 0 ? '+' : ''}${digits(tick)}`
     const zero = round(scale.at(0))
-    const marks = rows.map(({ name, label: pair, difference }, index) => {
-      const y = TOP + index * ROW + 24
-      const { low: from, high: to } = difference.interval ?? { low: 0, high: 0 }
-      const middle = round(scale.at(difference.differenceMs ?? 0))
-      return html`<text x="8" y="${y - 10}">${pair}</text
-        ><line
-          class="line ${name}"
-          x1="${round(scale.at(from))}"
-          x2="${round(scale.at(to))}"
-          y1="${y}"
-          y2="${y}"
-          ><title>${digits(from)} to ${ms(to)}</title></line
-        ><circle class="point ${name}" cx="${middle}" cy="${y}" r="4" />`
-    })
-    const content = html`${ticks}<line
+    const marks = rows.map(
+      ({ name, label: pair, differenceMs, interval: { low: from, high: to } }, index) => {
+        const y = TOP + index * ROW + 24
+        const middle = round(scale.at(differenceMs ?? 0))
+        return html`<text x="8" y="${y - 10}">${pair}</text
+          ><line
+            class="line ${name}"
+            x1="${round(scale.at(from))}"
+            x2="${round(scale.at(to))}"
+            y1="${y}"
+            y2="${y}"
+            ><title>${digits(from)} to ${ms(to)}</title></line
+          ><circle class="point ${name}" cx="${middle}" cy="${y}" r="4" />`
+      },
+    )
+    const content = html`${columns({ scale, text }, TOP, floor)}<line
         class="zero"
         x1="${zero}"
         x2="${zero}"

@@ -7,15 +7,7 @@ import { differenceCharts } from './difference-chart.ts'
 import { distributionChart, timelineChart } from './latency-charts.ts'
 import { html, Markup, jsonElement } from './markup.ts'
 import { STYLE } from './style.ts'
-import {
-  costTable,
-  countTable,
-  differenceTable,
-  latencyTable,
-  setUpTable,
-  upstreamTable,
-  zoneTable,
-} from './tables.ts'
+import { costs, counts, differences, latencies, setUps, tasks, zones } from './tables.ts'
 
 export function htmlReport(report: BenchReport): string {
   const { title, notices, conclusions, worse, limits, assertions, command } = report
@@ -47,10 +39,10 @@ export function htmlReport(report: BenchReport): string {
           In ms, from when a call was due to the last byte of its response, with the interval below. Service:
           from when it was sent.
         </p>
-        ${latencyTable(report)}
+        ${latencies(report)}
         <h2>Differences</h2>
         <p class="soft">An interval holds the true difference in 95 of 100 runs. ${latenessOf(report)}</p>
-        ${differenceTable(report)} ${differenceCharts(report)}
+        ${differences(report)} ${differenceCharts(report)}
         <h2>All latencies</h2>
         <p class="soft">A thin line: fewer than 100 calls were slower.</p>
         ${distributionChart(report)}
@@ -62,16 +54,16 @@ export function htmlReport(report: BenchReport): string {
           In ms: the median and the range of the tries. First call: of a client that knows nothing. Second
           call: on its connection.
         </p>
-        ${setUpTable(report)}
+        ${setUps(report)}
         <h2>By task</h2>
-        ${upstreamTable(report)}
+        ${tasks(report)}
         <h2>By zone</h2>
-        ${zoneTable(report)}
+        ${zones(report)}
         <h2>Errors, retries, connections</h2>
-        ${countTable(report)}
+        ${counts(report)}
         <h2>Cost</h2>
         <p class="soft">${costInputs(report)}</p>
-        ${costTable(report)}
+        ${costs(report)}
         <h2>What is worse on the direct path</h2>
         <ul>
           ${items(worse)}

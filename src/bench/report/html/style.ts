@@ -26,8 +26,8 @@ th:first-child, td:first-child, th.left, td.left { text-align: left; }
 td.wrap { white-space: normal; min-width: 10rem; text-align: left; }
 #differences td:first-child { white-space: normal; }
 td small { display: block; color: var(--soft); }
-tr.sum td { font-weight: 600; }
-tr.part td:first-child { padding-left: 1.4rem; }
+td.sum { font-weight: 600; }
+td.part { padding-left: 1.4rem; }
 .faster, .holds { color: var(--good); } .slower, .fails { color: var(--bad); } .unknown { color: var(--soft); }
 figure { margin: 0; }
 .panels { display: grid; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); gap: 1rem; }

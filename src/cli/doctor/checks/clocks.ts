@@ -1,6 +1,6 @@
 import { formatAddressPort } from '../../../core/ip.ts'
 import { listed } from '../../terminal/counted.ts'
-import { fine, unchecked, wrong, type Finding, type HostCheck } from '../check.ts'
+import { fine, unchecked, warning, type Finding, type HostCheck } from '../check.ts'
 
 /** Date headers have whole seconds, and clocks that are kept by NTP differ by milliseconds. */
 const MAX_OFFSET_MS = 5_000
@@ -28,7 +28,7 @@ export const clocks: HostCheck = {
     if (wrongOnes.length === 0) return fine(`${known.length} compared, within ${MAX_OFFSET_MS / 1000} s`)
     // Where all others disagree alike with this process, its own clock is the wrong one.
     const isOwn = wrongOnes.length === known.length && known.length > 1
-    return wrong(clockOff(wrongOnes, isOwn))
+    return clockOff(wrongOnes, isOwn)
   },
 }
 
@@ -44,12 +44,10 @@ function clockOff(
   )
   const most = Math.max(...wrongOnes.map(({ offset }) => Math.abs(offset)))
   const signatures = most > SIGNATURE_MS ? ' AWS refuses signatures that are more than 5 min off.' : ''
-  return {
-    id: 'clock-off',
-    level: 'warning',
+  return warning('clock-off', {
     what: isOwn ? `the clock of this process differs from all others: ${text}` : text,
     cause: `A clock is not kept by NTP: an emulator, a suspended machine, or a faked time.${signatures}`,
     remedy:
       'On Fargate the platform keeps the time; elsewhere use the Amazon Time Sync Service (169.254.169.123).',
-  }
+  })
 }

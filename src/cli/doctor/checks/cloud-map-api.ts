@@ -4,7 +4,7 @@ import { cloudMapError, CloudMapError } from '../../../discovery/cloud-map/error
 import { attentiveClock } from '../../endpoints/attentive-clock.ts'
 import { answerOf, type Look } from '../../endpoints/lookup.ts'
 import { counted } from '../../terminal/counted.ts'
-import { unchecked, wrong, type Finding, type HostCheck } from '../check.ts'
+import { unchecked, warning, type Finding, type HostCheck } from '../check.ts'
 import type { HostContext } from '../context.ts'
 
 const THROTTLED = /RequestLimitExceeded|Throttl|TooManyRequests/i
@@ -18,7 +18,7 @@ export const cloudMapApi: HostCheck = {
     const look = await lookOnce()
     const { api } = look
     if (api.state === 'not-asked') return unchecked(`not asked: ${api.reason}`)
-    if (api.state === 'failed') return wrong(failure(api.error, look, options.discovery))
+    if (api.state === 'failed') return failure(api.error, look, options.discovery)
     const { answer } = api
     const revision = await askRevision(context)
     const unusable = answer.unusable.map(withoutAddress)
@@ -47,15 +47,13 @@ async function askRevision({ api, service, options, signal }: HostContext): Prom
     const what = bareReason(host, error)
     if (error.failure !== 'denied')
       return { ...reasons(error, 'DiscoverInstancesRevision'), level: 'warning', what }
-    return {
-      id: 'revision-denied',
-      level: 'warning',
+    return warning('revision-denied', {
       what,
       cause:
         'The role may call DiscoverInstances, but not DiscoverInstancesRevision: each poll is a whole read.',
       remedy:
         'Add servicediscovery:DiscoverInstancesRevision to the policy of the task role, on resource "*".',
-    }
+    })
   }
 }
 
@@ -125,11 +123,9 @@ function reasons(error: Error, action: string): Pick<Finding, 'id' | 'cause' | '
 }
 
 function withoutAddress(id: string): Finding {
-  return {
-    id: 'instance-unusable',
-    level: 'warning',
+  return warning('instance-unusable', {
     what: `instance ${id} has no address that can be called`,
     cause: 'It was registered without AWS_INSTANCE_IPV4 and AWS_INSTANCE_IPV6, or with a port that is none.',
     remedy: `Correct or remove it: aws servicediscovery deregister-instance --instance-id ${id} --service-id <id>.`,
-  }
+  })
 }

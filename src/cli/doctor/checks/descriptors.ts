@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { fine, unchecked, wrong, type ProcessCheck } from '../check.ts'
+import { fine, unchecked, warning, type ProcessCheck } from '../check.ts'
 
 /** A service that takes 1,000 calls at a time and makes one of its own for each needs 2,000, and its logs and files besides. */
 const MIN_DESCRIPTORS = 4_096
@@ -12,9 +12,7 @@ export const descriptors: ProcessCheck = {
     if (limit === undefined) return unchecked('the limit is unknown')
     if (limit >= MIN_DESCRIPTORS)
       return fine(limit === Number.POSITIVE_INFINITY ? 'no limit' : `${limit} may be open`)
-    return wrong({
-      id: 'descriptors-short',
-      level: 'warning',
+    return warning('descriptors-short', {
       what: `this process may open ${limit} files and sockets`,
       cause: 'The hard limit (nofile) of the container is low. Each connection takes one, in and out.',
       remedy: `Set ulimits in the task definition: { name: "nofile", softLimit: 65535, hardLimit: 65535 }. At least ${MIN_DESCRIPTORS}.`,

@@ -1,5 +1,7 @@
 import { answerOf } from '../../endpoints/lookup.ts'
-import { unchecked, wrong, type Finding, type HostCheck } from '../check.ts'
+import { recordsOf } from '../../endpoints/show.ts'
+import { seconds } from '../../terminal/counted.ts'
+import { problem, unchecked, warning, type HostCheck } from '../check.ts'
 
 /** Above that, callers name a stopped task for longer than it takes to drain. */
 const MAX_TTL_MS = 60_000
@@ -11,23 +13,19 @@ export const dns: HostCheck = {
     const look = await lookOnce()
     const { dns: asked, service } = look
     const apiServes = options.discovery !== 'dns' && (answerOf(look.api)?.endpoints.length ?? 0) > 0
-    const level = apiServes ? 'warning' : 'problem'
+    const finding = apiServes ? warning : problem
     if (asked.state === 'not-asked') return unchecked(`not asked: ${asked.reason}`)
     if (asked.state === 'failed')
-      return wrong({
-        id: 'dns-fails',
-        level,
+      return finding('dns-fails', {
         what: `${service.host} cannot be looked up: ${asked.reason}`,
         cause:
           'The resolver is silent or broken, a network ACL or security group drops port 53, or --dns-server is wrong.',
         remedy: 'Use the VPC resolver (VPC base + 2, or 169.254.169.253), and admit UDP and TCP port 53.',
       })
-    const { records, endpoints, ttlMs, isNonexistent, isSample } = asked.answer
-    const ttl = `${Math.ceil(ttlMs / 1000)} s`
+    const { records, ttlMs, isNonexistent } = asked.answer
+    const ttl = seconds(ttlMs)
     if (records === undefined)
-      return wrong({
-        id: isNonexistent ? 'dns-no-name' : 'dns-no-records',
-        level,
+      return finding(isNonexistent ? 'dns-no-name' : 'dns-no-records', {
         what: isNonexistent
           ? `DNS knows no name ${service.host} (NXDOMAIN); resolvers remember that for ${ttl}`
           : `${service.host} has no A, AAAA or SRV records; resolvers remember that for ${ttl}`,
@@ -35,19 +33,20 @@ export const dns: HostCheck = {
           'No healthy task is registered, the namespace is an HTTP namespace, or its hosted zone is not associated with this VPC.',
         remedy: "Register a task, or use discovery: 'api' (--discovery api) for an HTTP namespace.",
       })
-    const sample = isSample ? ', a sample of a larger set' : ''
-    const facts = [`${endpoints.length} by ${records} records${sample}, TTL ${ttl}`]
-    return { facts, findings: ttlMs > MAX_TTL_MS ? [longTtl(ttl)] : [] }
+    return {
+      facts: [recordsOf(asked.answer)],
+      findings:
+        ttlMs > MAX_TTL_MS
+          ? [
+              warning('dns-ttl-long', {
+                what: `the records have a TTL of ${ttl}`,
+                cause:
+                  'The Cloud Map service was created with that TTL. DNS names stopped tasks for as long.',
+                remedy:
+                  'Set it to 10 s: aws servicediscovery update-service --id <id> --service DnsConfig={DnsRecords=[{Type=A,TTL=10}]}.',
+              }),
+            ]
+          : [],
+    }
   },
-}
-
-function longTtl(ttl: string): Finding {
-  return {
-    id: 'dns-ttl-long',
-    level: 'warning',
-    what: `the records have a TTL of ${ttl}`,
-    cause: 'The Cloud Map service was created with that TTL. DNS names stopped tasks for as long.',
-    remedy:
-      'Set it to 10 s: aws servicediscovery update-service --id <id> --service DnsConfig={DnsRecords=[{Type=A,TTL=10}]}.',
-  }
 }

@@ -1,4 +1,4 @@
-import { fine, unchecked, wrong, type Finding, type HostCheck } from '../check.ts'
+import { fine, problem, unchecked, type Finding, type HostCheck } from '../check.ts'
 import { tlsFinding } from '../tls-finding.ts'
 
 /** The load balancer, by its own name. */
@@ -8,60 +8,42 @@ export const fallback: HostCheck = {
     const probe = await fallbackProbe()
     const { fallback: url } = target
     if (probe === undefined || url === undefined) return unchecked('none is configured')
-    const place = url.origin
+    const { origin, hostname } = url
     switch (probe.step) {
       case 'connect':
-        return wrong(
-          probe.code === 'ENOTFOUND' || probe.code === 'EAI_AGAIN'
-            ? unresolved(place, probe.message)
-            : down(place, probe.message),
-        )
-      case 'tls':
-        return wrong(
-          fallbackTls(tlsFinding(probe.code, place, probe.message, url.hostname, 'fallback.pool.connect.ca')),
-        )
+        if (probe.code !== 'ENOTFOUND' && probe.code !== 'EAI_AGAIN') return down(origin, probe.message)
+        return problem('fallback-unresolved', {
+          what: `${origin} cannot be looked up: ${probe.message}`,
+          cause: 'The load balancer was deleted or replaced, or its name is misspelt.',
+          remedy: 'Compare with: aws elbv2 describe-load-balancers --query "LoadBalancers[].DNSName".',
+        })
+      case 'tls': {
+        const { code, message } = probe
+        const finding = tlsFinding(code, origin, message, hostname, 'fallback.pool.connect.ca')
+        return { ...finding, id: `fallback-${finding.id}` }
+      }
       case 'http':
-        return wrong(down(place, probe.message))
-      case 'done':
-        if (probe.status === 502 || probe.status === 503 || probe.status === 504)
-          return wrong(withoutTargets(place, probe.status))
-        return fine(`${place} answers${probe.status === undefined ? '' : ` with ${probe.status}`}`)
+        return down(origin, probe.message)
+      case 'done': {
+        const { status } = probe
+        if (status !== 502 && status !== 503 && status !== 504)
+          return fine(`${origin} answers${status === undefined ? '' : ` with ${status}`}`)
+        return problem('fallback-fails', {
+          what: `${origin} answers with ${status}`,
+          cause: 'Its target group has no healthy targets, or they do not answer.',
+          remedy:
+            'Check the health of the target group: aws elbv2 describe-target-health --target-group-arn <arn>.',
+        })
+      }
     }
   },
 }
 
-function unresolved(place: string, message: string): Finding {
-  return {
-    id: 'fallback-unresolved',
-    level: 'problem',
-    what: `${place} cannot be looked up: ${message}`,
-    cause: 'The load balancer was deleted or replaced, or its name is misspelt.',
-    remedy: 'Compare with: aws elbv2 describe-load-balancers --query "LoadBalancers[].DNSName".',
-  }
-}
-
-function down(place: string, message: string): Finding {
-  return {
-    id: 'fallback-down',
-    level: 'problem',
-    what: `${place} cannot be called: ${message}`,
+function down(origin: string, message: string): Finding {
+  return problem('fallback-down', {
+    what: `${origin} cannot be called: ${message}`,
     cause: 'It has no listener on that port, or its security group does not admit this task.',
     remedy:
       'Check listener and security group of the load balancer. Calls that the tasks cannot take would fail.',
-  }
-}
-
-function fallbackTls(finding: Finding): Finding {
-  return { ...finding, id: finding.id.replace('tls-', 'fallback-tls-') }
-}
-
-function withoutTargets(place: string, status: number): Finding {
-  return {
-    id: 'fallback-fails',
-    level: 'problem',
-    what: `${place} answers with ${status}`,
-    cause: 'Its target group has no healthy targets, or they do not answer.',
-    remedy:
-      'Check the health of the target group: aws elbv2 describe-target-health --target-group-arn <arn>.',
-  }
+  })
 }

@@ -1,4 +1,4 @@
-import { fine, unchecked, wrong, type ProcessCheck } from '../check.ts'
+import { fine, unchecked, warning, type ProcessCheck } from '../check.ts'
 
 /** The task metadata, and the zone in it. */
 export const metadata: ProcessCheck = {
@@ -9,9 +9,7 @@ export const metadata: ProcessCheck = {
       case 'not-on-ecs':
         return unchecked('not in an ECS task: the zone of this process is unknown')
       case 'failed':
-        return wrong({
-          id: 'metadata-fails',
-          level: 'warning',
+        return warning('metadata-fails', {
           what: `the task metadata endpoint does not answer: ${found.error.message}`,
           cause:
             "The agent of the platform is not ready, or something answers in its place. The caller's zone is unknown then.",
@@ -20,9 +18,7 @@ export const metadata: ProcessCheck = {
       case 'known': {
         const { id, zone, metadataVersion, service = 'no service' } = found.task
         if (zone !== undefined) return fine(`task ${id} of ${service}, in ${zone}`)
-        return wrong({
-          id: 'zone-unknown',
-          level: 'warning',
+        return warning('zone-unknown', {
           what: `the task metadata (version ${metadataVersion}) reports no AvailabilityZone`,
           cause:
             metadataVersion === 3

@@ -1,7 +1,7 @@
 import { bareReason } from '../../../discovery/bare-reason.ts'
 import { canonicalHost } from '../../../discovery/service-name.ts'
 import { stubOver } from '../../endpoints/dns-answer.ts'
-import { fine, unchecked, wrong, type HostCheck } from '../check.ts'
+import { fine, unchecked, warning, type HostCheck } from '../check.ts'
 
 /** A name that surely does not exist; always the same, so that resolvers do not fill up with it. */
 const LABEL = 'onehop-doctor-asks-for-no-such-name'
@@ -24,9 +24,7 @@ export const negativeTtl: HostCheck = {
       // RFC 2308 section 5.
       const seconds = Math.min(soa.ttlSeconds, soa.minimumSeconds)
       if (seconds <= MAX_NEGATIVE_TTL_SECONDS) return fine(`${seconds} s in ${namespace}`)
-      return wrong({
-        id: 'negative-ttl-long',
-        level: 'warning',
+      return warning('negative-ttl-long', {
         what: `resolvers remember for ${seconds} s that a name in ${namespace} does not exist`,
         cause:
           'The SOA of the hosted zone has that TTL: namespaces made by older tools have 300 to 900 s. A service whose first task starts is not found for as long.',

@@ -1,4 +1,4 @@
-import { fine, wrong, type HostCheck } from '../check.ts'
+import { fine, warning, type HostCheck } from '../check.ts'
 
 const PROXIES = ['HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY']
 
@@ -16,9 +16,7 @@ export const proxies: HostCheck = {
       return fine(`${names.join(', ')}, and NO_PROXY leaves ${target.host} out`)
     const { host } = target
     const domain = host.includes('.') ? host.slice(host.indexOf('.')) : host
-    return wrong({
-      id: 'proxy-in-the-way',
-      level: 'warning',
+    return warning('proxy-in-the-way', {
       what: `${names.join(', ')} ${names.length === 1 ? 'is' : 'are'} set, and NO_PROXY does not leave ${host} out`,
       cause: `onehop's own calls go past it, but all else does not: fetch and http with NODE_USE_ENV_PROXY or --use-env-proxy, axios, got, curl.${nodeUses(env) ? ' NODE_USE_ENV_PROXY is on here.' : ''}`,
       remedy: `Add to NO_PROXY: ${domain},169.254.170.2,169.254.169.254`,

@@ -1,4 +1,4 @@
-import { fine, unchecked, wrong, type Finding, type HostCheck } from '../check.ts'
+import { fine, unchecked, warning, type HostCheck } from '../check.ts'
 
 /** List price of traffic between zones, for each direction. */
 const CROSS_ZONE = '$0.01 per GB and direction'
@@ -13,7 +13,11 @@ export const zones: HostCheck = {
     if (withZone.length === 0) {
       if (api.state !== 'answered')
         return unchecked("unknown: DNS does not report them; tasks of this task's subnet count as near")
-      return wrong(unreported())
+      return warning('task-zones-unknown', {
+        what: 'no instance has the attribute AVAILABILITY_ZONE',
+        cause: 'ECS sets it; these instances were registered by something else.',
+        remedy: 'Register them with AVAILABILITY_ZONE (and REGION), so that calls stay in their zone.',
+      })
     }
     const counts = Map.groupBy(withZone, ({ zone }) => zone ?? '')
     const list = [...counts]
@@ -24,30 +28,15 @@ export const zones: HostCheck = {
     const own = found.state === 'known' ? found.task.zone : undefined
     if (own === undefined) return unchecked(`${list}; the zone of this process is unknown`)
     const near = counts.get(own)?.length ?? 0
-    if (near === 0) return wrong(noneNear(own, list))
+    if (near === 0)
+      return warning('no-task-in-zone', {
+        what: `no task is in the zone of this one, ${own}: ${list}`,
+        cause: 'The services run in different subnets, or with fewer tasks than zones.',
+        remedy: `Run at least one task of the service in ${own}. Until then each call crosses zones: ${CROSS_ZONE}, and about 1 ms.`,
+      })
     const share = Math.round((100 * near) / withZone.length)
     return fine(
       `${list}; ${share} % of the tasks are in ${own}, with this one. Calls to others cost ${CROSS_ZONE}`,
     )
   },
-}
-
-function unreported(): Finding {
-  return {
-    id: 'task-zones-unknown',
-    level: 'warning',
-    what: 'no instance has the attribute AVAILABILITY_ZONE',
-    cause: 'ECS sets it; these instances were registered by something else.',
-    remedy: 'Register them with AVAILABILITY_ZONE (and REGION), so that calls stay in their zone.',
-  }
-}
-
-function noneNear(own: string, list: string): Finding {
-  return {
-    id: 'no-task-in-zone',
-    level: 'warning',
-    what: `no task is in the zone of this one, ${own}: ${list}`,
-    cause: 'The services run in different subnets, or with fewer tasks than zones.',
-    remedy: `Run at least one task of the service in ${own}. Until then each call crosses zones: ${CROSS_ZONE}, and about 1 ms.`,
-  }
 }

@@ -3,7 +3,7 @@ import { verdictOf, type Evidence } from '../../../../src/bench/statistics/verdi
 
 const clear: Evidence = {
   share: 0.99,
-  hasEnoughSamples: true,
+  samples: 10_000,
   difference: { low: -1.2, high: -0.8 },
   differenceMs: -1,
   control: { low: -0.1, high: 0.1 },
@@ -25,7 +25,7 @@ test('an interval that holds zero is not', () => {
 })
 
 test.for([
-  ['too-few-samples', { hasEnoughSamples: false }],
+  ['too-few-samples', { samples: 9_999 }],
   ['too-few-blocks', { difference: undefined }],
   ['control-differs', { control: { low: 0.01, high: 0.1 } }],
   ['generator-late', { latenessMs: 0.34 }],
