@@ -246,7 +246,7 @@ function inspectUpstream(upstream: Upstream, cluster: Cluster, now: number): Ups
     ejectedForMs: out ? now - ejection.since : undefined,
     slowStartMs: finite(now - upstream.slowStartSince),
     slowStartShare: cluster.slowStartShare(upstream, now),
-    latencyMs: upstream.hasSamples ? upstream.latencyMs(now) : undefined,
+    latencyMs: upstream.latency.hasSamples ? upstream.latencyMs(now) : undefined,
     pending: upstream.pending,
     requests: upstream.requests,
     failures: upstream.failures,

@@ -148,7 +148,7 @@ export class PassiveHealth {
   }
 
   #readmitted(upstream: Upstream, now: number): void {
-    upstream.resetLatency(now)
+    upstream.latency.reset(now)
     this.#options.slowStart.begin(upstream, now)
     this.#options.onChange()
     this.#emitReadmitted(upstream.label)

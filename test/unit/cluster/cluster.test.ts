@@ -19,7 +19,7 @@ describe('a cluster', () => {
   test('keeps upstreams that stay, by address and port, and reports those that left', async () => {
     const { cluster, clock, resolver, departed } = await testCluster(FOUR)
     const before = [...cluster.tasks]
-    before[0]?.observe(50, clock.now())
+    before[0]?.latency.observe(50, clock.now())
     resolver.answer(['10.0.0.1:80', '10.0.0.2:80', '10.0.0.9:80'])
     await clock.advance(10_000)
     expect(cluster.reconcileIfChanged(clock.now())).toBe(true)
