@@ -1,7 +1,7 @@
 import type { Candidate } from '../balancer/candidate.ts'
 import { isGood, isRefusal } from '../core/classification.ts'
 import { formatAddressPort } from '../core/ip.ts'
-import { isAnswer, isConnectFailure, isLatencySample, type Outcome } from '../core/outcome.ts'
+import { isAnswer, isConnectFailure, isLatencySample, type Failure, type Outcome } from '../core/outcome.ts'
 import type { Endpoint } from '../discovery/endpoint.ts'
 import { Ejection } from './health/ejection.ts'
 import { AnswerRecord } from './health/outlier.ts'
@@ -201,10 +201,7 @@ export class Upstream implements Candidate {
     if (!isGood(outcome)) this.#failures++
   }
 
-  #recordFailure(
-    outcome: Extract<Outcome, { kind: 'connect-error' | 'transport-error' | 'timeout' }>,
-    now: number,
-  ): void {
+  #recordFailure(outcome: Failure, now: number): void {
     if (outcome.kind === 'transport-error' && outcome.ownFault === true) return
     this.#failures++
     // A connection that cannot be made says nothing about latency; ejection deals with it.

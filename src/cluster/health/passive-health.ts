@@ -54,15 +54,11 @@ export class PassiveHealth {
     call: object | undefined,
   ): boolean {
     const { hostSet, fallback } = this.#options
-    if (outcome.kind === 'response') {
-      if (outcome.draining === true) this.#markDraining(upstream, now)
-      if (outcome.part === 'headers') {
-        this.#recordHeaders(upstream, outcome, now, startedAt)
-        return true
-      }
-    }
-    const isProbe = upstream.ejection.endProbe(call)
-    if (outcome.kind === 'response') upstream.recordReach(false)
+    const response = outcome.kind === 'response' ? outcome : undefined
+    if (response?.draining === true) this.#markDraining(upstream, now)
+    // If trailers will say how it counts, a probe goes on until then, unless any answer readmits the upstream.
+    const isProbe = response?.part !== 'headers' && upstream.ejection.endProbe(call)
+    if (response !== undefined) upstream.recordReach(false)
     else if (outcome.kind !== 'cancelled' && this.#isOwnFailure(upstream, outcome, now)) {
       if (isProbe) hostSet.scheduleProbes()
       return false
@@ -74,18 +70,6 @@ export class PassiveHealth {
     if (change.kind === 'readmitted') this.#readmitted(upstream, now)
     if (upstream.ejection.state === 'ejected') hostSet.scheduleProbes()
     return true
-  }
-
-  /** How it counts, its trailers will say. A probe goes on until then, unless any answer readmits the upstream. */
-  #recordHeaders(
-    upstream: Upstream,
-    outcome: Outcome & { kind: 'response' },
-    now: number,
-    startedAt: number = now - outcome.latencyMs,
-  ): void {
-    upstream.recordReach(false)
-    upstream.record(outcome, now)
-    if (upstream.ejection.answered(startedAt, false, now)) this.#readmitted(upstream, now)
   }
 
   #markDraining(upstream: Upstream, now: number): void {
