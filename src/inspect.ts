@@ -207,7 +207,6 @@ function finite(ms: number): number | undefined {
 
 function inspectRoute(route: KnownRoute, now: number): OriginInspection {
   const { cluster, budget } = route
-  const upstreams = cluster.fallback === undefined ? cluster.tasks : [...cluster.tasks, cluster.fallback]
   return {
     callsUnderWay: route.inFlight.count,
     // Without a load balancer all calls go to tasks, whatever state they are in.
@@ -215,7 +214,7 @@ function inspectRoute(route: KnownRoute, now: number): OriginInspection {
     zones: inspectZones(cluster.zones),
     retryBudget: Math.floor(budget.balance(now)),
     hedging: inspectHedging(route.hedgePolicy, now),
-    upstreams: upstreams.map((upstream) => inspectUpstream(upstream, cluster, now)),
+    upstreams: cluster.upstreams.map((upstream) => inspectUpstream(upstream, cluster, now)),
   }
 }
 

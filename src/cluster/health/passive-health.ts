@@ -20,7 +20,6 @@ export interface PassiveHealthOptions {
   readonly host: string
   readonly view: View
   readonly hostSet: HostSet
-  readonly fallback: Upstream | undefined
   /** undefined: only refused connections and draining eject. */
   readonly outlier: OutlierOptions | undefined
   readonly slowStart: SlowStart
@@ -53,7 +52,7 @@ export class PassiveHealth {
     startedAt: number | undefined,
     call: object | undefined,
   ): boolean {
-    const { hostSet, fallback } = this.#options
+    const { hostSet } = this.#options
     const response = outcome.kind === 'response' ? outcome : undefined
     if (response?.draining === true) this.#markDraining(upstream, now)
     // If trailers will say how it counts, a probe goes on until then, unless any answer readmits the upstream.
@@ -63,7 +62,7 @@ export class PassiveHealth {
       if (isProbe) hostSet.scheduleProbes()
       return false
     }
-    const detector = upstream === fallback ? undefined : this.#detector
+    const detector = upstream === hostSet.fallback ? undefined : this.#detector
     const change = recordOutcome(upstream, outcome, now, detector, startedAt, isProbe)
     if (change.kind === 'ejected') this.#ejected(upstream, change.forMs, now)
     if (change.kind === 'outlier') this.#ejectOutlier(upstream, change.reason, now)
@@ -74,7 +73,7 @@ export class PassiveHealth {
 
   #markDraining(upstream: Upstream, now: number): void {
     // The load balancer passes on the announcement of a task behind it.
-    if (upstream === this.#options.fallback) return
+    if (upstream === this.#options.hostSet.fallback) return
     const { cause } = upstream.ejection
     const forMs = upstream.ejection.markDraining(now)
     if (forMs !== undefined) this.#ejected(upstream, forMs, now)
@@ -90,8 +89,7 @@ export class PassiveHealth {
     upstream.recordReach(isRefusedHere(outcome))
     if (!upstream.refusedHere) return false
     if (now - upstream.answeredAt <= REACHABLE_MS) return true
-    const { fallback, hostSet } = this.#options
-    const all = fallback === undefined ? hostSet.tasks : [...hostSet.tasks, fallback]
+    const all = this.#options.hostSet.upstreams
     if (all.length < 2 || !all.every(({ refusedHere }) => refusedHere)) return false
     this.#readmitRefused(all, now)
     return true

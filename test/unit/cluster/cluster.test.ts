@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { roundRobin } from '../../../src/balancer/round-robin.ts'
+import { describeShortage } from '../../../src/cluster/describe-tasks.ts'
 import { DEFAULT_OUTLIER } from '../../../src/cluster/health/outlier.ts'
 import type { Upstream } from '../../../src/cluster/upstream.ts'
 import { eventsOf } from '../../support/events.ts'
@@ -376,7 +377,7 @@ describe('a cluster', () => {
   test('describes why nothing can be picked', async () => {
     const { cluster, clock } = await testCluster([])
     expect(cluster.pick(hint(clock.now()), [], false)).toBeUndefined()
-    expect(cluster.describe([])).toBe(
+    expect(describeShortage(cluster, [])).toBe(
       'no such service was found, or it has no tasks (scripted names none); no fallback configured',
     )
   })
