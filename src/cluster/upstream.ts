@@ -35,9 +35,9 @@ export class Upstream implements Candidate {
   readonly port: number
   readonly label: string
   /** Whether it is ejected, and why. */
-  readonly ejection: Ejection
+  readonly ejection: Ejection = new Ejection()
   /** Good and bad answers; written by the outlier detector alone. */
-  readonly answers: AnswerRecord
+  readonly answers: AnswerRecord = new AnswerRecord()
   /** The expected time to response headers. */
   readonly latency: LatencyEstimate
   #endpoint: Endpoint
@@ -58,8 +58,6 @@ export class Upstream implements Candidate {
   constructor(endpoint: Endpoint, port: number, peersMs: number, now: number) {
     this.port = port
     this.label = formatAddressPort(endpoint.address, port)
-    this.ejection = new Ejection()
-    this.answers = new AnswerRecord()
     this.#endpoint = endpoint
     this.#weight = endpoint.weight
     this.latency = new LatencyEstimate(peersMs, now)

@@ -10,16 +10,15 @@ export interface ConfiguredZone {
 /** The caller's location as configured, completed by the task metadata. */
 export class ConfiguredLocation implements LocationSource {
   readonly #metadata: LocationSource
-  readonly #zone: string | undefined
-  readonly #subnets: TaskLocation['subnets'] | undefined
+  readonly #configured: ConfiguredZone
   #from: TaskLocation | undefined
   #location: TaskLocation | undefined
 
-  constructor(metadata: LocationSource, { own: zone, subnets }: ConfiguredZone) {
+  constructor(metadata: LocationSource, configured: ConfiguredZone) {
     this.#metadata = metadata
-    this.#zone = zone
-    this.#subnets = subnets
-    this.#location = zone === undefined && subnets === undefined ? undefined : this.#merge(undefined)
+    this.#configured = configured
+    if (configured.own !== undefined || configured.subnets !== undefined)
+      this.#location = this.#merge(undefined)
   }
 
   get location(): TaskLocation | undefined {
@@ -30,9 +29,10 @@ export class ConfiguredLocation implements LocationSource {
 
   #merge(location: TaskLocation | undefined): TaskLocation {
     this.#from = location
+    const { own, subnets } = this.#configured
     return {
-      zone: this.#zone ?? location?.zone,
-      subnets: this.#subnets ?? location?.subnets ?? [],
+      zone: own ?? location?.zone,
+      subnets: subnets ?? location?.subnets ?? [],
       instanceId: location?.instanceId,
       addresses: location?.addresses ?? [],
     }
