@@ -15,7 +15,7 @@ import type { Upstream } from './upstream.ts'
  * Envoy's overprovisioning factor: tasks run at no more than 1 / 1.4 of their capacity, so the loss of up to 28 % of
  * them spills nothing.
  */
-export const OVERPROVISIONING = 1.4
+const OVERPROVISIONING = 1.4
 
 /**
  * After a failure or draining, a probe waits this long for a call that can be sent again. A body that can be sent only
@@ -31,7 +31,6 @@ export class HostSet implements LivenessSource {
   #tasks: readonly Upstream[] = []
   #available: readonly Upstream[] = []
   #candidates: readonly Upstream[] = []
-  #directShare = 0
   #nextProbeAt = Number.POSITIVE_INFINITY
   /** The same for calls that cannot be sent again. */
   #nextRiskyProbeAt = Number.POSITIVE_INFINITY
@@ -66,7 +65,8 @@ export class HostSet implements LivenessSource {
 
   /** Share of the calls that goes to tasks, from 0 to 1; the rest spills to the load balancer. */
   get directShare(): number {
-    return this.#directShare
+    const total = this.#tasks.length
+    return total === 0 ? 0 : Math.min(1, (OVERPROVISIONING * this.#available.length) / total)
   }
 
   *answeredSince(time: number): Iterable<Endpoint> {
@@ -82,7 +82,6 @@ export class HostSet implements LivenessSource {
   recount(): void {
     this.#available = this.#tasks.filter(({ ejection }) => ejection.state === 'available')
     this.#candidates = this.#available.length > 0 ? this.#available : this.#panicCandidates()
-    this.#directShare = directShare(this.#available.length, this.#tasks.length)
     this.scheduleProbes()
   }
 
@@ -121,7 +120,7 @@ export class HostSet implements LivenessSource {
   spills(hint: CallHint, tried: readonly Upstream[], preferFallback: boolean): boolean {
     const { fallback } = this
     if (fallback === undefined || tried.includes(fallback)) return false
-    const directShare = this.#directShare
+    const { directShare } = this
     if (directShare <= 0) return true
     // The load balancer itself is ejected, or not accepted, and there are tasks.
     if (fallback.ejection.state !== 'available') return false
@@ -150,10 +149,6 @@ export class HostSet implements LivenessSource {
     const candidates = this.#tasks.filter(({ ejection }) => ejection.cause !== 'refuses')
     return candidates.length > 0 || this.fallback !== undefined ? candidates : this.#tasks
   }
-}
-
-function directShare(available: number, total: number): number {
-  return total === 0 ? 0 : Math.min(1, (OVERPROVISIONING * available) / total)
 }
 
 /** While connections are refused, any call may probe: it is sent elsewhere whatever its method. */
