@@ -1,7 +1,8 @@
 import { describeShortage, describeTasks } from '../../cluster/describe-tasks.ts'
 import type { Upstream } from '../../cluster/upstream.ts'
 import { NoEndpointsError, OverloadedError } from '../../core/errors.ts'
-import { emit, type FallbackCause } from '../../core/events.ts'
+import type { FallbackCause } from '../../core/event-payloads.ts'
+import { emit } from '../../core/events.ts'
 import { bareReason } from '../../discovery/bare-reason.ts'
 import type { Route } from '../route.ts'
 
