@@ -56,35 +56,28 @@ export function serviceSettings(
   defaults: ServiceSettings,
   namespaces: readonly string[],
 ): ServiceSettings {
-  const at = (key: string): string => keyPath(path, key)
+  const at = (key: keyof ServiceOptions): string => keyPath(path, key)
+  const read = <Key extends keyof ServiceOptions & keyof ServiceSettings>(
+    key: Key,
+    check: (path: string, value: unknown) => ServiceSettings[Key],
+  ): ServiceSettings[Key] => given(at(key), options[key], defaults[key], check)
   const retry = retrySettings(at('retry'), options.retry, defaults.retry)
   return {
-    fallback: given(at('fallback'), options.fallback, defaults.fallback, checkFallback),
-    port: given(at('port'), options.port, defaults.port, checkPort),
-    balancer: given(at('balancer'), options.balancer, defaults.balancer, checkBalancer),
+    fallback: read('fallback', checkFallback),
+    port: read('port', checkPort),
+    balancer: read('balancer', checkBalancer),
     retry,
     budget: retry?.budget ?? defaults.budget,
     hedge: hedgeSettings(at('hedge'), options.hedge, defaults.hedge),
-    classify: given(at('classify'), options.classify, defaults.classify, checkClassify),
-    deadlineHeader: given(
-      at('deadlineHeader'),
-      options.deadlineHeader,
-      defaults.deadlineHeader,
-      checkDeadlineHeader,
-    ),
+    classify: read('classify', checkClassify),
+    deadlineHeader: read('deadlineHeader', checkDeadlineHeader),
     ...timeoutSettings(at('timeouts'), options.timeouts, defaults),
-    outlier: optionalSection(
-      at('outlier'),
-      options.outlier,
-      defaults.outlier,
-      DEFAULT_OUTLIER,
-      outlierSettings,
-    ),
+    outlier: outlierSettings(at('outlier'), options.outlier, defaults.outlier),
     clientId: defaults.clientId,
     subset: subsetSettings(at('subset'), options.subset, defaults),
     zone: zoneSettings(at('zone'), options.zone, defaults.zone, namespaces),
     maxPending: maxPendingSettings(at('maxPending'), options.maxPending, defaults.maxPending),
-    slowStartMs: given(at('slowStartMs'), options.slowStartMs, defaults.slowStartMs, checkMs),
+    slowStartMs: read('slowStartMs', checkMs),
     pool: { ...defaults.pool, ...poolSettings(at('pool'), options.pool) },
   }
 }
@@ -110,11 +103,15 @@ function timeoutSettings(path: string, value: unknown, inherited: TimeoutSetting
   }
 }
 
-function outlierSettings(outlier: Section<OutlierOptions>): OutlierOptions {
-  return {
+function outlierSettings(
+  path: string,
+  value: unknown,
+  inherited: OutlierOptions | undefined,
+): OutlierOptions | undefined {
+  return optionalSection(path, value, inherited, DEFAULT_OUTLIER, (outlier) => ({
     baseMs: outlier.read('baseMs', msFrom(1)),
     maxEjectedRatio: outlier.read('maxEjectedRatio', numberIn({ min: 0, max: 1 })),
-  }
+  }))
 }
 
 /** What it returns is checked with each response. */
