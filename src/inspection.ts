@@ -13,7 +13,7 @@ export interface Inspection {
 export interface ServiceInspection {
   /** What answered last: `dns`, `cloud-map`, `static`; undefined before the first answer. */
   readonly source: string | undefined
-  /** What is not as it should be about that, e.g. why it is DNS and not the API. */
+  /** What is wrong with that source, e.g. why it is DNS and not the API. */
   readonly warning: string | undefined
   /** Cloud Map's `InstancesRevision`. */
   readonly revision: number | undefined
@@ -73,7 +73,7 @@ export interface OriginInspection {
   readonly callsUnderWay: number
   /** Share of the calls that goes straight to tasks, from 0 to 1. */
   readonly directShare: number
-  /** How calls are divided between zones; undefined where the caller's zone is unknown, or does not matter. */
+  /** How calls are divided between zones; undefined where the caller's zone is unknown or does not matter. */
   readonly zones: ZonesInspection | undefined
   /** Retries that the budget allows now. */
   readonly retryBudget: number
@@ -102,8 +102,8 @@ export interface ZonesInspection {
   /** Of the calls to tasks, the share that stays in the caller's zone now, from 0 to 1. */
   readonly localShare: number
   /**
-   * What the zones should get by their capacity, and that of their callers where `zone.peers` reports them. The own
-   * zone gets less while it answers slower than the others; `""` are endpoints whose zone is not known.
+   * What the zones should get by their capacity, and by their callers where `zone.peers` reports them. The caller's zone
+   * gets less while it answers slower than the others. `""`: endpoints whose zone is unknown.
    */
   readonly shares: Readonly<Record<string, number>>
 }
@@ -122,19 +122,19 @@ export interface UpstreamInspection {
   readonly weight: number
   /** `available`: gets calls. `ejected`: gets none. `probing`: one call tests whether it works again. */
   readonly state: 'available' | 'ejected' | 'probing'
-  /** Why it is out: `refuses` connections, `fails` more than its peers, or `drains` because it is about to end. */
+  /** Why it is ejected: `refuses` connections, `fails` more than its peers, or `drains` because it is about to end. */
   readonly cause: EjectionCause | undefined
   /** The failure that led to the ejection, in words; undefined while it is available. */
   readonly reason: string | undefined
   /** How long it has been ejected; undefined while it is available. */
   readonly ejectedForMs: number | undefined
-  /** Since when it starts slowly, as a new task and one that is back do; undefined when it does not. */
+  /** How long its slow start has taken, as a new or readmitted task; undefined without one. */
   readonly slowStartMs: number | undefined
   /** What it takes of its share, from 0.1 to 1. */
   readonly slowStartShare: number
   /** Expected to response headers; undefined before it has answered. */
   readonly latencyMs: number | undefined
-  /** Attempts begun and not over, response bodies included. */
+  /** Attempts begun and not ended, response bodies included. */
   readonly pending: number
   /** Attempts that ended. */
   readonly requests: number

@@ -23,12 +23,11 @@ export interface Clock {
   /**
    * Calls back once after `delayMs`.
    * @param awaited whether a caller waits for it, so that it keeps the process alive as a socket would; without
-   *   it a process whose last call is between two attempts would end in the middle of it [false]
+   *   it a process would end while its last call is between two attempts [false]
    */
   setTimer(callback: () => void, delayMs: number, awaited?: boolean): Timer
   /**
-   * Calls back once what sockets have brought until now has been heard: a process that was busy must not take its
-   * own lateness for that of others.
+   * Calls back after the pending callbacks of sockets: a process that was busy must not take its own delay for that of others.
    */
   afterIo(callback: () => void): void
 }
@@ -45,7 +44,7 @@ const MAX_TIMEOUT_MS = 2 ** 31 - 1
 export const systemClock: Clock = {
   now: () => performance.now(),
   setTimer(callback, delayMs, awaited = false) {
-    // Whole ms, and rather late than early.
+    // Whole ms, and never early.
     const timeout = setTimeout(callback, Math.min(Math.ceil(delayMs), MAX_TIMEOUT_MS))
     if (!awaited) timeout.unref()
     return { cancel: () => clearTimeout(timeout) }
@@ -57,10 +56,7 @@ export const systemRandom: Random = {
   next: () => Math.random(),
 }
 
-/**
- * Keeps the process alive until it is cancelled: for those that wait for what does not do so itself, as the lookups of
- * discovery do not.
- */
+/** Keeps the process alive until it is cancelled, e.g. while a call waits for discovery, whose timers do not. */
 export function keepAlive(clock: Clock): Timer {
   return clock.setTimer(() => undefined, MAX_TIMEOUT_MS, true)
 }
@@ -79,10 +75,7 @@ export function unguessableInt(max: number): number {
   return randomInt(max)
 }
 
-/**
- * Resolves after `delayMs`, or rejects with the signal's reason as soon as it aborts.
- * The timer is gone in both cases.
- */
+/** Resolves after `delayMs`, or rejects with the signal's reason as soon as it aborts. */
 export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
   if (signal?.aborted === true) return Promise.reject(signal.reason as Error)
   const { promise, resolve, reject } = Promise.withResolvers<void>()

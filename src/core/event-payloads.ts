@@ -19,7 +19,7 @@ export interface EventPayloads {
   'onehop:snapshot.held': {
     readonly host: string
     readonly source: string
-    /** How many are held on to. */
+    /** How many are kept. */
     readonly endpoints: number
     readonly forMs: number
   }
@@ -30,7 +30,7 @@ export interface EventPayloads {
     readonly servingStale: boolean
     readonly retryInMs: number
   }
-  /** `auto` discovery asks DNS for a name from now on, since the Cloud Map API fails. Said once, until it recovers. */
+  /** `auto` discovery asks DNS for a name from now on, since the Cloud Map API fails. Sent once, until it recovers. */
   'onehop:discovery.fell-back': {
     readonly host: string
     readonly from: string
@@ -46,7 +46,7 @@ export interface EventPayloads {
   'onehop:revision.denied': { readonly host: string; readonly error: Error }
   /** The task metadata does not say where this process runs: calls go to all zones alike. Asked again in a minute. */
   'onehop:location.unknown': { readonly error: Error }
-  /** An answer held something that is never connected to or cannot be used. */
+  /** Discovery named an address that is never connected to, or an endpoint that cannot be used. */
   'onehop:endpoint.refused': { readonly host: string; readonly address: string; readonly reason: string }
   /** A task gets no calls for `forMs`, because of `reason`. Then a probe decides. */
   'onehop:upstream.ejected': {
@@ -60,7 +60,7 @@ export interface EventPayloads {
   }
   /** A probe succeeded: an ejected task gets calls again. */
   'onehop:upstream.readmitted': { readonly host: string; readonly upstream: string }
-  /** Of a service's tasks none is available, and there is no fallback: all of them are tried. */
+  /** No task of a service is available, and no fallback is configured: all tasks are tried. */
   'onehop:cluster.panicked': { readonly host: string; readonly available: number; readonly total: number }
   /** An attempt failed with `outcome`, and another begins after `waitMs`. */
   'onehop:call.retried': {
@@ -72,11 +72,11 @@ export interface EventPayloads {
     readonly outcome: Outcome
     readonly waitMs: number
   }
-  /** A second attempt began beside one that is late, on the upstream `beside`. */
+  /** A second attempt began beside one that is slow, on the upstream `beside`. */
   'onehop:call.hedged': {
     readonly host: string
     readonly method: string
-    /** The one that is late, from 1. */
+    /** The one that is slow, from 1. */
     readonly attempt: number
     readonly upstream: string
     readonly beside: string
@@ -156,7 +156,7 @@ export interface EventPayloads {
     readonly upstream: string | undefined
     readonly error: Error | undefined
   }
-  /** An instance that this process registers in Cloud Map is in another state. `error`: why it failed, or is registered anew. */
+  /** An instance that this process registers in Cloud Map is in another state. `error`: why it failed, or is registered again. */
   'onehop:registration.changed': {
     /** Service as the option has it. */
     readonly service: string
@@ -177,7 +177,7 @@ export interface EventPayloads {
     readonly waitMs: number
     readonly error: Error
   }
-  /** Our instance is gone from Cloud Map, or has other attributes, or its service is gone. It is registered again. */
+  /** Our instance or its service was deleted in Cloud Map, or has other attributes. It is registered again. */
   'onehop:registration.evicted': { readonly service: string; readonly id: string; readonly reason: string }
   /** Deregistration failed: the instance is left in Cloud Map, and callers may be sent to it. */
   'onehop:registration.lost': {
@@ -188,7 +188,7 @@ export interface EventPayloads {
     readonly port: number | undefined
     readonly error: Error
   }
-  /** Another task, which is gone, had left an instance with our address and port. It was deregistered. */
+  /** A task that has ended had left an instance with our address and port. It was deregistered. */
   'onehop:registration.orphan-removed': {
     readonly service: string
     /** InstanceId of what was left. */
@@ -196,7 +196,7 @@ export interface EventPayloads {
     readonly address: string
     readonly port: number | undefined
   }
-  /** The role lacks an IAM action that registration can do without. `error` names it, `consequence` what is given up. */
+  /** The role lacks an IAM action that registration can do without. `error` names it, `consequence` what does not work without it. */
   'onehop:registration.denied': {
     readonly service: string
     readonly id: string
