@@ -7,11 +7,7 @@ import { optionalSection, Section } from '../core/check/section.ts'
 /** For each call. */
 const MAX_HEDGES = 1
 
-/**
- * Resolves the option `hedge`.
- * @returns undefined if calls are not hedged
- * @throws InvalidOptionsError for unknown keys and values out of range
- */
+/** Resolves the option `hedge`. undefined: calls are not hedged. */
 export function hedgeSettings(
   path: string,
   value: unknown,

@@ -9,11 +9,7 @@ import { optionalSection, Section } from '../core/check/section.ts'
 const MAX_RETRIES = 10
 const MAX_BYTES = 1_073_741_824
 
-/**
- * Resolves the option `retry`.
- * @returns undefined if calls have one attempt
- * @throws InvalidOptionsError for unknown keys and values out of range
- */
+/** Resolves the option `retry`. undefined: calls have one attempt. */
 export function retrySettings(
   path: string,
   value: unknown,

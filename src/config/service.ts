@@ -45,11 +45,7 @@ export const SERVICE_KEYS = [
 
 const checkTimeout = numberIn({ min: 1, max: MAX_MS, integer: true, unit: 'ms' })
 
-/**
- * Resolves the options of one service.
- * @param defaults what holds where the user wrote nothing
- * @throws InvalidOptionsError for the first option that is not allowed
- */
+/** Resolves the options of one service. `defaults` hold where the user wrote nothing. */
 export function serviceSettings(
   path: string,
   options: ServiceOptions,
