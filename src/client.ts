@@ -4,16 +4,10 @@ import { checkFunction, checkKeys, checkMs } from './core/check/check.ts'
 import { keepAlive, type Clock } from './core/clock.ts'
 import { globalDispatchers } from './core/global-dispatcher.ts'
 import { ClosedError, InvalidOptionsError, ResolutionFailedError } from './core/errors.ts'
-import { addressGuard, guarded } from './discovery/guard/address-guard.ts'
-import type { Filter } from './discovery/auto/picture.ts'
-import { autoResolver } from './discovery/auto/resolver.ts'
 import { SnapshotCache } from './discovery/cache.ts'
 import { Watch, type SnapshotListener } from './discovery/watch.ts'
-import { cloudMapSettings, type CloudMapSettings } from './discovery/cloud-map/options.ts'
-import { cloudMapResolver } from './discovery/cloud-map/resolver.ts'
-import { dnsResolver } from './discovery/dns/resolver.ts'
+import { cloudMapSettings } from './discovery/cloud-map/options.ts'
 import type { Snapshot } from './discovery/endpoint.ts'
-import type { Resolver } from './discovery/resolver.ts'
 import { isHost, type ServiceName } from './discovery/service-name.ts'
 import type { CallOptions } from './dispatch/request/call-options.ts'
 import { wantsH2c } from './dispatch/connections/connector.ts'
@@ -24,10 +18,12 @@ import type { Lease } from './dispatch/lease/lease.ts'
 import { PassThrough } from './dispatch/passthrough/passthrough.ts'
 import { mayBeHttp2 } from './dispatch/connections/pool-options.ts'
 import { fetchOver, requestOver } from './fetch.ts'
-import { inspectService, type Inspection } from './inspect.ts'
+import { inspectClient } from './inspect.ts'
+import type { Inspection } from './inspection.ts'
 import type { ClientOptions, ClientSettings } from './config/options.ts'
 import { RouteTable } from './dispatch/router.ts'
 import { settingsOf } from './config/settings.ts'
+import { resolverOf } from './resolver.ts'
 
 type UndiciOptions = NonNullable<Parameters<typeof request>[1]>
 
@@ -105,7 +101,6 @@ export function createClient(options: ClientOptions = {}): Client {
     settings.interceptors.length === 0
       ? new DiscoveryDispatcher(routes, elsewhere)
       : new InterceptedDispatcher(routes, elsewhere, settings.interceptors)
-  let closing: Promise<void> | undefined
 
   const asksForHttp2 = (url: string): boolean => {
     const { protocol, hostname } = new URL(url)
@@ -125,7 +120,7 @@ export function createClient(options: ClientOptions = {}): Client {
     return service
   }
   const end = async (limitMs: number | undefined): Promise<void> => {
-    closing ??= dispatcher.close()
+    const closing = dispatcher.close()
     if (limitMs === undefined) return closing
     // `closing` ends with it, and with the same error.
     const timer = clock.setTimer(() => void dispatcher.destroy().catch(() => undefined), limitMs, true)
@@ -149,7 +144,7 @@ export function createClient(options: ClientOptions = {}): Client {
     fetch: fetchOver(dispatcher, asksForHttp2),
     request: requestOver(dispatcher) as Client['request'],
     async resolve(host) {
-      if (closing !== undefined) throw new ClosedError('the client')
+      if (dispatcher.closed) throw new ClosedError('the client')
       const view = cache.view(discovered(host))
       if (!view.touch(clock.now())) await awaited(clock, view.whenUsable())
       if (view.snapshot === undefined)
@@ -170,36 +165,10 @@ export function createClient(options: ClientOptions = {}): Client {
         throw new InvalidOptionsError('origin', origin, `http:// or https:// and ${discoveredHosts()}`)
       return acquire(route, given)
     },
-    inspect() {
-      const now = clock.now()
-      const known = routes.known()
-      return {
-        callsUnderWay: routes.callsUnderWay,
-        services: Object.fromEntries(
-          cache.views().map((view) => {
-            const { host } = view.service
-            return [
-              host,
-              inspectService(
-                view,
-                known.filter((route) => route.host === host),
-                resolver.usage?.(view.service),
-                pricePerMillion,
-                now,
-              ),
-            ]
-          }),
-        ),
-      }
-    },
+    inspect: () => inspectClient(cache, routes, resolver, pricePerMillion, clock.now()),
     close,
     [Symbol.asyncDispose]: () => close(),
   }
-}
-
-function filterOf({ QueryParameters, OptionalParameters }: CloudMapSettings['request']): Filter {
-  if (QueryParameters !== undefined) return 'required'
-  return OptionalParameters === undefined ? 'none' : 'preferred'
 }
 
 function passThroughOf({ passthrough }: ClientSettings): PassThrough {
@@ -208,35 +177,6 @@ function passThroughOf({ passthrough }: ClientSettings): PassThrough {
       ? globalDispatchers(Dispatcher1Wrapper)
       : { legacy: passthrough, current: passthrough },
   )
-}
-
-const A_DAY_MS = 86_400_000
-
-function resolverOf(settings: ClientSettings): Resolver {
-  const { clock, random, discovery, allowLoopback, allowAddresses } = settings
-  const guard = addressGuard({ allowLoopback, ...(allowAddresses === undefined ? {} : { allowAddresses }) })
-  const dns = dnsResolver({ ...settings.dns, clock })
-  const { revisionMs, fullReadMs, request } = cloudMapSettings(settings.cloudMap)
-  const api = cloudMapResolver({
-    ...settings.cloudMap,
-    // `auto` says when to read, so that the API's own interval must not.
-    ...(discovery === 'auto' && { fullReadMs: A_DAY_MS }),
-    ...{ clock, random },
-  })
-  switch (discovery) {
-    case 'dns':
-      return guarded(dns, guard, clock)
-    case 'api':
-      return guarded(api, guard, clock)
-    case 'auto':
-      return guarded(
-        autoResolver({ api, dns, clock, random, revisionMs, fullReadMs, filter: filterOf(request) }),
-        guard,
-        clock,
-      )
-    default:
-      return discovery.trusted === true ? discovery : guarded(discovery, guard, clock)
-  }
 }
 
 /** Keeps the process alive until it is there: lookups do not do so by themselves. */

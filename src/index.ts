@@ -23,7 +23,7 @@ export type {
   ServiceInspection,
   UpstreamInspection,
   ZonesInspection,
-} from './inspect.ts'
+} from './inspection.ts'
 
 export { DiscoveryDispatcher, type Routes } from './dispatch/dispatcher.ts'
 export type { RetryOptions, RetryRequest } from './dispatch/retry/policy.ts'
@@ -71,7 +71,8 @@ export {
 } from './core/tracing.ts'
 export type { Classification } from './core/classification.ts'
 export type { Outcome } from './core/outcome.ts'
-export { eventNames, onEvent, type EventName, type EventPayloads, type FallbackCause } from './core/events.ts'
+export type { EventPayloads, FallbackCause } from './core/event-payloads.ts'
+export { eventNames, onEvent, type EventName } from './core/events.ts'
 export {
   AttemptsExhaustedError,
   ClosedError,

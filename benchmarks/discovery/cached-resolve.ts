@@ -51,7 +51,7 @@ export async function cachedResolve({ quick }: Effort): Promise<Report> {
   )
   const route = routes.find(ORIGIN)
   if (route === undefined) throw new Error(`${ORIGIN} is not discovered`)
-  await route.cluster.ready()
+  await route.cluster.view.whenUsable()
 
   const silent = new SilentTerminal()
   const instant = new InstantTerminal()

@@ -105,7 +105,7 @@ function upstreams(count: number, weighted: boolean): readonly Upstream[] {
   return Array.from({ length: count }, (_, i) => {
     const weight = weighted && i % 3 === 0 ? 0.5 : 1
     const upstream = new Upstream(taskEndpoint(`10.0.${i >> 8}.${i & 255}`, { weight }), 8080, 15, 0)
-    upstream.observe(5 + 20 * chance.next(), NOW * chance.next())
+    upstream.latency.observe(5 + 20 * chance.next(), NOW * chance.next())
     for (let pending = Math.floor(4 * chance.next()); pending > 0; pending--) upstream.begin(NOW)
     return upstream
   })

@@ -87,7 +87,7 @@ export function consistentHash(options: ConsistentHashOptions): Balancer {
       if (candidates.length < 2) return candidates[0]
       let known = hashes.get(candidates)
       if (known === undefined) {
-        known = hashesOf(candidates)
+        known = Int32Array.from(candidates, ({ label }) => hashOf(label))
         hashes.set(candidates, known)
       }
       const allowed = pendingAllowed(candidates, maxLoad)
@@ -140,12 +140,6 @@ function pendingAllowed(candidates: readonly Candidate[], maxLoad: number): numb
     weight += candidate.weight
   }
   return (maxLoad * pending) / weight
-}
-
-function hashesOf(candidates: readonly Candidate[]): Int32Array {
-  const hashes = new Int32Array(candidates.length)
-  for (let i = 0; i < candidates.length; i++) hashes[i] = hashOf((candidates[i] as Candidate).label)
-  return hashes
 }
 
 function keyOfRequests(options: ConsistentHashOptions): (request: KeyedRequest) => string | undefined {

@@ -26,9 +26,8 @@ export function p2c(options: { readonly random?: Random | undefined } = {}): Bal
     pick(candidates, { now }) {
       if (candidates.length < 2) return candidates[0]
       const first = draws.draw(candidates)
-      const one = candidates[first]
-      const other = candidates[draws.drawOther(candidates, first)]
-      if (one === undefined || other === undefined) return one ?? other
+      const one = candidates[first] as Candidate
+      const other = candidates[draws.drawOther(candidates, first)] as Candidate
       const oneMs = one.expectedMs(now)
       const otherMs = other.expectedMs(now)
       let isSame = oneMs < MIN_RATIO * otherMs && otherMs < MIN_RATIO * oneMs

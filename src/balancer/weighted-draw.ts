@@ -59,7 +59,7 @@ export class WeightedDraw {
    * Whole calls are coarse. Of two tasks of weight 9 and 1 with 7 and 0 pending calls, the light one has less than its
    * share, and with one more call it has more. It then takes the call with such a probability that its mean is its share:
    * the two are drawn in proportion to their weights, so the queue moves as many calls from one to the other as back.
-   * With equal weights there is no such case.
+   * With equal weights a whole call is exact.
    */
   isShorter(candidates: readonly Candidate[], other: Candidate, one: Candidate): boolean {
     const { weight } = one

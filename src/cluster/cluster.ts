@@ -8,15 +8,14 @@ import { emit } from '../core/events.ts'
 import { formatAddressPort } from '../core/ip.ts'
 import type { Outcome } from '../core/outcome.ts'
 import type { Endpoint } from '../discovery/endpoint.ts'
-import type { LivenessSource } from '../discovery/sample-merger.ts'
 import type { View } from '../discovery/view.ts'
 import type { OutlierOptions } from './health/outlier.ts'
 import { PassiveHealth } from './health/passive-health.ts'
 import { HostSet } from './host-set.ts'
 import { CallerLocality, type CallerLocalityOptions } from './locality/caller-locality.ts'
-import { ZoneRouter } from './locality/zone-router.ts'
+import type { ZoneRouter } from './locality/zone-router.ts'
 import { PeersLatency } from './peers-latency.ts'
-import { isAccepted, Picker, type CallHint } from './picker.ts'
+import { Picker, type CallHint } from './picker.ts'
 import { SlowStart } from './slow-start.ts'
 import { membersOf, type SubsetOptions } from './subset.ts'
 import { Upstream } from './upstream.ts'
@@ -47,10 +46,12 @@ export interface ClusterOptions {
   readonly onDeparted: (upstream: Upstream) => void
 }
 
-export class Cluster implements LivenessSource {
+export class Cluster {
+  /** What discovery knows of the service. */
+  readonly view: View
+  /** The load balancer; undefined: none. */
+  readonly fallback: Upstream | undefined
   readonly #options: ClusterOptions
-  readonly #view: View
-  readonly #fallback: Upstream | undefined
   readonly #hostSet: HostSet
   readonly #slowStart: SlowStart
   readonly #callerLocality: CallerLocality | undefined
@@ -61,43 +62,39 @@ export class Cluster implements LivenessSource {
   #isPanicking = false
 
   constructor(view: View, options: ClusterOptions) {
-    this.#view = view
+    this.view = view
     this.#options = options
     const { host, fallback, clock, outlier, random, slowStartMs, callerLocality } = options
-    this.#fallback =
+    this.fallback =
       fallback === undefined ? undefined : new Upstream(fallback, options.portOf(fallback), 0, clock.now())
-    this.#hostSet = new HostSet(this.#fallback)
+    this.#hostSet = new HostSet(this.fallback, random)
     this.#slowStart = new SlowStart(slowStartMs, random)
-    this.#picker = new Picker(options.balancer, this.#slowStart, options.maxPending)
+    this.#picker = new Picker(options.balancer, this.#slowStart, options.maxPending, random)
     this.#callerLocality = callerLocality === undefined ? undefined : new CallerLocality(callerLocality)
     this.#health = new PassiveHealth({
       host,
       view,
       hostSet: this.#hostSet,
-      fallback: this.#fallback,
       outlier,
       slowStart: this.#slowStart,
       random,
       onChange: () => this.#recount(),
     })
-    view.addLivenessSource(this)
+    view.addLivenessSource(this.#hostSet)
   }
 
   /** No more calls are made with it: discovery need not ask it any more. */
   close(): void {
-    this.#view.removeLivenessSource(this)
-  }
-
-  *answeredSince(time: number): Iterable<Endpoint> {
-    for (const upstream of this.tasks) if (upstream.answeredAt >= time) yield upstream.endpoint
-  }
-
-  get fallback(): Upstream | undefined {
-    return this.#fallback
+    this.view.removeLivenessSource(this.#hostSet)
   }
 
   get tasks(): readonly Upstream[] {
     return this.#hostSet.tasks
+  }
+
+  /** The tasks, and last the load balancer if there is one. */
+  get upstreams(): readonly Upstream[] {
+    return this.#hostSet.upstreams
   }
 
   /** Share of the calls that goes to tasks, from 0 to 1. */
@@ -117,24 +114,14 @@ export class Cluster implements LivenessSource {
 
   /**
    * Marks the service as in use, and takes in a changed snapshot or caller's location, which may drain connections.
-   * @returns whether a call can pick now; otherwise it waits for `ready`
+   * @returns whether a call can pick now; otherwise it waits for the view
    */
   reconcileIfChanged(now: number): boolean {
-    if (!this.#view.touch(now)) return false
-    const endpoints = this.#view.snapshot?.endpoints
+    if (!this.view.touch(now)) return false
+    const endpoints = this.view.snapshot?.endpoints
     const hasMoved = this.#callerLocality !== undefined && this.#callerLocality.refresh(now)
     if (hasMoved || endpoints !== this.#endpoints) this.#reconcile(endpoints ?? [], now)
     return true
-  }
-
-  /** Why discovery knows nothing, or nothing new; undefined when its last lookup succeeded. */
-  get discoveryError(): Error | undefined {
-    return this.#view.error
-  }
-
-  /** Resolves as soon as `reconcileIfChanged` returns true, also after a failed lookup. */
-  async ready(): Promise<void> {
-    await this.#view.whenUsable()
   }
 
   /**
@@ -149,8 +136,8 @@ export class Cluster implements LivenessSource {
     const { candidates, available, tasks } = this.#hostSet
     // All known tasks are ejected: others may be registered by now.
     if (available.length === 0 && tasks.length > 0)
-      this.#view.refreshEarly(hint.now, this.#fallback === undefined)
-    if (this.#spills(hint, tried, preferFallback)) return this.#acceptedFallback(hint)
+      this.view.refreshEarly(hint.now, this.fallback === undefined)
+    if (this.#hostSet.spills(hint, tried, preferFallback)) return this.#hostSet.acceptedFallback(hint)
     if (candidates !== available && candidates.length > 0) this.#beginPanic()
     // A retry goes to any zone: the zone may be what made the first attempt fail.
     const picked =
@@ -161,7 +148,7 @@ export class Cluster implements LivenessSource {
             hint,
           )
     if (picked !== undefined) return picked
-    const fallback = this.#acceptedFallback(hint)
+    const fallback = this.#hostSet.acceptedFallback(hint)
     if (fallback !== undefined && !tried.includes(fallback)) return fallback
     return tried.length === 0 ? undefined : (this.#picker.pick(candidates, hint) ?? fallback)
   }
@@ -186,7 +173,7 @@ export class Cluster implements LivenessSource {
 
   /** Whether an upstream that was reserved can still be called: it may be ejected or deregistered by now. */
   isStillGood(upstream: Upstream): boolean {
-    if (upstream === this.#fallback) return true
+    if (upstream === this.fallback) return true
     return this.#hostSet.candidates.includes(upstream)
   }
 
@@ -199,15 +186,14 @@ export class Cluster implements LivenessSource {
   /** Whether `maxPending` is the reason that nothing can be picked. */
   get isFull(): boolean {
     const { candidates } = this.#hostSet
-    return candidates.length > 0 && candidates.every(({ pending }) => pending >= this.#options.maxPending)
+    return candidates.length > 0 && candidates.every((upstream) => this.#picker.isFull(upstream))
   }
 
   /** Whether an attempt could go to an upstream that the call has not tried and that is not full. */
   hasUntried(tried: readonly Upstream[]): boolean {
-    if (this.#fallback !== undefined && !tried.includes(this.#fallback)) return true
-    const { maxPending } = this.#options
+    if (this.fallback !== undefined && !tried.includes(this.fallback)) return true
     return this.#hostSet.available.some(
-      (upstream) => upstream.pending < maxPending && !tried.includes(upstream),
+      (upstream) => !this.#picker.isFull(upstream) && !tried.includes(upstream),
     )
   }
 
@@ -220,52 +206,6 @@ export class Cluster implements LivenessSource {
     if (!this.#health.record(upstream, outcome, now, startedAt, call)) return
     this.#picker.zones?.observe(upstream, outcome, now)
     this.#peersLatency.update(this.tasks, now)
-  }
-
-  /** Why nothing could be picked, in words: what {@link describeTasks} says, and whether there is a fallback. */
-  describe(tried: readonly Upstream[]): string {
-    const fallback =
-      this.#fallback === undefined ? 'no fallback configured' : `fallback ${this.#fallback.label}`
-    return `${this.describeTasks(tried)}; ${fallback}`
-  }
-
-  /** How many tasks are left for a call: `0 of 6 endpoints can take the call (4 ejected, 2 tried)`. */
-  describeTasks(tried: readonly Upstream[]): string {
-    const { tasks, available } = this.#hostSet
-    if (tasks.length === 0) return this.#describeNone()
-    const ejected = tasks.length - available.length
-    const able = available.filter((upstream) => !tried.includes(upstream)).length
-    return `${able} of ${tasks.length} endpoints can take the call (${ejected} ejected, ${tried.length} tried)`
-  }
-
-  /** DNS answers alike for a name that does not exist and a service without healthy tasks. The others know the service. */
-  #describeNone(): string {
-    const source = this.#view.snapshot?.source
-    const isKnown = source === 'cloud-map' || source === 'static'
-    const what = isKnown ? 'the service has no tasks' : 'no such service was found, or it has no tasks'
-    const { warning } = this
-    return `${what} (${source ?? 'discovery'} names none${warning === undefined ? '' : `, ${warning}`})`
-  }
-
-  /** What is not as it should be about the source, e.g. that the API does not know the service; undefined: nothing. */
-  get warning(): string | undefined {
-    return this.#view.snapshot?.warning
-  }
-
-  #acceptedFallback(hint: CallHint): Upstream | undefined {
-    const fallback = this.#fallback
-    return fallback === undefined || isAccepted(fallback, hint) ? fallback : undefined
-  }
-
-  #spills(hint: CallHint, tried: readonly Upstream[], preferFallback: boolean): boolean {
-    const fallback = this.#fallback
-    if (fallback === undefined || tried.includes(fallback)) return false
-    const { directShare } = this.#hostSet
-    if (directShare <= 0) return true
-    // The load balancer itself is ejected, or not accepted, and there are tasks.
-    if (fallback.ejection.state !== 'available') return false
-    const isNeeded = preferFallback || (directShare < 1 && this.#options.random.next() >= directShare)
-    return isNeeded && isAccepted(fallback, hint)
   }
 
   #beginPanic(): void {
@@ -292,21 +232,11 @@ export class Cluster implements LivenessSource {
       tasks.set(label, upstream)
     }
     this.#hostSet.replace([...tasks.values()])
-    this.#updateZones(now)
+    this.#picker.moveTo(this.#callerLocality?.locality, now)
     // If all tasks are new, no others could take the calls of their slow start.
     if (joined.length < tasks.size) for (const upstream of joined) this.#slowStart.begin(upstream, now)
     this.#recount()
     for (const [label, upstream] of previous) if (!tasks.has(label)) this.#options.onDeparted(upstream)
-  }
-
-  /** Starts anew when the caller's locality has changed: latencies and queues of the old zones say nothing. */
-  #updateZones(now: number): void {
-    const locality = this.#callerLocality?.locality
-    if (locality === this.#picker.zones?.locality) return
-    // Calls with the same key go to the same task, whatever its zone.
-    const isKeyed = this.#options.balancer.keyOf !== undefined
-    this.#picker.zones =
-      locality === undefined || isKeyed ? undefined : new ZoneRouter(locality, this.#options.random, now)
   }
 
   #recount(): void {

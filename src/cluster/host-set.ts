@@ -5,6 +5,9 @@
  * The load balancer is an endpoint of tier 1 among the others. One rule covers failed discovery, empty sets, ejection of
  * all tasks, and partial spill: the best tier that can take the call, else panic.
  */
+import type { Random } from '../core/clock.ts'
+import type { Endpoint } from '../discovery/endpoint.ts'
+import type { LivenessSource } from '../discovery/sample-merger.ts'
 import { isAccepted, type CallHint } from './picker.ts'
 import type { Upstream } from './upstream.ts'
 
@@ -12,7 +15,7 @@ import type { Upstream } from './upstream.ts'
  * Envoy's overprovisioning factor: tasks run at no more than 1 / 1.4 of their capacity, so the loss of up to 28 % of
  * them spills nothing.
  */
-export const OVERPROVISIONING = 1.4
+const OVERPROVISIONING = 1.4
 
 /**
  * After a failure or draining, a probe waits this long for a call that can be sent again. A body that can be sent only
@@ -21,23 +24,30 @@ export const OVERPROVISIONING = 1.4
  */
 const RISKY_PROBE_DELAY_MS = 2_000
 
-export class HostSet {
-  readonly #fallback: Upstream | undefined
+export class HostSet implements LivenessSource {
+  /** The load balancer; undefined: none. */
+  readonly fallback: Upstream | undefined
+  readonly #random: Random
   #tasks: readonly Upstream[] = []
   #available: readonly Upstream[] = []
   #candidates: readonly Upstream[] = []
-  #directShare = 0
   #nextProbeAt = Number.POSITIVE_INFINITY
   /** The same for calls that cannot be sent again. */
   #nextRiskyProbeAt = Number.POSITIVE_INFINITY
 
-  constructor(fallback: Upstream | undefined) {
-    this.#fallback = fallback
+  constructor(fallback: Upstream | undefined, random: Random) {
+    this.fallback = fallback
+    this.#random = random
   }
 
   /** All of tier 0. */
   get tasks(): readonly Upstream[] {
     return this.#tasks
+  }
+
+  /** The tasks, and last the load balancer if there is one. */
+  get upstreams(): readonly Upstream[] {
+    return this.fallback === undefined ? this.#tasks : [...this.#tasks, this.fallback]
   }
 
   /** Tasks that are not ejected; another array whenever that changes. */
@@ -55,7 +65,12 @@ export class HostSet {
 
   /** Share of the calls that goes to tasks, from 0 to 1; the rest spills to the load balancer. */
   get directShare(): number {
-    return this.#directShare
+    const total = this.#tasks.length
+    return total === 0 ? 0 : Math.min(1, (OVERPROVISIONING * this.#available.length) / total)
+  }
+
+  *answeredSince(time: number): Iterable<Endpoint> {
+    for (const upstream of this.#tasks) if (upstream.answeredAt >= time) yield upstream.endpoint
   }
 
   /** To be followed by `recount`. */
@@ -67,13 +82,12 @@ export class HostSet {
   recount(): void {
     this.#available = this.#tasks.filter(({ ejection }) => ejection.state === 'available')
     this.#candidates = this.#available.length > 0 ? this.#available : this.#panicCandidates()
-    this.#directShare = directShare(this.#available.length, this.#tasks.length)
     this.scheduleProbes()
   }
 
   /** To be called when the time of a probe has changed. */
   scheduleProbes(): void {
-    let next = this.#fallback?.ejection.probeAt ?? Number.POSITIVE_INFINITY
+    let next = this.fallback?.ejection.probeAt ?? Number.POSITIVE_INFINITY
     let nextRisky = next
     for (const upstream of this.#tasks) {
       next = Math.min(next, upstream.ejection.probeAt)
@@ -90,19 +104,34 @@ export class HostSet {
     const isOnce = hint.replayable === false
     const isRisky = isOnce || hint.idempotent === false
     if (isRisky && now < this.#nextRiskyProbeAt) return undefined
-    const fallback = this.#fallback
     const isDue = (upstream: Upstream): boolean =>
       (isOnce ? laterProbeAt(upstream) : isRisky ? riskyProbeAt(upstream) : upstream.ejection.probeAt) <=
         now && isAccepted(upstream, hint)
-    const probe =
-      this.#tasks.find(isDue) ??
-      (fallback !== undefined && fallback.ejection.probeAt <= now && isAccepted(fallback, hint)
-        ? fallback
-        : undefined)
+    const fallback = this.acceptedFallback(hint)
+    const isFallbackDue = fallback !== undefined && fallback.ejection.probeAt <= now
+    const probe = this.#tasks.find(isDue) ?? (isFallbackDue ? fallback : undefined)
     if (probe === undefined) return undefined
     probe.ejection.startProbe(hint)
     this.scheduleProbes()
     return probe
+  }
+
+  /** Draws whether a call goes to the load balancer and not to a task. */
+  spills(hint: CallHint, tried: readonly Upstream[], preferFallback: boolean): boolean {
+    const { fallback } = this
+    if (fallback === undefined || tried.includes(fallback)) return false
+    const { directShare } = this
+    if (directShare <= 0) return true
+    // The load balancer itself is ejected, or not accepted, and there are tasks.
+    if (fallback.ejection.state !== 'available') return false
+    const isNeeded = preferFallback || (directShare < 1 && this.#random.next() >= directShare)
+    return isNeeded && isAccepted(fallback, hint)
+  }
+
+  /** The load balancer if there is one and the call can go there. */
+  acceptedFallback(hint: CallHint): Upstream | undefined {
+    const { fallback } = this
+    return fallback === undefined || isAccepted(fallback, hint) ? fallback : undefined
   }
 
   /**
@@ -118,12 +147,8 @@ export class HostSet {
 
   #panicCandidates(): readonly Upstream[] {
     const candidates = this.#tasks.filter(({ ejection }) => ejection.cause !== 'refuses')
-    return candidates.length > 0 || this.#fallback !== undefined ? candidates : this.#tasks
+    return candidates.length > 0 || this.fallback !== undefined ? candidates : this.#tasks
   }
-}
-
-function directShare(available: number, total: number): number {
-  return total === 0 ? 0 : Math.min(1, (OVERPROVISIONING * available) / total)
 }
 
 /** While connections are refused, any call may probe: it is sent elsewhere whatever its method. */

@@ -1,5 +1,3 @@
-import { PeakEwma } from './peak-ewma.ts'
-
 /** Time constant of the latency estimate: Finagle's and linkerd's default. */
 const LATENCY_TAU_MS = 10_000
 
@@ -17,9 +15,23 @@ const MEDIAN_STEP = 1.1
 /** Fewer samples have no median. */
 const MIN_SAMPLES = 3
 
-/** Expected time to response headers of one upstream. Without samples it drifts to what its peers take. */
+/** Up to this the series below is as exact as a number of 64 bits: 10 ms at a time constant of 10 s. */
+const MAX_SERIES = 0.001
+
+/**
+ * Expected time to response headers of one upstream: peak EWMA, an average of latencies that follows peaks at once.
+ *
+ * A sample above the estimate replaces it; samples below pull it down with w = e^(-dt/tau). So a task that turns slow
+ * is avoided after one response, and has to be fast for a while before it gets its share again.
+ * Source: Finagle's `PeakEwma`, linkerd2-proxy's `tower-load`.
+ *
+ * An upstream without calls gives no samples and would keep a bad estimate. Finagle lets it decay to 0, which brings
+ * all clients back at once. Here it drifts to what its peers take.
+ */
 export class LatencyEstimate {
-  readonly #average: PeakEwma
+  #average = 0
+  /** When the average was last changed, on the clock. */
+  #changedAt = 0
   #tauMs = LATENCY_TAU_MS
   #peersMs = 0
   #hasSamples = false
@@ -29,7 +41,8 @@ export class LatencyEstimate {
 
   /** @param peersMs initial estimate: the median of the service's tasks; 0: unknown */
   constructor(peersMs: number, now: number) {
-    this.#average = new PeakEwma(peersMs, now)
+    this.#average = peersMs
+    this.#changedAt = now
     this.#peersMs = peersMs
     this.#sampledAt = now
   }
@@ -40,7 +53,9 @@ export class LatencyEstimate {
   }
 
   ms(now: number): number {
-    return this.#average.estimate(now, this.#peersMs, this.#tauMs)
+    const idleMs = now - this.#changedAt
+    if (idleMs <= 0) return this.#average
+    return this.#peersMs + (this.#average - this.#peersMs) * decay(idleMs / this.#tauMs)
   }
 
   /** Median of the latest samples, which a few slow ones hardly move; it drifts like the estimate. 0: too few samples. */
@@ -58,7 +73,12 @@ export class LatencyEstimate {
   /** @param sampleMs from the start of an attempt to its response headers */
   observe(sampleMs: number, now: number): void {
     this.#hasSamples = true
-    this.#average.observe(sampleMs, now, this.#peersMs, this.#tauMs)
+    const weight = decay(Math.max(0, now - this.#changedAt) / this.#tauMs)
+    const current = this.#peersMs + (this.#average - this.#peersMs) * weight
+    // With nothing known before, the first sample is the estimate, however small.
+    if (sampleMs >= current || this.#average === 0) this.#average = sampleMs
+    else this.#average = current * weight + sampleMs * (1 - weight)
+    this.#changedAt = now
     this.#tauMs = LATENCY_TAU_MS
     if (this.#medianMs === 0) this.#medianMs = sampleMs
     else this.#medianMs *= sampleMs > this.#medianMs ? MEDIAN_STEP : 1 / MEDIAN_STEP
@@ -68,7 +88,8 @@ export class LatencyEstimate {
 
   /** A failure counts as an answer that took `asMs`, and fades faster. */
   penalise(asMs: number, now: number): void {
-    this.#average.observe(Math.max(this.ms(now), asMs), now, this.#peersMs, this.#tauMs)
+    this.#average = Math.max(this.ms(now), asMs)
+    this.#changedAt = now
     this.#tauMs = PENALTY_TAU_MS
     this.#medianMs = Math.max(this.#medianMs, asMs)
     this.#samples = MIN_SAMPLES
@@ -77,9 +98,15 @@ export class LatencyEstimate {
 
   /** Forgets what the upstream took before it was readmitted. */
   reset(now: number): void {
-    this.#average.reset(this.#peersMs, now)
+    this.#average = this.#peersMs
+    this.#changedAt = now
     this.#tauMs = LATENCY_TAU_MS
     this.#medianMs = 0
     this.#samples = 0
   }
+}
+
+/** e^-x, for x >= 0. A task that gets many calls needs only the series: `Math.exp`, three times a call, takes 0.02 µs more. */
+function decay(x: number): number {
+  return x <= MAX_SERIES ? 1 - x * (1 - x * (1 / 2 - x * (1 / 6 - x / 24))) : Math.exp(-x)
 }

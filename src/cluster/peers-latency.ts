@@ -18,10 +18,10 @@ export class PeersLatency {
     if (now - this.#updatedAt <= UPDATE_INTERVAL_MS) return
     this.#updatedAt = now
     const estimates = tasks
-      .filter((upstream) => upstream.hasSamples)
+      .filter((upstream) => upstream.latency.hasSamples)
       .map((upstream) => upstream.latencyMs(now))
       .toSorted((a, b) => a - b)
     this.#ms = estimates[Math.floor((estimates.length - 1) / 2)] ?? 0
-    for (const upstream of tasks) upstream.updatePeers(this.#ms)
+    for (const upstream of tasks) upstream.latency.updatePeers(this.#ms)
   }
 }

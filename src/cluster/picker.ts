@@ -1,6 +1,8 @@
 import type { Balancer, PickHint } from '../balancer/balancer.ts'
+import type { Random } from '../core/clock.ts'
 import type { Endpoint } from '../discovery/endpoint.ts'
-import type { ZoneRouter } from './locality/zone-router.ts'
+import type { Locality } from './locality/locality.ts'
+import { ZoneRouter } from './locality/zone-router.ts'
 import type { SlowStart } from './slow-start.ts'
 import type { Upstream } from './upstream.ts'
 
@@ -20,23 +22,41 @@ export function isAccepted({ endpoint, port }: Upstream, { accepts }: CallHint):
  * the call's caller.
  */
 export class Picker {
-  /** undefined where zones do not matter. */
-  zones: ZoneRouter | undefined
+  #zones: ZoneRouter | undefined = undefined
   readonly #balancer: Balancer
   readonly #slowStart: SlowStart
   readonly #maxPending: number
+  readonly #random: Random
 
   /** @param maxPending attempts that a task may have pending; Infinity: any number */
-  constructor(balancer: Balancer, slowStart: SlowStart, maxPending: number) {
-    this.zones = undefined
+  constructor(balancer: Balancer, slowStart: SlowStart, maxPending: number, random: Random) {
     this.#balancer = balancer
     this.#slowStart = slowStart
     this.#maxPending = maxPending
+    this.#random = random
+  }
+
+  /** Starts anew when the caller's locality has changed: latencies and queues of the old zones say nothing. */
+  moveTo(locality: Locality | undefined, now: number): void {
+    if (locality === this.#zones?.locality) return
+    // Calls with the same key go to the same task, whatever its zone.
+    const isKeyed = this.#balancer.keyOf !== undefined
+    this.#zones = locality === undefined || isKeyed ? undefined : new ZoneRouter(locality, this.#random, now)
+  }
+
+  /** How calls are divided between zones; undefined if the caller's zone is unknown or does not matter. */
+  get zones(): ZoneRouter | undefined {
+    return this.#zones
+  }
+
+  /** Whether it has as many attempts pending as it may have. */
+  isFull(upstream: Upstream): boolean {
+    return upstream.pending >= this.#maxPending
   }
 
   /** Prefers the caller's zone while its tasks can take the call. undefined if none is able to. */
   pickNearby(candidates: readonly Upstream[], hint: CallHint): Upstream | undefined {
-    const { zones } = this
+    const zones = this.#zones
     const group = zones?.draw()
     if (zones === undefined || group === undefined) return this.pick(candidates, hint)
     const picked = this.pick(group, hint, candidates)
@@ -67,7 +87,7 @@ export class Picker {
   }
 
   #isAble(upstream: Upstream, hint: CallHint): boolean {
-    return upstream.pending < this.#maxPending && isAccepted(upstream, hint)
+    return !this.isFull(upstream) && isAccepted(upstream, hint)
   }
 
   /** A balancer returns one of its candidates, and these are upstreams. */

@@ -1,6 +1,6 @@
 import { isGood } from '../core/classification.ts'
 import { reasonOf } from '../core/errors.ts'
-import { isConnectFailure, type Outcome } from '../core/outcome.ts'
+import { isConnectFailure, type Failure, type Outcome } from '../core/outcome.ts'
 import { DEFAULT_OUTLIER, type OutlierDetector } from './health/outlier.ts'
 import type { Upstream } from './upstream.ts'
 
@@ -11,8 +11,6 @@ export type HealthChange =
   | { readonly kind: 'ejected'; readonly forMs: number }
   /** It answers much worse than its peers: to be ejected if enough tasks are left. */
   | { readonly kind: 'outlier'; readonly reason: string }
-
-type Failure = Extract<Outcome, { kind: 'connect-error' | 'transport-error' | 'timeout' }>
 
 /**
  * An aborted probe that lasted less than this says nothing: it may have had no connection yet. Within a VPC a connection
@@ -65,43 +63,43 @@ function afterAbortedProbe(
 }
 
 function afterResponse(
-  { ejection, answers }: Upstream,
+  upstream: Upstream,
   outcome: Outcome & { kind: 'response' },
   now: number,
   detector: OutlierDetector | undefined,
   isProbe: boolean,
   startedAt: number = now - outcome.latencyMs,
 ): HealthChange {
+  const { ejection, answers } = upstream
+  const { status, classified, part } = outcome
   const good = isGood(outcome)
-  const isIgnored = outcome.classified?.kind === 'ignored'
-  if (ejection.answered(startedAt, good && !isIgnored, now)) return READMITTED
-  if (isIgnored) return NONE
-  if (!good) {
-    const what = outcome.classified?.reason ?? `status ${outcome.status}`
-    return judgeFailure(ejection, answers, what, now, detector, isProbe)
-  }
+  // Headers before trailers say only that it answers.
+  const saysNothing = part === 'headers' || classified?.kind === 'ignored'
+  if (ejection.answered(startedAt, good && !saysNothing, now)) return READMITTED
+  if (saysNothing) return NONE
+  if (!good) return judgeFailure(upstream, classified?.reason ?? `status ${status}`, now, detector, isProbe)
   if (ejection.state === 'available') detector?.succeeded(answers, now)
   return NONE
 }
 
 function afterFailure(
-  { ejection, answers }: Upstream,
+  upstream: Upstream,
   outcome: Failure,
   now: number,
   detector: OutlierDetector | undefined,
   isProbe: boolean,
 ): HealthChange {
   if (outcome.kind === 'transport-error' && outcome.ownFault === true) return NONE
+  const { ejection } = upstream
   const reason = reasonOf(outcome.error)
   if (isConnectFailure(outcome)) return ejected(ejection.connectFailed(now, reason, isProbe))
   if (isProbe && outcome.kind === 'timeout' && ejection.cause === 'refuses')
     return ejected(ejection.probeAborted(now, reason, baseMsOf(detector)))
-  return judgeFailure(ejection, answers, reason, now, detector, isProbe)
+  return judgeFailure(upstream, reason, now, detector, isProbe)
 }
 
 function judgeFailure(
-  ejection: Upstream['ejection'],
-  answers: Upstream['answers'],
+  { ejection, answers }: Upstream,
   what: string,
   now: number,
   detector: OutlierDetector | undefined,

@@ -1,7 +1,7 @@
 import type { Candidate } from '../balancer/candidate.ts'
 import { isGood, isRefusal } from '../core/classification.ts'
 import { formatAddressPort } from '../core/ip.ts'
-import { isAnswer, isConnectFailure, isLatencySample, type Outcome } from '../core/outcome.ts'
+import { isAnswer, isConnectFailure, isLatencySample, type Failure, type Outcome } from '../core/outcome.ts'
 import type { Endpoint } from '../discovery/endpoint.ts'
 import { Ejection } from './health/ejection.ts'
 import { AnswerRecord } from './health/outlier.ts'
@@ -35,12 +35,13 @@ export class Upstream implements Candidate {
   readonly port: number
   readonly label: string
   /** Whether it is ejected, and why. */
-  readonly ejection: Ejection
+  readonly ejection: Ejection = new Ejection()
   /** Good and bad answers; written by the outlier detector alone. */
-  readonly answers: AnswerRecord
+  readonly answers: AnswerRecord = new AnswerRecord()
+  /** The expected time to response headers. */
+  readonly latency: LatencyEstimate
   #endpoint: Endpoint
   #weight: number
-  readonly #latency: LatencyEstimate
   // Initial values here and not in the constructor: V8 then keeps a changing number in place. A field that was `undefined`
   // before gets a new heap object with each number, and a write barrier (0.1 µs a call in all).
   #pending = 0
@@ -57,11 +58,9 @@ export class Upstream implements Candidate {
   constructor(endpoint: Endpoint, port: number, peersMs: number, now: number) {
     this.port = port
     this.label = formatAddressPort(endpoint.address, port)
-    this.ejection = new Ejection()
-    this.answers = new AnswerRecord()
     this.#endpoint = endpoint
     this.#weight = endpoint.weight
-    this.#latency = new LatencyEstimate(peersMs, now)
+    this.latency = new LatencyEstimate(peersMs, now)
     this.#silentSince = now
   }
 
@@ -120,20 +119,10 @@ export class Upstream implements Candidate {
     return this.#slowStartSince
   }
 
-  /** Whether the estimate rests on a sample. */
-  get hasSamples(): boolean {
-    return this.#latency.hasSamples
-  }
-
   /** A snapshot brings other facts, such as another weight, for the same address and port. */
   update(endpoint: Endpoint): void {
     this.#endpoint = endpoint
     this.#weight = endpoint.weight
-  }
-
-  /** @param peersMs median estimate of the service's tasks */
-  updatePeers(peersMs: number): void {
-    this.#latency.updatePeers(peersMs)
   }
 
   startSlowly(now: number): void {
@@ -192,7 +181,7 @@ export class Upstream implements Candidate {
     if (outcome.kind === 'response') this.#recordResponse(outcome, now)
     else if (outcome.kind === 'cancelled') {
       // A lower bound, worth knowing if it exceeds what was expected.
-      if (outcome.latencyMs > this.latencyMs(now)) this.#latency.observe(outcome.latencyMs, now)
+      if (outcome.latencyMs > this.latencyMs(now)) this.latency.observe(outcome.latencyMs, now)
     } else if (outcome.kind !== 'queue-timeout') this.#recordFailure(outcome, now)
   }
 
@@ -201,42 +190,29 @@ export class Upstream implements Candidate {
     this.#answeredAt = now
     if (isRefusal(outcome)) {
       const penaltyMs = Math.min(retryAfterMs ?? PENALTY_MS, MAX_RETRY_AFTER_MS)
-      this.#latency.penalise(Math.max(penaltyMs, latencyMs), now)
+      this.latency.penalise(Math.max(penaltyMs, latencyMs), now)
       this.#failures++
       return
     }
     if (isLatencySample(outcome) && (this.#requests >= COLD_CALLS || latencyMs <= this.latencyMs(now)))
-      this.#latency.observe(latencyMs, now)
+      this.latency.observe(latencyMs, now)
     if (!isGood(outcome)) this.#failures++
   }
 
-  #recordFailure(
-    outcome: Extract<Outcome, { kind: 'connect-error' | 'transport-error' | 'timeout' }>,
-    now: number,
-  ): void {
+  #recordFailure(outcome: Failure, now: number): void {
     if (outcome.kind === 'transport-error' && outcome.ownFault === true) return
     this.#failures++
     // A connection that cannot be made says nothing about latency; ejection deals with it.
     if (isConnectFailure(outcome)) this.#answeredAt = Number.NEGATIVE_INFINITY
     else
-      this.#latency.penalise(
+      this.latency.penalise(
         outcome.kind === 'timeout' ? Math.max(PENALTY_MS, outcome.latencyMs) : PENALTY_MS,
         now,
       )
   }
 
-  /** A latency sample: ms to response headers. */
-  observe(sampleMs: number, now: number): void {
-    this.#latency.observe(sampleMs, now)
-  }
-
-  /** It is readmitted: latencies from before say nothing. */
-  resetLatency(now: number): void {
-    this.#latency.reset(now)
-  }
-
   latencyMs(now: number): number {
-    return this.#latency.ms(now)
+    return this.latency.ms(now)
   }
 
   /**
@@ -248,7 +224,7 @@ export class Upstream implements Candidate {
   }
 
   medianMs(now: number): number {
-    const medianMs = Math.max(this.#latency.medianMs(now), this.#silentMs(now))
+    const medianMs = Math.max(this.latency.medianMs(now), this.#silentMs(now))
     return medianMs === 0 ? 0 : medianMs + MIN_EXPECTED_MS
   }
 

@@ -1,5 +1,4 @@
-import { checkHeaderName, msFrom, numberIn } from '../core/check/check.ts'
-import { InvalidOptionsError } from '../core/errors.ts'
+import { msFrom, numberIn } from '../core/check/check.ts'
 import type { HedgeBudgetOptions, HedgeOptions } from '../dispatch/hedge/hedge-policy.ts'
 import { DEFAULT_HEDGE } from './defaults.ts'
 import { checkRate } from './retry.ts'
@@ -8,11 +7,7 @@ import { optionalSection, Section } from '../core/check/section.ts'
 /** For each call. */
 const MAX_HEDGES = 1
 
-/**
- * Resolves the option `hedge`.
- * @returns undefined if calls are not hedged
- * @throws InvalidOptionsError for unknown keys and values out of range
- */
+/** Resolves the option `hedge`. undefined: calls are not hedged. */
 export function hedgeSettings(
   path: string,
   value: unknown,
@@ -39,26 +34,4 @@ function hedgeBudgetSettings(budget: Section<HedgeBudgetOptions>): HedgeBudgetOp
     ratio: budget.read('ratio', numberIn({ min: 0, max: MAX_HEDGES })),
     minPerSecond: budget.read('minPerSecond', checkRate),
   }
-}
-
-/** Headers that undici writes itself or refuses, that HTTP/2 forbids, or that have another meaning. */
-const TAKEN = new Set([
-  ...['host', 'connection', 'content-length', 'transfer-encoding', 'expect', 'keep-alive', 'upgrade'],
-  ...['proxy-connection', 'http2-settings', 'te', 'trailer', 'range', 'date', 'cookie', 'user-agent'],
-  ...['accept', 'accept-encoding', 'accept-language', 'authorization', 'proxy-authorization'],
-  ...['content-type', 'content-encoding', 'cache-control', 'idempotency-key', 'retry-after'],
-])
-
-/** @returns in lower case; undefined where no header is sent */
-export function deadlineHeaderSettings(
-  path: string,
-  value: unknown,
-  defaults: string | undefined,
-): string | undefined {
-  if (value === undefined) return defaults
-  if (value === false) return undefined
-  const allowed = 'false, or a name for a header of its own, e.g. "x-deadline-ms"'
-  const name = checkHeaderName(path, value, allowed)
-  if (TAKEN.has(name)) throw new InvalidOptionsError(path, value, allowed)
-  return name
 }

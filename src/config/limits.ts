@@ -17,7 +17,7 @@ export function maxPendingSettings(path: string, value: unknown, inherited: MaxP
   }
 }
 
-/** @returns undefined where all endpoints are called */
+/** Resolves the option `subset`. undefined: all endpoints are called. */
 export function subsetSettings(
   path: string,
   value: unknown,

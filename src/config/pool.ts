@@ -21,40 +21,22 @@ const NOT_HERE: Readonly<Record<string, string>> = {
 
 /** Options of `net.connect`, `tls.connect`, `tls.createSecureContext`, and undici's connector. */
 const CONNECT_KEYS = [
-  ...[
-    'ca',
-    'cert',
-    'key',
-    'passphrase',
-    'pfx',
-    'crl',
-    'servername',
-    'rejectUnauthorized',
-    'checkServerIdentity',
-  ],
-  ...[
-    'minVersion',
-    'maxVersion',
-    'secureProtocol',
-    'ciphers',
-    'sigalgs',
-    'ecdhCurve',
-    'dhparam',
-    'minDHSize',
-  ],
-  ...['honorCipherOrder', 'secureOptions', 'secureContext', 'session', 'sessionIdContext', 'sessionTimeout'],
-  ...[
-    'ticketKeys',
-    'allowPartialTrustChain',
-    'requestOCSP',
-    'pskCallback',
-    'enableTrace',
-    'clientCertEngine',
-  ],
+  ...['ca', 'cert', 'key', 'passphrase', 'pfx', 'crl', 'servername'],
+  ...['rejectUnauthorized', 'checkServerIdentity', 'minVersion', 'maxVersion', 'secureProtocol', 'ciphers'],
+  ...['sigalgs', 'ecdhCurve', 'dhparam', 'minDHSize', 'honorCipherOrder'],
+  ...['secureOptions', 'secureContext', 'session', 'sessionIdContext', 'sessionTimeout', 'ticketKeys'],
+  ...['allowPartialTrustChain', 'requestOCSP', 'pskCallback', 'enableTrace', 'clientCertEngine'],
   ...['privateKeyEngine', 'privateKeyIdentifier', 'lookup', 'family', 'hints', 'localAddress', 'localPort'],
-  ...['autoSelectFamily', 'autoSelectFamilyAttemptTimeout', 'blockList', 'highWaterMark', 'keepAlive'],
-  ...['keepAliveInitialDelay', 'noDelay', 'typeOfService', 'timeout', 'maxCachedSessions', 'preferH2'],
-] as const
+  ...['autoSelectFamily', 'autoSelectFamilyAttemptTimeout'],
+  ...['blockList', 'highWaterMark', 'keepAlive', 'keepAliveInitialDelay', 'noDelay', 'typeOfService'],
+  ...['timeout', 'maxCachedSessions', 'preferH2'],
+]
+
+/** Those that show mistakes in a context made of them. */
+const TLS_KEYS = [
+  ...['ca', 'cert', 'key', 'pfx', 'crl'],
+  ...['ciphers', 'sigalgs', 'ecdhCurve', 'minVersion', 'maxVersion'],
+]
 
 /** Options that the types allow and the connector would overwrite, and where the value comes from. */
 const NOT_IN_CONNECT: Readonly<Record<string, string>> = {
@@ -170,16 +152,3 @@ function refuse(path: string, value: unknown, refused: Readonly<Record<string, s
     if (given !== undefined) throw new InvalidOptionsError(keyPath(path, key), given, allowed)
   }
 }
-
-const TLS_KEYS = [
-  'ca',
-  'cert',
-  'key',
-  'pfx',
-  'crl',
-  'ciphers',
-  'sigalgs',
-  'minVersion',
-  'maxVersion',
-  'ecdhCurve',
-]

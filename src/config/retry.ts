@@ -1,5 +1,4 @@
-import { types } from 'node:util'
-import { checkFunction, checkMs, msFrom, numberIn } from '../core/check/check.ts'
+import { checkMs, checkSyncFunction, msFrom, numberIn } from '../core/check/check.ts'
 import { InvalidOptionsError } from '../core/errors.ts'
 import type { RetryBudgetOptions } from '../dispatch/retry/budget.ts'
 import type { RetryOptions } from '../dispatch/retry/policy.ts'
@@ -10,11 +9,7 @@ import { optionalSection, Section } from '../core/check/section.ts'
 const MAX_RETRIES = 10
 const MAX_BYTES = 1_073_741_824
 
-/**
- * Resolves the option `retry`.
- * @returns undefined if calls have one attempt
- * @throws InvalidOptionsError for unknown keys and values out of range
- */
+/** Resolves the option `retry`. undefined: calls have one attempt. */
 export function retrySettings(
   path: string,
   value: unknown,
@@ -56,6 +51,5 @@ export const checkRate: (path: string, value: unknown) => number = numberIn({ mi
 
 function checkRule(path: string, value: unknown): RetryOptions['on'] {
   const allowed = 'a function (outcome, request) => boolean | undefined, not an async one'
-  if (types.isAsyncFunction(value)) throw new InvalidOptionsError(path, value, allowed)
-  return checkFunction(path, value, allowed) as RetryOptions['on']
+  return checkSyncFunction(path, value, allowed) as RetryOptions['on']
 }

@@ -1,56 +1,30 @@
 import type { Dispatcher } from 'undici'
-import type { Balancer } from '../balancer/balancer.ts'
 import {
   checkArray,
   checkBoolean,
   checkClock,
+  checkFunction,
   checkKeys,
   checkMethods,
-  checkMs,
   checkOneOf,
-  checkPort,
   checkRecord,
   given,
   keyPath,
-  numberIn,
 } from '../core/check/check.ts'
 import { systemClock, systemRandom, type Random } from '../core/clock.ts'
-import { STAND_IN, type StandInOption } from '../core/stand-in.ts'
 import { InvalidOptionsError } from '../core/errors.ts'
+import { STAND_IN, type StandInOption } from '../core/stand-in.ts'
 import type { Resolver } from '../discovery/resolver.ts'
 import { canonicalHost, checkHost } from '../discovery/service-name.ts'
+import type { Interceptor } from '../dispatch/intercepted-dispatcher.ts'
 import { PassThrough } from '../dispatch/passthrough/passthrough.ts'
-import type { FallbackSettings, ServiceSettings } from '../dispatch/settings.ts'
-import type { ClientOptions, ClientSettings, ServiceOptions } from './options.ts'
+import type { ServiceSettings } from '../dispatch/settings.ts'
 import { defaultSettings } from './defaults.ts'
 import { checkServiceHost } from './hosts.ts'
-import { checkClassify } from './classify.ts'
-import { checkInterceptors } from './interceptors.ts'
-import { maxPendingSettings, subsetSettings } from './limits.ts'
-import { outlierSettings } from './outlier.ts'
-import { poolSettings } from './pool.ts'
-import { retrySettings } from './retry.ts'
-import { deadlineHeaderSettings, hedgeSettings } from './hedge.ts'
-import { Section } from '../core/check/section.ts'
-import { zoneSettings } from './zone.ts'
+import type { ClientOptions, ClientSettings } from './options.ts'
+import { SERVICE_KEYS, serviceSettings } from './service.ts'
 
-const SERVICE_KEYS = [
-  'fallback',
-  'port',
-  'balancer',
-  'retry',
-  'hedge',
-  'classify',
-  'timeouts',
-  'deadlineHeader',
-  'outlier',
-  'slowStartMs',
-  'maxPending',
-  'subset',
-  'zone',
-  'pool',
-] as const
-const DISCOVERY_KEYS = [
+const CLIENT_KEYS = [
   'namespaces',
   'services',
   'discovery',
@@ -58,18 +32,12 @@ const DISCOVERY_KEYS = [
   'cloudMap',
   'allowLoopback',
   'allowAddresses',
-] as const
-const CLIENT_KEYS = [
-  ...DISCOVERY_KEYS,
   'passthrough',
   'interceptors',
   'clock',
   'random',
   ...SERVICE_KEYS,
-] as const
-
-const MAX_MS = 86_400_000
-const checkTimeout = numberIn({ min: 1, max: MAX_MS, integer: true, unit: 'ms' })
+]
 
 /**
  * Resolves the user's options into one complete, validated object. `dns`, `cloudMap` and `allowAddresses` are validated
@@ -127,89 +95,6 @@ function servicesOf(
   return settings
 }
 
-function serviceSettings(
-  path: string,
-  options: ServiceOptions,
-  defaults: ServiceSettings,
-  namespaces: readonly string[],
-): ServiceSettings {
-  const at = (key: string): string => keyPath(path, key)
-  const retry = retrySettings(at('retry'), options.retry, defaults.retry)
-  return {
-    fallback: given(at('fallback'), options.fallback, defaults.fallback, checkFallback),
-    port: given(at('port'), options.port, defaults.port, checkPort),
-    balancer: given(at('balancer'), options.balancer, defaults.balancer, checkBalancer),
-    retry,
-    budget: retry?.budget ?? defaults.budget,
-    hedge: hedgeSettings(at('hedge'), options.hedge, defaults.hedge),
-    classify: given(at('classify'), options.classify, defaults.classify, checkClassify),
-    deadlineHeader: deadlineHeaderSettings(
-      at('deadlineHeader'),
-      options.deadlineHeader,
-      defaults.deadlineHeader,
-    ),
-    ...timeoutSettings(at('timeouts'), options.timeouts, defaults),
-    outlier: outlierSettings(at('outlier'), options.outlier, defaults.outlier),
-    clientId: defaults.clientId,
-    subset: subsetSettings(at('subset'), options.subset, defaults),
-    zone: zoneSettings(at('zone'), options.zone, defaults.zone, namespaces),
-    maxPending: maxPendingSettings(at('maxPending'), options.maxPending, defaults.maxPending),
-    slowStartMs: given(at('slowStartMs'), options.slowStartMs, defaults.slowStartMs, checkMs),
-    pool: { ...defaults.pool, ...poolSettings(at('pool'), options.pool) },
-  }
-}
-
-type TimeoutSettings = Pick<
-  ServiceSettings,
-  'connectMs' | 'tcpConnectMs' | 'queueMs' | 'attemptMs' | 'deadlineMs'
->
-
-function timeoutSettings(path: string, value: unknown, inherited: TimeoutSettings): TimeoutSettings {
-  const { connectMs, tcpConnectMs, queueMs, attemptMs, deadlineMs } = inherited
-  const known = { connectMs, tcpConnectMs, queueMs, attemptMs, deadlineMs }
-  const timeouts = new Section<TimeoutSettings>(path, value, known)
-  const whole = timeouts.read('connectMs', checkTimeout)
-  // `connectMs` by itself is meant for all of a connection.
-  const isOne = timeouts.has('connectMs') && !timeouts.has('tcpConnectMs')
-  return {
-    connectMs: whole,
-    tcpConnectMs: isOne ? whole : timeouts.read('tcpConnectMs', checkTimeout),
-    queueMs: timeouts.read('queueMs', checkTimeout),
-    attemptMs: timeouts.read('attemptMs', checkTimeout),
-    deadlineMs: timeouts.read('deadlineMs', checkTimeout),
-  }
-}
-
-function checkFallback(path: string, value: unknown): FallbackSettings {
-  if (typeof value === 'string' || value instanceof URL) {
-    return { url: checkFallbackUrl(path, value), preserveHost: false, pool: {} }
-  }
-  const { url, host, pool } = checkKeys(path, value, ['url', 'host', 'pool'], 'the URL of a load balancer')
-  const name = host === undefined ? 'own' : checkOneOf(keyPath(path, 'host'), host, ['own', 'preserve'])
-  return {
-    url: checkFallbackUrl(keyPath(path, 'url'), url),
-    preserveHost: name === 'preserve',
-    pool: poolSettings(keyPath(path, 'pool'), pool),
-  }
-}
-
-function checkFallbackUrl(path: string, value: unknown): URL {
-  const allowed =
-    'an http: or https: URL of scheme, host and port, e.g. "http://internal-orders-1.eu-west-1.elb.amazonaws.com"'
-  const text = value instanceof URL ? value.href : value
-  const url = typeof text === 'string' ? (URL.parse(text) ?? undefined) : undefined
-  if (url?.protocol !== 'http:' && url?.protocol !== 'https:')
-    throw new InvalidOptionsError(path, value, allowed)
-  if (url.href !== `${url.origin}/`) {
-    throw new InvalidOptionsError(
-      path,
-      value,
-      `${allowed}; no path, query or credentials: those are each call's own`,
-    )
-  }
-  return url
-}
-
 /** Kept as written: the API is case-sensitive. */
 function checkNamespaces(path: string, value: unknown): readonly string[] {
   const allowed = 'an array of domain names, e.g. ["shop.local"]'
@@ -234,8 +119,11 @@ function checkDispatcher(path: string, value: unknown): Dispatcher {
   return checkMethods(path, value, ['dispatch'], 'a dispatcher of undici, e.g. new ProxyAgent(url)')
 }
 
-function checkBalancer(path: string, value: unknown): Balancer {
-  return checkMethods(path, value, ['pick'], 'a balancer, e.g. p2c() or roundRobin()')
+/** What they return is checked when they are put together. */
+function checkInterceptors(path: string, value: unknown): readonly Interceptor[] {
+  const one = 'an interceptor of undici, e.g. interceptors.decompress()'
+  const allowed = 'an array of interceptors of undici, e.g. [interceptors.decompress()]'
+  return checkArray(path, value, allowed, (at, entry) => checkFunction(at, entry, one) as Interceptor)
 }
 
 function checkRandom(path: string, value: unknown): Random {

@@ -6,11 +6,7 @@ import { DEFAULT_ZONE } from './defaults.ts'
 import { checkServiceHost } from './hosts.ts'
 import type { ZoneSettings } from '../dispatch/settings.ts'
 
-/**
- * Resolves the option `zone`.
- * @returns undefined if zones do not matter
- * @throws InvalidOptionsError for unknown keys and values that are not allowed
- */
+/** Resolves the option `zone`. undefined: zones do not matter. */
 export function zoneSettings(
   path: string,
   value: unknown,

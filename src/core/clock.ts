@@ -1,9 +1,8 @@
 /**
- * Time and chance, as arguments.
+ * Time and randomness, as arguments.
  *
- * Everything that waits, expires, decays or draws lots takes a `Clock` and a `Random`, so that tests run on
- * virtual time with a seed. This is the only file of the library that touches `performance`, `Date`,
- * `setTimeout` and `Math.random`; the linter sees to it.
+ * All that waits, expires, decays or draws takes a `Clock` and a `Random`, so that tests run on virtual time with a seed.
+ * Only this file of the library touches `performance`, `Date`, `setTimeout` and `Math.random`; the linter checks it.
  */
 import { randomInt } from 'node:crypto'
 // Node's own, not the globals: a test runner's fake timers must not stop a call, and jsdom's timers are numbers. The global
@@ -24,12 +23,11 @@ export interface Clock {
   /**
    * Calls back once after `delayMs`.
    * @param awaited whether a caller waits for it, so that it keeps the process alive as a socket would; without
-   *   it a process whose last call is between two attempts would end in the middle of it [false]
+   *   it a process would end while its last call is between two attempts [false]
    */
   setTimer(callback: () => void, delayMs: number, awaited?: boolean): Timer
   /**
-   * Calls back once what sockets have brought until now has been heard: a process that was busy must not take its
-   * own lateness for that of others.
+   * Calls back after the pending callbacks of sockets: a process that was busy must not take its own delay for that of others.
    */
   afterIo(callback: () => void): void
 }
@@ -43,23 +41,14 @@ export interface Random {
 // setTimeout takes 1 for anything above 2^31 - 1 ms: a wait of a month would fire at once.
 const MAX_TIMEOUT_MS = 2 ** 31 - 1
 
-class SystemTimer implements Timer {
-  readonly #timeout: NodeJS.Timeout
-
-  constructor(callback: () => void, delayMs: number, awaited: boolean) {
-    // Whole ms, and rather late than early.
-    this.#timeout = setTimeout(callback, Math.min(Math.ceil(delayMs), MAX_TIMEOUT_MS))
-    if (!awaited) this.#timeout.unref()
-  }
-
-  cancel(): void {
-    clearTimeout(this.#timeout)
-  }
-}
-
 export const systemClock: Clock = {
   now: () => performance.now(),
-  setTimer: (callback, delayMs, awaited = false) => new SystemTimer(callback, delayMs, awaited),
+  setTimer(callback, delayMs, awaited = false) {
+    // Whole ms, and never early.
+    const timeout = setTimeout(callback, Math.min(Math.ceil(delayMs), MAX_TIMEOUT_MS))
+    if (!awaited) timeout.unref()
+    return { cancel: () => clearTimeout(timeout) }
+  },
   afterIo: (callback) => void setImmediate(callback),
 }
 
@@ -67,10 +56,7 @@ export const systemRandom: Random = {
   next: () => Math.random(),
 }
 
-/**
- * Keeps the process alive until it is cancelled: for those that wait for what does not do so itself, as the lookups of
- * discovery do not.
- */
+/** Keeps the process alive until it is cancelled, e.g. while a call waits for discovery, whose timers do not. */
 export function keepAlive(clock: Clock): Timer {
   return clock.setTimer(() => undefined, MAX_TIMEOUT_MS, true)
 }
@@ -89,29 +75,16 @@ export function unguessableInt(max: number): number {
   return randomInt(max)
 }
 
-/**
- * Resolves after `delayMs`, or rejects with the signal's reason as soon as it aborts.
- * The timer is gone in both cases.
- */
+/** Resolves after `delayMs`, or rejects with the signal's reason as soon as it aborts. */
 export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal?.aborted) {
-      reject(signal.reason as Error)
-      return
-    }
-    const onAbort = (): void => {
-      timer.cancel()
-      reject(signal?.reason as Error)
-    }
-    const timer = clock.setTimer(
-      () => {
-        signal?.removeEventListener('abort', onAbort)
-        resolve()
-      },
-      delayMs,
-      true,
-    )
-    signal?.addEventListener('abort', onAbort, { once: true })
+  if (signal?.aborted === true) return Promise.reject(signal.reason as Error)
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const timer = clock.setTimer(resolve, delayMs, true)
+  const onAbort = (): void => reject(signal?.reason as Error)
+  signal?.addEventListener('abort', onAbort, { once: true })
+  return promise.finally(() => {
+    timer.cancel()
+    signal?.removeEventListener('abort', onAbort)
   })
 }
 

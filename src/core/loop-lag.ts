@@ -2,20 +2,20 @@ import type { Clock, Timer } from './clock.ts'
 
 /** How often the loop is measured while there are calls: 200 timers a second, less than 0.1 % of a core. */
 const EVERY_MS = 5
-/** Timers fire up to a millisecond or two late in a process that has nothing to do. */
+/** Timers fire a millisecond or two after their time even in an idle process. */
 const TOLERANCE_MS = 3
 /** No calls: the process may sleep. */
 const STOP_AFTER_MS = 1_000
 
 /**
- * By how much this process is late with what it hears.
+ * The delay of this process's event loop.
  *
- * While a callback computes for 50 ms, answers wait in the kernel. Their time is measured when they are read, and
- * without this the 50 ms would be held against the tasks that sent them: with tasks that answer in a millisecond, a
- * garbage collection makes peak EWMA avoid one of them for half a minute.
+ * While a callback computes for 50 ms, answers wait in the kernel. Their time is measured when they are read, so the 50 ms
+ * would count as latency of the tasks that sent them. If tasks answer in a millisecond, one garbage collection makes peak
+ * EWMA avoid a task for half a minute.
  *
- * A timer that should fire now and has not shows how long the loop has been held up; one that fired late shows it for
- * all that is read in the same turn of the loop, up to `afterIo`.
+ * A timer that is overdue shows the delay so far. One that fired too late shows it for all that is read in the same turn
+ * of the loop, up to `afterIo`.
  */
 export class LoopLag {
   readonly #clock: Clock
@@ -32,8 +32,8 @@ export class LoopLag {
   }
 
   /**
-   * In ms, counted back from `now`; 0 for a process that keeps up, and for the first time in a second that it is
-   * asked. May reach back to before what is being timed: the lesser of the two counts.
+   * In ms before `now`; 0 if there is no delay, and for the first question in a second. It may be longer than what the
+   * caller measures, which then counts.
    */
   at(now: number): number {
     this.#askedAt = now

@@ -66,6 +66,14 @@ export type Outcome =
       readonly outrun?: true
     }
 
+/** There was no answer, or it broke off. */
+export type Failure = Extract<Outcome, { kind: 'connect-error' | 'transport-error' | 'timeout' }>
+
+/** `ECONNREFUSED` and the like; empty for an outcome without an error, or an error without a code. */
+export function errorCodeOf(outcome: Outcome): string {
+  return 'error' in outcome ? ((outcome.error as NodeJS.ErrnoException).code ?? '') : ''
+}
+
 /** Whether the attempt never reached the upstream: its connection was refused, impossible, or not made in time. */
 export function isConnectFailure(outcome: Outcome): boolean {
   return outcome.kind === 'connect-error' || (outcome.kind === 'timeout' && outcome.phase === 'connect')

@@ -12,10 +12,10 @@ export class RollingWindow {
   /** By counter, over all slots. */
   readonly #totals: Uint32Array
   /** Number of the current slot, counted from `from`. */
-  #current: number
-  #currentEndsAt: number
+  #current = 0
+  #currentEndsAt = 0
   /** Where the current slot begins in `#counts`. */
-  #offset: number
+  #offset = 0
 
   /**
    * @param slots the window is `slots` × `slotMs` long and forgets one slot at a time
@@ -29,9 +29,7 @@ export class RollingWindow {
     this.#from = from
     this.#counts = new Uint32Array(slots * counters)
     this.#totals = new Uint32Array(counters)
-    this.#current = 0
     this.#currentEndsAt = from + slotMs
-    this.#offset = 0
   }
 
   add(counter: number, now: number): void {

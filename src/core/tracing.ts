@@ -1,7 +1,7 @@
 /**
- * Calls and their attempts as `diagnostics_channel` tracing channels, for those who make spans of them. Node's
- * conventions for what is asynchronous hold: `start` and `end` around the beginning, then, when it is over, `error`
- * if it failed, `asyncStart` and `asyncEnd`. The same object is published each time, and is filled in meanwhile.
+ * Calls and their attempts as `diagnostics_channel` tracing channels, e.g. for spans. Node's conventions for asynchronous
+ * work hold: `start` and `end` around the beginning, then, when it is over, `error` if it failed, `asyncStart` and
+ * `asyncEnd`. The same object is published each time, and is filled in meanwhile.
  *
  *     import { tracing } from 'onehop'
  *     tracing.attempt.subscribe({ asyncEnd: ({ upstream, outcome }) => ... })
@@ -41,7 +41,7 @@ export interface AttemptTrace {
   readonly host: string
   /** From 1. */
   readonly attempt: number
-  /** Whether it began beside another that was late. */
+  /** Whether it began beside another that was slow. */
   readonly hedged: boolean
   /** `10.0.11.42:8080` */
   readonly upstream: string

@@ -1,6 +1,5 @@
 import { Cluster } from '../cluster/cluster.ts'
 import type { LocationSource, CallerLocalityOptions } from '../cluster/locality/caller-locality.ts'
-import { ConfiguredLocation } from '../cluster/locality/configured-location.ts'
 import type { LoopLag } from '../core/loop-lag.ts'
 import type { SnapshotCache } from '../discovery/cache.ts'
 import type { Endpoint } from '../discovery/endpoint.ts'
@@ -120,7 +119,8 @@ export class RouteFactory {
     if (zone === undefined) return undefined
     this.#location.find()
     return {
-      source: new ConfiguredLocation(this.#location, zone),
+      source: this.#location,
+      configured: zone,
       peers: peers === undefined ? undefined : this.#cache.hold(peers),
     }
   }

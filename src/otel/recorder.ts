@@ -1,5 +1,6 @@
 import type { Attributes } from '@opentelemetry/api'
-import { onEvent, type FallbackCause } from '../core/events.ts'
+import type { FallbackCause } from '../core/event-payloads.ts'
+import { onEvent } from '../core/events.ts'
 import type { Outcome } from '../core/outcome.ts'
 import { tracing, type AttemptTrace, type CallTrace } from '../core/tracing.ts'
 import type { ServiceInspection } from '../index.ts'

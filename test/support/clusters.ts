@@ -38,7 +38,7 @@ export async function testCluster(
   const departed: Upstream[] = []
   const onDeparted = (upstream: Upstream): void => void departed.push(upstream)
   const cluster = new Cluster(view, { ...clusterOptions(clock, random), onDeparted, ...options })
-  await cluster.ready()
+  await cluster.view.whenUsable()
   cluster.reconcileIfChanged(clock.now())
   return { clock, resolver, view, cluster, departed }
 }

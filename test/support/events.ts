@@ -1,6 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { onTestFinished } from 'vitest'
-import type { EventName, EventPayloads } from '../../src/core/events.ts'
+import type { EventPayloads } from '../../src/core/event-payloads.ts'
+import type { EventName } from '../../src/core/events.ts'
 
 /** The events of one name that are published during this test. */
 export function eventsOf<Name extends EventName>(name: Name): readonly EventPayloads[Name][] {

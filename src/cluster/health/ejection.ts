@@ -8,12 +8,12 @@
  * (docs/decisions/012). Pure: time is an argument.
  */
 
-export const FIRST_REFUSAL_EJECTION_MS = 1_000
-export const MAX_REFUSAL_EJECTION_MS = 30_000
+const FIRST_REFUSAL_EJECTION_MS = 1_000
+const MAX_REFUSAL_EJECTION_MS = 30_000
 /** Not an option: half or double this value changes the success of no scenario by more than 0.5 percentage points. */
-export const MAX_FAILURE_EJECTION_MS = 300_000
+const MAX_FAILURE_EJECTION_MS = 300_000
 /** A draining task ends within 30 s on Fargate, unless configured otherwise. A probe costs one retry at most. */
-export const DRAINING_EJECTION_MS = 10_000
+const DRAINING_EJECTION_MS = 10_000
 
 export type EjectionState = 'available' | 'ejected' | 'probing'
 
@@ -23,6 +23,7 @@ export type EjectionState = 'available' | 'ejected' | 'probing'
  */
 export type EjectionCause = 'refuses' | 'fails' | 'drains'
 
+/** What ejects returns the length of the ejection in ms; undefined if nothing changed. */
 export class Ejection {
   #isEjected = false
   #cause: EjectionCause = 'refuses'
@@ -67,10 +68,7 @@ export class Ejection {
     return this.state === 'ejected' ? this.#until : Number.POSITIVE_INFINITY
   }
 
-  /**
-   * No connection could be made. During an ejection only the probe's failure says something new.
-   * @returns length of the ejection in ms; undefined if nothing changed
-   */
+  /** No connection could be made. During an ejection only the probe's failure says something new. */
   connectFailed(now: number, reason: string, isProbe = false): number | undefined {
     if (this.#isEjected && !isProbe) return undefined
     return this.#eject('refuses', this.#nextRefusalMs(), now, reason)
@@ -80,7 +78,6 @@ export class Ejection {
    * It fails more than its peers, or its probe has failed.
    * @param baseMs length of the first ejection; each further one is longer by as much, up to 300 s
    * @param jitter factor around 1, so that a fleet of clients does not probe in step
-   * @returns length of the ejection in ms; undefined if nothing changed
    */
   failed(now: number, reason: string, baseMs: number, jitter: number, isProbe = false): number | undefined {
     if (this.#isEjected) return isProbe ? this.#eject('fails', baseMs * jitter, now, reason) : undefined
@@ -96,16 +93,12 @@ export class Ejection {
   /**
    * Its probe got a connection and no answer. It may be starting, so the ejection is as short as after a refusal. But it
    * takes connections, so calls that cannot be sent again leave the next probe to others for a while.
-   * @returns length of the ejection in ms
    */
   probeBroke(now: number, reason: string): number {
     return this.#eject('fails', this.#nextRefusalMs(), now, reason)
   }
 
-  /**
-   * It announced with an answer that it is about to end.
-   * @returns length of the ejection in ms; undefined if it was ejected before
-   */
+  /** It announced with an answer that it is about to end. Returns undefined if it was ejected before. */
   markDraining(now: number): number | undefined {
     const wasEjected = this.state === 'ejected'
     const forMs = this.#eject('drains', DRAINING_EJECTION_MS, now, 'is draining')
@@ -132,7 +125,6 @@ export class Ejection {
   /**
    * The probe was slow, and another attempt answered its call: neither a success nor a failure. The ejection is as long
    * as before. Otherwise each call would be its probe, and slow.
-   * @returns length of the ejection in ms
    */
   probeOutrun(now: number): number {
     return this.#eject(this.#cause, this.#againMs, now, this.#reason)
@@ -141,7 +133,6 @@ export class Ejection {
   /**
    * The caller of the probe waited for an answer in vain. Callers feel that, unlike a refused connection. So the ejection
    * is as long as before, and at least twice `baseMs`, then 30 s.
-   * @returns length of the ejection in ms
    */
   probeAborted(now: number, reason: string, baseMs: number): number {
     this.#abortedProbes++

@@ -7,7 +7,7 @@
  * remove capacity and mend nothing.
  * Pure: time is an argument.
  */
-import { SuccessRateWindow } from './success-rate-window.ts'
+import { RollingWindow } from '../../core/rolling-window.ts'
 
 /** When a task that answers, but fails, is ejected. Defaults in brackets; times in ms. */
 export interface OutlierOptions {
@@ -21,8 +21,9 @@ export const DEFAULT_OUTLIER: OutlierOptions = { baseMs: 10_000, maxEjectedRatio
 
 // These three are constants, not options: half or double the value of each changes the success of no scenario by more than 0.5
 // percentage points (docs/decisions/016).
-/** Window of the rates. */
+/** Window of the rates; it forgets a sixth of itself at a time. */
 export const OUTLIER_WINDOW_MS = 30_000
+const SLOTS = 6
 /** Answers of the upstream, and of its peers, below which their rates are not compared. */
 const MIN_SAMPLES = 20
 /** Failures in a row that eject an upstream, if its peers do not fail like that. */
@@ -57,27 +58,26 @@ interface Answers {
   bad: number
 }
 
+const GOOD = 0
+const BAD = 1
+
+/** Good and bad answers of the window. All forget at the same moments, so one can be subtracted from another. */
+function recentAnswers(): RollingWindow {
+  return new RollingWindow(SLOTS, OUTLIER_WINDOW_MS / SLOTS, 2, 0)
+}
+
 /** How one upstream answers. Written by the detector alone. */
 export class AnswerRecord {
-  readonly window: SuccessRateWindow
-  failuresInARow: number
+  readonly recent: RollingWindow = recentAnswers()
+  failuresInARow = 0
   /** Answers of the whole cluster when the run of failures began. */
-  readonly atRun: Answers
+  readonly atRun: Answers = { good: 0, bad: 0 }
   /** Its own answers after its first recent failure. */
-  readonly own: Answers
+  readonly own: Answers = { good: 0, bad: 0 }
   /** Answers of the whole cluster at that failure. */
-  readonly atFirst: Answers
+  readonly atFirst: Answers = { good: 0, bad: 0 }
   /** Time of that failure, on the clock. */
-  firstAt: number
-
-  constructor() {
-    this.window = new SuccessRateWindow(OUTLIER_WINDOW_MS)
-    this.failuresInARow = 0
-    this.atRun = { good: 0, bad: 0 }
-    this.own = { good: 0, bad: 0 }
-    this.atFirst = { good: 0, bad: 0 }
-    this.firstAt = Number.NEGATIVE_INFINITY
-  }
+  firstAt: number = Number.NEGATIVE_INFINITY
 }
 
 /**
@@ -89,7 +89,7 @@ export class AnswerRecord {
 export class OutlierDetector {
   readonly options: OutlierOptions
   /** Of upstreams that are not ejected, in the window. */
-  readonly #recent: SuccessRateWindow
+  readonly #recent: RollingWindow = recentAnswers()
   /** Of all upstreams, ever. */
   readonly #ever: Answers = { good: 0, bad: 0 }
   readonly #pendingCalls: () => number
@@ -97,15 +97,14 @@ export class OutlierDetector {
   /** @param pendingCalls returns how many calls of the cluster have no answer yet */
   constructor(options: OutlierOptions, pendingCalls: () => number) {
     this.options = options
-    this.#recent = new SuccessRateWindow(OUTLIER_WINDOW_MS)
     this.#pendingCalls = pendingCalls
   }
 
   succeeded(record: AnswerRecord, now: number): void {
     record.failuresInARow = 0
     record.own.good++
-    record.window.add(true, now)
-    this.#recent.add(true, now)
+    record.recent.add(GOOD, now)
+    this.#recent.add(GOOD, now)
     this.#ever.good++
   }
 
@@ -115,27 +114,27 @@ export class OutlierDetector {
     if (now - record.firstAt > OUTLIER_WINDOW_MS) this.#begin(record, now)
     else record.own.bad++
     record.failuresInARow++
-    record.window.add(false, now)
-    this.#recent.add(false, now)
+    record.recent.add(BAD, now)
+    this.#recent.add(BAD, now)
     this.#ever.bad++
     return this.#judgeRun(record, now) ?? this.#judgeRate(record)
   }
 
   /** The upstream is ejected: its answers count neither for the others nor after its readmission. */
   ejected(record: AnswerRecord, now: number): void {
-    this.#recent.subtract(record.window, now)
-    record.window.clear()
+    this.#recent.subtract(record.recent, now)
+    record.recent.clear()
     record.failuresInARow = 0
     record.firstAt = Number.NEGATIVE_INFINITY
   }
 
   #judgeRun(record: AnswerRecord, now: number): string | undefined {
-    const { failuresInARow: run, window, atRun } = record
+    const { failuresInARow: run, recent, atRun } = record
     if (run < MIN_RUN) return undefined
     const sinceRun = this.#peersSince(atRun, { good: 0, bad: run })
     const overall = {
-      good: this.#recent.good(now) - window.good(now),
-      bad: this.#recent.bad(now) - window.bad(now),
+      good: this.#recent.total(GOOD, now) - recent.total(GOOD, now),
+      bad: this.#recent.total(BAD, now) - recent.total(BAD, now),
     }
     const rate = Math.max(failureRate(sinceRun), failureRate(overall))
     return rate ** run < MAX_RUN_PROBABILITY ? `${run} failures in a row` : undefined

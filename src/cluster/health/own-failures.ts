@@ -1,5 +1,5 @@
 /** Attempts that fail for what this process or its host lacks. They must not eject an upstream. */
-import { isConnectFailure, type Outcome } from '../../core/outcome.ts'
+import { errorCodeOf, isConnectFailure, type Outcome } from '../../core/outcome.ts'
 
 /** No file descriptors or no memory for sockets: connections to every address fail. */
 const OUT_OF_RESOURCES = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM'])
@@ -13,14 +13,10 @@ const REFUSED_HERE = new Set(['EADDRNOTAVAIL', 'ENETUNREACH', 'ENETDOWN', 'EACCE
 
 /** Whether an attempt failed because this process is out of a resource. */
 export function isOutOfResources(outcome: Outcome): boolean {
-  return OUT_OF_RESOURCES.has(codeOf(outcome))
+  return OUT_OF_RESOURCES.has(errorCodeOf(outcome))
 }
 
 /** Whether this host refused to connect, to this address or to any. */
 export function isRefusedHere(outcome: Outcome): boolean {
-  return isConnectFailure(outcome) && REFUSED_HERE.has(codeOf(outcome))
-}
-
-function codeOf(outcome: Outcome): string {
-  return 'error' in outcome ? ((outcome.error as NodeJS.ErrnoException).code ?? '') : ''
+  return isConnectFailure(outcome) && REFUSED_HERE.has(errorCodeOf(outcome))
 }

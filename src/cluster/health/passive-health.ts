@@ -20,7 +20,6 @@ export interface PassiveHealthOptions {
   readonly host: string
   readonly view: View
   readonly hostSet: HostSet
-  readonly fallback: Upstream | undefined
   /** undefined: only refused connections and draining eject. */
   readonly outlier: OutlierOptions | undefined
   readonly slowStart: SlowStart
@@ -53,21 +52,17 @@ export class PassiveHealth {
     startedAt: number | undefined,
     call: object | undefined,
   ): boolean {
-    const { hostSet, fallback } = this.#options
-    if (outcome.kind === 'response') {
-      if (outcome.draining === true) this.#markDraining(upstream, now)
-      if (outcome.part === 'headers') {
-        this.#recordHeaders(upstream, outcome, now, startedAt)
-        return true
-      }
-    }
-    const isProbe = upstream.ejection.endProbe(call)
-    if (outcome.kind === 'response') upstream.recordReach(false)
+    const { hostSet } = this.#options
+    const response = outcome.kind === 'response' ? outcome : undefined
+    if (response?.draining === true) this.#markDraining(upstream, now)
+    // If trailers will say how it counts, a probe goes on until then, unless any answer readmits the upstream.
+    const isProbe = response?.part !== 'headers' && upstream.ejection.endProbe(call)
+    if (response !== undefined) upstream.recordReach(false)
     else if (outcome.kind !== 'cancelled' && this.#isOwnFailure(upstream, outcome, now)) {
       if (isProbe) hostSet.scheduleProbes()
       return false
     }
-    const detector = upstream === fallback ? undefined : this.#detector
+    const detector = upstream === hostSet.fallback ? undefined : this.#detector
     const change = recordOutcome(upstream, outcome, now, detector, startedAt, isProbe)
     if (change.kind === 'ejected') this.#ejected(upstream, change.forMs, now)
     if (change.kind === 'outlier') this.#ejectOutlier(upstream, change.reason, now)
@@ -76,21 +71,9 @@ export class PassiveHealth {
     return true
   }
 
-  /** How it counts, its trailers will say. A probe goes on until then, unless any answer readmits the upstream. */
-  #recordHeaders(
-    upstream: Upstream,
-    outcome: Outcome & { kind: 'response' },
-    now: number,
-    startedAt: number = now - outcome.latencyMs,
-  ): void {
-    upstream.recordReach(false)
-    upstream.record(outcome, now)
-    if (upstream.ejection.answered(startedAt, false, now)) this.#readmitted(upstream, now)
-  }
-
   #markDraining(upstream: Upstream, now: number): void {
     // The load balancer passes on the announcement of a task behind it.
-    if (upstream === this.#options.fallback) return
+    if (upstream === this.#options.hostSet.fallback) return
     const { cause } = upstream.ejection
     const forMs = upstream.ejection.markDraining(now)
     if (forMs !== undefined) this.#ejected(upstream, forMs, now)
@@ -106,8 +89,7 @@ export class PassiveHealth {
     upstream.recordReach(isRefusedHere(outcome))
     if (!upstream.refusedHere) return false
     if (now - upstream.answeredAt <= REACHABLE_MS) return true
-    const { fallback, hostSet } = this.#options
-    const all = fallback === undefined ? hostSet.tasks : [...hostSet.tasks, fallback]
+    const all = this.#options.hostSet.upstreams
     if (all.length < 2 || !all.every(({ refusedHere }) => refusedHere)) return false
     this.#readmitRefused(all, now)
     return true
@@ -148,7 +130,7 @@ export class PassiveHealth {
   }
 
   #readmitted(upstream: Upstream, now: number): void {
-    upstream.resetLatency(now)
+    upstream.latency.reset(now)
     this.#options.slowStart.begin(upstream, now)
     this.#options.onChange()
     this.#emitReadmitted(upstream.label)

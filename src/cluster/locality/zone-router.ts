@@ -39,9 +39,8 @@ export class ZoneRouter {
   readonly locality: Locality
   readonly #random: Random
   readonly #latency: ZoneLatency
-  readonly #local = new Set<Upstream>()
-  /** Tasks of the other zones. */
-  readonly #remote = new Set<Upstream>()
+  /** Whether a task is in the caller's zone. */
+  readonly #isLocal = new Map<Upstream, boolean>()
   #localAvailable: readonly Upstream[] = NONE
   #elsewhere: readonly Upstream[] = NONE
   /** By zone, if the callers' zones are known: then the share of each zone depends on its spare capacity. */
@@ -72,7 +71,7 @@ export class ZoneRouter {
   }
 
   isLocal(upstream: Upstream): boolean {
-    return this.#local.has(upstream)
+    return this.#isLocal.get(upstream) === true
   }
 
   /**
@@ -87,16 +86,13 @@ export class ZoneRouter {
   ): void {
     const { own } = this.locality
     const zoneOf = ({ endpoint }: Upstream): string => this.locality.zoneOf(endpoint)
-    this.#local.clear()
-    this.#remote.clear()
-    for (const task of tasks) (zoneOf(task) === own ? this.#local : this.#remote).add(task)
-    this.#localAvailable = available.filter((task) => this.#local.has(task))
-    this.#elsewhere = available.filter((task) => !this.#local.has(task))
-    this.#shares = zoneShares(
-      this.#capacity(endpoints, tasks, available),
-      callers === undefined ? undefined : countBy(callers, (caller) => this.locality.zoneOf(caller)),
-      own,
-    )
+    this.#isLocal.clear()
+    for (const task of tasks) this.#isLocal.set(task, zoneOf(task) === own)
+    this.#localAvailable = available.filter((task) => this.isLocal(task))
+    this.#elsewhere = available.filter((task) => !this.isLocal(task))
+    const capacity = this.#capacity(endpoints, tasks, available)
+    const callersByZone = callers === undefined ? undefined : this.#sumByZone(callers, () => 1)
+    this.#shares = zoneShares(capacity, callersByZone, own)
     const away = 1 - (this.#shares.get(own) ?? 0)
     this.#groups =
       callers === undefined || away === 0
@@ -116,12 +112,12 @@ export class ZoneRouter {
 
   /** Whether a local task has so many pending calls that a task elsewhere may be better. */
   isCrowded(picked: Upstream): boolean {
-    return picked.pending > CROWDED_FACTOR * (1 + this.#usuallyPending) && this.#local.has(picked)
+    return picked.pending > CROWDED_FACTOR * (1 + this.#usuallyPending) && this.isLocal(picked)
   }
 
   /** Learns from each local pick how many calls are usually pending. */
   observeQueue(picked: Upstream, now: number): void {
-    if (!this.#local.has(picked)) return
+    if (!this.isLocal(picked)) return
     // A mean over time, not over picks: if calls come in bursts, most of a burst is pending most of the time. Crowds
     // count as well, or a crowd that exists from the start would never be usual.
     const weight = 1 - Math.exp((this.#pickedAt - now) / USUAL_TAU_MS)
@@ -143,9 +139,9 @@ export class ZoneRouter {
   /** Takes in the latency of an attempt, if it says something about the zone. */
   observe(upstream: Upstream, outcome: Outcome, now: number): void {
     if (this.#elsewhere.length === 0) return
-    const isLocal = this.#local.has(upstream)
+    const isLocal = this.#isLocal.get(upstream)
     // The load balancer, or a task that left the set.
-    if (!isLocal && !this.#remote.has(upstream)) return
+    if (isLocal === undefined) return
     if (outcome.kind === 'response' && isGood(outcome) && isLatencySample(outcome))
       this.#latency.observe(isLocal, outcome.latencyMs, now)
     if (outcome.kind === 'cancelled' || (outcome.kind === 'timeout' && outcome.phase === 'headers'))
@@ -168,39 +164,21 @@ export class ZoneRouter {
     tasks: readonly Upstream[],
     available: readonly Upstream[],
   ): ByZone {
-    const zoneOf = (endpoint: Endpoint): string => this.locality.zoneOf(endpoint)
-    const all = weigh(endpoints, zoneOf)
-    const called = weigh(
-      tasks.map(({ endpoint }) => endpoint),
-      zoneOf,
-    )
-    const able = weigh(
-      available.map(({ endpoint }) => endpoint),
-      zoneOf,
-    )
+    const weigh = (some: readonly Endpoint[]): ByZone => this.#sumByZone(some, ({ weight }) => weight)
+    const all = weigh(endpoints)
+    const called = weigh(tasks.map(({ endpoint }) => endpoint))
+    const able = weigh(available.map(({ endpoint }) => endpoint))
     return new Map(
       Array.from(able, ([zone, weight]) => [zone, ((all.get(zone) ?? 0) * weight) / (called.get(zone) ?? 1)]),
     )
   }
-}
 
-function weigh(endpoints: readonly Endpoint[], zoneOf: (endpoint: Endpoint) => string): ByZone {
-  return sumBy(endpoints, zoneOf, ({ weight }) => weight)
-}
-
-function countBy(endpoints: readonly Endpoint[], zoneOf: (endpoint: Endpoint) => string): ByZone {
-  return sumBy(endpoints, zoneOf, () => 1)
-}
-
-function sumBy(
-  endpoints: readonly Endpoint[],
-  zoneOf: (endpoint: Endpoint) => string,
-  valueOf: (endpoint: Endpoint) => number,
-): ByZone {
-  const sums = new Map<string, number>()
-  for (const endpoint of endpoints) {
-    const zone = zoneOf(endpoint)
-    sums.set(zone, (sums.get(zone) ?? 0) + valueOf(endpoint))
+  #sumByZone(endpoints: readonly Endpoint[], valueOf: (endpoint: Endpoint) => number): ByZone {
+    const sums = new Map<string, number>()
+    for (const endpoint of endpoints) {
+      const zone = this.locality.zoneOf(endpoint)
+      sums.set(zone, (sums.get(zone) ?? 0) + valueOf(endpoint))
+    }
+    return sums
   }
-  return sums
 }

@@ -31,7 +31,7 @@ const ASSUMED_ZONES = 3
  * @returns shares of the calls, which add up to 1; empty if there is no capacity
  */
 export function zoneShares(capacity: ByZone, callers: ByZone | undefined, own: string): ByZone {
-  const total = sum(capacity)
+  const total = sum(capacity.values())
   if (total === 0) return new Map()
   const callersShare = callers === undefined ? evenly(capacity, own) : measured(callers, own)
   const maxOverload = callers === undefined ? MAX_OVERLOAD : 1
@@ -39,7 +39,7 @@ export function zoneShares(capacity: ByZone, callers: ByZone | undefined, own: s
   const others = [...capacity].filter(([zone]) => zone !== own)
   const room = others.map(([zone, weight]) => Math.max(0, weight / total - (callersShare.get(zone) ?? 0)))
   const weights = room.some((share) => share > 0) ? room : others.map(([, weight]) => weight)
-  const all = weights.reduce((one, other) => one + other, 0)
+  const all = sum(weights.values())
   const shares = new Map([[own, all === 0 ? 1 : local]])
   for (const [index, [zone]] of others.entries())
     shares.set(zone, all === 0 ? 0 : ((1 - local) * (weights[index] ?? 0)) / all)
@@ -57,12 +57,12 @@ function evenly(capacity: ByZone, own: string): ByZone {
 function measured(callers: ByZone, own: string): ByZone {
   const counts = new Map(callers)
   counts.set(own, Math.max(1, counts.get(own) ?? 0))
-  const total = sum(counts)
+  const total = sum(counts.values())
   return new Map(Array.from(counts, ([zone, count]) => [zone, count / total]))
 }
 
-function sum(byZone: ByZone): number {
+function sum(values: Iterable<number>): number {
   let total = 0
-  for (const value of byZone.values()) total += value
+  for (const value of values) total += value
   return total
 }

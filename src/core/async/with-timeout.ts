@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import { abortable } from './abortable.ts'
 
 export interface TimeLimit {
   readonly clock: Clock
@@ -13,26 +14,20 @@ export interface TimeLimit {
  * Runs `work` with a signal of its own, that aborts with the caller's or when the time is over. The promise
  * rejects at that moment, whether `work` heeds its signal or not.
  */
-export function inTime<Result>(
+export async function inTime<Result>(
   { clock, limitMs, signal, late }: TimeLimit,
   work: (signal: AbortSignal) => Promise<Result>,
 ): Promise<Result> {
-  return new Promise((resolve, reject) => {
-    if (signal?.aborted === true) return reject(signal.reason as Error)
-    // Not AbortSignal.any: the caller's signal may live as long as the client, and would collect these.
-    const own = new AbortController()
-    const settle = (): void => {
-      timer.cancel()
-      signal?.removeEventListener('abort', onAbort)
-    }
-    const stop = (reason: unknown): void => {
-      settle()
-      own.abort(reason)
-      reject(reason)
-    }
-    const onAbort = (): void => stop(signal?.reason)
-    const timer = clock.setTimer(() => stop(late()), limitMs)
-    signal?.addEventListener('abort', onAbort, { once: true })
-    work(own.signal).then(resolve, reject).finally(settle)
-  })
+  signal?.throwIfAborted()
+  // Not AbortSignal.any: the caller's signal may live as long as the client, and would collect these.
+  const own = new AbortController()
+  const onAbort = (): void => own.abort(signal?.reason)
+  const timer = clock.setTimer(() => own.abort(late()), limitMs)
+  signal?.addEventListener('abort', onAbort, { once: true })
+  try {
+    return await abortable(work(own.signal), own.signal)
+  } finally {
+    timer.cancel()
+    signal?.removeEventListener('abort', onAbort)
+  }
 }

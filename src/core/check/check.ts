@@ -4,6 +4,7 @@
  *
  * They take no defaults: `value === undefined ? fallback : checkNumber(path, value, range)`.
  */
+import { types } from 'node:util'
 import type { Clock } from '../clock.ts'
 import { InvalidOptionsError, NO_SUCH_OPTION } from '../errors.ts'
 import { closest } from './closest.ts'
@@ -23,7 +24,7 @@ export interface NumberRange {
 }
 
 /** Times are at most one day: what is more was meant in another unit. */
-const MAX_MS = 86_400_000
+export const MAX_MS = 86_400_000
 
 /** `eu-west-1`, `us-gov-east-1`, `eusc-de-east-1`; a zone has a letter at its end. */
 export const AWS_REGION: RegExp = /^[a-z]{2,}(-[a-z]+)+-\d+$/
@@ -154,6 +155,16 @@ export function checkOneOf<Choice extends string | number | boolean>(
 export function checkFunction(path: string, value: unknown, allowed: string): (...args: never[]) => unknown {
   if (typeof value !== 'function') throw new InvalidOptionsError(path, value, allowed)
   return value as (...args: never[]) => unknown
+}
+
+/** The same for a function whose result is used at once. */
+export function checkSyncFunction(
+  path: string,
+  value: unknown,
+  allowed: string,
+): (...args: never[]) => unknown {
+  if (types.isAsyncFunction(value)) throw new InvalidOptionsError(path, value, allowed)
+  return checkFunction(path, value, allowed)
 }
 
 /** An array whose items all pass `checkItem(itemPath, item)`; the path of an item is `servers[2]`. */

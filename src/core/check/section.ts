@@ -10,8 +10,8 @@ export class Section<Settings extends object> {
 
   /**
    * @param path of the object, e.g. `services["orders.shop.local"].retry`; empty at the top
+   * @param defaults has a key for each option that is known
    * @param alternatives what is allowed instead of an object, for messages
-   * @throws InvalidOptionsError if `value` is not an object of options that `defaults` has
    */
   constructor(path: string, value: unknown, defaults: Settings, alternatives?: string) {
     this.#path = path
@@ -19,10 +19,7 @@ export class Section<Settings extends object> {
     this.#defaults = defaults
   }
 
-  /**
-   * @returns the default if the user wrote nothing, else what `check` returns
-   * @throws what `check` throws
-   */
+  /** The default if the user wrote nothing, else what `check` returns. */
   read<Key extends keyof Settings & string>(key: Key, check: Check<Settings[Key]>): Settings[Key] {
     return given(this.pathOf(key), this.#options[key], this.#defaults[key], check)
   }

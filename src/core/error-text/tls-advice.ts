@@ -1,4 +1,5 @@
-import type { Outcome } from '../outcome.ts'
+import { errorCodeOf } from '../outcome.ts'
+import type { AttemptRecord } from './describe-attempts.ts'
 
 /** Node's codes for a chain that ends at no trusted CA. */
 const UNTRUSTED = new Set([
@@ -13,15 +14,10 @@ const OTHER_NAME = new Set(['ERR_TLS_CERT_ALTNAME_INVALID', 'HOSTNAME_MISMATCH']
 /** The server answered the handshake with something other than TLS, usually HTTP. */
 const NO_TLS = new Set(['ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PACKET_LENGTH_TOO_LONG', 'EPROTO'])
 
-interface Attempted {
-  readonly tier: 0 | 1
-  readonly outcome: Outcome
-}
-
 /** Advice on the first failed TLS handshake; undefined if none failed. */
-export function tlsAdvice(attempts: readonly Attempted[]): string | undefined {
+export function tlsAdvice(attempts: readonly AttemptRecord[]): string | undefined {
   for (const { tier, outcome } of attempts) {
-    const code = codeOf(outcome)
+    const code = errorCodeOf(outcome)
     const connect = tier === 1 ? 'fallback.pool.connect' : 'pool.connect'
     if (UNTRUSTED.has(code))
       return `The certificate is of a CA that this process does not trust: give the CA as ${connect}.ca`
@@ -30,8 +26,4 @@ export function tlsAdvice(attempts: readonly Attempted[]): string | undefined {
     if (NO_TLS.has(code)) return 'The server does not speak TLS: use http instead of https, or another port'
   }
   return undefined
-}
-
-function codeOf(outcome: Outcome): string {
-  return 'error' in outcome ? ((outcome.error as NodeJS.ErrnoException).code ?? '') : ''
 }

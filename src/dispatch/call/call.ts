@@ -226,7 +226,7 @@ export class Call extends CallController implements AttemptOwner, PickHint {
   #beginWhenReady(): void {
     if (!this.route.inFlight.startsWaiting(this)) return
     this.#wait = keepAlive(this.route.clock)
-    this.route.cluster.ready().then(
+    this.route.cluster.view.whenUsable().then(
       () => this.#beginNow(),
       (error: Error) => this.failed(error),
     )

@@ -1,6 +1,8 @@
+import { describeShortage, describeTasks } from '../../cluster/describe-tasks.ts'
 import type { Upstream } from '../../cluster/upstream.ts'
 import { NoEndpointsError, OverloadedError } from '../../core/errors.ts'
-import { emit, type FallbackCause } from '../../core/events.ts'
+import type { FallbackCause } from '../../core/event-payloads.ts'
+import { emit } from '../../core/events.ts'
 import { bareReason } from '../../discovery/bare-reason.ts'
 import type { Route } from '../route.ts'
 
@@ -22,8 +24,9 @@ export function noUpstream(route: Route, tried: readonly Upstream[]): Error {
     )
   }
   // Discovery's own error says more than "0 of 0".
-  if (cluster.tasks.length === 0 && cluster.discoveryError !== undefined) return cluster.discoveryError
-  return new NoEndpointsError(host, cluster.describe(tried), cluster.discoveryError)
+  const { error } = cluster.view
+  if (cluster.tasks.length === 0 && error !== undefined) return error
+  return new NoEndpointsError(host, describeShortage(cluster, tried), error)
 }
 
 /** Emits that an attempt goes to the load balancer, and why it goes to no task. */
@@ -40,21 +43,21 @@ export function emitFallback(
     upstream: upstream.label,
     cause: fallbackCause(route, tried),
     reason:
-      (cluster.tasks.length === 0 ? cluster.discoveryError?.message : undefined) ?? cluster.describe(tried),
+      (cluster.tasks.length === 0 ? cluster.view.error?.message : undefined) ??
+      describeShortage(cluster, tried),
   }))
 }
 
 /** Why a call that was sent to the load balancer alone went to no task. */
 export function whyNoTask({ cluster, host }: Route): string {
-  const { tasks, discoveryError } = cluster
-  if (tasks.length === 0 && discoveryError !== undefined) return bareReason(host, discoveryError)
-  return cluster.describeTasks([])
+  const { tasks, view } = cluster
+  if (tasks.length === 0 && view.error !== undefined) return bareReason(host, view.error)
+  return describeTasks(cluster, [])
 }
 
 function fallbackCause({ cluster }: Route, tried: readonly Upstream[]): FallbackCause {
   if (tried.length > 0) return 'retry'
-  if (cluster.tasks.length === 0)
-    return cluster.discoveryError === undefined ? 'no-tasks' : 'discovery-failed'
+  if (cluster.tasks.length === 0) return cluster.view.error === undefined ? 'no-tasks' : 'discovery-failed'
   if (cluster.directShare <= 0) return 'tasks-ejected'
   if (cluster.isFull) return 'tasks-full'
   return cluster.directShare < 1 ? 'tasks-short' : 'probe'

@@ -110,7 +110,7 @@ class Wait {
     this.#awake = keepAlive(clock)
     if (!inFlight.startsWaiting(this)) return
     call.signal?.addEventListener('abort', this.#aborted, { once: true })
-    cluster.ready().then(
+    cluster.view.whenUsable().then(
       () => this.#ready(),
       (error: Error) => this.failed(error),
     )

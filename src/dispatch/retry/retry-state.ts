@@ -75,7 +75,7 @@ export class RetryState {
     // Nothing was sent, so a list of attempts would say nothing more.
     if (outcome.kind === 'queue-timeout' && !outcome.sent) return error
     const { assumedPort } = this
-    const { warning } = this.#route.cluster
+    const warning = this.#route.cluster.view.snapshot?.warning
     const noTask = this.records.every(({ tier }) => tier === 1) ? whyNoTask(this.#route) : undefined
     return new AttemptsExhaustedError(host, why, this.records, error, { assumedPort, warning, noTask })
   }

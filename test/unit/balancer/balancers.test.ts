@@ -72,20 +72,20 @@ describe('p2c', () => {
   test('picks at random between similar estimates if nothing is pending', () => {
     const candidates = upstreams(2)
     const [fast, slow] = candidates as [Upstream, Upstream]
-    fast.observe(10, 0)
-    slow.observe(12, 0)
+    fast.latency.observe(10, 0)
+    slow.latency.observe(12, 0)
     const balancer = p2c({ random: seededRandom(1) })
     const picks = Array.from({ length: 1_000 }, () => balancer.pick(candidates, hint(0)))
     expect(picks.filter((pick) => pick === slow).length).toBeGreaterThan(400)
-    slow.observe(14, 0)
+    slow.latency.observe(14, 0)
     for (let i = 0; i < 100; i++) expect(balancer.pick(candidates, hint(0))).toBe(fast)
   })
 
   test('picks the shorter queue, by however little, between similar estimates', () => {
     const candidates = upstreams(2)
     const [fast, idler] = candidates as [Upstream, Upstream]
-    fast.observe(10, 0)
-    idler.observe(12, 0)
+    fast.latency.observe(10, 0)
+    idler.latency.observe(12, 0)
     occupy(fast, 14)
     occupy(idler, 13)
     const balancer = p2c({ random: seededRandom(1) })
@@ -102,7 +102,7 @@ describe('p2c', () => {
 
   test('a slow upstream costs more; with double weight a pending call counts half, and an idle one costs the same', () => {
     const [one, two] = upstreams(2) as [Upstream, Upstream]
-    one.observe(100, 0)
+    one.latency.observe(100, 0)
     expect(one.cost(0)).toBeGreaterThan(9 * two.cost(0))
     const heavy = upstreams([2])[0] as Upstream
     expect(heavy.cost(0)).toBe(two.cost(0))

@@ -54,7 +54,7 @@ function shareOfLast(make: (random: Random) => Balancer, load: Load, seed: numbe
     underWay.sort((one, other) => one.endsAt - other.endsAt)
     const { endsAt, ms, task } = underWay.shift() as (typeof underWay)[number]
     now = endsAt
-    task.observe(ms, now)
+    task.latency.observe(ms, now)
     finish(task, now)
     call()
   }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { roundRobin } from '../../../src/balancer/round-robin.ts'
+import { describeShortage } from '../../../src/cluster/describe-tasks.ts'
 import { DEFAULT_OUTLIER } from '../../../src/cluster/health/outlier.ts'
 import type { Upstream } from '../../../src/cluster/upstream.ts'
 import { eventsOf } from '../../support/events.ts'
@@ -19,7 +20,7 @@ describe('a cluster', () => {
   test('keeps upstreams that stay, by address and port, and reports those that left', async () => {
     const { cluster, clock, resolver, departed } = await testCluster(FOUR)
     const before = [...cluster.tasks]
-    before[0]?.observe(50, clock.now())
+    before[0]?.latency.observe(50, clock.now())
     resolver.answer(['10.0.0.1:80', '10.0.0.2:80', '10.0.0.9:80'])
     await clock.advance(10_000)
     expect(cluster.reconcileIfChanged(clock.now())).toBe(true)
@@ -376,7 +377,7 @@ describe('a cluster', () => {
   test('describes why nothing can be picked', async () => {
     const { cluster, clock } = await testCluster([])
     expect(cluster.pick(hint(clock.now()), [], false)).toBeUndefined()
-    expect(cluster.describe([])).toBe(
+    expect(describeShortage(cluster, [])).toBe(
       'no such service was found, or it has no tasks (scripted names none); no fallback configured',
     )
   })

@@ -49,7 +49,7 @@ function sampled(
   })
   const call = async (): Promise<void> => {
     if (!cluster.reconcileIfChanged(clock.now())) {
-      await cluster.ready()
+      await cluster.view.whenUsable()
       cluster.reconcileIfChanged(clock.now())
     }
     const upstream = cluster.pick(hint(clock.now()), [], false)

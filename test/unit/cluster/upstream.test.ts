@@ -5,7 +5,7 @@ import { answered } from '../../support/clusters.ts'
 
 function upstreamOf(latencyMs: number): Upstream {
   const upstream = new Upstream(taskEndpoint('10.0.0.1', { port: 80 }), 80, latencyMs, 0)
-  upstream.observe(latencyMs, 0)
+  upstream.latency.observe(latencyMs, 0)
   return upstream
 }
 
@@ -44,7 +44,7 @@ describe('the cost of an upstream', () => {
     expect(failed.latencyMs(0)).toBe(1_000)
     expect(failed.latencyMs(20_000)).toBeLessThan(60)
     failed.record(answered(503), 20_000)
-    failed.resetLatency(20_000)
+    failed.latency.reset(20_000)
     expect(failed.latencyMs(20_000)).toBe(30)
   })
 })
@@ -52,31 +52,31 @@ describe('the cost of an upstream', () => {
 describe('the median of the latencies', () => {
   test('is hardly moved by a few slow samples, and follows a task that stays slow', () => {
     const upstream = upstreamOf(10)
-    for (let sample = 1; sample < 50; sample++) upstream.observe(10, sample)
-    for (let sample = 0; sample < 3; sample++) upstream.observe(500, 50)
+    for (let sample = 1; sample < 50; sample++) upstream.latency.observe(10, sample)
+    for (let sample = 0; sample < 3; sample++) upstream.latency.observe(500, 50)
     expect(upstream.expectedMs(50)).toBe(501)
     expect(upstream.medianMs(50)).toBeLessThan(16)
-    for (let sample = 0; sample < 50; sample++) upstream.observe(100, 51 + sample)
+    for (let sample = 0; sample < 50; sample++) upstream.latency.observe(100, 51 + sample)
     expect(upstream.medianMs(100)).toBeGreaterThan(90)
     expect(upstream.medianMs(100)).toBeLessThan(112)
   })
 
   test('is unknown after two samples, unless the task is silent or has failed', () => {
     const upstream = upstreamOf(10)
-    upstream.observe(10, 1)
+    upstream.latency.observe(10, 1)
     expect(upstream.medianMs(1)).toBe(0)
     upstream.begin(1)
     expect(upstream.medianMs(301)).toBe(301)
     upstream.stopWaiting(answered(503), 301)
     upstream.record(answered(503), 301)
     expect(upstream.medianMs(301)).toBe(1_001)
-    upstream.resetLatency(301)
+    upstream.latency.reset(301)
     expect(upstream.medianMs(301)).toBe(0)
   })
 
   test('drifts to what the peers take while there are no samples', () => {
     const upstream = upstreamOf(10)
-    for (let sample = 0; sample < 60; sample++) upstream.observe(1_000, sample)
+    for (let sample = 0; sample < 60; sample++) upstream.latency.observe(1_000, sample)
     expect(upstream.medianMs(60)).toBeGreaterThan(800)
     expect(upstream.medianMs(60_000)).toBeLessThan(20)
   })

@@ -1,13 +1,10 @@
-import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
   AnswerRecord,
   DEFAULT_OUTLIER,
-  OUTLIER_WINDOW_MS,
   OutlierDetector,
   wilson,
 } from '../../../../src/cluster/health/outlier.ts'
-import { SuccessRateWindow } from '../../../../src/cluster/health/success-rate-window.ts'
 import { seededRandom } from '../../../../src/testing/fakes/seeded-random.ts'
 
 interface Fleet {
@@ -159,7 +156,7 @@ describe('an outlier', () => {
     const [one, other] = [new AnswerRecord(), new AnswerRecord()]
     for (let i = 0; i < 30; i++) detector.failed(one, 0)
     detector.ejected(one, 0)
-    expect(one.window.bad(0)).toBe(0)
+    expect(Array.from(one.recent.totals(0))).toEqual([0, 0])
     for (let i = 0; i < 30; i++) detector.succeeded(one, 0)
     // If the 30 failures counted, the other would look like the rest.
     let reason: string | undefined
@@ -168,27 +165,5 @@ describe('an outlier', () => {
       reason = detector.failed(other, 0)
     }
     expect(reason).toBe('5 failures in a row')
-  })
-})
-
-describe('a success-rate window', () => {
-  test('property: counts the answers of its time, to the slot', () => {
-    const step = fc.record({ afterMs: fc.integer({ min: 0, max: 9_000 }), isGood: fc.boolean() })
-    fc.assert(
-      fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
-        const window = new SuccessRateWindow(OUTLIER_WINDOW_MS)
-        const added: { at: number; isGood: boolean }[] = []
-        let now = 0
-        for (const { afterMs, isGood } of steps) {
-          now += afterMs
-          window.add(isGood, now)
-          added.push({ at: now, isGood })
-          const oldest = (Math.floor(now / 5_000) - 5) * 5_000
-          const within = added.filter(({ at }) => at >= oldest)
-          expect(window.good(now)).toBe(within.filter((entry) => entry.isGood).length)
-          expect(window.bad(now)).toBe(within.filter((entry) => !entry.isGood).length)
-        }
-      }),
-    )
   })
 })

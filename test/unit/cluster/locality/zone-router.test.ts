@@ -215,7 +215,7 @@ test('tasks that left and the load balancer say nothing about other zones', asyn
     endpoints.filter(({ address }) => !leaving.some(({ endpoint }) => endpoint.address === address)),
   )
   await clock.advance(60_000)
-  await cluster.ready()
+  await cluster.view.whenUsable()
   cluster.reconcileIfChanged(clock.now())
   expect(cluster.tasks).toHaveLength(4)
   const share = cluster.zones?.localShare ?? Number.NaN

@@ -1,0 +1,43 @@
+import type { ClientSettings } from './config/options.ts'
+import { MAX_MS } from './core/check/check.ts'
+import type { Filter } from './discovery/auto/picture.ts'
+import { autoResolver } from './discovery/auto/resolver.ts'
+import { cloudMapSettings, type CloudMapSettings } from './discovery/cloud-map/options.ts'
+import { cloudMapResolver } from './discovery/cloud-map/resolver.ts'
+import { dnsResolver } from './discovery/dns/resolver.ts'
+import { addressGuard, guarded } from './discovery/guard/address-guard.ts'
+import type { Resolver } from './discovery/resolver.ts'
+
+/** The resolver that the option `discovery` asks for, behind the guard of addresses. */
+export function resolverOf(settings: ClientSettings): Resolver {
+  const { clock, random, discovery, allowLoopback, allowAddresses } = settings
+  const guard = addressGuard({ allowLoopback, ...(allowAddresses === undefined ? {} : { allowAddresses }) })
+  const dns = dnsResolver({ ...settings.dns, clock })
+  const { revisionMs, fullReadMs, request } = cloudMapSettings(settings.cloudMap)
+  const api = cloudMapResolver({
+    ...settings.cloudMap,
+    // `auto` decides when to read.
+    ...(discovery === 'auto' && { fullReadMs: MAX_MS }),
+    clock,
+    random,
+  })
+  switch (discovery) {
+    case 'dns':
+      return guarded(dns, guard, clock)
+    case 'api':
+      return guarded(api, guard, clock)
+    case 'auto':
+      return guarded(
+        autoResolver({ api, dns, clock, random, revisionMs, fullReadMs, filter: filterOf(request) }),
+        guard,
+        clock,
+      )
+    default:
+      return discovery.trusted === true ? discovery : guarded(discovery, guard, clock)
+  }
+}
+
+function filterOf({ QueryParameters, OptionalParameters }: CloudMapSettings['request']): Filter {
+  if (QueryParameters !== undefined) return 'required'
+  return OptionalParameters === undefined ? 'none' : 'preferred'
+}
