@@ -70,15 +70,15 @@ export async function lookUpBothFamilies(
   const lookUps = types.map((type) => [type, (ask: Ask) => lookUpAddresses(ask, name, type)] as const)
   const results = [...(await gather(new Map(lookUps))).values()]
   const answered = results.filter((result) => result?.status === 'fulfilled').map((result) => result.value)
-  const filled = answered.filter((found) => found.endpoints.length > 0)
+  const filled = answered.filter(({ endpoints }) => endpoints.length > 0)
   if (filled.length === 0) throwFailure(results)
   return {
-    endpoints: filled.flatMap((found) => found.endpoints),
+    endpoints: filled.flatMap(({ endpoints }) => endpoints),
     ttlMs: results.includes(undefined)
       ? 0
-      : Math.min(...(filled.length > 0 ? filled : answered).map((found) => found.ttlMs)),
+      : Math.min(...(filled.length > 0 ? filled : answered).map(({ ttlMs }) => ttlMs)),
     complete: results.every(isComplete),
-    nonexistent: answered.some((found) => found.nonexistent),
+    nonexistent: answered.some(({ nonexistent }) => nonexistent),
   }
 }
 

@@ -147,27 +147,20 @@ function readRecords(records: readonly Answer[] = []): readonly DnsRecord[] {
 
 function readRecord(record: Exclude<Answer, { type: 'OPT' }>): DnsRecord | undefined {
   const common = { name: canonicalHost(record.name), ttlSeconds: readTtl(record.ttl) }
-  switch (record.type) {
-    case 'A':
-    case 'AAAA':
-      if (!(record.type === 'A' ? isIPv4 : isIPv6)(record.data))
-        throw new Error(`${record.type} record of ${common.name} holds no address`)
-      return { ...common, type: record.type, address: record.data }
-    case 'SRV': {
-      const { port, priority = 0, weight = 0 } = record.data
-      // The root as a target is an empty name after this.
-      const target = canonicalHost(record.data.target)
-      return { ...common, type: 'SRV', target, port, priority, weight }
-    }
-    case 'CNAME':
-      return { ...common, type: 'CNAME', target: canonicalHost(record.data) }
-    case 'SOA':
-      return { ...common, type: 'SOA', minimumSeconds: readTtl(record.data.minimum) }
-    case 'NS':
-      return { ...common, type: 'NS' }
-    default:
-      return undefined
+  if (record.type === 'A' || record.type === 'AAAA') {
+    if (!(record.type === 'A' ? isIPv4 : isIPv6)(record.data))
+      throw new Error(`${record.type} record of ${common.name} holds no address`)
+    return { ...common, type: record.type, address: record.data }
   }
+  if (record.type === 'SRV') {
+    const { port, priority = 0, weight = 0 } = record.data
+    // The root as a target is an empty name after this.
+    const target = canonicalHost(record.data.target)
+    return { ...common, type: 'SRV', target, port, priority, weight }
+  }
+  if (record.type === 'CNAME') return { ...common, type: 'CNAME', target: canonicalHost(record.data) }
+  if (record.type === 'SOA') return { ...common, type: 'SOA', minimumSeconds: readTtl(record.data.minimum) }
+  return record.type === 'NS' ? { ...common, type: 'NS' } : undefined
 }
 
 /** A TTL with the top bit set means 0 (RFC 2181 section 8). */
