@@ -1,4 +1,3 @@
-import { fullJitter } from '../core/async/jitter.ts'
 import { inTime } from '../core/async/with-timeout.ts'
 import type { Clock, Random, Timer } from '../core/clock.ts'
 import { ClosedError, OnehopError, ResolutionFailedError, reasonOf } from '../core/errors.ts'
@@ -7,42 +6,28 @@ import { AnswerHistory } from './answer-history.ts'
 import { differenceOf } from './endpoint-set.ts'
 import type { Snapshot } from './endpoint.ts'
 import { validateSnapshot } from './guard/validate-snapshot.ts'
+import {
+  earlyRefreshAt,
+  freshUntil,
+  isInUse,
+  refreshAt,
+  retryDelayMs,
+  type LookupHistory,
+} from './refresh-policy.ts'
 import type { LookupReason, Resolver } from './resolver.ts'
 import type { LivenessSource } from './sample-merger.ts'
 import type { ServiceName } from './service-name.ts'
 import type { View } from './view.ts'
 
-/**
- * A name without calls for this long is left to expire. One that never had endpoints is as soon as no call asks for it
- * since its last lookup: names that do not exist may be many, and cost a lookup for each use.
- */
-const IDLE_AFTER_MS = 60_000
-/** Lookups that fail in a row, for a name that was asked for once. */
-const TRIES_UNUSED = 3
-/** Within this time of a lookup's end those that waited for it use what it brought. */
-const WAITERS_GO_ON_MS = 100
 /** How long the last good set serves while every refresh fails. */
 const STALE_LIMIT_MS = 3_600_000
 /** Beyond what any resolver of this library takes. */
 const LOOKUP_LIMIT_MS = 30_000
-const EARLY_REFRESH_EVERY_MS = 1_000
-/** The same, while lookups fail: a source that is throttled or down is not helped by more of them. */
-const EARLY_RETRY_EVERY_MS = 5_000
-/** A TTL of 0, or a clock that a resolver of the user's misread, must not mean a lookup per request. */
-const MIN_TTL_MS = 1_000
-/** The same for a resolver that asks for the next lookup before expiry. */
-const MIN_REFRESH_MS = 10
 /**
  * How late the timer may be that refreshes a name in use: until it has fired, calls go on with what expired. A process
  * that stood still for longer waits for a fresh answer, as it would after a pause.
  */
 const LATE_TIMER_MS = 1_000
-const FIRST_BACKOFF_MS = 1_000
-/** Of each backoff step: the shortest wait. */
-const MIN_BACKOFF_RATIO = 0.1
-const MAX_BACKOFF_MS = 60_000
-/** With nothing to serve, callers are waiting: ask again soon. */
-const MAX_BACKOFF_WITHOUT_SNAPSHOT_MS = 5_000
 
 /** What a view asks, and the time and chance it goes by. */
 export interface Source {
@@ -58,7 +43,7 @@ export interface Source {
  * and the old answer serves meanwhile; an idle one is left to expire, and its next call waits for a fresh
  * answer. A failed lookup never replaces a good set.
  */
-export class ServiceView implements View {
+export class ServiceView implements View, LookupHistory {
   readonly service: ServiceName
   snapshot: Snapshot | undefined
   error: Error | undefined
@@ -73,6 +58,7 @@ export class ServiceView implements View {
   lookups = 0
   refreshes = 0
   failures = 0
+  failuresInARow = 0
   readonly #source: Source
   readonly #history: AnswerHistory
   readonly #watchers = new Set<() => void>()
@@ -82,7 +68,6 @@ export class ServiceView implements View {
   #lookedUpAt = Number.NEGATIVE_INFINITY
   /** Of the next lookup. */
   #reason: LookupReason = 'expired'
-  #failuresInARow = 0
   /** Was left to expire. */
   #isIdle = false
   #state: 'live' | 'suspended' | 'closed' = 'live'
@@ -129,18 +114,16 @@ export class ServiceView implements View {
 
   refreshEarly(now: number, callsFail: boolean): void {
     if (this.#state !== 'live') return
-    const isSpared = this.#failuresInARow > 0 && !callsFail
-    const everyMs = isSpared ? EARLY_RETRY_EVERY_MS : EARLY_REFRESH_EVERY_MS
     if (callsFail) this.#reason = 'urgent'
     else if (this.#reason === 'expired') this.#reason = 'sign'
     // The lookup under way may have begun before the change.
     if (this.#flight !== undefined) return
-    const earliest = this.#lookedUpAt + everyMs
+    const earliest = earlyRefreshAt(this.#lookedUpAt, this.failuresInARow > 0 && !callsFail)
     if (now >= earliest) void this.#refresh().catch(inBackground)
     else if (earliest < this.dueAt) this.#refreshIn(earliest - now)
   }
 
-  /** The cache has forgotten it: it stops refreshing. Who still has it may ask, and gets an answer each time. */
+  /** The cache has forgotten it: it stops refreshing. A caller that still has it may ask, and gets an answer each time. */
   suspend(): void {
     if (this.#state !== 'live') return
     this.#state = 'suspended'
@@ -191,21 +174,17 @@ export class ServiceView implements View {
   #accept(fresh: Snapshot, now: number): void {
     const previous = this.snapshot
     this.error = undefined
-    this.#failuresInARow = 0
+    this.failuresInARow = 0
     this.refreshedAt = now
     this.refreshes++
     const endpoints = this.#history.add(fresh, previous?.endpoints, now, this.#isIdle)
     this.#isIdle = false
     this.snapshot = endpoints === fresh.endpoints ? fresh : { ...fresh, endpoints }
-    const expiresAt = Math.max(fresh.expiresAt, now + MIN_TTL_MS)
-    this.usableUntil = expiresAt + LATE_TIMER_MS
-    this.#refreshIn(this.#refreshAt(fresh.refreshAt ?? expiresAt, expiresAt, now) - now)
+    this.usableUntil = freshUntil(fresh, now) + LATE_TIMER_MS
+    const hasSign = this.#reason !== 'expired'
+    const signAt = hasSign ? earlyRefreshAt(this.#lookedUpAt, false) : Number.POSITIVE_INFINITY
+    this.#refreshIn(refreshAt(fresh, signAt, now) - now)
     if (endpoints !== previous?.endpoints) this.#announce(this.snapshot, previous)
-  }
-
-  #refreshAt(wishedAt: number, expiresAt: number, now: number): number {
-    const signAt = this.#reason === 'expired' ? expiresAt : this.#lookedUpAt + EARLY_REFRESH_EVERY_MS
-    return Math.max(now + MIN_REFRESH_MS, Math.min(wishedAt, signAt, expiresAt))
   }
 
   #fail(cause: unknown, now: number): void {
@@ -217,12 +196,10 @@ export class ServiceView implements View {
     this.error = error
     this.failedAt = now
     this.failures++
-    this.#failuresInARow++
+    this.failuresInARow++
     if (now >= this.#staleAt) this.snapshot = undefined
     const servingStale = this.snapshot !== undefined
-    const maxMs = servingStale ? MAX_BACKOFF_MS : MAX_BACKOFF_WITHOUT_SNAPSHOT_MS
-    const { random } = this.#source
-    const retryInMs = fullJitter(this.#failuresInARow, FIRST_BACKOFF_MS, maxMs, random, MIN_BACKOFF_RATIO)
+    const retryInMs = retryDelayMs(this.failuresInARow, servingStale, this.#source.random)
     this.usableUntil = servingStale ? this.#staleAt : now + retryInMs
     this.#refreshIn(retryInMs)
     emit('onehop:resolve.failed', () => ({ host, error, servingStale, retryInMs }))
@@ -248,8 +225,7 @@ export class ServiceView implements View {
   #onDue(): void {
     const now = this.#source.clock.now()
     this.dueAt = Number.POSITIVE_INFINITY
-    const isUnused = now - this.usedAt > IDLE_AFTER_MS || this.#isUnknown()
-    if (isUnused && this.#watchers.size === 0) {
+    if (!isInUse(this, this.#history.hasNamed, now) && this.#watchers.size === 0) {
       // No caller waits for it: the next call asks instead of being served what was true a while ago.
       this.usableUntil = Math.min(this.usableUntil, now)
       this.#isIdle = true
@@ -257,16 +233,6 @@ export class ServiceView implements View {
     }
     if (this.snapshot !== undefined) this.usableUntil = this.#staleAt
     void this.#refresh().catch(inBackground)
-  }
-
-  /** Whether it never named anything, and only callers that waited have asked since. */
-  #isUnknown(): boolean {
-    // A registry that counts the changes of a service without tasks knows that service.
-    if (this.#history.hasNamed || this.snapshot?.revision !== undefined) return false
-    // What failed a moment ago may well be there the next.
-    if (this.snapshot === undefined && this.#failuresInARow < TRIES_UNUSED) return false
-    const lookedUpAt = Math.max(this.refreshedAt ?? 0, this.failedAt ?? 0)
-    return this.usedAt < lookedUpAt + WAITERS_GO_ON_MS
   }
 
   #announce(snapshot: Snapshot, previous: Snapshot | undefined): void {
