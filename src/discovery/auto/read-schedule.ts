@@ -66,18 +66,18 @@ export interface ReadResult {
 }
 
 /** News of one origin. A dead task that calls keep on meeting must not make the news of DNS wait. */
-interface Origin {
+class Origin {
   /** When it had news last, on the clock. */
-  newsAt: number
+  newsAt = Number.NEGATIVE_INFINITY
   /** It has news that no call was made for yet. */
-  hasNews: boolean
+  hasNews = false
   /** The call under way, or the last one, was made for its news. */
-  isAsked: boolean
+  isAsked = false
   /**
    * Between two reads for its news. Doubled by each that brought nothing: a dead task that stays registered, or a
    * resolver that serves old answers now and then, costs no more than the full reads.
    */
-  floorMs: number
+  floorMs = MIN_FLOOR_MS
 }
 
 export class ReadSchedule {
@@ -88,8 +88,9 @@ export class ReadSchedule {
   #calledAt = Number.NEGATIVE_INFINITY
   #fullReadAt = Number.NEGATIVE_INFINITY
   #watchUntil = Number.NEGATIVE_INFINITY
-  readonly #dns = newOrigin()
-  readonly #calls = newOrigin()
+  readonly #dns = new Origin()
+  readonly #calls = new Origin()
+  readonly #origins: readonly Origin[] = [this.#dns, this.#calls]
   #pollMs = POLL_MS
   #failures = 0
 
@@ -170,16 +171,8 @@ export class ReadSchedule {
     this.#dueAt = now + fullJitter(this.#failures, POLL_MS, MAX_POLL_MS, this.#random, JITTER_RATIO)
   }
 
-  get #origins(): readonly Origin[] {
-    return [this.#dns, this.#calls]
-  }
-
   #watch(now: number): void {
     this.#watchUntil = now + WATCH_MS
     this.#pollMs = POLL_MS
   }
-}
-
-function newOrigin(): Origin {
-  return { newsAt: Number.NEGATIVE_INFINITY, hasNews: false, isAsked: false, floorMs: MIN_FLOOR_MS }
 }
