@@ -1,6 +1,6 @@
 import type { ClientSettings } from './config/options.ts'
 import { MAX_MS } from './core/check/check.ts'
-import type { Filter } from './discovery/auto/picture.ts'
+import type { Filter } from './discovery/auto/source-merger.ts'
 import { autoResolver } from './discovery/auto/resolver.ts'
 import { cloudMapSettings, type CloudMapSettings } from './discovery/cloud-map/options.ts'
 import { cloudMapResolver } from './discovery/cloud-map/resolver.ts'

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { formatAddressPort } from '../core/ip.ts'
 import type { Endpoint } from './endpoint.ts'
 
@@ -11,14 +12,12 @@ export function sameEndpoints(one: readonly Endpoint[], other: readonly Endpoint
   if (one === other) return true
   if (one.length !== other.length) return false
   const byPlace = new Map(one.map((endpoint) => [placeOf(endpoint), endpoint]))
-  // An endpoint named twice in one set must not stand for two of the other.
-  const met = new Set<string>()
   return other.every((endpoint) => {
     const place = placeOf(endpoint)
     const twin = byPlace.get(place)
-    if (twin === undefined || met.has(place)) return false
-    met.add(place)
-    return sameEndpoint(twin, endpoint)
+    // An endpoint named twice in one set must not stand for two of the other.
+    byPlace.delete(place)
+    return twin !== undefined && sameEndpoint(twin, endpoint)
   })
 }
 
@@ -30,15 +29,8 @@ function sameEndpoint(one: Endpoint, other: Endpoint): boolean {
       one.id === other.id &&
       one.tier === other.tier &&
       one.origin === other.origin &&
-      sameAttributes(one.attributes, other.attributes))
+      isDeepStrictEqual(one.attributes, other.attributes))
   )
-}
-
-function sameAttributes(one: Endpoint['attributes'], other: Endpoint['attributes']): boolean {
-  if (one === other) return true
-  if (one === undefined || other === undefined) return false
-  const keys = Object.keys(one)
-  return keys.length === Object.keys(other).length && keys.every((key) => one[key] === other[key])
 }
 
 /** What another set is and brings, for people. */

@@ -2,7 +2,7 @@ import { placeOf } from './endpoint-set.ts'
 import type { Endpoint, Snapshot } from './endpoint.ts'
 
 /**
- * An endpoint that has not been seen for so many TTLs is dropped with the next answer. That may come a TTL later, and
+ * An endpoint that has not been seen for this many TTLs is dropped with the next answer. That may come a TTL later, and
  * three are the limit; answers that come in step, a TTL apart and some ms late, drop what three of them lack.
  */
 const UNSEEN_TTLS = 2.1
@@ -68,8 +68,7 @@ export class SampleMerger {
 
   #dropUnseen(now: number, sources: Iterable<LivenessSource>): void {
     // The longest, because a cached answer has the rest of its TTL.
-    let ttlMs = 0
-    for (const sighting of this.#sightings.values()) ttlMs = Math.max(ttlMs, sighting.ttlMs)
+    const ttlMs = Math.max(0, ...Array.from(this.#sightings.values(), (sighting) => sighting.ttlMs))
     const seenSince = this.#coveredMs - UNSEEN_TTLS * ttlMs
     let living: ReadonlySet<string> | undefined
     for (const [place, { at }] of this.#sightings) {
@@ -81,8 +80,5 @@ export class SampleMerger {
 }
 
 function placesOf(sources: Iterable<LivenessSource>, since: number): ReadonlySet<string> {
-  const places = new Set<string>()
-  for (const source of sources)
-    for (const endpoint of source.answeredSince(since)) places.add(placeOf(endpoint))
-  return places
+  return new Set([...sources].flatMap((source) => Array.from(source.answeredSince(since), placeOf)))
 }

@@ -1,49 +1,33 @@
+import { inTime } from '../core/async/with-timeout.ts'
 import type { Clock, Random, Timer } from '../core/clock.ts'
 import { ClosedError, OnehopError, ResolutionFailedError, reasonOf } from '../core/errors.ts'
 import { emit } from '../core/events.ts'
-import { validateSnapshot } from './guard/validate-snapshot.ts'
-import { differenceOf, sameEndpoints } from './endpoint-set.ts'
+import { AnswerHistory } from './answer-history.ts'
+import { differenceOf } from './endpoint-set.ts'
 import type { Snapshot } from './endpoint.ts'
-import { fullJitter } from '../core/async/jitter.ts'
-import { inTime } from '../core/async/with-timeout.ts'
-import { SampleMerger, type LivenessSource } from './sample-merger.ts'
+import { validateSnapshot } from './guard/validate-snapshot.ts'
+import {
+  earlyRefreshAt,
+  freshUntil,
+  isInUse,
+  refreshAt,
+  retryDelayMs,
+  type LookupHistory,
+} from './refresh-policy.ts'
 import type { LookupReason, Resolver } from './resolver.ts'
+import type { LivenessSource } from './sample-merger.ts'
 import type { ServiceName } from './service-name.ts'
-import type { WatchableView } from './watch.ts'
+import type { View } from './view.ts'
 
-/**
- * A name without calls for this long is left to expire. One that never had endpoints is as soon as no call asks for it
- * since its last lookup: names that do not exist may be many, and cost a lookup for each use.
- */
-const IDLE_AFTER_MS = 60_000
-/** Lookups that fail in a row, for a name that was asked for once. */
-const TRIES_UNUSED = 3
-/** Within this time of a lookup's end those that waited for it use what it brought. */
-const WAITERS_GO_ON_MS = 100
 /** How long the last good set serves while every refresh fails. */
 const STALE_LIMIT_MS = 3_600_000
-/** An empty answer after a non-empty one is not believed for this long: registries have hiccups. */
-const EMPTY_HOLD_MS = 30_000
 /** Beyond what any resolver of this library takes. */
 const LOOKUP_LIMIT_MS = 30_000
-const EARLY_REFRESH_EVERY_MS = 1_000
-/** The same, while lookups fail: a source that is throttled or down is not helped by more of them. */
-const EARLY_RETRY_EVERY_MS = 5_000
-/** A TTL of 0, or a clock that a resolver of the user's misread, must not mean a lookup per request. */
-const MIN_TTL_MS = 1_000
-/** The same for a resolver that asks for the next lookup before expiry. */
-const MIN_REFRESH_MS = 10
 /**
  * How late the timer may be that refreshes a name in use: until it has fired, calls go on with what expired. A process
  * that stood still for longer waits for a fresh answer, as it would after a pause.
  */
 const LATE_TIMER_MS = 1_000
-const FIRST_BACKOFF_MS = 1_000
-/** Of each backoff step: the shortest wait. */
-const MIN_BACKOFF_RATIO = 0.1
-const MAX_BACKOFF_MS = 60_000
-/** With nothing to serve, callers are waiting: ask again soon. */
-const MAX_BACKOFF_WITHOUT_SNAPSHOT_MS = 5_000
 
 /** What a view asks, and the time and chance it goes by. */
 export interface Source {
@@ -59,7 +43,7 @@ export interface Source {
  * and the old answer serves meanwhile; an idle one is left to expire, and its next call waits for a fresh
  * answer. A failed lookup never replaces a good set.
  */
-export class ServiceView implements WatchableView {
+export class ServiceView implements View, LookupHistory {
   readonly service: ServiceName
   snapshot: Snapshot | undefined
   error: Error | undefined
@@ -69,16 +53,14 @@ export class ServiceView implements WatchableView {
   refreshedAt: number | undefined
   /** When the last lookup that failed came back; on the clock. */
   failedAt: number | undefined
-  /** Since when each answer has been an empty one; on the clock. */
-  emptySince: number | undefined
   /** When the next lookup is due, on the clock: Infinity when none is planned, or one is under way. */
   dueAt: number = Number.POSITIVE_INFINITY
   lookups = 0
   refreshes = 0
   failures = 0
+  failuresInARow = 0
   readonly #source: Source
-  readonly #merger = new SampleMerger()
-  readonly #livenessSources = new Set<LivenessSource>()
+  readonly #history: AnswerHistory
   readonly #watchers = new Set<() => void>()
   #flight: Promise<void> | undefined
   #abort = new AbortController()
@@ -86,15 +68,19 @@ export class ServiceView implements WatchableView {
   #lookedUpAt = Number.NEGATIVE_INFINITY
   /** Of the next lookup. */
   #reason: LookupReason = 'expired'
-  #failuresInARow = 0
-  #everHadEndpoints = false
   /** Was left to expire. */
-  #idle = false
+  #isIdle = false
   #state: 'live' | 'suspended' | 'closed' = 'live'
 
   constructor(service: ServiceName, source: Source) {
     this.service = service
     this.#source = source
+    this.#history = new AnswerHistory(service.host)
+  }
+
+  /** Since when each answer has been an empty one; on the clock. */
+  get emptySince(): number | undefined {
+    return this.#history.emptySince
   }
 
   touch(now: number): boolean {
@@ -110,13 +96,14 @@ export class ServiceView implements WatchableView {
   }
 
   addLivenessSource(source: LivenessSource): void {
-    this.#livenessSources.add(source)
+    this.#history.livenessSources.add(source)
   }
 
   removeLivenessSource(source: LivenessSource): void {
-    this.#livenessSources.delete(source)
+    this.#history.livenessSources.delete(source)
   }
 
+  /** From now on it stays refreshed without calls, and calls `lookedUp` after each lookup, failed or not. */
   addWatcher(lookedUp: () => void): void {
     this.#watchers.add(lookedUp)
   }
@@ -127,18 +114,16 @@ export class ServiceView implements WatchableView {
 
   refreshEarly(now: number, callsFail: boolean): void {
     if (this.#state !== 'live') return
-    const isSpared = this.#failuresInARow > 0 && !callsFail
-    const everyMs = isSpared ? EARLY_RETRY_EVERY_MS : EARLY_REFRESH_EVERY_MS
     if (callsFail) this.#reason = 'urgent'
     else if (this.#reason === 'expired') this.#reason = 'sign'
     // The lookup under way may have begun before the change.
     if (this.#flight !== undefined) return
-    const earliest = this.#lookedUpAt + everyMs
+    const earliest = earlyRefreshAt(this.#lookedUpAt, this.failuresInARow > 0 && !callsFail)
     if (now >= earliest) void this.#refresh().catch(inBackground)
     else if (earliest < this.dueAt) this.#refreshIn(earliest - now)
   }
 
-  /** The cache has forgotten it: it stops refreshing. Who still has it may ask, and gets an answer each time. */
+  /** The cache has forgotten it: it stops refreshing. A caller that still has it may ask, and gets an answer each time. */
   suspend(): void {
     if (this.#state !== 'live') return
     this.#state = 'suspended'
@@ -167,12 +152,11 @@ export class ServiceView implements WatchableView {
     this.lookups++
     try {
       const snapshot = validateSnapshot(await this.#ask(), this.service, clock.now())
-      if (this.#state === 'closed') throw new ClosedError('the client')
-      this.#accept(snapshot, clock.now())
+      if (this.#state !== 'closed') this.#accept(snapshot, clock.now())
     } catch (error) {
-      if (this.#state === 'closed') throw new ClosedError('the client')
-      this.#fail(error, clock.now())
+      if (this.#state !== 'closed') this.#fail(error, clock.now())
     }
+    if (this.#state === 'closed') throw new ClosedError('the client')
     for (const lookedUp of this.#watchers) lookedUp()
   }
 
@@ -190,42 +174,17 @@ export class ServiceView implements WatchableView {
   #accept(fresh: Snapshot, now: number): void {
     const previous = this.snapshot
     this.error = undefined
-    this.#failuresInARow = 0
+    this.failuresInARow = 0
     this.refreshedAt = now
     this.refreshes++
-    // After a pause, what was true before may be another task's address by now.
-    if (this.#idle) this.#merger.forget()
-    const held = this.#holdIfEmpty(fresh, now) && !this.#idle
-    this.#idle = false
-    const merged = held ? [] : this.#merger.merge(fresh, now, this.#livenessSources)
-    const endpoints =
-      previous !== undefined && (held || sameEndpoints(previous.endpoints, merged))
-        ? previous.endpoints
-        : merged
-    this.#everHadEndpoints ||= endpoints.length > 0
+    const endpoints = this.#history.add(fresh, previous?.endpoints, now, this.#isIdle)
+    this.#isIdle = false
     this.snapshot = endpoints === fresh.endpoints ? fresh : { ...fresh, endpoints }
-    const expiresAt = Math.max(fresh.expiresAt, now + MIN_TTL_MS)
-    this.usableUntil = expiresAt + LATE_TIMER_MS
-    this.#refreshIn(this.#refreshAt(fresh.refreshAt ?? expiresAt, expiresAt, now) - now)
+    this.usableUntil = freshUntil(fresh, now) + LATE_TIMER_MS
+    const hasSign = this.#reason !== 'expired'
+    const signAt = hasSign ? earlyRefreshAt(this.#lookedUpAt, false) : Number.POSITIVE_INFINITY
+    this.#refreshIn(refreshAt(fresh, signAt, now) - now)
     if (endpoints !== previous?.endpoints) this.#announce(this.snapshot, previous)
-  }
-
-  #refreshAt(wishedAt: number, expiresAt: number, now: number): number {
-    const signAt = this.#reason === 'expired' ? expiresAt : this.#lookedUpAt + EARLY_REFRESH_EVERY_MS
-    return Math.max(now + MIN_REFRESH_MS, Math.min(wishedAt, signAt, expiresAt))
-  }
-
-  /** @returns whether the answer is not believed yet, because it is empty after one that was not */
-  #holdIfEmpty(fresh: Snapshot, now: number): boolean {
-    const isFirst = this.emptySince === undefined
-    this.emptySince = fresh.endpoints.length > 0 ? undefined : (this.emptySince ?? now)
-    const known = this.snapshot?.endpoints.length ?? 0
-    if (this.emptySince === undefined || known === 0 || now >= this.emptySince + EMPTY_HOLD_MS) return false
-    const { host } = this.service
-    const { source } = fresh
-    if (isFirst && !this.#idle)
-      emit('onehop:snapshot.held', () => ({ host, source, endpoints: known, forMs: EMPTY_HOLD_MS }))
-    return true
   }
 
   #fail(cause: unknown, now: number): void {
@@ -237,17 +196,18 @@ export class ServiceView implements WatchableView {
     this.error = error
     this.failedAt = now
     this.failures++
-    this.#failuresInARow++
-    if (this.snapshot !== undefined && now >= this.snapshot.expiresAt + STALE_LIMIT_MS)
-      this.snapshot = undefined
-    const cap = this.snapshot === undefined ? MAX_BACKOFF_WITHOUT_SNAPSHOT_MS : MAX_BACKOFF_MS
-    const { random } = this.#source
-    const retryInMs = fullJitter(this.#failuresInARow, FIRST_BACKOFF_MS, cap, random, MIN_BACKOFF_RATIO)
-    this.usableUntil =
-      this.snapshot === undefined ? now + retryInMs : this.snapshot.expiresAt + STALE_LIMIT_MS
-    this.#refreshIn(retryInMs)
+    this.failuresInARow++
+    if (now >= this.#staleAt) this.snapshot = undefined
     const servingStale = this.snapshot !== undefined
+    const retryInMs = retryDelayMs(this.failuresInARow, servingStale, this.#source.random)
+    this.usableUntil = servingStale ? this.#staleAt : now + retryInMs
+    this.#refreshIn(retryInMs)
     emit('onehop:resolve.failed', () => ({ host, error, servingStale, retryInMs }))
+  }
+
+  /** When the last good set is too old to serve; on the clock. */
+  get #staleAt(): number {
+    return (this.snapshot?.expiresAt ?? Number.NEGATIVE_INFINITY) + STALE_LIMIT_MS
   }
 
   #refreshIn(delayMs: number): void {
@@ -263,27 +223,16 @@ export class ServiceView implements WatchableView {
   }
 
   #onDue(): void {
-    const { clock } = this.#source
+    const now = this.#source.clock.now()
     this.dueAt = Number.POSITIVE_INFINITY
-    const isIdle = clock.now() - this.usedAt > IDLE_AFTER_MS || this.#isUnused()
-    if (isIdle && this.#watchers.size === 0) {
+    if (!isInUse(this, this.#history.hasNamed, now) && this.#watchers.size === 0) {
       // No caller waits for it: the next call asks instead of being served what was true a while ago.
-      this.usableUntil = Math.min(this.usableUntil, clock.now())
-      this.#idle = true
+      this.usableUntil = Math.min(this.usableUntil, now)
+      this.#isIdle = true
       return
     }
-    if (this.snapshot !== undefined) this.usableUntil = this.snapshot.expiresAt + STALE_LIMIT_MS
+    if (this.snapshot !== undefined) this.usableUntil = this.#staleAt
     void this.#refresh().catch(inBackground)
-  }
-
-  /** Whether it never named anything, and only callers that waited have asked since. */
-  #isUnused(): boolean {
-    // A registry that counts the changes of a service without tasks knows that service.
-    if (this.#everHadEndpoints || this.snapshot?.revision !== undefined) return false
-    // What failed a moment ago may well be there the next.
-    if (this.snapshot === undefined && this.#failuresInARow < TRIES_UNUSED) return false
-    const toldAt = Math.max(this.refreshedAt ?? 0, this.failedAt ?? 0)
-    return this.usedAt < toldAt + WAITERS_GO_ON_MS
   }
 
   #announce(snapshot: Snapshot, previous: Snapshot | undefined): void {

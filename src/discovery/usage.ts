@@ -31,22 +31,17 @@ interface Counts {
 /** Counts what resolvers ask, by host. */
 export class UsageCounter {
   readonly #clock: Clock
-  readonly #hosts = new LRUCache<string, Counts>({ max: MAX_NAMES })
+  readonly #hosts: LRUCache<string, Counts>
 
   constructor(clock: Clock) {
     this.#clock = clock
+    this.#hosts = new LRUCache({ max: MAX_NAMES, memoMethod: () => noCounts(clock.now()) })
   }
 
   count(host: string, asked: Asked, times = 1): void {
-    const now = this.#clock.now()
-    const counts = this.#hosts.get(host) ?? {
-      totals: { dns: 0, DiscoverInstances: 0, DiscoverInstancesRevision: 0 },
-      recent: new RollingWindow(SLOTS, SLOT_MS, 1, now),
-      since: now,
-    }
-    this.#hosts.set(host, counts)
-    counts.totals[asked] += times
-    if (asked !== 'dns') for (let time = 0; time < times; time++) counts.recent.add(0, now)
+    const { totals, recent } = this.#hosts.memo(host)
+    totals[asked] += times
+    if (asked !== 'dns') for (let time = 0; time < times; time++) recent.add(0, this.#clock.now())
   }
 
   /** undefined for a host that was never asked for. */
@@ -55,13 +50,21 @@ export class UsageCounter {
     if (counts === undefined) return undefined
     const now = this.#clock.now()
     const { dns, ...apiCalls } = counts.totals
-    // A minute at least: the calls of a start are no rate.
+    // A minute at least: the calls of a start are not a rate.
     const overMs = Math.min(SLOTS * SLOT_MS, Math.max(SLOT_MS, now - counts.since))
     return {
       dnsQueries: dns,
       apiCalls,
       apiCallsPerHour: (counts.recent.total(0, now) / overMs) * HOUR_MS,
     }
+  }
+}
+
+function noCounts(since: number): Counts {
+  return {
+    totals: { dns: 0, DiscoverInstances: 0, DiscoverInstancesRevision: 0 },
+    recent: new RollingWindow(SLOTS, SLOT_MS, 1, since),
+    since,
   }
 }
 

@@ -2,24 +2,17 @@ import { AsyncResource } from 'node:async_hooks'
 import { throwLater } from '../core/async/throw-later.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Endpoint, Snapshot } from './endpoint.ts'
-import type { View } from './view.ts'
+import type { ServiceView } from './service-view.ts'
 
 /** Gets the endpoints of a service: those that are known, then each other set. */
 export type SnapshotListener = (snapshot: Snapshot) => void
-
-/** A view that can be kept refreshed without calls. */
-export interface WatchableView extends View {
-  /** From now on it stays refreshed, and calls `lookedUp` after each lookup, failed or not. */
-  addWatcher(lookedUp: () => void): void
-  removeWatcher(lookedUp: () => void): void
-}
 
 /**
  * Passes the snapshots of one view to one listener, and keeps the view refreshed meanwhile. A snapshot with the same
  * endpoints as the last one is not passed: each lookup makes a new one.
  */
 export class Watch implements Disposable {
-  readonly #view: WatchableView
+  readonly #view: ServiceView
   readonly #listener: SnapshotListener
   readonly #ended: () => void
   /** The caller's: lookups run in the context of the call that started them. */
@@ -29,7 +22,7 @@ export class Watch implements Disposable {
   #isOver = false
 
   /** @param ended called once, when the watch is disposed of */
-  constructor(view: WatchableView, listener: SnapshotListener, clock: Clock, ended: () => void) {
+  constructor(view: ServiceView, listener: SnapshotListener, clock: Clock, ended: () => void) {
     this.#view = view
     this.#listener = listener
     this.#ended = ended

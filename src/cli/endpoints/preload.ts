@@ -4,7 +4,7 @@
  */
 export async function preload(discovery: 'auto' | 'dns' | 'api'): Promise<void> {
   await Promise.all([
-    discovery === 'api' ? undefined : import('../../discovery/dns/wire/wire.ts'),
+    discovery === 'api' ? undefined : import('../../discovery/dns/wire/exchange.ts'),
     discovery === 'dns' ? undefined : import('@aws-sdk/client-servicediscovery'),
   ])
 }

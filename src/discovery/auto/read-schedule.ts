@@ -31,8 +31,8 @@ const WATCHED_READ_MS = 300_000
  */
 export type News = 'dns' | 'call' | 'failing'
 /**
- * Over which time the reads of a fleet are spread that has the same news. All clients of a resolver hear DNS at the same
- * moment. Their calls meet a task one after the other; longer, and more attempts reach dead tasks than with polls.
+ * The reads of a fleet that has the same news are spread over this time. All clients of a resolver get the answer of DNS at
+ * the same moment. Their calls meet a task one after the other; longer, and more attempts reach dead tasks than with polls.
  */
 const SPREAD_MS: Readonly<Record<News, number>> = { dns: 2_000, call: 500, failing: 0 }
 /** Between two reads for news, at first. */
@@ -53,7 +53,7 @@ export interface PaceOptions {
 }
 
 /** What an answer of the API was. */
-export interface Reading {
+export interface ReadResult {
   /** Other endpoints than before, in whatever way. */
   readonly isChange: boolean
   /** Other registrations: more of them may follow. A change of health is over when it is seen. */
@@ -66,18 +66,18 @@ export interface Reading {
 }
 
 /** News of one origin. A dead task that calls keep on meeting must not make the news of DNS wait. */
-interface Origin {
+class Origin {
   /** When it had news last, on the clock. */
-  newsAt: number
+  newsAt = Number.NEGATIVE_INFINITY
   /** It has news that no call was made for yet. */
-  hasNews: boolean
+  hasNews = false
   /** The call under way, or the last one, was made for its news. */
-  isAsked: boolean
+  isAsked = false
   /**
    * Between two reads for its news. Doubled by each that brought nothing: a dead task that stays registered, or a
    * resolver that serves old answers now and then, costs no more than the full reads.
    */
-  floorMs: number
+  floorMs = MIN_FLOOR_MS
 }
 
 export class ReadSchedule {
@@ -88,8 +88,9 @@ export class ReadSchedule {
   #calledAt = Number.NEGATIVE_INFINITY
   #fullReadAt = Number.NEGATIVE_INFINITY
   #watchUntil = Number.NEGATIVE_INFINITY
-  readonly #dns = newOrigin()
-  readonly #calls = newOrigin()
+  readonly #dns = new Origin()
+  readonly #calls = new Origin()
+  readonly #origins: readonly Origin[] = [this.#dns, this.#calls]
   #pollMs = POLL_MS
   #failures = 0
 
@@ -115,7 +116,7 @@ export class ReadSchedule {
   }
 
   /** There is a sign that something has changed. */
-  hearNews(now: number, news: News): void {
+  addNews(now: number, news: News): void {
     const isUrgent = news === 'failing'
     const origin = news === 'dns' ? this.#dns : this.#calls
     if (now - origin.newsAt > WATCHED_READ_MS) origin.floorMs = MIN_FLOOR_MS
@@ -130,8 +131,8 @@ export class ReadSchedule {
   }
 
   /** DNS does not watch any more: polls begin, however seldom its news is read. */
-  watchAlone(now: number): void {
-    this.hearNews(now, 'dns')
+  pollWithoutDns(now: number): void {
+    this.addNews(now, 'dns')
     const { revisionMs = this.#pollMs } = this.#options
     this.#dueAt = Math.min(this.#dueAt, now + spread(revisionMs, JITTER_RATIO, this.#random))
   }
@@ -142,7 +143,7 @@ export class ReadSchedule {
   }
 
   /** The call that began last has an answer. */
-  answered(now: number, { isChange, isMove, isEmpty, isRead, isWatched }: Reading): void {
+  answered(now: number, { isChange, isMove, isEmpty, isRead, isWatched }: ReadResult): void {
     const { revisionMs, fullReadMs = isWatched ? WATCHED_READ_MS : READ_MS } = this.#options
     for (const origin of this.#origins) {
       if (isChange) origin.floorMs = MIN_FLOOR_MS
@@ -170,16 +171,8 @@ export class ReadSchedule {
     this.#dueAt = now + fullJitter(this.#failures, POLL_MS, MAX_POLL_MS, this.#random, JITTER_RATIO)
   }
 
-  get #origins(): readonly Origin[] {
-    return [this.#dns, this.#calls]
-  }
-
   #watch(now: number): void {
     this.#watchUntil = now + WATCH_MS
     this.#pollMs = POLL_MS
   }
-}
-
-function newOrigin(): Origin {
-  return { newsAt: Number.NEGATIVE_INFINITY, hasNews: false, isAsked: false, floorMs: MIN_FLOOR_MS }
 }

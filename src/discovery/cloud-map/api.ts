@@ -11,7 +11,7 @@ import { MissingConfigError, SdkClient, type LoadedSdk } from './sdk-client.ts'
 export interface ServiceInNamespace {
   readonly NamespaceName: string
   readonly ServiceName: string
-  readonly OwnerAccount?: string
+  readonly OwnerAccount?: string | undefined
 }
 
 /** What mends a lack of each. */
@@ -72,30 +72,21 @@ export class CloudMapApi {
     operation: Operation,
     send: (loaded: LoadedSdk) => Promise<Output>,
   ): Promise<Output> {
+    const sendAndCount = async (loaded: LoadedSdk): Promise<Output> => {
+      const [sent] = await Promise.allSettled([send(loaded)])
+      const answered = (sent.status === 'fulfilled' ? sent.value : sent.reason) as
+        | Partial<Answered>
+        | undefined
+      this.#usage?.count(host, operation, answered?.$metadata?.attempts ?? 1)
+      if (sent.status === 'rejected') throw sent.reason
+      return sent.value
+    }
     try {
-      return await this.#sdk.call((loaded) => this.#counted(host, operation, send(loaded)))
+      return await this.#sdk.call(sendAndCount)
     } catch (error) {
       if (!(error instanceof MissingConfigError)) throw error
       const message = `${error.message}; ${REMEDIES[error.missing]}`
       throw new CloudMapError(host, 'no-credentials', message, error.cause)
-    }
-  }
-
-  async #counted<Output extends Answered>(
-    host: string,
-    operation: Operation,
-    call: Promise<Output>,
-  ): Promise<Output> {
-    let attempts: number | undefined
-    try {
-      const output = await call
-      attempts = output.$metadata.attempts
-      return output
-    } catch (error) {
-      attempts = (error as Partial<Answered> | undefined)?.$metadata?.attempts
-      throw error
-    } finally {
-      this.#usage?.count(host, operation, attempts ?? 1)
     }
   }
 }

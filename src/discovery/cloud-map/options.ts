@@ -5,13 +5,13 @@ import type {
 import {
   AWS_REGION,
   checkKeys,
-  checkMs,
-  checkNumber,
   checkOneOf,
   checkRecord,
   checkString,
   given,
   keyPath,
+  msFrom,
+  numberIn,
 } from '../../core/check/check.ts'
 import { InvalidOptionsError } from '../../core/errors.ts'
 
@@ -79,7 +79,7 @@ const OPTIONS = [
 export interface CloudMapSettings {
   readonly sdkConfig: ServiceDiscoveryClientConfig
   /** Part of every call. */
-  readonly common: { readonly OwnerAccount?: string }
+  readonly common: Pick<DiscoverInstancesCommandInput, 'OwnerAccount'>
   /** Also part of every `DiscoverInstances`. */
   readonly request: Omit<DiscoverInstancesCommandInput, 'NamespaceName' | 'ServiceName' | 'OwnerAccount'>
   /** undefined: as the resolver sees fit. */
@@ -96,28 +96,25 @@ const PRICE_PER_MILLION = 1
 export function cloudMapSettings(options: CloudMapOptions): CloudMapSettings {
   const written = checkKeys('cloudMap', options, OPTIONS)
   const { queryParameters, optionalParameters, ownerAccount } = written
+  const { revisionMs, fullReadMs, pricePerMillion, family } = written
   return {
     sdkConfig: { ...SDK_LIMITS, ...connectionConfig(written) },
     request: {
       MaxResults: MAX_INSTANCES,
       HealthStatus: 'HEALTHY_OR_ELSE_ALL',
-      ...(queryParameters !== undefined && {
-        QueryParameters: checkStrings('cloudMap.queryParameters', queryParameters),
-      }),
-      ...(optionalParameters !== undefined && {
-        OptionalParameters: checkStrings('cloudMap.optionalParameters', optionalParameters),
-      }),
+      QueryParameters: given('cloudMap.queryParameters', queryParameters, undefined, checkStrings),
+      OptionalParameters: given('cloudMap.optionalParameters', optionalParameters, undefined, checkStrings),
     },
-    common: ownerAccount === undefined ? {} : { OwnerAccount: checkAccount(ownerAccount) },
-    revisionMs: given('cloudMap.revisionMs', written['revisionMs'], undefined, checkInterval),
-    fullReadMs: given('cloudMap.fullReadMs', written['fullReadMs'], undefined, checkInterval),
+    common: { OwnerAccount: given('cloudMap.ownerAccount', ownerAccount, undefined, checkAccount) },
+    revisionMs: given('cloudMap.revisionMs', revisionMs, undefined, msFrom(1)),
+    fullReadMs: given('cloudMap.fullReadMs', fullReadMs, undefined, msFrom(1)),
     pricePerMillion: given(
       'cloudMap.pricePerMillion',
-      written['pricePerMillion'],
+      pricePerMillion,
       PRICE_PER_MILLION,
-      (path, price) => checkNumber(path, price, { min: 0 }),
+      numberIn({ min: 0 }),
     ),
-    family: given<CloudMapSettings['family']>('cloudMap.family', written['family'], 'ipv4', (path, value) =>
+    family: given<CloudMapSettings['family']>('cloudMap.family', family, 'ipv4', (path, value) =>
       checkOneOf(path, value, ['ipv4', 'ipv6']),
     ),
   }
@@ -138,10 +135,6 @@ export function connectionConfig({
     ...(endpoint !== undefined && { endpoint: checkUrl(endpoint), disableHostPrefix: true }),
     ...(credentials !== undefined && { credentials: checkCredentials(credentials) }),
   }
-}
-
-function checkInterval(path: string, value: unknown): number {
-  return checkMs(path, value, 1)
 }
 
 /** @param isElsewhere whether it is the region of a server of one's own, which may be called anything */
@@ -186,8 +179,7 @@ function checkStrings(path: string, value: unknown): Record<string, string> {
   return Object.fromEntries(entries.map(([key, text]) => [key, checkString(keyPath(path, key), text)]))
 }
 
-function checkAccount(value: unknown): string {
-  const path = 'cloudMap.ownerAccount'
+function checkAccount(path: string, value: unknown): string {
   const allowed = 'an account id of twelve digits, as a string'
   const account = checkString(path, value, allowed)
   if (!/^\d{12}$/.test(account)) throw new InvalidOptionsError(path, value, allowed)

@@ -6,7 +6,7 @@ import { CloudMapApi, type ServiceInNamespace } from './api.ts'
 import { endpointsOf, excludedOf } from './endpoint.ts'
 import { cloudMapError, CloudMapError } from './error.ts'
 import { cloudMapSettings, MAX_INSTANCES, type CloudMapOptions, type CloudMapSettings } from './options.ts'
-import type { Endpoint, Snapshot } from '../endpoint.ts'
+import type { Snapshot } from '../endpoint.ts'
 import { spread } from '../../core/async/jitter.ts'
 import { inTime } from '../../core/async/with-timeout.ts'
 import type { LookupReason, Resolver } from '../resolver.ts'
@@ -34,11 +34,7 @@ const REVISION_DENIED_FOR_MS = 300_000
 const MAX_SERVICES = 1_000
 
 /** The last whole read of a service. */
-interface Reading {
-  readonly endpoints: readonly Endpoint[]
-  readonly excluded: readonly string[]
-  readonly complete: boolean
-  readonly revision: number | undefined
+interface Reading extends Pick<Snapshot, 'endpoints' | 'excluded' | 'complete' | 'revision'> {
   /** On the clock. */
   readonly readAt: number
 }
@@ -48,6 +44,14 @@ interface Known {
   reading: Reading | undefined
   /** Until then every poll is a whole read, because revisions may not be asked for; on the clock. */
   revisionAgainAt: number
+}
+
+/** One lookup of a service. */
+interface Poll {
+  readonly service: ServiceName
+  /** The service, as the API takes it. */
+  readonly place: ServiceInNamespace
+  readonly signal: AbortSignal
 }
 
 /** The two calls that it makes; `CloudMapApi`, and a simulated one. */
@@ -83,26 +87,22 @@ export function pollingResolver(
   random: Random,
 ): Resolver {
   const { revisionMs = REVISION_MS, fullReadMs = FULL_READ_MS } = settings
-  const services = new LRUCache<string, Known>({ max: MAX_SERVICES })
+  const services = new LRUCache<string, Known>({
+    max: MAX_SERVICES,
+    memoMethod: () => ({ reading: undefined, revisionAgainAt: Number.NEGATIVE_INFINITY }),
+  })
 
-  const knownOf = (host: string): Known => {
-    const known = services.get(host) ?? { reading: undefined, revisionAgainAt: Number.NEGATIVE_INFINITY }
-    services.set(host, known)
-    return known
-  }
-
-  /** Whether the last reading still holds; the error when that may not be asked. */
-  const stillHolds = async (
-    service: ServiceName,
-    place: ServiceInNamespace,
-    signal: AbortSignal,
-  ): Promise<boolean | CloudMapError> => {
-    const { reading, revisionAgainAt } = knownOf(service.host)
+  /** The last reading if it still holds; the error when that may not be asked. */
+  const lastIfCurrent = async (
+    { reading, revisionAgainAt }: Known,
+    { service, place, signal }: Poll,
+  ): Promise<Reading | CloudMapError | undefined> => {
     const now = clock.now()
-    if (reading?.revision === undefined || now >= reading.readAt + fullReadMs) return false
-    if (now < revisionAgainAt) return false
+    if (reading?.revision === undefined || now >= reading.readAt + fullReadMs) return undefined
+    if (now < revisionAgainAt) return undefined
     try {
-      return reading.revision === (await api.discoverRevision(service.host, place, signal))
+      const revision = await api.discoverRevision(service.host, place, signal)
+      return revision === reading.revision ? reading : undefined
     } catch (cause) {
       if (cause instanceof ClosedError) throw cause
       const error = cloudMapError(service, 'DiscoverInstancesRevision', cause)
@@ -112,14 +112,10 @@ export function pollingResolver(
     }
   }
 
-  const read = async (
-    service: ServiceName,
-    place: ServiceInNamespace,
-    signal: AbortSignal,
-  ): Promise<Reading> => {
-    const answer = await api.discoverInstances(service.host, { ...settings.request, ...place }, signal)
+  const read = async ({ service: { host }, place, signal }: Poll): Promise<Reading> => {
+    const answer = await api.discoverInstances(host, { ...settings.request, ...place }, signal)
     const { Instances = [], InstancesRevision: revision } = answer
-    const endpoints = endpointsOf(service.host, Instances, settings.family)
+    const endpoints = endpointsOf(host, Instances, settings.family)
     return {
       endpoints,
       excluded: excludedOf(Instances, endpoints),
@@ -129,21 +125,16 @@ export function pollingResolver(
     }
   }
 
-  const look = async (
-    service: ServiceName,
-    place: ServiceInNamespace,
-    signal: AbortSignal,
-    reason: LookupReason,
-  ): Promise<Reading> => {
-    const { host } = service
-    const known = knownOf(host)
-    const held = reason === 'expired' && (await stillHolds(service, place, signal))
-    if (held === true && known.reading !== undefined) return known.reading
-    const reading = await read(service, place, signal)
+  const look = async (poll: Poll, reason: LookupReason): Promise<Reading> => {
+    const { host } = poll.service
+    const known = services.memo(host)
+    const last = reason === 'expired' ? await lastIfCurrent(known, poll) : undefined
+    if (last !== undefined && !(last instanceof CloudMapError)) return last
+    const reading = await read(poll)
     known.reading = reading
-    if (held instanceof CloudMapError) {
+    if (last !== undefined) {
       known.revisionAgainAt = reading.readAt + REVISION_DENIED_FOR_MS
-      emit('onehop:revision.denied', () => ({ host, error: held }))
+      emit('onehop:revision.denied', () => ({ host, error: last }))
     }
     return reading
   }
@@ -157,14 +148,13 @@ export function pollingResolver(
           'unknown-name',
           'lies in none of the namespaces, so the Cloud Map API cannot be asked',
         )
+      const place = { NamespaceName: namespace, ServiceName: service.service, ...settings.common }
       const late = (): Error =>
         new CloudMapError(host, 'outage', `the Cloud Map API gave no answer in ${LOOKUP_LIMIT_MS} ms`)
-      const place = { NamespaceName: namespace, ServiceName: service.service, ...settings.common }
+      const limit = { clock, limitMs: LOOKUP_LIMIT_MS, signal, late }
       try {
-        const limit = { clock, limitMs: LOOKUP_LIMIT_MS, signal, late }
-        const { endpoints, excluded, complete, revision } = await inTime(limit, (own) =>
-          look(service, place, own, reason),
-        )
+        const reading = await inTime(limit, (own) => look({ service, place, signal: own }, reason))
+        const { endpoints, excluded, complete, revision } = reading
         const expiresAt = clock.now() + spread(revisionMs, JITTER_RATIO, random)
         return { service, endpoints, excluded, complete, expiresAt, source: 'cloud-map', revision }
       } catch (error) {

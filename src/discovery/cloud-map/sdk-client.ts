@@ -89,21 +89,14 @@ export class SdkClient {
     const credentials =
       this.#config.credentials ?? containerCredentials(new BackgroundHttp(CREDENTIALS_LIMIT_MS))
     this.#hasSource = credentials !== undefined
+    const { AWS_ENDPOINT_URL_SERVICEDISCOVERY: own, AWS_ENDPOINT_URL: ofAll } = process.env
     const config = {
-      // The SDK would call `data-` and the name of that endpoint, which does not exist.
-      ...(hasOwnEndpoint(process.env) && { disableHostPrefix: true }),
+      // The SDK would call `data-` and the name of an endpoint of the environment, which does not exist.
+      ...((own ?? ofAll ?? '') !== '' && { disableHostPrefix: true }),
       ...this.#config,
       requestHandler,
       ...(credentials !== undefined && { credentials }),
     }
     return { sdk, client: new sdk.ServiceDiscoveryClient(config) }
   }
-}
-
-/** Whether the SDK takes another endpoint than AWS's from the environment. */
-function hasOwnEndpoint({
-  AWS_ENDPOINT_URL_SERVICEDISCOVERY: own,
-  AWS_ENDPOINT_URL: ofAll,
-}: NodeJS.ProcessEnv): boolean {
-  return (own ?? ofAll ?? '') !== ''
 }

@@ -1,5 +1,7 @@
+import { abortable } from '../../core/async/abortable.ts'
+import { settlesWithin } from '../../core/async/settles-within.ts'
 import type { Clock } from '../../core/clock.ts'
-import type { Found } from './lookup.ts'
+import type { Ask, LookUp, LookUps, Result, Results } from './lookup.ts'
 
 /** RFC 8305 section 3, the "Resolution Delay": how long answers that are there wait for those that are not. */
 export const RESOLUTION_DELAY_MS = 50
@@ -8,115 +10,104 @@ export const RESOLUTION_DELAY_MS = 50
 const KEPT_MS = 2_000
 
 /** One of several lookups that make up an answer together. */
-export interface Part {
-  /** Distinguishes it from others, of other names too. */
-  readonly key: string
-  readonly lookUp: (signal: AbortSignal) => Promise<Found>
-}
-
-/** undefined: it is late. */
-export type PartResult = PromiseSettledResult<Found> | undefined
-
-interface UnderWay {
+interface Part {
   readonly abort: AbortController
   readonly settled: Promise<void>
-  result: PromiseSettledResult<Found> | undefined
+  result: Result
   /** On the clock. */
   settledAt: number
-  /** Lookups of the name that wait for it. */
+  /** Lookups of the host that wait for it. */
   waiting: number
 }
 
 /**
  * Lookups that go on after the answer that they were to be a part of was given without them. The next lookup of the
- * same name finds what has come of them, or waits for them once more.
+ * same host finds what has come of them, or waits for them once more.
  */
 export class LateLookups {
   readonly #clock: Clock
-  readonly #underWay = new Map<string, UnderWay>()
+  readonly #asking: (host: string, signal: AbortSignal) => Ask
+  /** By host and name. */
+  readonly #parts = new Map<string, Part>()
 
-  constructor(clock: Clock) {
+  /** @param asking how questions for a host are asked */
+  constructor(clock: Clock, asking: (host: string, signal: AbortSignal) => Ask) {
     this.#clock = clock
+    this.#asking = asking
   }
 
   /**
-   * What the parts brought: all of them, or what is there 50 ms after one of them has found endpoints.
+   * What the parts of a host's answer brought: all of them, or what is there 50 ms after one of them has found endpoints.
    * @throws the signal's reason as soon as it aborts, which ends the parts as well
    */
-  async gather(parts: readonly Part[], signal: AbortSignal): Promise<readonly PartResult[]> {
+  async gather(host: string, lookUps: LookUps, signal: AbortSignal): Promise<Results> {
     signal.throwIfAborted()
-    const begun = parts.map((part) => this.#begin(part))
-    for (const one of begun) one.waiting++
+    const parts = new Map(
+      Array.from(lookUps, ([name, lookUp]) => [name, this.#begin(host, `${host} ${name}`, lookUp)]),
+    )
+    for (const part of parts.values()) part.waiting++
     try {
-      await this.#enough(begun, signal)
+      await this.#enough([...parts.values()], signal)
     } catch (reason) {
-      for (const [index, { abort, waiting }] of begun.entries()) {
+      for (const [name, { abort, waiting }] of parts) {
         if (waiting > 1) continue
         abort.abort(reason)
-        this.#underWay.delete(parts[index]?.key ?? '')
+        this.#parts.delete(`${host} ${name}`)
       }
       throw reason
     } finally {
-      for (const one of begun) one.waiting--
+      for (const part of parts.values()) part.waiting--
     }
-    return begun.map(({ result, settledAt }, index) => {
-      if (result === undefined) return undefined
-      this.#underWay.delete(parts[index]?.key ?? '')
-      return aged(result, this.#clock.now() - settledAt)
-    })
+    return new Map(Array.from(parts, ([name, part]) => [name, this.#take(`${host} ${name}`, part)]))
   }
 
   /** Ends what is under way. */
   close(reason: Error): void {
-    for (const { abort } of this.#underWay.values()) abort.abort(reason)
-    this.#underWay.clear()
+    for (const { abort } of this.#parts.values()) abort.abort(reason)
+    this.#parts.clear()
   }
 
-  #begin({ key, lookUp }: Part): UnderWay {
+  #begin(host: string, key: string, lookUp: LookUp): Part {
     const now = this.#clock.now()
     // Results that were never fetched: few, since parts are late seldom, and the names that are asked for are few.
-    for (const [other, { settledAt }] of this.#underWay)
-      if (now - settledAt > KEPT_MS) this.#underWay.delete(other)
-    const known = this.#underWay.get(key)
+    for (const [other, { settledAt }] of this.#parts) if (now - settledAt > KEPT_MS) this.#parts.delete(other)
+    const known = this.#parts.get(key)
     if (known !== undefined) return known
     const abort = new AbortController()
-    const begun: UnderWay = {
+    const part: Part = {
       abort,
       result: undefined,
       settledAt: Number.POSITIVE_INFINITY,
       waiting: 0,
-      settled: Promise.allSettled([lookUp(abort.signal)]).then(([result]) => {
-        begun.result = result
-        begun.settledAt = this.#clock.now()
+      settled: Promise.allSettled([lookUp(this.#asking(host, abort.signal))]).then(([result]) => {
+        part.result = result
+        part.settledAt = this.#clock.now()
         return undefined
       }),
     }
-    this.#underWay.set(key, begun)
-    return begun
+    this.#parts.set(key, part)
+    return part
   }
 
-  #enough(begun: readonly UnderWay[], signal: AbortSignal): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const onAbort = (): void => reject(signal.reason as Error)
-    signal.addEventListener('abort', onAbort, { once: true })
-    let missing = begun.length
-    let timer: ReturnType<Clock['setTimer']> | undefined
-    const onSettled = ({ result }: UnderWay): void => {
-      if (--missing === 0) resolve()
-      else if (result?.status === 'fulfilled' && result.value.endpoints.length > 0)
-        timer ??= this.#clock.setTimer(resolve, RESOLUTION_DELAY_MS)
-    }
-    if (missing === 0) resolve()
-    for (const one of begun) void one.settled.then(() => onSettled(one))
-    return promise.finally(() => {
-      timer?.cancel()
-      signal.removeEventListener('abort', onAbort)
+  async #enough(parts: readonly Part[], signal: AbortSignal): Promise<void> {
+    const all = Promise.all(parts.map(({ settled }) => settled))
+    const found = new Promise<void>((resolve) => {
+      for (const part of parts) void part.settled.then(() => hasEndpoints(part.result) && resolve())
     })
+    await abortable(Promise.race([all, found]), signal)
+    await abortable(settlesWithin(this.#clock, RESOLUTION_DELAY_MS, all), signal)
+  }
+
+  /** What came of it, which is fetched once. Its TTL has run since it came. */
+  #take(key: string, { result, settledAt }: Part): Result {
+    if (result === undefined) return undefined
+    this.#parts.delete(key)
+    if (result.status === 'rejected') return result
+    const ttlMs = Math.max(0, result.value.ttlMs - (this.#clock.now() - settledAt))
+    return { ...result, value: { ...result.value, ttlMs } }
   }
 }
 
-/** Its TTL has run since it came. */
-function aged(result: PromiseSettledResult<Found>, ageMs: number): PromiseSettledResult<Found> {
-  if (result.status === 'rejected' || ageMs === 0) return result
-  return { ...result, value: { ...result.value, ttlMs: Math.max(0, result.value.ttlMs - ageMs) } }
+function hasEndpoints(result: Result): boolean {
+  return result?.status === 'fulfilled' && result.value.endpoints.length > 0
 }

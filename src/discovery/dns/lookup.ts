@@ -2,19 +2,24 @@
  * What DNS says of a name: the endpoints of one kind of record, or that there are none, and for how long.
  */
 import { isIP } from 'node:net'
-import { ResolutionFailedError } from '../../core/errors.ts'
-import type { DnsAnswer, DnsRecord, DnsType } from './wire/message.ts'
 import { taskEndpoint, type Endpoint } from '../endpoint.ts'
+import { addressesOf, followAliases, MAX_ALIASES, negativeTtlMs, shortestTtlMs, soaOf } from './records.ts'
+import type { DnsAnswer, DnsRecord, DnsType } from './wire/message.ts'
 
 /** Asks one question; rejects with a `ResolutionFailedError`, or the signal's reason. */
 export type Ask = (name: string, type: DnsType) => Promise<DnsAnswer>
 
 export type AddressType = 'A' | 'AAAA'
 
-/** Lookups by name, and what came of each; undefined for one that is not waited for. */
-export type LookUpAll = (
-  lookUps: ReadonlyMap<string, (ask: Ask) => Promise<Found>>,
-) => Promise<ReadonlyMap<string, PromiseSettledResult<Found> | undefined>>
+export type LookUp = (ask: Ask) => Promise<Found>
+
+/** Lookups that make up an answer together, by what distinguishes them. */
+export type LookUps = ReadonlyMap<string, LookUp>
+
+/** What came of a lookup; undefined while it is late, and not waited for. */
+export type Result = PromiseSettledResult<Found> | undefined
+
+export type Results = ReadonlyMap<string, Result>
 
 export interface Found {
   readonly endpoints: readonly Endpoint[]
@@ -35,12 +40,6 @@ const SAMPLE_SIZE = 8
  */
 const MAX_ENDPOINTS = 2000
 
-/** Longer chains of aliases are loops or mistakes (resolvers draw the line between 8 and 16). */
-const MAX_ALIASES = 8
-
-/** RFC 2308 section 5: a negative answer without an SOA is not to be kept. The floor of TTLs applies. */
-const NEGATIVE_WITHOUT_SOA_MS = 0
-
 /** The addresses of a name, through aliases in the answer and beyond it. */
 export async function lookUpAddresses(ask: Ask, name: string, type: AddressType): Promise<Found> {
   let current = name
@@ -60,15 +59,39 @@ export async function lookUpAddresses(ask: Ask, name: string, type: AddressType)
 }
 
 /**
+ * IPv4 and IPv6 addresses at once; where one of them fails or is late, the others are a part of the set.
+ * @param gather decides for how long each is waited for
+ */
+export async function lookUpBothFamilies(
+  name: string,
+  gather: (lookUps: LookUps) => Promise<Results>,
+): Promise<Found> {
+  const types = ['A', 'AAAA'] as const
+  const lookUps = types.map((type) => [type, (ask: Ask) => lookUpAddresses(ask, name, type)] as const)
+  const results = [...(await gather(new Map(lookUps))).values()]
+  const answered = results.filter((result) => result?.status === 'fulfilled').map((result) => result.value)
+  const filled = answered.filter(({ endpoints }) => endpoints.length > 0)
+  if (filled.length === 0) throwFailure(results)
+  return {
+    endpoints: filled.flatMap(({ endpoints }) => endpoints),
+    ttlMs: results.includes(undefined)
+      ? 0
+      : Math.min(...(filled.length > 0 ? filled : answered).map(({ ttlMs }) => ttlMs)),
+    complete: results.every(isComplete),
+    nonexistent: answered.some(({ nonexistent }) => nonexistent),
+  }
+}
+
+/**
  * The targets of a name's SRV records (RFC 2782), with their ports and weights. Only those of the best
  * priority: the others are spares, and would get calls as equals.
- * @param lookUpAll decides for how long targets are waited for [for as long as it takes]
+ * @param gather decides for how long targets are waited for [for as long as it takes]
  */
 export async function lookUpServices(
   ask: Ask,
   name: string,
   types: readonly AddressType[],
-  lookUpAll: LookUpAll = (lookUps) => settleAll(ask, lookUps),
+  gather: (lookUps: LookUps) => Promise<Results> = (lookUps) => settleAll(ask, lookUps),
 ): Promise<Found> {
   const answer = await ask(name, 'SRV')
   const alias = followAliases(answer.answers, name)
@@ -82,13 +105,14 @@ export async function lookUpServices(
   const mostEach = Math.ceil(MAX_ENDPOINTS / targets.length)
   const given = Map.groupBy(answer.additionals, (record) => record.name)
   // One target may have several ports, and is asked for once.
-  const lookUps = new Map(
-    targets.map(({ target }) => [
-      target,
-      (own: Ask): Promise<Found> => targetAddresses(own, target, types, given.get(target)),
-    ]),
+  const byTarget = await gather(
+    new Map(
+      targets.map(({ target }) => [
+        target,
+        (own: Ask) => targetAddresses(own, target, types, given.get(target)),
+      ]),
+    ),
   )
-  const byTarget = await lookUpAll(lookUps)
   const endpoints = targets.flatMap((record) => {
     const result = byTarget.get(record.target)
     if (result?.status !== 'fulfilled') return []
@@ -102,8 +126,7 @@ export async function lookUpServices(
     )
   })
   const results = [...byTarget.values()]
-  const failed = results.find((result) => result?.status === 'rejected')
-  if (failed !== undefined && endpoints.length === 0) throw failed.reason
+  if (endpoints.length === 0) throwFailure(results)
   return {
     endpoints,
     ttlMs: Math.min(alias.ttlMs, shortestTtlMs(targets), ...results.map(ttlOf)),
@@ -112,18 +135,24 @@ export async function lookUpServices(
   }
 }
 
-async function settleAll(ask: Ask, lookUps: Parameters<LookUpAll>[0]): ReturnType<LookUpAll> {
+async function settleAll(ask: Ask, lookUps: LookUps): Promise<Results> {
   const results = await Promise.allSettled(Array.from(lookUps.values(), (lookUp) => lookUp(ask)))
   return new Map([...lookUps.keys()].map((name, index) => [name, results[index]]))
 }
 
+/** Nothing was found: because one of them failed, if one did. */
+function throwFailure(results: readonly Result[]): void {
+  const failed = results.find((result) => result?.status === 'rejected')
+  if (failed !== undefined) throw failed.reason
+}
+
 /** Of a part of a set: 0 while it is late, so that it joins as soon as may be. */
-export function ttlOf(result: PromiseSettledResult<Found> | undefined): number {
+function ttlOf(result: Result): number {
   if (result === undefined) return 0
   return result.status === 'fulfilled' ? result.value.ttlMs : Number.POSITIVE_INFINITY
 }
 
-export function isComplete(result: PromiseSettledResult<Found> | undefined): boolean {
+function isComplete(result: Result): boolean {
   return result?.status === 'fulfilled' && result.value.complete
 }
 
@@ -151,44 +180,6 @@ async function targetAddresses(
 /** Cloud Map's targets are `<instance-id>.<service>.<namespace>`. */
 function instanceId(target: string, name: string): string | undefined {
   return target.endsWith(`.${name}`) ? target.slice(0, -name.length - 1) : undefined
-}
-
-function followAliases(
-  records: readonly DnsRecord[],
-  name: string,
-): { readonly name: string; readonly ttlMs: number } {
-  let end = name
-  let ttlMs = Number.POSITIVE_INFINITY
-  for (let followed = 0; followed < MAX_ALIASES; followed++) {
-    const alias = records.find((record) => record.type === 'CNAME' && record.name === end)
-    if (alias?.type !== 'CNAME') return { name: end, ttlMs }
-    end = alias.target
-    ttlMs = Math.min(ttlMs, alias.ttlSeconds * 1000)
-  }
-  throw tooManyAliases(name)
-}
-
-function tooManyAliases(name: string): ResolutionFailedError {
-  return new ResolutionFailedError(name, `DNS leads from alias to alias, ${MAX_ALIASES} times and more`)
-}
-
-function addressesOf(records: readonly DnsRecord[]): readonly Endpoint[] {
-  const addresses = records.flatMap((record) => ('address' in record ? [record.address] : []))
-  return [...new Set(addresses)].map((address) => taskEndpoint(address))
-}
-
-function shortestTtlMs(records: readonly DnsRecord[]): number {
-  return Math.min(...records.map((record) => record.ttlSeconds)) * 1000
-}
-
-/** RFC 2308 section 5: the lesser of the SOA's own TTL and its MINIMUM. */
-function negativeTtlMs(answer: DnsAnswer): number {
-  const soa = soaOf(answer)
-  return soa === undefined ? NEGATIVE_WITHOUT_SOA_MS : Math.min(soa.ttlSeconds, soa.minimumSeconds) * 1000
-}
-
-function soaOf({ authorities }: DnsAnswer): Extract<DnsRecord, { type: 'SOA' }> | undefined {
-  return authorities.find((record) => record.type === 'SOA')
 }
 
 function found(endpoints: readonly Endpoint[], ttlMs: number): Found {

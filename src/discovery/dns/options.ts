@@ -1,12 +1,5 @@
-import {
-  checkArray,
-  checkKeys,
-  checkOneOf,
-  checkString,
-  given,
-  msFrom,
-  numberIn,
-} from '../../core/check/check.ts'
+import { checkArray, checkOneOf, checkString, msFrom, numberIn } from '../../core/check/check.ts'
+import { Section } from '../../core/check/section.ts'
 import { systemClock, type Clock } from '../../core/clock.ts'
 import { InvalidOptionsError } from '../../core/errors.ts'
 import { parseDnsServer, type StubOptions } from './stub.ts'
@@ -35,21 +28,24 @@ export interface DnsSettings extends StubOptions {
   readonly record: 'auto' | 'a' | 'srv'
 }
 
-const OPTIONS = ['servers', 'timeoutMs', 'tries', 'family', 'record', 'clock']
+const DEFAULTS: DnsSettings = {
+  servers: [],
+  timeoutMs: 1000,
+  tries: 2,
+  family: 'auto',
+  record: 'auto',
+  clock: systemClock,
+}
 
 /** @throws InvalidOptionsError for options that are unknown or not allowed */
 export function dnsSettings(options: DnsOptions & { readonly clock?: Clock | undefined }): DnsSettings {
-  const { servers, timeoutMs, tries, family, record } = checkKeys('dns', options, OPTIONS)
+  const dns = new Section('dns', options, DEFAULTS)
   return {
-    servers: given('dns.servers', servers, [], checkServers),
-    timeoutMs: given('dns.timeoutMs', timeoutMs, 1000, msFrom(1)),
-    tries: given('dns.tries', tries, 2, numberIn({ min: 1, max: 10, integer: true })),
-    family: given<DnsSettings['family']>('dns.family', family, 'auto', (path, value) =>
-      checkOneOf(path, value, ['ipv4', 'ipv6', 'dual']),
-    ),
-    record: given<DnsSettings['record']>('dns.record', record, 'auto', (path, value) =>
-      checkOneOf(path, value, ['a', 'srv']),
-    ),
+    servers: dns.read('servers', checkServers),
+    timeoutMs: dns.read('timeoutMs', msFrom(1)),
+    tries: dns.read('tries', numberIn({ min: 1, max: 10, integer: true })),
+    family: dns.read('family', (path, value) => checkOneOf(path, value, ['ipv4', 'ipv6', 'dual'])),
+    record: dns.read('record', (path, value) => checkOneOf(path, value, ['a', 'srv'])),
     clock: options.clock ?? systemClock,
   }
 }

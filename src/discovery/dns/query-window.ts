@@ -27,10 +27,9 @@ interface Waiting {
   readonly refuse: () => void
 }
 
-/** Holds a place, or is overdue. */
+/** Holds a place, until it is over or overdue. */
 interface Running {
   readonly since: number
-  isOverdue: boolean
 }
 
 /**
@@ -64,8 +63,7 @@ export class QueryWindow {
     try {
       return await work()
     } finally {
-      if (place.isOverdue) this.#overdue--
-      else this.#running.delete(place)
+      if (!this.#running.delete(place)) this.#overdue--
       this.#admit()
     }
   }
@@ -88,7 +86,7 @@ export class QueryWindow {
       const turn: Waiting = {
         enter: () => {
           leave()
-          const place = { since: clock.now(), isOverdue: false }
+          const place = { since: clock.now() }
           this.#running.add(place)
           resolve(place)
         },
@@ -130,7 +128,6 @@ export class QueryWindow {
     if (oldest === undefined || this.#overdue >= overduePlaces) return false
     if (clock.now() - oldest.since < overdueMs) return false
     this.#running.delete(oldest)
-    oldest.isOverdue = true
     this.#overdue++
     return true
   }

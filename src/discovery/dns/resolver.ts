@@ -5,12 +5,14 @@ import { bareReason } from '../bare-reason.ts'
 import { settlesWithin } from '../../core/async/settles-within.ts'
 import { LateLookups, RESOLUTION_DELAY_MS } from './late-lookups.ts'
 import {
-  isComplete,
   lookUpAddresses,
+  lookUpBothFamilies,
   lookUpServices,
   type AddressType,
   type Ask,
   type Found,
+  type LookUps,
+  type Results,
 } from './lookup.ts'
 import { dnsSettings, type DnsOptions, type DnsSettings } from './options.ts'
 import { StubResolver } from './stub.ts'
@@ -53,16 +55,22 @@ export function dnsResolver(options: DnsOptions & { readonly clock?: Clock | und
   const settings = dnsSettings(options)
   const { clock } = settings
   const stub = new StubResolver(settings)
-  const late = new LateLookups(clock)
   const usage = new UsageCounter(clock)
-  const kindThatWorked = new LRUCache<string, Kind>({ max: MAX_NAMES })
-  const source: Source = {
-    asking: (host, signal) => (name, type) => {
+  const asking = (host: string, signal: AbortSignal): Ask => {
+    return (name, type) => {
       usage.count(host, 'dns')
       return stub.query(name, type, signal)
-    },
-    late,
-    settings,
+    }
+  }
+  const late = new LateLookups(clock, asking)
+  const kindThatWorked = new LRUCache<string, Kind>({ max: MAX_NAMES })
+
+  const lookUpKind = (kind: Kind, host: string, signal: AbortSignal): Promise<Found> => {
+    const gather = (lookUps: LookUps): Promise<Results> => late.gather(host, lookUps, signal)
+    if (kind === 'dual') return lookUpBothFamilies(host, gather)
+    const ask = asking(host, signal)
+    if (kind === 'SRV') return lookUpServices(ask, host, ADDRESS_TYPES[settings.family], gather)
+    return lookUpAddresses(ask, host, kind)
   }
 
   const look = async (host: string, signal: AbortSignal): Promise<Found> => {
@@ -70,7 +78,7 @@ export function dnsResolver(options: DnsOptions & { readonly clock?: Clock | und
     let ttlMs = Number.POSITIVE_INFINITY
     let aside: Promise<Found> | undefined
     for (const kind of kinds) {
-      const lookUp = lookUpKind(kind, source, host, signal)
+      const lookUp = lookUpKind(kind, host, signal)
       if (kind === 'AAAA' && kinds.length > 1 && !(await succeedsSoon(clock, lookUp))) {
         // Servers that know nothing of IPv6 fail or keep silent: that must not hide what there is else.
         aside = lookUp
@@ -109,13 +117,6 @@ export function dnsResolver(options: DnsOptions & { readonly clock?: Clock | und
   }
 }
 
-/** What lookups ask, and by which rules. */
-interface Source {
-  readonly asking: (host: string, signal: AbortSignal) => Ask
-  readonly late: LateLookups
-  readonly settings: DnsSettings
-}
-
 const NOTHING: Omit<Found, 'ttlMs'> = { endpoints: [], complete: true, nonexistent: false }
 
 async function succeedsSoon(clock: Clock, lookUp: Promise<Found>): Promise<boolean> {
@@ -133,48 +134,6 @@ function kindsFor(host: string, { family, record }: DnsSettings, worked: Kind | 
   // Underscores are what SRV names begin with (RFC 2782), and host names never.
   const kinds = host.startsWith('_') ? [...services, ...addresses] : [...addresses, ...services]
   return worked === undefined ? kinds : [worked, ...kinds.filter((kind) => kind !== worked)]
-}
-
-async function lookUpKind(kind: Kind, source: Source, host: string, signal: AbortSignal): Promise<Found> {
-  const { asking, late, settings } = source
-  switch (kind) {
-    case 'A':
-    case 'AAAA':
-      return lookUpAddresses(asking(host, signal), host, kind)
-    case 'dual':
-      return lookUpBoth(source, host, signal)
-    case 'SRV':
-      return lookUpServices(asking(host, signal), host, ADDRESS_TYPES[settings.family], async (lookUps) => {
-        const parts = Array.from(lookUps, ([target, lookUp]) => ({
-          key: `${host} SRV ${target}`,
-          lookUp: (own: AbortSignal) => lookUp(asking(host, own)),
-        }))
-        const results = await late.gather(parts, signal)
-        return new Map([...lookUps.keys()].map((target, index) => [target, results[index]]))
-      })
-  }
-}
-
-/** Both families at once; where one fails or is late, the other's addresses are a part of the set. */
-async function lookUpBoth({ asking, late }: Source, host: string, signal: AbortSignal): Promise<Found> {
-  const results = await late.gather(
-    ADDRESS_TYPES.dual.map((type) => ({
-      key: `${host} ${type}`,
-      lookUp: (own) => lookUpAddresses(asking(host, own), host, type),
-    })),
-    signal,
-  )
-  const answered = results.filter((result) => result?.status === 'fulfilled').map((result) => result.value)
-  const filled = answered.filter((found) => found.endpoints.length > 0)
-  const failed = results.find((result) => result?.status === 'rejected')
-  if (failed !== undefined && filled.length === 0) throw failed.reason
-  const isLate = results.includes(undefined)
-  return {
-    endpoints: filled.flatMap((found) => found.endpoints),
-    ttlMs: isLate ? 0 : Math.min(...(filled.length > 0 ? filled : answered).map((found) => found.ttlMs)),
-    complete: results.every(isComplete),
-    nonexistent: answered.some((found) => found.nonexistent),
-  }
 }
 
 function snapshotOf(service: ServiceName, found: Found, now: number): Snapshot {

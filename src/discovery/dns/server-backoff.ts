@@ -21,11 +21,8 @@ export class ServerBackoff {
 
   /** Those without a back-off first; the order of the list among themselves, and among the others. */
   order(servers: readonly DnsServer[], now: number): readonly DnsServer[] {
-    if (this.#failing.size === 0) return servers
-    const first: DnsServer[] = []
-    const last: DnsServer[] = []
-    for (const server of servers) (this.#claimTurn(server, now) ? first : last).push(server)
-    return [...first, ...last]
+    const byTurn = Map.groupBy(servers, (server) => this.#claimTurn(server, now))
+    return [true, false].flatMap((hasTurn) => byTurn.get(hasTurn) ?? [])
   }
 
   answered(server: DnsServer): void {

@@ -1,15 +1,19 @@
 /** One DNS question to the first server that can answer it. */
 import { getServers } from 'node:dns'
-import { formatAddressPort, parseAddressPort } from '../../core/ip.ts'
 import { LRUCache } from 'lru-cache'
 import { sleep, unawaited, type Clock } from '../../core/clock.ts'
 import { ResolutionFailedError, reasonOf } from '../../core/errors.ts'
-import { ServerBackoff } from './server-backoff.ts'
-import type { DnsAnswer, DnsType } from './wire/message.ts'
-import { isDnsName } from './name.ts'
-import type { DnsServer } from './wire/transport.ts'
+import { formatAddressPort, parseAddressPort } from '../../core/ip.ts'
+import { isDnsName } from '../service-name.ts'
 import { CrowdedError, QueryWindow, type Rank } from './query-window.ts'
-import { AnsweredError, askServer, SilentError, TemporaryError, type AskOptions } from './exchange.ts'
+import { ServerBackoff } from './server-backoff.ts'
+import { AnsweredError, SilentError, TemporaryError } from './server-failure.ts'
+import type * as Exchange from './wire/exchange.ts'
+import type { DnsAnswer, DnsQuery, DnsType } from './wire/message.ts'
+import type { DnsServer } from './wire/transport.ts'
+
+/** Loaded with the first question: with `dns-packet` it is a fourth of what this library adds to an import of undici. */
+let exchange: typeof Exchange | undefined
 
 export interface StubOptions {
   /** Asked in this order. Empty: those of the machine (`dns.getServers()`). */
@@ -81,37 +85,33 @@ export class StubResolver {
   async query(name: string, type: DnsType, signal: AbortSignal): Promise<DnsAnswer> {
     if (!isDnsName(name)) throw new ResolutionFailedError(name, 'is not a valid DNS name')
     const { clock, tries, timeoutMs } = this.#options
-    const failures = new Map<DnsServer, unknown>()
-    const silences = new Map<DnsServer, number>()
     const endsAt = clock.now() + tries * timeoutMs
-    let left = this.#servers()
+    const asked = this.#servers().map((server): Asked => ({ server, error: undefined, silences: 0 }))
+    let left: readonly Asked[] = asked
     for (let pauseMs = FIRST_PAUSE_MS; left.length > 0;) {
-      for (const server of left) {
-        const again = silences.has(server)
+      for (const one of left) {
         try {
-          const answer = await this.#askInTurn(server, name, type, { signal, again })
+          const how = { signal, again: one.silences > 0 }
+          const answer = await this.#ask(one.server, { name, type }, how)
           if (answer.rcode === 'NOERROR') this.#known.set(name, true)
           return answer
         } catch (error) {
           signal.throwIfAborted()
-          if (error instanceof CrowdedError) throw failureOf(name, type, failures, error)
-          failures.set(server, error)
-          if (error instanceof SilentError) silences.set(server, (silences.get(server) ?? 0) + 1)
+          if (error instanceof CrowdedError) throw failureOf(name, type, asked, error)
+          one.error = error
+          if (error instanceof SilentError) one.silences++
         }
       }
-      const isSilent = (server: DnsServer): boolean => failures.get(server) instanceof SilentError
-      left = left.filter((server) =>
-        isSilent(server)
-          ? (silences.get(server) ?? 0) < tries
-          : failures.get(server) instanceof TemporaryError,
+      left = left.filter(({ error, silences }) =>
+        error instanceof SilentError ? silences < tries : error instanceof TemporaryError,
       )
       // Silence has taken its time already.
-      if (left.some(isSilent)) continue
+      if (left.some(({ error }) => error instanceof SilentError)) continue
       if (clock.now() + pauseMs > endsAt) break
       if (left.length > 0) await sleep(unawaited(clock), pauseMs, signal)
       pauseMs *= 2
     }
-    throw failureOf(name, type, failures)
+    throw failureOf(name, type, asked)
   }
 
   #servers(): readonly DnsServer[] {
@@ -119,54 +119,47 @@ export class StubResolver {
     return this.#backoff.order(servers.length > 0 ? servers : systemServers(), clock.now())
   }
 
-  /** When there is a place for it among the queries under way. */
-  #askInTurn(
-    server: DnsServer,
-    name: string,
-    type: DnsType,
-    how: Pick<AskOptions, 'signal' | 'again'>,
-  ): Promise<DnsAnswer> {
-    const rank: Rank = this.#known.has(name) ? 'known' : how.again ? 'silent' : 'new'
-    return this.#window.run(how.signal, rank, () => this.#ask(server, name, type, how))
-  }
-
-  /** Asks one, and learns from what it does. */
-  async #ask(
-    server: DnsServer,
-    name: string,
-    type: DnsType,
-    how: Pick<AskOptions, 'signal' | 'again'>,
-  ): Promise<DnsAnswer> {
+  /** Asks one when there is a place among the queries under way, and learns from what it does. */
+  #ask(server: DnsServer, query: DnsQuery, how: { signal: AbortSignal; again: boolean }): Promise<DnsAnswer> {
     const { clock, timeoutMs } = this.#options
-    const askedAt = clock.now()
-    try {
-      const answer = await askServer(server, name, type, { clock, timeoutMs, ...how })
-      this.#backoff.answered(server)
-      return answer
-    } catch (error) {
-      if (error instanceof AnsweredError) this.#backoff.answered(server)
-      else if (!how.signal.aborted) this.#backoff.failed(server, askedAt, clock.now())
-      throw error
-    }
+    const rank: Rank = this.#known.has(query.name) ? 'known' : how.again ? 'silent' : 'new'
+    return this.#window.run(how.signal, rank, async () => {
+      const { askServer } = (exchange ??= await import('./wire/exchange.ts'))
+      const askedAt = clock.now()
+      try {
+        const answer = await askServer(server, query, { clock, timeoutMs, ...how })
+        this.#backoff.answered(server)
+        return answer
+      } catch (error) {
+        if (error instanceof AnsweredError) this.#backoff.answered(server)
+        else if (!how.signal.aborted) this.#backoff.failed(server, askedAt, clock.now())
+        throw error
+      }
+    })
   }
+}
+
+/** What a server has done so far about one question. */
+interface Asked {
+  readonly server: DnsServer
+  /** undefined before it was asked. */
+  error: unknown
+  silences: number
 }
 
 function failureOf(
   name: string,
   type: DnsType,
-  failures: ReadonlyMap<DnsServer, unknown>,
+  asked: readonly Asked[],
   crowded?: CrowdedError,
 ): ResolutionFailedError {
-  const reasons = [...failures].map(
-    ([{ address, port }, error]) => `${formatAddressPort(address, port)} ${reasonOf(error)}`,
+  const failed = asked.filter(({ error }) => error !== undefined)
+  const reasons = failed.map(
+    ({ server: { address, port }, error }) => `${formatAddressPort(address, port)} ${reasonOf(error)}`,
   )
   if (crowded !== undefined) reasons.push(crowded.message)
   const why = reasons.length > 0 ? reasons.join('; ') : 'there is no DNS server'
-  return new ResolutionFailedError(
-    name,
-    `${type} query failed: ${why}`,
-    crowded ?? [...failures.values()].at(-1),
-  )
+  return new ResolutionFailedError(name, `${type} query failed: ${why}`, crowded ?? failed.at(-1)?.error)
 }
 
 function systemServers(): readonly DnsServer[] {

@@ -1,4 +1,4 @@
-import { BlockList, isIP } from 'node:net'
+import { isIP, type BlockList } from 'node:net'
 import { checkArray } from '../../core/check/check.ts'
 import { checkCidr, familyOf, rangesOf } from '../../core/cidr.ts'
 import { systemClock, type Clock } from '../../core/clock.ts'
@@ -51,7 +51,7 @@ const NEVER_BY_ACCIDENT: ReadonlySet<string> = new Set([LOOPBACK, 'link-local'])
 export function addressGuard(options: AddressGuardOptions = {}): AddressGuard {
   const { allowLoopback = false, allowAddresses } = options
   const refused = REFUSED.filter(({ reason }) => !(allowLoopback && reason === LOOPBACK)).map(
-    ({ reason, cidrs }) => ({ reason, list: blockList(cidrs) }),
+    ({ reason, cidrs }) => ({ reason, list: rangesOf(cidrs.map((cidr) => checkCidr('', cidr))) }),
   )
   const allowed = allowAddresses === undefined ? undefined : allowList(allowAddresses)
   const reasonFor = (address: string, family: 'ipv4' | 'ipv6'): string | undefined =>
@@ -114,15 +114,6 @@ function withoutRefused(snapshot: Snapshot, { host }: ServiceName, guard: Addres
     host,
     `discovery (${snapshot.source}) named only addresses that are never connected to: ${first}${others}`,
   )
-}
-
-function blockList(cidrs: readonly string[]): BlockList {
-  const list = new BlockList()
-  for (const cidr of cidrs) {
-    const [network = '', bits = ''] = cidr.split('/')
-    list.addSubnet(network, Number(bits), familyOf(network))
-  }
-  return list
 }
 
 function allowList(value: unknown): BlockList {

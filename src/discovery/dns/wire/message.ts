@@ -10,44 +10,31 @@ import { canonicalHost } from '../../service-name.ts'
 
 export type DnsType = 'A' | 'AAAA' | 'SRV'
 
-export interface DnsQuestion {
-  readonly id: number
+export interface DnsQuery {
   /** Canonical: lower case, no trailing dot. */
   readonly name: string
   readonly type: DnsType
 }
 
+export interface DnsQuestion extends DnsQuery {
+  readonly id: number
+}
+
 /** Names are canonical, TTLs in seconds as the server gave them. */
-export type DnsRecord =
-  | {
-      readonly type: 'A' | 'AAAA'
-      readonly name: string
-      readonly ttlSeconds: number
-      readonly address: string
-    }
-  | {
-      readonly type: 'CNAME'
-      readonly name: string
-      readonly ttlSeconds: number
-      readonly target: string
-    }
+export type DnsRecord = { readonly name: string; readonly ttlSeconds: number } & (
+  | { readonly type: 'A' | 'AAAA'; readonly address: string }
+  | { readonly type: 'CNAME'; readonly target: string }
   | {
       readonly type: 'SRV'
-      readonly name: string
-      readonly ttlSeconds: number
       readonly target: string
       readonly port: number
       readonly priority: number
       readonly weight: number
     }
-  | {
-      readonly type: 'SOA'
-      readonly name: string
-      readonly ttlSeconds: number
-      readonly minimumSeconds: number
-    }
+  | { readonly type: 'SOA'; readonly minimumSeconds: number }
   /** Points to other servers: seen where a server does not resolve, but refers. */
-  | { readonly type: 'NS'; readonly name: string; readonly ttlSeconds: number }
+  | { readonly type: 'NS' }
+)
 
 export interface DnsAnswer {
   /** `NOERROR`, `NXDOMAIN`, `SERVFAIL`, … */
@@ -155,39 +142,25 @@ function answersQuestion(packet: DecodedPacket, question: DnsQuestion): boolean 
 }
 
 function readRecords(records: readonly Answer[] = []): readonly DnsRecord[] {
-  const read: DnsRecord[] = []
-  for (const record of records) {
-    const known = record.type === 'OPT' ? undefined : readRecord(record)
-    if (known !== undefined) read.push(known)
-  }
-  return read
+  return records.flatMap((record) => (record.type === 'OPT' ? [] : (readRecord(record) ?? [])))
 }
 
 function readRecord(record: Exclude<Answer, { type: 'OPT' }>): DnsRecord | undefined {
-  const name = canonicalHost(record.name)
-  const ttlSeconds = readTtl(record.ttl)
+  const common = { name: canonicalHost(record.name), ttlSeconds: readTtl(record.ttl) }
   if (record.type === 'A' || record.type === 'AAAA') {
-    const valid = record.type === 'A' ? isIPv4(record.data) : isIPv6(record.data)
-    if (!valid) throw new Error(`${record.type} record of ${name} holds no address`)
-    return { type: record.type, name, ttlSeconds, address: record.data }
+    if (!(record.type === 'A' ? isIPv4 : isIPv6)(record.data))
+      throw new Error(`${record.type} record of ${common.name} holds no address`)
+    return { ...common, type: record.type, address: record.data }
   }
   if (record.type === 'SRV') {
     const { port, priority = 0, weight = 0 } = record.data
     // The root as a target is an empty name after this.
-    return {
-      type: 'SRV',
-      name,
-      ttlSeconds,
-      target: canonicalHost(record.data.target),
-      port,
-      priority,
-      weight,
-    }
+    const target = canonicalHost(record.data.target)
+    return { ...common, type: 'SRV', target, port, priority, weight }
   }
-  if (record.type === 'CNAME') return { type: 'CNAME', name, ttlSeconds, target: canonicalHost(record.data) }
-  if (record.type === 'SOA')
-    return { type: 'SOA', name, ttlSeconds, minimumSeconds: readTtl(record.data.minimum) }
-  return record.type === 'NS' ? { type: 'NS', name, ttlSeconds } : undefined
+  if (record.type === 'CNAME') return { ...common, type: 'CNAME', target: canonicalHost(record.data) }
+  if (record.type === 'SOA') return { ...common, type: 'SOA', minimumSeconds: readTtl(record.data.minimum) }
+  return record.type === 'NS' ? { ...common, type: 'NS' } : undefined
 }
 
 /** A TTL with the top bit set means 0 (RFC 2181 section 8). */

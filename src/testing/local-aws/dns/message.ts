@@ -1,8 +1,7 @@
 /** DNS messages: questions in, answers out. `dns-packet` does the wire format, without name compression. */
 import { AUTHORITATIVE_ANSWER, decode, encode, RECURSION_DESIRED, TRUNCATED_RESPONSE } from 'dns-packet'
 import type { Answer, Packet, RecordType } from 'dns-packet'
-import { isDnsName } from '../../../discovery/dns/name.ts'
-import { canonicalHost } from '../../../discovery/service-name.ts'
+import { canonicalHost, isDnsName } from '../../../discovery/service-name.ts'
 import { NO_RECORDS, type Lookup, type ResourceRecord } from './resource-record.ts'
 
 export interface DnsQuery {

@@ -1,6 +1,5 @@
 import { isIPv4, isIPv6 } from 'node:net'
-import { isDnsName } from '../../../discovery/dns/name.ts'
-import { canonicalHost } from '../../../discovery/service-name.ts'
+import { canonicalHost, isDnsName } from '../../../discovery/service-name.ts'
 import { invalidInput } from '../cloud-map/aws-error.ts'
 import { shuffled } from '../chance.ts'
 import { DEFAULT_SOA_TTL_SECONDS, type Service } from '../model.ts'

@@ -1,17 +1,21 @@
 import { describe, expect, test } from 'vitest'
-import { ReadSchedule, type PaceOptions, type Reading } from '../../../../src/discovery/auto/read-schedule.ts'
+import {
+  ReadSchedule,
+  type PaceOptions,
+  type ReadResult,
+} from '../../../../src/discovery/auto/read-schedule.ts'
 
-const DNS_WATCHES: Reading = {
+const DNS_WATCHES: ReadResult = {
   ...{ isChange: false, isMove: false, isEmpty: false },
   ...{ isRead: true, isWatched: true },
 }
-const ALONE: Reading = { ...DNS_WATCHES, isWatched: false }
+const ALONE: ReadResult = { ...DNS_WATCHES, isWatched: false }
 const MOVED = { isChange: true, isMove: true }
 /** No jitter, and a second of the two over which reads are spread. */
 const MEAN = { next: (): number => 0.5 }
 
 /** Calls as they fall due, until `ms`; the time since the one before, in s. */
-function pausesUntil(ms: number, schedule: ReadSchedule, reading: Reading, start = 0): number[] {
+function pausesUntil(ms: number, schedule: ReadSchedule, reading: ReadResult, start = 0): number[] {
   const pauses: number[] = []
   let calledAt = start
   while (schedule.dueAt <= ms) {
@@ -24,7 +28,7 @@ function pausesUntil(ms: number, schedule: ReadSchedule, reading: Reading, start
   return pauses
 }
 
-function started(reading: Reading, options: PaceOptions = {}): ReadSchedule {
+function started(reading: ReadResult, options: PaceOptions = {}): ReadSchedule {
   const schedule = new ReadSchedule(MEAN, options)
   schedule.begin(0)
   schedule.answered(0, { ...reading, isChange: true })
@@ -45,7 +49,7 @@ describe('where DNS watches', () => {
 
   test('news: a read within 2 s, and the revision every 5 s for 20 s after it', () => {
     const schedule = started(DNS_WATCHES)
-    schedule.hearNews(100_000, 'dns')
+    schedule.addNews(100_000, 'dns')
     expect(schedule.dueAt).toBe(101_000)
     expect(schedule.begin(101_000)).toBe(true)
     schedule.answered(101_000, { ...DNS_WATCHES, ...MOVED })
@@ -57,13 +61,13 @@ describe('where DNS watches', () => {
 
   test('a call that met a dead task: a read within half a second', () => {
     const schedule = started(DNS_WATCHES)
-    schedule.hearNews(100_000, 'call')
+    schedule.addNews(100_000, 'call')
     expect(schedule.dueAt).toBe(100_250)
   })
 
   test('news that was a change of health is over with its read', () => {
     const schedule = started(DNS_WATCHES)
-    schedule.hearNews(100_000, 'dns')
+    schedule.addNews(100_000, 'dns')
     schedule.begin(101_000)
     schedule.answered(101_000, { ...DNS_WATCHES, isChange: true })
     expect(schedule.dueAt).toBe(401_000)
@@ -71,26 +75,26 @@ describe('where DNS watches', () => {
 
   test('more of the same news does not draw an earlier moment', () => {
     const schedule = started(DNS_WATCHES)
-    schedule.hearNews(100_000, 'dns')
-    schedule.hearNews(99_000, 'dns')
+    schedule.addNews(100_000, 'dns')
+    schedule.addNews(99_000, 'dns')
     expect(schedule.dueAt).toBe(101_000)
   })
 
   test('calls that fail do not wait; but not for each of them a read', () => {
     const schedule = started(DNS_WATCHES)
-    schedule.hearNews(100_000, 'failing')
+    schedule.addNews(100_000, 'failing')
     expect(schedule.dueAt).toBe(100_000)
     schedule.begin(100_000)
     schedule.answered(100_000, DNS_WATCHES)
-    schedule.hearNews(100_001, 'failing')
+    schedule.addNews(100_001, 'failing')
     expect(schedule.dueAt).toBe(102_000)
   })
 
   test('news during a read is read after it', () => {
     const schedule = started(DNS_WATCHES)
-    schedule.hearNews(100_000, 'dns')
+    schedule.addNews(100_000, 'dns')
     schedule.begin(101_000)
-    schedule.hearNews(101_010, 'dns')
+    schedule.addNews(101_010, 'dns')
     schedule.answered(101_020, { ...DNS_WATCHES, ...MOVED })
     expect(schedule.dueAt).toBe(103_000)
     expect(schedule.begin(103_000)).toBe(true)
@@ -100,7 +104,7 @@ describe('where DNS watches', () => {
     const schedule = started(DNS_WATCHES)
     const reads: number[] = []
     for (let now = 0; now < 3_600_000; now += 1_000) {
-      schedule.hearNews(now, 'dns')
+      schedule.addNews(now, 'dns')
       if (schedule.dueAt > now) continue
       schedule.begin(now)
       schedule.answered(now, DNS_WATCHES)
@@ -109,15 +113,15 @@ describe('where DNS watches', () => {
     expect(reads.filter((at) => at > 1_800_000)).toHaveLength(6)
     // And it is forgotten when it ends.
     pausesUntil(4_000_000, schedule, DNS_WATCHES)
-    schedule.hearNews(4_000_000, 'dns')
+    schedule.addNews(4_000_000, 'dns')
     expect(schedule.dueAt).toBe(4_001_000)
   })
 
   /** Calls meet a task that is dead and stays registered, every 30 s for an hour. */
-  function annoyed(reading: Reading): ReadSchedule {
+  function annoyed(reading: ReadResult): ReadSchedule {
     const schedule = started(reading)
     for (let now = 0; now <= 3_600_000; now += 1_000) {
-      if (now % 30_000 === 0) schedule.hearNews(now, 'call')
+      if (now % 30_000 === 0) schedule.addNews(now, 'call')
       if (schedule.dueAt > now) continue
       const isRead = schedule.begin(now)
       schedule.answered(now, { ...reading, isRead })
@@ -127,19 +131,19 @@ describe('where DNS watches', () => {
 
   test('calls whose news never brings anything do not make that of DNS wait', () => {
     const schedule = annoyed(DNS_WATCHES)
-    schedule.hearNews(3_601_000, 'dns')
+    schedule.addNews(3_601_000, 'dns')
     expect(schedule.dueAt).toBeLessThanOrEqual(3_603_000)
   })
 
   test('nor those that fail: 10 s at most', () => {
     const schedule = annoyed(DNS_WATCHES)
-    schedule.hearNews(3_601_000, 'failing')
+    schedule.addNews(3_601_000, 'failing')
     expect(schedule.dueAt).toBeLessThanOrEqual(3_611_000)
   })
 
   test('a read that fails is made again, with backoff', () => {
     const schedule = started(DNS_WATCHES)
-    schedule.hearNews(100_000, 'dns')
+    schedule.addNews(100_000, 'dns')
     const pauses: number[] = []
     for (let now = 101_000, failures = 0; failures < 6; failures++) {
       expect(schedule.begin(now)).toBe(true)
@@ -154,14 +158,14 @@ describe('where DNS watches', () => {
 describe('where DNS knows nothing', () => {
   test('polls every 5 s slow down to one a minute', () => {
     const schedule = started(ALONE)
-    schedule.hearNews(0, 'dns')
+    schedule.addNews(0, 'dns')
     expect(pausesUntil(240_000, schedule, ALONE)).toEqual([2, 5, 5, 5, 5, 10, 20, 40, 60, 60])
   })
 
   test('and are back at 5 s with the first sign', () => {
     const schedule = started(ALONE)
     pausesUntil(1_000_000, schedule, ALONE)
-    schedule.hearNews(1_000_000, 'dns')
+    schedule.addNews(1_000_000, 'dns')
     expect(schedule.dueAt).toBe(1_001_000)
     schedule.begin(1_001_000)
     schedule.answered(1_001_000, { ...ALONE, ...MOVED })
@@ -196,7 +200,7 @@ test('a fleet that has the same news reads over 2 s, and its full reads are 10 %
     schedule.begin(0)
     schedule.answered(0, DNS_WATCHES)
     const fullReadAt = schedule.dueAt
-    schedule.hearNews(100_000, 'dns')
+    schedule.addNews(100_000, 'dns')
     return [Math.round(fullReadAt / 1_000), schedule.dueAt - 100_000]
   })
   expect(moments).toEqual([

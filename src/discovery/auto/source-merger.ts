@@ -1,5 +1,5 @@
 /**
- * Two sources, one picture: which endpoints a name has, where DNS and the Cloud Map API differ.
+ * Which endpoints a service has, where DNS and the Cloud Map API differ.
  *
  * Each change reaches one source first. So where they differ about an address, the one that changed last is right:
  * - the API at once, because it is the registry that DNS is made from;
@@ -15,24 +15,24 @@ import { isIP } from 'node:net'
 import { placeOf, sameEndpoints } from '../endpoint-set.ts'
 import type { Endpoint, Snapshot } from '../endpoint.ts'
 
-/** For so long DNS alone is not believed; as long as sources may be behind each other. */
-export const ALONE_MS = 60_000
-/** What no source has named for so long is forgotten. */
+/** How long DNS alone is not believed: as long as one source may be behind the other. */
+export const DNS_ALONE_MS = 60_000
+/** What no source has named for this long is forgotten. */
 const REMEMBERED_MS = 600_000
-/** A sample that lacks an address by chance may do so again. Rarer than this, it is a sign that the address has left. */
-const RARE = 1e-4
+/** Samples lack an address that is there, again and again, with some probability. Below this one, it has left. */
+const MIN_PROBABILITY = 1e-4
 
 /** What a source says of one address, and since when, on the clock. -Infinity: since before anything was asked. */
-interface Word {
+interface Claim {
   readonly named: boolean
   readonly since: number
 }
 
-const UNHEARD: Word = { named: false, since: Number.NEGATIVE_INFINITY }
+const NO_CLAIM: Claim = { named: false, since: Number.NEGATIVE_INFINITY }
 
 interface Entry {
-  dns: Word
-  api: Word
+  dns: Claim
+  api: Claim
   /** As DNS named it last. */
   fromDns: Endpoint | undefined
   /** As the API described it last: one address may have several ports. Empty if it never named it. */
@@ -51,13 +51,14 @@ interface Entry {
  */
 export type Filter = 'none' | 'preferred' | 'required'
 
-export class Picture {
+export class SourceMerger {
   readonly #filter: Filter
   readonly #entries = new Map<string, Entry>()
   /** Whether DNS names ports (SRV): then it speaks of places, and else of addresses. */
   #hasPorts = false
-  #dnsAnswer: Snapshot | undefined
-  #dnsHeardAt = Number.NEGATIVE_INFINITY
+  /** That can be compared with those of the API; undefined before DNS has answered. */
+  #dnsEndpoints: readonly Endpoint[] | undefined
+  #dnsAnsweredAt = Number.NEGATIVE_INFINITY
   #apiAnswer: Snapshot | undefined
 
   /** @param filter with one, DNS adds no instances, but still shows that something changed */
@@ -65,67 +66,56 @@ export class Picture {
     this.#filter = filter
   }
 
-  /** DNS has been silent for long: the API decides alone until it answers again. */
-  dnsIsSilent(): void {
-    this.#dnsAnswer = undefined
+  /** DNS has failed for long: the API decides alone until it answers again. */
+  dropDns(): void {
+    this.#dnsEndpoints = undefined
+  }
+
+  /** Whether the API has answered. */
+  get hasApi(): boolean {
+    return this.#apiAnswer !== undefined
   }
 
   /** Whether DNS names tasks, so that changes show there. */
   get isWatchedByDns(): boolean {
-    return (this.#dnsAnswer?.endpoints.length ?? 0) > 0
+    return (this.#dnsEndpoints?.length ?? 0) > 0
   }
 
-  /**
-   * Takes an answer of DNS in.
-   * @returns whether it says something new that the API has not said: time to read it
-   */
-  hearDns(whole: Snapshot, now: number): boolean {
-    const isFirst = this.#dnsAnswer === undefined
-    const answer = { ...whole, endpoints: whole.endpoints.filter((endpoint) => this.#isComparable(endpoint)) }
-    this.#dnsAnswer = answer
-    this.#dnsHeardAt = now
-    if (answer.endpoints.length > 0)
-      this.#speakOfPlaces(answer.endpoints.some(({ port }) => port !== undefined))
+  /** @returns whether DNS says something new that the API has not said: time to read it */
+  mergeDns(answer: Snapshot, now: number): boolean {
+    const isFirst = this.#dnsEndpoints === undefined
+    const endpoints = answer.endpoints.filter((endpoint) => this.#isComparable(endpoint))
+    this.#dnsEndpoints = endpoints
+    this.#dnsAnsweredAt = now
+    if (endpoints.length > 0) this.#compareByPorts(endpoints.some(({ port }) => port !== undefined))
     let isNews = false
-    const named = new Map(answer.endpoints.map((endpoint) => [this.#keyOf(endpoint), endpoint]))
+    const named = new Map(endpoints.map((endpoint) => [this.#keyOf(endpoint), endpoint]))
     for (const [key, endpoint] of named) {
       const entry = this.#entryOf(key)
-      // What DNS has named all along is no change.
-      const since = isFirst ? Number.NEGATIVE_INFINITY : now
       if (!entry.dns.named) {
-        entry.dns = { named: true, since }
+        // What DNS has named all along is not a change.
+        entry.dns = { named: true, since: isFirst ? Number.NEGATIVE_INFINITY : now }
         isNews ||= !entry.api.named
       }
       entry.fromDns = endpoint
       entry.missed = 0
       entry.namedAt = now
     }
-    const known = answer.complete ? 0 : this.#countNamed()
+    const total = [...this.#entries.values()].filter(isNamed).length
     for (const [key, entry] of this.#entries) {
       if (named.has(key)) continue
-      if (answer.complete) {
-        if (!entry.dns.named) continue
-        entry.dns = { named: false, since: now }
-        isNews ||= entry.api.named
-      } else if (entry.api.named || entry.dns.named) {
-        entry.missed++
-        // Each sample lacks an address that is there with the chance 1 - 8/n.
-        if ((1 - Math.min(1, named.size / known)) ** entry.missed >= RARE) continue
-        entry.missed = 0
-        if (entry.api.named) isNews = true
-        // Only samples have named it.
-        else entry.dns = { named: false, since: now }
-      }
+      const hasLeft = answer.complete ? entry.dns.named : countMissed(entry, named.size / total)
+      if (!hasLeft) continue
+      isNews ||= entry.api.named
+      // What the API names is news when samples lack it, and no more.
+      if (answer.complete || !entry.api.named) entry.dns = { named: false, since: now }
     }
     this.#forget(now)
     return isNews && !isFirst
   }
 
-  /**
-   * Takes an answer of the API in.
-   * @returns whether it differs from the one before
-   */
-  hearApi(answer: Snapshot, now: number): boolean {
+  /** @returns whether the API's answer differs from the one before */
+  mergeApi(answer: Snapshot, now: number): boolean {
     const previous = this.#apiAnswer
     this.#apiAnswer = answer
     const byKey = Map.groupBy(answer.endpoints, (endpoint) => this.#keyOf(endpoint))
@@ -149,10 +139,9 @@ export class Picture {
   endpoints(): readonly Endpoint[] {
     const members = [...this.#entries.values()].filter((entry) => this.#isMember(entry))
     const port = commonPort(this.#apiAnswer?.endpoints ?? [])
-    return members.flatMap(({ fromApi, fromDns }) => {
-      if (fromApi.length > 0 || fromDns === undefined) return fromApi
-      return fromDns.port === undefined && port !== undefined ? { ...fromDns, port } : fromDns
-    })
+    return members.flatMap(({ fromApi, fromDns }) =>
+      fromApi.length > 0 || fromDns === undefined ? fromApi : withPort(fromDns, port),
+    )
   }
 
   #isMember({ api, dns, fromApi }: Entry): boolean {
@@ -161,20 +150,14 @@ export class Picture {
     if (api.named === dns.named || dns.since <= api.since) return api.named
     const isNew = dns.named && fromApi.length === 0
     if (isNew && this.#filter !== 'none') return false
-    return isNew || this.#dnsHeardAt >= dns.since + ALONE_MS ? dns.named : api.named
+    return isNew || this.#dnsAnsweredAt >= dns.since + DNS_ALONE_MS ? dns.named : api.named
   }
 
-  /** What the API excludes (`WEIGHT` 0, the other address of a task that has two) is no change when DNS names it. */
+  /** What the API excludes (`WEIGHT` 0, the other address of a task that has two) is not a change when DNS names it. */
   #isComparable({ address }: Endpoint): boolean {
     const { endpoints = [], excluded = [] } = this.#apiAnswer ?? {}
     if (excluded.includes(address)) return false
     return endpoints.length === 0 || endpoints.some((known) => isIP(known.address) === isIP(address))
-  }
-
-  #countNamed(): number {
-    let count = 0
-    for (const { api, dns } of this.#entries.values()) if (api.named || dns.named) count++
-    return count
   }
 
   #keyOf(endpoint: Endpoint): string {
@@ -183,8 +166,8 @@ export class Picture {
 
   #entryOf(key: string): Entry {
     const entry = this.#entries.get(key) ?? {
-      dns: UNHEARD,
-      api: UNHEARD,
+      dns: NO_CLAIM,
+      api: NO_CLAIM,
       fromDns: undefined,
       fromApi: [],
       missed: 0,
@@ -195,13 +178,13 @@ export class Picture {
   }
 
   /** With another kind of record, DNS begins anew, and the API has said what it said. */
-  #speakOfPlaces(hasPorts: boolean): void {
+  #compareByPorts(hasPorts: boolean): void {
     if (hasPorts === this.#hasPorts) return
     this.#hasPorts = hasPorts
     const answer = this.#apiAnswer
     this.#entries.clear()
     this.#apiAnswer = undefined
-    if (answer !== undefined) this.hearApi(answer, Number.NEGATIVE_INFINITY)
+    if (answer !== undefined) this.mergeApi(answer, Number.NEGATIVE_INFINITY)
   }
 
   #forget(now: number): void {
@@ -210,9 +193,31 @@ export class Picture {
   }
 }
 
-/** Tasks of one service usually listen on the same port. */
+function isNamed({ api, dns }: Entry): boolean {
+  return api.named || dns.named
+}
+
+/**
+ * Counts a sample that lacks an address.
+ * @param share of the addresses that the sample has
+ * @returns whether it has been missed so often that it is not there
+ */
+function countMissed(entry: Entry, share: number): boolean {
+  if (!isNamed(entry)) return false
+  entry.missed++
+  if ((1 - Math.min(1, share)) ** entry.missed >= MIN_PROBABILITY) return false
+  entry.missed = 0
+  return true
+}
+
+/** The port of all of them, if that is one: tasks of one service usually listen on the same. */
 export function commonPort(endpoints: readonly Endpoint[]): number | undefined {
   const ports = new Set(endpoints.map(({ port }) => port))
   const [port] = ports.size === 1 ? ports : []
   return port
+}
+
+/** An endpoint whose port is not known, with that of its peers. */
+export function withPort(endpoint: Endpoint, port: number | undefined): Endpoint {
+  return endpoint.port === undefined && port !== undefined ? { ...endpoint, port } : endpoint
 }

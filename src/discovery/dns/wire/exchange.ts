@@ -3,12 +3,19 @@
  *
  * Node's own resolver reports no TTL for SRV and no SOA for negative answers, and sends no EDNS; hence this.
  */
-import { unguessableInt, type Clock } from '../../core/clock.ts'
-import { reasonOf } from '../../core/errors.ts'
-import type * as Exchange from './wire/wire.ts'
-import type { DnsAnswer, DnsQuestion, DnsType, Edns } from './wire/message.ts'
-import type { DnsServer } from './wire/transport.ts'
-import { inTime } from '../../core/async/with-timeout.ts'
+import { inTime } from '../../../core/async/with-timeout.ts'
+import { unguessableInt, type Clock } from '../../../core/clock.ts'
+import { reasonOf } from '../../../core/errors.ts'
+import { AnsweredError, SilentError, TemporaryError } from '../server-failure.ts'
+import {
+  decodeAnswer,
+  encodeQuery,
+  type DnsAnswer,
+  type DnsQuery,
+  type DnsQuestion,
+  type Edns,
+} from './message.ts'
+import { exchangeTcp, exchangeUdp, type DnsServer } from './transport.ts'
 
 export interface AskOptions {
   /** For each message sent. */
@@ -19,22 +26,10 @@ export interface AskOptions {
   readonly signal: AbortSignal
 }
 
-/** Nothing that answers the question came in time. */
-export class SilentError extends Error {}
-
-/** The server is there, and answered; only not this question. */
-export class AnsweredError extends Error {}
-
-/** It could not find out, and may at the next try: RFC 1035 section 4.1.1 calls SERVFAIL a failure of the server. */
-export class TemporaryError extends AnsweredError {}
-
 /** What we can take in one datagram without fragments (DNS Flag Day 2020). */
 const EDNS_BYTES = 1232
 /** RFC 1035 section 4.2.1. */
 const PLAIN_BYTES = 512
-
-/** Loaded with the first question: with `dns-packet` it is a fourth of what this library adds to an import of undici. */
-let loaded: typeof Exchange | undefined
 
 /** RFC 6891 section 7: what servers say that do not know EDNS, or not this version of it. */
 const NO_EDNS: ReadonlySet<string> = new Set(['FORMERR', 'NOTIMP', 'BADVERS'])
@@ -44,15 +39,10 @@ const NO_EDNS: ReadonlySet<string> = new Set(['FORMERR', 'NOTIMP', 'BADVERS'])
  * @throws SilentError, AnsweredError, or an Error when the server is out of reach or sends nothing readable;
  *   the signal's reason as soon as it aborts
  */
-export async function askServer(
-  server: DnsServer,
-  name: string,
-  type: DnsType,
-  options: AskOptions,
-): Promise<DnsAnswer> {
-  let answer = await askWhole(server, name, type, { udpBytes: EDNS_BYTES }, options)
+export async function askServer(server: DnsServer, query: DnsQuery, options: AskOptions): Promise<DnsAnswer> {
+  let answer = await askWhole(server, query, { udpBytes: EDNS_BYTES }, options)
   // RFC 6891 section 6.2.2: once more, without.
-  if (NO_EDNS.has(answer.rcode)) answer = await askWhole(server, name, type, undefined, options)
+  if (NO_EDNS.has(answer.rcode)) answer = await askWhole(server, query, undefined, options)
   if (answer.rcode === 'SERVFAIL') throw new TemporaryError('answered SERVFAIL')
   if (answer.rcode !== 'NOERROR' && answer.rcode !== 'NXDOMAIN')
     throw new AnsweredError(`answered ${answer.rcode}`)
@@ -66,29 +56,21 @@ export async function askServer(
  */
 async function askWhole(
   server: DnsServer,
-  name: string,
-  type: DnsType,
+  query: DnsQuery,
   edns: Edns | undefined,
   options: AskOptions,
 ): Promise<DnsAnswer> {
-  const { timeoutMs } = options
-  const question: DnsQuestion = { id: unguessableInt(2 ** 16), name, type }
-  const { decodeAnswer, encodeQuery, exchangeTcp, exchangeUdp } = (loaded ??= await import('./wire/wire.ts'))
+  const { timeoutMs: limitMs, clock, signal } = options
+  const question: DnsQuestion = { ...query, id: unguessableInt(2 ** 16) }
   const message = encodeQuery(question, edns)
-  const limit = {
-    ...options,
-    limitMs: timeoutMs,
-    late: () => new SilentError(`gave no answer in ${timeoutMs} ms`),
-  }
+  const limit = { clock, limitMs, signal, late: () => new SilentError(`gave no answer in ${limitMs} ms`) }
   // A larger message came in fragments. All but the first are easily forged, so it is refused.
   const mostBytes = edns?.udpBytes ?? PLAIN_BYTES
   const overUdp = (): Promise<DnsAnswer> =>
-    inTime(limit, (signal) =>
-      exchangeUdp(server, message, (bytes) => readAnswer(decodeAnswer, bytes, question, mostBytes), signal),
-    )
+    inTime(limit, (own) => exchangeUdp(server, message, (bytes) => read(bytes, question, mostBytes), own))
   const overTcp = async (): Promise<DnsAnswer> => {
-    const answer = await inTime(limit, (signal) =>
-      exchangeTcp(server, message, (bytes) => readAnswer(decodeAnswer, bytes, question), signal),
+    const answer = await inTime(limit, (own) =>
+      exchangeTcp(server, message, (bytes) => read(bytes, question), own),
     )
     if (answer.truncated) throw new AnsweredError('sent a truncated answer over TCP')
     return answer
@@ -112,12 +94,7 @@ async function unlessRefused(
   }
 }
 
-function readAnswer(
-  decodeAnswer: typeof Exchange.decodeAnswer,
-  bytes: Buffer,
-  question: DnsQuestion,
-  mostBytes?: number,
-): DnsAnswer | undefined {
+function read(bytes: Buffer, question: DnsQuestion, mostBytes?: number): DnsAnswer | undefined {
   try {
     return decodeAnswer(bytes, question, mostBytes)
   } catch (error) {

@@ -2,7 +2,7 @@ import { fullJitter } from '../../core/async/jitter.ts'
 import type { Random } from '../../core/clock.ts'
 import type { Snapshot } from '../endpoint.ts'
 
-/** Until a name is asked again that the API knows and DNS does not: most are in HTTP namespaces. */
+/** Until a service is asked for again that the API knows and DNS does not: most are in HTTP namespaces. */
 const UNKNOWN_AGAIN_MS = 60_000
 /** Of a DNS that fails, while the API answers. */
 const MIN_BACKOFF_MS = 1_000
@@ -10,8 +10,8 @@ const MAX_BACKOFF_MS = 60_000
 /** Of each backoff step: the shortest wait. */
 const MIN_BACKOFF_RATIO = 0.1
 
-/** What DNS said of one name, and when it is asked again. Times on the clock. */
-export class DnsStanding {
+/** What DNS said of one service, and when it is asked again. Times on the clock. */
+export class DnsState {
   /** The last answer. */
   answer: Snapshot | undefined
   /** Why it does not answer now; undefined while it does. */
@@ -23,11 +23,6 @@ export class DnsStanding {
 
   get namesTasks(): boolean {
     return (this.answer?.endpoints.length ?? 0) > 0
-  }
-
-  /** What it said is not known any more. */
-  forget(): void {
-    this.answer = undefined
   }
 
   /** @param isKnownToApi whether the API names tasks */

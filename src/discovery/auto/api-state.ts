@@ -1,0 +1,113 @@
+import { emit } from '../../core/events.ts'
+import { CloudMapError, type CloudMapFailure } from '../cloud-map/error.ts'
+import type { Endpoint, Snapshot } from '../endpoint.ts'
+import { commonPort, withPort, type Filter } from './source-merger.ts'
+
+/** How long a service is left to DNS before the API is asked again. */
+const RETRY_MS = 60_000
+/** How long the API may fail for a service that it knew, before DNS decides alone. */
+const OUTAGE_MS = 60_000
+
+/** Credentials are the same for all services: why none of them asks the API, and until when on the clock. */
+export interface CredentialsState {
+  error: Error | undefined
+  until: number
+}
+
+/** What the Cloud Map API said of one service, and whether DNS is asked instead. Times on the clock. */
+export class ApiState {
+  /** The API's last answer. It has more than DNS, and holds until there is a newer one. */
+  answer: Snapshot | undefined
+  /** Why it does not answer now; undefined while it does. */
+  error: Error | undefined
+  /** Whether it has answered since the last pause. */
+  isFresh = false
+  /** DNS is asked instead, which an event has reported. */
+  fellBack = false
+  readonly #host: string
+  readonly #filter: Filter
+  readonly #credentials: CredentialsState
+  #askAgainAt = Number.NEGATIVE_INFINITY
+  #failingSince: number | undefined
+
+  /** @param filter DNS names all instances: with `required`, those that the API has named go on */
+  constructor(host: string, filter: Filter, credentials: CredentialsState) {
+    this.#host = host
+    this.#filter = filter
+    this.#credentials = credentials
+  }
+
+  /** Until then DNS is asked alone. */
+  get askAgainAt(): number {
+    return Math.max(this.#askAgainAt, this.#credentials.until)
+  }
+
+  /** Why DNS is asked, if it is: `error`, or that of another service whose credentials are the same. */
+  get reason(): Error | undefined {
+    return this.error ?? this.#credentials.error
+  }
+
+  answered(snapshot: Snapshot): void {
+    this.answer = snapshot
+    this.error = undefined
+    this.isFresh = true
+    this.#failingSince = undefined
+    this.#credentials.error = undefined
+    this.#credentials.until = Number.NEGATIVE_INFINITY
+    if (!this.fellBack) return
+    this.fellBack = false
+    emit('onehop:discovery.recovered', () => ({ host: this.#host, from: 'dns', to: 'cloud-map' }))
+  }
+
+  /** Records a failure, which may leave the service to DNS. */
+  failed(error: Error, now: number): void {
+    this.error = error
+    this.#failingSince ??= now
+    const failure = failureOf(error)
+    // The API says so with authority: if DNS does not know the name either, it has no endpoints.
+    if (failure === 'unknown-name') this.answer = undefined
+    // Credentials that were there a while ago: an outage of what hands them out.
+    const passes = failure === 'outage' || failure === 'no-credentials'
+    if (passes && this.answer !== undefined && now - this.#failingSince < OUTAGE_MS) return
+    // With an outage and no answer ever, each lookup asks: the API may be back any moment.
+    if (failure !== 'outage' || this.answer !== undefined) this.#askAgainAt = now + RETRY_MS
+    if (failure === 'no-credentials' && this.answer === undefined) {
+      this.#credentials.error = error
+      this.#credentials.until = now + RETRY_MS
+    }
+    if (this.fellBack) return
+    this.fellBack = true
+    emit('onehop:discovery.fell-back', () => ({ host: this.#host, from: 'cloud-map', to: 'dns', error }))
+  }
+
+  /** Whether it proves that there are no endpoints, if DNS names none. */
+  allowsEmpty(): boolean {
+    // Namespaces without DNS are not known to DNS, whatever is in them.
+    if (this.answer !== undefined) return this.answer.endpoints.length === 0
+    return this.error === undefined || failureOf(this.error) !== 'outage'
+  }
+
+  /**
+   * Endpoints from DNS with what the API reported of them: port, zone, weight. Where it reported one port for all, a
+   * new address has that port, too. What it excludes is left out, unless that is all: DNS may know the other address of
+   * each task only.
+   */
+  completed(endpoints: readonly Endpoint[]): readonly Endpoint[] {
+    const { endpoints: known = [], excluded = [] } = this.answer ?? {}
+    const port = commonPort(known)
+    const callable = endpoints.filter(({ address }) => !excluded.includes(address))
+    return (callable.length > 0 ? callable : endpoints).flatMap((fromDns) => {
+      const same = known.filter(
+        (endpoint) =>
+          endpoint.address === fromDns.address &&
+          (fromDns.port === undefined || fromDns.port === endpoint.port),
+      )
+      if (same.length > 0) return same
+      return this.#filter === 'required' ? [] : withPort(fromDns, port)
+    })
+  }
+}
+
+function failureOf(error: Error): CloudMapFailure {
+  return error instanceof CloudMapError ? error.failure : 'outage'
+}
