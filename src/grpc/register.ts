@@ -1,4 +1,5 @@
 import defaultGrpc from '@grpc/grpc-js'
+import { checkClient } from '../core/check/check.ts'
 import { InvalidOptionsError } from '../index.ts'
 import { Balancer } from './balancer.ts'
 import { isPolicyConfig, PolicyConfig } from './policy-config.ts'
@@ -37,7 +38,7 @@ const RESERVED = ['dns', 'ipv4', 'ipv6', 'unix', 'unix-abstract', 'vsock', 'xds'
  * @throws InvalidOptionsError for another version of grpc-js, a client or an option that is not allowed
  */
 export function registerCloudMap(client: GrpcClient, options: CloudMapOptions = {}): void {
-  checkClient(client)
+  checkClient(client, ['acquire', 'discovers', 'resolve', 'watch'])
   checkOptions(options)
   const { scheme = 'cloudmap', policy = 'onehop', serviceConfig = {} } = options
   const grpc = checkGrpc(options.grpc ?? defaultGrpc)
@@ -88,14 +89,6 @@ function registerPolicy({ grpc, policy, attribute }: Registration): void {
       }
     },
   )
-}
-
-function checkClient(client: GrpcClient): void {
-  const methods = ['acquire', 'discovers', 'resolve', 'watch'] as const
-  if (
-    methods.some((name) => typeof (client as Partial<GrpcClient> | null | undefined)?.[name] !== 'function')
-  )
-    throw new InvalidOptionsError('client', client, 'a client, as createClient returns it')
 }
 
 function checkOptions(options: CloudMapOptions): void {

@@ -1,7 +1,7 @@
 import type { Agent, AgentOptions, ClientRequest } from 'node:http'
 import type { Agent as SecureAgent, AgentOptions as SecureAgentOptions } from 'node:https'
 import type { Duplex } from 'node:stream'
-import { InvalidOptionsError } from '../index.ts'
+import { checkClient } from '../core/check/check.ts'
 import { AgentDoor } from './agent-door.ts'
 import type { AgentClient, AgentMethods, AgentState, NodeCallback, SocketCallback } from './node-agent.ts'
 
@@ -92,8 +92,7 @@ export class OnehopHttpsAgent extends HttpsAgent {
 }
 
 function agentOptions<Options extends AgentOptions>(client: AgentClient, options: Options): Options {
-  if (typeof client?.acquire !== 'function' || typeof client.discovers !== 'function')
-    throw new InvalidOptionsError('client', client, 'a client, as createClient returns it')
+  checkClient(client, ['acquire', 'discovers'])
   return { keepAlive: true, ...options }
 }
 

@@ -1,3 +1,4 @@
+import { checkBoolean, checkClient, given } from '../core/check/check.ts'
 import { InvalidOptionsError, type Client } from '../index.ts'
 import { routeAgents } from './agents.ts'
 import { DiscoveredHosts } from './discovered-hosts.ts'
@@ -61,20 +62,19 @@ export function installedClient(): Client | undefined {
 }
 
 function checked(client: unknown, options: unknown): { fetch: boolean; http: boolean; mode: string } {
-  if (!isObject(client) || ['acquire', 'discovers'].some((name) => typeof client[name] !== 'function'))
-    throw new InvalidOptionsError('client', client, 'a client, as createClient returns it')
+  checkClient(client, ['acquire', 'discovers'])
   if (!isObject(options))
     throw new InvalidOptionsError('options', options, `a plain object of ${KEYS.join(', ')}`)
   for (const key of Object.keys(options))
     if (!KEYS.includes(key)) throw new InvalidOptionsError('options', options, `only ${KEYS.join(', ')}`)
-  const { fetch = true, http = true, mode = 'route' } = options
-  for (const [name, value] of Object.entries({ fetch, http }))
-    if (typeof value !== 'boolean') throw new InvalidOptionsError(name, value, 'true or false')
+  const fetch = given('fetch', options['fetch'], true, checkBoolean)
+  const http = given('http', options['http'], true, checkBoolean)
+  const { mode = 'route' } = options
   if (mode !== 'route' && mode !== 'observe')
     throw new InvalidOptionsError('mode', mode, '"route" or "observe"')
-  if (fetch === false && http === false)
+  if (!fetch && !http)
     throw new InvalidOptionsError('http', http, 'true, where fetch is false: nothing is left to install')
-  return { fetch: fetch as boolean, http: http as boolean, mode }
+  return { fetch, http, mode }
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

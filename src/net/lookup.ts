@@ -1,9 +1,10 @@
 import { lookup as dnsLookup, V4MAPPED, type LookupAddress, type LookupOptions } from 'node:dns'
 import { isIP, type LookupFunction, type Socket } from 'node:net'
 import { promisify } from 'node:util'
+import { checkClient } from '../core/check/check.ts'
 import { InvalidOptionsError } from '../index.ts'
 import { followConnection, seeSockets, socketOf } from './followed-socket.ts'
-import { checkClient, type NetClient } from './options.ts'
+import type { NetClient } from './options.ts'
 import { rankedAddresses } from './ranked-addresses.ts'
 
 type Callback = (
@@ -28,7 +29,7 @@ type Given = LookupOptions | number | null | undefined
  * @see https://nodejs.org/api/dns.html#dnslookuphostname-options-callback
  */
 export function lookupOf(client: NetClient): LookupFunction {
-  checkClient(client)
+  checkClient(client, ['acquire', 'discovers', 'inspect'])
   seeSockets()
   let turn = 0
   const lookup = (host: string, ...rest: [Callback] | [Given, Callback]): void => {

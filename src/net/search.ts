@@ -1,5 +1,6 @@
 import { lookup } from 'node:dns'
 import { isIP } from 'node:net'
+import { systemClock } from '../core/clock.ts'
 import { InvalidOptionsError, type Lease } from '../index.ts'
 import type { ConnectOptions, NetClient } from './options.ts'
 import { failedOutcome } from './outcomes.ts'
@@ -52,7 +53,7 @@ export class Search {
       else this.#begin(lease)
     } catch (error) {
       // Those that get the socket by a promise have added their listeners by then.
-      setImmediate(() => this.#searcher.failed(error as Error))
+      systemClock.afterIo(() => this.#searcher.failed(error as Error))
     }
   }
 
@@ -114,7 +115,7 @@ export class Search {
     const { address, tier, port } = lease.endpoint
     const { host, port: given } = this.#options
     if (tier === 0 && given === undefined && port === undefined && isSchemesPort(lease))
-      setImmediate(() => this.#searcher.failed(noPort(host)))
+      systemClock.afterIo(() => this.#searcher.failed(noPort(host)))
     else if (isIP(address) !== 0) this.#searcher.found(address, lease)
     else this.#lookUp(address, lease)
   }

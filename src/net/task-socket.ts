@@ -1,10 +1,11 @@
 import { AsyncResource, executionAsyncResource } from 'node:async_hooks'
+import { afterMs, connectTimeout } from '../core/async/connect-limit.ts'
+import { systemClock } from '../core/clock.ts'
 import type { Lease } from '../index.ts'
 import type { ConnectOptions, NetClient } from './options.ts'
 import { connectedOutcome, failedOutcome, isConnectFailure } from './outcomes.ts'
 import { Search } from './search.ts'
 import { StartedSocket, type SocketOptions } from './started-socket.ts'
-import { afterMs, connectTimeout } from '../core/async/connect-limit.ts'
 
 /** As Node's `autoSelectFamilyAttemptTimeout` before version 26, and RFC 8305. Within a VPC a connection takes under 2 ms. */
 const NEXT_AFTER_MS = 250
@@ -84,9 +85,13 @@ export class TaskSocket extends StartedSocket {
     return super.unref()
   }
 
-  /** The TLS handshake is over. */
+  /** The connection is there, and so is its TLS, if it has any. */
   secured(): void {
-    this.#succeeded()
+    const { lease } = this.#search
+    this.#cancelLimits()
+    if (lease === undefined) return
+    this.#hasSucceeded = true
+    lease.report(connectedOutcome(lease))
   }
 
   /** The TLS handshake has failed, or the caller has ended it: with an error that has no code, or by an abort. */
@@ -121,22 +126,26 @@ export class TaskSocket extends StartedSocket {
     this.#phase = 'connecting'
     const { port, connectMs } = lease
     this.#target = { address, port }
-    const nextAfterMs = this.#nextAfterMs
     const late = (limitMs: number, exceeded: (error: Error) => void): (() => void) =>
-      afterMs(limitMs, () =>
-        this.#context.runInAsyncScope(() => exceeded(connectTimeout(address, port, limitMs))),
-      )
-    this.#cancels = [late(connectMs, (error) => this.#failed(error))]
-    if (nextAfterMs < connectMs) this.#cancels.push(late(nextAfterMs, (error) => this.#isSlow(error)))
+      afterMs(limitMs, () => exceeded(connectTimeout(address, port, limitMs)))
+    this.#cancels = [
+      late(connectMs, (error) => this.#failed(error)),
+      late(this.#nextAfterMs, (error) => this.#slow(error)),
+    ]
     this.start({ host: address, port })
   }
 
-  /** Another one is tried if there is one. Otherwise this one has the rest of its time. */
-  #isSlow(error: Error): void {
-    if (this.#hasNext(error)) this.#closeHandle(() => this.#search.goOn())
+  /** Another one is tried if there is one. Otherwise this one has the rest of its time, which a TLS handshake has, too. */
+  #slow(error: Error): void {
+    if (this.#phase === 'connecting' && this.#hasNext(error)) this.#closeHandle(() => this.#search.goOn())
   }
 
   #failed(error: Error): void {
+    if (this.#phase === 'connected') {
+      // The TLS handshake takes too long.
+      this.#giveUp(error)
+      return
+    }
     this.#closeHandle(() => {
       if (this.#hasNext(error)) this.#search.goOn()
       else this.#giveUp(error)
@@ -179,17 +188,9 @@ export class TaskSocket extends StartedSocket {
 
   #connected(): void {
     this.#phase = 'connected'
-    this.#cancelLimits()
     this.#connectedAtMs = this.#search.lease?.elapsedMs() ?? 0
     if (!this.#keepsAlive) super.unref()
-    if (this.#onFailed === undefined) this.#succeeded()
-  }
-
-  #succeeded(): void {
-    const { lease } = this.#search
-    if (lease === undefined) return
-    this.#hasSucceeded = true
-    lease.report(connectedOutcome(lease))
+    if (this.#onFailed === undefined) this.secured()
   }
 
   /** The server has ended the connection. */
@@ -217,7 +218,7 @@ export class TaskSocket extends StartedSocket {
     if (this.#hasSucceeded && error !== null && this.#hasBroken)
       this.#search.lease?.reportBreak({ kind: 'transport-error', error, sent: true })
     // During the TLS handshake, Node destroys this socket before the TLS socket says why.
-    if (this.#onFailed !== undefined && !this.#hasSucceeded) setImmediate(() => this.#search.end())
+    if (this.#onFailed !== undefined && !this.#hasSucceeded) systemClock.afterIo(() => this.#search.end())
     else this.#search.end()
   }
 }
