@@ -2,8 +2,14 @@ import defaultGrpc from '@grpc/grpc-js'
 import { checkClient } from '../core/check/check.ts'
 import { InvalidOptionsError } from '../index.ts'
 import { Balancer } from './balancer.ts'
-import { isPolicyConfig, PolicyConfig } from './policy-config.ts'
-import type { ChannelControlHelper, ChannelOptions, GrpcJs, GrpcUri, ResolverListener } from './grpc-js.ts'
+import type {
+  ChannelControlHelper,
+  ChannelOptions,
+  GrpcJs,
+  GrpcUri,
+  LoadBalancingConfig,
+  ResolverListener,
+} from './grpc-js.ts'
 import { CloudMapResolver, type GrpcClient, type Registration } from './resolver.ts'
 import { checkServiceConfig, type ServiceConfigJson } from './service-config.ts'
 import { parseTarget } from './target.ts'
@@ -78,13 +84,20 @@ function registerPolicy({ grpc, policy, attribute }: Registration): void {
         super(policy, attribute, grpc, helper)
       }
     },
-    class extends PolicyConfig {
-      constructor() {
-        super(policy)
+    // grpc-js makes one for each policy of a service config. It has no settings: they are the client's.
+    class implements LoadBalancingConfig {
+      /** Two copies of onehop may share one grpc-js: each knows the other's policies by this name. */
+      readonly isOnehopPolicy = true
+
+      getLoadBalancerName(): string {
+        return policy
       }
 
-      /** The policy has no settings: they are the client's. */
-      static createFromJson(): PolicyConfig {
+      toJsonObject(): object {
+        return { [policy]: {} }
+      }
+
+      static createFromJson(): LoadBalancingConfig {
         return new this()
       }
     },
@@ -111,7 +124,7 @@ function checkScheme(scheme: unknown): void {
 function checkPolicy(policy: unknown, { experimental }: GrpcJs): void {
   const isOthers = (name: string): boolean =>
     experimental.isLoadBalancerNameRegistered(name) &&
-    !isPolicyConfig(experimental.parseLoadBalancingConfig({ [name]: {} }))
+    !('isOnehopPolicy' in experimental.parseLoadBalancingConfig({ [name]: {} }))
   if (typeof policy !== 'string' || !/^\w+$/.test(policy) || isOthers(policy))
     throw new InvalidOptionsError(
       'registerCloudMap.policy',

@@ -31,9 +31,7 @@ export function connect(client: NetClient, options: ConnectOptions): Socket {
   checkConnectOptions(options)
   const { signal, withinMs } = options
   const tls = options.tls === true ? {} : (options.tls ?? false)
-  const socket = client.discovers(options.host)
-    ? taskSocket(client, options, tls)
-    : nodeSocket(options, tls)
+  const socket = client.discovers(options.host) ? taskSocket(client, options, tls) : nodeSocket(options, tls)
   if (signal !== undefined) addAbortSignal(signal, socket)
   if (withinMs !== undefined) limit(socket, options, withinMs)
   return socket
