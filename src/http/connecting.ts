@@ -1,16 +1,8 @@
 import { connect as connectTcp, type Socket } from 'node:net'
 import { checkServerIdentity, connect as connectTls, type ConnectionOptions } from 'node:tls'
 import { afterMs, connectTimeout } from '../core/async/connect-limit.ts'
+import type { Lease } from '../index.ts'
 import type { AgentRequestOptions, AgentState, SocketCallback } from './node-agent.ts'
-
-/** What a connection to an upstream needs beside Node's own options. */
-export interface ConnectionKind {
-  readonly isSecure: boolean
-  readonly connectMs: number
-  readonly tcpConnectMs: number
-  /** Whose certificate it needs where the request sends no server name. */
-  readonly name: string
-}
 
 /** A connection in progress. */
 export interface Connecting {
@@ -27,10 +19,14 @@ export interface Connecting {
 export function connectTask(
   agent: AgentState,
   options: AgentRequestOptions,
-  { isSecure, connectMs, tcpConnectMs, name }: ConnectionKind,
+  lease: Lease,
   callback: SocketCallback,
 ): Connecting {
-  const socket = isSecure ? secureSocket(agent, options, name) : connectTcp(options as { port: number })
+  const { connectMs, tcpConnectMs } = lease
+  const isSecure = isToTls(lease)
+  const socket = isSecure
+    ? secureSocket(agent, options, lease.servername)
+    : connectTcp(options as { port: number })
   const place = placeOf(agent, options, socket)
   const ready = isSecure ? 'secureConnect' : 'connect'
   let isOver = false
@@ -58,11 +54,10 @@ export function connectTask(
   const closed = (): void => failed(hangUp())
   const { host, port } = options
   const exceed = (limitMs: number): void => failed(connectTimeout(String(host), Number(port), limitMs))
-  const cancels = [afterMs(connectMs, () => exceed(connectMs))]
   const exceedTcp = (): void => {
     if (socket.connecting) exceed(tcpConnectMs)
   }
-  if (tcpConnectMs < connectMs) cancels.push(afterMs(tcpConnectMs, exceedTcp))
+  const cancels = [afterMs(connectMs, () => exceed(connectMs)), afterMs(tcpConnectMs, exceedTcp)]
   socket.on(ready, connected).on('error', failed).on('close', closed)
   return {
     cancel: () => {
@@ -71,6 +66,11 @@ export function connectTask(
       place.wakeNext()
     },
   }
+}
+
+/** Whether the connection of a lease begins with TLS. */
+export function isToTls({ origin }: Lease): boolean {
+  return origin.startsWith('https:')
 }
 
 /** Whether this process ended the connection. */
@@ -87,7 +87,10 @@ function hangUp(): Error {
   return error
 }
 
-/** As https.Agent's createConnection, with its cache of sessions, which http.Agent does not have. */
+/**
+ * As https.Agent's createConnection, with its cache of sessions, which http.Agent does not have.
+ * @param name whose certificate it needs where the request sends no server name
+ */
 function secureSocket(agent: AgentState, options: AgentRequestOptions, name: string): Socket {
   const key = options._agentKey ?? ''
   const session = agent._getSession?.(key)

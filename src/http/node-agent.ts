@@ -50,3 +50,11 @@ export interface AgentState {
   _cacheSession?(key: string, session: Buffer): void
   _evictSession?(key: string): void
 }
+
+/** Methods of Node's, for one agent. */
+export function methodsFor(agent: object, methods: AgentMethods): AgentMethods {
+  return {
+    addRequest: methods.addRequest.bind(agent),
+    createSocket: methods.createSocket.bind(agent),
+  }
+}

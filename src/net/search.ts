@@ -1,9 +1,9 @@
 import { lookup } from 'node:dns'
 import { isIP } from 'node:net'
+import { connectFailure } from '../core/async/connect-limit.ts'
 import { systemClock } from '../core/clock.ts'
 import { InvalidOptionsError, type Lease } from '../index.ts'
 import type { ConnectOptions, NetClient } from './options.ts'
-import { failedOutcome } from './outcomes.ts'
 
 /** What a search reports. */
 export interface Searcher {
@@ -65,7 +65,7 @@ export class Search {
   next(error: Error): boolean {
     if (this.#addresses.length > 0) return true
     const lease = this.#lease
-    lease?.report(failedOutcome(error, lease))
+    lease?.report(connectFailure(error, lease.elapsedMs()))
     const next = lease?.again()
     if (next === undefined) return false
     this.#hold(next)

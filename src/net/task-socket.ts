@@ -1,9 +1,9 @@
 import { AsyncResource, executionAsyncResource } from 'node:async_hooks'
-import { afterMs, connectTimeout } from '../core/async/connect-limit.ts'
+import { afterMs, connectFailure, connectTimeout } from '../core/async/connect-limit.ts'
 import { systemClock } from '../core/clock.ts'
 import type { Lease } from '../index.ts'
 import type { ConnectOptions, NetClient } from './options.ts'
-import { connectedOutcome, failedOutcome, isConnectFailure } from './outcomes.ts'
+import { connectedOutcome, isConnectFailure } from './outcomes.ts'
 import { Search } from './search.ts'
 import { StartedSocket, type SocketOptions } from './started-socket.ts'
 
@@ -98,7 +98,7 @@ export class TaskSocket extends StartedSocket {
   refused(error: NodeJS.ErrnoException): void {
     const { lease } = this.#search
     if (lease !== undefined && error.code !== undefined && error.name !== 'AbortError')
-      lease.report(failedOutcome(error, lease))
+      lease.report(connectFailure(error, lease.elapsedMs()))
   }
 
   /** Node calls it, too, when a connection fails. */

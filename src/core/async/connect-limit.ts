@@ -1,4 +1,5 @@
 import { systemClock } from '../clock.ts'
+import type { Outcome } from '../outcome.ts'
 
 /**
  * Calls after a time. It keeps no process alive: the socket, or discovery, that is waited for does.
@@ -31,4 +32,10 @@ export function connectTimeout(address: string, port: number | undefined, limitM
 /** Whether the error says that a limit of this process was exceeded. */
 export function isConnectTimeout(error: Error): boolean {
   return timeouts.has(error)
+}
+
+/** The outcome of an attempt whose connection could not be made. */
+export function connectFailure(error: Error, latencyMs: number): Outcome {
+  if (!isConnectTimeout(error)) return { kind: 'connect-error', error }
+  return { kind: 'timeout', phase: 'connect', latencyMs, error }
 }
