@@ -49,7 +49,7 @@ function routed(NodeAgent: typeof Agent, protocol: 'http:' | 'https:') {
 
 const RoutedHttpAgent: new (client: AgentClient, options: AgentOptions) => Agent = routed(HttpAgent, 'http:')
 const RoutedHttpsAgent: new (client: AgentClient, options: SecureAgentOptions) => SecureAgent = routed(
-  HttpsAgent as never,
+  HttpsAgent,
   'https:',
 ) as never
 

@@ -1,16 +1,16 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { ClientRequest, IncomingMessage } from 'node:http'
-import type { Socket } from 'node:net'
 import { afterMs, connectFailure } from '../core/async/connect-limit.ts'
 import { openUntil, type Open } from '../core/async/open-until.ts'
 import { responseOutcomeOf, type KeyedRequest, type Lease, type Outcome } from '../index.ts'
-import { connectTask, isHangUp, isToTls, type Connecting } from './connecting.ts'
+import { connectTask, isHangUp, isToTls } from './connecting.ts'
 import { setHost } from './host-header.ts'
 import type {
   AgentClient,
   AgentMethods,
   AgentRequestOptions,
   AgentState,
+  NodeRequest,
   SocketCallback,
 } from './node-agent.ts'
 import { follow, followerOf, type Followed } from './outcomes.ts'
@@ -43,7 +43,7 @@ export function routedOf(request: ClientRequest): RoutedRequest | undefined {
  * method: nothing has been sent.
  */
 export class RoutedRequest implements KeyedRequest, Followed, Open {
-  readonly #request: ClientRequest
+  readonly #request: NodeRequest
   /** Made by Node for the agent alone: a copy of the caller's, in Node 22, 24 and 26. */
   readonly #options: AgentRequestOptions
   readonly #servername: string | undefined
@@ -54,8 +54,8 @@ export class RoutedRequest implements KeyedRequest, Followed, Open {
   /** Ends the wait for discovery; undefined where none was expected. */
   #aborter: AbortController | undefined = undefined
   #lease: Lease | undefined = undefined
-  /** In progress for this request; undefined: none. */
-  #connecting: Connecting | undefined = undefined
+  /** Ends the connection in progress for this request; undefined: none is. */
+  #cancelConnecting: (() => void) | undefined = undefined
   /** When it got its connection: `elapsedMs` of the lease. */
   #sentAtMs = 0
   #isReported = false
@@ -66,7 +66,7 @@ export class RoutedRequest implements KeyedRequest, Followed, Open {
   #hasFailed = false
 
   constructor(request: ClientRequest, options: AgentRequestOptions, origin: CalledOrigin, door: RequestDoor) {
-    this.#request = request
+    this.#request = request as NodeRequest
     this.#options = options
     this.#servername = options.servername
     this.#origin = origin
@@ -129,7 +129,7 @@ export class RoutedRequest implements KeyedRequest, Followed, Open {
       this.#inContext(() => {
         if (error) this.#connectFailed(lease, error, callback)
         else {
-          if (lease === this.#lease) this.#connecting = undefined
+          if (lease === this.#lease) this.#cancelConnecting = undefined
           callback(null, socket)
         }
       })
@@ -137,7 +137,7 @@ export class RoutedRequest implements KeyedRequest, Followed, Open {
   }
 
   connect(options: AgentRequestOptions, callback: SocketCallback): void {
-    this.#connecting = connectTask(this.#door.agent, options, this.#lease as Lease, callback)
+    this.#cancelConnecting = connectTask(this.#door.agent, options, this.#lease as Lease, callback)
   }
 
   /** Its connection has been made, or freed by another request. */
@@ -160,10 +160,7 @@ export class RoutedRequest implements KeyedRequest, Followed, Open {
 
   /** The client is destroyed. */
   cut(error: Error): void {
-    const { res, socket } = this.#request as unknown as {
-      res?: IncomingMessage | null
-      socket: Socket | null
-    }
+    const { res, socket } = this.#request
     // As if the connection broke: an error of the request is unexpected once it has its response.
     if (res !== undefined && res !== null) socket?.destroy()
     else this.#request.destroy(error)
@@ -171,17 +168,13 @@ export class RoutedRequest implements KeyedRequest, Followed, Open {
 
   closed(): void {
     this.#origin.open?.delete(this)
-    if (!this.#isReported) this.#closedEarly()
+    if (!this.#isReported) {
+      const { res, destroyed } = this.#request
+      // After an upgrade or a CONNECT no channel reports the response.
+      if (res !== undefined && res !== null) this.responded(res)
+      else if (destroyed && this.#hasSocket) this.#report({ kind: 'cancelled', latencyMs: this.#latencyMs() })
+    }
     this.#lease?.end()
-  }
-
-  /** Nothing has been reported. */
-  #closedEarly(): void {
-    const { res } = this.#request as unknown as { res?: IncomingMessage | null }
-    // After an upgrade or a CONNECT no channel reports the response.
-    if (res !== undefined && res !== null) this.responded(res)
-    else if (this.#request.destroyed && this.#hasSocket)
-      this.#report({ kind: 'cancelled', latencyMs: this.#latencyMs() })
   }
 
   /** The caller ends the request. Without a socket Node would do it only when there is one. */
@@ -192,12 +185,12 @@ export class RoutedRequest implements KeyedRequest, Followed, Open {
     if (this.#hasSocket || this.#hasFailed) return
     const isWaiting = this.#lease === undefined
     const isQueued = this.#leaveQueue()
-    const connecting = this.#connecting
-    this.#connecting = undefined
+    const cancelConnecting = this.#cancelConnecting
+    this.#cancelConnecting = undefined
     if (isWaiting) this.#aborter?.abort()
-    else if (!isQueued) connecting?.cancel()
+    else if (!isQueued) cancelConnecting?.()
     // Otherwise it has a socket, and hears of it in the next tick.
-    if (isWaiting || isQueued || connecting !== undefined) this.#fail(undefined)
+    if (isWaiting || isQueued || cancelConnecting !== undefined) this.#fail(undefined)
   }
 
   /** Node sets it right before its 'socket' event. */
@@ -215,7 +208,7 @@ export class RoutedRequest implements KeyedRequest, Followed, Open {
    */
   #connectFailed(lease: Lease, error: Error, callback: SocketCallback): void {
     if (lease !== this.#lease || this.#hasSocket) return
-    this.#connecting = undefined
+    this.#cancelConnecting = undefined
     this.#leaveQueue()
     if (this.#hasFailed) return
     this.#report(
@@ -248,8 +241,7 @@ export class RoutedRequest implements KeyedRequest, Followed, Open {
 
   /** While it has no socket, Node's own timeout does not run. From then on, `timeout` events are of the socket. */
   #startTimeout(): void {
-    // Not in the types of Node 22.
-    const { timeout: timeoutMs } = this.#request as { timeout?: number }
+    const { timeout: timeoutMs } = this.#request
     if (timeoutMs === undefined || timeoutMs <= 0) return
     const fire = (): void => {
       if (!this.#hasSocket && !this.#hasFailed) this.#inContext(() => this.#request.emit('timeout'))
@@ -322,11 +314,7 @@ export class RoutedRequest implements KeyedRequest, Followed, Open {
     if (this.#hasFailed) return
     this.#hasFailed = true
     this.#lease?.end()
-    // As an agent reports that there is no socket.
-    ;(this.#request as unknown as { onSocket(socket: undefined, error: Error | undefined): void }).onSocket(
-      undefined,
-      error,
-    )
+    this.#request.onSocket(undefined, error)
   }
 
   /** @returns whether it waited for a connection that others use (`maxSockets`) */
@@ -355,7 +343,7 @@ export class RoutedRequest implements KeyedRequest, Followed, Open {
 
 // One function each for all requests, and no closure for each.
 
-function destroyRouted(this: ClientRequest, error?: Error): ClientRequest {
+function destroyRouted(this: NodeRequest, error?: Error): NodeRequest {
   routedOf(this)?.destroyed(error)
   return this
 }
