@@ -1,6 +1,7 @@
 import { lookup } from 'node:dns'
 import { isIP } from 'node:net'
 import { connectFailure } from '../core/async/connect-limit.ts'
+import { openUntil, type Open } from '../core/async/open-until.ts'
 import { systemClock } from '../core/clock.ts'
 import { InvalidOptionsError, type Lease } from '../index.ts'
 import type { ConnectOptions, NetClient } from './options.ts'
@@ -9,20 +10,17 @@ import type { ConnectOptions, NetClient } from './options.ts'
 export interface Searcher {
   /** Where to connect next. */
   found(address: string, lease: Lease): void
-  /** There is nowhere to connect to. Never called before `start` has returned. */
+  /** There is nowhere to connect to, or the client is destroyed. Never called before `start` has returned. */
   failed(error: Error): void
-  /** The client is destroyed. */
-  cut(error: Error): void
 }
 
 /** Where one socket connects: the upstreams that its service leases, one after the other, and the addresses of each. */
-export class Search {
+export class Search implements Open {
   readonly #client: NetClient
   readonly #options: ConnectOptions
   readonly #searcher: Searcher
   /** Ends the wait for discovery. */
   readonly #aborter = new AbortController()
-  readonly #cut = (): void => this.#searcher.cut(this.#lease?.signal.reason as Error)
   #lease: Lease | undefined = undefined
   /** Of the leased upstream, not tried yet. A load balancer may have several. */
   #addresses: string[] = []
@@ -60,16 +58,21 @@ export class Search {
   /**
    * No connection could be made where it was tried last.
    * @returns whether there is another place to try, with `goOn`
-   * @throws what a rule or balancer of the user's throws
    */
   next(error: Error): boolean {
     if (this.#addresses.length > 0) return true
     const lease = this.#lease
     lease?.report(connectFailure(error, lease.elapsedMs()))
-    const next = lease?.again()
-    if (next === undefined) return false
-    this.#hold(next)
-    return true
+    try {
+      const next = lease?.again()
+      if (next === undefined) return false
+      this.#hold(next)
+      return true
+    } catch (thrown) {
+      // A rule or a balancer of the user's.
+      this.#searcher.failed(thrown as Error)
+      return false
+    }
   }
 
   /** Passes the next place to try. */
@@ -91,6 +94,10 @@ export class Search {
     this.#release()
   }
 
+  cut(error: Error): void {
+    this.#searcher.failed(error)
+  }
+
   #begin(lease: Lease): void {
     if (this.#isOver) {
       lease.end()
@@ -103,12 +110,14 @@ export class Search {
   #hold(lease: Lease): void {
     this.#release()
     this.#lease = lease
-    lease.signal.addEventListener('abort', this.#cut)
+    openUntil(lease.signal).add(this)
   }
 
   #release(): void {
-    this.#lease?.signal.removeEventListener('abort', this.#cut)
-    this.#lease?.end()
+    const lease = this.#lease
+    if (lease === undefined) return
+    openUntil(lease.signal).delete(this)
+    lease.end()
   }
 
   #resolve(lease: Lease): void {
@@ -124,17 +133,9 @@ export class Search {
   #lookUp(name: string, lease: Lease): void {
     lookup(name, { all: true }, (error, found) => {
       if (this.#isOver || this.#lease !== lease) return
-      if (error === null) {
-        this.#addresses = found.map(({ address }) => address)
-        this.goOn()
-        return
-      }
-      try {
-        if (this.next(error)) this.goOn()
-        else this.#searcher.failed(error)
-      } catch (thrown) {
-        this.#searcher.failed(thrown as Error)
-      }
+      if (error === null) this.#addresses = found.map(({ address }) => address)
+      if (error === null || this.next(error)) this.goOn()
+      else this.#searcher.failed(error)
     })
   }
 }
