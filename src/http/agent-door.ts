@@ -119,6 +119,6 @@ export class AgentDoor {
  * Whether Node has written the request for a proxy already (`proxyEnv`, Node 24 and later): with a whole URL, and maybe with
  * credentials, which no task should get.
  */
-function isForProxy(request: ClientRequest): boolean {
+export function isForProxy(request: ClientRequest): boolean {
   return request.path.startsWith('http:') && request.hasHeader('proxy-connection')
 }

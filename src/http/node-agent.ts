@@ -17,6 +17,10 @@ export interface AgentRequestOptions extends RequestOptions {
 export type NodeRequest = ClientRequest & {
   readonly res?: IncomingMessage | null
   readonly timeout?: number
+  /** Its headers as text, once they cannot be changed by `setHeader`. */
+  _header: string | null
+  /** What waits for a connection. */
+  readonly outputData: readonly { data: unknown }[]
   /** As an agent reports that there is no connection. */
   onSocket(socket: undefined, error: Error | undefined): void
 }

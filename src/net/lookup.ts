@@ -136,7 +136,7 @@ function ofFamily(addresses: readonly string[], { family, hints = 0 }: LookupOpt
 function inOrder(list: LookupAddress[], { order, verbatim }: LookupOptions): LookupAddress[] {
   const first = FIRST[order ?? (verbatim === false ? 'ipv4first' : 'verbatim')]
   if (first === undefined) return list
-  return [...list.filter(({ family }) => family === first), ...list.filter(({ family }) => family !== first)]
+  return list.toSorted((one, other) => Number(other.family === first) - Number(one.family === first))
 }
 
 const FIRST: Readonly<Record<NonNullable<LookupOptions['order']>, number | undefined>> = {
