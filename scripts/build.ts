@@ -113,6 +113,17 @@ await doors.write({
   sourcemap: true,
   // As deep as the entries: they import the package's own by `../`.
   chunkFileNames: 'doors/[name].js',
+  codeSplitting: {
+    groups: [
+      // What `onehop/auto` needs before it loads the client.
+      {
+        name: 'settings',
+        test: /\/src\/(?:core\/check\/(?:closest|given)|auto\/wrong-setting)\./,
+        priority: 1,
+      },
+      { name: 'core', test: /\/src\/core\// },
+    ],
+  },
   comments: { legal: true, annotation: true, jsdoc: false },
 })
 await doors.close()
