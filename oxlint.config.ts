@@ -18,9 +18,9 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   ecs: ['core', 'discovery', 'server'],
   testing: ['core', 'discovery', 'index.ts'],
   // Doors stand on what users have: `client.watch` and `client.acquire` (docs/decisions/019). Of core only what may be in
-  // each bundle: no classes, and no state that they share.
+  // each bundle: no state that they share. The build takes core/errors.ts from the client.
   http: ['core', 'index.ts', 'net/index.ts'],
-  connect: ['index.ts'],
+  connect: ['core', 'index.ts'],
   grpc: ['core', 'index.ts'],
   net: ['core', 'index.ts'],
   // What `onehop/http` does for its agents, `install` does for all of Node's. Handlers of other undicis it adapts as the client does.

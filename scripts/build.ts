@@ -36,16 +36,23 @@ execFileSync('tsc', ['-p', 'tsconfig.build.json'], { stdio: 'inherit' })
  * The package's own entries, as the command line and the doors import them: so that what they share with users' code is
  * the same module, and does not split the files of the entries.
  */
-const FACES: ReadonlyMap<string, string> = new Map(
-  entries.map(({ stem, source }) => [resolve(source), `../${stem}.js`]),
-)
+const FACES: readonly (readonly [string, string])[] = entries.map(({ stem, source }) => [
+  resolve(source),
+  `../${stem}.js`,
+])
 
-const faces: RolldownPlugin = {
-  name: 'faces',
-  resolveId(source, importer) {
-    const face = importer === undefined ? undefined : FACES.get(resolve(importer, '..', source))
-    return face === undefined ? null : { id: face, external: true }
-  },
+/** The errors that the checks of `core/` throw in a door are those of the client: users compare by `instanceof`. */
+const ERRORS = [resolve('src/core/errors.ts'), '../index.js'] as const
+
+const external = (name: string, files: readonly (readonly [string, string])[]): RolldownPlugin => {
+  const byFile = new Map(files)
+  return {
+    name,
+    resolveId(source, importer) {
+      const file = importer === undefined ? undefined : byFile.get(resolve(importer, '..', source))
+      return file === undefined ? null : { id: file, external: true }
+    },
+  }
 }
 
 /** `onehop/testing` imports the client, too; the rest of it shares files with the other entries. */
@@ -99,13 +106,24 @@ const doors = await rolldown({
   },
   platform: 'node',
   external: /^[^./]/,
-  plugins: [faces],
+  plugins: [external('faces and errors', [...FACES, ERRORS])],
 })
 await doors.write({
   dir: 'dist',
   sourcemap: true,
   // As deep as the entries: they import the package's own by `../`.
   chunkFileNames: 'doors/[name].js',
+  codeSplitting: {
+    groups: [
+      // What `onehop/auto` needs before it loads the client.
+      {
+        name: 'settings',
+        test: /\/src\/(?:core\/check\/(?:closest|given)|auto\/wrong-setting)\./,
+        priority: 1,
+      },
+      { name: 'core', test: /\/src\/core\// },
+    ],
+  },
   comments: { legal: true, annotation: true, jsdoc: false },
 })
 await doors.close()
@@ -115,7 +133,7 @@ const commandLine = await rolldown({
   input: { main: 'src/cli/main.ts' },
   platform: 'node',
   external: /^[^./]/,
-  plugins: [faces],
+  plugins: [external('faces', FACES)],
 })
 await commandLine.write({
   dir: 'dist/cli',

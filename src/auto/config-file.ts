@@ -2,8 +2,12 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { resolve } from 'node:path'
 import { describeGiven } from '../core/check/given.ts'
-import type { AutoConfig } from './auto-config.ts'
+import type { ClientOptions } from '../index.ts'
+import type { InstallOptions } from '../install/index.ts'
 import { messageOf, WrongSetting } from './wrong-setting.ts'
+
+/** The default export of the file that `ONEHOP_CONFIG` names: options of `createClient` and of `install` side by side. */
+export type AutoConfig = ClientOptions & InstallOptions
 
 /**
  * Reads the file of `ONEHOP_CONFIG`: JSON, or the default export of a module. Modules are required, and not imported, so that the

@@ -15,7 +15,7 @@ import { isPackageManager } from './package-managers.ts'
 import type * as Start from './start.ts'
 import { messageOf } from './wrong-setting.ts'
 
-export type { AutoConfig } from './auto-config.ts'
+export type { AutoConfig } from './config-file.ts'
 
 /** Of the process: `NODE_OPTIONS` and a flag may both name this module, in two installed copies. */
 const STARTED = Symbol.for('onehop.auto')

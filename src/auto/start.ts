@@ -1,7 +1,7 @@
 /** The part of `onehop/auto` that needs the library. `index.ts` loads it when the settings are read. */
 import { createClient, InvalidOptionsError, type ClientOptions } from '../index.ts'
 import { install, type InstallOptions } from '../install/index.ts'
-import type { AutoConfig } from './auto-config.ts'
+import type { AutoConfig } from './config-file.ts'
 import type { Environment } from './environment.ts'
 import { messageOf, WrongSetting } from './wrong-setting.ts'
 

@@ -72,18 +72,14 @@ function codeOf(error: unknown): CodeName {
   if (error instanceof OverloadedError) return 'resource_exhausted'
   if (error instanceof DeadlineExceededError) return 'deadline_exceeded'
   if (error instanceof InvalidOptionsError) return 'invalid_argument'
-  if (isUnavailable(error)) return 'unavailable'
+  if (UNAVAILABLE.some((kind) => error instanceof kind)) return 'unavailable'
   if (error instanceof AttemptsExhaustedError) return codeOf(error.cause)
   if (!(error instanceof Error)) return 'unknown'
   if (error.name === 'AbortError' || error.name === 'TimeoutError') return 'canceled'
   return codeOfHttp2(error) ?? BY_CODE[(error as NodeJS.ErrnoException).code ?? ''] ?? 'unavailable'
 }
 
-function isUnavailable(error: unknown): boolean {
-  return [NoEndpointsError, ResolutionFailedError, QueueTimeoutError, ClosedError].some(
-    (kind) => error instanceof kind,
-  )
-}
+const UNAVAILABLE = [NoEndpointsError, ResolutionFailedError, QueueTimeoutError, ClosedError] as const
 
 /** Errors of undici and Node. Those that are not here are of connections: unavailable. */
 const BY_CODE: Readonly<Record<string, CodeName>> = {

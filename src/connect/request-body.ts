@@ -1,4 +1,5 @@
 /** The body of a call, which Connect passes as an iterable, whether it is one message or a stream. */
+import { systemClock } from '../core/clock.ts'
 
 /**
  * A body that is there: sent in one piece with its length, and again whatever its length. Or one that is being made, sent as
@@ -22,30 +23,20 @@ export async function requestBody(
   if (isStream === true) return { kind: 'stream', chunks: body }
   const iterator = body[Symbol.asyncIterator]()
   const chunks: Uint8Array[] = []
-  const turn = isStream === undefined ? thisTurn() : undefined
-  try {
-    for (;;) {
-      const next = iterator.next()
-      const result = await (turn === undefined ? next : Promise.race([next, turn.over]))
-      if (result === undefined) return { kind: 'stream', chunks: resumed(chunks, next, iterator) }
-      if (result.done === true) return { kind: 'whole', bytes: joined(chunks) }
-      chunks.push(result.value)
-    }
-  } finally {
-    turn?.cancel()
+  const turn = Promise.withResolvers<undefined>()
+  if (isStream === undefined) systemClock.afterIo(() => turn.resolve(undefined))
+  for (;;) {
+    const next = iterator.next()
+    const result = await Promise.race([next, turn.promise])
+    if (result === undefined) return { kind: 'stream', chunks: resumed(chunks, next, iterator) }
+    if (result.done === true) return { kind: 'whole', bytes: joined(chunks) }
+    chunks.push(result.value)
   }
 }
 
 function joined(chunks: readonly Uint8Array[]): Uint8Array {
   const [first] = chunks
   return first !== undefined && chunks.length === 1 ? first : Buffer.concat(chunks)
-}
-
-/** Fulfils when the event loop turns. */
-function thisTurn(): { readonly over: Promise<undefined>; cancel(): void } {
-  const { promise, resolve } = Promise.withResolvers<undefined>()
-  const immediate = setImmediate(resolve, undefined)
-  return { over: promise, cancel: () => clearImmediate(immediate) }
 }
 
 /** What was read already, then the rest. */

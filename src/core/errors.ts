@@ -1,4 +1,4 @@
-import { describeGiven, withoutSecrets } from './check/given.ts'
+import { describeGiven, NO_SUCH_OPTION, withoutSecrets } from './check/given.ts'
 import { describeAttempts, type AttemptRecord } from './error-text/describe-attempts.ts'
 import { tlsAdvice } from './error-text/tls-advice.ts'
 
@@ -20,9 +20,6 @@ export abstract class OnehopError extends Error {
     return this.constructor.name
   }
 }
-
-/** Stands for the value of an unknown option, which can be anything, a secret too, and is not shown. */
-export const NO_SUCH_OPTION: unique symbol = Symbol('no such option')
 
 /**
  * An option is unknown, of the wrong kind, or out of range. Thrown at once, by the function that takes the options. The

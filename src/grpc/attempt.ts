@@ -1,6 +1,7 @@
+import { AsyncResource } from 'node:async_hooks'
 import { openUntil } from '../core/async/open-until.ts'
 import type { Lease } from '../index.ts'
-import type { Call } from './call.ts'
+import type { Connection } from './connection.ts'
 import {
   STATE,
   STATUS,
@@ -18,6 +19,22 @@ const DROPPED = 'Connection dropped'
 
 /** `grpc-timeout` of a call whose deadline has passed. */
 const NO_TIME = '0m'
+
+const CALL: unique symbol = Symbol('onehop call')
+
+/** What the attempts of one call have in common. grpc-js gives them all the same object. */
+export class Call {
+  /** Where its attempts went: a retry or a hedge goes elsewhere if it can. */
+  readonly tried: Connection[] = []
+  /** The caller's: grpc-js starts a call that had to wait in the context of what it waited for. */
+  readonly context: AsyncResource = new AsyncResource('ONEHOP_GRPC_CALL')
+
+  /** @param key of the call, from its first pick on, which comes in the caller's context */
+  static of(key: object): Call {
+    const keyed = key as { [CALL]?: Call }
+    return (keyed[CALL] ??= new Call())
+  }
+}
 
 /**
  * One attempt of a call on one task, from its pick to its status: holds the lease, and reports to it.
@@ -44,11 +61,6 @@ export class Attempt {
     this.#call = call
     this.#lease = lease
     this.#subchannel = subchannel
-  }
-
-  /** Whether its request was sent, or never will be. */
-  get isSettled(): boolean {
-    return this.#isSent || this.#isOver
   }
 
   get elapsedMs(): number {

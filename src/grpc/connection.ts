@@ -1,6 +1,5 @@
 import { afterMs } from '../core/async/connect-limit.ts'
 import type { Endpoint, Lease } from '../index.ts'
-import { connectError } from './connect-error.ts'
 import { STATE, type State, type StateListener, type Subchannel } from './grpc-js.ts'
 
 /** What a connection needs of the balancer that it belongs to. */
@@ -22,7 +21,6 @@ const FALLBACK_CONNECT_MS = 1_000
 export class Connection {
   readonly endpoint: Endpoint
   readonly port: number
-  readonly label: string
   readonly subchannel: Subchannel
   /** Why the last try to connect failed; undefined: it did not. */
   error: Error | undefined = undefined
@@ -35,16 +33,9 @@ export class Connection {
   readonly #changed: StateListener = (_subchannel, _previous, state, _keepaliveMs, error) =>
     this.#enter(state, error)
 
-  constructor(
-    owner: ConnectionOwner,
-    endpoint: Endpoint,
-    port: number,
-    label: string,
-    subchannel: Subchannel,
-  ) {
+  constructor(owner: ConnectionOwner, endpoint: Endpoint, port: number, subchannel: Subchannel) {
     this.endpoint = endpoint
     this.port = port
-    this.label = label
     this.subchannel = subchannel
     this.#owner = owner
     subchannel.ref()
@@ -128,4 +119,14 @@ interface ConnectTry {
   /** undefined for the load balancer. */
   readonly lease: Lease | undefined
   readonly limitMs: number
+}
+
+/**
+ * The error of a connection, from what grpc-js says: `Error: connect ECONNREFUSED 10.0.11.42:50051 (2026-11-27T20:15:00.000Z)`.
+ * With its code, by which the cluster knows failures of this process (EMFILE).
+ */
+export function connectError(message = 'the connection failed'): Error {
+  const text = message.replace(/^Error: /, '').replace(/ \(\d{4}-[^)]*\)$/, '')
+  const [, syscall, code] = /\b([a-z]+) (E[A-Z0-9]{2,})\b/.exec(text) ?? []
+  return Object.assign(new Error(text), code === undefined ? {} : { code, syscall })
 }

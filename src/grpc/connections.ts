@@ -12,7 +12,8 @@ export class Connections {
   options: ChannelOptions = {}
   readonly #owner: ConnectionOwner
   readonly #helper: ChannelControlHelper
-  readonly #byLabel = new Map<string, Connection>()
+  /** By address and port: a pick makes no text of them. */
+  readonly #byAddress = new Map<string, Map<number, Connection>>()
   /** Those that the pick of now has asked for in vain. */
   readonly #wanted = new Set<Connection>()
 
@@ -23,15 +24,7 @@ export class Connections {
 
   /** The one to an endpoint; it need not be connected. */
   to(endpoint: Endpoint, port: number): Connection {
-    const label = labelOf(endpoint, port)
-    const known = this.#byLabel.get(label)
-    if (known !== undefined) return known
-    const address = { host: endpoint.address, port }
-    const subchannel = this.#helper.createSubchannel(address, this.#optionsOf(endpoint))
-    const connection = new Connection(this.#owner, endpoint, port, label, subchannel)
-    this.#helper.addChannelzChild(subchannel.getChannelzRef())
-    this.#byLabel.set(label, connection)
-    return connection
+    return this.#byAddress.get(endpoint.address)?.get(port) ?? this.#add(endpoint, port)
   }
 
   /** Whether a call can go to an endpoint now. If not, it is wanted. */
@@ -55,37 +48,52 @@ export class Connections {
     const isKept = ({ endpoint }: Connection): boolean =>
       endpoint.tier === 1 ||
       endpoints.some(({ address, port }) => address === endpoint.address && port === endpoint.port)
-    for (const connection of this.#byLabel.values()) if (!isKept(connection)) this.#close(connection)
+    for (const connection of this.#all) if (!isKept(connection)) this.#close(connection)
   }
 
   close(): void {
-    for (const connection of this.#byLabel.values()) this.#close(connection)
+    for (const connection of this.#all) this.#close(connection)
   }
 
   /** As gRPC puts the states of several connections together. */
   get state(): State {
-    if (this.#has('isReady')) return STATE.READY
-    if (this.#has('isConnecting')) return STATE.CONNECTING
-    return this.#has('hasFailed') ? STATE.TRANSIENT_FAILURE : STATE.IDLE
+    const all = this.#all
+    if (all.some(({ isReady }) => isReady)) return STATE.READY
+    if (all.some(({ isConnecting }) => isConnecting)) return STATE.CONNECTING
+    return all.some(({ hasFailed }) => hasFailed) ? STATE.TRANSIENT_FAILURE : STATE.IDLE
   }
 
   /** Why those failed that are not connected: `10.0.11.42:50051: connect ECONNREFUSED`; empty: none has. */
   describeErrors(): string {
-    return [...this.#byLabel.values()]
-      .flatMap(({ label, error }) => (error === undefined ? [] : [`${label}: ${error.message}`]))
+    return this.#all
+      .flatMap(({ endpoint, port, error }) =>
+        error === undefined ? [] : [`${endpoint.address}:${port}: ${error.message}`],
+      )
       .join(', ')
   }
 
+  get #all(): readonly Connection[] {
+    return [...this.#byAddress.values()].flatMap((byPort) => [...byPort.values()])
+  }
+
+  #add(endpoint: Endpoint, port: number): Connection {
+    const { address } = endpoint
+    const subchannel = this.#helper.createSubchannel({ host: address, port }, this.#optionsOf(endpoint))
+    const connection = new Connection(this.#owner, endpoint, port, subchannel)
+    this.#helper.addChannelzChild(subchannel.getChannelzRef())
+    const byPort = this.#byAddress.get(address) ?? new Map<number, Connection>()
+    this.#byAddress.set(address, byPort.set(port, connection))
+    return connection
+  }
+
   #close(connection: Connection): void {
-    this.#byLabel.delete(connection.label)
+    const { address } = connection.endpoint
+    const byPort = this.#byAddress.get(address)
+    byPort?.delete(connection.port)
+    if (byPort?.size === 0) this.#byAddress.delete(address)
     this.#wanted.delete(connection)
     this.#helper.removeChannelzChild(connection.subchannel.getChannelzRef())
     connection.close()
-  }
-
-  #has(what: 'isReady' | 'isConnecting' | 'hasFailed'): boolean {
-    for (const connection of this.#byLabel.values()) if (connection[what]) return true
-    return false
   }
 
   #optionsOf({ origin }: Endpoint): ChannelOptions {
@@ -94,9 +102,4 @@ export class Connections {
     // A load balancer has a certificate of its own.
     return name === '' || isIP(name) > 0 ? options : { ...options, 'grpc.ssl_target_name_override': name }
   }
-}
-
-/** `10.0.11.42:50051` */
-export function labelOf({ address }: Endpoint, port: number): string {
-  return `${address}:${port}`
 }

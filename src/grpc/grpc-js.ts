@@ -5,10 +5,8 @@
 
 /** Of `grpc.status`. */
 export const STATUS = {
-  OK: 0,
   CANCELLED: 1,
   DEADLINE_EXCEEDED: 4,
-  RESOURCE_EXHAUSTED: 8,
   INTERNAL: 13,
   UNAVAILABLE: 14,
 } as const

@@ -1,8 +1,15 @@
 import defaultGrpc from '@grpc/grpc-js'
+import { checkClient } from '../core/check/check.ts'
 import { InvalidOptionsError } from '../index.ts'
 import { Balancer } from './balancer.ts'
-import { isPolicyConfig, PolicyConfig } from './policy-config.ts'
-import type { ChannelControlHelper, ChannelOptions, GrpcJs, GrpcUri, ResolverListener } from './grpc-js.ts'
+import type {
+  ChannelControlHelper,
+  ChannelOptions,
+  GrpcJs,
+  GrpcUri,
+  LoadBalancingConfig,
+  ResolverListener,
+} from './grpc-js.ts'
 import { CloudMapResolver, type GrpcClient, type Registration } from './resolver.ts'
 import { checkServiceConfig, type ServiceConfigJson } from './service-config.ts'
 import { parseTarget } from './target.ts'
@@ -37,7 +44,7 @@ const RESERVED = ['dns', 'ipv4', 'ipv6', 'unix', 'unix-abstract', 'vsock', 'xds'
  * @throws InvalidOptionsError for another version of grpc-js, a client or an option that is not allowed
  */
 export function registerCloudMap(client: GrpcClient, options: CloudMapOptions = {}): void {
-  checkClient(client)
+  checkClient(client, ['acquire', 'discovers', 'resolve', 'watch'])
   checkOptions(options)
   const { scheme = 'cloudmap', policy = 'onehop', serviceConfig = {} } = options
   const grpc = checkGrpc(options.grpc ?? defaultGrpc)
@@ -77,25 +84,24 @@ function registerPolicy({ grpc, policy, attribute }: Registration): void {
         super(policy, attribute, grpc, helper)
       }
     },
-    class extends PolicyConfig {
-      constructor() {
-        super(policy)
+    // grpc-js makes one for each policy of a service config. It has no settings: they are the client's.
+    class implements LoadBalancingConfig {
+      /** Two copies of onehop may share one grpc-js: each knows the other's policies by this name. */
+      readonly isOnehopPolicy = true
+
+      getLoadBalancerName(): string {
+        return policy
       }
 
-      /** The policy has no settings: they are the client's. */
-      static createFromJson(): PolicyConfig {
+      toJsonObject(): object {
+        return { [policy]: {} }
+      }
+
+      static createFromJson(): LoadBalancingConfig {
         return new this()
       }
     },
   )
-}
-
-function checkClient(client: GrpcClient): void {
-  const methods = ['acquire', 'discovers', 'resolve', 'watch'] as const
-  if (
-    methods.some((name) => typeof (client as Partial<GrpcClient> | null | undefined)?.[name] !== 'function')
-  )
-    throw new InvalidOptionsError('client', client, 'a client, as createClient returns it')
 }
 
 function checkOptions(options: CloudMapOptions): void {
@@ -118,7 +124,7 @@ function checkScheme(scheme: unknown): void {
 function checkPolicy(policy: unknown, { experimental }: GrpcJs): void {
   const isOthers = (name: string): boolean =>
     experimental.isLoadBalancerNameRegistered(name) &&
-    !isPolicyConfig(experimental.parseLoadBalancingConfig({ [name]: {} }))
+    !('isOnehopPolicy' in experimental.parseLoadBalancingConfig({ [name]: {} }))
   if (typeof policy !== 'string' || !/^\w+$/.test(policy) || isOthers(policy))
     throw new InvalidOptionsError(
       'registerCloudMap.policy',

@@ -1,3 +1,4 @@
+import { afterMs } from '../core/async/connect-limit.ts'
 import type { Attempt } from './attempt.ts'
 
 /** How long the credentials of a call may take. An attempt that is sent later is not counted. */
@@ -27,13 +28,13 @@ export class Unsent {
 
   #sweepLater(): void {
     this.#isSweeping = true
-    AbortSignal.timeout(MAX_UNSENT_MS).addEventListener('abort', () => this.#sweep())
+    afterMs(MAX_UNSENT_MS, () => this.#sweep())
   }
 
   #sweep(): void {
     this.#isSweeping = false
     for (const attempt of this.#attempts) {
-      if (!attempt.isSettled && attempt.elapsedMs < MAX_UNSENT_MS) continue
+      if (attempt.elapsedMs < MAX_UNSENT_MS) continue
       attempt.drop()
       this.#attempts.delete(attempt)
     }

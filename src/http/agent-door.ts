@@ -2,7 +2,6 @@ import type { ClientRequest } from 'node:http'
 import type { Socket } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
 import { connect, type NetClient } from '../net/index.ts'
-import { connectTask } from './connecting.ts'
 import type { AgentRequestOptions, SocketCallback } from './node-agent.ts'
 import { RoutedRequest, routedOf, type CalledOrigin, type RequestDoor } from './routed-request.ts'
 
@@ -48,26 +47,14 @@ export class AgentDoor {
 
   /** Node calls it when no connection is free. */
   createSocket(request: ClientRequest, options: AgentRequestOptions, callback: SocketCallback): void {
-    const { native } = this.#door
     const routed = routedOf(request)
     if (routed === undefined) {
-      native.createSocket(request, options, callback)
+      this.#door.native.createSocket(request, options, callback)
       return
     }
-    routed.keepContext()
-    routed.startTimeout()
     this.#current = routed
-    const { lease } = routed
     try {
-      native.createSocket(request, options, (error, socket) => {
-        routed.inContext(() => {
-          if (error) routed.connectFailed(lease, error, callback)
-          else {
-            routed.connected(lease)
-            callback(null, socket)
-          }
-        })
-      })
+      routed.createSocket(options, callback)
     } finally {
       this.#current = undefined
     }
@@ -78,10 +65,8 @@ export class AgentDoor {
    * @returns false where Node's own agent has to do it
    */
   createConnection(options: AgentRequestOptions, callback: SocketCallback): boolean {
-    const routed = this.#current
-    if (routed === undefined) return false
-    routed.connecting = connectTask(this.#door.agent, options, routed.connectionKind, callback)
-    return true
+    this.#current?.connect(options, callback)
+    return this.#current !== undefined
   }
 
   /**
@@ -134,6 +119,6 @@ export class AgentDoor {
  * Whether Node has written the request for a proxy already (`proxyEnv`, Node 24 and later): with a whole URL, and maybe with
  * credentials, which no task should get.
  */
-function isForProxy(request: ClientRequest): boolean {
+export function isForProxy(request: ClientRequest): boolean {
   return request.path.startsWith('http:') && request.hasHeader('proxy-connection')
 }

@@ -1,37 +1,28 @@
 import { connect as connectTcp, type Socket } from 'node:net'
 import { checkServerIdentity, connect as connectTls, type ConnectionOptions } from 'node:tls'
 import { afterMs, connectTimeout } from '../core/async/connect-limit.ts'
+import type { Lease } from '../index.ts'
 import type { AgentRequestOptions, AgentState, SocketCallback } from './node-agent.ts'
-
-/** What a connection to an upstream needs beside Node's own options. */
-export interface ConnectionKind {
-  readonly isSecure: boolean
-  readonly connectMs: number
-  readonly tcpConnectMs: number
-  /** Whose certificate it needs where the request sends no server name. */
-  readonly name: string
-}
-
-/** A connection in progress. */
-export interface Connecting {
-  /** Ends it. Its callback is not called. */
-  cancel(): void
-}
 
 /**
  * Connects to an upstream, and hands the socket over once it is connected: until then another upstream may take its place.
  *
  * Node's own `createConnection` would take a proxy of the environment (Node 24 and later). The socket counts among the
  * agent's while it connects, so that `maxSockets` holds and `agent.destroy()` reaches it.
+ * @returns ends it, without a call of the callback
  */
 export function connectTask(
   agent: AgentState,
   options: AgentRequestOptions,
-  { isSecure, connectMs, tcpConnectMs, name }: ConnectionKind,
+  lease: Lease,
   callback: SocketCallback,
-): Connecting {
-  const socket = isSecure ? secureSocket(agent, options, name) : connectTcp(options as { port: number })
-  const place = placeOf(agent, options, socket)
+): () => void {
+  const { connectMs, tcpConnectMs } = lease
+  const isSecure = isToTls(lease)
+  const socket = isSecure
+    ? secureSocket(agent, options, lease.servername)
+    : connectTcp(options as { port: number })
+  const leave = takePlace(agent, options, socket)
   const ready = isSecure ? 'secureConnect' : 'connect'
   let isOver = false
   const end = (): boolean => {
@@ -39,38 +30,37 @@ export function connectTask(
     isOver = true
     socket.off(ready, connected).off('close', closed)
     for (const cancel of cancels) cancel()
-    place.leave()
+    leave()
     return true
   }
   const connected = (): void => {
     if (!end()) return
     // In Node 22 the request listens to errors from the next tick on.
-    process.nextTick(() => socket.off('error', failed))
+    process.nextTick(() => socket.off('error', stop))
     callback(null, socket)
   }
-  const failed = (error: Error): void => {
+  const stop = (error?: Error): void => {
     if (!end()) return
     socket.on('error', () => undefined).destroy()
-    callback(error)
-    place.wakeNext()
+    if (error !== undefined) callback(error)
+    // Requests may wait for the place.
+    agent.removeSocket(socket, options)
   }
   // `agent.destroy()`, or the peer during the TLS handshake, where Node emits an error before.
-  const closed = (): void => failed(hangUp())
+  const closed = (): void => stop(hangUp())
   const { host, port } = options
-  const exceed = (limitMs: number): void => failed(connectTimeout(String(host), Number(port), limitMs))
-  const cancels = [afterMs(connectMs, () => exceed(connectMs))]
+  const exceed = (limitMs: number): void => stop(connectTimeout(String(host), Number(port), limitMs))
   const exceedTcp = (): void => {
     if (socket.connecting) exceed(tcpConnectMs)
   }
-  if (tcpConnectMs < connectMs) cancels.push(afterMs(tcpConnectMs, exceedTcp))
-  socket.on(ready, connected).on('error', failed).on('close', closed)
-  return {
-    cancel: () => {
-      if (!end()) return
-      socket.on('error', () => undefined).destroy()
-      place.wakeNext()
-    },
-  }
+  const cancels = [afterMs(connectMs, () => exceed(connectMs)), afterMs(tcpConnectMs, exceedTcp)]
+  socket.on(ready, connected).on('error', stop).on('close', closed)
+  return stop
+}
+
+/** Whether the connection of a lease begins with TLS. */
+export function isToTls({ origin }: Lease): boolean {
+  return origin.startsWith('https:')
 }
 
 /** Whether this process ended the connection. */
@@ -87,7 +77,10 @@ function hangUp(): Error {
   return error
 }
 
-/** As https.Agent's createConnection, with its cache of sessions, which http.Agent does not have. */
+/**
+ * As https.Agent's createConnection, with its cache of sessions, which http.Agent does not have.
+ * @param name whose certificate it needs where the request sends no server name
+ */
 function secureSocket(agent: AgentState, options: AgentRequestOptions, name: string): Socket {
   const key = options._agentKey ?? ''
   const session = agent._getSession?.(key)
@@ -121,24 +114,19 @@ function markAsNotKept(socket: Socket, options: AgentRequestOptions): void {
   if (mark !== undefined) Object.assign(socket, { [mark]: true })
 }
 
-interface Place {
-  leave(): void
-  wakeNext(): void
-}
-
-/** The place of a connection among those of the agent. */
-function placeOf(agent: AgentState, options: AgentRequestOptions, socket: Socket): Place {
+/**
+ * The place of a connection among those of the agent.
+ * @returns frees it
+ */
+function takePlace(agent: AgentState, options: AgentRequestOptions, socket: Socket): () => void {
   const name = options._agentKey ?? ''
   ;(agent.sockets[name] ??= []).push(socket)
   agent.totalSocketCount++
-  return {
-    leave() {
-      agent.totalSocketCount--
-      const sockets = agent.sockets[name] ?? []
-      const index = sockets.indexOf(socket)
-      if (index >= 0) sockets.splice(index, 1)
-      if (sockets.length === 0) delete agent.sockets[name]
-    },
-    wakeNext: () => agent.removeSocket(socket, options),
+  return () => {
+    agent.totalSocketCount--
+    const sockets = agent.sockets[name] ?? []
+    const index = sockets.indexOf(socket)
+    if (index >= 0) sockets.splice(index, 1)
+    if (sockets.length === 0) delete agent.sockets[name]
   }
 }

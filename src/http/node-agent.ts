@@ -1,4 +1,4 @@
-import type { ClientRequest, RequestOptions } from 'node:http'
+import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Client } from '../index.ts'
@@ -11,6 +11,18 @@ export interface AgentRequestOptions extends RequestOptions {
   servername?: string | undefined
   /** Node's name of the pool of connections. */
   _agentKey?: string
+}
+
+/** A request, with what the types of Node 22 lack. Read in Node 22.23, 24.21 and 26.10, `lib/_http_client.js`. */
+export type NodeRequest = ClientRequest & {
+  readonly res?: IncomingMessage | null
+  readonly timeout?: number
+  /** Its headers as text, once they cannot be changed by `setHeader`. */
+  _header: string | null
+  /** What waits for a connection. */
+  readonly outputData: readonly { data: unknown }[]
+  /** As an agent reports that there is no connection. */
+  onSocket(socket: undefined, error: Error | undefined): void
 }
 
 /** As Node calls it. */
@@ -49,4 +61,12 @@ export interface AgentState {
   _getSession?(key: string): Buffer | undefined
   _cacheSession?(key: string, session: Buffer): void
   _evictSession?(key: string): void
+}
+
+/** Methods of Node's, for one agent. */
+export function methodsFor(agent: object, methods: AgentMethods): AgentMethods {
+  return {
+    addRequest: methods.addRequest.bind(agent),
+    createSocket: methods.createSocket.bind(agent),
+  }
 }

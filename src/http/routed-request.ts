@@ -1,16 +1,16 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { ClientRequest, IncomingMessage } from 'node:http'
-import type { Socket } from 'node:net'
-import { afterMs, isConnectTimeout } from '../core/async/connect-limit.ts'
+import { afterMs, connectFailure } from '../core/async/connect-limit.ts'
 import { openUntil, type Open } from '../core/async/open-until.ts'
 import { responseOutcomeOf, type KeyedRequest, type Lease, type Outcome } from '../index.ts'
-import { isHangUp, type Connecting, type ConnectionKind } from './connecting.ts'
+import { connectTask, isHangUp, isToTls } from './connecting.ts'
 import { setHost } from './host-header.ts'
 import type {
   AgentClient,
   AgentMethods,
   AgentRequestOptions,
   AgentState,
+  NodeRequest,
   SocketCallback,
 } from './node-agent.ts'
 import { follow, followerOf, type Followed } from './outcomes.ts'
@@ -43,9 +43,7 @@ export function routedOf(request: ClientRequest): RoutedRequest | undefined {
  * method: nothing has been sent.
  */
 export class RoutedRequest implements KeyedRequest, Followed, Open {
-  /** In progress for this request; undefined: none. */
-  connecting: Connecting | undefined = undefined
-  readonly #request: ClientRequest
+  readonly #request: NodeRequest
   /** Made by Node for the agent alone: a copy of the caller's, in Node 22, 24 and 26. */
   readonly #options: AgentRequestOptions
   readonly #servername: string | undefined
@@ -56,10 +54,11 @@ export class RoutedRequest implements KeyedRequest, Followed, Open {
   /** Ends the wait for discovery; undefined where none was expected. */
   #aborter: AbortController | undefined = undefined
   #lease: Lease | undefined = undefined
+  /** Ends the connection in progress for this request; undefined: none is. */
+  #cancelConnecting: (() => void) | undefined = undefined
   /** When it got its connection: `elapsedMs` of the lease. */
   #sentAtMs = 0
   #isReported = false
-  #isAborted = false
   #isRenamed = false
   /** Whether it is followed on its way to a connection. */
   #isOnItsWay = false
@@ -67,7 +66,7 @@ export class RoutedRequest implements KeyedRequest, Followed, Open {
   #hasFailed = false
 
   constructor(request: ClientRequest, options: AgentRequestOptions, origin: CalledOrigin, door: RequestDoor) {
-    this.#request = request
+    this.#request = request as NodeRequest
     this.#options = options
     this.#servername = options.servername
     this.#origin = origin
@@ -121,76 +120,29 @@ export class RoutedRequest implements KeyedRequest, Followed, Open {
 
   // What the agent calls.
 
-  /** The current one; undefined before the first is acquired. */
-  get lease(): Lease | undefined {
-    return this.#lease
-  }
-
-  /** A connection that was begun for it is there. */
-  connected(lease: Lease | undefined): void {
-    if (lease === this.#lease) this.connecting = undefined
-  }
-
-  /**
-   * A connection that was begun for it cannot be made: another task gets the request, or it fails.
-   *
-   * Node begins one for the first request that waits whenever another one ends (`maxSockets`), also while that request connects.
-   * So the request may be elsewhere by now, or have a connection that another request has freed.
-   * @param lease the one that the connection was begun for
-   */
-  connectFailed(lease: Lease | undefined, error: Error, callback: SocketCallback): void {
-    if (lease !== this.#lease || this.#hasSocket) return
-    this.connecting = undefined
-    this.#leaveQueue()
-    if (this.#hasFailed) return
-    this.#report(this.#connectOutcome(error))
-    let next: Lease | undefined
-    try {
-      next = this.#isAborted ? undefined : lease?.again()
-    } catch (thrown) {
-      callback(thrown as Error)
-      return
-    }
-    if (next === undefined) callback(error)
-    else {
-      lease?.end()
-      this.#go(next)
-    }
-  }
-
-  /** Of the connection that its lease needs. */
-  get connectionKind(): ConnectionKind {
+  /** No connection is free. Node's own method begins one, and calls `connect`. */
+  createSocket(options: AgentRequestOptions, callback: SocketCallback): void {
+    this.#keepContext()
+    this.#startTimeout()
     const lease = this.#lease as Lease
-    const { connectMs, tcpConnectMs, servername } = lease
-    return { isSecure: isSecure(lease), connectMs, tcpConnectMs, name: servername }
+    this.#door.native.createSocket(this.#request, options, (error, socket) => {
+      this.#inContext(() => {
+        if (error) this.#connectFailed(lease, error, callback)
+        else {
+          if (lease === this.#lease) this.#cancelConnecting = undefined
+          callback(null, socket)
+        }
+      })
+    })
   }
 
-  /** Runs in the caller's async context. */
-  inContext(run: () => void): void {
-    if (this.#context === undefined) run()
-    else this.#context.runInAsyncScope(run)
-  }
-
-  /** Keeps the context of now, if none is kept yet. */
-  keepContext(): void {
-    this.#context ??= new AsyncResource('ONEHOP_HTTP_REQUEST')
+  connect(options: AgentRequestOptions, callback: SocketCallback): void {
+    this.#cancelConnecting = connectTask(this.#door.agent, options, this.#lease as Lease, callback)
   }
 
   /** Its connection has been made, or freed by another request. */
   gotSocket(): void {
     this.#sentAtMs = this.#lease?.elapsedMs() ?? 0
-  }
-
-  /** While it has no socket, Node's own timeout does not run. From then on, `timeout` events are of the socket. */
-  startTimeout(): void {
-    // Not in the types of Node 22.
-    const { timeout: timeoutMs } = this.#request as { timeout?: number }
-    if (timeoutMs === undefined || timeoutMs <= 0) return
-    const fire = (): void => {
-      if (!this.#hasSocket && !this.#hasFailed) this.inContext(() => this.#request.emit('timeout'))
-    }
-    // Otherwise the request would be held until then.
-    this.#request.once('close', afterMs(timeoutMs, fire))
   }
 
   // What Node's channels report.
@@ -200,17 +152,15 @@ export class RoutedRequest implements KeyedRequest, Followed, Open {
   }
 
   failed(error: Error): void {
-    if (this.#isCancelled)
+    // By its caller, or by this process.
+    if (this.#request.destroyed)
       this.#report({ kind: 'cancelled', latencyMs: this.#hasSocket ? this.#latencyMs() : 0 })
     else this.#report({ kind: 'transport-error', error, sent: this.#hasSocket })
   }
 
   /** The client is destroyed. */
   cut(error: Error): void {
-    const { res, socket } = this.#request as unknown as {
-      res?: IncomingMessage | null
-      socket: Socket | null
-    }
+    const { res, socket } = this.#request
     // As if the connection broke: an error of the request is unexpected once it has its response.
     if (res !== undefined && res !== null) socket?.destroy()
     else this.#request.destroy(error)
@@ -218,34 +168,29 @@ export class RoutedRequest implements KeyedRequest, Followed, Open {
 
   closed(): void {
     this.#origin.open?.delete(this)
-    if (!this.#isReported) this.#closedEarly()
+    if (!this.#isReported) {
+      const { res, destroyed } = this.#request
+      // After an upgrade or a CONNECT no channel reports the response.
+      if (res !== undefined && res !== null) this.responded(res)
+      else if (destroyed && this.#hasSocket) this.#report({ kind: 'cancelled', latencyMs: this.#latencyMs() })
+    }
     this.#lease?.end()
-  }
-
-  /** Nothing has been reported. */
-  #closedEarly(): void {
-    const { res } = this.#request as unknown as { res?: IncomingMessage | null }
-    // After an upgrade or a CONNECT no channel reports the response.
-    if (res !== undefined && res !== null) this.responded(res)
-    else if (this.#isCancelled && this.#hasSocket)
-      this.#report({ kind: 'cancelled', latencyMs: this.#latencyMs() })
   }
 
   /** The caller ends the request. Without a socket Node would do it only when there is one. */
   destroyed(error: Error | undefined): void {
-    this.#isAborted = true
     // The own property is ours: behind it is Node's method.
     delete (this.#request as Partial<ClientRequest>).destroy
     this.#request.destroy(error)
     if (this.#hasSocket || this.#hasFailed) return
     const isWaiting = this.#lease === undefined
     const isQueued = this.#leaveQueue()
-    const { connecting } = this
-    this.connecting = undefined
+    const cancelConnecting = this.#cancelConnecting
+    this.#cancelConnecting = undefined
     if (isWaiting) this.#aborter?.abort()
-    else if (!isQueued) connecting?.cancel()
+    else if (!isQueued) cancelConnecting?.()
     // Otherwise it has a socket, and hears of it in the next tick.
-    if (isWaiting || isQueued || connecting !== undefined) this.#fail(undefined)
+    if (isWaiting || isQueued || cancelConnecting !== undefined) this.#fail(undefined)
   }
 
   /** Node sets it right before its 'socket' event. */
@@ -254,14 +199,60 @@ export class RoutedRequest implements KeyedRequest, Followed, Open {
     return socket !== null && socket !== undefined
   }
 
-  /** Whether the caller has ended it, or this process its connection. After its lease has ended, it does not matter. */
-  get #isCancelled(): boolean {
-    return this.#isAborted || this.#request.destroyed
+  /**
+   * A connection that was begun for it cannot be made: another task gets the request, or it fails.
+   *
+   * Node begins one for the first request that waits whenever another one ends (`maxSockets`), also while that request connects.
+   * So the request may be elsewhere by now, or have a connection that another request has freed.
+   * @param lease the one that the connection was begun for
+   */
+  #connectFailed(lease: Lease, error: Error, callback: SocketCallback): void {
+    if (lease !== this.#lease || this.#hasSocket) return
+    this.#cancelConnecting = undefined
+    this.#leaveQueue()
+    if (this.#hasFailed) return
+    this.#report(
+      isHangUp(error) ? { kind: 'cancelled', latencyMs: 0 } : connectFailure(error, lease.elapsedMs()),
+    )
+    let next: Lease | undefined
+    try {
+      next = this.#request.destroyed ? undefined : lease.again()
+    } catch (thrown) {
+      callback(thrown as Error)
+      return
+    }
+    if (next === undefined) callback(error)
+    else {
+      lease.end()
+      this.#go(next)
+    }
+  }
+
+  /** Runs in the caller's async context. */
+  #inContext(run: () => void): void {
+    if (this.#context === undefined) run()
+    else this.#context.runInAsyncScope(run)
+  }
+
+  /** Keeps the context of now, if none is kept yet. */
+  #keepContext(): void {
+    this.#context ??= new AsyncResource('ONEHOP_HTTP_REQUEST')
+  }
+
+  /** While it has no socket, Node's own timeout does not run. From then on, `timeout` events are of the socket. */
+  #startTimeout(): void {
+    const { timeout: timeoutMs } = this.#request
+    if (timeoutMs === undefined || timeoutMs <= 0) return
+    const fire = (): void => {
+      if (!this.#hasSocket && !this.#hasFailed) this.#inContext(() => this.#request.emit('timeout'))
+    }
+    // Otherwise the request would be held until then.
+    this.#request.once('close', afterMs(timeoutMs, fire))
   }
 
   /** It has to wait for a connection: an abort ends the wait. Requests on a kept connection need none of it. */
   #followOnItsWay(): void {
-    this.keepContext()
+    this.#keepContext()
     if (this.#isOnItsWay) return
     this.#isOnItsWay = true
     this.#request.destroy = destroyRouted
@@ -270,11 +261,11 @@ export class RoutedRequest implements KeyedRequest, Followed, Open {
 
   #goLater(lease: Promise<Lease>): void {
     this.#followOnItsWay()
-    this.startTimeout()
+    this.#startTimeout()
     lease.then(
       (acquired) => this.#go(acquired),
       (error: Error) => {
-        if (!this.#isAborted) this.#fail(error)
+        if (!this.#request.destroyed) this.#fail(error)
       },
     )
   }
@@ -293,7 +284,7 @@ export class RoutedRequest implements KeyedRequest, Followed, Open {
     options.host = endpoint.address
     options.port = port
     // Node derives a missing name from `Host` for each request, with costly checks for an IP address. Only TLS needs it.
-    options.servername = this.#servername ?? (isSecure(lease) ? undefined : '')
+    options.servername = this.#servername ?? (isToTls(lease) ? undefined : '')
     if (endpoint.tier === 1 && lease.host !== this.#origin.host.toLowerCase())
       this.#callBy(lease.host, lease.servername)
     else {
@@ -323,11 +314,7 @@ export class RoutedRequest implements KeyedRequest, Followed, Open {
     if (this.#hasFailed) return
     this.#hasFailed = true
     this.#lease?.end()
-    // As an agent reports that there is no socket.
-    ;(this.#request as unknown as { onSocket(socket: undefined, error: Error | undefined): void }).onSocket(
-      undefined,
-      error,
-    )
+    this.#request.onSocket(undefined, error)
   }
 
   /** @returns whether it waited for a connection that others use (`maxSockets`) */
@@ -343,13 +330,6 @@ export class RoutedRequest implements KeyedRequest, Followed, Open {
     return false
   }
 
-  #connectOutcome(error: Error): Outcome {
-    const latencyMs = this.#lease?.elapsedMs() ?? 0
-    if (isHangUp(error)) return { kind: 'cancelled', latencyMs: 0 }
-    if (isConnectTimeout(error)) return { kind: 'timeout', phase: 'connect', latencyMs, error }
-    return { kind: 'connect-error', error }
-  }
-
   #latencyMs(): number {
     return Math.max(0, (this.#lease?.elapsedMs() ?? 0) - this.#sentAtMs)
   }
@@ -361,13 +341,9 @@ export class RoutedRequest implements KeyedRequest, Followed, Open {
   }
 }
 
-function isSecure({ origin }: Lease): boolean {
-  return origin.startsWith('https:')
-}
-
 // One function each for all requests, and no closure for each.
 
-function destroyRouted(this: ClientRequest, error?: Error): ClientRequest {
+function destroyRouted(this: NodeRequest, error?: Error): NodeRequest {
   routedOf(this)?.destroyed(error)
   return this
 }

@@ -1,13 +1,14 @@
 import type { Agent } from 'node:http'
 import { AgentDoor } from '../http/agent-door.ts'
 import { OnehopHttpAgent, OnehopHttpsAgent } from '../http/agents.ts'
-import type {
-  AgentClient,
-  AgentMethods,
-  AgentRequestOptions,
-  AgentState,
-  NodeCallback,
-  SocketCallback,
+import {
+  methodsFor,
+  type AgentClient,
+  type AgentMethods,
+  type AgentRequestOptions,
+  type AgentState,
+  type NodeCallback,
+  type SocketCallback,
 } from '../http/node-agent.ts'
 import { makeDirect } from './direct-request.ts'
 import type { DiscoveredHosts } from './discovered-hosts.ts'
@@ -43,11 +44,7 @@ export function routeAgents(client: AgentClient, hosts: DiscoveredHosts): Dispos
   const doorOf = (agent: AnyAgent): AgentDoor => {
     const known = doors.get(agent)
     if (known !== undefined) return known
-    const native: AgentMethods = {
-      addRequest: (request, options, port, localAddress) =>
-        addRequest.call(agent, request, options, port, localAddress),
-      createSocket: (request, options, callback) => createSocket.call(agent, request, options, callback),
-    }
+    const native = methodsFor(agent, { addRequest, createSocket })
     const door = new AgentDoor({ client, agent, native }, protocolOf(agent))
     doors.set(agent, door)
     return door

@@ -1,9 +1,6 @@
 import type { ClientRequest } from 'node:http'
-
-/** Headers that Node has stored as text. Read in Node 22, 24 and 26. */
-interface StoredHeaders {
-  _header: string | null
-}
+import { isForProxy } from '../http/agent-door.ts'
+import type { NodeRequest } from '../http/node-agent.ts'
 
 const PROXY_HEADERS = ['proxy-connection', 'proxy-authorization']
 const STORED_PROXY_HEADER = /\r\nproxy-(?:connection|authorization): [^\r\n]*/gi
@@ -13,12 +10,12 @@ const STORED_PROXY_HEADER = /\r\nproxy-(?:connection|authorization): [^\r\n]*/gi
  * whole URL as its path, and headers, maybe with the proxy's credentials. Without a proxy it changes nothing.
  */
 export function makeDirect(request: ClientRequest): void {
-  if (!request.path.startsWith('http:') || !request.hasHeader('proxy-connection')) return
+  if (!isForProxy(request)) return
   const url = URL.parse(request.path)
   if (url === null) return
   const before = request.path
   request.path = url.pathname + url.search
-  const stored = request as unknown as StoredHeaders
+  const stored = request as NodeRequest
   if (typeof stored._header === 'string') {
     // The caller gave a list of headers, or `Expect`: nothing has been sent yet.
     stored._header = stored._header

@@ -1,3 +1,4 @@
+import { checkBoolean, checkClient, checkRecord } from '../core/check/check.ts'
 import { InvalidOptionsError, type Client } from '../index.ts'
 import { routeAgents } from './agents.ts'
 import { DiscoveredHosts } from './discovered-hosts.ts'
@@ -60,23 +61,17 @@ export function installedClient(): Client | undefined {
   return installed ?? (Reflect.get(globalThis, INSTALLED) as Client | undefined)
 }
 
-function checked(client: unknown, options: unknown): { fetch: boolean; http: boolean; mode: string } {
-  if (!isObject(client) || ['acquire', 'discovers'].some((name) => typeof client[name] !== 'function'))
-    throw new InvalidOptionsError('client', client, 'a client, as createClient returns it')
-  if (!isObject(options))
-    throw new InvalidOptionsError('options', options, `a plain object of ${KEYS.join(', ')}`)
-  for (const key of Object.keys(options))
-    if (!KEYS.includes(key)) throw new InvalidOptionsError('options', options, `only ${KEYS.join(', ')}`)
-  const { fetch = true, http = true, mode = 'route' } = options
-  for (const [name, value] of Object.entries({ fetch, http }))
-    if (typeof value !== 'boolean') throw new InvalidOptionsError(name, value, 'true or false')
+function checked(client: unknown, given: unknown): { fetch: boolean; http: boolean; mode: string } {
+  checkClient(client, ['acquire', 'discovers'])
+  const options = checkRecord('options', given, `a plain object of ${KEYS.join(', ')}`)
+  if (Object.keys(options).some((key) => !KEYS.includes(key)))
+    throw new InvalidOptionsError('options', options, `only ${KEYS.join(', ')}`)
+  const { fetch: forFetch = true, http: forHttp = true, mode = 'route' } = options
+  const fetch = checkBoolean('fetch', forFetch)
+  const http = checkBoolean('http', forHttp)
   if (mode !== 'route' && mode !== 'observe')
     throw new InvalidOptionsError('mode', mode, '"route" or "observe"')
-  if (fetch === false && http === false)
+  if (!fetch && !http)
     throw new InvalidOptionsError('http', http, 'true, where fetch is false: nothing is left to install')
-  return { fetch: fetch as boolean, http: http as boolean, mode }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null
+  return { fetch, http, mode }
 }

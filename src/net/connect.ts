@@ -1,11 +1,12 @@
 import type { Socket } from 'node:net'
 import { addAbortSignal } from 'node:stream'
 import { checkServerIdentity, connect as connectTls, TLSSocket, type ConnectionOptions } from 'node:tls'
+import { afterMs, connectTimeout } from '../core/async/connect-limit.ts'
+import { checkClient } from '../core/check/check.ts'
 import { InvalidOptionsError } from '../index.ts'
-import { checkClient, checkConnectOptions, type ConnectOptions, type NetClient } from './options.ts'
+import { checkConnectOptions, type ConnectOptions, type NetClient } from './options.ts'
 import { StartedSocket, type SocketOptions } from './started-socket.ts'
 import { TaskSocket } from './task-socket.ts'
-import { afterMs, connectTimeout } from '../core/async/connect-limit.ts'
 
 /**
  * A socket to a task of a service, for libraries that take a socket: `new pg.Pool({ stream: () => connect(client, { host }) })`.
@@ -26,11 +27,11 @@ export function connect(
 ): TLSSocket
 export function connect(client: NetClient, options: ConnectOptions): Socket
 export function connect(client: NetClient, options: ConnectOptions): Socket {
-  checkClient(client)
-  const { tls = false, signal, withinMs } = checkConnectOptions(options)
-  const socket = client.discovers(options.host)
-    ? taskSocket(client, options, tls === true ? {} : tls)
-    : nodeSocket(options, tls === true ? {} : tls)
+  checkClient(client, ['acquire', 'discovers'])
+  checkConnectOptions(options)
+  const { signal, withinMs } = options
+  const tls = options.tls === true ? {} : (options.tls ?? false)
+  const socket = client.discovers(options.host) ? taskSocket(client, options, tls) : nodeSocket(options, tls)
   if (signal !== undefined) addAbortSignal(signal, socket)
   if (withinMs !== undefined) limit(socket, options, withinMs)
   return socket

@@ -4,9 +4,9 @@
  */
 import { subscribe } from 'node:diagnostics_channel'
 import type { Socket } from 'node:net'
+import { connectFailure, connectTimeout } from '../core/async/connect-limit.ts'
 import type { Lease } from '../index.ts'
-import { connectedOutcome, failedOutcome } from './outcomes.ts'
-import { connectTimeout } from '../core/async/connect-limit.ts'
+import { connectedOutcome } from './outcomes.ts'
 
 /** The socket that has connected last. */
 let latest: WeakRef<Socket> | undefined = undefined
@@ -41,14 +41,11 @@ export function followConnection(socket: Socket, lease: Lease): void {
   }
   const failed = (ip: string, _port: number, _family: number, error: Error): void => {
     if (ip !== address) return
-    lease.report(failedOutcome(error, lease))
+    lease.report(connectFailure(error, lease.elapsedMs()))
     end()
   }
-  const timedOut = (ip: string, port: number): void => {
-    if (ip !== address) return
-    lease.report(failedOutcome(connectTimeout(ip, port, Math.round(lease.elapsedMs())), lease))
-    end()
-  }
+  const timedOut = (ip: string, port: number, family: number): void =>
+    failed(ip, port, family, connectTimeout(ip, port, Math.round(lease.elapsedMs())))
   const connected = (): void => {
     if (socket.remoteAddress === address) lease.report(connectedOutcome(lease))
     end()

@@ -1,9 +1,10 @@
 import { lookup as dnsLookup, V4MAPPED, type LookupAddress, type LookupOptions } from 'node:dns'
 import { isIP, type LookupFunction, type Socket } from 'node:net'
 import { promisify } from 'node:util'
+import { checkClient } from '../core/check/check.ts'
 import { InvalidOptionsError } from '../index.ts'
 import { followConnection, seeSockets, socketOf } from './followed-socket.ts'
-import { checkClient, type NetClient } from './options.ts'
+import type { NetClient } from './options.ts'
 import { rankedAddresses } from './ranked-addresses.ts'
 
 type Callback = (
@@ -28,7 +29,7 @@ type Given = LookupOptions | number | null | undefined
  * @see https://nodejs.org/api/dns.html#dnslookuphostname-options-callback
  */
 export function lookupOf(client: NetClient): LookupFunction {
-  checkClient(client)
+  checkClient(client, ['acquire', 'discovers', 'inspect'])
   seeSockets()
   let turn = 0
   const lookup = (host: string, ...rest: [Callback] | [Given, Callback]): void => {
@@ -135,7 +136,7 @@ function ofFamily(addresses: readonly string[], { family, hints = 0 }: LookupOpt
 function inOrder(list: LookupAddress[], { order, verbatim }: LookupOptions): LookupAddress[] {
   const first = FIRST[order ?? (verbatim === false ? 'ipv4first' : 'verbatim')]
   if (first === undefined) return list
-  return [...list.filter(({ family }) => family === first), ...list.filter(({ family }) => family !== first)]
+  return list.toSorted((one, other) => Number(other.family === first) - Number(one.family === first))
 }
 
 const FIRST: Readonly<Record<NonNullable<LookupOptions['order']>, number | undefined>> = {

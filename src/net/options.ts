@@ -1,4 +1,5 @@
 import type { ConnectionOptions } from 'node:tls'
+import { checkBoolean, checkKeys, checkPort, checkString, given, msFrom } from '../core/check/check.ts'
 import { InvalidOptionsError, type Client } from '../index.ts'
 
 /** What this door uses of a client. */
@@ -29,46 +30,21 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-const KEYS = 'host port tls nextAfterMs withinMs keepAliveMs noDelay key signal'.split(' ')
-
-const MAX_MS = 86_400_000
+const KEYS = ['host', 'port', 'tls', 'nextAfterMs', 'withinMs', 'keepAliveMs', 'noDelay', 'key', 'signal']
 
 /** @throws InvalidOptionsError for the first that is unknown or not allowed */
-export function checkConnectOptions(given: ConnectOptions): ConnectOptions {
-  if (typeof given !== 'object' || given === null)
-    throw new InvalidOptionsError('connect', given, `an object of ${KEYS.join(', ')}`)
-  for (const key of Object.keys(given))
-    if (!KEYS.includes(key)) throw new InvalidOptionsError('connect', key, KEYS.join(', '))
-  const { host, port, tls, noDelay, key, signal } = given
-  if (typeof host !== 'string' || host === '')
-    throw new InvalidOptionsError('connect.host', host, 'a host name, e.g. db.shop.local')
-  if (port !== undefined) checkWhole('connect.port', port, 1, 65_535, 'an integer from 1 to 65535')
+export function checkConnectOptions(options: ConnectOptions): void {
+  checkKeys('connect', options, KEYS)
+  const { host, port, tls, signal } = options
+  checkString('connect.host', host, 'a host name, e.g. db.shop.local')
+  given('connect.port', port, undefined, checkPort)
   if (tls !== undefined && typeof tls !== 'boolean' && (typeof tls !== 'object' || tls === null))
     throw new InvalidOptionsError('connect.tls', tls, 'true, false, or options of tls.connect')
-  checkMs('connect.nextAfterMs', given.nextAfterMs, 1)
-  checkMs('connect.withinMs', given.withinMs, 1)
-  checkMs('connect.keepAliveMs', given.keepAliveMs, 0)
-  if (noDelay !== undefined && typeof noDelay !== 'boolean')
-    throw new InvalidOptionsError('connect.noDelay', noDelay, 'true or false')
-  if (key !== undefined && (typeof key !== 'string' || key === ''))
-    throw new InvalidOptionsError('connect.key', key, 'a non-empty string')
+  given('connect.nextAfterMs', options.nextAfterMs, undefined, msFrom(1))
+  given('connect.withinMs', options.withinMs, undefined, msFrom(1))
+  given('connect.keepAliveMs', options.keepAliveMs, undefined, msFrom(0))
+  given('connect.noDelay', options.noDelay, undefined, checkBoolean)
+  given('connect.key', options.key, undefined, checkString)
   if (signal !== undefined && typeof signal?.throwIfAborted !== 'function')
     throw new InvalidOptionsError('connect.signal', signal, 'an AbortSignal')
-  return given
-}
-
-/** @throws InvalidOptionsError */
-export function checkClient(client: NetClient): NetClient {
-  if (typeof client?.acquire !== 'function' || typeof client.discovers !== 'function')
-    throw new InvalidOptionsError('client', client, 'a client, as createClient returns it')
-  return client
-}
-
-function checkMs(option: string, ms: number | undefined, min: number): void {
-  if (ms !== undefined) checkWhole(option, ms, min, MAX_MS, `a number of ms from ${min} to ${MAX_MS}`)
-}
-
-function checkWhole(option: string, value: unknown, min: number, max: number, allowed: string): void {
-  if (!Number.isInteger(value) || (value as number) < min || (value as number) > max)
-    throw new InvalidOptionsError(option, value, allowed)
 }

@@ -1,5 +1,5 @@
-import type { Lease, Outcome } from '../index.ts'
 import { isConnectTimeout } from '../core/async/connect-limit.ts'
+import type { Lease, Outcome } from '../index.ts'
 
 /** Connections made within this count as equally fast: what they cost later does not depend on it. */
 const MIN_LATENCY_MS = 25
@@ -9,12 +9,6 @@ export function connectedOutcome(lease: Lease): Outcome {
   const elapsedMs = lease.elapsedMs()
   const latencyMs = elapsedMs < MIN_LATENCY_MS ? 0 : elapsedMs
   return { kind: 'response', status: 200, latencyMs, retryAfterMs: undefined }
-}
-
-/** The connection of a lease could not be made. */
-export function failedOutcome(error: Error, lease: Lease): Outcome {
-  if (!isConnectTimeout(error)) return { kind: 'connect-error', error }
-  return { kind: 'timeout', phase: 'connect', latencyMs: lease.elapsedMs(), error }
 }
 
 /**

@@ -1,27 +1,26 @@
 import { lookup } from 'node:dns'
 import { isIP } from 'node:net'
+import { connectFailure } from '../core/async/connect-limit.ts'
+import { openUntil, type Open } from '../core/async/open-until.ts'
+import { systemClock } from '../core/clock.ts'
 import { InvalidOptionsError, type Lease } from '../index.ts'
 import type { ConnectOptions, NetClient } from './options.ts'
-import { failedOutcome } from './outcomes.ts'
 
 /** What a search reports. */
 export interface Searcher {
   /** Where to connect next. */
   found(address: string, lease: Lease): void
-  /** There is nowhere to connect to. Never called before `start` has returned. */
+  /** There is nowhere to connect to, or the client is destroyed. Never called before `start` has returned. */
   failed(error: Error): void
-  /** The client is destroyed. */
-  cut(error: Error): void
 }
 
 /** Where one socket connects: the upstreams that its service leases, one after the other, and the addresses of each. */
-export class Search {
+export class Search implements Open {
   readonly #client: NetClient
   readonly #options: ConnectOptions
   readonly #searcher: Searcher
   /** Ends the wait for discovery. */
   readonly #aborter = new AbortController()
-  readonly #cut = (): void => this.#searcher.cut(this.#lease?.signal.reason as Error)
   #lease: Lease | undefined = undefined
   /** Of the leased upstream, not tried yet. A load balancer may have several. */
   #addresses: string[] = []
@@ -52,23 +51,28 @@ export class Search {
       else this.#begin(lease)
     } catch (error) {
       // Those that get the socket by a promise have added their listeners by then.
-      setImmediate(() => this.#searcher.failed(error as Error))
+      systemClock.afterIo(() => this.#searcher.failed(error as Error))
     }
   }
 
   /**
    * No connection could be made where it was tried last.
    * @returns whether there is another place to try, with `goOn`
-   * @throws what a rule or balancer of the user's throws
    */
   next(error: Error): boolean {
     if (this.#addresses.length > 0) return true
     const lease = this.#lease
-    lease?.report(failedOutcome(error, lease))
-    const next = lease?.again()
-    if (next === undefined) return false
-    this.#hold(next)
-    return true
+    lease?.report(connectFailure(error, lease.elapsedMs()))
+    try {
+      const next = lease?.again()
+      if (next === undefined) return false
+      this.#hold(next)
+      return true
+    } catch (thrown) {
+      // A rule or a balancer of the user's.
+      this.#searcher.failed(thrown as Error)
+      return false
+    }
   }
 
   /** Passes the next place to try. */
@@ -90,6 +94,10 @@ export class Search {
     this.#release()
   }
 
+  cut(error: Error): void {
+    this.#searcher.failed(error)
+  }
+
   #begin(lease: Lease): void {
     if (this.#isOver) {
       lease.end()
@@ -102,19 +110,21 @@ export class Search {
   #hold(lease: Lease): void {
     this.#release()
     this.#lease = lease
-    lease.signal.addEventListener('abort', this.#cut)
+    openUntil(lease.signal).add(this)
   }
 
   #release(): void {
-    this.#lease?.signal.removeEventListener('abort', this.#cut)
-    this.#lease?.end()
+    const lease = this.#lease
+    if (lease === undefined) return
+    openUntil(lease.signal).delete(this)
+    lease.end()
   }
 
   #resolve(lease: Lease): void {
     const { address, tier, port } = lease.endpoint
     const { host, port: given } = this.#options
     if (tier === 0 && given === undefined && port === undefined && isSchemesPort(lease))
-      setImmediate(() => this.#searcher.failed(noPort(host)))
+      systemClock.afterIo(() => this.#searcher.failed(noPort(host)))
     else if (isIP(address) !== 0) this.#searcher.found(address, lease)
     else this.#lookUp(address, lease)
   }
@@ -123,17 +133,9 @@ export class Search {
   #lookUp(name: string, lease: Lease): void {
     lookup(name, { all: true }, (error, found) => {
       if (this.#isOver || this.#lease !== lease) return
-      if (error === null) {
-        this.#addresses = found.map(({ address }) => address)
-        this.goOn()
-        return
-      }
-      try {
-        if (this.next(error)) this.goOn()
-        else this.#searcher.failed(error)
-      } catch (thrown) {
-        this.#searcher.failed(thrown as Error)
-      }
+      if (error === null) this.#addresses = found.map(({ address }) => address)
+      if (error === null || this.next(error)) this.goOn()
+      else this.#searcher.failed(error)
     })
   }
 }

@@ -1,10 +1,11 @@
 import { AsyncResource, executionAsyncResource } from 'node:async_hooks'
+import { afterMs, connectFailure, connectTimeout } from '../core/async/connect-limit.ts'
+import { systemClock } from '../core/clock.ts'
 import type { Lease } from '../index.ts'
 import type { ConnectOptions, NetClient } from './options.ts'
-import { connectedOutcome, failedOutcome, isConnectFailure } from './outcomes.ts'
+import { connectedOutcome, isConnectFailure } from './outcomes.ts'
 import { Search } from './search.ts'
 import { StartedSocket, type SocketOptions } from './started-socket.ts'
-import { afterMs, connectTimeout } from '../core/async/connect-limit.ts'
 
 /** As Node's `autoSelectFamilyAttemptTimeout` before version 26, and RFC 8305. Within a VPC a connection takes under 2 ms. */
 const NEXT_AFTER_MS = 250
@@ -44,8 +45,6 @@ export class TaskSocket extends StartedSocket {
   #target = { address: '', port: 0 }
   /** The connection was made, and reported. */
   #hasSucceeded = false
-  /** The connection broke, and not the caller ended it. */
-  #hasBroken = false
   /** `unref` may have been called for a handle that was dropped. */
   #keepsAlive = true
 
@@ -64,7 +63,6 @@ export class TaskSocket extends StartedSocket {
     this.#search = new Search(client, options, {
       found: (address, lease) => this.#try(address, lease),
       failed: (error) => this.#giveUp(error),
-      cut: (error) => void super.destroy(error),
     })
     this.#search.start()
   }
@@ -84,21 +82,25 @@ export class TaskSocket extends StartedSocket {
     return super.unref()
   }
 
-  /** The TLS handshake is over. */
+  /** The connection is there, and so is its TLS, if it has any. */
   secured(): void {
-    this.#succeeded()
+    const { lease } = this.#search
+    this.#cancelLimits()
+    if (lease === undefined) return
+    this.#hasSucceeded = true
+    lease.report(connectedOutcome(lease))
   }
 
   /** The TLS handshake has failed, or the caller has ended it: with an error that has no code, or by an abort. */
   refused(error: NodeJS.ErrnoException): void {
     const { lease } = this.#search
     if (lease !== undefined && error.code !== undefined && error.name !== 'AbortError')
-      lease.report(failedOutcome(error, lease))
+      lease.report(connectFailure(error, lease.elapsedMs()))
   }
 
   /** Node calls it, too, when a connection fails. */
   override destroy(error?: NodeJS.ErrnoException): this {
-    if (this.#phase === 'connected') this.#hasBroken ||= this.#isBreak(error)
+    if (this.#isBreak(error)) this.#reportBreak(error)
     if (this.#phase !== 'connecting' || !isConnectFailure(error, this.#target)) return super.destroy(error)
     // Node has cleared it.
     stateOf(this).connecting = true
@@ -111,7 +113,7 @@ export class TaskSocket extends StartedSocket {
   _undestroy(): void {}
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
-    this.#over(error)
+    this.#over()
     const onFailed = this.#onFailed
     if (error !== null && onFailed !== undefined) process.nextTick(onFailed, error)
     super._destroy(onFailed === undefined ? error : null, callback)
@@ -121,35 +123,28 @@ export class TaskSocket extends StartedSocket {
     this.#phase = 'connecting'
     const { port, connectMs } = lease
     this.#target = { address, port }
-    const nextAfterMs = this.#nextAfterMs
     const late = (limitMs: number, exceeded: (error: Error) => void): (() => void) =>
-      afterMs(limitMs, () =>
-        this.#context.runInAsyncScope(() => exceeded(connectTimeout(address, port, limitMs))),
-      )
-    this.#cancels = [late(connectMs, (error) => this.#failed(error))]
-    if (nextAfterMs < connectMs) this.#cancels.push(late(nextAfterMs, (error) => this.#isSlow(error)))
+      afterMs(limitMs, () => exceeded(connectTimeout(address, port, limitMs)))
+    this.#cancels = [
+      late(connectMs, (error) => this.#failed(error)),
+      late(this.#nextAfterMs, (error) => this.#slow(error)),
+    ]
     this.start({ host: address, port })
   }
 
-  /** Another one is tried if there is one. Otherwise this one has the rest of its time. */
-  #isSlow(error: Error): void {
-    if (this.#hasNext(error)) this.#closeHandle(() => this.#search.goOn())
+  /** Another one is tried if there is one. Otherwise this one has the rest of its time, which a TLS handshake has, too. */
+  #slow(error: Error): void {
+    if (this.#phase === 'connecting' && this.#search.next(error)) this.#closeHandle(() => this.#search.goOn())
   }
 
   #failed(error: Error): void {
-    this.#closeHandle(() => {
-      if (this.#hasNext(error)) this.#search.goOn()
-      else this.#giveUp(error)
-    })
-  }
-
-  #hasNext(error: Error): boolean {
-    try {
-      return this.#search.next(error)
-    } catch (thrown) {
-      this.#giveUp(thrown as Error)
-      return false
-    }
+    // The TLS handshake takes too long.
+    if (this.#phase === 'connected') this.#giveUp(error)
+    else
+      this.#closeHandle(() => {
+        if (this.#search.next(error)) this.#search.goOn()
+        else this.#giveUp(error)
+      })
   }
 
   #giveUp(error: Error): void {
@@ -179,45 +174,38 @@ export class TaskSocket extends StartedSocket {
 
   #connected(): void {
     this.#phase = 'connected'
-    this.#cancelLimits()
     this.#connectedAtMs = this.#search.lease?.elapsedMs() ?? 0
     if (!this.#keepsAlive) super.unref()
-    if (this.#onFailed === undefined) this.#succeeded()
-  }
-
-  #succeeded(): void {
-    const { lease } = this.#search
-    if (lease === undefined) return
-    this.#hasSucceeded = true
-    lease.report(connectedOutcome(lease))
+    if (this.#onFailed === undefined) this.secured()
   }
 
   /** The server has ended the connection. */
   #ended(): void {
     const { lease } = this.#search
-    if (!this.#hasSucceeded || lease === undefined || this.writableEnded) return
+    if (lease === undefined || this.writableEnded) return
     const openMs = lease.elapsedMs() - this.#connectedAtMs
     if (openMs > REFUSED_WITHIN_MS) return
-    const error = new Error(`the server ended the connection ${Math.round(openMs)} ms after it was made`)
-    lease.reportBreak({ kind: 'transport-error', error, sent: true })
+    this.#reportBreak(new Error(`the server ended the connection ${Math.round(openMs)} ms after it was made`))
+  }
+
+  #reportBreak(error: Error): void {
+    if (this.#hasSucceeded) this.#search.lease?.reportBreak({ kind: 'transport-error', error, sent: true })
   }
 
   /**
    * Whether Node destroys it for an error of its own connection. `pipeline` destroys it for those of others: they come
    * neither from its handle nor from a write of its own.
    */
-  #isBreak(error: NodeJS.ErrnoException | undefined): boolean {
+  #isBreak(error: NodeJS.ErrnoException | undefined): error is NodeJS.ErrnoException {
     if (error?.syscall === 'read') return executionAsyncResource() === stateOf(this)._handle
     return error?.syscall === 'write' && this.errored === error
   }
 
-  #over(error: Error | null): void {
+  #over(): void {
     this.#phase = 'over'
     this.#cancelLimits()
-    if (this.#hasSucceeded && error !== null && this.#hasBroken)
-      this.#search.lease?.reportBreak({ kind: 'transport-error', error, sent: true })
     // During the TLS handshake, Node destroys this socket before the TLS socket says why.
-    if (this.#onFailed !== undefined && !this.#hasSucceeded) setImmediate(() => this.#search.end())
+    if (this.#onFailed !== undefined && !this.#hasSucceeded) systemClock.afterIo(() => this.#search.end())
     else this.#search.end()
   }
 }

@@ -2,7 +2,6 @@ import type {
   Counter,
   Histogram,
   Meter,
-  MetricOptions,
   ObservableCounter,
   ObservableGauge,
   ObservableUpDownCounter,
@@ -46,137 +45,83 @@ export interface Instruments {
   readonly age: ObservableGauge
 }
 
+const metricOf =
+  (kind: Kind) =>
+  (name: string, unit: string, description: string): Metric => ({ name, kind, unit, description })
+const histogram = metricOf('histogram')
+const counter = metricOf('counter')
+const observableCounter = metricOf('observable counter')
+const observableUpDown = metricOf('observable updown')
+const gauge = metricOf('gauge')
+
 /** Every metric. Dashboards and alert rules take their names from here (scripts/observability.ts). */
 export const METRICS: Readonly<Record<keyof Instruments, Metric>> = {
-  callDuration: {
-    name: 'onehop.call.duration',
-    kind: 'histogram',
-    unit: 's',
-    description: 'Calls, from the request to the end of the response, with all attempts.',
-  },
-  attemptDuration: {
-    name: 'onehop.attempt.duration',
-    kind: 'histogram',
-    unit: 's',
-    description: 'Attempts on one upstream, from the pick to the end of the response or the failure.',
-  },
-  attemptWait: {
-    name: 'onehop.attempt.wait',
-    kind: 'histogram',
-    unit: 's',
-    description: 'What calls waited before an attempt, for discovery or as a backoff, if they waited at all.',
-  },
-  httpDuration: {
-    name: 'http.client.request.duration',
-    kind: 'histogram',
-    unit: 's',
-    description: 'Duration of HTTP client requests.',
-  },
-  callActive: {
-    name: 'onehop.call.active',
-    kind: 'observable updown',
-    unit: '{call}',
-    description: 'Calls that have begun and not ended.',
-  },
-  retries: {
-    name: 'onehop.call.retries',
-    kind: 'counter',
-    unit: '{retry}',
-    description: 'Attempts that followed a failed one.',
-  },
-  retriesDenied: {
-    name: 'onehop.call.retries_denied',
-    kind: 'counter',
-    unit: '{retry}',
-    description: 'Retries that the budget did not allow.',
-  },
-  hedges: {
-    name: 'onehop.call.hedges',
-    kind: 'counter',
-    unit: '{hedge}',
-    description: 'Attempts that began beside a slow one.',
-  },
-  fallbacks: {
-    name: 'onehop.call.fallbacks',
-    kind: 'counter',
-    unit: '{attempt}',
-    description: 'Attempts that went to the load balancer.',
-  },
-  overloads: {
-    name: 'onehop.call.overloads',
-    kind: 'counter',
-    unit: '{call}',
-    description: 'Calls that maxPending refused.',
-  },
-  upstreams: {
-    name: 'onehop.upstream.count',
-    kind: 'observable updown',
-    unit: '{upstream}',
-    description: 'Tasks and load balancers in use, by state.',
-  },
-  ejections: {
-    name: 'onehop.upstream.ejections',
-    kind: 'counter',
-    unit: '{ejection}',
-    description: 'Tasks or load balancers that stopped getting calls for a while.',
-  },
-  panics: {
-    name: 'onehop.cluster.panics',
-    kind: 'counter',
-    unit: '{panic}',
-    description: 'Times when all tasks were ejected, and there was no load balancer.',
-  },
-  directShare: {
-    name: 'onehop.cluster.direct_share',
-    kind: 'gauge',
-    unit: '1',
-    description: 'Share of the calls that goes straight to tasks.',
-  },
-  localShare: {
-    name: 'onehop.zone.local_share',
-    kind: 'gauge',
-    unit: '1',
-    description: "Share of the direct calls that stays in the caller's zone.",
-  },
-  lookups: {
-    name: 'onehop.discovery.lookups',
-    kind: 'observable counter',
-    unit: '{lookup}',
-    description: 'Lookups that ended.',
-  },
-  age: {
-    name: 'onehop.discovery.age',
-    kind: 'gauge',
-    unit: 's',
-    description: 'Time since the last lookup that succeeded.',
-  },
+  callDuration: histogram(
+    'onehop.call.duration',
+    's',
+    'Calls, from the request to the end of the response, with all attempts.',
+  ),
+  attemptDuration: histogram(
+    'onehop.attempt.duration',
+    's',
+    'Attempts on one upstream, from the pick to the end of the response or the failure.',
+  ),
+  attemptWait: histogram(
+    'onehop.attempt.wait',
+    's',
+    'What calls waited before an attempt, for discovery or as a backoff, if they waited at all.',
+  ),
+  httpDuration: histogram('http.client.request.duration', 's', 'Duration of HTTP client requests.'),
+  callActive: observableUpDown('onehop.call.active', '{call}', 'Calls that have begun and not ended.'),
+  retries: counter('onehop.call.retries', '{retry}', 'Attempts that followed a failed one.'),
+  retriesDenied: counter('onehop.call.retries_denied', '{retry}', 'Retries that the budget did not allow.'),
+  hedges: counter('onehop.call.hedges', '{hedge}', 'Attempts that began beside a slow one.'),
+  fallbacks: counter('onehop.call.fallbacks', '{attempt}', 'Attempts that went to the load balancer.'),
+  overloads: counter('onehop.call.overloads', '{call}', 'Calls that maxPending refused.'),
+  upstreams: observableUpDown(
+    'onehop.upstream.count',
+    '{upstream}',
+    'Tasks and load balancers in use, by state.',
+  ),
+  ejections: counter(
+    'onehop.upstream.ejections',
+    '{ejection}',
+    'Tasks or load balancers that stopped getting calls for a while.',
+  ),
+  panics: counter(
+    'onehop.cluster.panics',
+    '{panic}',
+    'Times when all tasks were ejected, and there was no load balancer.',
+  ),
+  directShare: gauge('onehop.cluster.direct_share', '1', 'Share of the calls that goes straight to tasks.'),
+  localShare: gauge(
+    'onehop.zone.local_share',
+    '1',
+    "Share of the direct calls that stays in the caller's zone.",
+  ),
+  lookups: observableCounter('onehop.discovery.lookups', '{lookup}', 'Lookups that ended.'),
+  age: gauge('onehop.discovery.age', 's', 'Time since the last lookup that succeeded.'),
 }
 
+/** What makes them. */
+const METHODS = {
+  histogram: 'createHistogram',
+  counter: 'createCounter',
+  'observable counter': 'createObservableCounter',
+  'observable updown': 'createObservableUpDownCounter',
+  gauge: 'createObservableGauge',
+} as const satisfies Readonly<Record<Kind, keyof Meter>>
+
 export function createInstruments(meter: Meter): Instruments {
-  const entries = Object.entries(METRICS).map(([key, metric]) => [key, createInstrument(meter, metric)])
-  return Object.fromEntries(entries)
+  const entries = Object.entries(METRICS).map(([key, one]) => {
+    const { name, kind, unit, description } = one
+    const advice = kind === 'histogram' && { advice: { explicitBucketBoundaries: [...bucketsOf(one)] } }
+    return [key, meter[METHODS[kind]](name, { unit, description, ...advice })] as const
+  })
+  return Object.fromEntries(entries) as unknown as Instruments
 }
 
 /** The upper bounds of a histogram's buckets, in seconds. */
 export function bucketsOf({ name }: Metric): readonly number[] {
   return name.startsWith('http.') ? HTTP_BUCKETS : BUCKETS
-}
-
-function createInstrument(meter: Meter, metric: Metric): object {
-  const { name, kind, unit, description } = metric
-  const options: MetricOptions = { unit, description }
-  switch (kind) {
-    case 'histogram': {
-      const explicitBucketBoundaries = [...bucketsOf(metric)]
-      return meter.createHistogram(name, { ...options, advice: { explicitBucketBoundaries } })
-    }
-    case 'counter':
-      return meter.createCounter(name, options)
-    case 'observable counter':
-      return meter.createObservableCounter(name, options)
-    case 'observable updown':
-      return meter.createObservableUpDownCounter(name, options)
-    case 'gauge':
-      return meter.createObservableGauge(name, options)
-  }
 }

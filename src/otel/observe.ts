@@ -78,12 +78,7 @@ function observerOf(meter: Meter, histograms: OwnHistograms | undefined): Observ
   return observer
 }
 
-function settingsOf(options: ObserveOptions): {
-  readonly provider: MeterProvider
-  readonly perUpstream: boolean
-  readonly httpMetrics: boolean
-  readonly histograms: OwnHistograms | undefined
-} {
+function settingsOf(options: ObserveOptions) {
   const { meterProvider, perUpstream, httpMetrics, histograms } = checkKeys('observe', options, [
     ...['meterProvider', 'perUpstream', 'httpMetrics', 'histograms'],
   ])

@@ -56,6 +56,7 @@ export class Observer {
     this.#recorder.unsubscribe()
     this.#meter.removeBatchObservableCallback(this.#onCollection, this.#readings.observables)
   }
+
   /** A reader asks for its producers along with its provider: by the second time one must have. */
   #warnIfUnread(): void {
     if (this.histograms === undefined || this.histograms.wasCollected || ++this.#collections !== 2) return

@@ -53,33 +53,30 @@ class Series {
   }
 }
 
+/** One for each observable instrument. */
+function seriesOf(instruments: Instruments) {
+  return {
+    callActive: new Series(instruments.callActive, sum, 0),
+    upstreams: new Series(instruments.upstreams, sum, 0),
+    // The lowest of several origins: the one with a problem.
+    directShare: new Series(instruments.directShare, Math.min, 1),
+    localShare: new Series(instruments.localShare, Math.min),
+    lookups: new Series(instruments.lookups, sum),
+    age: new Series(instruments.age, Math.max, 0),
+  }
+}
+
 /** Turns what clients know at one moment into readings of the observable instruments. */
 export class Readings {
-  readonly #active: Series
-  readonly #upstreams: Series
-  readonly #directShare: Series
-  readonly #localShare: Series
-  readonly #lookups: Series
-  readonly #age: Series
-  readonly #all: readonly Series[]
+  readonly #series: ReturnType<typeof seriesOf>
 
   constructor(instruments: Instruments) {
-    this.#active = new Series(instruments.callActive, sum, 0)
-    this.#upstreams = new Series(instruments.upstreams, sum, 0)
-    // The lowest of several origins: the one with a problem.
-    this.#directShare = new Series(instruments.directShare, Math.min, 1)
-    this.#localShare = new Series(instruments.localShare, Math.min)
-    this.#lookups = new Series(instruments.lookups, sum)
-    this.#age = new Series(instruments.age, Math.max, 0)
-    this.#all = [
-      ...[this.#active, this.#upstreams, this.#directShare],
-      ...[this.#localShare, this.#lookups, this.#age],
-    ]
+    this.#series = seriesOf(instruments)
   }
 
   /** The instruments that are read. */
   get observables(): Observable[] {
-    return this.#all.map(({ observable }) => observable)
+    return Object.values(this.#series).map(({ observable }) => observable)
   }
 
   read(clients: readonly Inspected[], result: BatchObservableResult): void {
@@ -91,26 +88,29 @@ export class Readings {
           for (const upstream of all) collectUpstream(upstreams, host, upstream, observation.perUpstream)
       }
     }
-    for (const { attributes, state } of upstreams.values()) this.#upstreams.add(1, { ...attributes, state })
-    for (const series of this.#all) series.observe(result)
+    for (const { attributes, state } of upstreams.values())
+      this.#series.upstreams.add(1, { ...attributes, state })
+    for (const series of Object.values(this.#series)) series.observe(result)
   }
 
   #readService(host: string, service: ServiceInspection): void {
     const { source, ageMs, refreshes, failedLookups, origins } = service
     const attributes = { [SERVER_ADDRESS]: host }
-    this.#lookups.add(refreshes, { ...attributes, result: 'success' })
-    this.#lookups.add(failedLookups, { ...attributes, result: 'failure' })
+    const { lookups, age } = this.#series
+    lookups.add(refreshes, { ...attributes, result: 'success' })
+    lookups.add(failedLookups, { ...attributes, result: 'failure' })
     if (ageMs !== undefined && source !== undefined)
-      this.#age.add(ageMs / 1000, { ...attributes, source: sourceOf(source) })
+      age.add(ageMs / 1000, { ...attributes, source: sourceOf(source) })
     for (const [origin, inspection] of Object.entries(origins)) this.#readOrigin(host, origin, inspection)
   }
 
   #readOrigin(host: string, origin: string, inspection: OriginInspection): void {
     const { callsUnderWay, directShare, zones } = inspection
     const attributes = { [SERVER_ADDRESS]: host }
-    this.#active.add(callsUnderWay, { ...attributes, [SERVER_PORT]: portOf(origin) })
-    this.#directShare.add(directShare, attributes)
-    if (zones !== undefined) this.#localShare.add(zones.localShare, attributes)
+    const series = this.#series
+    series.callActive.add(callsUnderWay, { ...attributes, [SERVER_PORT]: portOf(origin) })
+    series.directShare.add(directShare, attributes)
+    if (zones !== undefined) series.localShare.add(zones.localShare, attributes)
   }
 }
 

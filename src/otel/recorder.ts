@@ -1,4 +1,4 @@
-import type { Attributes } from '@opentelemetry/api'
+import type { Attributes, Counter } from '@opentelemetry/api'
 import type { FallbackCause } from '../core/event-payloads.ts'
 import { onEvent } from '../core/events.ts'
 import type { Outcome } from '../core/outcome.ts'
@@ -54,41 +54,46 @@ export class Recorder {
     this.#instruments = instruments
     this.#histograms = histograms
     this.#ownerOf = ownerOf
-    this.#calls = new SeriesTable(histograms, 'callDuration', callAttributes)
-    this.#attempts = new SeriesTable(histograms, 'attemptDuration', attemptDurationAttributes)
-    this.#waits = new SeriesTable(histograms, 'attemptWait', waitAttributes)
-    this.#httpRequests = new SeriesTable(histograms, 'httpDuration', httpAttributes)
+    this.#calls = new SeriesTable(histograms, 'callDuration', (host, method, status, errorType) =>
+      known({ [SERVER_ADDRESS]: host, [METHOD]: method, [STATUS_CODE]: status, [ERROR_TYPE]: errorType }),
+    )
+    this.#attempts = new SeriesTable(histograms, 'attemptDuration', (host, tier, outcome, zone, peer) =>
+      known({
+        ...{ [SERVER_ADDRESS]: host, tier: tierOf(tier), outcome, zone },
+        ...(peer !== undefined && peerOf(peer)),
+      }),
+    )
+    this.#waits = new SeriesTable(histograms, 'attemptWait', (host) => ({ [SERVER_ADDRESS]: host }))
+    this.#httpRequests = new SeriesTable(
+      histograms,
+      'httpDuration',
+      (host, origin, method, status, errorType) =>
+        known({
+          ...{ [SERVER_ADDRESS]: host, [SERVER_PORT]: origin === undefined ? undefined : portOf(origin) },
+          ...{ [METHOD]: method, [STATUS_CODE]: status, [ERROR_TYPE]: errorType },
+        }),
+    )
   }
 
   subscribe(): void {
     const { retries, retriesDenied, hedges, fallbacks, ejections, panics } = this.#instruments
-    const isObserved = (host: string): boolean => this.#ownerOf(host) !== undefined
+    const count = (counter: Counter, host: string, attributes?: Attributes): void => {
+      if (this.#ownerOf(host) !== undefined) counter.add(1, { [SERVER_ADDRESS]: host, ...attributes })
+    }
     tracing.call.subscribe(this.#onCall)
     tracing.attempt.subscribe(this.#onAttempt)
     this.#unsubscribe = [
       () => tracing.call.unsubscribe(this.#onCall),
       () => tracing.attempt.unsubscribe(this.#onAttempt),
-      onEvent('onehop:call.retried', ({ host, outcome }) => {
-        if (isObserved(host)) retries.add(1, { [SERVER_ADDRESS]: host, outcome: outcome.kind })
-      }),
-      onEvent('onehop:retry.over-budget', ({ host }) => {
-        if (isObserved(host)) retriesDenied.add(1, { [SERVER_ADDRESS]: host })
-      }),
-      onEvent('onehop:call.hedged', ({ host }) => {
-        if (isObserved(host)) hedges.add(1, { [SERVER_ADDRESS]: host })
-      }),
-      onEvent('onehop:call.fell-back', ({ host, cause }) => {
-        if (isObserved(host)) fallbacks.add(1, { [SERVER_ADDRESS]: host, reason: cause })
-      }),
+      onEvent('onehop:call.retried', ({ host, outcome }) => count(retries, host, { outcome: outcome.kind })),
+      onEvent('onehop:retry.over-budget', ({ host }) => count(retriesDenied, host)),
+      onEvent('onehop:call.hedged', ({ host }) => count(hedges, host)),
+      onEvent('onehop:call.fell-back', ({ host, cause }) => count(fallbacks, host, { reason: cause })),
       onEvent('onehop:upstream.ejected', ({ host, upstream, cause }) => {
-        const owner = this.#ownerOf(host)
-        if (owner === undefined) return
-        const peer = owner.perUpstream ? peerOf(upstream) : undefined
-        ejections.add(1, { [SERVER_ADDRESS]: host, cause, ...peer })
+        const peer = this.#ownerOf(host)?.perUpstream === true && peerOf(upstream)
+        count(ejections, host, { cause, ...peer })
       }),
-      onEvent('onehop:cluster.panicked', ({ host }) => {
-        if (isObserved(host)) panics.add(1, { [SERVER_ADDRESS]: host })
-      }),
+      onEvent('onehop:cluster.panicked', ({ host }) => count(panics, host)),
     ]
   }
 
@@ -146,52 +151,7 @@ export class Recorder {
   }
 }
 
-function callAttributes(
-  host: string,
-  method: string,
-  status: Optional<number>,
-  errorType: Optional<string>,
-): Attributes {
-  return {
-    [SERVER_ADDRESS]: host,
-    [METHOD]: method,
-    ...(status !== undefined && { [STATUS_CODE]: status }),
-    ...(errorType !== undefined && { [ERROR_TYPE]: errorType }),
-  }
-}
-
-function waitAttributes(host: string): Attributes {
-  return { [SERVER_ADDRESS]: host }
-}
-
-function attemptDurationAttributes(
-  host: string,
-  tier: 0 | 1,
-  outcome: Optional<string>,
-  zone: Optional<string>,
-  peer: Optional<string>,
-): Attributes {
-  return {
-    [SERVER_ADDRESS]: host,
-    tier: tierOf(tier),
-    ...(outcome !== undefined && { outcome }),
-    ...(zone !== undefined && { zone }),
-    ...(peer !== undefined && peerOf(peer)),
-  }
-}
-
-function httpAttributes(
-  host: string,
-  origin: Optional<string>,
-  method: Optional<string>,
-  status: Optional<number>,
-  errorType: Optional<string>,
-): Attributes {
-  return {
-    [SERVER_ADDRESS]: host,
-    ...(method !== undefined && { [METHOD]: method }),
-    ...(origin !== undefined && { [SERVER_PORT]: portOf(origin) }),
-    ...(status !== undefined && { [STATUS_CODE]: status }),
-    ...(errorType !== undefined && { [ERROR_TYPE]: errorType }),
-  }
+/** Without those that are undefined. */
+function known(attributes: Attributes): Attributes {
+  return Object.fromEntries(Object.entries(attributes).filter(([, value]) => value !== undefined))
 }

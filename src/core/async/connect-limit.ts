@@ -1,8 +1,5 @@
-/** Node's own: the global one may be a test runner's fake, which would never run. */
-const { setImmediate } = process.getBuiltinModule('node:timers')
-
-/** Node's timers take 1 ms for more. */
-const MAX_TIMEOUT_MS = 2 ** 31 - 1
+import { systemClock } from '../clock.ts'
+import type { Outcome } from '../outcome.ts'
 
 /**
  * Calls after a time. It keeps no process alive: the socket, or discovery, that is waited for does.
@@ -10,16 +7,14 @@ const MAX_TIMEOUT_MS = 2 ** 31 - 1
  * @returns cancels it: what it would call is held until then, or until the time is over
  */
 export function afterMs(limitMs: number, call: () => void): () => void {
-  const signal = AbortSignal.timeout(Math.min(Math.ceil(limitMs), MAX_TIMEOUT_MS))
   let isCancelled = false
-  const over = (): void =>
-    void setImmediate(() => {
-      if (!isCancelled) call()
-    })
-  signal.addEventListener('abort', over)
+  const over = (): void => {
+    if (!isCancelled) call()
+  }
+  const timer = systemClock.setTimer(() => systemClock.afterIo(over), limitMs)
   return () => {
     isCancelled = true
-    signal.removeEventListener('abort', over)
+    timer.cancel()
   }
 }
 
@@ -37,4 +32,10 @@ export function connectTimeout(address: string, port: number | undefined, limitM
 /** Whether the error says that a limit of this process was exceeded. */
 export function isConnectTimeout(error: Error): boolean {
   return timeouts.has(error)
+}
+
+/** The outcome of an attempt whose connection could not be made. */
+export function connectFailure(error: Error, latencyMs: number): Outcome {
+  if (!isConnectTimeout(error)) return { kind: 'connect-error', error }
+  return { kind: 'timeout', phase: 'connect', latencyMs, error }
 }

@@ -6,8 +6,9 @@
  */
 import { types } from 'node:util'
 import type { Clock } from '../clock.ts'
-import { InvalidOptionsError, NO_SUCH_OPTION } from '../errors.ts'
+import { InvalidOptionsError } from '../errors.ts'
 import { closest } from './closest.ts'
+import { NO_SUCH_OPTION } from './given.ts'
 
 /** Options, each of which may be missing or undefined. */
 export type Optional<Options> = { readonly [Key in keyof Options]?: Options[Key] | undefined }
@@ -226,6 +227,13 @@ export function checkMethods<Kind extends object>(
     if (typeof own !== 'function') throw new InvalidOptionsError(keyPath(path, method), own, allowed)
   }
   return value as Kind
+}
+
+/** What `createClient` returns, as far as its methods are called. */
+export function checkClient(client: unknown, methods: readonly string[]): void {
+  const own = client as Readonly<Record<string, unknown>> | null | undefined
+  if (methods.some((method) => typeof own?.[method] !== 'function'))
+    throw new InvalidOptionsError('client', client, 'a client, as createClient returns it')
 }
 
 export function checkClock(path: string, value: unknown): Clock {

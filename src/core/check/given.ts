@@ -3,6 +3,12 @@
  * may hold anything: a password in a URL, a private key instead of its file name.
  */
 
+/**
+ * Stands for the value of an unknown option, which can be anything, a secret too, and is not shown. The same in each bundle of
+ * the package.
+ */
+export const NO_SUCH_OPTION: unique symbol = Symbol.for('onehop.no such option')
+
 /** The last names of paths whose values are never shown. */
 const SECRET_NAME =
   /pass(word|phrase|wd)?$|secret|token|credential|authorization|cookie|api_?key|private|pfx|ticketkeys|(^|\.)(key|session)(\[\d+\])?$/i

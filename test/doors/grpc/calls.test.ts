@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { consistentHash } from 'onehop'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { clientOf } from '../../support/clients.ts'
 import { eventsOf } from '../../support/events.ts'
 import { resources } from '../../support/resources.ts'
@@ -28,6 +28,14 @@ test('unary calls are spread over all tasks, one connection for each, under the 
     Object.fromEntries(fleet.labels.map((label) => [label, ['available', 0, 0]])),
   )
   expect(client.inspect().callsUnderWay).toBe(0)
+})
+
+test('a call under fake timers is answered', async () => {
+  const client = keep(clientOf(shared.of(2).labels))
+  const orders = ordersOver(client)
+  vi.useFakeTimers()
+  onTestFinished(() => void vi.useRealTimers())
+  expect((await get(orders)).id).toBe('42')
 })
 
 test('server, client and bidirectional streams', async () => {

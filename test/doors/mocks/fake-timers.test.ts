@@ -1,8 +1,12 @@
 /** Calls under fake timers: time stands still for the application, and calls go on. */
+import { once } from 'node:events'
+import type { Socket } from 'node:net'
 import { createClient, DeadlineExceededError, staticResolver, type Client } from 'onehop'
 import { OnehopHttpAgent } from 'onehop/http'
+import { connect } from 'onehop/net'
 import { answerWith, manualClock, startFleet, type Fleet } from 'onehop/testing'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { requestBody } from '../../../src/connect/request-body.ts'
 import { answered } from '../../support/http-requests.ts'
 import { load } from './packages/load.ts'
 
@@ -48,6 +52,10 @@ function clientOfFleet(): Client {
     discovery: staticResolver({ 'orders.shop.local': addresses }),
     services: { 'orders.shop.local': {} },
   })
+}
+
+async function failureOf(socket: Socket): Promise<unknown> {
+  return ((await once(socket, 'error')) as unknown[])[0]
 }
 
 const URL_OF_ORDERS = 'http://orders.shop.local/v1'
@@ -98,6 +106,30 @@ describe.each(Object.entries(FAKES))('%s', (_name, fake) => {
     expect((await answered(get(URL_OF_ORDERS, { agent }))).status).toBe(200)
     agent.destroy()
     await client.close()
+  })
+
+  test('a socket of onehop/net connects, and fails', async () => {
+    fake()
+    const client = clientOfFleet()
+    const socket = connect(client, { host: 'orders.shop.local' })
+    await once(socket, 'connect')
+    socket.destroy()
+    const secure = connect(client, { host: 'orders.shop.local', tls: true })
+    // The task speaks no TLS.
+    expect(await failureOf(secure)).toMatchObject({ code: expect.stringContaining('ERR_SSL') as string })
+    await client.close()
+    expect(await failureOf(connect(client, { host: 'orders.shop.local' }))).toMatchObject({
+      code: 'ONEHOP_CLOSED',
+    })
+  })
+
+  test('a body of onehop/connect that comes later is a stream', async () => {
+    fake()
+    async function* never(): AsyncGenerator<Uint8Array> {
+      yield Buffer.from('a')
+      await new Promise(() => undefined)
+    }
+    expect((await requestBody(never(), undefined)).kind).toBe('stream')
   })
 
   test('manualClock moves on', async () => {

@@ -167,6 +167,28 @@ test('errors of the connection are the TLS socket’s, and nothing is left', asy
   expect(await failureOf(aborted)).toMatchObject({ name: 'AbortError' })
 })
 
+test('a TLS handshake has the rest of connectMs; then the socket fails, and the next one goes elsewhere', async () => {
+  const silent = net.createServer((socket) => socket.on('error', () => undefined)).listen(0, '127.0.1.1')
+  await once(silent, 'listening')
+  const stuck = `127.0.1.1:${(silent.address() as net.AddressInfo).port}`
+  const { label } = await server('127.0.1.2')
+  const { open, upstreams, client } = world([stuck, label], { timeouts: { connectMs: 200 } })
+  const begun = performance.now()
+  const error = await failureOf(open({ tls: { ca } }))
+  expect(error).toMatchObject({ code: 'ETIMEDOUT', message: expect.stringContaining('in 200 ms') as string })
+  expect(performance.now() - begun).toBeGreaterThan(190)
+  expect(upstreams()).toMatchObject([{ state: 'ejected', failures: 1 }, { state: 'available' }])
+  const socket = open({ tls: { ca } })
+  await once(socket, 'secureConnect')
+  // From then on there is no limit.
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  socket.write('late')
+  expect(await textUntil(socket, 'late')).toContain('late')
+  socket.destroy()
+  await expect.poll(() => client.inspect().callsUnderWay).toBe(0)
+  silent.close()
+})
+
 test('a driver’s own TLS over a plain socket ends the lease with it', async () => {
   const { label } = await server('127.0.1.1')
   const { client } = world([label])

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { connectError } from '../../../src/grpc/connect-error.ts'
+import { connectError } from '../../../src/grpc/connection.ts'
 
 test.each([
   [
