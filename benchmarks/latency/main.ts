@@ -44,7 +44,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
   })
 if (network.kind === 'loopback')
   console.error(
-    'This user may not make network namespaces (sudo npm run bench:latency): all runs on loopback, where a hop is no hop, and without TLS.',
+    'This user may not make network namespaces (sudo npm run bench:latency): all runs on loopback, where a hop costs nothing, and without TLS.',
   )
 if (values.html !== undefined) mkdirSync(values.html, { recursive: true })
 try {

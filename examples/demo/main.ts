@@ -1,5 +1,5 @@
 /**
- * The main job of onehop, end to end, on this machine alone: `npm run demo`, `npm run demo -- --json`.
+ * What onehop does for a caller, end to end, on this machine alone: `npm run demo`, `npm run demo -- --json`.
  * Exits with 1 if a phase finds a problem.
  */
 import { phases } from './phases.ts'
@@ -12,7 +12,8 @@ const say = (text: string): void => void (json || process.stdout.write(text))
 await using world = await startDemoWorld()
 const setting = [
   `Everything runs on this machine, on loopback: a local Cloud Map with DNS, three processes as tasks of ${world.host} ` +
-    'in two zones, and two clients in turn, one with discovery by DNS and one with the API.',
+    'in two zones, and two clients that call in turn, one with discovery by DNS and one with the Cloud Map API. The ' +
+    'table at the end is explained below it.',
   `The load balancer is ${world.balancer.name}. It is not an ALB: it adds no network hop, no TLS and no zones.`,
 ]
 say(`${setting.flatMap((text) => wrapped(text, '', '')).join('\n')}\n\n`)

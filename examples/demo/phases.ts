@@ -30,26 +30,29 @@ export const phases: readonly Phase[] = [
     name: 'spread',
     says: '3,000 requests to three tasks, 20 at a time',
     explains:
-      'A call goes to the task that should answer first, so shares follow latency and are not equal. p50 is higher ' +
-      'than below, because 20 requests at a time compete for the cores of this machine.',
+      'The percentages are shares of the requests. A call goes to the task that is expected to answer first, so the ' +
+      'shares follow latency and are not equal. p50 is higher than in the rows below it, because 20 requests at a time ' +
+      'compete for the cores of this machine.',
     run: spread,
   },
   {
     name: 'kill',
-    says: `SIGKILL one of three tasks at ${PER_SECOND} requests a second`,
+    says: `one of three tasks is killed (SIGKILL), at ${PER_SECOND} requests a second`,
     explains:
-      'Discovery lists the dead task until it is deregistered. Meanwhile 2 of 3 tasks work. onehop gives tasks at ' +
-      'most 1.4 times their normal load: 1.4 x 2/3 = 93 % of the calls. The other 7 % go through the load balancer, ' +
-      'although two tasks are healthy. Clients see the deregistration within one TTL (2 s here). Then 2 of 2 work, ' +
-      'and all calls are direct again.',
+      'Discovery lists the dead task until it is deregistered, as ECS does after some seconds. A client that connects ' +
+      'to it is refused, calls another task, and ejects the dead one. Then 2 of 3 tasks are left. onehop gives tasks ' +
+      'at most 1.4 times their normal load, 1.4 x 2/3 = 93 % of the calls; the other 7 % go through the load balancer, ' +
+      'although two tasks are healthy. A client that does not call the dead task ejects nothing and sends nothing ' +
+      'there, so the count differs from run to run, and may be 0. Clients see the deregistration within one TTL (2 s ' +
+      'here). Then 2 of 2 tasks work, and all calls are direct again.',
     run: kill,
   },
   {
     name: 'scale out',
-    says: 'two more tasks start under load',
+    says: 'two tasks are added, at the same rate',
     explains:
-      'New tasks start slowly: 10 % of a full share at first, a full share after 10 s. The phase ends earlier, so ' +
-      'their shares are small here.',
+      'The share of a new task grows from 10 % of a full one to the whole within 10 s (slow start). The phase ends ' +
+      'earlier, so the shares of task-4 and task-5 are small here.',
     run: scaleOut,
   },
   {
@@ -57,33 +60,36 @@ export const phases: readonly Phase[] = [
     says: 'the tasks refuse direct calls; the load balancer still reaches them',
     explains:
       'As after a wrong change of a security group. A task that refuses a connection is ejected at once. A refused ' +
-      'call was never sent, so onehop repeats it, at last through the load balancer: none fails.',
+      'call was never sent, so onehop repeats it, at last through the load balancer: none fails. directShare is the ' +
+      'share of the calls that goes to tasks: 0 when all of them are ejected.',
     run: cut,
   },
   {
     name: 'restore',
     says: 'the tasks accept direct calls again',
     explains:
-      'A probe tests an ejected task after 1 s, then 2, 4, 8 s and so on, up to 30 s. The time measured here is what ' +
-      'was left of that wait.',
+      'A single call, the probe, goes to an ejected task after 1 s, then after 2, 4, 8 s and so on, up to 30 s. The ' +
+      'first that succeeds readmits it. The time above is what was left of that wait; until then calls go through the ' +
+      'load balancer.',
     run: restore,
   },
   {
     name: 'deploy',
     says: 'all three tasks of another service are replaced under POST load; each leaves by gracefulShutdown()',
     explains:
-      'POSTs are not retried once they are sent, and http.Agent knows nothing of Cloud Map. A task that leaves answers ' +
-      'with connection: close, and serves on until no DNS answer names it: deregistration (1 s after SIGTERM here), ' +
-      'propagation and TTL. So no call fails.',
+      'This is about the called tasks: POSTs are not retried once they are sent, and http.Agent knows nothing of Cloud ' +
+      'Map, yet none fails. A task that leaves answers with connection: close, and serves on until no DNS answer names ' +
+      'it: deregistration (1 s after SIGTERM here), propagation and TTL.',
     run: deploy,
   },
   {
     name: 'compare',
     says: 'onehop bench: direct requests and requests through the load balancer, in random order',
     explains:
-      'The row shows the direct requests, and the 99th of 100 without a claim: a percentile needs 100 calls beyond it. ' +
-      'Both paths stay on loopback, so the difference is only what the proxy itself costs. A real ALB adds a network ' +
-      'hop, often into another zone. Run onehop bench on a task, and for longer.',
+      'The row in the table has the direct requests alone. Its p99 is of too few calls to be compared: a percentile ' +
+      'needs 100 calls beyond it. The control compares two copies of one path, which shows whether the method works ' +
+      'here. Both paths stay on loopback, so the difference is only what the proxy itself costs. A real ALB adds a ' +
+      'network hop, often into another zone. Run onehop bench on a task, and for longer.',
     run: compare,
   },
 ]
@@ -189,7 +195,7 @@ async function cut({ fetches, url, fleet, clients }: DemoWorld): Promise<PhaseRe
   return {
     ...report,
     notes: [
-      `last second: ${via} of ${settled.length} through the load balancer; inspect() reports directShare ${direct}`,
+      `in the last second ${via} of ${settled.length} calls went through the load balancer; inspect() reports directShare ${direct}`,
     ],
   }
 }
@@ -206,7 +212,10 @@ async function restore({ fetches, url, fleet }: DemoWorld): Promise<PhaseReport>
   })
   const problems = directAfter === undefined ? ['calls still went to the load balancer after 15 s'] : []
   const report = phaseReport(shots, seconds(start), { problems })
-  return { ...report, notes: [`all calls direct after ${round(directAfter ?? 0, 1)} s`] }
+  return {
+    ...report,
+    notes: [`all calls are direct ${round(directAfter ?? 0, 1)} s after the tasks accept them`],
+  }
 }
 
 function sharesOf(report: PhaseReport): string {

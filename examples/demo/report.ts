@@ -91,7 +91,7 @@ export function table(report: DemoReport, explanations: Readonly<Record<string, 
     'failed: requests that ended in an error, without those of the next column.',
     'in flight: POSTs that the killed task had received and not answered. It may have executed ' +
       'them, so onehop does not send them again; the caller gets the error and decides.',
-    `via LB: answered through the load balancer: ${report.balancer}, on loopback.`,
+    `via LB: answered through the load balancer, which is ${report.balancer} on loopback.`,
   ]
   const details = phases.flatMap(([name, { notes }]) => [
     '',

@@ -5,7 +5,7 @@ import { gracefulShutdown } from 'onehop/ecs'
 const { HOST = '0.0.0.0', PORT = '50051' } = process.env
 const { shop } = grpc.loadPackageDefinition(loadSync(new URL('orders.proto', import.meta.url).pathname))
 
-// Until the process ends, each answer sends its caller to other tasks.
+// While the task shuts down, each answer sends its caller to other tasks.
 const sayDraining = (_method, call) =>
   new grpc.ServerInterceptingCall(call, {
     sendMetadata(metadata, next) {
@@ -19,7 +19,7 @@ server.addService(shop.Orders.service, {
   Get: ({ request }, answer) => answer(null, { id: request.id, task: HOST }),
 })
 
-// At SIGTERM: Cloud Map forgets the task, it serves on until no caller knows it, and ends with its last call.
+// At SIGTERM: serves on until it is deregistered and no caller knows it, then ends with its last call.
 const shutdown = gracefulShutdown({
   servers: {
     close: (cutting) =>

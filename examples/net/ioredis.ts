@@ -12,7 +12,7 @@ const port = Number(process.env['REDIS_PORT'] ?? 6379)
 
 class Connector extends AbstractConnector {
   constructor() {
-    // For `disconnect`: what is still open after so many ms is destroyed.
+    // For `disconnect`: a socket that is still open after this many ms is destroyed.
     super(2_000)
   }
   async connect(): Promise<Socket> {

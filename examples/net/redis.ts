@@ -12,7 +12,7 @@ const redis = createRedis({
     port: Number(process.env['REDIS_PORT'] ?? 6379),
     lookup: lookupOf(client),
   },
-  // For them the driver resolves the name by itself, without the lookup.
+  // The driver would resolve the name for them by itself, without the lookup.
   maintNotifications: 'disabled',
 })
 redis.on('error', (error) => console.error(error.message))

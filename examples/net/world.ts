@@ -1,4 +1,4 @@
-/** Where these examples run: the tests start a server of each kind, and pass where it is. On Fargate `options` is empty. */
+/** Where these examples run: the tests start a server of each kind, and pass its address. On Fargate `options` is empty. */
 import type { ClientOptions } from 'onehop'
 
 export const local: { readonly options: ClientOptions } = {

@@ -4,7 +4,7 @@ import { UndiciHttpHandler } from '@smithy/undici-http-handler'
 import type { Client } from 'onehop'
 import { OnehopHttpAgent, OnehopHttpsAgent } from 'onehop/http'
 
-// An S3 of your own, such as MinIO. Failed connections go to other tasks; the SDK repeats what was sent.
+// An S3 of your own, such as MinIO. Failed connections go to other tasks; the SDK repeats requests that were sent.
 export function storageByAgents(client: Client, endpoint = 'http://storage.shop.local'): S3Client {
   const requestHandler = new NodeHttpHandler({
     httpAgent: new OnehopHttpAgent(client),
@@ -15,7 +15,7 @@ export function storageByAgents(client: Client, endpoint = 'http://storage.shop.
   return new S3Client({ endpoint, forcePathStyle: true, requestHandler, maxAttempts: 2 })
 }
 
-// Over undici. The client repeats what may be sent again, the SDK the rest. The handler's types know another undici.
+// Over undici. The client repeats requests that may be sent again, the SDK the others. The handler's types have another undici.
 export function storageByDispatcher(client: Client, endpoint = 'http://storage.shop.local'): S3Client {
   const requestHandler = new UndiciHttpHandler({ dispatcher: client.dispatcher as never })
   return new S3Client({ endpoint, forcePathStyle: true, requestHandler, maxAttempts: 2 })

@@ -6,7 +6,7 @@ export function ordersByGot(client: Client, origin = 'http://orders.shop.local')
   return got.extend({
     prefixUrl: origin,
     agent: { http: new OnehopHttpAgent(client), https: new OnehopHttpsAgent(client) },
-    // The agents repeat nothing that was sent. got does, for GET, PUT, HEAD, DELETE: once, after 25 ms at most.
+    // The agents do not repeat requests that were sent. got repeats GET, PUT, HEAD, DELETE: once, after 25 ms at most.
     retry: { limit: 1, backoffLimit: 25 },
     timeout: { request: 5_000 },
   })

@@ -6,7 +6,7 @@ import type { Client } from 'onehop'
 const URL = 'http://orders.shop.local/graphql'
 
 export function ordersByGraphqlRequest(client: Client, url = URL): GraphQLClient {
-  // Queries are POSTs, which no one repeats once they were sent. Say so where they may be.
+  // Queries are POSTs, which are not repeated once they were sent. `idempotent` allows it.
   const fetch: typeof globalThis.fetch = (input, init) => client.fetch(input, { ...init, idempotent: true })
   return new GraphQLClient(url, { fetch })
 }

@@ -18,7 +18,7 @@ test('a hung task costs 3 calls when attempts have no limit of their own', async
   expectFailuresInAll(await play(hang), 3)
 })
 
-test('an address that takes no connections costs 3 calls of callers who leave before the connect timeout', async () => {
+test('an address that takes no connections costs 3 calls of callers that abort before the connect timeout', async () => {
   expectFailuresInAll(await play(connectTimeout), 3)
 })
 

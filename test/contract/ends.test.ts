@@ -38,7 +38,7 @@ async function eachWay(
 const get = (path: string, { origin }: Ending): Dispatcher.RequestOptions => ({ origin, path, method: 'GET' })
 
 describe.each(transports)('close [$name]', (transport) => {
-  test('refuses what comes after it, and tells the handler', async () => {
+  test('refuses later requests, and calls the handler', async () => {
     await eachWay(transport, async (way, server) => {
       await way.dispatcher.request(get('/', way)).then(({ body }) => body.text())
       const closing = way.dispatcher.close()

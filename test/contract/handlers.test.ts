@@ -167,13 +167,13 @@ describe('a handler that pauses', () => {
   }
 })
 
-describe('what is no handler', () => {
+describe('values that are not handlers', () => {
   const wrong: Record<string, unknown> = {
     nothing: null,
     'a string': 'handler',
     'one without any callback': {},
-    'one that cannot be told of errors': { onRequestStart: () => undefined },
-    'one that cannot be told of data': { onRequestStart: () => undefined, onResponseError: () => undefined },
+    'one without a callback for errors': { onRequestStart: () => undefined },
+    'one without a callback for data': { onRequestStart: () => undefined, onResponseError: () => undefined },
     'one with something else for a callback': {
       onRequestStart: () => undefined,
       onResponseError: () => undefined,

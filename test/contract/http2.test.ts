@@ -69,7 +69,7 @@ const textOf = async (over: Over, options: object = {}): Promise<string> => {
 const get = (origin: string): Dispatcher.DispatchOptions => ({ origin, path: '/', method: 'GET' })
 
 const scenarios: Record<string, [Answer, (over: Over) => Promise<unknown>, unknown]> = {
-  'a request, and all that a handler is told': [
+  'a request, and all callbacks of a handler': [
     echo,
     ({ dispatcher, origin }) => trace(dispatcher, { ...get(origin), method: 'PUT', body: 'body' }),
     expect.arrayContaining(['onRequestSent', 'onResponseData', expect.stringContaining('onResponseEnd')]),

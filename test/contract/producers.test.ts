@@ -122,7 +122,7 @@ describe.each(Object.values(TRANSPORTS))('over $name', (transport) => {
     }
     for (const [kind, make] of Object.entries(kinds)) {
       for (const retry of [{}, false as const]) {
-        test(`that is closed before its end blames nobody (${kind}, retries ${retry === false ? 'off' : 'on'})`, async () => {
+        test(`that is closed before its end blames no task (${kind}, retries ${retry === false ? 'off' : 'on'})`, async () => {
           await using tasks = await pair(echo, { retry })
           const source = new Readable({ read() {} })
           source.push('one')
@@ -168,7 +168,7 @@ describe.each(Object.values(TRANSPORTS))('over $name', (transport) => {
       ['undefined', undefined],
     ] as const) {
       for (const retry of [{}, false as const]) {
-        test(`by ${what} for a piece blames nobody (retries ${retry === false ? 'off' : 'on'})`, async () => {
+        test(`by ${what} for a piece blames no task (retries ${retry === false ? 'off' : 'on'})`, async () => {
           await using tasks = await pair(echo, { retry })
           const body = (async function* () {
             yield 'one'
@@ -265,7 +265,7 @@ describe.each(Object.values(TRANSPORTS))('over $name', (transport) => {
       }
     }
 
-    test('is stopped when the answer comes all the same', async () => {
+    test('is stopped when the answer comes before its end', async () => {
       await using tasks = await pair((request, response) => {
         request.resume()
         response.end('enough')
@@ -275,7 +275,7 @@ describe.each(Object.values(TRANSPORTS))('over $name', (transport) => {
       await expect.poll(() => source.stops).toBe(1)
     })
 
-    test('is stopped, or was not begun, when there is nobody to send it to', async () => {
+    test('is stopped, or was not begun, when there is no task to send it to', async () => {
       await using tasks = await pair(echo)
       tasks.client.resolver.answer([])
       let cancelled = 0

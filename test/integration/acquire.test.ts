@@ -509,7 +509,7 @@ describe('accepts', () => {
     expect(asked).toEqual([at(lease)])
   })
 
-  test('none accepted is no endpoint, and leaves nothing behind', async () => {
+  test('if none is accepted, there is no endpoint, and nothing is left behind', async () => {
     const client = keep(clientOf(TASKS, { maxPending: { perTask: 1, perOrigin: 10 } }))
     await warm(client)
     expect(() => client.acquire(ORIGIN, { accepts: () => false })).toThrow('[ONEHOP_NO_ENDPOINTS]')

@@ -65,7 +65,7 @@ describe('close', () => {
     await expect(client.close({ withinMs: -1 })).rejects.toThrow('close.withinMs: got -1')
   })
 
-  test('inspect() tells of what is still under way', async () => {
+  test('inspect() counts the calls that are still under way', async () => {
     const [silent] = await startServers(1, () => undefined)
     const client = clientOf([keep(silent as TestServer)])
     const call = client.request(ORIGIN).catch((error: Error) => error)
@@ -227,7 +227,7 @@ describe('resolve and inspect', () => {
     expect(client.resolver.lookups).toEqual([])
   })
 
-  test('inspect is plain JSON that tells what is known and done', async () => {
+  test('inspect is plain JSON of endpoints, state and counts', async () => {
     const [task] = await startServers(1)
     const client = keep(clientOf([keep(task as TestServer)], { fallback: 'http://balancer.internal' }))
     await (await client.fetch(ORIGIN)).text()
@@ -311,12 +311,12 @@ describe('options', () => {
       'retry.on: got a function; allowed: a function (outcome, request) => boolean | undefined, not an async one',
     ],
     [
-      'a namespace that is no name',
+      'a namespace that is not a name',
       { namespaces: ['http://shop.local'] },
       'namespaces[0]: got "http://shop.local"; allowed: a domain name',
     ],
     [
-      'namespaces that are no array',
+      'namespaces that are not an array',
       { namespaces: 'shop.local' },
       'namespaces: got "shop.local"; allowed: an array',
     ],
@@ -369,7 +369,7 @@ describe('options', () => {
     },
   )
 
-  test('a resolver of the user that throws is told as a failed lookup', async () => {
+  test('a resolver of the user that throws is reported as a failed lookup', async () => {
     const client = keep(
       createClient({
         namespaces: ['shop.local'],

@@ -176,7 +176,7 @@ describe('over the API', () => {
     })
   })
 
-  test('a name that Cloud Map does not know is told by name', async () => {
+  test('the error for a name that Cloud Map does not know has the name', async () => {
     await expect(client({ discovery: 'api' }).request('http://stock.shop.local/')).rejects.toThrow(
       'Cloud Map knows no service "stock" in namespace "shop.local"',
     )

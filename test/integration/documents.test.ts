@@ -95,7 +95,7 @@ describe.each(LIBS)('with the libs %j', (libs) => {
     expect(await compile(snippets, libs)).toBe('')
   })
 
-  test('one that does not is told', async () => {
+  test('the compiler reports one that does not', async () => {
     const code = "import { createClient } from 'onehop'\ncreateClient({ namespace: [] })"
     expect(await compile([{ file: 'wrong.ts', code }], libs)).toContain(
       "'namespace' does not exist in type 'ClientOptions'",

@@ -133,7 +133,7 @@ describe("Node's own Request", () => {
     expect(client.inspect().callsUnderWay).toBe(0)
   })
 
-  test('gives way to what stands beside it', async () => {
+  test('gives way to the options beside it', async () => {
     const [task] = await servers(1)
     const client = keep(clientOf([task as TestServer]))
     const request = (): Request =>

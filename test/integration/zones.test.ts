@@ -102,7 +102,7 @@ describe('in an ECS task', () => {
     ])
   })
 
-  test('over DNS, which tells no zones, calls stay in its subnet', async () => {
+  test('over DNS, which has no zones, calls stay in its subnet', async () => {
     onEcs()
     const made = client({ discovery: 'dns', balancer: roundRobin() })
     await untilKnown(made)
@@ -152,7 +152,7 @@ describe('in an ECS task', () => {
     }, PATIENT)
   })
 
-  test('metadata that cannot be had is told, and calls go to all zones', async () => {
+  test('metadata that cannot be read is reported, and calls go to all zones', async () => {
     onEcs()
     const events = eventsOf('onehop:location.unknown')
     aws.metadata.faults.answer = 'not-json'
@@ -173,7 +173,7 @@ describe('in an ECS task', () => {
   })
 })
 
-test('off ECS nothing is told, and calls go to all zones', async () => {
+test('off ECS nothing is reported, and calls go to all zones', async () => {
   vi.stubEnv('ECS_CONTAINER_METADATA_URI_V4', undefined)
   vi.stubEnv('ECS_CONTAINER_METADATA_URI', undefined)
   const events = eventsOf('onehop:location.unknown')

@@ -110,7 +110,7 @@ describe.concurrent('SIGTERM', () => {
     expect(await registered(aws)).toEqual([])
   })
 
-  test('an API that stays down: the task drains and exits in time all the same, and says what it leaves', async () => {
+  test('an API that stays down: the task still drains and exits in time, and says what it leaves', async () => {
     await using stage = await world('well')
     const { aws, task } = stage
     await task.until(/^registered$/m)

@@ -103,7 +103,7 @@ describe('addresses', () => {
     },
   )
 
-  test('a wildcard stands for any name under it', async () => {
+  test('a wildcard matches any name under it', async () => {
     expect(await lookUp(named.server, 'blue.canary.shop.local')).toMatchObject({
       places: ['10.0.1.9'],
       ttlMs: 11_000,
@@ -199,7 +199,7 @@ describe('aliases', () => {
     expect(error).toMatchObject({ host: 'stranger.shop.local', message: expect.stringContaining('REFUSED') })
   })
 
-  test('an alias of nothing is no endpoints, for the TTL of the alias where that is shorter', async () => {
+  test('an alias without a target gives no endpoints, for the TTL of the alias if that is shorter', async () => {
     expect(await lookUp(named.server, 'to-nothing.shop.local')).toEqual({
       places: [],
       ttlMs: 3_000,

@@ -66,7 +66,7 @@ test('a negative answer is kept by both, for what is left of its TTL', async () 
   ).toEqual(['NOERROR'])
 })
 
-test('a client in steady use asks when the TTL it was told is over, and at most twice for each time that the authority is asked', async () => {
+test('a client in steady use asks when the TTL of the answer is over, and at most twice for each query to the authority', async () => {
   const [task] = (await servers(1)) as [TestServer]
   const { atCache, atAuthority } = await startBoth({ records: ['orders 2 A 127.0.1.1'] })
   const client = keep(clientOf([atCache.server], { port: task.port }))

@@ -46,7 +46,7 @@ test.each([
 })
 
 describe('SRV records', () => {
-  test('40 of them, of which BIND tells no addresses, are read over TCP, and their targets are asked for', async () => {
+  test('40 of them, without addresses in the answer of BIND, are read over TCP, and their targets are looked up', async () => {
     const zones = { 'shop.local': { records: services(40) } }
     const named = keep(await startNamed({ zones, options: ['minimal-responses no'] }))
     const told = await lookUp(named.server, HOST, { record: 'srv' })

@@ -7,13 +7,13 @@ import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
 const { BUCKET: bucket, FOLDER: folder = '/report' } = process.env
 
 const page = `${folder}/report.html`
-// ECS stops the task: the report has what was measured until then. Before the child, which may end at once.
+// If ECS stops the task, the report has the calls until then. Set before the child starts, which may end at once.
 process.on('SIGTERM', () => child.kill('SIGTERM'))
 const child = spawn('node_modules/.bin/onehop', ['bench', ...process.argv.slice(2), '--html', page], {
   stdio: 'inherit',
 })
 const [status] = (await once(child, 'exit')) as [number | null]
-// A run that could not begin has no page.
+// A run that could not start has no page.
 if (bucket && existsSync(page)) {
   const key = `${new Date().toISOString()}.html`
   const object = {
@@ -25,5 +25,5 @@ if (bucket && existsSync(page)) {
   await new S3Client({}).send(new PutObjectCommand(object))
   console.log(`s3://${bucket}/${key}`)
 }
-// That of an assertion which does not hold, for CI.
+// The exit code of a failed assertion, for CI.
 process.exitCode = status ?? 1

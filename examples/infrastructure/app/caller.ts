@@ -1,4 +1,4 @@
-/** A service that calls orders: directly, and through the load balancer if it has to. */
+/** A service that calls orders directly, and through the load balancer if the tasks cannot be reached. */
 import { createServer } from 'node:http'
 import { createClient, onEvent } from 'onehop'
 import { gracefulShutdown } from 'onehop/ecs'

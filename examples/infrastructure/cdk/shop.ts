@@ -9,20 +9,20 @@ import { ReaperStack } from './stacks/reaper.ts'
 import { RegisteringStack } from './stacks/registering.ts'
 import { RunTaskStack } from './stacks/run-task.ts'
 
-/** The whole example. Deploy the stacks that you want; CDK adds those that they need. */
+/** All stacks of the example. Deploy those that you want; CDK adds the stacks that they need. */
 export function shop(props?: AppProps): App {
   const app = new App({
     analyticsReporting: false,
     treeMetadata: false,
     context: {
-      // What AWS's validator finds ends the synthesis.
+      // A finding of AWS's validator ends the synthesis.
       '@aws-cdk/core:validateAgainstDefaultRules': true,
       // Exports and imports: CloudFormation keeps a stack that another one still needs.
       '@aws-cdk/core:defaultCrossStackReferences': 'strong',
     },
     ...props,
   })
-  // No account: the same templates for every one of them, and no look-ups.
+  // Without an account: the templates are the same for all of them, and need no look-ups.
   const env = { region }
   const network = new NetworkStack(app, 'shop-network', { env })
   const orders = new DiscoveredStack(app, 'shop-orders', { env, network })

@@ -1,4 +1,4 @@
-/** All that is checked of one style. */
+/** All checks of one style. */
 import { lifecycleComplaints } from './rules/lifecycle.ts'
 import { networkComplaints } from './rules/network.ts'
 import { permissionComplaints } from './rules/permissions.ts'
@@ -6,7 +6,7 @@ import type { Style } from './styles.ts'
 import { validate } from './validate.ts'
 import { worldOf } from './world.ts'
 
-/** What is wrong: AWS's validator first, since the rules cannot follow a reference to nothing. */
+/** All findings: those of AWS's validator first, since the rules cannot follow a broken reference. */
 export function check(style: Style): string[] {
   const invalid = validate(style.stacks)
   if (invalid.length > 0) return invalid

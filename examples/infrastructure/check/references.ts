@@ -2,7 +2,7 @@
 import type { Stack, Style } from './styles.ts'
 import { at, type Json, type Resource, text } from './template.ts'
 
-/** Attributes that are what `Ref` returns, or say no more than the name does. */
+/** Attributes that equal what `Ref` returns, or add nothing to the name. */
 const SAME = new Set(['Id', 'GroupId', 'TargetGroupArn'])
 
 /** The value of a stack's property with each reference replaced by the name of what it refers to. */

@@ -1,4 +1,4 @@
-/** CloudFormation templates as data, whatever they were written in. */
+/** CloudFormation templates as data, from JSON and from YAML. */
 import { readFileSync } from 'node:fs'
 import { parse } from 'yaml'
 

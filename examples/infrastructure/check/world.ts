@@ -1,4 +1,4 @@
-/** What a style makes in an account, without the words in which it says it: the rules and the comparison read this. */
+/** What a style makes in an account, whatever its syntax: the rules and the comparison read this. */
 import { resolver, nameOf, type Resolve } from './references.ts'
 import type { Stack, Style } from './styles.ts'
 import { at, items, type Json, type Resource, text } from './template.ts'

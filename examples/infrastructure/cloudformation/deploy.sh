@@ -3,7 +3,7 @@
 #
 #   ./deploy.sh shop-network              the VPC and the image's repository first
 #   ./deploy.sh --image URI               all stacks
-#   ./deploy.sh --image URI shop-orders   one, when those before it are there
+#   ./deploy.sh --image URI shop-orders   one, after those before it
 #   ./deploy.sh --list                    stacks and templates
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -29,7 +29,7 @@ while [ $# -gt 0 ]; do
   esac
 done
 
-# The outputs of a stack, `Name=value` each, or nothing where there is no such stack.
+# The outputs of a stack, `Name=value` each; nothing if the stack does not exist.
 outputs() {
   aws cloudformation describe-stacks --stack-name "$1" --output text \
     --query "Stacks[0].Outputs[].[join('=', [OutputKey, OutputValue])]" 2>/dev/null || true
@@ -47,7 +47,7 @@ for entry in "${stacks[@]}"; do
         --output-template-file "$file" >/dev/null
     fi
     arguments=(--stack-name "$stack" --template-file "$file" --capabilities CAPABILITY_IAM --no-fail-on-empty-changeset)
-    # The CLI passes over parameters that a template does not have.
+    # The CLI ignores parameters that a template does not have.
     if [ ${#parameters[@]} -gt 0 ]; then arguments+=(--parameter-overrides "${parameters[@]}"); fi
     aws cloudformation deploy "${arguments[@]}"
   fi

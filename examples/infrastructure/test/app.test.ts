@@ -36,7 +36,7 @@ mkdirSync(`${image}/node_modules/.bin`, { recursive: true })
 symlinkSync(root, `${image}/node_modules/onehop`)
 symlinkSync(`${example}node_modules/@aws-sdk`, `${image}/node_modules/@aws-sdk`)
 
-/** What Fargate gives a task, and where the local AWS is instead of the real one. */
+/** The variables that Fargate sets, and those that point at the local AWS. */
 function environment(aws: LocalAws): Record<string, string> {
   return {
     PATH: process.env['PATH'] ?? '',
@@ -91,7 +91,7 @@ test('service.ts registers itself, serves, and is deregistered when it has left'
   expect(await answer.json()).toMatchObject({ path: '/v1/reports' })
 
   child.kill('SIGTERM')
-  // At once; it goes on serving for the callers that do not know yet.
+  // At once. The task serves on for callers that still have its address.
   await expect.poll(() => aws.instances('reports.shop.local'), { timeout: 20_000 }).toHaveLength(0)
   expect((await fetch(`http://127.0.0.1:${PORT}/v1/reports`)).headers.get('connection')).toBe('close')
   expect(await exited).toEqual([0, null])

@@ -1,5 +1,5 @@
 /**
- * A template that is broken fails the check: each row breaks one thing, and says which finding has to name it.
+ * A broken template fails the check: each row breaks one thing, and has the finding that must name it.
  */
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -16,7 +16,7 @@ const scratch = mkdtempSync(join(tmpdir(), 'onehop-broken-'))
 afterAll(() => rmSync(scratch, { recursive: true, force: true }))
 let copies = 0
 
-/** A copy of the templates in which one of them says something else, once or wherever it says it. */
+/** A copy of the templates with one text replaced in one of them, once or everywhere. */
 function broken(file: string, from: string, to: string): string {
   const folder = join(scratch, String(++copies))
   cpSync(templates, folder, { recursive: true })

@@ -1,7 +1,7 @@
 import type { Json } from '../check/template.ts'
 import type { World } from '../check/world.ts'
 
-/** What says nothing about the account: defaults that CDK writes out, names that it makes, and where code and images lie. */
+/** Properties that do not matter to the comparison: defaults that CDK writes out, generated names, places of code and images. */
 const LEFT_OUT = new Set([
   'Alarms',
   'Capabilities',
@@ -22,14 +22,14 @@ const LEFT_OUT = new Set([
 /** Lists whose order means nothing. */
 const UNORDERED = new Set(['LoadBalancerAttributes', 'TargetGroupAttributes', 'admits', 'roles', 'endpoints'])
 
-/** The same for two styles that make the same. */
+/** Equal for two styles that make the same. */
 export function comparable(world: World): unknown {
   const { tasks, roles, counts: _counts, ...rest } = world
   return plain({
     ...rest,
     tasks: tasks.map(({ definition, container, service, ...task }) => ({
       ...task,
-      // CDK makes a role for each task; one that may do nothing is as good as none.
+      // CDK makes a role for each task; a role without permissions equals none.
       definition: without(definition, [
         'ContainerDefinitions',
         ...(task.permissions.length > 0 ? [] : ['TaskRoleArn']),

@@ -1,5 +1,5 @@
 /**
- * Both styles pass all checks, and make the same. What the checks find, breakages.test.ts shows.
+ * Both styles pass all checks, and make the same. breakages.test.ts shows what the checks find.
  */
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'

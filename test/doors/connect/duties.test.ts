@@ -164,7 +164,7 @@ describe('wrong arguments are refused at once', () => {
     expect(() => transportOptions(given as never)).toThrow('client.dispatcher, or a dispatcher of undici')
   })
 
-  test('interceptors that are no array of functions', () => {
+  test('interceptors that are not an array of functions', () => {
     for (const given of [{}, () => undefined, [{}], [undefined]])
       expect(() => transportOptions(client.dispatcher, given as never)).toThrow(InvalidOptionsError)
   })

@@ -34,7 +34,7 @@ test.each<[CloudMapOptions, string]>([
   expect(() => registerCloudMap(client, options)).toThrow(message)
 })
 
-test.each([undefined, {}, 7])('%j is no client', (client) => {
+test.each([undefined, {}, 7])('%j is not a client', (client) => {
   expect(() => registerCloudMap(client as never)).toThrow('client: got')
 })
 

@@ -154,7 +154,7 @@ test('a hedge is a span of the same trace, and counts as a resend', async () => 
   expect(sent.filter((traceId) => traceId === traceIds.at(-1))).toHaveLength(2)
 })
 
-test('what the caller does next, and requests past onehop, are no resends', async () => {
+test('later requests of the caller, and requests past onehop, do not count as resends', async () => {
   const { provider, spans } = await startTracing()
   const refusing = await refusingAddress()
   const [task] = await servers(1)

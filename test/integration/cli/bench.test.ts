@@ -113,7 +113,7 @@ test('set-up is measured for each way: lookup, connection, first and second call
   }
 })
 
-test('an assertion that fails, and one that cannot be told, exit with 1', async () => {
+test('an assertion that fails, and one that the run cannot tell, exit with 1', async () => {
   const assertions = ['--assert', 'max(direct) < 0.001ms', '--assert', 'p99.9(direct) < 1s']
   const { code, stdout } = await runCli([...world.args, ...SHORTEST, ...assertions], world.env)
   expect(code).toBe(1)

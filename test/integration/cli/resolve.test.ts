@@ -58,7 +58,7 @@ test('marks what DNS still names, and what it does not name yet', async () => {
   expect(stdout).toContain('! 10.0.11.42:8080  not in DNS yet: resolvers keep the old answer for up to 60 s')
 })
 
-test('an unhealthy task is no finding', async () => {
+test('an unhealthy task is not a finding', async () => {
   await using aws = await world()
   aws.setHealth(HOST, 'two', 'UNHEALTHY')
   const { code, stdout } = await runCli(['resolve', HOST], environmentOf(aws))

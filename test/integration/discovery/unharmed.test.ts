@@ -49,7 +49,7 @@ test.runIf(canUnshare)('no network at all is an error of each server (ENETUNREAC
   expect(rest).toEqual(['alive'])
 })
 
-test('a resolver that rejects with what is no error, and fails to close, is told of and survived', async () => {
+test('a resolver that rejects with a value that is not an error, and fails to close, is reported, and the client goes on', async () => {
   expect(await linesOf([...NODE, 'own'])).toEqual([
     `[ONEHOP_RESOLUTION_FAILED] ${NAME}: lookup failed: an error without text`,
     'alive',

@@ -62,7 +62,7 @@ function stopped(lastStatus = 'STOPPED', address = '10.0.11.42'): TaskStateChang
 
 const ids = () => aws.instances(HOST).map(({ id }) => id)
 
-test('what a killed task left is deregistered, and nothing else; once more is no work', async () => {
+test('instances that a killed task left are deregistered, and no others; a repeated event does nothing', async () => {
   const removed = eventsOf('onehop:registration.orphan-removed')
   aws.addService('admin.shop.local')
   aws.register(HOST, KILLED, { ipv4: '10.0.11.42', port: 8080 })

@@ -257,7 +257,7 @@ describe('outcomes', () => {
     )
   })
 
-  test('a response that nobody reads is discarded, and its task is not pending', async () => {
+  test('a response that is not read is discarded, and its task has no pending call', async () => {
     const [task] = await servers(1, (_request, response) => void response.end('x'.repeat(1_000_000)))
     const { client, agent } = world([task as TestServer])
     const request = http.request(ORIGIN, { agent })
@@ -278,7 +278,7 @@ describe('outcomes', () => {
     )
   })
 
-  test('an abort of the caller’s is no failure of the task', async () => {
+  test('an abort by the caller does not count as a failure of the task', async () => {
     const [task] = await servers(1, () => undefined)
     const { client, agent } = world([task as TestServer])
     const aborter = new AbortController()
@@ -310,7 +310,7 @@ describe('outcomes', () => {
     expect(miscounted(agent)).toBe(0)
   })
 
-  test('agent.destroy() during requests is no failure of the tasks', async () => {
+  test('agent.destroy() during requests does not count as a failure of the tasks', async () => {
     const [task] = await servers(1, () => undefined)
     const { client, agent } = world([task as TestServer])
     const call = answered(http.get(ORIGIN, { agent }))

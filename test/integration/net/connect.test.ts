@@ -268,7 +268,7 @@ describe('a connection that cannot be made', () => {
     expect(lost.inspect().callsUnderWay).toBe(0)
   })
 
-  test('says what discovery says where there is no task', async () => {
+  test('fails with the error of discovery if there is no task', async () => {
     const none = world([])
     expect(await failureOf(connect(none, { host: HOST }))).toMatchObject({ code: 'ONEHOP_NO_ENDPOINTS' })
     const lost = world(new Error('no discovery'))
@@ -512,7 +512,7 @@ describe('wrong arguments', () => {
     expect(() => connect(world([]), options as never)).toThrow(message)
   })
 
-  test('undefined is as if it were not there; what is no client is refused', async () => {
+  test('undefined is the same as no option; a value that is not a client is refused', async () => {
     const [server] = await tasks(1)
     const nothing = { port: undefined, tls: undefined, nextAfterMs: undefined, withinMs: undefined }
     const more = { keepAliveMs: undefined, noDelay: undefined, key: undefined, signal: undefined }

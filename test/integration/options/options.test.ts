@@ -31,7 +31,7 @@ function refusalOf(options: object): InvalidOptionsError {
 const SECRET = 'hunter2-hunter2'
 const PEM = `-----BEGIN PRIVATE KEY-----\n${SECRET}\n-----END PRIVATE KEY-----`
 
-describe('no secret stands in a message', () => {
+describe('no message has a secret', () => {
   const wrong: [string, object][] = [
     ['a passphrase of another kind', { pool: { connect: { passphrase: { value: SECRET } } } }],
     ['a passphrase where undici has no option', { pool: { passphrase: SECRET } }],
@@ -101,7 +101,7 @@ describe('no secret stands in a message', () => {
     await client.close()
   })
 
-  test('what is no secret is shown', () => {
+  test('values that are not secret are shown', () => {
     expect(refusalOf({ port: 70_000 }).message).toContain('port: got 70000; allowed')
     expect(refusalOf({ services: { 'token.shop.local': { port: 'x' } } }).message).toContain('got "x"')
     expect(refusalOf({ fallback: 'alb.internal' }).message).toContain('got "alb.internal"')
@@ -337,7 +337,7 @@ describe('AttemptsExhaustedError', () => {
     )
   })
 
-  test('tells what differs one by one, and how often the same place was tried', () => {
+  test('lists different failures one by one, and counts those of the same place', () => {
     const attempts = [
       refusedBy('[::1]:80'),
       refusedBy('[::1]:80'),
@@ -357,7 +357,7 @@ describe('AttemptsExhaustedError', () => {
     )
   })
 
-  test('an error without a message is told by its code', () => {
+  test('an error without a message is shown by its code', () => {
     const error = Object.assign(new AggregateError([]), { code: 'ECONNREFUSED' })
     const attempts = [{ upstream: 'alb:80', tier: 1, outcome: { kind: 'connect-error', error } }] as const
     expect(new AttemptsExhaustedError('a.b', 'why', attempts, error).message).toContain(

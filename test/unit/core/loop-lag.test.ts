@@ -81,7 +81,7 @@ describe('a process', () => {
     expect(lag.at(loop.now())).toBe(0)
   })
 
-  test('that computes in the turn in which it reads is late before any timer could tell', () => {
+  test('that computes in the turn in which it reads is late before any timer could show it', () => {
     loop.compute(30)
     expect(Math.abs(lag.at(loop.now()) - 30)).toBeLessThanOrEqual(5)
   })
@@ -94,7 +94,7 @@ describe('a process', () => {
   })
 })
 
-test('looks no more when nobody has asked for a second, and again when somebody does', () => {
+test('stops after a second without questions, and starts again with the next one', () => {
   loop.idle(2_000)
   expect(loop.timers).toBe(0)
   lag.at(loop.now())

@@ -172,7 +172,7 @@ describe('the snapshot cache', () => {
     expect(view.error).toBeUndefined()
   })
 
-  test('with nothing to serve, failures are told at once between tries, which are few', async () => {
+  test('with nothing to serve, calls between the few tries fail at once', async () => {
     const { use, clock, resolver } = bench(new Error('SERVFAIL'))
     for (let second = 0; second < 60; second++) {
       await expect(use()).rejects.toThrow('SERVFAIL')
@@ -365,7 +365,7 @@ describe('the snapshot cache', () => {
     ['no word on completeness', { endpoints: [], expiresAt: 1 }, 'complete is neither true nor false'],
     ['no weight', { endpoints: [{ address: '10.0.0.1' }], expiresAt: 1 }, '.weight must be a number above 0'],
     [
-      'a weight of which sums are no numbers',
+      'a weight whose sums are not numbers',
       { endpoints: [taskEndpoint('10.0.0.1', { weight: 1.7e308 })], expiresAt: 1 },
       '.weight must be a number above 0',
     ],

@@ -65,7 +65,7 @@ describe('samples of a larger set', () => {
     for (let early = 0.05; early < 0.5; early += 0.05) expect(sample(early, 2)).toEqual([1, 2])
   })
 
-  test('time without answers does not count: an outage is no absence', () => {
+  test('time without answers does not count: during an outage no endpoint is missing', () => {
     const { sample } = timeline()
     sample(0, 1)
     expect(sample(100, 2)).toEqual([1, 2])
@@ -159,7 +159,7 @@ test('property: what the last three answers named is known, and nothing that non
   )
 })
 
-test('endpoints are told apart by address and port', () => {
+test('endpoints are distinguished by address and port', () => {
   const [one, other] = [taskEndpoint('2600:1f18::5', { port: 80 }), taskEndpoint('2600:1f18::5')]
   expect([one, other].map(placeOf)).toEqual(['[2600:1f18::5]:80', '2600:1f18::5'])
 })

@@ -11,7 +11,7 @@ import type { Construct } from 'constructs'
 import type { NetworkStack } from '../stacks/network.ts'
 import { balancerPort, port } from './settings.ts'
 
-/** How a balancer asks a task, and how long it goes on with one that leaves. */
+/** How a balancer checks a task's health, and how long it still uses a task that leaves. */
 const TARGETS = {
   port,
   // By default a deployment waits for 300 s.
@@ -32,7 +32,7 @@ export function behindAlb(scope: Construct, network: NetworkStack, service: Farg
   const balancer = new ApplicationLoadBalancer(scope, 'Balancer', {
     ...internal(network),
     securityGroup: balancerGroup(scope, network),
-    // Longer than this, and the task closes a connection that the balancer is about to use: a 502.
+    // If this is longer than the tasks' keep-alive timeout, they close connections that the balancer is about to use: 502.
     idleTimeout: Duration.seconds(60),
     dropInvalidHeaderFields: true,
   })

@@ -2,7 +2,7 @@ import { Stack } from 'aws-cdk-lib'
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import type { IService, PrivateDnsNamespace } from 'aws-cdk-lib/aws-servicediscovery'
 
-/** What a caller may ask the Cloud Map API: about the services of one namespace, nothing else. */
+/** Permissions of a caller: the Cloud Map API, for the services of one namespace only. */
 export function mayDiscover(namespace: string): PolicyStatement[] {
   return [
     new PolicyStatement({
@@ -15,7 +15,7 @@ export function mayDiscover(namespace: string): PolicyStatement[] {
 }
 
 /**
- * What a task needs that registers itself in a service.
+ * Permissions of a task that registers itself in a service.
  *
  * @param zone The namespace, if it has DNS: Cloud Map changes the records with the permissions of the caller.
  */
@@ -37,7 +37,7 @@ export function mayRegister(service: IService, zone?: PrivateDnsNamespace): Poli
   ]
 }
 
-/** What the reaper needs in the services it cleans. */
+/** Permissions of the reaper in the services that it cleans. */
 export function mayDeregister(services: readonly IService[], zone: PrivateDnsNamespace): PolicyStatement[] {
   return [
     new PolicyStatement({
@@ -50,7 +50,7 @@ export function mayDeregister(services: readonly IService[], zone: PrivateDnsNam
 }
 
 function mayFollowOperations(): PolicyStatement {
-  // An operation has no ARN. Editions of AWS's service authorization reference differ on whether that of its service is enough.
+  // An operation has no ARN. Editions of AWS's service authorization reference differ on whether the ARN of its service is enough.
   return new PolicyStatement({ actions: ['servicediscovery:GetOperation'], resources: ['*'] })
 }
 

@@ -19,7 +19,7 @@ export function calledDirectly(scope: Construct, network: NetworkStack, name: st
 /** The group of tasks that only their balancer connects to; CDK adds that rule. The endpoints admit the group. */
 export function calledByBalancer(scope: Construct, network: NetworkStack, name: string): SecurityGroup {
   const group = new SecurityGroup(scope, 'Tasks', { vpc: network.vpc, description: `Tasks of ${name}` })
-  // Here and not in the network's stack, which would depend on this one then.
+  // Here and not in the network's stack, which would then depend on this one.
   new CfnSecurityGroupIngress(scope, 'ToEndpoints', {
     groupId: network.endpoints.securityGroupId,
     sourceSecurityGroupId: group.securityGroupId,
@@ -34,11 +34,11 @@ export function calledByBalancer(scope: Construct, network: NetworkStack, name: 
 interface ServiceOptions {
   readonly task: FargateTaskDefinition
   readonly group: SecurityGroup
-  /** What ECS registers tasks with. Without it they register themselves, or are behind a balancer only. */
+  /** The Cloud Map service in which ECS registers the tasks. Without it they register themselves, or are behind a balancer only. */
   readonly cloudMap?: CloudMapOptions
 }
 
-/** Two tasks in two zones, replaced without a moment of fewer. */
+/** Two tasks in two zones. During a deployment there are never fewer than two. */
 export function runService(
   scope: Construct,
   network: NetworkStack,

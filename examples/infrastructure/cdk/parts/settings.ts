@@ -1,4 +1,4 @@
-/** What all stacks agree on. The CloudFormation templates have the same numbers; the checks compare them. */
+/** Settings of all stacks. The CloudFormation templates have the same numbers; the checks compare them. */
 
 /** The zones of the subnets. Explicit, so that a synthesis needs no account: set SHOP_ZONES for your Region. */
 export const region: string = process.env['CDK_DEFAULT_REGION'] ?? 'eu-west-1'
@@ -9,11 +9,11 @@ export const dnsNamespace = 'shop.local'
 /** Found by the API alone. */
 export const httpNamespace = 'shop-http'
 
-/** Where containers listen, and load balancers. */
+/** The ports of containers and load balancers. */
 export const port = 8080
 export const balancerPort = 80
 
-/** How long resolvers may keep an address, and that there is none (the SOA record's TTL). */
+/** How long resolvers may keep an address, and how long the answer that there is none (the SOA record's TTL). */
 export const dnsTtlS = 10
 /**
  * From SIGTERM to SIGKILL. A task has to serve for TTL + propagation after it was deregistered, and then has to finish its

@@ -19,7 +19,7 @@ const app = fileURLToPath(new URL('../../app', import.meta.url))
 interface TaskOptions {
   /** The container, and the prefix of its log streams. */
   readonly name: string
-  /** What the image runs instead of its own command. */
+  /** The command, instead of that of the image. */
   readonly command?: string[]
   readonly environment?: Record<string, string>
   /** A job that takes no calls has no port and no health check. */
@@ -48,14 +48,14 @@ export function defineTask(
   })
   const container = task.addContainer(name, {
     image: ContainerImage.fromAsset(app, { platform: Platform.LINUX_ARM64 }),
-    // Node is not process 1 then: the init process passes signals on, and reaps what ECS Exec leaves.
+    // Then Node is not process 1: the init process passes signals on, and reaps processes that ECS Exec leaves.
     linuxParameters: new LinuxParameters(scope, 'Linux', { initProcessEnabled: true }),
     user: 'node',
     readonlyRootFilesystem: true,
     stopTimeout: Duration.seconds(stopTimeoutS),
     environment: {
       ...(serves && { PORT: String(port) }),
-      // The task metadata has no stopTimeout: onehop has to hear of it.
+      // The task metadata does not have the stopTimeout, so this variable passes it to onehop.
       ONEHOP_STOP_TIMEOUT_S: String(stopTimeoutS),
       ...environment,
     },
@@ -70,7 +70,7 @@ export function defineTask(
     ...(serves && {
       portMappings: [{ containerPort: port }],
       healthCheck: {
-        // BusyBox's wget: a `node` each ten seconds would cost a small task several percent of its CPU.
+        // BusyBox's wget: a `node` every ten seconds would cost a small task several percent of its CPU.
         command: ['CMD', 'wget', '-q', '-O', '/dev/null', `http://127.0.0.1:${port}/ready`],
         interval: Duration.seconds(10),
         timeout: Duration.seconds(5),

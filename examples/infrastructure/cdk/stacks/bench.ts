@@ -25,7 +25,7 @@ export class BenchStack extends Stack {
     const task = defineTask(this, network, {
       name: 'bench',
       serves: false,
-      // Less, and the generator itself would be what is measured.
+      // With less, the generator itself would be measured.
       size: { cpu: 1024, memoryMiB: 2048 },
       volume: 'report',
       command: [

@@ -13,7 +13,7 @@ interface CallerProps extends StackProps {
   readonly fallback: Balancer
 }
 
-/** A service that calls orders: directly, and through the balancer if it has to. */
+/** A service that calls orders directly, and through the balancer if the tasks cannot be reached. */
 export class CallerStack extends Stack {
   constructor(scope: Construct, id: string, { network, fallback, ...props }: CallerProps) {
     super(scope, id, props)

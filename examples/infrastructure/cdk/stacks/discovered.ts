@@ -20,7 +20,7 @@ export class DiscoveredStack extends Stack {
         name: 'orders',
         cloudMapNamespace: network.dns,
         dnsRecordType: DnsRecordType.A,
-        // CDK's default is a minute: callers would send to a task for that long after it was deregistered.
+        // CDK's default is 60 s: callers would use the address of a task for that long after its deregistration.
         dnsTtl: Duration.seconds(dnsTtlS),
       },
     })

@@ -19,7 +19,7 @@ import {
 import type { Construct } from 'constructs'
 import { dnsNamespace, dnsTtlS, httpNamespace, zones } from '../parts/settings.ts'
 
-/** What tasks reach without NAT. S3 has the layers of images, and needs only a route. */
+/** The APIs that tasks reach without NAT. S3 has the layers of images, and needs only a route. */
 const INTERFACES = {
   EcrApi: InterfaceVpcEndpointAwsService.ECR,
   EcrDocker: InterfaceVpcEndpointAwsService.ECR_DOCKER,
@@ -35,9 +35,9 @@ export class NetworkStack extends Stack {
   readonly cluster: Cluster
   readonly dns: PrivateDnsNamespace
   readonly http: HttpNamespace
-  /** Of tasks that call others. Services admit it. */
+  /** The security group of tasks that call others. Services admit it. */
   readonly callers: SecurityGroup
-  /** Of the endpoints. Each group of tasks adds a rule for itself. */
+  /** The security group of the endpoints. Each group of tasks adds a rule for itself. */
   readonly endpoints: SecurityGroup
   readonly executionRole: Role
   readonly logGroup: LogGroup

@@ -15,11 +15,11 @@ const folder = fileURLToPath(new URL('../../reaper', import.meta.url))
 
 interface ReaperProps extends StackProps {
   readonly network: NetworkStack
-  /** In which tasks register themselves. ECS deregisters the tasks that it registered. */
+  /** Services whose tasks register themselves. ECS deregisters the tasks that it registered. */
   readonly services: readonly IService[]
 }
 
-/** Deregisters what killed tasks left. Outside the VPC, where it needs no endpoint. */
+/** Deregisters the instances of killed tasks. It runs outside the VPC, where it needs no endpoint. */
 export class ReaperStack extends Stack {
   constructor(scope: Construct, id: string, { network, services, ...props }: ReaperProps) {
     super(scope, id, props)

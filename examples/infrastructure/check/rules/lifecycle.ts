@@ -1,4 +1,4 @@
-/** Tasks have the time that they need to leave, and health checks ask what they answer. */
+/** Tasks have the time that they need to leave, and health checks request a path that they answer. */
 import { at, items, type Json, text } from '../template.ts'
 import type { Task, World } from '../world.ts'
 import { mayDo } from './permissions.ts'
@@ -62,7 +62,7 @@ function timeComplaints(task: Task, registries: World['registries']): string[] {
   ]
 }
 
-/** The balancer asks what the container's own check asks, and lets a task go before ECS would kill it. */
+/** The balancer checks the same path as the container's check, and lets a task go before ECS would kill it. */
 function balancerComplaints({ name, container, balancer }: Task): string[] {
   if (!balancer) return []
   const path = text(balancer.targets, 'HealthCheckPath')

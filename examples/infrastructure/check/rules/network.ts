@@ -5,7 +5,7 @@ import { mayDo } from './permissions.ts'
 
 const CALLERS = 'SecurityGroup(shop-network: Tasks that call services)'
 
-/** What would give the VPC a way out, or a task a public address. */
+/** Resources that would give the VPC a way out, or a task a public address. */
 const WAYS_OUT = ['NatGateway', 'InternetGateway', 'EgressOnlyInternetGateway', 'EIP']
 
 export function networkComplaints(world: World): string[] {
@@ -40,7 +40,7 @@ function addressComplaints({ name, service, balancer }: Task): string[] {
   ]
 }
 
-/** Which endpoints a task cannot do without, and whether they admit it. */
+/** The endpoints that a task needs, and whether they admit it. */
 function endpointComplaints(task: Task, { endpoints, admits }: World): string[] {
   const needed = ['ecr.api', 'ecr.dkr', 'logs', 's3']
   if (mayDo(task, 'servicediscovery:DiscoverInstances')) needed.push('data-servicediscovery')

@@ -1,4 +1,4 @@
-/** Each role may do what its code does, and nothing else. */
+/** Each role has the permissions that its code needs, and no others. */
 import { at, text } from '../template.ts'
 import type { Statement, Task, World } from '../world.ts'
 
@@ -90,7 +90,7 @@ function reaperComplaints(world: World): string[] {
   ]
 }
 
-/** What it takes to change the instances of a service. With DNS, also the records of its namespace. */
+/** Permissions to change the instances of a service. With DNS, also the records of its namespace. */
 function registration(
   service: string,
   { registries, namespaces }: World,

@@ -84,7 +84,7 @@ describe('revision polling', () => {
     expect((await ask(api)).endpoints).toBe(changed.endpoints)
   })
 
-  test('health is no revision: after 30 s the instances are read all the same', async () => {
+  test('health does not change the revision: after 30 s the instances are read anyway', async () => {
     const api = resolver()
     await ask(api)
     aws.setHealth(HOST, 'task-1', 'UNHEALTHY')
@@ -161,14 +161,14 @@ describe('where revisions cannot be had', () => {
     },
   )
 
-  test('a server that tells none is read each time', async () => {
+  test('a server without revisions is read each time', async () => {
     const server = await apiServer((response) => response.end('{"Instances":[]}'))
     const api = resolver({ endpoint: server.endpoint })
     for (let poll = 0; poll < 3; poll++) await ask(api)
     expect(server.calls.map(({ target }) => target?.split('.')[1])).toEqual([DISCOVER, DISCOVER, DISCOVER])
   })
 
-  test('a read that is behind the revision is no rest: the next lookup reads again', async () => {
+  test('after a read that is behind the revision, the next lookup reads again', async () => {
     const revisions = [7, 8, 8]
     const server = await apiServer((response, call) => {
       if (call.target?.endsWith(REVISION)) return instances([], 8)(response, call)

@@ -83,7 +83,7 @@ describe('what is asked', () => {
   })
 })
 
-describe('failures tell who can mend them', () => {
+describe('failures say what to change', () => {
   test.each([
     [
       400,
@@ -123,12 +123,12 @@ describe('failures tell who can mend them', () => {
     expect(error.message).toContain('ECONNREFUSED')
   })
 
-  test('an answer that is no JSON is an outage', async () => {
+  test('an answer that is not JSON is an outage', async () => {
     const server = await apiServer((response) => response.end('<html>'))
     expect(await failure(resolveBy(server))).toMatchObject({ failure: 'outage' })
   })
 
-  test('a name in no namespace is told without a call', async () => {
+  test('a name in no namespace fails without a call', async () => {
     const server = await apiServer(instances([]))
     const failed = resolverFor(server).resolve(
       parseServiceName('www.app.io', []),

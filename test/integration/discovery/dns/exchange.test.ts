@@ -201,7 +201,7 @@ describe('truncated answers', () => {
     expect((await query(NAME, 'A', optionsFor([udp, good]))).answers).toHaveLength(1)
   })
 
-  test('a TCP server that is not there is told', async () => {
+  test('a missing TCP server is an error that says so', async () => {
     const { message } = await failure(query(NAME, 'A', optionsFor([await truncating()])))
     expect(message).toContain('ECONNREFUSED')
   })
@@ -239,7 +239,7 @@ describe('servers behind TCP alone', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
-  test('a port that is closed for both is told, with both tried', async () => {
+  test('a port that is closed for both is an error, after both were tried', async () => {
     const port = await freePort()
     const stub = { ...optionsFor([]), servers: [{ address: '127.0.0.1', port }] }
     expect((await failure(query(NAME, 'A', stub))).message).toContain('ECONNREFUSED')

@@ -170,7 +170,7 @@ describe('addresses', () => {
   })
 })
 
-describe('AAAA that nobody answers for', () => {
+describe('AAAA without an answer', () => {
   const silentOrFailing = [
     ['SERVFAIL', (reply: Reply, query: Query) => reply(response(query, { rcode: SERVFAIL }))],
     ['silence', () => undefined],
@@ -411,7 +411,7 @@ describe('SRV', () => {
     )
   })
 
-  test('only the best priority counts, and the root as a target is no endpoint', async () => {
+  test('only the best priority counts, and the root is not a valid target', async () => {
     const server = await zoneServer({
       [`${NAME} SRV`]: {
         answers: [
@@ -426,7 +426,7 @@ describe('SRV', () => {
     expect(snapshot.endpoints).toMatchObject([{ address: '10.0.1.5', weight: 0.1 }])
   })
 
-  test('port 0 is no endpoint, and does not spoil the others', async () => {
+  test('port 0 is skipped, and does not spoil the others', async () => {
     const server = await zoneServer({
       [`${NAME} SRV`]: {
         answers: [srv(NAME, two, 0), srv(NAME, one, 8080)],

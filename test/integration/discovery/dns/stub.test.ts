@@ -40,7 +40,7 @@ describe('servers in their order', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
-  test('all silent: each is asked once a round, and then told', async () => {
+  test('all silent: each is asked once a round, and the error names them', async () => {
     const servers = [await udpServer(() => {}), await udpServer(() => {})]
     const [first, second] = servers
     const clock = manualClock()
@@ -107,7 +107,7 @@ describe('servers in their order', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
-  test('SERVFAIL for ever is told when silence would be', async () => {
+  test('permanent SERVFAIL fails after the same time as silence', async () => {
     const broken = await udpServer((asked, reply) => reply(response(asked, { rcode: SERVFAIL })))
     const startedAt = performance.now()
     const { message } = await failure(query(NAME, 'A', optionsFor([broken], { timeoutMs: 400 })))
@@ -125,7 +125,7 @@ describe('servers in their order', () => {
     expect(clock.now()).toBe(0)
   })
 
-  test('a referral to other servers is no answer', async () => {
+  test('a referral to other servers does not count as an answer', async () => {
     const referring = await udpServer((asked, reply) =>
       reply(response(asked, { authorities: [{ type: 'NS', name: 'local', ttl: 60, data: 'ns.example' }] })),
     )
@@ -213,7 +213,7 @@ describe('a server with a back-off', () => {
     expect(countsOf(broken, good)).toEqual([2, 1])
   })
 
-  test('is asked all the same when there is no other', async () => {
+  test('is still asked when there is no other', async () => {
     const silent = await udpServer(() => {})
     const clock = manualClock()
     const stub = new StubResolver({ ...optionsFor([silent]), tries: 1, clock })
@@ -265,7 +265,7 @@ describe('queries in flight', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
-  test('to names of which servers are silent hold up no other, be it known or new', async () => {
+  test('to names for which servers are silent delay no others, known or new', async () => {
     const silent = (name: string): boolean => name.startsWith('r')
     const server = await udpServer((asked, reply) => {
       if (!silent(asked.questions?.[0]?.name ?? '')) reply(response(asked, { answers: [] }))

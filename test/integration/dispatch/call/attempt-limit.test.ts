@@ -94,7 +94,7 @@ describe.each(cases)('over %s, attemptMs: %d', (world, attemptMs) => {
 })
 
 describe.each(WORLDS)('over %s', (world) => {
-  test("a request's own headersTimeout goes before, and 0 is no limit", async () => {
+  test("a request's own headersTimeout takes precedence, and 0 means no limit", async () => {
     const held: (() => void)[] = []
     const begun = await begin(world, 2_000, (_request, response) => held.push(() => void response.end('ok')))
     const shorter = begun.client.request(originIn(world), { headersTimeout: 700 })

@@ -1,4 +1,4 @@
-/** Makes each failure of the table in docs/requests.md happen, and sees whether the table tells the truth. */
+/** Makes each failure of the table in docs/requests.md happen, and checks the table. */
 import { readFileSync } from 'node:fs'
 import { Readable } from 'node:stream'
 import { buildConnector } from 'undici'

@@ -14,7 +14,7 @@ describe('in a task on Fargate', () => {
   })
   afterEach(() => aws.close())
 
-  test('self tells who and where it is, before anything is RUNNING', async () => {
+  test('self returns the task and its place, before any container is RUNNING', async () => {
     const container = {
       id: '5f0c2a9b7d1e4c38a6b90d2f1e7c8a44-1730492817',
       name: 'app',
@@ -45,7 +45,7 @@ describe('in a task on Fargate', () => {
     })
   })
 
-  test('version 3 is asked where there is no version 4, and tells less', async () => {
+  test('version 3 is asked without a version 4, and has less', async () => {
     const task = await self({ env: { ECS_CONTAINER_METADATA_URI: aws.metadata.uriV3 } })
     expect(task).toMatchObject({
       id: '5f0c2a9b7d1e4c38a6b90d2f1e7c8a44',
@@ -141,7 +141,7 @@ describe('a metadata endpoint', () => {
     return done
   }
 
-  test('of an IPv6-only task tells no IPv4 address', async () => {
+  test('of an IPv6-only task has no IPv4 address', async () => {
     const networks = [{ IPv6Addresses: ['2a05::9'], IPv6SubnetCIDRBlock: '2a05::/64' }]
     const task = await self({ env: await env(answering({ ...CONTAINER, Networks: networks }, TASK)) })
     expect(task).toMatchObject({
@@ -194,7 +194,7 @@ describe('a metadata endpoint', () => {
     expect((error as Error).message).toContain('no answer in 500 ms')
   })
 
-  test('that is not there at all is told with the code that operators search for', async () => {
+  test('that is missing is an error with the code that operators search for', async () => {
     const uri = await env(() => undefined)
     server?.close()
     const error = await inTime(self({ env: uri, clock, attempts: 2 }).catch((failure: unknown) => failure))
@@ -256,7 +256,7 @@ describe('a metadata endpoint', () => {
     ],
   ]
   test.each(invalid)(
-    'that tells %s is invalid at once, and the error names the field',
+    'that has %s is invalid at once, and the error names the field',
     async (_what, container, task, message) => {
       const failing = self({ env: await env(answering(container, task)) })
       await expect(failing).rejects.toBeInstanceOf(MetadataInvalidError)
@@ -265,7 +265,7 @@ describe('a metadata endpoint', () => {
     },
   )
 
-  test('that answers with HTML is invalid, and what it said is told', async () => {
+  test('that answers with HTML is invalid, and the error shows the answer', async () => {
     const failing = self({ env: await env((_request, response) => void response.end('<html>')) })
     await expect(failing).rejects.toThrow('the answer is not JSON: "<html>"')
   })
@@ -434,7 +434,7 @@ describe('bad input', () => {
   })
 
   test.each(['/run/app.sock', './app.sock', '\\\\.\\pipe\\app'])(
-    'a PORT that is the path of a socket (%s) tells no port, and is no mistake',
+    'a PORT that is the path of a socket (%s) is valid, and gives no port',
     async (PORT) => {
       await using aws = await startLocalAws()
       const task = await self({ env: { ...aws.metadata.env, PORT } })

@@ -30,7 +30,7 @@ test('a process that has deregistered has nothing left to wait for; onehop/ecs l
   expect(report.livedOnMs).toBeLessThan(500)
 })
 
-test('a registration that stands keeps no process alive', async () => {
+test('a finished registration does not keep the process alive', async () => {
   const report = await play('stay')
   expect(report).toMatchObject({ state: 'registered', left: 1 })
   expect(report.livedOnMs).toBeLessThan(500)

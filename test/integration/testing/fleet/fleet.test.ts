@@ -334,7 +334,7 @@ test('close ends processes that are stopped, and those that were stopped while t
   await expect(fleet.tasks[0]?.stop()).rejects.toThrow('task-1 has ended')
 })
 
-test('a process that somebody else kills is an error for who asks, and nobody else', async () => {
+test('stats() of a process that was killed from outside fails, and nothing else', async () => {
   const task = await only(true)
   process.kill(task.pid ?? 0, 'SIGKILL')
   await expect

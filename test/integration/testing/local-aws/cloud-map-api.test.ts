@@ -156,7 +156,7 @@ test('one operation at a time works on an instance; the same request again gets 
   }
 })
 
-test('health begins with AWS_INIT_HEALTH_STATUS and is told by GetInstancesHealthStatus', async () => {
+test('health begins with AWS_INIT_HEALTH_STATUS and is returned by GetInstancesHealthStatus', async () => {
   const { id } = aws.addService('orders.shop.local')
   await registered(sdk, id, 'task-1', { ...IPV4, AWS_INIT_HEALTH_STATUS: 'UNHEALTHY' })
   await registered(sdk, id, 'task-2', IPV4)

@@ -108,7 +108,7 @@ test('instances come in random order, at most MaxResults (100) of them', async (
   expect(await failure(discovered({ MaxResults: 0 }))).toBeInstanceOf(InvalidInput)
 })
 
-test('unknown namespaces, services and owners are told apart', async () => {
+test('unknown namespaces, services and owners have different errors', async () => {
   aws.addService(HOST)
   expect(await failure(discovered({ NamespaceName: 'none.local' }))).toBeInstanceOf(NamespaceNotFound)
   expect(await failure(discovered({ ServiceName: 'none' }))).toBeInstanceOf(ServiceNotFound)

@@ -197,7 +197,7 @@ describe('size', () => {
     expect(tcp?.answers).toHaveLength(8)
   })
 
-  test('with EDNS it fits, and the server tells its own size', async () => {
+  test('with EDNS it fits, and the server reports its own size', async () => {
     aws.addService(LONG)
     registerMany(8, LONG)
     const answer = await askUdp(aws.dns.server, { name: LONG, ednsBytes: 1232 })
@@ -237,7 +237,7 @@ test('TCP: several questions on one connection, in any pieces', async () => {
   }
 })
 
-test('what is no query is answered with FORMERR or NOTIMP, or not at all', async () => {
+test('messages that are not queries are answered with FORMERR or NOTIMP, or not at all', async () => {
   const broken = query({ name: HOST }).subarray(0, 20)
   expect(decode(await exchangeUdp(aws.dns.server, broken))).toMatchObject({ id: 7, rcode: 'FORMERR' })
   const update = query({ name: HOST })

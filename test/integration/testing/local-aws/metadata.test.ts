@@ -23,7 +23,7 @@ async function get(path: string, base = aws.metadata.uriV4): Promise<Body> {
 
 const protectionUri = () => `${aws.metadata.env['ECS_AGENT_URI']}/task-protection/v1/state`
 
-test('v4 tells a task at start-up: not RUNNING yet, but with its network', async () => {
+test('v4 describes a task at start-up: not RUNNING yet, but with its network', async () => {
   const task = await get('/task')
   expect(task).toMatchObject({
     Cluster: 'arn:aws:ecs:eu-west-1:111122223333:cluster/shop',
@@ -131,7 +131,7 @@ test('refusals from the start: the port is known while nothing listens', async (
   await expect.poll(() => get('', late.metadata.uriV4).catch(() => undefined)).toMatchObject({ Name: 'app' })
 })
 
-test('faults: errors, an unknown task, what is no JSON, resets, delays', async () => {
+test('faults: errors, an unknown task, invalid JSON, resets, delays', async () => {
   const { faults } = aws.metadata
   faults.answer = 'error'
   const error = await fetch(aws.metadata.uriV4)
@@ -162,7 +162,7 @@ test('a hanging request is taken, and ends with the server', async () => {
   expect((await hanging).name).toBe('TypeError')
 })
 
-test('task protection is set, told, runs out, and is taken back', async () => {
+test('task protection is set, read, expires, and is removed', async () => {
   const put = async (body: unknown): Promise<Record<string, unknown>> => {
     const response = await fetch(protectionUri(), { method: 'PUT', body: JSON.stringify(body) })
     return { status: response.status, ...((await response.json()) as Record<string, unknown>) }

@@ -45,7 +45,7 @@ test('the API is paid by polling: 11.8 requests a minute for each process', () =
   expect(perMonth(of())['direct-api']).toBeCloseTo((20 * 11.8 * 60 * 730) / 1e6, 6)
 })
 
-test('the share of the user replaces both measured ones; one that is measured stands for both', () => {
+test('the share of the user replaces both measured ones; one that is measured is taken for both', () => {
   expect(of({ remoteShare: 1 }).inputs.remoteShare).toEqual({ dns: 1, api: 1 })
   expect(of({}, { remoteShare: { dns: undefined, api: 0.1 } }).inputs.remoteShare).toEqual({
     dns: 0.1,

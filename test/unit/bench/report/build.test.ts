@@ -64,7 +64,7 @@ test('failures are counted by kind, have no latency, and end the verdicts of the
   })
 })
 
-test('calls that failed are in the result, whatever percentiles can be told', async () => {
+test('failed calls are in the result, whichever percentiles the run can tell', async () => {
   const settings = { ...SHORT, durationMs: 12_000 }
   const report = await madeUpReport({ settings, failure: 'status 503', failedShare: 0.2 })
   expect(report.conclusions.join('\n')).toMatch(/Of the calls of direct \(DNS\), \d+ % failed \(status 503\)/)

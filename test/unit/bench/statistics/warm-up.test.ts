@@ -25,7 +25,7 @@ test('a run that changes to its end has not settled', () => {
   expect(warmUpOf(falling)).toEqual({ blocks: 30, hasSettled: false })
 })
 
-test('blocks without calls, and no blocks, are no reason to fail', () => {
+test('blocks without calls, and no blocks, do not make it fail', () => {
   expect(warmUpOf([])).toEqual({ blocks: 0, hasSettled: true })
   expect(warmUpOf([Number.NaN, 1, 1, 1]).hasSettled).toBe(true)
 })

@@ -80,7 +80,7 @@ describe('what is wrong is named with its path and what is allowed', () => {
   })
 })
 
-test('a key that is no identifier is quoted in its path', () => {
+test('a key that is not an identifier is quoted in its path', () => {
   expect(keyPath('services', 'orders.shop.local')).toBe('services["orders.shop.local"]')
   expect(keyPath('dns', 'servers')).toBe('dns.servers')
   expect(keyPath('', 'dns')).toBe('dns')

@@ -62,7 +62,7 @@ test('an empty answer of the API is believed if DNS names nothing either', async
   expect((await ask()).endpoints).toEqual([])
 })
 
-test('a name in no namespace is for DNS only, which is no event', async () => {
+test('a name in no namespace is for DNS only, without an event', async () => {
   const events = eventsOf('onehop:discovery.fell-back')
   const { who, api } = both()
   expect(await who(parseServiceName('www.app.io', ['shop.local']))).toBe(BY_DNS)
@@ -192,7 +192,7 @@ describe('an outage that lasts', () => {
     }
   }
 
-  test('a minute: DNS decides alone, which an event and the snapshot tell; the API is tried again', async () => {
+  test('a minute: DNS decides alone, as an event and the snapshot say; the API is tried again', async () => {
     const fellBack = eventsOf('onehop:discovery.fell-back')
     const recovered = eventsOf('onehop:discovery.recovered')
     const auto = both()
@@ -219,7 +219,7 @@ describe('an outage that lasts', () => {
     expect(recovered).toEqual([{ host: ORDERS.host, from: 'dns', to: 'cloud-map' }])
   })
 
-  test('a second one is told again', async () => {
+  test('a second one is reported again', async () => {
     const events = eventsOf('onehop:discovery.fell-back')
     const auto = both()
     for (let round = 0; round < 2; round++) {
@@ -244,7 +244,7 @@ describe('an outage that lasts', () => {
   })
 })
 
-describe('what the API told of an address', () => {
+describe('what the API reported about an address', () => {
   const known = taskEndpoint('10.0.0.7', { port: 8080, zone: 'eu-west-1a', weight: 3, id: 'task-7' })
   const handedOver = async (
     byApi: readonly Endpoint[],
@@ -438,7 +438,7 @@ describe('after a pause', () => {
   )
 })
 
-test('property: whatever happens to the API, going to DNS and coming back are told in turn, and DNS knows what it knew', async () => {
+test('property: whatever happens to the API, changes to DNS and back are reported in turn, and DNS names what it named', async () => {
   const api = fc.constantFrom<CloudMapFailure | 'answers'>(
     'answers',
     'outage',
@@ -483,7 +483,7 @@ test('property: whatever happens to the API, going to DNS and coming back are to
   )
 })
 
-test('if both fail, the error tells both', async () => {
+test('if both fail, the error has both', async () => {
   const { ask, api, dns } = both()
   const apiError = failed('denied')
   const dnsError = new ResolutionFailedError(ORDERS.host, 'A query failed: 10.0.0.2:53 answered SERVFAIL')

@@ -79,7 +79,7 @@ test('what DNS says once, and does not repeat for a minute, takes no task away f
 })
 
 describe('a change that the API shows first', () => {
-  test('counts at once, and DNS that repeats it later is no news', () => {
+  test('counts at once, and is not news when DNS repeats it later', () => {
     const merger = agreed()
     merger.mergeApi(api('2', '3', '4'), 1_000)
     expect(tasksOf(merger)).toBe('2 3 4')

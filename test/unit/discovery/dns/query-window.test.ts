@@ -220,7 +220,7 @@ describe('where places are short', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
-  test('nobody waits for ever', async () => {
+  test('no query waits for ever', async () => {
     const { window, clock } = crowded()
     for (let i = 0; i < 2; i++) void window.run(never, 'known', work().run)
     await clock.advance(200)

@@ -56,7 +56,7 @@ test('all in back-off: asked in the order of the list', () => {
   expect(backoff.order([A, B, C], 1)).toEqual([A, B, C])
 })
 
-test('servers are told apart by address and port, not by the object', () => {
+test('servers are distinguished by address and port, not by the object', () => {
   const backoff = new ServerBackoff()
   backoff.failed({ ...B }, 0, 0)
   expect(backoff.order([{ ...B }, { ...C }], 1)).toEqual([C, B])

@@ -78,7 +78,7 @@ describe('a recorded body', () => {
     expect(body.replayable).toBe(false)
   })
 
-  test('a stream that fails before anybody reads it ends no process', async () => {
+  test('a stream that fails before it is read does not end the process', async () => {
     const source = new Readable({ read() {} })
     const body = new RecordedBody(source, 100)
     source.destroy(new Error('early'))

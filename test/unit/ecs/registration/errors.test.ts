@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { isRetriable, registrationError } from '../../../../src/ecs/registration/errors.ts'
 
 test.each(['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND'])(
-  '%s: the SDK is not installed; that is no outage, and is not tried again',
+  '%s: the SDK is not installed, which is not an outage and is not retried',
   (code) => {
     const missing = Object.assign(new Error("Cannot find package '@aws-sdk/client-servicediscovery'"), {
       code,

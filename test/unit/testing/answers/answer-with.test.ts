@@ -393,7 +393,7 @@ test('an upgrade is refused with the reason', async () => {
   expect(failure.message).toContain('an upgraded connection cannot be answered with a Response')
 })
 
-test('what is no function is refused at once', () => {
+test('a value that is not a function is refused at once', () => {
   expect(() => answerWith(new Response() as never)).toThrow(InvalidOptionsError)
   expect(() => answerWith(() => undefined, { attempts: 1 } as never)).toThrow('attempts: no such option')
 })

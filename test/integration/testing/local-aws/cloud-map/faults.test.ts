@@ -107,7 +107,7 @@ test('a delayed answer comes when its time is over, on the clock that was given'
   }
 })
 
-test('an operation that is told to fail ends in FAIL, without its effect', async () => {
+test('an operation that is set to fail ends in FAIL, without its effect', async () => {
   const { id } = aws.addService('users.shop.local')
   aws.cloudMap.faults.failOperations = true
   const { OperationId } = await sdk.send(

@@ -85,7 +85,7 @@ test('flapping faster than the checks is seen as what the checks see, with as fe
   expect(aws.of('UpdateInstanceCustomHealthStatus')).toEqual([])
 })
 
-test('passes: so many good checks in a row before it counts as ready', async () => {
+test('passes: the number of good checks in a row before it counts as ready', async () => {
   const script = [true, true, false, true, true, true]
   const registration = start(() => script.shift() ?? true, { readiness: { passes: 3, everyMs: 100 } })
   await aws.clock.advance(450)
