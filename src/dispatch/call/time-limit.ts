@@ -90,3 +90,11 @@ export class TimeLimit {
     }
   }
 }
+
+/** The time limit of a single attempt. */
+export class OwnTimeLimit extends TimeLimit {
+  override stop(limited: Limited): void {
+    super.stop(limited)
+    this.close()
+  }
+}

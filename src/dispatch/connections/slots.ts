@@ -67,11 +67,6 @@ export class Slots {
     this.#checkIdle()
   }
 
-  /** Whether it is in this queue, and undici does not have it. */
-  isWaiting(waiter: Waiter): boolean {
-    return this.#waiting.has(waiter)
-  }
-
   /** Whether an attempt without a connection waits for a new one, not for one that others use. */
   isConnecting(waiter: Waiter): boolean {
     const hasItsOwn = this.#perConnection === 1 && !this.#sharesConnections

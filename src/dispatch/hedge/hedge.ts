@@ -130,8 +130,9 @@ export class Hedge {
     if (loser === undefined) return
     // A lower bound: it would have taken longer.
     this.#policy.observe(loser.elapsedMs(now), now)
-    if (loser === rival) loser.cancelAsLoser()
-    else loser.abort(new Error('another attempt of the call answered first'))
+    const reason = new Error('another attempt of the call answered first')
+    if (loser === rival) loser.cancelAsLoser(reason)
+    else loser.abort(reason)
   }
 
   /** An attempt failed. After a timeout its time is a lower bound. */

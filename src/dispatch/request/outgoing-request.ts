@@ -103,11 +103,6 @@ export class OutgoingRequest {
     return { ...this.options, body: this.#body.read(reader) as never }
   }
 
-  /** The same, with a header for this attempt only. */
-  forAttemptWith(reader: BodyReader | undefined, name: string, value: string): Dispatcher.DispatchOptions {
-    return this.withHeader(this.forAttempt(reader), name, value)
-  }
-
   /** An attempt's options with a header that is known only when it is sent. */
   withHeader(options: Dispatcher.DispatchOptions, name: string, value: string): Dispatcher.DispatchOptions {
     return { ...options, headers: withHeader(options.headers, name, value) as never }

@@ -30,6 +30,10 @@ export class RetryState {
   readonly records: AttemptRecord[]
   /** Until when `Retry-After` of each of `tried` forbids another attempt, on the clock; -Infinity: no header. */
   readonly #notBefore: number[]
+  /** Since when no attempt is under way, on the clock; undefined: one always was. */
+  failedAt: number | undefined = undefined
+  /** Where the next attempt goes. It counts as pending there. */
+  #reserved: Upstream | undefined = undefined
   readonly #route: Route
   readonly #options: Dispatcher.DispatchOptions
 
@@ -97,6 +101,7 @@ export class RetryState {
   ): Decision {
     const { retry, cluster, budget, host } = this.#route
     const { now } = call
+    this.failedAt = now
     this.#add(upstream, outcome, now)
     if (retry === undefined) return giveUp('retries are off')
     const place = this.#nextPlace(outcome)
@@ -132,6 +137,20 @@ export class RetryState {
     if (!waits) return giveUp('this response is not retried')
     this.#add(upstream, outcome, this.#route.clock.now())
     return { kind: 'retry', waitMs: 0, upstream: undefined }
+  }
+
+  /** Keeps a place for the attempt to come. */
+  reserve(upstream: Upstream): void {
+    this.#reserved = upstream
+    upstream.reserve()
+  }
+
+  /** Gives the place up, for the attempt itself or because the call is over. */
+  release(): Upstream | undefined {
+    const reserved = this.#reserved
+    this.#reserved = undefined
+    reserved?.release()
+    return reserved
   }
 
   /** The same task has the same certificate. If two tasks have a bad one, so has a third. */
