@@ -243,7 +243,7 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     const { pools, retry } = this.route
     const { http1Only } = this.request
     const isLast = retry !== undefined && this.#attempts === retry.attempts - 1
-    return isLast && this.#retryState?.hasBrokenOffOnly === true
+    return isLast && this.#retryState?.failures.hasBrokenOffOnly === true
       ? pools.fresh(upstream, http1Only, this.#startedAt)
       : pools.get(upstream, http1Only)
   }
