@@ -5,7 +5,7 @@ import { errors, type Dispatcher } from 'undici'
 import type { Upstream } from '../../cluster/upstream.ts'
 import { mayNeedRetry } from '../../core/classification.ts'
 import type { Outcome } from '../../core/outcome.ts'
-import { attemptTracing, traceOver, type AttemptTrace } from '../../core/tracing.ts'
+import { attemptTracing, traceOver, type AttemptTrace, type CallTrace } from '../../core/tracing.ts'
 import { explained } from '../classify-outcome.ts'
 import { ConnectionShare, type Sharer } from '../connections/connection-share.ts'
 import { DrainResponse } from '../connections/drain-response.ts'
@@ -34,6 +34,10 @@ export interface AttemptOwner extends Dispatcher.DispatchController {
   readonly context: AsyncResource
   /** The caller's handler. */
   readonly handler: Dispatcher.DispatchHandler
+  /** What listeners to `onehop:call` get; undefined without listeners. */
+  readonly trace: CallTrace | undefined
+  /** The request body failed where it must not throw: that ends the call. */
+  bodyFailed(error: Error): void
   /** The options of an attempt that had to wait for a connection. */
   sentLater(options: Dispatcher.DispatchOptions): Dispatcher.DispatchOptions
   /** Decides what follows a failed attempt. undefined: the caller's retry rule has ended the call. */

@@ -4,18 +4,16 @@ import type { Upstream } from '../../cluster/upstream.ts'
 import { keepAlive, type Timer } from '../../core/clock.ts'
 import { DeadlineExceededError } from '../../core/errors.ts'
 import type { Outcome } from '../../core/outcome.ts'
-import { callTracing, hasStartListeners, traceBegin, traceOver, type CallTrace } from '../../core/tracing.ts'
+import type { CallTrace } from '../../core/tracing.ts'
 import { hedgeFor } from '../hedge/hedge.ts'
 import { OutgoingRequest } from '../request/outgoing-request.ts'
 import { emitRetried, RetryState, type Decision, type Retry } from '../retry/retry-state.ts'
 import type { Route } from '../route.ts'
-import { optionsFor, withLeftMs } from './attempt-options.ts'
 import type { Attempt, AttemptOwner } from './attempt.ts'
-import { dispatchAttempt, newAttempt } from './begin-attempt.ts'
+import { dispatchAttempt, newAttempt, optionsFor, withLeftMs } from './begin-attempt.ts'
 import { CallController } from './call-controller.ts'
 import { CallDeadline } from './call-deadline.ts'
 import { emitFallback, noUpstream, tooManyCalls } from './no-upstream.ts'
-import { callTrace } from './traces.ts'
 
 const NONE: readonly Upstream[] = []
 
@@ -32,13 +30,12 @@ export class Call extends CallController implements AttemptOwner, PickHint {
   readonly key: string | undefined
   /** When the last decision was made, on the clock. */
   now = 0
-  #startedAt = 0
+  protected startedAt = 0
   #attempts = 0
   /** While it waits for discovery or a backoff. */
   #wait: Timer | undefined = undefined
   #retryState: RetryState | undefined = undefined
   #deadline: CallDeadline | undefined = undefined
-  #trace: CallTrace | undefined = undefined
 
   /** @throws InvalidOptionsError for options of the request that are not allowed */
   constructor(
@@ -51,6 +48,11 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     this.route = route
     this.request = new OutgoingRequest(options, route.retry, route.pools.mayBeHttp2, http1Only)
     this.key = route.keyOf === undefined ? undefined : route.keyOf(this.request.readable)
+  }
+
+  /** Only a `TracedCall` has one. */
+  get trace(): CallTrace | undefined {
+    return undefined
   }
 
   // What the cluster picks by (`PickHint`).
@@ -76,27 +78,6 @@ export class Call extends CallController implements AttemptOwner, PickHint {
 
   /** Begins the first attempt: in the same tick if the service is known, else as soon as it is. */
   start(): void {
-    if (callTracing.hasSubscribers) this.#startTraced()
-    else this.#start()
-  }
-
-  #startTraced(): void {
-    const { host, clock } = this.route
-    const trace = callTrace(host, this.request.options)
-    this.#trace = trace
-    // The caller's handler may end the call before it counts as started.
-    this.#startedAt = clock.now()
-    if (!hasStartListeners(callTracing)) {
-      this.#start()
-      return
-    }
-    traceBegin(callTracing, trace, () => {
-      this.bindContext()
-      this.#start()
-    })
-  }
-
-  #start(): void {
     const { clock, budget, inFlight, maxPending } = this.route
     inFlight.begin()
     try {
@@ -111,7 +92,7 @@ export class Call extends CallController implements AttemptOwner, PickHint {
       return
     }
     const now = clock.now()
-    this.#startedAt = now
+    this.startedAt = now
     budget.deposit(now)
     try {
       this.#prepare(now)
@@ -226,8 +207,8 @@ export class Call extends CallController implements AttemptOwner, PickHint {
       this.#attempts++
       const attempt = newAttempt(this, upstream, now, this.#attempts)
       this.began(attempt, now)
-      const waitMs = now - (this.#retryState?.failedAt ?? this.#startedAt)
-      dispatchAttempt(route, attempt, pool, options, this.#trace, this.hedge?.rival !== undefined, waitMs)
+      const waitMs = now - (this.#retryState?.failedAt ?? this.startedAt)
+      dispatchAttempt(attempt, pool, options, this.hedge?.rival !== undefined, waitMs)
     } finally {
       // Nothing was sent: if this was a probe, the next call is one.
       if (!isBegun) route.cluster.notTried(upstream, this)
@@ -244,7 +225,7 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     const { http1Only } = this.request
     const isLast = retry !== undefined && this.#attempts === retry.attempts - 1
     return isLast && this.#retryState?.failures.hasBrokenOffOnly === true
-      ? pools.fresh(upstream, http1Only, this.#startedAt)
+      ? pools.fresh(upstream, http1Only, this.startedAt)
       : pools.get(upstream, http1Only)
   }
 
@@ -261,7 +242,6 @@ export class Call extends CallController implements AttemptOwner, PickHint {
 
   acceptResponse(attempt: Attempt, latencyMs: number): void {
     this.hedge?.settle(attempt, latencyMs)
-    if (this.#trace !== undefined) this.#trace.statusCode = attempt.statusCode
   }
 
   attemptFailed(attempt: Attempt, outcome: Outcome, error: Error): void {
@@ -318,7 +298,7 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     )
   }
 
-  protected finish(error: Error | undefined): boolean {
+  protected finish(_error: Error | undefined): boolean {
     if (this.isOver) return false
     this.isOver = true
     this.route.inFlight.end()
@@ -327,11 +307,6 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     this.#deadline?.cancel()
     this.hedge?.end()
     this.request.close()
-    if (this.#trace !== undefined) {
-      this.#trace.durationMs = this.route.clock.now() - this.#startedAt
-      this.#trace.error = error
-      traceOver(callTracing, this.#trace)
-    }
     return true
   }
 }

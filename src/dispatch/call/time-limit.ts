@@ -24,16 +24,13 @@ export interface Limited {
 export class TimeLimit {
   readonly limitMs: number
   readonly #clock: Clock
-  #first: Limited | undefined
-  #last: Limited | undefined
-  #timer: Timer | undefined
+  #first: Limited | undefined = undefined
+  #last: Limited | undefined = undefined
+  #timer: Timer | undefined = undefined
 
   constructor(clock: Clock, limitMs: number) {
     this.#clock = clock
     this.limitMs = limitMs
-    this.#first = undefined
-    this.#last = undefined
-    this.#timer = undefined
   }
 
   /** Its time begins. */

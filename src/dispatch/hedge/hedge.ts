@@ -33,21 +33,18 @@ export function hedgeFor(
  */
 export class Hedge {
   /** The attempt that began last, or the one whose response the caller gets. */
-  attempt: Attempt | undefined
+  attempt: Attempt | undefined = undefined
   /** While two attempts are under way, the earlier one. */
-  rival: Attempt | undefined
+  rival: Attempt | undefined = undefined
   readonly #route: Route
   readonly #policy: HedgePolicy
   readonly #onSlow: (afterMs: number) => void
-  #timer: Timer | undefined
+  #timer: Timer | undefined = undefined
 
   constructor(route: Route, policy: HedgePolicy, onSlow: (afterMs: number) => void) {
-    this.attempt = undefined
-    this.rival = undefined
     this.#route = route
     this.#policy = policy
     this.#onSlow = onSlow
-    this.#timer = undefined
   }
 
   /** An attempt begins. */

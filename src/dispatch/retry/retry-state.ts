@@ -77,7 +77,7 @@ export class RetryState {
     const { failures } = this
     const { now } = call
     this.failedAt = now
-    this.failures.add(upstream, outcome, now)
+    failures.add(upstream, outcome, now)
     if (retry === undefined) return giveUp('retries are off')
     const place = this.#nextPlace(outcome)
     if (!mayRetry(outcome, this.#request(0), place, retry.on)) return giveUp('this failure is not retried')
@@ -165,14 +165,11 @@ export class RetryState {
 export function emitRetried(
   { host }: Route,
   method: string,
-  {
-    number: attempt,
-    upstream: { label: upstream },
-  }: { readonly number: number; readonly upstream: Upstream },
+  { number, upstream: { label } }: { readonly number: number; readonly upstream: Upstream },
   outcome: Outcome,
   waitMs: number,
 ): void {
-  emit('onehop:call.retried', () => ({ host, method, attempt, upstream, outcome, waitMs }))
+  emit('onehop:call.retried', () => ({ host, method, attempt: number, upstream: label, outcome, waitMs }))
 }
 
 function giveUp(why: string): Decision {
