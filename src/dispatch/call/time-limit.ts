@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../../core/clock.ts'
-import { throwLater } from '../../core/async/throw-later.ts'
+import { notify } from '../notify.ts'
 
 /** An entry of a `TimeLimit`, which alone writes these fields. All are `undefined` at first. */
 export interface Limited {
@@ -79,11 +79,7 @@ export class TimeLimit {
         return
       }
       this.stop(first)
-      try {
-        first.exceed()
-      } catch (error) {
-        throwLater(error)
-      }
+      notify(() => first.exceed())
     }
   }
 }

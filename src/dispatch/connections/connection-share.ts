@@ -132,8 +132,10 @@ export class ConnectionShare implements Waiter, InLine, StreamOwner {
 
   destroyed(error: Error): void {
     const { call } = this.#attempt
-    this.#attempt.abort(error)
-    call.context.runInAsyncScope(() => call.failed(error))
+    call.context.runInAsyncScope(() => {
+      this.#attempt.abort(error)
+      call.failed(error)
+    })
   }
 
   lineUp(line: Line): void {
