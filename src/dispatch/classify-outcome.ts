@@ -29,6 +29,9 @@ export interface AttemptFacts {
   readonly isRequestsFault: boolean
 }
 
+/** The outcome of an attempt that had no response headers in time. */
+export type Lateness = Extract<Outcome, { kind: 'timeout' | 'queue-timeout' | 'transport-error' }>
+
 /** Share of `connectMs` from which an abort while connecting counts as a connect timeout. */
 const MIN_CONNECT_RATIO = 0.5
 
@@ -51,17 +54,17 @@ export function classifyError(error: Error, facts: AttemptFacts): Outcome {
 }
 
 /**
- * The outcome of an attempt that the caller aborted: usually `cancelled`.
+ * The outcome of an attempt that the caller aborted while it was connecting: `cancelled`, unless that took long.
  *
  * An abort late in connecting counts as a connect timeout: within a VPC, connecting takes a millisecond or two. Without
  * this, callers that wait less than `connectMs` never eject a task that is gone.
- * @param connectMs how long its connection may take; Infinity: it does not wait for one
+ * @param connectMs how long its connection may take
  */
-export function classifyAbort(reason: Error, latencyMs: number, connectMs: number): Outcome {
-  if (!isLongConnect(latencyMs, connectMs)) return { kind: 'cancelled', latencyMs }
-  const message = `no connection in ${Math.round(latencyMs)} ms, then the caller aborted`
+export function classifyAbort(reason: Error, connectingMs: number, connectMs: number): Outcome {
+  if (!isLongConnect(connectingMs, connectMs)) return { kind: 'cancelled', latencyMs: connectingMs }
+  const message = `no connection in ${Math.round(connectingMs)} ms, then the caller aborted`
   const error = Object.assign(new errors.ConnectTimeoutError(message), { cause: reason })
-  return { kind: 'timeout', phase: 'connect', latencyMs, error }
+  return { kind: 'timeout', phase: 'connect', latencyMs: connectingMs, error }
 }
 
 /** Whether connecting has taken so long that it counts as failed: the upstream is to blame. */
@@ -73,7 +76,7 @@ export function isLongConnect(connectingMs: number, connectMs: number): boolean 
  * The outcome of an attempt without response headers in time.
  * @param isConnected without a connection, a full pool may be the reason, which does not eject the task
  */
-export function classifyLateness(error: Error, latencyMs: number, isConnected: boolean): Outcome {
+export function classifyLateness(error: Error, latencyMs: number, isConnected: boolean): Lateness {
   if (!isConnected) return { kind: 'transport-error', error, sent: false }
   return { kind: 'timeout', phase: 'headers', latencyMs, error }
 }

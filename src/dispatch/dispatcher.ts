@@ -1,6 +1,8 @@
 import { Dispatcher, errors } from 'undici'
 import { ClosedError } from '../core/errors.ts'
+import { callTracing } from '../core/tracing.ts'
 import { Call } from './call/call.ts'
+import { TracedCall } from './call/traced-call.ts'
 import { asCurrent } from './request/current-handler.ts'
 import { checkHandler } from './request/handler.ts'
 import { withOneLength } from './passthrough/one-length.ts'
@@ -54,7 +56,8 @@ export class DiscoveryDispatcher extends Dispatcher {
       const asked = http1Only ? withOneLength(options) : options
       const route = this.routes.find(asked.origin)
       if (route === undefined) return this.elsewhere.dispatch(legacy ? withoutHttp2(asked) : asked, current)
-      call = new Call(route, asked, current, http1Only)
+      const Kind = callTracing.hasSubscribers ? TracedCall : Call
+      call = new Kind(route, asked, current, http1Only)
     } catch (error) {
       if (typeof current.onResponseError !== 'function') throw error
       // undici's contract: the handler gets all failures, also those without a controller.

@@ -121,12 +121,12 @@ export function isOfferRefused(error: Error): boolean {
   return codeOf(error).endsWith('ALERT_NO_APPLICATION_PROTOCOL')
 }
 
-const thrownByConnectors = new WeakSet<Error>()
+const ownErrors = new WeakSet<Error>()
 
-/** Marks an error that a connector threw instead of connecting: its options are wrong for every upstream. */
-export function asThrownByConnector(thrown: unknown): Error {
+/** Marks an error as this process's own, whatever its code: no upstream is to blame, and no attempt follows. */
+export function asOwnError(thrown: unknown): Error {
   const error = thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown })
-  thrownByConnectors.add(error)
+  ownErrors.add(error)
   return error
 }
 
@@ -138,7 +138,7 @@ export function isRefusedByHttp2(error: Error): boolean {
 /** Whether every upstream would fail alike: the request, or a limit of this process, is at fault. */
 export function isSameEverywhere(error: Error, isConnected: boolean): boolean {
   const code = codeOf(error)
-  if (SAME_EVERYWHERE.has(code) || thrownByConnectors.has(error)) return true
+  if (SAME_EVERYWHERE.has(code) || ownErrors.has(error)) return true
   if (isRefusedByHttp2(error) || isHttp1Wanted(error)) return true
   // Node's HTTP/2 sends at most 64 KiB of headers.
   if (messageOf(error) === `${HEADERS_NOT_SENT}${FRAME_SIZE_ERROR}`) return true

@@ -1,5 +1,5 @@
 import type { AsyncResource } from 'node:async_hooks'
-import { throwLater } from '../core/async/throw-later.ts'
+import { notify } from './notify.ts'
 
 /** A call without an open request. */
 interface Waiting {
@@ -77,17 +77,8 @@ export class InFlight {
   /** Ends all calls that wait, now and later. */
   destroy(error: Error): void {
     this.#destroyed = error
-    for (const call of this.#waiting) fail(call, error)
+    // Their callers are others than the one that destroys the client.
+    for (const call of this.#waiting) notify(() => call.context.runInAsyncScope(() => call.failed(error)))
     this.#aborter?.abort(error)
-  }
-}
-
-/** A handler that throws must not prevent the end of other calls. */
-function fail(call: Waiting, error: Error): void {
-  try {
-    // Its caller is another than the one who destroys the client.
-    call.context.runInAsyncScope(() => call.failed(error))
-  } catch (thrown) {
-    throwLater(thrown)
   }
 }

@@ -50,23 +50,27 @@ export class RouteFactory {
   make(url: URL, service: ServiceName): KnownRoute {
     const { clock, random, services, defaults } = this.#settings
     const settings = services.get(service.host) ?? defaults
+    const { retry, classify, connectMs, tcpConnectMs, deadlineMs, deadlineHeader, maxPending } = settings
+    const { pool, fallback } = settings
+    // Each option of the fallback replaces that of the service.
+    const fallbackPool = { ...pool, ...fallback?.pool }
     const pools = new Pools({
       origin: url.origin,
-      connectMs: settings.connectMs,
-      tcpConnectMs: settings.tcpConnectMs,
-      pool: settings.pool,
-      fallbackPool: fallbackPoolOf(settings),
+      connectMs,
+      tcpConnectMs,
+      pool,
+      fallbackPool,
       clock,
     })
     const peers = settings.zone?.peers === undefined ? undefined : this.#peersOf(settings.zone.peers)
     const cluster = new Cluster(this.#cache.hold(service), {
       host: service.host,
       portOf: portOf(url, settings),
-      fallback: settings.fallback === undefined ? undefined : fallbackEndpoint(settings.fallback, url),
+      fallback: fallback === undefined ? undefined : fallbackEndpoint(fallback, url),
       balancer: settings.balancer,
       outlier: settings.outlier,
       slowStartMs: settings.slowStartMs,
-      maxPending: settings.maxPending.perTask,
+      maxPending: maxPending.perTask,
       subset: settings.subset,
       callerLocality: this.#callerLocality(settings, peers),
       clock,
@@ -83,23 +87,22 @@ export class RouteFactory {
       // Bound: it may be a method of a class of the user's.
       keyOf: settings.balancer.keyOf?.bind(settings.balancer),
       pools,
-      retry: settings.retry,
+      retry,
       budget: new RetryBudget(settings.budget, clock.now()),
-      connectMs: settings.connectMs,
-      tcpConnectMs: settings.tcpConnectMs,
-      classify: settings.classify,
+      connectMs,
+      tcpConnectMs,
+      classify,
       hedgePolicy: settings.hedge === undefined ? undefined : new HedgePolicy(settings.hedge, clock.now()),
-      deadlineHeader: settings.deadlineHeader,
+      deadlineHeader,
       assumedPort: url.port === '' && settings.port === undefined ? DEFAULT_PORT[url.protocol] : undefined,
       limits: {
         queue: new TimeLimit(clock, settings.queueMs),
         attempt: new TimeLimit(clock, settings.attemptMs),
       },
-      mayQueue:
-        mayQueue(settings.pool) || (settings.fallback !== undefined && mayQueue(fallbackPoolOf(settings))),
-      deadlineMs: settings.deadlineMs,
+      mayQueue: mayQueue(pool) || mayQueue(fallbackPool),
+      deadlineMs,
       inFlight: new InFlight(),
-      maxPending: settings.maxPending,
+      maxPending,
       clock,
       lag: this.#lag,
       random,
@@ -149,9 +152,4 @@ function fallbackEndpoint(fallback: FallbackSettings, caller: URL): Endpoint {
     attributes: undefined,
     origin: preserveHost ? `${url.protocol}//${caller.host}` : url.origin,
   }
-}
-
-/** The service's options for connections, with those of the fallback instead where it has any. */
-function fallbackPoolOf({ pool, fallback }: ServiceSettings): ServiceSettings['pool'] {
-  return { ...pool, ...fallback?.pool }
 }

@@ -4,32 +4,28 @@ import type { OutlierOptions } from '../cluster/health/outlier.ts'
 import type { TaskLocation } from '../cluster/locality/locality.ts'
 import type { SubsetOptions } from '../cluster/subset.ts'
 import type { Clock, Random } from '../core/clock.ts'
-import type { Classify } from './classify-response.ts'
 import type { HedgeOptions } from './hedge/hedge-policy.ts'
 import type { RetryBudgetOptions } from './retry/budget.ts'
-import type { RetryOptions } from './retry/policy.ts'
-import type { MaxPending } from './route.ts'
+import type { Route } from './route.ts'
+
+/** What routes take as it is. */
+type OfRoute = Pick<
+  Route,
+  'retry' | 'classify' | 'connectMs' | 'tcpConnectMs' | 'deadlineMs' | 'deadlineHeader' | 'maxPending'
+>
 
 /** Options of a service, resolved from what the user wrote (config/): complete, validated, read-only. */
-export interface ServiceSettings {
+export interface ServiceSettings extends OfRoute {
   readonly fallback: FallbackSettings | undefined
   readonly port: number | undefined
   readonly balancer: Balancer
-  readonly retry: RetryOptions | undefined
   /** Used by hedges also if retries are off. */
   readonly budget: RetryBudgetOptions
   readonly hedge: HedgeOptions | undefined
-  /** undefined: responses count by their status. */
-  readonly classify: Classify | undefined
-  readonly deadlineHeader: string | undefined
-  readonly connectMs: number
-  readonly tcpConnectMs: number
   readonly queueMs: number
   readonly attemptMs: number
-  readonly deadlineMs: number | undefined
   readonly outlier: OutlierOptions | undefined
   readonly slowStartMs: number
-  readonly maxPending: MaxPending
   /** Distinguishes this client from others; random unless set. */
   readonly clientId: string
   readonly subset: SubsetOptions | undefined

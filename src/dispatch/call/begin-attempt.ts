@@ -1,26 +1,16 @@
 import type { Dispatcher } from 'undici'
 import type { Upstream } from '../../cluster/upstream.ts'
-import {
-  attemptTracing,
-  hasStartListeners,
-  traceBegin,
-  type AttemptTrace,
-  type CallTrace,
-} from '../../core/tracing.ts'
-import type { Slots } from '../connections/slots.ts'
-import type { OutgoingRequest } from '../request/outgoing-request.ts'
-import type { Route } from '../route.ts'
-import { Attempt, type AttemptOwner } from './attempt.ts'
+import { attemptTracing, hasStartListeners, traceBegin, type AttemptTrace } from '../../core/tracing.ts'
 import type { CallDeadline } from './call-deadline.ts'
+import { Attempt, type AttemptOwner } from './attempt.ts'
 import { ClassifiedAttempt } from './classified-attempt.ts'
 import { FollowedAttempt, followsSending } from './followed-attempt.ts'
-import { attemptTrace } from './traces.ts'
 
 /** The attempt, not dispatched yet. It counts as pending at its upstream from now on. */
 export function newAttempt(call: AttemptOwner, upstream: Upstream, now: number, number: number): Attempt {
   if (call.route.classify !== undefined)
     return new ClassifiedAttempt(call, upstream, now, number, call.route.classify)
-  const Kind = call.streamsBody || followsSending(call.handler) ? FollowedAttempt : Attempt
+  const Kind = call.request.streamsBody || followsSending(call.handler) ? FollowedAttempt : Attempt
   return new Kind(call, upstream, now, number)
 }
 
@@ -30,46 +20,89 @@ export function newAttempt(call: AttemptOwner, upstream: Upstream, now: number, 
  */
 export function optionsFor(
   call: AttemptOwner,
-  request: OutgoingRequest,
   upstream: Upstream,
   deadline: CallDeadline | undefined,
   now: number,
 ): Dispatcher.DispatchOptions {
-  const { pools, deadlineHeader } = call.route
+  const { request, route } = call
   const reader = request.streamsBody
-    ? { mayThrow: () => pools.bodyMayThrow(upstream), failed: (error: Error) => call.bodyFailed(error) }
+    ? {
+        mayThrow: () => route.pools.bodyMayThrow(upstream),
+        failed: (error: Error) => call.bodyFailed(error),
+      }
     : undefined
-  if (deadlineHeader === undefined || deadline === undefined) return request.forAttempt(reader)
-  return request.forAttemptWith(reader, deadlineHeader, String(deadline.leftMs(now)))
+  return withLeftMs(call, request.forAttempt(reader), deadline, now)
+}
+
+/** The same options with the time that is left now: an attempt that had to wait for a connection is sent later. */
+export function withLeftMs(
+  { request, route }: AttemptOwner,
+  options: Dispatcher.DispatchOptions,
+  deadline: CallDeadline | undefined,
+  now: number,
+): Dispatcher.DispatchOptions {
+  const { deadlineHeader } = route
+  if (deadlineHeader === undefined || deadline === undefined) return options
+  return request.withHeader(options, deadlineHeader, String(deadline.leftMs(now)))
 }
 
 /** Sends it, with a trace if anything listens. */
 export function dispatchAttempt(
-  { host, pools, mayQueue }: Route,
   attempt: Attempt,
   pool: Dispatcher,
   options: Dispatcher.DispatchOptions,
-  callTrace: CallTrace | undefined,
   isHedge: boolean,
   waitMs: number,
 ): void {
-  const slots = mayQueue ? pools.slotsOf(pool) : undefined
   if (!attemptTracing.hasSubscribers) {
-    attempt.dispatchOn(pool, options, slots)
+    send(attempt, pool, options)
     return
   }
-  const trace = attemptTrace(callTrace, host, attempt, isHedge, waitMs)
+  const trace = attemptTrace(attempt, isHedge, waitMs)
   attempt.trace = trace
-  if (hasStartListeners(attemptTracing)) dispatchTraced(trace, attempt, pool, options, slots)
-  else attempt.dispatchOn(pool, options, slots)
+  if (hasStartListeners(attemptTracing)) sendTraced(trace, attempt, pool, options)
+  else send(attempt, pool, options)
 }
 
-function dispatchTraced(
+function send(attempt: Attempt, pool: Dispatcher, options: Dispatcher.DispatchOptions): void {
+  const { mayQueue, pools } = attempt.call.route
+  const slots = mayQueue ? pools.slotsOf(pool) : undefined
+  if (slots === undefined) attempt.dispatchOn(pool, options)
+  else attempt.dispatchWithin(slots, pool, options)
+}
+
+/** A function of its own: its closure is not made for the usual attempt. */
+function sendTraced(
   trace: AttemptTrace,
   attempt: Attempt,
   pool: Dispatcher,
   options: Dispatcher.DispatchOptions,
-  slots: Slots | undefined,
 ): void {
-  traceBegin(attemptTracing, trace, () => attempt.dispatchOn(pool, options, slots))
+  traceBegin(attemptTracing, trace, () => send(attempt, pool, options))
+}
+
+/** Sets the number of attempts of the call's trace, too. */
+function attemptTrace(
+  { call: owner, upstream, number }: Attempt,
+  hedged: boolean,
+  waitMs: number,
+): AttemptTrace {
+  const { trace: call, route } = owner
+  if (call !== undefined) call.attempts = number
+  const { address, tier, zone } = upstream.endpoint
+  return {
+    call,
+    host: route.host,
+    attempt: number,
+    hedged,
+    upstream: upstream.label,
+    address,
+    port: upstream.port,
+    tier,
+    zone,
+    waitMs,
+    outcome: undefined,
+    durationMs: undefined,
+    error: undefined,
+  }
 }

@@ -1,6 +1,4 @@
 import type { Clock, Timer } from '../../core/clock.ts'
-import { DeadlineExceededError } from '../../core/errors.ts'
-import type { Attempt } from './attempt.ts'
 
 /** The limit to one call, over all its attempts and the response body. */
 export class CallDeadline {
@@ -21,18 +19,4 @@ export class CallDeadline {
   cancel(): void {
     this.#timer.cancel()
   }
-}
-
-/**
- * The error of a call whose deadline is over.
- * @param attempts begun so far
- * @param attempt the last one, or the one whose response the caller gets
- */
-export function deadlineExceeded(
-  host: string,
-  limitMs: number,
-  attempts: number,
-  attempt: Attempt | undefined,
-): Error {
-  return new DeadlineExceededError(host, limitMs, attempts, attempt?.upstream.label, attempt?.statusCode)
 }

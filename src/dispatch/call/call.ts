@@ -2,18 +2,18 @@ import type { Dispatcher } from 'undici'
 import type { PickHint } from '../../cluster/cluster.ts'
 import type { Upstream } from '../../cluster/upstream.ts'
 import { keepAlive, type Timer } from '../../core/clock.ts'
+import { DeadlineExceededError } from '../../core/errors.ts'
 import type { Outcome } from '../../core/outcome.ts'
-import { callTracing, hasStartListeners, traceBegin, traceOver, type CallTrace } from '../../core/tracing.ts'
+import type { CallTrace } from '../../core/tracing.ts'
 import { hedgeFor } from '../hedge/hedge.ts'
 import { OutgoingRequest } from '../request/outgoing-request.ts'
 import { emitRetried, RetryState, type Decision, type Retry } from '../retry/retry-state.ts'
 import type { Route } from '../route.ts'
 import type { Attempt, AttemptOwner } from './attempt.ts'
-import { dispatchAttempt, newAttempt, optionsFor } from './begin-attempt.ts'
+import { dispatchAttempt, newAttempt, optionsFor, withLeftMs } from './begin-attempt.ts'
 import { CallController } from './call-controller.ts'
-import { CallDeadline, deadlineExceeded } from './call-deadline.ts'
+import { CallDeadline } from './call-deadline.ts'
 import { emitFallback, noUpstream, tooManyCalls } from './no-upstream.ts'
-import { callTrace } from './traces.ts'
 
 const NONE: readonly Upstream[] = []
 
@@ -26,19 +26,16 @@ const NONE: readonly Upstream[] = []
  */
 export class Call extends CallController implements AttemptOwner, PickHint {
   readonly route: Route
+  readonly request: OutgoingRequest
   readonly key: string | undefined
+  /** When the last decision was made, on the clock. */
   now = 0
-  readonly #request: OutgoingRequest
+  protected startedAt = 0
   #attempts = 0
-  #retryState: RetryState | undefined = undefined
-  /** Where the next attempt goes. It counts as pending there. */
-  #reserved: Upstream | undefined = undefined
+  /** While it waits for discovery or a backoff. */
   #wait: Timer | undefined = undefined
-  #startedAt = 0
-  /** Since when no attempt is under way: the call's beginning, or its last failure. */
-  #idleSince = 0
+  #retryState: RetryState | undefined = undefined
   #deadline: CallDeadline | undefined = undefined
-  #trace: CallTrace | undefined = undefined
 
   /** @throws InvalidOptionsError for options of the request that are not allowed */
   constructor(
@@ -49,32 +46,38 @@ export class Call extends CallController implements AttemptOwner, PickHint {
   ) {
     super(handler)
     this.route = route
-    this.#request = new OutgoingRequest(options, route.retry, route.pools.mayBeHttp2, http1Only)
-    this.key = route.keyOf === undefined ? undefined : route.keyOf(this.#request.readable)
+    this.request = new OutgoingRequest(options, route.retry, route.pools.mayBeHttp2, http1Only)
+    this.key = route.keyOf === undefined ? undefined : route.keyOf(this.request.readable)
+  }
+
+  /** Only a `TracedCall` has one. */
+  get trace(): CallTrace | undefined {
+    return undefined
+  }
+
+  // What the cluster picks by (`PickHint`).
+
+  /** The cluster does not risk a call in a probe that a failure would lose. */
+  get idempotent(): boolean {
+    return this.request.isRepeatable
+  }
+
+  /** A streamed body may be too long to send again. */
+  get replayable(): boolean {
+    return !this.request.streamsBody
+  }
+
+  get method(): string {
+    return this.request.options.method
+  }
+
+  /** Time until the deadline, in ms; Infinity without a deadline. */
+  get leftMs(): number {
+    return this.#deadline?.leftMs(this.now) ?? Number.POSITIVE_INFINITY
   }
 
   /** Begins the first attempt: in the same tick if the service is known, else as soon as it is. */
   start(): void {
-    if (!callTracing.hasSubscribers) {
-      this.#start()
-      return
-    }
-    const { host, clock } = this.route
-    this.#trace = callTrace(host, this.#request.options)
-    // The caller's handler may end the call before it counts as started.
-    this.#startedAt = clock.now()
-    if (hasStartListeners(callTracing)) this.#startTraced(this.#trace)
-    else this.#start()
-  }
-
-  #startTraced(trace: CallTrace): void {
-    traceBegin(callTracing, trace, () => {
-      this.bindContext()
-      this.#start()
-    })
-  }
-
-  #start(): void {
     const { clock, budget, inFlight, maxPending } = this.route
     inFlight.begin()
     try {
@@ -89,8 +92,7 @@ export class Call extends CallController implements AttemptOwner, PickHint {
       return
     }
     const now = clock.now()
-    this.#startedAt = now
-    this.#idleSince = now
+    this.startedAt = now
     budget.deposit(now)
     try {
       this.#prepare(now)
@@ -107,139 +109,17 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     else this.#beginWhenReady()
   }
 
-  /** For probes: the cluster does not risk a call that a failure would lose. */
-  get idempotent(): boolean {
-    return this.#request.isRepeatable
-  }
-
-  /** For probes, too: a streamed body may be too long to send again. */
-  get replayable(): boolean {
-    return !this.streamsBody
-  }
-
-  get method(): string {
-    return this.#request.options.method
-  }
-
-  /** Time until the deadline, in ms; Infinity without a deadline. */
-  get leftMs(): number {
-    return this.#deadline?.leftMs(this.now) ?? Number.POSITIVE_INFINITY
-  }
-
-  // What its attempts ask and report (`AttemptOwner`).
-
-  get streamsBody(): boolean {
-    return this.#request.streamsBody
-  }
-
-  get headersTimeout(): number | undefined {
-    return this.#request.headersTimeout
-  }
-
-  sentLater(options: Dispatcher.DispatchOptions): Dispatcher.DispatchOptions {
-    const { deadlineHeader, clock } = this.route
-    if (deadlineHeader === undefined || this.#deadline === undefined) return options
-    return this.#request.withHeader(options, deadlineHeader, String(this.#deadline.leftMs(clock.now())))
-  }
-
-  isCallersFault(error: Error, upstream: Upstream): boolean {
-    return this.#request.isToBlameFor(error, upstream.endpoint.origin)
-  }
-
-  /** The reader of the body may run in the context of another call on the same connection. */
-  bodyFailed(error: Error): void {
-    this.context.runInAsyncScope(() => this.abortWith(error))
-  }
-
-  decide(attempt: Attempt, outcome: Outcome): Decision | undefined {
-    const state = (this.#retryState ??= new RetryState(this.route, this.#request.options))
-    this.now = this.route.clock.now()
-    let decision: Decision
-    try {
-      decision =
-        this.hedge?.rival === undefined
-          ? state.decide(attempt.upstream, outcome, this.#request.isReplayable, this)
-          : state.decideBeside(attempt.upstream, outcome)
-    } catch (error) {
-      // The user's rule or balancer threw, and the caller gets that error.
-      attempt.abort(error as Error)
-      this.failed(error as Error)
-      return undefined
-    }
-    return this.isOver ? undefined : decision
-  }
-
-  proceed({ waitMs, upstream }: Retry, failed: Attempt, outcome: Outcome): void {
-    const { inFlight, clock } = this.route
-    if (upstream === undefined) {
-      this.hedge?.dropFailed(failed)
-      return
-    }
-    this.#request.rest()
-    this.#reserved = upstream
-    upstream.reserve()
-    this.hedge?.unwatch()
-    this.#idleSince = clock.now()
-    emitRetried(this.route, this.method, failed, outcome, waitMs)
-    if (this.isOver) return
-    if (waitMs === 0) {
-      this.#beginNow()
-      return
-    }
-    if (!inFlight.startsWaiting(this)) return
-    this.#wait = clock.setTimer(() => this.#beginNow(), waitMs, true)
-  }
-
-  acceptResponse(attempt: Attempt, latencyMs: number): void {
-    this.hedge?.settle(attempt, latencyMs)
-    if (this.#trace !== undefined) this.#trace.statusCode = attempt.statusCode
-  }
-
-  attemptFailed(attempt: Attempt, outcome: Outcome, error: Error): void {
-    // A listener to its end may have ended the call.
-    if (this.isOver) return
-    if (outcome.kind === 'cancelled') {
-      if (this.#request.trySwitchToHttp1(error)) this.#beginNow()
-      else this.failed(this.#request.bodyError ?? error)
-      return
-    }
-    this.hedge?.observeFailed(attempt, outcome.kind === 'timeout')
-    const decision = this.decide(attempt, outcome)
-    if (decision?.kind === 'retry') this.proceed(decision, attempt, outcome)
-    else if (decision?.kind === 'give-up')
-      this.failed(this.#retryState?.errorFor(decision.why, outcome, error) ?? error)
-  }
-
   /** Sets up what only some calls have: a deadline, which may be over already, and a hedge. */
   #prepare(now: number): void {
     const { clock, hedgePolicy, deadlineMs } = this.route
-    const limitMs = this.#request.deadlineMs ?? deadlineMs
+    const limitMs = this.request.deadlineMs ?? deadlineMs
     if (limitMs === 0) this.#exceedDeadline(limitMs)
     else if (limitMs !== undefined)
       this.#deadline = new CallDeadline(clock, limitMs, now, (ms) => this.#exceedDeadline(ms))
     if (hedgePolicy === undefined || this.isOver) return
-    this.hedge = hedgeFor(this.route, hedgePolicy, this.#request.options, now, (afterMs) =>
+    this.hedge = hedgeFor(this.route, hedgePolicy, this.request.options, now, (afterMs) =>
       this.#beginBeside(afterMs),
     )
-  }
-
-  #beginWhenReady(): void {
-    if (!this.route.inFlight.startsWaiting(this)) return
-    this.#wait = keepAlive(this.route.clock)
-    this.route.cluster.view.whenUsable().then(
-      () => this.#beginNow(),
-      (error: Error) => this.failed(error),
-    )
-  }
-
-  #beginNow(): void {
-    if (this.isOver) return
-    const { inFlight, clock } = this.route
-    inFlight.stopsWaiting(this)
-    this.#wait?.cancel()
-    const now = clock.now()
-    this.#refresh(now)
-    if (!this.isOver) this.#begin(now)
   }
 
   /**
@@ -255,12 +135,36 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     }
   }
 
+  #beginWhenReady(): void {
+    const { inFlight, clock, cluster } = this.route
+    if (!inFlight.startsWaiting(this)) return
+    this.#wait = keepAlive(clock)
+    cluster.view.whenUsable().then(
+      () => this.#beginNow(),
+      (error: Error) => this.failed(error),
+    )
+  }
+
+  #beginNow(): void {
+    if (this.isOver) return
+    this.#stopWaiting()
+    const now = this.route.clock.now()
+    this.#refresh(now)
+    if (!this.isOver) this.#begin(now)
+  }
+
+  #stopWaiting(): void {
+    if (this.#wait === undefined) return
+    this.#wait.cancel()
+    this.#wait = undefined
+    this.route.inFlight.stopsWaiting(this)
+  }
+
   #begin(now: number): void {
     const { cluster } = this.route
     this.now = now
-    this.#wait = undefined
     const tried = this.#retryState?.tried ?? NONE
-    const reserved = this.#release()
+    const reserved = this.#retryState?.release()
     try {
       const upstream =
         reserved !== undefined && cluster.isStillGood(reserved) ? reserved : cluster.pick(this, tried, false)
@@ -272,18 +176,10 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     }
   }
 
-  /** Gives up the reservation, for the attempt itself or because the call is over. */
-  #release(): Upstream | undefined {
-    const reserved = this.#reserved
-    this.#reserved = undefined
-    reserved?.release()
-    return reserved
-  }
-
   /** The call is slow: begins a second attempt beside the first, if one is possible. */
   #beginBeside(afterMs: number): void {
     const slow = this.attempt
-    if (slow?.isWaiting !== true || !this.#request.isReplayableBeside) return
+    if (slow?.isWaiting !== true || !this.request.isReplayableBeside) return
     if (this.#attempts >= Math.max(2, this.route.retry?.attempts ?? 0)) return
     this.now = this.route.clock.now()
     const tried = [...(this.#retryState?.tried ?? NONE), slow.upstream]
@@ -297,36 +193,26 @@ export class Call extends CallController implements AttemptOwner, PickHint {
   }
 
   #tryOn(upstream: Upstream, tried: readonly Upstream[], now: number): void {
-    const { cluster, pools } = this.route
-    // The balancer may have ended the call.
-    if (this.isOver) {
-      cluster.notTried(upstream, this)
-      return
-    }
-    let pool: Dispatcher
-    let options: Dispatcher.DispatchOptions
+    const { route } = this
+    let isBegun = false
     try {
-      const { http1Only } = this.#request
-      pool = this.#needsNewConnection
-        ? pools.fresh(upstream, http1Only, this.#startedAt)
-        : pools.get(upstream, http1Only)
-      options = optionsFor(this, this.#request, upstream, this.#deadline, now)
-      if (upstream === cluster.fallback) emitFallback(this.route, this.method, upstream, tried)
-    } catch (error) {
+      // The balancer may have ended the call.
+      if (this.isOver) return
+      const pool = this.#poolOf(upstream)
+      const options = optionsFor(this, upstream, this.#deadline, now)
+      if (upstream === route.cluster.fallback) emitFallback(route, this.method, upstream, tried)
+      // A listener may have, too.
+      if (this.isOver) return
+      isBegun = true
+      this.#attempts++
+      const attempt = newAttempt(this, upstream, now, this.#attempts)
+      this.began(attempt, now)
+      const waitMs = now - (this.#retryState?.failedAt ?? this.startedAt)
+      dispatchAttempt(attempt, pool, options, this.hedge?.rival !== undefined, waitMs)
+    } finally {
       // Nothing was sent: if this was a probe, the next call is one.
-      cluster.notTried(upstream, this)
-      throw error
+      if (!isBegun) route.cluster.notTried(upstream, this)
     }
-    // A listener may have ended the call.
-    if (this.isOver) {
-      cluster.notTried(upstream, this)
-      return
-    }
-    this.#attempts++
-    const attempt = newAttempt(this, upstream, now, this.#attempts)
-    this.began(attempt, now)
-    const isHedge = this.hedge?.rival !== undefined
-    dispatchAttempt(this.route, attempt, pool, options, this.#trace, isHedge, now - this.#idleSince)
   }
 
   /**
@@ -334,35 +220,93 @@ export class Call extends CallController implements AttemptOwner, PickHint {
    * connections, and one more of those would fail the call ("a call outlives more dead connections than it has
    * attempts", test/contract/keep-alive.test.ts).
    */
-  get #needsNewConnection(): boolean {
-    const { retry } = this.route
-    return (
-      this.#retryState?.hasBrokenOffOnly === true &&
-      retry !== undefined &&
-      this.#attempts === retry.attempts - 1
-    )
+  #poolOf(upstream: Upstream): Dispatcher {
+    const { pools, retry } = this.route
+    const { http1Only } = this.request
+    const isLast = retry !== undefined && this.#attempts === retry.attempts - 1
+    return isLast && this.#retryState?.failures.hasBrokenOffOnly === true
+      ? pools.fresh(upstream, http1Only, this.startedAt)
+      : pools.get(upstream, http1Only)
+  }
+
+  // What its attempts ask and report (`AttemptOwner`).
+
+  sentLater(options: Dispatcher.DispatchOptions): Dispatcher.DispatchOptions {
+    return withLeftMs(this, options, this.#deadline, this.route.clock.now())
+  }
+
+  /** The reader of the body may run in the context of another call on the same connection. */
+  bodyFailed(error: Error): void {
+    this.context.runInAsyncScope(() => this.abortWith(error))
+  }
+
+  acceptResponse(attempt: Attempt, latencyMs: number): void {
+    this.hedge?.settle(attempt, latencyMs)
+  }
+
+  attemptFailed(attempt: Attempt, outcome: Outcome, error: Error): void {
+    // A listener to its end may have ended the call.
+    if (this.isOver) return
+    if (outcome.kind === 'cancelled') {
+      if (this.request.trySwitchToHttp1(error)) this.#beginNow()
+      else this.failed(this.request.bodyError ?? error)
+      return
+    }
+    this.hedge?.observeFailed(attempt, outcome.kind === 'timeout')
+    const decision = this.decide(attempt, outcome)
+    if (decision?.kind === 'retry') this.proceed(decision, attempt, outcome)
+    else if (decision?.kind === 'give-up')
+      this.failed(this.#retryState?.errorFor(decision.why, outcome, error) ?? error)
+  }
+
+  decide(attempt: Attempt, outcome: Outcome): Decision | undefined {
+    const state = (this.#retryState ??= new RetryState(this.route, this.request.options))
+    this.now = this.route.clock.now()
+    try {
+      const decision =
+        this.hedge?.rival === undefined
+          ? state.decide(attempt.upstream, outcome, this.request.isReplayable, this)
+          : state.decideBeside(attempt.upstream, outcome)
+      return this.isOver ? undefined : decision
+    } catch (error) {
+      // The user's rule or balancer threw, and the caller gets that error.
+      attempt.abort(error as Error)
+      this.failed(error as Error)
+      return undefined
+    }
+  }
+
+  proceed({ waitMs, upstream }: Retry, failed: Attempt, outcome: Outcome): void {
+    if (upstream === undefined) {
+      this.hedge?.dropFailed(failed)
+      return
+    }
+    const { inFlight, clock } = this.route
+    this.request.rest()
+    this.#retryState?.reserve(upstream)
+    this.hedge?.unwatch()
+    emitRetried(this.route, this.method, failed, outcome, waitMs)
+    if (this.isOver) return
+    if (waitMs === 0) this.#beginNow()
+    else if (inFlight.startsWaiting(this)) this.#wait = clock.setTimer(() => this.#beginNow(), waitMs, true)
   }
 
   #exceedDeadline(limitMs: number): void {
-    this.abortWith(deadlineExceeded(this.route.host, limitMs, this.#attempts, this.attempt))
+    const { upstream, statusCode } = this.attempt ?? {}
+    this.abortWith(
+      new DeadlineExceededError(this.route.host, limitMs, this.#attempts, upstream?.label, statusCode),
+    )
   }
 
-  protected finish(error: Error | undefined): boolean {
+  protected finish(_error: Error | undefined): boolean {
     if (this.isOver) return false
     this.isOver = true
-    const { inFlight } = this.route
-    inFlight.end()
-    if (this.#wait !== undefined || this.#attempts === 0) inFlight.stopsWaiting(this)
-    this.#wait?.cancel()
-    this.#release()
+    this.route.inFlight.end()
+    this.#stopWaiting()
+    this.#retryState?.release()
     this.#deadline?.cancel()
     this.hedge?.end()
-    this.#request.close()
-    if (this.#trace !== undefined) {
-      this.#trace.durationMs = this.route.clock.now() - this.#startedAt
-      this.#trace.error = error
-      traceOver(callTracing, this.#trace)
-    }
+    this.request.close()
     return true
   }
 }

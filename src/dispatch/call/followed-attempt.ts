@@ -36,7 +36,7 @@ export class FollowedAttempt extends Attempt {
 
   /** Runs the caller's code. */
   #run(callback: () => void): void {
-    this.context.runInAsyncScope(() => {
+    this.call.context.runInAsyncScope(() => {
       try {
         callback()
       } catch (error) {

@@ -4,7 +4,8 @@ import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
 
 type Handler = Dispatcher.DispatchHandler
-type Controller = Dispatcher.DispatchController
+/** undici's, of one attempt. */
+export type Controller = Dispatcher.DispatchController
 
 /**
  * undici's callbacks, run in the async context of their own call. undici runs them in the context of the call that
@@ -13,9 +14,6 @@ type Controller = Dispatcher.DispatchController
 export abstract class InContext implements Handler {
   /** The caller's async context. */
   protected abstract readonly context: AsyncResource
-
-  /** There is a connection. Runs none of the caller's code, and so needs no context. */
-  abstract onRequestStart(controller: Controller): void
 
   protected abstract upgraded(
     controller: Controller,

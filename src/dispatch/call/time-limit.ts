@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../../core/clock.ts'
-import { throwLater } from '../../core/async/throw-later.ts'
+import { notify } from '../notify.ts'
 
 /** An entry of a `TimeLimit`, which alone writes these fields. All are `undefined` at first. */
 export interface Limited {
@@ -24,16 +24,13 @@ export interface Limited {
 export class TimeLimit {
   readonly limitMs: number
   readonly #clock: Clock
-  #first: Limited | undefined
-  #last: Limited | undefined
-  #timer: Timer | undefined
+  #first: Limited | undefined = undefined
+  #last: Limited | undefined = undefined
+  #timer: Timer | undefined = undefined
 
   constructor(clock: Clock, limitMs: number) {
     this.#clock = clock
     this.limitMs = limitMs
-    this.#first = undefined
-    this.#last = undefined
-    this.#timer = undefined
   }
 
   /** Its time begins. */
@@ -82,11 +79,15 @@ export class TimeLimit {
         return
       }
       this.stop(first)
-      try {
-        first.exceed()
-      } catch (error) {
-        throwLater(error)
-      }
+      notify(() => first.exceed())
     }
+  }
+}
+
+/** The time limit of a single attempt. */
+export class OwnTimeLimit extends TimeLimit {
+  override stop(limited: Limited): void {
+    super.stop(limited)
+    this.close()
   }
 }

@@ -3,7 +3,7 @@ import type { TLSSocket } from 'node:tls'
 import { buildConnector, Client, errors, type Dispatcher, type Pool } from 'undici'
 import { formatAddressPort } from '../../core/ip.ts'
 import type { Clock, Timer } from '../../core/clock.ts'
-import { asThrownByConnector } from '../error-kinds.ts'
+import { asOwnError } from '../error-kinds.ts'
 
 /** Cancels one connection in progress each. */
 export type Connecting = Set<(error: Error) => void>
@@ -93,8 +93,8 @@ export function connectorTo(
     try {
       socket = connector({ ...withoutDot(target), hostname: address, port: String(port) }, settle)
     } catch (error) {
-      // Not in this turn, where undici blames errors on the request.
-      queueMicrotask(() => settle(asThrownByConnector(error), null))
+      // Its options are wrong for every upstream. Not in this turn, where undici blames errors on the request.
+      queueMicrotask(() => settle(asOwnError(error), null))
     }
   }
 }
@@ -140,13 +140,17 @@ export interface InLine {
   isFirstInLine(now: number): void
 }
 
+interface Pipelined {
+  readonly share: InLine | undefined
+}
+
 /** A client that sends several requests over its connection before the first is answered (HTTP/1.1 pipelining). */
 class PipeliningClient extends Client {
   readonly #line: Line = []
 
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
     // All handlers here are attempts.
-    ;(handler as unknown as Pick<InLine, 'lineUp'>).lineUp(this.#line)
+    ;(handler as unknown as Pipelined).share?.lineUp(this.#line)
     return super.dispatch(options, handler)
   }
 }

@@ -1,5 +1,4 @@
-import { AsyncResource } from 'node:async_hooks'
-import { throwLater } from '../../core/async/throw-later.ts'
+import { notify } from '../notify.ts'
 
 /** An attempt that waits for a connection. */
 export interface Waiter {
@@ -27,8 +26,8 @@ export class Slots {
   readonly #mayBeHttp2: boolean
   /** Attempts that undici has. */
   readonly #inUse = new Set<Waiter>()
-  /** Attempts in the queue, each with the async context in which it is sent. */
-  readonly #waiting = new Map<Waiter, AsyncResource>()
+  /** Attempts in the queue. */
+  readonly #waiting = new Set<Waiter>()
   /** Connections that are open. */
   #open = 0
   /** When a connection was last opened or closed, on the clock. */
@@ -55,7 +54,7 @@ export class Slots {
       this.#take(waiter)
       return true
     }
-    this.#waiting.set(waiter, new AsyncResource('ONEHOP_QUEUED_ATTEMPT'))
+    this.#waiting.add(waiter)
     return false
   }
 
@@ -65,11 +64,6 @@ export class Slots {
     this.#waiting.delete(waiter)
     if (this.#inUse.delete(waiter)) this.#letIn()
     this.#checkIdle()
-  }
-
-  /** Whether it is in this queue, and undici does not have it. */
-  isWaiting(waiter: Waiter): boolean {
-    return this.#waiting.has(waiter)
   }
 
   /** Whether an attempt without a connection waits for a new one, not for one that others use. */
@@ -145,18 +139,18 @@ export class Slots {
   }
 
   #letIn(): void {
-    for (const [waiter, context] of this.#waiting) {
+    for (const waiter of this.#waiting) {
       if (!this.#hasRoom()) return
       this.#waiting.delete(waiter)
       this.#take(waiter)
-      call(context, () => waiter.go())
+      notify(() => waiter.go())
     }
   }
 
-  #empty(notify: (waiter: Waiter) => void): void {
+  #empty(end: (waiter: Waiter) => void): void {
     const waiting = [...this.#waiting]
     this.#waiting.clear()
-    for (const [waiter, context] of waiting) call(context, () => notify(waiter))
+    for (const waiter of waiting) notify(() => end(waiter))
     this.#checkIdle()
   }
 
@@ -165,14 +159,5 @@ export class Slots {
     const callback = this.#onIdle
     this.#onIdle = undefined
     callback()
-  }
-}
-
-/** Runs in the caller's context. A handler that throws does not prevent the other callbacks. */
-function call(context: AsyncResource, callback: () => void): void {
-  try {
-    context.runInAsyncScope(callback)
-  } catch (error) {
-    throwLater(error)
   }
 }

@@ -33,21 +33,18 @@ export function hedgeFor(
  */
 export class Hedge {
   /** The attempt that began last, or the one whose response the caller gets. */
-  attempt: Attempt | undefined
+  attempt: Attempt | undefined = undefined
   /** While two attempts are under way, the earlier one. */
-  rival: Attempt | undefined
+  rival: Attempt | undefined = undefined
   readonly #route: Route
   readonly #policy: HedgePolicy
   readonly #onSlow: (afterMs: number) => void
-  #timer: Timer | undefined
+  #timer: Timer | undefined = undefined
 
   constructor(route: Route, policy: HedgePolicy, onSlow: (afterMs: number) => void) {
-    this.attempt = undefined
-    this.rival = undefined
     this.#route = route
     this.#policy = policy
     this.#onSlow = onSlow
-    this.#timer = undefined
   }
 
   /** An attempt begins. */
@@ -130,8 +127,9 @@ export class Hedge {
     if (loser === undefined) return
     // A lower bound: it would have taken longer.
     this.#policy.observe(loser.elapsedMs(now), now)
-    if (loser === rival) loser.cancelAsLoser()
-    else loser.abort(new Error('another attempt of the call answered first'))
+    const reason = new Error('another attempt of the call answered first')
+    if (loser === rival) loser.cancelAsLoser(reason)
+    else loser.abort(reason)
   }
 
   /** An attempt failed. After a timeout its time is a lower bound. */

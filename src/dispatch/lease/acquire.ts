@@ -8,7 +8,8 @@ import type { Endpoint } from '../../discovery/endpoint.ts'
 import { noUpstream, tooManyCalls } from '../call/no-upstream.ts'
 import { isIdempotent } from '../request/idempotence.ts'
 import type { KnownRoute } from '../route-factory.ts'
-import { lease, type Lease } from './lease.ts'
+import { UpstreamLease, type Lease } from './lease.ts'
+import { beginLeased } from './leased-attempt.ts'
 import { LeasedCall } from './leased-call.ts'
 
 /** What the pick may depend on. */
@@ -57,7 +58,7 @@ export function acquire(route: KnownRoute, options: AcquireOptions): Lease | Pro
 function pick(call: LeasedCall): Lease {
   const upstream = call.route.cluster.pick(call, NONE, false)
   if (upstream === undefined) throw noUpstream(call.route, NONE)
-  return lease(call, upstream)
+  return new UpstreamLease(beginLeased(call, upstream, NONE))
 }
 
 function leasedCall(route: KnownRoute, options: AcquireOptions): LeasedCall {

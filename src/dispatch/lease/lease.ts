@@ -1,20 +1,11 @@
-/**
- * An attempt without a request: the caller gets the upstream, sends what it likes, and reports what came of it.
- *
- * A lease does to `Cluster`, `Upstream` and `RetryState` what an `Attempt` does, in the same order: `begin`,
- * `stopWaiting` and `report` at the outcome, `end` (docs/decisions/019).
- */
-import type { Upstream } from '../../cluster/upstream.ts'
-import { emit } from '../../core/events.ts'
+/** An attempt without a request: the caller gets the upstream, sends what it likes, and reports what came of it. */
+import { isIP } from 'node:net'
 import type { Outcome } from '../../core/outcome.ts'
 import type { Endpoint } from '../../discovery/endpoint.ts'
-import { emitFallback } from '../call/no-upstream.ts'
 import type { Limited, TimeLimit } from '../call/time-limit.ts'
-import { emitRetried } from '../retry/retry-state.ts'
+import { elapsedMs } from '../elapsed.ts'
 import { checkOutcome } from './check-outcome.ts'
-import type { LeasedCall } from './leased-call.ts'
-import { hostOf, servernameOf } from './names.ts'
-import type { LeaseState } from './open-leases.ts'
+import type { LeasedAttempt } from './leased-attempt.ts'
 
 /**
  * An upstream that was picked for one attempt of the caller's, and counts as pending until `end`. Disposing of it ends it.
@@ -61,121 +52,29 @@ export interface Lease extends Disposable {
   again(): Lease | undefined
 }
 
-const NONE: readonly Upstream[] = []
-
-/** What ends without a report says nothing about the upstream. */
-const NOTHING_KNOWN: Outcome = { kind: 'cancelled', latencyMs: 0 }
-
-/**
- * The state of a lease. Apart from the `Lease` that the caller holds, because the upstream's ejection and the registry of
- * the garbage collector refer to it: the caller's object must stay collectable.
- */
-class Held implements LeaseState {
-  readonly call: LeasedCall
-  readonly upstream: Upstream
-  /** When it was acquired, on the clock. */
-  readonly startedAt: number
-  /** Among the attempts of the call, from 1. */
-  readonly #number: number
-  #outcome: Outcome | undefined = undefined
-  #hasBroken = false
-  isOver = false
-  #hasSuccessor = false
-
-  constructor(call: LeasedCall, upstream: Upstream, number: number) {
-    this.call = call
-    this.upstream = upstream
-    this.startedAt = call.now
-    this.#number = number
-    upstream.begin(call.now)
-  }
-
-  report(outcome: Outcome): void {
-    if (this.isOver || this.#outcome !== undefined) return
-    const now = this.call.route.clock.now()
-    this.#outcome = outcome
-    this.upstream.stopWaiting(outcome, now)
-    this.#record(outcome, now)
-  }
-
-  reportBreak(outcome: Outcome): void {
-    if (this.isOver || this.#hasBroken || !isGoodResponse(this.#outcome) || !isBreak(outcome)) return
-    this.#hasBroken = true
-    this.#record(outcome, this.call.route.clock.now())
-  }
-
-  end(): void {
-    if (this.isOver) return
-    this.report(NOTHING_KNOWN)
-    this.isOver = true
-    this.upstream.end()
-    this.call.route.inFlight.end()
-  }
-
-  again(): Lease | undefined {
-    const { call, upstream } = this
-    const { cluster, inFlight, clock } = call.route
-    const outcome = this.#outcome
-    if (outcome === undefined || this.#hasSuccessor || inFlight.isDestroyed || call.signal?.aborted === true)
-      return undefined
-    this.#hasSuccessor = true
-    const state = call.retryState
-    call.now = clock.now()
-    cluster.reconcileIfChanged(call.now)
-    const decision = state.decide(upstream, outcome, true, call, true)
-    if (decision.kind === 'give-up' || decision.upstream === undefined) return undefined
-    emitRetried(call.route, call.method, { number: this.#number, upstream }, outcome, 0)
-    inFlight.begin()
-    return lease(call, decision.upstream, state.tried)
-  }
-
-  #record(outcome: Outcome, now: number): void {
-    const { call, upstream, startedAt } = this
-    call.route.cluster.report(upstream, outcome, now, startedAt, call)
-  }
-
-  /** Its place at the upstream would be taken for ever. */
-  leaked(): void {
-    const { call, upstream, startedAt } = this
-    const { host, clock } = call.route
-    const heldMs = clock.now() - startedAt
-    this.end()
-    emit('onehop:lease.leaked', () => ({ host, method: call.method, upstream: upstream.label, heldMs }))
-  }
-}
-
-function isGoodResponse(outcome: Outcome | undefined): boolean {
-  return outcome?.kind === 'response' && outcome.status < 500
-}
-
-/** Whether the upstream is to blame for the end of a response. */
-function isBreak(outcome: Outcome): boolean {
-  if (outcome.kind === 'response') return outcome.status >= 500
-  return outcome.kind === 'transport-error' || outcome.kind === 'timeout'
-}
-
-class UpstreamLease implements Lease, Limited {
-  readonly #held: Held
+/** What the caller holds. */
+export class UpstreamLease implements Lease, Limited {
+  readonly #attempt: LeasedAttempt
   limit: TimeLimit | undefined = undefined
   dueAt = 0
   earlier: Limited | undefined = undefined
   later: Limited | undefined = undefined
 
-  constructor(held: Held) {
-    this.#held = held
-    held.call.route.leases.add(this, held.startedAt)
+  constructor(attempt: LeasedAttempt) {
+    this.#attempt = attempt
+    attempt.call.route.leases.add(this, attempt.startedAt)
   }
 
   get endpoint(): Endpoint {
-    return this.#held.upstream.endpoint
+    return this.#attempt.upstream.endpoint
   }
 
   get port(): number {
-    return this.#held.upstream.port
+    return this.#attempt.upstream.port
   }
 
   get origin(): string {
-    const { upstream, call } = this.#held
+    const { upstream, call } = this.#attempt
     return upstream.endpoint.origin ?? call.route.origin
   }
 
@@ -188,50 +87,49 @@ class UpstreamLease implements Lease, Limited {
   }
 
   get connectMs(): number {
-    return this.#held.call.route.connectMs
+    return this.#attempt.call.route.connectMs
   }
 
   get tcpConnectMs(): number {
-    const { upstream, call } = this.#held
+    const { upstream, call } = this.#attempt
     // The name of the load balancer is looked up meanwhile.
     return upstream.endpoint.tier === 1 ? call.route.connectMs : call.route.tcpConnectMs
   }
 
   get signal(): AbortSignal {
-    return this.#held.call.route.inFlight.signal
+    return this.#attempt.call.route.inFlight.signal
   }
 
   elapsedMs(): number {
-    const { startedAt, call } = this.#held
+    const { startedAt, call } = this.#attempt
     const { clock, lag } = call.route
-    const now = clock.now()
-    const heldMs = now - startedAt
-    return heldMs - Math.min(lag.at(now), heldMs)
+    return elapsedMs(startedAt, clock.now(), lag)
   }
 
   report(outcome: Outcome): void {
-    this.#held.report(checkOutcome(outcome))
+    this.#attempt.report(checkOutcome(outcome))
   }
 
   reportBreak(outcome: Outcome): void {
-    this.#held.reportBreak(checkOutcome(outcome))
+    this.#attempt.reportBreak(checkOutcome(outcome))
   }
 
   end(): void {
-    const held = this.#held
-    if (held.isOver) return
-    held.call.route.leases.delete(this, held)
-    held.end()
+    const attempt = this.#attempt
+    if (attempt.isOver) return
+    attempt.call.route.leases.delete(this, attempt)
+    attempt.end()
   }
 
   again(): Lease | undefined {
-    return this.#held.again()
+    const next = this.#attempt.next()
+    return next === undefined ? undefined : new UpstreamLease(next)
   }
 
   /** It is open for longer than most. */
   exceed(): void {
-    const held = this.#held
-    held.call.route.leases.register(this, held)
+    const attempt = this.#attempt
+    attempt.call.route.leases.register(this, attempt)
   }
 
   [Symbol.dispose](): void {
@@ -239,12 +137,16 @@ class UpstreamLease implements Lease, Limited {
   }
 }
 
-/**
- * The lease of an upstream that was picked. The call is in flight already; its place is freed if this throws.
- * @param tried upstreams of earlier attempts
- */
-export function lease(call: LeasedCall, upstream: Upstream, tried: readonly Upstream[] = NONE): Lease {
-  const { route } = call
-  if (upstream === route.cluster.fallback) emitFallback(route, call.method, upstream, tried)
-  return new UpstreamLease(new Held(call, upstream, tried.length + 1))
+/** Host and port of an origin, as the `Host` header has them: `orders.shop.local:8443`. */
+function hostOf(origin: string): string {
+  return origin.slice(origin.indexOf('//') + 2)
+}
+
+/** Host of an origin as the server name of TLS: without a trailing dot (RFC 6066 section 3). Empty for an IP address. */
+function servernameOf(origin: string): string {
+  const name = hostOf(origin)
+    .replace(/:\d+$/, '')
+    .replace(/^\[|\]$/g, '')
+    .replace(/\.$/, '')
+  return isIP(name) === 0 ? name : ''
 }

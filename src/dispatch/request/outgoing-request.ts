@@ -5,7 +5,8 @@ import type { RetryOptions } from '../retry/policy.ts'
 import { checkCallOptions, type CallOptions } from './call-options.ts'
 import { ReadableRequest, withHeader } from './headers.ts'
 import { isRepeatable } from './idempotence.ts'
-import { brokeOff, isOneShot, recorded, type BodyReader, type RecordedBody } from './replay-body.ts'
+import type { BodyReader, RecordedBody } from './recorded-body.ts'
+import { brokeOff, isOneShot, recorded } from './replay-body.ts'
 import { sendable } from './sendable.ts'
 
 /** A caller's request, in a form that can be sent more than once where possible. */
@@ -101,11 +102,6 @@ export class OutgoingRequest {
   forAttempt(reader?: BodyReader): Dispatcher.DispatchOptions {
     if (this.#body === undefined) return this.options
     return { ...this.options, body: this.#body.read(reader) as never }
-  }
-
-  /** The same, with a header for this attempt only. */
-  forAttemptWith(reader: BodyReader | undefined, name: string, value: string): Dispatcher.DispatchOptions {
-    return this.withHeader(this.forAttempt(reader), name, value)
   }
 
   /** An attempt's options with a header that is known only when it is sent. */

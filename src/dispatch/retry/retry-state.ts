@@ -1,15 +1,15 @@
 import type { Dispatcher } from 'undici'
 import type { PickHint } from '../../cluster/cluster.ts'
 import type { Upstream } from '../../cluster/upstream.ts'
-import { AttemptsExhaustedError, type AttemptRecord } from '../../core/errors.ts'
+import { AttemptsExhaustedError } from '../../core/errors.ts'
 import { emit } from '../../core/events.ts'
-import { isConnectFailure, type Outcome } from '../../core/outcome.ts'
+import type { Outcome } from '../../core/outcome.ts'
 import { fullJitter } from '../../core/async/jitter.ts'
 import { isRepeatable } from '../request/idempotence.ts'
 import { mayRetry, type NextPlace, type RetryOptions, type RetryRequest } from './policy.ts'
 import type { Route } from '../route.ts'
-import { isStreamReset, isTlsError } from '../error-kinds.ts'
 import { whyNoTask } from '../call/no-upstream.ts'
+import { Failures, tlsCodeOf } from './failures.ts'
 
 /** Another attempt, or why there is none. */
 export type Decision = Retry | { readonly kind: 'give-up'; readonly why: string }
@@ -23,61 +23,39 @@ export interface Retry {
   readonly upstream: Upstream | undefined
 }
 
-/** The failed attempts of one call, and what may follow. Made at a call's first failure: most calls have none. */
+/** What may follow the failed attempts of one call. Made at a call's first failure: most calls have none. */
 export class RetryState {
-  /** Upstreams that attempts went to, in order. */
-  readonly tried: Upstream[]
-  readonly records: AttemptRecord[]
-  /** Until when `Retry-After` of each of `tried` forbids another attempt, on the clock; -Infinity: no header. */
-  readonly #notBefore: number[]
+  readonly failures: Failures = new Failures()
+  /** Since when no attempt is under way, on the clock; undefined: one always was. */
+  failedAt: number | undefined = undefined
+  /** Where the next attempt goes. It counts as pending there. */
+  #reserved: Upstream | undefined = undefined
   readonly #route: Route
   readonly #options: Dispatcher.DispatchOptions
 
   constructor(route: Route, options: Dispatcher.DispatchOptions) {
-    this.tried = []
-    this.records = []
-    this.#notBefore = []
     this.#route = route
     this.#options = options
   }
 
-  /** Whether an attempt got no connection: the load balancer may know better which tasks exist. */
-  get hasConnectFailure(): boolean {
-    return this.records.some(({ outcome }) => isConnectFailure(outcome))
-  }
-
-  /** The scheme's default port, if a task did not answer on it and nothing else names the tasks' port. */
-  get assumedPort(): number | undefined {
-    const { assumedPort } = this.#route
-    const isGuess = this.tried.some(({ endpoint }, index) => {
-      const { tier, outcome } = this.records[index] as AttemptRecord
-      return tier === 0 && endpoint.port === undefined && isUnreached(outcome)
-    })
-    return isGuess ? assumedPort : undefined
-  }
-
-  /** Whether all connections broke, as idle connections do that the other side has dropped. */
-  get hasBrokenOffOnly(): boolean {
-    return this.records.length > 0 && this.records.every(({ outcome }) => hasBrokenOff(outcome))
-  }
-
-  /** Whether two tasks failed with the same TLS error: so would a third, and only the load balancer may not. */
-  get hasSameTlsError(): boolean {
-    const codes = this.records.filter(({ tier }) => tier === 0).map(({ outcome }) => tlsCodeOf(outcome))
-    return codes.some((code, index) => code !== undefined && codes.indexOf(code) < index)
+  /** Upstreams that failed attempts went to, in order. */
+  get tried(): readonly Upstream[] {
+    return this.failures.tried
   }
 
   /** The caller's error where no attempt follows. */
   errorFor(why: string, outcome: Outcome, error: Error): Error {
-    const { host, retry } = this.#route
+    const { host, retry, cluster, assumedPort } = this.#route
     // With retries off this is undici with discovery: the caller gets undici's own error.
     if (retry === undefined) return error
     // Nothing was sent, so a list of attempts would say nothing more.
     if (outcome.kind === 'queue-timeout' && !outcome.sent) return error
-    const { assumedPort } = this
-    const warning = this.#route.cluster.view.snapshot?.warning
-    const noTask = this.records.every(({ tier }) => tier === 1) ? whyNoTask(this.#route) : undefined
-    return new AttemptsExhaustedError(host, why, this.records, error, { assumedPort, warning, noTask })
+    const { records, hasUnreachedPort } = this.failures
+    return new AttemptsExhaustedError(host, why, records, error, {
+      assumedPort: hasUnreachedPort ? assumedPort : undefined,
+      warning: cluster.view.snapshot?.warning,
+      noTask: records.every(({ tier }) => tier === 1) ? whyNoTask(this.#route) : undefined,
+    })
   }
 
   /**
@@ -96,15 +74,18 @@ export class RetryState {
     elsewhere = false,
   ): Decision {
     const { retry, cluster, budget, host } = this.#route
+    const { failures } = this
     const { now } = call
-    this.#add(upstream, outcome, now)
+    this.failedAt = now
+    failures.add(upstream, outcome, now)
     if (retry === undefined) return giveUp('retries are off')
     const place = this.#nextPlace(outcome)
     if (!mayRetry(outcome, this.#request(0), place, retry.on)) return giveUp('this failure is not retried')
-    if (this.records.length >= retry.attempts) return giveUp('no attempts left')
+    if (failures.count >= retry.attempts) return giveUp('no attempts left')
     if (!replayable) return giveUp('the request body was too long to keep')
-    const isLast = this.records.length === retry.attempts - 1
-    const wantsFallback = (isLast && this.hasConnectFailure) || this.hasSameTlsError
+    const isLast = failures.count === retry.attempts - 1
+    // The load balancer may know better which tasks exist.
+    const wantsFallback = (isLast && failures.hasConnectFailure) || failures.hasSameTlsError
     // A response counts as pending until it has been read.
     const leaving = outcome.kind === 'response' ? upstream : undefined
     const next = cluster.pickAgain(call, this.tried, wantsFallback, leaving)
@@ -130,15 +111,29 @@ export class RetryState {
     const { retry } = this.#route
     const waits = outcome.kind !== 'response' || mayRetry(outcome, this.#request(1), 'elsewhere', retry?.on)
     if (!waits) return giveUp('this response is not retried')
-    this.#add(upstream, outcome, this.#route.clock.now())
+    this.failures.add(upstream, outcome, this.#route.clock.now())
     return { kind: 'retry', waitMs: 0, upstream: undefined }
+  }
+
+  /** Keeps a place for the attempt to come. */
+  reserve(upstream: Upstream): void {
+    this.#reserved = upstream
+    upstream.reserve()
+  }
+
+  /** Gives the place up, for the attempt itself or because the call is over. */
+  release(): Upstream | undefined {
+    const reserved = this.#reserved
+    this.#reserved = undefined
+    reserved?.release()
+    return reserved
   }
 
   /** The same task has the same certificate. If two tasks have a bad one, so has a third. */
   #nextPlace(outcome: Outcome): NextPlace {
     const { cluster } = this.#route
     const { fallback, tasks } = cluster
-    const hasSame = this.hasSameTlsError
+    const hasSame = this.failures.hasSameTlsError
     if (!hasSame && tlsCodeOf(outcome) === undefined)
       return cluster.hasUntried(this.tried) ? 'elsewhere' : 'again'
     if (fallback?.ejection.state === 'available' && !this.tried.includes(fallback)) return 'elsewhere'
@@ -146,23 +141,12 @@ export class RetryState {
     return !hasSame && tasks.some((task) => !this.tried.includes(task)) ? 'elsewhere' : 'nowhere'
   }
 
-  #add(upstream: Upstream, outcome: Outcome, now: number): void {
-    this.tried.push(upstream)
-    const askedMs = outcome.kind === 'response' ? outcome.retryAfterMs : undefined
-    this.#notBefore.push(now + (askedMs ?? Number.NEGATIVE_INFINITY))
-    this.records.push({ upstream: upstream.label, tier: upstream.endpoint.tier, outcome })
-  }
-
   #waitMs(next: Upstream, now: number, elsewhere: boolean, retry: RetryOptions): number {
-    const retries = this.records.length
+    const retries = this.failures.count
     if (retries === 1 && elsewhere) return 0
-    let waitMs = fullJitter(retries, retry.baseMs, retry.maxDelayMs, this.#route.random)
-    // `Retry-After` of any attempt that it answered, not only of the last.
-    for (const [index, upstream] of this.tried.entries()) {
-      if (upstream !== next) continue
-      waitMs = Math.max(waitMs, Math.min((this.#notBefore[index] ?? 0) - now, retry.maxRetryAfterMs))
-    }
-    return waitMs
+    const waitMs = fullJitter(retries, retry.baseMs, retry.maxDelayMs, this.#route.random)
+    const forbiddenMs = this.failures.notBefore(next) - now
+    return Math.max(waitMs, Math.min(forbiddenMs, retry.maxRetryAfterMs))
   }
 
   /** @param more failed attempts that are not among the records yet */
@@ -172,7 +156,7 @@ export class RetryState {
       method,
       path,
       idempotent: isRepeatable(this.#options),
-      attempts: this.records.length + more,
+      attempts: this.failures.count + more,
     }
   }
 }
@@ -181,36 +165,13 @@ export class RetryState {
 export function emitRetried(
   { host }: Route,
   method: string,
-  {
-    number: attempt,
-    upstream: { label: upstream },
-  }: { readonly number: number; readonly upstream: Upstream },
+  { number, upstream: { label } }: { readonly number: number; readonly upstream: Upstream },
   outcome: Outcome,
   waitMs: number,
 ): void {
-  emit('onehop:call.retried', () => ({ host, method, attempt, upstream, outcome, waitMs }))
-}
-
-/** Nothing listens on the port, or no packet arrives. A wrong certificate comes from a port that answers. */
-function isUnreached(outcome: Outcome): boolean {
-  if (outcome.kind === 'timeout') return outcome.phase === 'connect'
-  if (outcome.kind !== 'connect-error') return false
-  return ['ECONNREFUSED', 'EHOSTUNREACH', 'ETIMEDOUT'].includes(
-    (outcome.error as NodeJS.ErrnoException).code ?? '',
-  )
+  emit('onehop:call.retried', () => ({ host, method, attempt: number, upstream: label, outcome, waitMs }))
 }
 
 function giveUp(why: string): Decision {
   return { kind: 'give-up', why }
-}
-
-function hasBrokenOff(outcome: Outcome): boolean {
-  if (outcome.kind === 'response') return outcome.connectionExpired === true
-  if (outcome.kind !== 'transport-error' || outcome.ownFault === true) return false
-  return !isStreamReset(outcome.error)
-}
-
-function tlsCodeOf(outcome: Outcome): string | undefined {
-  if (outcome.kind !== 'connect-error' || !isTlsError(outcome.error)) return undefined
-  return (outcome.error as NodeJS.ErrnoException).code
 }

@@ -3,7 +3,7 @@ import { errors } from 'undici'
 import { describe, expect, test } from 'vitest'
 import type { Outcome } from '../../../src/core/outcome.ts'
 import { explained, classifyError } from '../../../src/dispatch/classify-outcome.ts'
-import { asThrownByConnector, isTlsError } from '../../../src/dispatch/error-kinds.ts'
+import { asOwnError, isTlsError } from '../../../src/dispatch/error-kinds.ts'
 
 type Verdict =
   /** One attempt, nobody blamed. */
@@ -218,8 +218,8 @@ describe('errors of Node and OpenSSL', () => {
   })
 
   test('what a connector throws is the configuration of this process', () => {
-    expectRow(asThrownByConnector(new Error('not enough data')), nobody)
-    expectRow(asThrownByConnector('not an error'), nobody)
+    expectRow(asOwnError(new Error('not enough data')), nobody)
+    expectRow(asOwnError('not an error'), nobody)
   })
 
   test('an error that is the fault of the request counts against no upstream', () => {

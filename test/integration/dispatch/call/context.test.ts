@@ -234,6 +234,33 @@ describe("the caller's context is that of", () => {
     ).toEqual([])
   })
 
+  test('the handler of a request whose own headersTimeout is over, on a connection that another opened', async () => {
+    const [task] = await servers(1)
+    if (task === undefined) throw new Error('no task')
+    task.answer = () => undefined
+    const client = keep(clientOf([task], { retry: false, pool: { connections: 1, pipelining: 2 } }))
+    const dispatched = (context: string): Promise<unknown> =>
+      storage.run(
+        context,
+        () =>
+          new Promise((resolve) => {
+            client.dispatcher.dispatch(
+              { origin: ORIGIN, path: '/', method: 'GET', headersTimeout: 50 },
+              {
+                ...silentHandler,
+                onResponseError: (_controller, { name }) => resolve([name, storage.getStore()]),
+              },
+            )
+          }),
+      )
+    // Both wait for the same connection.
+    const seen = await Promise.all(['opener', 'caller'].map(dispatched))
+    expect(seen).toEqual([
+      ['HeadersTimeoutError', 'opener'],
+      ['HeadersTimeoutError', 'caller'],
+    ])
+  })
+
   test('interceptors around it, and of event listeners to the body', async () => {
     const { client, tasks } = await opened(2)
     if (tasks[0] !== undefined) tasks[0].answer = failing['a 503'] ?? tasks[0].answer

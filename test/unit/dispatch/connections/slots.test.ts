@@ -1,4 +1,3 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
 import { expect, test } from 'vitest'
 import { Slots, type Waiter } from '../../../../src/dispatch/connections/slots.ts'
 
@@ -101,15 +100,4 @@ test('destroy() ends all attempts that wait, and whenIdle() calls back', () => {
   expect(idle).toBe(0)
   slots.leave(first)
   expect(idle).toBe(1)
-})
-
-test('an attempt that waited is sent in its own async context', () => {
-  const caller = new AsyncLocalStorage<string>()
-  const slots = new Slots(1, 1, false)
-  const seen: unknown[] = []
-  const first = new Attempt()
-  slots.enter(first)
-  caller.run('second', () => slots.enter(new Attempt(() => seen.push(caller.getStore()))))
-  caller.run('first', () => slots.leave(first))
-  expect(seen).toEqual(['second'])
 })

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { Readable } from 'node:stream'
 import { describe, expect, test } from 'vitest'
-import { isOneShot, RecordedBody } from '../../../../src/dispatch/request/replay-body.ts'
+import { RecordedBody } from '../../../../src/dispatch/request/recorded-body.ts'
+import { isOneShot } from '../../../../src/dispatch/request/replay-body.ts'
 
 async function* chunks(...parts: string[]): AsyncGenerator<string> {
   yield* parts
