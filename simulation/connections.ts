@@ -47,6 +47,10 @@ export class Connections implements UpstreamDispatchers {
 
   fellSilent(): void {}
 
+  connectLimitMs(): number {
+    return 300
+  }
+
   bodyMayThrow(): boolean {
     return true
   }

@@ -8,6 +8,7 @@
  * - The **upstream**: everything else. A request that it has not processed counts as not sent.
  */
 import { errors } from 'undici'
+import { isLongConnect } from '../core/async/connect-limit.ts'
 import type { Outcome } from '../core/outcome.ts'
 import {
   codeOf,
@@ -32,9 +33,6 @@ export interface AttemptFacts {
 /** The outcome of an attempt that had no response headers in time. */
 export type Lateness = Extract<Outcome, { kind: 'timeout' | 'queue-timeout' | 'transport-error' }>
 
-/** Share of `connectMs` from which an abort while connecting counts as a connect timeout. */
-const MIN_CONNECT_RATIO = 0.5
-
 /** The outcome of an attempt that undici ended with an error. */
 export function classifyError(error: Error, facts: AttemptFacts): Outcome {
   const { latencyMs, isConnected, isSent } = facts
@@ -55,21 +53,13 @@ export function classifyError(error: Error, facts: AttemptFacts): Outcome {
 
 /**
  * The outcome of an attempt that the caller aborted while it was connecting: `cancelled`, unless that took long.
- *
- * An abort late in connecting counts as a connect timeout: within a VPC, connecting takes a millisecond or two. Without
- * this, callers that wait less than `connectMs` never eject a task that is gone.
- * @param connectMs how long its connection may take
+ * @param limitMs how long its connection may take
  */
-export function classifyAbort(reason: Error, connectingMs: number, connectMs: number): Outcome {
-  if (!isLongConnect(connectingMs, connectMs)) return { kind: 'cancelled', latencyMs: connectingMs }
+export function classifyAbort(reason: Error, connectingMs: number, limitMs: number): Outcome {
+  if (!isLongConnect(connectingMs, limitMs)) return { kind: 'cancelled', latencyMs: connectingMs }
   const message = `no connection in ${Math.round(connectingMs)} ms, then the caller aborted`
   const error = Object.assign(new errors.ConnectTimeoutError(message), { cause: reason })
   return { kind: 'timeout', phase: 'connect', latencyMs: connectingMs, error }
-}
-
-/** Whether connecting has taken so long that it counts as failed: the upstream is to blame. */
-export function isLongConnect(connectingMs: number, connectMs: number): boolean {
-  return connectingMs >= MIN_CONNECT_RATIO * connectMs
 }
 
 /**

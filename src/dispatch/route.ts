@@ -28,6 +28,8 @@ export interface UpstreamDispatchers {
   readonly shortage: string
   /** It did not answer a request in time that got its connection at `since`, on the clock. */
   fellSilent(upstream: Upstream, slots: Slots | undefined, since: number): void
+  /** How long a connection to it may take, in ms: TCP alone, where that is all of it. */
+  connectLimitMs(upstream: Upstream): number
   /** Whether a request body may throw while undici reads it. */
   bodyMayThrow(upstream: Upstream): boolean
   /** Whether connections may speak HTTP/2. */

@@ -1,6 +1,6 @@
 import { connect as connectTcp, type Socket } from 'node:net'
 import { checkServerIdentity, connect as connectTls, type ConnectionOptions } from 'node:tls'
-import { afterMs, connectTimeout } from '../core/async/connect-limit.ts'
+import { afterMs, connectTimeout, isLongConnect } from '../core/async/connect-limit.ts'
 import type { Lease } from '../index.ts'
 import type { AgentRequestOptions, AgentState, SocketCallback } from './node-agent.ts'
 
@@ -9,15 +9,16 @@ import type { AgentRequestOptions, AgentState, SocketCallback } from './node-age
  *
  * Node's own `createConnection` would take a proxy of the environment (Node 24 and later). The socket counts among the
  * agent's while it connects, so that `maxSockets` holds and `agent.destroy()` reaches it.
- * @returns ends it, without a call of the callback
+ * @returns ends it without a call of the callback, and returns an error if it had taken so long that the task is to blame
  */
 export function connectTask(
   agent: AgentState,
   options: AgentRequestOptions,
   lease: Lease,
   callback: SocketCallback,
-): () => void {
+): () => Error | undefined {
   const { connectMs, tcpConnectMs } = lease
+  const begunMs = lease.elapsedMs()
   const isSecure = isToTls(lease)
   const socket = isSecure
     ? secureSocket(agent, options, lease.servername)
@@ -55,7 +56,12 @@ export function connectTask(
   }
   const cancels = [afterMs(connectMs, () => exceed(connectMs)), afterMs(tcpConnectMs, exceedTcp)]
   socket.on(ready, connected).on('error', stop).on('close', closed)
-  return stop
+  return () => {
+    const tookMs = lease.elapsedMs() - begunMs
+    const isLong = isLongConnect(tookMs, socket.connecting ? tcpConnectMs : connectMs)
+    stop()
+    return isLong ? connectTimeout(String(host), Number(port), Math.round(tookMs)) : undefined
+  }
 }
 
 /** Whether the connection of a lease begins with TLS. */

@@ -55,7 +55,7 @@ export class RoutedRequest implements KeyedRequest, Followed, Open {
   #aborter: AbortController | undefined = undefined
   #lease: Lease | undefined = undefined
   /** Ends the connection in progress for this request; undefined: none is. */
-  #cancelConnecting: (() => void) | undefined = undefined
+  #cancelConnecting: ReturnType<typeof connectTask> | undefined = undefined
   /** When it got its connection: `elapsedMs` of the lease. */
   #sentAtMs = 0
   #isReported = false
@@ -188,9 +188,14 @@ export class RoutedRequest implements KeyedRequest, Followed, Open {
     const cancelConnecting = this.#cancelConnecting
     this.#cancelConnecting = undefined
     if (isWaiting) this.#aborter?.abort()
-    else if (!isQueued) cancelConnecting?.()
+    else if (!isQueued) this.#reportAbort(cancelConnecting?.())
     // Otherwise it has a socket, and hears of it in the next tick.
     if (isWaiting || isQueued || cancelConnecting !== undefined) this.#fail(undefined)
+  }
+
+  /** @param overdue why the connection in progress counts as failed, if it does */
+  #reportAbort(overdue: Error | undefined): void {
+    if (overdue !== undefined) this.#report(connectFailure(overdue, this.#lease?.elapsedMs() ?? 0))
   }
 
   /** Node sets it right before its 'socket' event. */

@@ -18,6 +18,17 @@ export function afterMs(limitMs: number, call: () => void): () => void {
   }
 }
 
+/** Share of its limit from which an abort while connecting counts as a connect timeout. */
+const MIN_CONNECT_RATIO = 0.5
+
+/**
+ * Whether connecting has taken so long that the upstream is to blame for an abort. Within a VPC, TCP takes a millisecond or
+ * two; without this, callers that wait less than the limit never eject a task that is gone.
+ */
+export function isLongConnect(connectingMs: number, limitMs: number): boolean {
+  return connectingMs >= MIN_CONNECT_RATIO * limitMs
+}
+
 const timeouts = new WeakSet<Error>()
 
 /** As Node's own for a host that does not answer. */

@@ -1,15 +1,10 @@
 /** The outcome of an attempt that gets no response, or only a part of one, by how far it came. */
 import { errors, type Dispatcher } from 'undici'
 import type { Upstream } from '../../cluster/upstream.ts'
+import { isLongConnect } from '../../core/async/connect-limit.ts'
 import { QueueTimeoutError } from '../../core/errors.ts'
 import type { Outcome } from '../../core/outcome.ts'
-import {
-  classifyAbort,
-  classifyError,
-  classifyLateness,
-  isLongConnect,
-  type Lateness,
-} from '../classify-outcome.ts'
+import { classifyAbort, classifyError, classifyLateness, type Lateness } from '../classify-outcome.ts'
 import { isConnectError } from '../connections/connector.ts'
 import type { ConnectionShare } from '../connections/connection-share.ts'
 import type { OutgoingRequest } from '../request/outgoing-request.ts'
@@ -47,10 +42,14 @@ export function outcomeOfError(attempt: Progress, error: Error): Outcome {
 
 /** The caller does not want it any more. */
 export function outcomeOfAbort(attempt: Progress, reason: Error): Outcome {
+  const {
+    upstream,
+    call: { route },
+  } = attempt
   if (attempt.controller !== undefined) return { kind: 'cancelled', latencyMs: attempt.elapsedMs() }
   // Waiting in the queue says nothing about the upstream.
   if (attempt.share?.isConnecting === false) return { kind: 'cancelled', latencyMs: 0 }
-  return classifyAbort(reason, connectingMs(attempt), attempt.call.route.connectMs)
+  return classifyAbort(reason, connectingMs(attempt), route.pools.connectLimitMs(upstream))
 }
 
 /** It has a connection, and got no response headers in time. */
@@ -66,11 +65,12 @@ export function headersOverdue(attempt: Progress): Lateness {
 
 /** It got no connection in time, or, over HTTP/2, no stream. */
 export function connectionOverdue(attempt: Progress): Lateness {
-  const { host, limits, pools, connectMs } = attempt.call.route
-  const { label } = attempt.upstream
+  const { host, limits, pools } = attempt.call.route
+  const { upstream } = attempt
+  const { label } = upstream
   const { limitMs } = limits.queue
   const isConnecting = attempt.share?.isConnecting === true
-  if (isConnecting && isLongConnect(connectingMs(attempt), connectMs)) {
+  if (isConnecting && isLongConnect(connectingMs(attempt), pools.connectLimitMs(upstream))) {
     const error = new errors.ConnectTimeoutError(`no connection to ${label} in ${limitMs} ms`)
     return { kind: 'timeout', phase: 'connect', latencyMs: limitMs, error }
   }

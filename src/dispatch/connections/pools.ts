@@ -97,6 +97,13 @@ export class Pools implements UpstreamDispatchers {
     return (this.#connectedAt.get(upstream) ?? Number.NEGATIVE_INFINITY) >= since
   }
 
+  connectLimitMs({ endpoint }: Upstream): number {
+    const { origin, connectMs, tcpConnectMs } = this.#options
+    // The name of the load balancer is looked up meanwhile, and TLS follows.
+    const isTcpAlone = endpoint.tier === 0 && origin.startsWith('http:')
+    return isTcpAlone ? Math.min(tcpConnectMs, connectMs) : connectMs
+  }
+
   /**
    * Not over HTTP/2, where undici would reset the stream (see `Attempt`). Not with pipelining, where undici asserts that the
    * connection has no other request.

@@ -177,6 +177,17 @@ describe('a connection that cannot be made', () => {
     expect(text).toBe(task?.label)
   })
 
+  test.each([
+    ['half of tcpConnectMs, the task is ejected', 600, 'ejected'],
+    ['less than that, the task stays', 20_000, 'available'],
+  ])('that its caller ends after %s', async (_what, tcpConnectMs, state) => {
+    const silent = await silentAddress()
+    const { client, agent } = world([silent], { timeouts: { connectMs: 60_000, tcpConnectMs }, retry: false })
+    const request = http.get(ORIGIN, { agent, signal: AbortSignal.timeout(500) })
+    await expect(answered(request)).rejects.toMatchObject({ name: 'AbortError' })
+    expect(upstream(client, silent)).toMatchObject({ state })
+  })
+
   test('fails with Node’s own error when no other task is left', async () => {
     const dead = [await refusingAddress('127.0.1.201'), await refusingAddress('127.0.1.202')]
     const { client, agent } = world(dead)

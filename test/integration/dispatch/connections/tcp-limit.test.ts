@@ -85,6 +85,21 @@ test('it is ejected with the time that it had', async () => {
   expect(upstream).toMatchObject({ state: 'ejected' })
 })
 
+test('a caller that waits for half of the limit ejects it', async () => {
+  const clock = manualClock()
+  const client = keep(clientOf([silent], { clock, retry: false }))
+  const stateAfter = async (waitMs: number): Promise<string | undefined> => {
+    const aborting = new AbortController()
+    const call = client.request(ORIGIN, { signal: aborting.signal }).catch((error: Error) => error)
+    await clock.advance(waitMs)
+    aborting.abort()
+    expect(await call).toMatchObject({ name: 'AbortError' })
+    return client.inspect().services['orders.shop.local']?.origins[ORIGIN]?.upstreams[0]?.state
+  }
+  expect(await stateAfter(149)).toBe('available')
+  expect(await stateAfter(150)).toBe('ejected')
+})
+
 test('a load balancer has all of connectMs: its name is looked up meanwhile', async () => {
   const clock = manualClock()
   const options = { clock, retry: false, fallback: `http://${silent}` } as const

@@ -130,6 +130,7 @@ async function routeOf(
     pools: {
       get: () => pool,
       speaksHttp2: () => false,
+      connectLimitMs: () => 300,
       mayBeHttp2: false,
       fellSilent: () => undefined,
     } as unknown as Pools,
