@@ -6,7 +6,7 @@
  */
 import { stripVTControlCharacters } from 'node:util'
 import { seededRandom } from '../core/seeded-random.ts'
-import { sleep, type Clock } from '../core/clock.ts'
+import { sleep, type Clock, type Timer } from '../core/clock.ts'
 import { OnehopError } from '../index.ts'
 import { isDirect, type Arm, type ArmName, type Way } from './arms/arm.ts'
 import { CallTraces } from './arms/call-traces.ts'
@@ -162,34 +162,24 @@ async function sendLoad(
   )
   const loop = new OpenLoop({
     targets: arms.map(({ target }) => target),
-    schedule,
-    maxInFlight,
-    timeoutMs,
-    clock,
-    signal,
+    ...{ schedule, maxInFlight, timeoutMs, clock, signal },
     dispatching: (call) => {
       traces.current = call
     },
   })
   const traces = new CallTraces(loop.recording)
-  const ended = new AbortController()
+  let timer: Timer | undefined
   const report = (): void => {
     const now = loop.now()
-    const name = now < warmUpMs ? 'warm-up' : 'load'
-    onPhase({ name, done: now / durationMs, leftMs: durationMs - now })
+    onPhase({ name: now < warmUpMs ? 'warm-up' : 'load', done: now / durationMs, leftMs: durationMs - now })
+    timer = clock.setTimer(report, PROGRESS_MS)
   }
-  const reporting = (async () => {
-    for (;;) {
-      report()
-      await sleep(clock, PROGRESS_MS, ended.signal)
-    }
-  })().catch(() => undefined)
+  report()
   try {
     await loop.run()
   } finally {
     traces.close()
-    ended.abort()
-    await reporting
+    timer?.cancel()
   }
   const startedAt = clock.now() - loop.now()
   return { recording: loop.recording, zones: zonesOf(arms, traces), startedAt }

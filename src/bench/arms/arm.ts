@@ -1,3 +1,4 @@
+import type { ConnectionOptions } from 'node:tls'
 import type { Dispatcher } from 'undici'
 import type { Client, ClientOptions } from '../../index.ts'
 import type { Target } from '../load/open-loop.ts'
@@ -51,15 +52,8 @@ export interface ArmOptions {
   readonly request: Pick<Dispatcher.DispatchOptions, 'method' | 'headers' | 'body'>
   /** Discovery, zone and so on, as the service's own client has them. */
   readonly client: ClientOptions
-  readonly tls: TlsOptions
+  readonly tls: Pick<ConnectionOptions, 'ca' | 'rejectUnauthorized'>
   readonly allowH2: boolean
-}
-
-export interface TlsOptions {
-  /** PEM of the CAs to trust [Node's]. */
-  readonly ca?: string
-  /** false: certificates are not verified. */
-  readonly rejectUnauthorized?: boolean
 }
 
 export function isDirect(way: Way): boolean {

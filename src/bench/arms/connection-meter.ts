@@ -1,23 +1,16 @@
 import type { Socket } from 'node:net'
 import { buildConnector } from 'undici'
 import type { Clock } from '../../core/clock.ts'
-import { formatAddressPort } from '../../core/ip.ts'
 
-/** Bytes on the wire, of TLS as encrypted. */
-export interface Traffic {
-  read: number
-  written: number
-}
-
-/** Counts the connections of one arm, and their bytes by remote address. */
+/** Counts the connections of one arm, and their bytes on the wire, of TLS as encrypted. */
 export class ConnectionMeter {
   /** On the clock: when each connection was there. */
   readonly openedAt: number[] = []
   failed = 0
   peak = 0
   readonly #clock: Clock
-  readonly #closed = new Map<string, Traffic>()
-  readonly #sockets = new Map<Socket, string>()
+  readonly #open = new Set<Socket>()
+  readonly #closed = { read: 0, written: 0 }
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -35,28 +28,24 @@ export class ConnectionMeter {
       })
   }
 
-  /** Of all connections so far, by `address:port`. */
-  traffic(): Map<string, Traffic> {
-    const all = new Map([...this.#closed].map(([label, { read, written }]) => [label, { read, written }]))
-    for (const [socket, label] of this.#sockets) count(all, label, socket)
-    return all
+  /** Bytes of all connections so far. */
+  traffic(): { read: number; written: number } {
+    const sum = { ...this.#closed }
+    for (const { bytesRead, bytesWritten } of this.#open) {
+      sum.read += bytesRead
+      sum.written += bytesWritten
+    }
+    return sum
   }
 
   #add(socket: Socket): void {
-    const label = formatAddressPort(socket.remoteAddress ?? 'unknown', socket.remotePort ?? 0)
     this.openedAt.push(this.#clock.now())
-    this.#sockets.set(socket, label)
-    this.peak = Math.max(this.peak, this.#sockets.size)
+    this.#open.add(socket)
+    this.peak = Math.max(this.peak, this.#open.size)
     socket.once('close', () => {
-      this.#sockets.delete(socket)
-      count(this.#closed, label, socket)
+      this.#open.delete(socket)
+      this.#closed.read += socket.bytesRead
+      this.#closed.written += socket.bytesWritten
     })
   }
-}
-
-function count(traffic: Map<string, Traffic>, label: string, socket: Socket): void {
-  const sum = traffic.get(label) ?? { read: 0, written: 0 }
-  sum.read += socket.bytesRead
-  sum.written += socket.bytesWritten
-  traffic.set(label, sum)
 }

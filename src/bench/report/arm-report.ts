@@ -74,12 +74,7 @@ function failuresOf({ recording }: Counted, calls: Uint32Array): ArmReport['fail
 
 /** Over the whole run: connections do not know which of their bytes came after the cut. */
 function bytesOf({ arm, index, counted: { recording } }: ArmData): ArmReport['bytes'] {
-  let read = 0
-  let written = 0
-  for (const traffic of arm.meter.traffic().values()) {
-    read += traffic.read
-    written += traffic.written
-  }
+  const { read, written } = arm.meter.traffic()
   let sent = 0
   for (let call = 0; call < recording.count; call++)
     if (recording.arm[call] === index && recording.outcome[call] !== NOT_SENT) sent++

@@ -39,14 +39,7 @@ export function buildReport(
   const setUp = setUpReports(run)
   const cost = costReport(reports, settings, where.zone)
   const findings: Findings = {
-    arms: reports,
-    comparisons,
-    counted,
-    cost,
-    lateness,
-    setUp,
-    settings,
-    wasInterrupted,
+    ...{ arms: reports, comparisons, counted, cost, setUp, settings, wasInterrupted },
     zone: where.zone,
   }
   return {

@@ -13,15 +13,10 @@ import { percentileName, samplesFor } from '../statistics/percentiles.ts'
 import { BLOCK_MS, type Counted } from './counted.ts'
 import { failsMore, lostCalls } from './lost-calls.ts'
 import { count, dollars, duration, ms, percent } from './numbers.ts'
-import type { ArmReport, Comparison, Lateness, SetUpReport } from './report.ts'
+import type { ArmReport, BenchReport, Lateness } from './report.ts'
 
-export interface Findings {
-  readonly arms: readonly ArmReport[]
-  readonly comparisons: readonly Comparison[]
+export interface Findings extends Pick<BenchReport, 'arms' | 'comparisons' | 'cost' | 'setUp'> {
   readonly counted: Counted
-  readonly cost: Cost
-  readonly lateness: Lateness
-  readonly setUp: readonly SetUpReport[]
   readonly settings: BenchSettings
   readonly wasInterrupted: boolean
   /** The caller's; null: unknown. */
@@ -138,6 +133,15 @@ function crossingOf({ inputs, allRemotePerMonth }: Cost, zone: string | null): s
   if (dns === null || api === null)
     return `${capital(unknownZone(zone))}. If all direct calls crossed zones, that would cost ${dollars(allRemotePerMonth)} a month.`
   return `${percent(dns)} of the direct calls by DNS cross zones, and ${percent(api)} of those by the API, for ${dollars(allRemotePerMonth * dns)} and ${dollars(allRemotePerMonth * api)} a month. Traffic from an ALB to tasks is free.`
+}
+
+/** @param worst what is said of the largest, e.g. `at most` */
+export function latenessSentence({ percentiles, maxMs }: Lateness, worst: string): string {
+  const parts = percentiles.flatMap(({ share, ms: value }) =>
+    value === null ? [] : [`${percentileName(share)} ${ms(value)}`],
+  )
+  if (maxMs !== null) parts.push(`${worst} ${ms(maxMs)}`)
+  return `The generator sent late by: ${parts.join(', ')}.`
 }
 
 export function limitsOf(findings: Findings): string[] {

@@ -27,9 +27,7 @@ export const RESAMPLES = 1_000
 export const MIN_BLOCKS = 10
 
 /** The same samples, ascending. */
-interface Sorted {
-  readonly values: Float64Array
-  readonly blocks: Uint32Array
+interface Sorted extends ArmSamples {
   /** How many samples each block has. */
   readonly sizes: Uint32Array
 }

@@ -1,6 +1,6 @@
 /** The report in a terminal. */
-import { PATH_LABELS } from '../../bench/report/conclusions.ts'
-import { count, digits, dollars, duration, ms } from '../../bench/report/numbers.ts'
+import { latenessSentence, PATH_LABELS } from '../../bench/report/conclusions.ts'
+import { count, digits, dollars, duration } from '../../bench/report/numbers.ts'
 import type { BenchReport } from '../../bench/report/report.ts'
 import {
   countTable,
@@ -15,7 +15,7 @@ import type { Output } from '../terminal/output.ts'
 import { table } from '../terminal/table.ts'
 
 export function summaryLines(report: BenchReport, { style }: Output): string[] {
-  const { title, notices, conclusions, worse, limits, assertions, command } = report
+  const { title, notices, conclusions, lateness, worse, limits, assertions, command } = report
   const section = (name: string, lines: readonly string[]): string[] => ['', style('bold', name), ...lines]
   const counts = countTable(report, {
     perCallHead: 'bytes a call',
@@ -33,7 +33,7 @@ export function summaryLines(report: BenchReport, { style }: Output): string[] {
     ...settingLines(report),
     ...section('Result', listed(conclusions)),
     ...section('Latency in ms, from when a call was due to its last byte', textTable(latencyTable(report))),
-    ...section('Differences', [...differenceLines(report), lateness(report)]),
+    ...section('Differences', [...differenceLines(report), latenessSentence(lateness, 'max')]),
     ...section('New connections, in ms', textTable(setUpTable(report))),
     ...section('By task', textTable(taskTable(report))),
     ...section('Errors, retries, connections', textTable(counts)),
@@ -82,14 +82,6 @@ function differenceLines({ comparisons }: BenchReport): string[] {
       { indent: '  ' },
     ),
   ])
-}
-
-function lateness({ lateness: { percentiles, maxMs } }: BenchReport): string {
-  const parts = percentiles.flatMap(({ share, ms: value }) =>
-    value === null ? [] : [`${percentileName(share)} ${ms(value)}`],
-  )
-  if (maxMs !== null) parts.push(`max ${ms(maxMs)}`)
-  return `The generator sent late by: ${parts.join(', ')}.`
 }
 
 function costLines({ cost }: BenchReport): string[] {

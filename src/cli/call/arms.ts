@@ -12,12 +12,11 @@ export interface Arm {
 }
 
 /** Options that decide about the arms. */
-export type ArmValues = DiscoveryValues &
-  CallValues & {
-    readonly via: readonly string[]
-    readonly hedge: boolean
-    readonly timeout: number
-  }
+export interface ArmValues extends DiscoveryValues, CallValues {
+  readonly via: readonly string[]
+  readonly hedge: boolean
+  readonly timeout: number
+}
 
 /**
  * One client for each way; close them.

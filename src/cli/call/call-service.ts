@@ -14,12 +14,11 @@ import { attemptReport, hasFailed, type CallReport } from './report.ts'
 import { requestOf, type CallRequest, type RequestValues } from './request.ts'
 import { callLines, headLine, summaryLines } from './show.ts'
 
-type CallServiceValues = ArmValues &
-  RequestValues & {
-    readonly count: number
-    readonly body: boolean
-    readonly json: boolean
-  }
+interface CallServiceValues extends ArmValues, RequestValues {
+  readonly count: number
+  readonly body: boolean
+  readonly json: boolean
+}
 
 /** Calls, one after the other, and prints each with its attempts. After an interruption, prints what there is. */
 export async function callService(text: string, options: CallServiceValues, io: Io): Promise<ExitCode> {
@@ -97,8 +96,7 @@ async function callOnce(
   const totalMs = systemClock.now() - begunAt
   // What performance entries and the ends of cancelled attempts need.
   await new Promise<void>((resolve) => systemClock.afterIo(resolve))
-  const attempts = recorder.take().map(attemptReport)
-  recorder.stop()
+  const attempts = recorder.stop().map(attemptReport)
   picks.stop()
   const found = client.inspect().services[url.hostname]?.warning
   const warning = found === undefined ? undefined : inCommandWords(found)

@@ -44,7 +44,7 @@ interface Message {
 
 /** Listens until `stop()`. */
 export class Recorder {
-  #attempts: RecordedAttempt[] = []
+  readonly #attempts: RecordedAttempt[] = []
   /** The one that is being dispatched: undici makes its request within that. */
   #begun: RecordedAttempt | undefined
   readonly #byRequest = new WeakMap<object, RecordedAttempt>()
@@ -72,20 +72,15 @@ export class Recorder {
     for (const [name, listener] of this.#channels) subscribe(name, listener)
   }
 
-  /** Those that began since the last call of this. */
-  take(): readonly RecordedAttempt[] {
-    const attempts = this.#attempts
-    this.#attempts = []
-    for (const attempt of attempts)
+  /** What has been recorded. */
+  stop(): readonly RecordedAttempt[] {
+    for (const attempt of this.#attempts)
       if (attempt.connection !== undefined)
         attempt.tcpMs = this.#tcp.within(attempt.trace, attempt.connection)
-    return attempts
-  }
-
-  stop(): void {
     tracing.attempt.unsubscribe(this.#listeners)
     for (const [name, listener] of this.#channels) unsubscribe(name, listener)
     this.#tcp.stop()
+    return this.#attempts
   }
 
   readonly #channels = new Map(

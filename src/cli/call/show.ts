@@ -54,46 +54,34 @@ function resultOf({ status, bytes, error, outcome }: AttemptReport, out: Output)
 
 /** What several calls came to, by way. */
 export function summaryLines(reports: readonly CallReport[], out: Output): string[] {
-  const ways = [...new Set(reports.map(({ via }) => via))]
-  const rows = ways.map((way) => {
-    const calls = reports.filter(({ via }) => via === way)
-    const attempts = calls.flatMap((one) => one.attempts)
-    const times = calls.map(({ totalMs }) => totalMs).toSorted((one, other) => one - other)
-    return [
-      way,
-      String(calls.length),
-      String(calls.filter(hasFailed).length),
-      String(
-        attempts.filter(({ hedged }) => !hedged).length -
-          calls.filter((one) => one.attempts.length > 0).length,
-      ),
-      String(attempts.filter(({ hedged }) => hedged).length),
-      String(attempts.filter(({ tier }) => tier === 1).length),
-      ms(times[0]),
-      ms(times[Math.floor((times.length - 1) / 2)]),
-      ms(times.at(-1)),
-    ]
-  })
+  const rows = Array.from(
+    Map.groupBy(reports, ({ via }) => via),
+    ([way, calls]) => {
+      const attempts = calls.flatMap((one) => one.attempts)
+      const firsts = calls.filter((one) => one.attempts.length > 0).length
+      const hedges = attempts.filter(({ hedged }) => hedged).length
+      const toBalancer = attempts.filter(({ tier }) => tier === 1).length
+      const failed = calls.filter(hasFailed).length
+      const times = calls.map(({ totalMs }) => totalMs).toSorted((one, other) => one - other)
+      return [
+        way,
+        ...[calls.length, failed, attempts.length - firsts - hedges, hedges, toBalancer].map(String),
+        ...[times[0], times[Math.floor((times.length - 1) / 2)], times.at(-1)].map(ms),
+      ]
+    },
+  )
   const head = ['VIA', 'CALLS', 'FAILED', 'RETRIES', 'HEDGES', 'TO BALANCER', 'MIN', 'MEDIAN', 'MAX']
-  const [first = '', ...rest] = table([head, ...rows], { right: [1, 2, 3, 4, 5, 6, 7, 8] })
-  return ['', out.style('dim', first), ...rest, ...byTask(reports, out)]
+  const layout = { right: [1, 2, 3, 4, 5, 6, 7, 8], head: (line: string) => out.style('dim', line) }
+  return ['', ...table([head, ...rows], layout), ...byTask(reports, out)]
 }
 
 function byTask(reports: readonly CallReport[], out: Output): string[] {
-  const answered = new Map<string, number>()
-  for (const { attempts } of reports)
-    for (const { upstream, status } of attempts)
-      if (status !== undefined) answered.set(upstream, (answered.get(upstream) ?? 0) + 1)
-  if (answered.size === 0) return []
-  const rows = [...answered].toSorted(([one], [other]) => one.localeCompare(other, 'en', { numeric: true }))
-  return [
-    '',
-    out.style('dim', 'answers by task'),
-    ...table(
-      rows.map(([task, count]) => [task, String(count)]),
-      { right: [1] },
-    ),
-  ]
+  const answered = reports.flatMap(({ attempts }) => attempts).filter(({ status }) => status !== undefined)
+  if (answered.length === 0) return []
+  const rows = [...Map.groupBy(answered, ({ upstream }) => upstream)]
+    .map(([task, { length }]) => [task, String(length)] as const)
+    .toSorted(([one], [other]) => one.localeCompare(other, 'en', { numeric: true }))
+  return ['', out.style('dim', 'answers by task'), ...table(rows, { right: [1] })]
 }
 
 function ms(time: number | undefined): string {

@@ -6,19 +6,16 @@ import type { ServiceName } from '../../discovery/service-name.ts'
 import { apiOver } from '../endpoints/api-answer.ts'
 import type { Row } from '../endpoints/compare.ts'
 import { lookAt, serviceOf, type Look } from '../endpoints/lookup.ts'
-import { caOf, fallbackOf, type CallValues, type DiscoveryValues } from '../options/client-flags.ts'
+import { caOf, fallbackOf, type CallValues, type LookValues } from '../options/client-flags.ts'
 import type { Io } from '../terminal/io.ts'
 import { wrongValue } from '../options/option.ts'
 import { hasAddress } from '../options/request-parts.ts'
 import { defaultPort, probe, type Probe } from './probe.ts'
 
 /** The options of `doctor`. */
-export type DoctorValues = DiscoveryValues &
-  CallValues & {
-    /** For each question and connection, in ms. */
-    readonly timeout: number
-    readonly json: boolean
-  }
+export interface DoctorValues extends LookValues, CallValues {
+  readonly json: boolean
+}
 
 /** What checks of the process know. */
 export interface ProcessContext {
@@ -78,8 +75,7 @@ export function hostContext(text: string, context: ProcessContext): HostContext 
   const service = serviceOf(target.host, options)
   const ca = caOf(options)
   const how = { path: target.path, ca, timeoutMs: options.timeout, signal }
-  const { region, endpoint } = options
-  const api = apiOver({ region, endpoint })
+  const api = apiOver(options)
   const look = once(() => lookAt(service, options, signal, api))
   const probes = once(async () => {
     const { rows } = await look()

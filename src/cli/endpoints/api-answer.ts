@@ -6,6 +6,7 @@ import { cloudMapError, CloudMapError } from '../../discovery/cloud-map/error.ts
 import { cloudMapSettings } from '../../discovery/cloud-map/options.ts'
 import type { Endpoint } from '../../discovery/endpoint.ts'
 import type { ServiceName } from '../../discovery/service-name.ts'
+import type { DiscoveryValues, LookValues } from '../options/client-flags.ts'
 import { attentiveClock } from './attentive-clock.ts'
 
 /** An endpoint with what Cloud Map knows of its health. */
@@ -26,14 +27,6 @@ export interface ApiAnswer {
   readonly tookMs: number
 }
 
-/** How the API is asked. */
-export interface ApiQuestions {
-  readonly region: string | undefined
-  readonly endpoint: string | undefined
-  readonly timeoutMs: number
-  readonly signal: AbortSignal
-}
-
 /**
  * Reads all instances of a service.
  * @param api one that is kept for several questions [one of its own, closed at the end]
@@ -41,7 +34,8 @@ export interface ApiQuestions {
  */
 export async function askApi(
   service: ServiceName,
-  { region, endpoint, timeoutMs, signal }: ApiQuestions,
+  options: LookValues,
+  signal: AbortSignal,
   api?: CloudMapApi,
 ): Promise<ApiAnswer> {
   const { host, namespace } = service
@@ -51,10 +45,11 @@ export async function askApi(
       'unknown-name',
       'lies in no namespace, so the Cloud Map API cannot be asked',
     )
-  const asked = api ?? apiOver({ region, endpoint })
+  const asked = api ?? apiOver(options)
+  const limitMs = options.timeout
   const begun = systemClock.now()
   const late = (): Error =>
-    new CloudMapError(host, 'outage', `the Cloud Map API gave no answer in ${timeoutMs} ms`)
+    new CloudMapError(host, 'outage', `the Cloud Map API gave no answer in ${limitMs} ms`)
   try {
     const input = {
       NamespaceName: namespace,
@@ -63,7 +58,7 @@ export async function askApi(
       MaxResults: 1000,
     } as const
     const { Instances = [], InstancesRevision: revision } = await inTime(
-      { clock: attentiveClock, limitMs: timeoutMs, signal, late },
+      { clock: attentiveClock, limitMs, signal, late },
       (own) => asked.discoverInstances(host, input, own),
     )
     const read = Instances.map((instance) => ({
@@ -75,8 +70,8 @@ export async function askApi(
       endpoints: read.flatMap(({ endpoint: found, health }) =>
         found === undefined ? [] : [{ endpoint: found, health }],
       ),
-      unusable: read.flatMap(({ endpoint: found, id }) => (found === undefined ? [id] : [])),
       revision,
+      unusable: read.flatMap(({ endpoint: found, id }) => (found === undefined ? [id] : [])),
       tookMs: systemClock.now() - begun,
     }
   } catch (error) {
@@ -88,6 +83,6 @@ export async function askApi(
 }
 
 /** @throws InvalidOptionsError for a region or endpoint that is not allowed */
-export function apiOver(given: Pick<ApiQuestions, 'region' | 'endpoint'>): CloudMapApi {
-  return new CloudMapApi(cloudMapSettings(given).sdkConfig)
+export function apiOver({ region, endpoint }: DiscoveryValues): CloudMapApi {
+  return new CloudMapApi(cloudMapSettings({ region, endpoint }).sdkConfig)
 }

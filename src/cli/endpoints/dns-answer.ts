@@ -4,6 +4,7 @@ import { InvalidOptionsError, ResolutionFailedError } from '../../core/errors.ts
 import type { Endpoint } from '../../discovery/endpoint.ts'
 import { lookUpAddresses, lookUpServices, type Ask, type Found } from '../../discovery/dns/lookup.ts'
 import { parseDnsServer, StubResolver } from '../../discovery/dns/stub.ts'
+import type { LookValues } from '../options/client-flags.ts'
 import { attentiveClock } from './attentive-clock.ts'
 
 /** For each try of each server; two tries, as in the client. */
@@ -24,23 +25,19 @@ export interface DnsAnswer {
   readonly tookMs: number
 }
 
-/** How DNS is asked. */
-export interface DnsQuestions {
-  /** Addresses with or without port; none: the machine's. */
-  readonly servers: readonly string[]
-  readonly timeoutMs: number
-  readonly signal: AbortSignal
-}
-
 /**
  * Asks for A, AAAA and SRV records side by side, and takes the first kind that has endpoints, in the client's order.
  * @throws ResolutionFailedError when the servers do not answer, or not with an answer
  */
-export async function askDns(host: string, { servers, timeoutMs, signal }: DnsQuestions): Promise<DnsAnswer> {
+export async function askDns(
+  host: string,
+  { 'dns-server': servers, timeout: limitMs }: LookValues,
+  signal: AbortSignal,
+): Promise<DnsAnswer> {
   const stub = stubOver(servers)
   const begun = systemClock.now()
-  const late = (): Error => new ResolutionFailedError(host, `DNS gave no answer in ${timeoutMs} ms`)
-  return inTime({ clock: attentiveClock, limitMs: timeoutMs, signal, late }, async (own) => {
+  const late = (): Error => new ResolutionFailedError(host, `DNS gave no answer in ${limitMs} ms`)
+  return inTime({ clock: attentiveClock, limitMs, signal, late }, async (own) => {
     const ask: Ask = (name, type) => stub.query(name, type, own)
     const lookUps = [
       ['A', lookUpAddresses(ask, host, 'A')],
@@ -61,7 +58,7 @@ export async function askDns(host: string, { servers, timeoutMs, signal }: DnsQu
 }
 
 /**
- * A resolver over these servers.
+ * A resolver over these servers; none: the machine's.
  * @throws InvalidOptionsError for one that is not an address
  */
 export function stubOver(servers: readonly string[]): StubResolver {

@@ -3,7 +3,7 @@ import { currentDate, sleep, systemClock } from '../../core/clock.ts'
 import { bareReason } from '../../discovery/bare-reason.ts'
 import { checkHost, parseServiceName, type ServiceName } from '../../discovery/service-name.ts'
 import type { CloudMapApi } from '../../discovery/cloud-map/api.ts'
-import { namespacesOf, type DiscoveryValues } from '../options/client-flags.ts'
+import { namespacesOf, type DiscoveryValues, type LookValues } from '../options/client-flags.ts'
 import { inCommandWords } from '../terminal/command-words.ts'
 import { askApi, type ApiAnswer } from './api-answer.ts'
 import { compare, isFinding, type Row } from './compare.ts'
@@ -53,25 +53,24 @@ export function serviceOf(given: string, options: DiscoveryValues): ServiceName 
  */
 export async function lookAt(
   service: ServiceName,
-  options: DiscoveryValues & { readonly timeout: number },
+  options: LookValues,
   signal: AbortSignal,
   api?: CloudMapApi,
 ): Promise<Look> {
-  const { discovery, region, endpoint, timeout: timeoutMs } = options
+  const { discovery } = options
   const { host, namespace } = service
-  const servers = options['dns-server']
   await preload(discovery)
   const fromDns =
     discovery === 'api'
       ? notAsked('--discovery api')
-      : asked(host, () => askDns(host, { servers, timeoutMs, signal }), signal)
+      : asked(host, () => askDns(host, options, signal), signal)
   await Promise.race([fromDns, sleep(systemClock, DNS_HEAD_START_MS, signal)])
   const fromApi =
     discovery === 'dns'
       ? notAsked('--discovery dns')
       : namespace === undefined
         ? notAsked(`${host} lies in no namespace`)
-        : asked(host, () => askApi(service, { region, endpoint, timeoutMs, signal }, api), signal)
+        : asked(host, () => askApi(service, options, signal, api), signal)
   const [dns, answered] = await Promise.all([fromDns, fromApi])
   const rows = compare({ dns: answerOf(dns), api: answerOf(answered) })
   return { service, time: currentDate().toISOString(), dns, api: answered, rows }

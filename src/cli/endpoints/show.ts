@@ -14,11 +14,13 @@ export function lookLines({ service, dns, api, rows }: Look, out: Output): strin
   const { host, namespace } = service
   const place =
     namespace === undefined ? 'in no namespace' : `service ${service.service} in namespace ${namespace}`
-  const [head = '', ...cells] = table([HEADER, ...rows.map((row) => cellsOf(row, out))])
+  const cells = rows.map((row) => cellsOf(row, out))
   return [
     `${out.style('bold', host)}  ${place}`,
     '',
-    ...(rows.length === 0 ? ['no endpoints'] : [out.style('dim', head), ...cells]),
+    ...(rows.length === 0
+      ? ['no endpoints']
+      : table([HEADER, ...cells], { head: (line) => out.style('dim', line) })),
     '',
     `DNS  ${sourceLine(dns, dnsLine, out)}`,
     `API  ${sourceLine(api, apiLine, out)}`,
@@ -34,26 +36,16 @@ export function lookJson({ service, time, dns, api, rows }: Look): Record<string
     service: service.service,
     namespace,
     time,
-    dns: sourceJson(dns, ({ records, ttlMs, isSample, isNonexistent, tookMs, endpoints }) => ({
-      ...{ records, ttlMs, isSample, isNonexistent, tookMs },
-      endpoints: endpoints.length,
-    })),
-    api: sourceJson(api, ({ revision, unusable, tookMs, endpoints }) => ({
-      ...{ revision, unusable, tookMs },
-      endpoints: endpoints.length,
-    })),
+    dns: sourceJson(dns),
+    api: sourceJson(api),
     endpoints: rows,
   }
 }
 
-function sourceJson<Answer>(from: Asked<Answer>, facts: (answer: Answer) => object): object {
-  switch (from.state) {
-    case 'answered':
-      return { state: from.state, ...facts(from.answer) }
-    case 'failed':
-    case 'not-asked':
-      return { state: from.state, reason: from.reason }
-  }
+function sourceJson(from: Asked<DnsAnswer | ApiAnswer>): object {
+  if (from.state !== 'answered') return { state: from.state, reason: from.reason }
+  const { endpoints, ...facts } = from.answer
+  return { state: from.state, ...facts, endpoints: endpoints.length }
 }
 
 function cellsOf(row: Row, out: Output): readonly string[] {

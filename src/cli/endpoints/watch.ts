@@ -1,6 +1,6 @@
 import { sleep, systemClock } from '../../core/clock.ts'
 import type { ExitCode } from '../command.ts'
-import type { DiscoveryValues } from '../options/client-flags.ts'
+import type { LookValues } from '../options/client-flags.ts'
 import type { Io } from '../terminal/io.ts'
 import type { Output } from '../terminal/output.ts'
 import { apiOver } from './api-answer.ts'
@@ -10,17 +10,15 @@ import { lookAt, serviceOf, type Look } from './lookup.ts'
 import { lookJson, lookLines } from './show.ts'
 import { steadied } from './steadied.ts'
 
-type WatchValues = DiscoveryValues & {
+interface WatchValues extends LookValues {
   readonly every: number
-  readonly timeout: number
   readonly json: boolean
 }
 
 /** Looks again and again until the signal aborts, and prints what changed. */
 export async function watchEndpoints(host: string, options: WatchValues, io: Io): Promise<ExitCode> {
   const service = serviceOf(host, options)
-  const { region, endpoint } = options
-  const api = apiOver({ region, endpoint })
+  const api = apiOver(options)
   const steady = steadied()
   try {
     let look = steady(await lookAt(service, options, io.signal, api))

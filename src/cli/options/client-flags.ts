@@ -21,6 +21,12 @@ export interface DiscoveryValues {
   readonly endpoint: string | undefined
 }
 
+/** How both sources are asked. */
+export interface LookValues extends DiscoveryValues {
+  /** For each question, in ms. */
+  readonly timeout: number
+}
+
 /** How a service is called. */
 export interface CallValues {
   readonly fallback: readonly string[]

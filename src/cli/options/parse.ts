@@ -1,15 +1,9 @@
 import { closest } from '../../core/check/closest.ts'
-import type { Operands } from '../command.ts'
+import type { Command, Operands } from '../command.ts'
+import type { Io } from '../terminal/io.ts'
 import { UsageError, wrongValue, type Arguments, type Option, type OptionTable } from './option.ts'
 
 const { parseArgs } = process.getBuiltinModule('node:util')
-
-type Environment = Readonly<Record<string, string | undefined>>
-
-interface Parsed {
-  readonly operands: Operands
-  readonly options: OptionTable
-}
 
 /**
  * Reads the arguments of a command.
@@ -17,9 +11,9 @@ interface Parsed {
  */
 export function parse(
   name: string,
-  { operands, options }: Parsed,
+  { operands, options }: Pick<Command, 'operands' | 'options'>,
   args: readonly string[],
-  env: Environment,
+  env: Io['env'],
 ): Arguments {
   const tokens = tokensOf(args, options)
   const given = new Map<string, string[]>()
@@ -72,7 +66,7 @@ function readOption(
   name: string,
   option: Option<unknown>,
   given: readonly string[] | undefined,
-  env: Environment,
+  env: Io['env'],
 ): unknown {
   const { variable } = option
   const fromEnv = variable === undefined || env[variable] === '' ? undefined : env[variable]
@@ -96,7 +90,7 @@ export function suggestion(given: string, words: readonly string[]): string {
   return meant === undefined ? '' : ` (did you mean ${meant}?)`
 }
 
-function checkCount({ name, min, max }: Parsed['operands'], others: readonly string[]): void {
+function checkCount({ name, min, max }: Operands, others: readonly string[]): void {
   if (others.length < min) throw new UsageError(`${name} is missing`)
   if (others.length <= max) return
   const excess = others.slice(max).map((other) => `"${other}"`)

@@ -8,7 +8,7 @@ export interface Io {
   readonly out: Output
   /** For progress and notes. */
   readonly err: Output
-  readonly env: Readonly<Record<string, string | undefined>>
+  readonly env: Readonly<NodeJS.ProcessEnv>
   /** Aborts at Ctrl-C, at SIGTERM, and when the reader of the results has gone (`| head`). */
   readonly signal: AbortSignal
   /** Writes lines of the result. */

@@ -1,7 +1,7 @@
 /** The report as one HTML file: no script runs, nothing is loaded, and it looks the same offline in ten years. */
 import { PRICES_AS_OF } from '../../cost/prices.ts'
-import { percentileName } from '../../statistics/percentiles.ts'
-import { bytes, count, duration, ms, percent } from '../numbers.ts'
+import { latenessSentence } from '../conclusions.ts'
+import { bytes, count, duration, percent } from '../numbers.ts'
 import type { AssertionResult, BenchReport } from '../report.ts'
 import { differenceCharts } from './difference-chart.ts'
 import { distributionChart, timelineChart } from './latency-charts.ts'
@@ -10,7 +10,7 @@ import { STYLE } from './style.ts'
 import { costs, counts, differences, latencies, setUps, tasks, zones } from './tables.ts'
 
 export function htmlReport(report: BenchReport): string {
-  const { title, notices, conclusions, worse, limits, assertions, command } = report
+  const { title, notices, conclusions, lateness, worse, limits, assertions, command } = report
   const page = html`<!doctype html>
     <html lang="en">
       <head>
@@ -41,7 +41,9 @@ export function htmlReport(report: BenchReport): string {
         </p>
         ${latencies(report)}
         <h2>Differences</h2>
-        <p class="soft">An interval holds the true difference in 95 of 100 runs. ${latenessOf(report)}</p>
+        <p class="soft">
+          An interval holds the true difference in 95 of 100 runs. ${latenessSentence(lateness, 'at most')}
+        </p>
         ${differences(report)} ${differenceCharts(report)}
         <h2>All latencies</h2>
         <p class="soft">A thin line: fewer than 100 calls were slower.</p>
@@ -94,14 +96,6 @@ function settingOf({ where, load }: BenchReport): string {
     `${count(load.calls)} calls, ${load.perSecond} a second (${load.arrivals}, seed ${load.seed}), for ${duration(load.durationMs - load.cutMs)} after ${duration(load.cutMs)} of warm-up.`,
     `onehop ${where.onehop}, Node ${where.node}.`,
   ].join(' ')
-}
-
-function latenessOf({ lateness: { percentiles, maxMs } }: BenchReport): string {
-  const parts = percentiles.flatMap(({ share, ms: value }) =>
-    value === null ? [] : [`${percentileName(share)} ${ms(value)}`],
-  )
-  if (maxMs !== null) parts.push(`at most ${ms(maxMs)}`)
-  return `The generator sent late by: ${parts.join(', ')}.`
 }
 
 function costInputs({ cost: { inputs } }: BenchReport): string {

@@ -7,13 +7,13 @@ import { fine, unchecked, warning, type Finding, type ProcessCheck } from '../ch
 export const apiRoute: ProcessCheck = {
   title: 'way to the API',
   async run({ options, signal }) {
-    const { discovery, region, timeout: timeoutMs, endpoint } = options
+    const { discovery, region, endpoint } = options
     if (discovery === 'dns') return unchecked('not used: --discovery dns')
     const host = endpoint === undefined ? awsHost(region) : URL.parse(endpoint)?.hostname
     if (host === undefined) return unchecked('unknown: no region')
     if (isIP(host) !== 0) return fine(`${host}, by --endpoint`)
     try {
-      const { endpoints } = await askDns(host, { servers: options['dns-server'], timeoutMs, signal })
+      const { endpoints } = await askDns(host, options, signal)
       const addresses = endpoints.map(({ address }) => address)
       if (addresses.length === 0) return unresolved(host, 'DNS has no addresses of it')
       const way = addresses.every(isPrivate)
