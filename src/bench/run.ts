@@ -28,7 +28,7 @@ export class BenchError extends OnehopError {
 
 export interface RunContext {
   readonly clock: Clock
-  /** Ends the run early: what there is by then is reported. */
+  /** Ends the run early; its report has what was measured until then. */
   readonly signal: AbortSignal
   readonly onPhase: (phase: Phase) => void
   readonly onNote: (note: string) => void

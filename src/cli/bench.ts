@@ -25,6 +25,9 @@ import {
   withoutQuery,
 } from './options/request-parts.ts'
 
+/** Each call is kept, with its times: about 100 bytes, and seconds of statistics for each million. */
+const MAX_CALLS = 5_000_000
+
 const { discovery: _, ...discovery } = discoveryFlags
 
 const flags = {
@@ -119,7 +122,11 @@ function settingsOf({ options, operands, line }: Arguments<BenchValues>): BenchS
   const ca = caOf(options)
   const { rate, duration: durationMs, zone, body } = options
   const arms = armsOf(options, fallback !== undefined)
-  checkCalls((rate * (durationMs + options['warm-up'])) / 1_000)
+  const calls = (rate * (durationMs + options['warm-up'])) / 1_000
+  if (calls > MAX_CALLS)
+    throw new UsageError(
+      `--rate and --duration: together ${calls.toLocaleString('en')} calls; allowed: at most ${MAX_CALLS.toLocaleString('en')}`,
+    )
   return {
     ...arms,
     url,
@@ -152,14 +159,4 @@ function settingsOf({ options, operands, line }: Arguments<BenchValues>): BenchS
     notices: options.notice,
     command: line,
   }
-}
-
-/** Each call is kept, with its times: about 100 bytes, and seconds of statistics for each million. */
-const MAX_CALLS = 5_000_000
-
-function checkCalls(calls: number): void {
-  if (calls > MAX_CALLS)
-    throw new UsageError(
-      `--rate and --duration: together ${calls.toLocaleString('en')} calls; allowed: at most ${MAX_CALLS.toLocaleString('en')}`,
-    )
 }

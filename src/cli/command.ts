@@ -12,9 +12,9 @@ export type ExitCode = 0 | 1 | 2 | 130
 export interface Operands {
   /** In the help, e.g. `HOST` */
   readonly name: string
-  /** At least so many. */
+  /** How many are needed. */
   readonly min: number
-  /** At most so many; `Infinity`: any number. */
+  /** How many are allowed; `Infinity`: any number. */
   readonly max: number
   /** How reports show one that may hold a secret [as it is] */
   readonly shown?: (given: string) => string

@@ -80,7 +80,7 @@ export function parseAssertion(text: string): Assertion {
   }
 }
 
-/** Reads from left to right; what it has read is a function that calculates it. */
+/** A recursive descent parser. Each method returns a function that calculates what it has read. */
 class Parser {
   readonly arms: Set<string> = new Set()
   readonly #text: string

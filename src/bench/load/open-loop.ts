@@ -17,7 +17,7 @@ export interface Target {
 export interface LoadOptions {
   readonly targets: readonly Target[]
   readonly schedule: Schedule
-  /** A call that is due while so many are under way is not sent. */
+  /** Of calls. One that is due beyond it is not sent. */
   readonly maxInFlight: number
   readonly timeoutMs: number
   readonly clock: Clock
@@ -29,7 +29,7 @@ export interface LoadOptions {
 
 /** Timers are up to a ms late, and more on a busy machine: the last ms before a call are waited for without one. */
 const SPIN_MS = 2
-/** How often calls are compared with their time limit. */
+/** How often calls are compared with their time limit, and the signal is looked at. */
 const SWEEP_MS = 20
 /** A start in the future, so that the first calls are not late. */
 const HEAD_START_MS = 20
@@ -57,17 +57,10 @@ export class OpenLoop implements Load {
 
   /** Ends when the last call is over, or soon after the signal. */
   async run(): Promise<void> {
-    const { signal } = this.#options
-    const stop = (): void => this.#finishScheduling()
-    signal.addEventListener('abort', stop, { once: true })
     this.#armSweep()
     this.#tick()
-    try {
-      await this.#done.promise
-    } finally {
-      signal.removeEventListener('abort', stop)
-      this.#sweep?.cancel()
-    }
+    await this.#done.promise
+    this.#sweep?.cancel()
   }
 
   ended(call: CallHandler, error?: Error): void {
@@ -125,6 +118,7 @@ export class OpenLoop implements Load {
     this.#sweep = this.#options.clock.setTimer(() => {
       const { timeoutMs, signal } = this.#options
       const limit = this.now() - timeoutMs
+      if (signal.aborted) this.#finishScheduling()
       for (const call of this.#inFlight) {
         if (signal.aborted) call.giveUp('interrupted')
         else if (call.sentMs <= limit) call.giveUp('timeout')

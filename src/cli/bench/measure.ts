@@ -26,12 +26,11 @@ interface Outputs {
 /** Runs the benchmark, and prints and writes its report. */
 export async function measure(settings: BenchSettings, outputs: Outputs, io: Io): Promise<ExitCode> {
   const { html } = outputs
-  if (html === undefined) return report(settings, outputs, io)
-  await checkWritable(html)
+  if (html !== undefined) await checkWritable(html)
   try {
     return await report(settings, outputs, io)
   } catch (error) {
-    await removeEmpty(html)
+    if (html !== undefined) await removeEmpty(html)
     throw error
   }
 }

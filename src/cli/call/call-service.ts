@@ -53,7 +53,7 @@ export async function callService(text: string, options: CallServiceValues, io: 
   if (options.json)
     show(JSON.stringify({ url: shownUrl, method: request.method, calls: reports }, undefined, 2))
   else if (reports.length > 1) for (const line of summaryLines(reports, out)) show(line)
-  if (options.body && body !== undefined) io.bytes(body)
+  if (options.body && body !== undefined) io.out.write(body)
   return reports.some(hasFailed) ? 1 : 0
 }
 

@@ -8,7 +8,7 @@ export interface Finding {
   readonly level: 'problem' | 'warning'
   /** What was seen. */
   readonly what: string
-  /** All tasks that it is about, of which `what` names a few; undefined where it is about something else. */
+  /** All tasks that it is about; `what` names the first few. */
   readonly places?: readonly string[]
   /** Why that usually is so. */
   readonly cause: string

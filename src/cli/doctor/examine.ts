@@ -9,7 +9,7 @@ import { hostChecks, processChecks } from './checks.ts'
 import { hostContext, processContext, type DoctorValues } from './context.ts'
 import { doctorJson, reportLines } from './show.ts'
 
-/** A check takes a lookup, a connection with TLS, and an answer, each of which has its own limit. */
+/** A check takes a lookup, a connection with TLS, and an answer. Each has its own limit. */
 const TIMEOUTS = 3
 /** For a process that is busy. */
 const GRACE_MS = 5_000

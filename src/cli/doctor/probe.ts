@@ -39,7 +39,7 @@ export type Probe =
 
 /** What came back. */
 export interface Answer {
-  /** undefined: HTTP/2, of which only the beginning was looked at. */
+  /** undefined: HTTP/2, whose answer is not read. */
   readonly status: number | undefined
   /** What its clock says minus what ours says, in ms; undefined without a Date header. */
   readonly clockOffsetMs: number | undefined

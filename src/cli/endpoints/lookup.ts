@@ -103,6 +103,4 @@ async function asked<Answer>(
   }
 }
 
-function notAsked(reason: string): { readonly state: 'not-asked'; readonly reason: string } {
-  return { state: 'not-asked', reason }
-}
+const notAsked = (reason: string) => ({ state: 'not-asked', reason }) as const

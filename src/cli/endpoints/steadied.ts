@@ -5,7 +5,7 @@ import { compare } from './compare.ts'
 import type { DnsAnswer } from './dns-answer.ts'
 import { answerOf, type Look } from './lookup.ts'
 
-/** The client's cache keeps a task that a sample does not name for as long. */
+/** How long a task is kept that samples do not name, as in the client's cache. */
 const TTLS = 3
 
 /**

@@ -133,7 +133,7 @@ export function list(value: string, description: string, more: Common = {}): Opt
   return { ...option(value, description, more, (texts) => texts), multiple: true }
 }
 
-/** Texts as {@link list} has them, each of which may hold several, with commas between them. */
+/** As {@link list}; a text may hold several, with commas between them. */
 export function commaList(value: string, description: string, more: Common = {}): Option<readonly string[]> {
   const read = (texts: readonly string[]): readonly string[] =>
     texts.flatMap((given) => given.split(',').map((part) => part.trim())).filter((part) => part !== '')

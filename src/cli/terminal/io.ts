@@ -15,8 +15,6 @@ export interface Io {
   readonly print: (...lines: readonly string[]) => void
   /** Writes a value of the result as one line of JSON, or of several with `indent`. */
   json(value: unknown, indent?: number): void
-  /** Writes bytes of the result as they are. */
-  bytes(data: Uint8Array): void
   /** Writes a line to stderr, above the progress bar if there is one. */
   readonly note: (text: string) => void
   /** The bar on stderr; it is not shown where stderr is not a terminal. */
@@ -32,7 +30,6 @@ export function ioUntil(signal: AbortSignal): Io {
     ...{ out, err, env: process.env, signal, progress },
     print: (...lines) => out.write(lines.map((line) => `${line}\n`).join('')),
     json: (value, indent = 0) => out.write(`${JSON.stringify(value, undefined, indent)}\n`),
-    bytes: (data) => out.write(data),
     note(text) {
       progress.clear()
       err.write(`${text}\n`)

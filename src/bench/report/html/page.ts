@@ -3,11 +3,12 @@ import { PRICES_AS_OF } from '../../cost/prices.ts'
 import { latenessSentence } from '../conclusions.ts'
 import { bytes, count, duration, percent } from '../numbers.ts'
 import type { AssertionResult, BenchReport } from '../report.ts'
+import { latencyTable, setUpTable, taskTable } from '../tables.ts'
 import { differenceCharts } from './difference-chart.ts'
 import { distributionChart, timelineChart } from './latency-charts.ts'
 import { html, Markup, jsonElement } from './markup.ts'
 import { STYLE } from './style.ts'
-import { costs, counts, differences, latencies, setUps, tasks, zones } from './tables.ts'
+import { costs, counts, differences, table, zones } from './tables.ts'
 
 export function htmlReport(report: BenchReport): string {
   const { title, notices, conclusions, lateness, worse, limits, assertions, command } = report
@@ -39,7 +40,7 @@ export function htmlReport(report: BenchReport): string {
           In ms, from when a call was due to the last byte of its response, with the interval below. Service:
           from when it was sent.
         </p>
-        ${latencies(report)}
+        ${table('latency', latencyTable(report))}
         <h2>Differences</h2>
         <p class="soft">
           An interval holds the true difference in 95 of 100 runs. ${latenessSentence(lateness, 'at most')}
@@ -56,9 +57,9 @@ export function htmlReport(report: BenchReport): string {
           In ms: the median and the range of the tries. First call: of a client that knows nothing. Second
           call: on its connection.
         </p>
-        ${setUps(report)}
+        ${table('set-up', setUpTable(report))}
         <h2>By task</h2>
-        ${tasks(report)}
+        ${table('tasks', taskTable(report))}
         <h2>By zone</h2>
         ${zones(report)}
         <h2>Errors, retries, connections</h2>

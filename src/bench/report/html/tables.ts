@@ -2,20 +2,8 @@ import { percentileName } from '../../statistics/percentiles.ts'
 import { PATH_LABELS } from '../conclusions.ts'
 import { bytes, count, digits, dollars } from '../numbers.ts'
 import type { BenchReport, Difference } from '../report.ts'
-import { countTable, latencyTable, setUpTable, taskTable, zoneTable, type Cell } from '../tables.ts'
+import { countTable, zoneTable, type Cell } from '../tables.ts'
 import { html, Markup } from './markup.ts'
-
-export function latencies(report: BenchReport): Markup {
-  return table('latency', latencyTable(report))
-}
-
-export function setUps(report: BenchReport): Markup {
-  return table('set-up', setUpTable(report))
-}
-
-export function tasks(report: BenchReport): Markup {
-  return table('tasks', taskTable(report))
-}
 
 export function zones(report: BenchReport): Markup {
   const known = zoneTable(report)
@@ -81,7 +69,7 @@ interface HtmlTable {
 }
 
 /** Wide tables scroll by themselves, not the page. */
-function table(id: string, { heads, rows }: HtmlTable): Markup {
+export function table(id: string, { heads, rows }: HtmlTable): Markup {
   const cells = (row: HtmlTable['rows'][number]): Markup[] =>
     row.map((cell, column) => cellOf(cell, TEXTS[heads[column] ?? '']))
   return html`<div class="scroll" tabindex="0" role="region" aria-label="${id}">

@@ -4,7 +4,7 @@ import { cloudMapError, CloudMapError } from '../../../discovery/cloud-map/error
 import { attentiveClock } from '../../endpoints/attentive-clock.ts'
 import { answerOf, type Look } from '../../endpoints/lookup.ts'
 import { counted } from '../../terminal/counted.ts'
-import { unchecked, warning, type Finding, type HostCheck } from '../check.ts'
+import { problem, unchecked, warning, type Finding, type HostCheck } from '../check.ts'
 import type { HostContext } from '../context.ts'
 
 const THROTTLED = /RequestLimitExceeded|Throttl|TooManyRequests/i
@@ -21,7 +21,14 @@ export const cloudMapApi: HostCheck = {
     if (api.state === 'failed') return failure(api.error, look, options.discovery)
     const { answer } = api
     const revision = await askRevision(context)
-    const unusable = answer.unusable.map(withoutAddress)
+    const unusable = answer.unusable.map((id) =>
+      warning('instance-unusable', {
+        what: `instance ${id} has no address that can be called`,
+        cause:
+          'It was registered without AWS_INSTANCE_IPV4 and AWS_INSTANCE_IPV6, or with a port that is none.',
+        remedy: `Correct or remove it: aws servicediscovery deregister-instance --instance-id ${id} --service-id <id>.`,
+      }),
+    )
     const findings = revision === undefined ? unusable : [revision, ...unusable]
     return {
       facts: [`${counted(answer.endpoints.length, 'instance')}, revision ${answer.revision ?? 'unknown'}`],
@@ -45,8 +52,10 @@ async function askRevision({ api, service, options, signal }: HostContext): Prom
     signal.throwIfAborted()
     const error = cloudMapError(service, 'DiscoverInstancesRevision', cause)
     const what = bareReason(host, error)
-    if (error.failure !== 'denied')
-      return { ...reasons(error, 'DiscoverInstancesRevision'), level: 'warning', what }
+    if (error.failure !== 'denied') {
+      const { id, ...texts } = reasons(error, 'DiscoverInstancesRevision')
+      return warning(id, { what, ...texts })
+    }
     return warning('revision-denied', {
       what,
       cause:
@@ -62,14 +71,8 @@ function failure(error: Error, look: Look, discovery: string): Finding {
   // With `auto` DNS serves instead, if it has the tasks.
   const dnsServes = discovery === 'auto' && (answerOf(look.dns)?.endpoints.length ?? 0) > 0
   const instead = dnsServes ? ' DNS is asked instead meanwhile.' : ''
-  const { id, cause, remedy } = reasons(error, 'DiscoverInstances')
-  return {
-    id,
-    level: dnsServes ? 'warning' : 'problem',
-    what: `${bareReason(host, error)}.${instead}`,
-    cause,
-    remedy,
-  }
+  const { id, ...texts } = reasons(error, 'DiscoverInstances')
+  return (dnsServes ? warning : problem)(id, { what: `${bareReason(host, error)}.${instead}`, ...texts })
 }
 
 function reasons(error: Error, action: string): Pick<Finding, 'id' | 'cause' | 'remedy'> {
@@ -120,12 +123,4 @@ function reasons(error: Error, action: string): Pick<Finding, 'id' | 'cause' | '
               "Create the interface endpoint com.amazonaws.<region>.data-servicediscovery with private DNS, and admit port 443; or use discovery: 'dns'.",
           }
   }
-}
-
-function withoutAddress(id: string): Finding {
-  return warning('instance-unusable', {
-    what: `instance ${id} has no address that can be called`,
-    cause: 'It was registered without AWS_INSTANCE_IPV4 and AWS_INSTANCE_IPV6, or with a port that is none.',
-    remedy: `Correct or remove it: aws servicediscovery deregister-instance --instance-id ${id} --service-id <id>.`,
-  })
 }

@@ -8,12 +8,21 @@ export const registrations: HostCheck = {
   async run({ look: lookOnce }) {
     const { rows, dns, api, service } = await lookOnce()
     if (api.state !== 'answered' && dns.state !== 'answered') return unchecked('unknown: no source answers')
+    if (rows.length === 0 && api.state !== 'answered') return unchecked('no endpoints are known')
     if (rows.length === 0)
-      return api.state === 'answered'
-        ? { facts: [], findings: [nothing(service.host)] }
-        : unchecked('no endpoints are known')
+      return problem('no-endpoints', {
+        what: `${service.host} has no endpoints`,
+        cause: 'No task runs, none is healthy yet, or the ECS service has no service registry.',
+        remedy:
+          'Check the running count of the ECS service, and its serviceRegistries. A fallback takes all calls meanwhile.',
+      })
     const unhealthy = rows.filter(({ health }) => health === 'UNHEALTHY').length
     const healthy = rows.length - unhealthy
+    const noneHealthy = problem('none-healthy', {
+      what: `all ${rows.length} instances are UNHEALTHY; clients call all of them then`,
+      cause: 'The health checks of all tasks fail, or nothing sets a custom health status.',
+      remedy: 'Check the containers and their health checks.',
+    })
     const about = (difference: Difference, find: (rows: readonly Row[]) => Finding): Finding[] => {
       const different = rows.filter((row) => row.difference === difference)
       return different.length === 0 ? [] : [find(different)]
@@ -23,7 +32,7 @@ export const registrations: HostCheck = {
         `${counted(rows.length, 'endpoint')}, ${unhealthy === 0 ? 'none' : unhealthy} unhealthy, ${healthy} to be called`,
       ],
       findings: [
-        ...(healthy === 0 ? [noneHealthy(rows.length)] : []),
+        ...(healthy === 0 ? [noneHealthy] : []),
         ...about('stale-dns', staleDns),
         ...about('not-in-dns', notInDns),
         ...about('port', otherPort),
@@ -34,23 +43,6 @@ export const registrations: HostCheck = {
 
 function placesOf(rows: readonly Row[]): string {
   return listed(rows.map(placeOf))
-}
-
-function nothing(host: string): Finding {
-  return problem('no-endpoints', {
-    what: `${host} has no endpoints`,
-    cause: 'No task runs, none is healthy yet, or the ECS service has no service registry.',
-    remedy:
-      'Check the running count of the ECS service, and its serviceRegistries. A fallback takes all calls meanwhile.',
-  })
-}
-
-function noneHealthy(count: number): Finding {
-  return problem('none-healthy', {
-    what: `all ${count} instances are UNHEALTHY; clients call all of them then`,
-    cause: 'The health checks of all tasks fail, or nothing sets a custom health status.',
-    remedy: 'Check the containers and their health checks.',
-  })
 }
 
 const OLD_ANSWER =
