@@ -9,6 +9,8 @@ import {
 import { inCommandWords } from '../terminal/command-words.ts'
 import { counted } from '../terminal/counted.ts'
 
+const REASONS = ['onehop:call.fell-back', 'onehop:call.retried', 'onehop:call.hedged'] as const
+
 /** Explains picks of one client until `stop()`. */
 export class Picks {
   readonly #client: Client
@@ -18,11 +20,10 @@ export class Picks {
 
   constructor(client: Client) {
     this.#client = client
-    this.#stops = (['onehop:call.fell-back', 'onehop:call.retried', 'onehop:call.hedged'] as const).map(
-      (name) =>
-        onEvent(name, (event) => {
-          this.#events = { ...this.#events, [name]: event }
-        }),
+    this.#stops = REASONS.map((name) =>
+      onEvent(name, (event) => {
+        this.#events = { ...this.#events, [name]: event }
+      }),
     )
   }
 

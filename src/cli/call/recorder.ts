@@ -16,7 +16,7 @@ interface Connection {
   readonly isTls: boolean
 }
 
-/** An attempt with its times on the clock; those that are not there: it did not get that far. */
+/** An attempt with its times on the clock, as far as it got. */
 export interface RecordedAttempt {
   readonly trace: AttemptTrace
   readonly startedAt: number
@@ -108,6 +108,7 @@ export class Recorder {
   ) as ReadonlyMap<string, (message: unknown) => void>
 
   #update(request: object, facts: Partial<RecordedAttempt>): void {
-    Object.assign(this.#byRequest.get(request) ?? {}, facts)
+    const attempt = this.#byRequest.get(request)
+    if (attempt !== undefined) Object.assign(attempt, facts)
   }
 }

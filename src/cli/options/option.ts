@@ -63,19 +63,15 @@ export function wrongValue(source: string, given: string, allowed: string): Usag
   return new UsageError(`${source}: got ${describeGiven(source, given)}; allowed: ${allowed}`)
 }
 
-/** A switch: false unless it is given. The variable switches it on with `1` or `true`. */
+/** A switch: false unless it is given. */
 export function flag(description: string): Option<boolean> {
-  return option(undefined, description, {}, ([given = 'false']) => {
-    if (given === '0' || given === 'false') return false
-    if (given === '1' || given === 'true') return true
-    throw new Error('1 or 0')
-  })
+  return option(undefined, description, {}, ({ length }) => length > 0)
 }
 
 /**
  * A value that `read` makes of its text.
  * @param value stands for it in the help
- * @param read throws an error whose message says what is allowed [the text as it is]
+ * @param read throws an error whose message says what is allowed
  */
 export function valued<Value, Default = undefined>(
   value: string,
@@ -105,12 +101,12 @@ export function number<Default extends number | undefined = undefined>(
   },
 ): Option<number | Default> {
   const { min, max, integer = true } = more
-  const parse = (given: string): number => {
-    const read = given.trim() === '' ? Number.NaN : Number(given)
-    if (read >= min && read <= max && (!integer || Number.isInteger(read))) return read
+  const read = (given: string): number => {
+    const parsed = given.trim() === '' ? Number.NaN : Number(given)
+    if (parsed >= min && parsed <= max && (!integer || Number.isInteger(parsed))) return parsed
     throw new Error(`${integer ? 'an integer' : 'a number'} from ${min} to ${max}`)
   }
-  return valued(value, description, parse, more)
+  return valued(value, description, read, more)
 }
 
 /** One of several words. */
