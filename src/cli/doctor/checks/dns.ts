@@ -33,20 +33,12 @@ export const dns: HostCheck = {
           'No healthy task is registered, the namespace is an HTTP namespace, or its hosted zone is not associated with this VPC.',
         remedy: "Register a task, or use discovery: 'api' (--discovery api) for an HTTP namespace.",
       })
-    return {
-      facts: [recordsOf(asked.answer)],
-      findings:
-        ttlMs > MAX_TTL_MS
-          ? [
-              warning('dns-ttl-long', {
-                what: `the records have a TTL of ${ttl}`,
-                cause:
-                  'The Cloud Map service was created with that TTL. DNS names stopped tasks for as long.',
-                remedy:
-                  'Set it to 10 s: aws servicediscovery update-service --id <id> --service DnsConfig={DnsRecords=[{Type=A,TTL=10}]}.',
-              }),
-            ]
-          : [],
-    }
+    const longTtl = warning('dns-ttl-long', {
+      what: `the records have a TTL of ${ttl}`,
+      cause: 'The Cloud Map service was created with that TTL. DNS names stopped tasks for as long.',
+      remedy:
+        'Set it to 10 s: aws servicediscovery update-service --id <id> --service DnsConfig={DnsRecords=[{Type=A,TTL=10}]}.',
+    })
+    return { facts: [recordsOf(asked.answer)], findings: ttlMs > MAX_TTL_MS ? [longTtl] : [] }
   },
 }
