@@ -20,19 +20,14 @@ export interface Operands {
   readonly shown?: (given: string) => string
 }
 
-/** A line of the help, e.g. `onehop call -n 10 http://orders.shop.local/`, and what it does. */
-export interface Example {
-  readonly line: string
-  readonly does: string
-}
-
 /** One command, as `main.ts` runs it. Make it with {@link define}. */
 export interface Command {
   readonly operands: Operands
   readonly options: OptionTable
   /** Paragraphs between the usage line and the options. */
   readonly description: string
-  readonly examples: readonly Example[]
+  /** Lines of the help, e.g. `onehop call -n 10 http://orders.shop.local/`, and what they do. */
+  readonly examples: readonly { readonly line: string; readonly does: string }[]
   /**
    * Runs it. Ends soon after `io.signal` aborts (Ctrl-C, or a closed pipe), and prints what there is by then.
    * @throws UsageError for arguments that do not go together

@@ -9,18 +9,18 @@ export type Measure =
   | { readonly kind: 'percentile'; readonly share: number }
   | { readonly kind: 'max' | 'errors' }
 
-/** Looks up `p99(direct)`; NaN where the run cannot tell. */
-export type Look = (measure: Measure, arm: string, text: string) => number
+/** What the run says of `p99(direct)`; NaN where it cannot tell. */
+export type ValueOf = (measure: Measure, arm: string, text: string) => number
 
-/** The value of a sum, which is NaN if one of its parts is. */
-type Sum = (look: Look) => number
+/** Calculates a sum, which is NaN if one of its parts is. */
+type Sum = (valueOf: ValueOf) => number
 
 export interface Assertion {
   readonly text: string
   /** That it asks something of, e.g. `direct` and `fallback`. */
   readonly arms: ReadonlySet<string>
   /** @returns null where a part of it is not known */
-  readonly holds: (look: Look) => boolean | null
+  readonly holds: (valueOf: ValueOf) => boolean | null
 }
 
 /** An assertion that cannot be read: the message shows where. Not an error of the library, which the help must not load. */
@@ -73,8 +73,8 @@ export function parseAssertion(text: string): Assertion {
   return {
     text,
     arms: parser.arms,
-    holds(look) {
-      const [a, b] = [left(look), right(look)]
+    holds(valueOf) {
+      const [a, b] = [left(valueOf), right(valueOf)]
       return Number.isNaN(a) || Number.isNaN(b) ? null : compare(a, b)
     },
   }
@@ -122,7 +122,7 @@ class Parser {
       if (operator === undefined) return sum
       this.#next++
       const [left, right] = [sum, operand()]
-      sum = (look) => operator(left(look), right(look))
+      sum = (valueOf) => operator(left(valueOf), right(valueOf))
     }
   }
 
@@ -135,7 +135,7 @@ class Parser {
     if (value !== undefined) return () => value
     if (text === '-') {
       const negated = this.#factor()
-      return (look) => -negated(look)
+      return (valueOf) => -negated(valueOf)
     }
     const inner = this.sum()
     this.#expect(')')
@@ -148,7 +148,7 @@ class Parser {
     const arm = this.take((token) => ARMS.find((known) => known === token), `an arm: ${ARMS.join(', ')}`)
     this.#expect(')')
     this.arms.add(arm)
-    return (look) => look(measure, arm, `${name}(${arm})`)
+    return (valueOf) => valueOf(measure, arm, `${name}(${arm})`)
   }
 
   #expect(symbol: string): void {

@@ -35,7 +35,7 @@ export function buildReport(
   const lateness = latenessReport(counted)
   // The baseline may be an arm that could not be called.
   const baseline = reports.find(({ name }) => name === settings.baseline) ?? reports[0]
-  const comparisons = compareArms({ arms: reports, latency, lateness }, baseline?.name ?? settings.baseline)
+  const comparisons = compareArms({ arms: reports, latency, lateness }, baseline)
   const setUp = setUpReports(run)
   const cost = costReport(reports, settings, where.zone)
   const findings: Findings = {
@@ -88,13 +88,10 @@ function latenessReport(counted: Counted): Lateness {
 }
 
 function setUpReports({ setUp }: Run): SetUpReport[] {
-  return [...setUp].map(([way, { failed, ms }]) => ({
-    ...{ way, label: labelOf(way, way), failed },
-    ...(Object.fromEntries(SET_UP_STEPS.map((step) => [step, spreadOf(ms[step])])) as Pick<
-      SetUpReport,
-      SetUpStep
-    >),
-  }))
+  return Array.from(setUp, ([way, { failed, ms }]) => {
+    const spreads = Object.fromEntries(SET_UP_STEPS.map((step) => [step, spreadOf(ms[step])]))
+    return { way, label: labelOf(way, way), failed, ...(spreads as Record<SetUpStep, Spread | null>) }
+  })
 }
 
 function spreadOf(times: readonly number[]): Spread | null {

@@ -1,36 +1,30 @@
-import type { ArmName } from '../arms/arm.ts'
 import type { Interval, Resampled } from '../statistics/bootstrap.ts'
 import { hasEnoughSamples, PERCENTILES, samplesFor } from '../statistics/percentiles.ts'
 import { verdictOf, type Evidence, type Reason, type Verdict } from '../statistics/verdict.ts'
 import { lostShare } from './lost-calls.ts'
 import { count, ms, percent, range } from './numbers.ts'
-import type { ArmReport, Comparison, Difference, Lateness } from './report.ts'
+import type { ArmReport, BenchReport, Comparison, Difference } from './report.ts'
 
-export interface CompareInput {
-  readonly arms: readonly ArmReport[]
-  readonly latency: Resampled
-  readonly lateness: Lateness
-}
+type Compared = Pick<BenchReport, 'arms' | 'lateness'> & { readonly latency: Resampled }
 
 /**
  * Each arm with the baseline, and the control with the arm that it is a copy of.
- * @param baseline must be one of the arms
+ * @param baseline one of the arms; undefined: there are none
  */
-export function compareArms(input: CompareInput, baseline: ArmName): Comparison[] {
+export function compareArms(input: Compared, baseline: ArmReport | undefined): Comparison[] {
   const { arms } = input
   const copy = arms.find(({ name }) => name === 'control')
   const original = arms.find(({ name, way }) => name !== 'control' && way === copy?.way)
   const control = copy !== undefined && original !== undefined ? { copy, original } : undefined
-  const reference = arms.find(({ name }) => name === baseline)
-  const others = arms.filter((arm) => arm !== copy && arm !== reference)
+  const others = arms.filter((arm) => arm !== copy && arm !== baseline)
   return [
-    ...(reference === undefined ? [] : others.map((arm) => comparison(input, arm, reference, control))),
+    ...(baseline === undefined ? [] : others.map((arm) => comparison(input, arm, baseline, control))),
     ...(control === undefined ? [] : [comparison(input, control.copy, control.original)]),
   ]
 }
 
 function comparison(
-  { arms, latency, lateness }: CompareInput,
+  { arms, latency, lateness }: Compared,
   arm: ArmReport,
   baseline: ArmReport,
   control?: { readonly copy: ArmReport; readonly original: ArmReport },

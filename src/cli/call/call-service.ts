@@ -6,7 +6,7 @@ import { hasAddress, serviceUrlOf, withoutQuery } from '../options/request-parts
 import { inCommandWords } from '../terminal/command-words.ts'
 import type { Io } from '../terminal/io.ts'
 import type { Output } from '../terminal/output.ts'
-import { preload } from '../endpoints/preload.ts'
+import { preload } from '../endpoints/busy-start.ts'
 import { armsFor, type Arm, type ArmValues } from './arms.ts'
 import { Picks } from './picks.ts'
 import { Recorder } from './recorder.ts'

@@ -7,7 +7,7 @@ import { connect as connectTls } from 'node:tls'
 import { inTime } from '../../core/async/with-timeout.ts'
 import { currentDate, dateOf } from '../../core/clock.ts'
 import { reasonOf } from '../../core/errors.ts'
-import { attentiveClock } from '../endpoints/attentive-clock.ts'
+import { attentiveClock } from '../endpoints/busy-start.ts'
 
 /** Where to, and how. */
 export interface ProbeOptions {

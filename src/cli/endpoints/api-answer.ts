@@ -7,7 +7,7 @@ import { cloudMapSettings } from '../../discovery/cloud-map/options.ts'
 import type { Endpoint } from '../../discovery/endpoint.ts'
 import type { ServiceName } from '../../discovery/service-name.ts'
 import type { DiscoveryValues, LookValues } from '../options/client-flags.ts'
-import { attentiveClock } from './attentive-clock.ts'
+import { attentiveClock } from './busy-start.ts'
 
 /** An endpoint with what Cloud Map knows of its health. */
 export interface ApiEndpoint {

@@ -5,7 +5,7 @@ import type { Endpoint } from '../../discovery/endpoint.ts'
 import { lookUpAddresses, lookUpServices, type Ask, type Found } from '../../discovery/dns/lookup.ts'
 import { parseDnsServer, StubResolver } from '../../discovery/dns/stub.ts'
 import type { LookValues } from '../options/client-flags.ts'
-import { attentiveClock } from './attentive-clock.ts'
+import { attentiveClock } from './busy-start.ts'
 
 /** For each try of each server; two tries, as in the client. */
 const TRY_MS = 1_000

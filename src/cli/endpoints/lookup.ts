@@ -7,7 +7,7 @@ import { namespacesOf, type DiscoveryValues, type LookValues } from '../options/
 import { inCommandWords } from '../terminal/command-words.ts'
 import { askApi, type ApiAnswer } from './api-answer.ts'
 import { compare, isFinding, type Row } from './compare.ts'
-import { preload } from './preload.ts'
+import { preload } from './busy-start.ts'
 import { askDns, type DnsAnswer } from './dns-answer.ts'
 
 /** The AWS SDK keeps the process busy when it starts: that must not be shown as time that DNS took. */

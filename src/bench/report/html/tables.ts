@@ -91,10 +91,11 @@ export function table(id: string, { heads, rows }: HtmlTable): Markup {
   </div>`
 }
 
-function cellOf(cell: Cell | Markup, className = ''): Markup {
+function cellOf(cell: Cell | Markup, className?: string): Markup {
   if (cell instanceof Markup) return cell
   if (cell === null) return html`<td>–</td>`
-  if (typeof cell === 'string') return html`<td class="${className}">${cell}</td>`
+  if (typeof cell === 'string')
+    return className === undefined ? html`<td>${cell}</td>` : html`<td class="${className}">${cell}</td>`
   if (typeof cell === 'number') return html`<td>${digits(cell)}</td>`
   if ('medianMs' in cell)
     return html`<td>

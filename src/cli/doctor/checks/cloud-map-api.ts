@@ -1,7 +1,7 @@
 import { inTime } from '../../../core/async/with-timeout.ts'
 import { bareReason } from '../../../discovery/bare-reason.ts'
 import { cloudMapError, CloudMapError } from '../../../discovery/cloud-map/error.ts'
-import { attentiveClock } from '../../endpoints/attentive-clock.ts'
+import { attentiveClock } from '../../endpoints/busy-start.ts'
 import { answerOf, type Look } from '../../endpoints/lookup.ts'
 import { counted } from '../../terminal/counted.ts'
 import { problem, unchecked, warning, type Finding, type HostCheck } from '../check.ts'
