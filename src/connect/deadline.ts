@@ -1,3 +1,5 @@
+import { MAX_MS } from '../core/check/check.ts'
+
 /** Units of `grpc-timeout` in ms. https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md */
 const UNITS_MS: Readonly<Record<string, number>> = {
   H: 3_600_000,
@@ -7,12 +9,10 @@ const UNITS_MS: Readonly<Record<string, number>> = {
   u: 0.001,
   n: 0.000_001,
 }
-/** As far as deadlines go here. One that is later has no effect before its call is over. */
-const MAX_MS = 86_400_000
 
 /**
  * How long a call may take, from the header that the server reads. No retry begins after that.
- * @returns in ms, at least 1; undefined: no limit
+ * @returns in ms, at least 1; undefined: no limit, or one that is later than the option `deadlineMs` may be
  */
 export function deadlineMsOf(header: Headers): number | undefined {
   const ms = grpcTimeoutMs(header.get('grpc-timeout')) ?? connectTimeoutMs(header.get('connect-timeout-ms'))

@@ -5,13 +5,14 @@ import { openUntil, type Open } from '../core/async/open-until.ts'
 import { responseOutcomeOf, type KeyedRequest, type Lease, type Outcome } from '../index.ts'
 import { connectTask, isHangUp, isToTls } from './connecting.ts'
 import { setHost } from './host-header.ts'
-import type {
-  AgentClient,
-  AgentMethods,
-  AgentRequestOptions,
-  AgentState,
-  NodeRequest,
-  SocketCallback,
+import {
+  leaveQueue,
+  type AgentClient,
+  type AgentMethods,
+  type AgentRequestOptions,
+  type AgentState,
+  type NodeRequest,
+  type SocketCallback,
 } from './node-agent.ts'
 import { follow, followerOf, type Followed } from './outcomes.ts'
 
@@ -136,6 +137,7 @@ export class RoutedRequest implements KeyedRequest, Followed, Open {
     })
   }
 
+  /** To the task of its lease. */
   connect(options: AgentRequestOptions, callback: SocketCallback): void {
     this.#cancelConnecting = connectTask(this.#door.agent, options, this.#lease as Lease, callback)
   }
@@ -184,7 +186,7 @@ export class RoutedRequest implements KeyedRequest, Followed, Open {
     this.#request.destroy(error)
     if (this.#hasSocket || this.#hasFailed) return
     const isWaiting = this.#lease === undefined
-    const isQueued = this.#leaveQueue()
+    const isQueued = leaveQueue(this.#door.agent, this.#request)
     const cancelConnecting = this.#cancelConnecting
     this.#cancelConnecting = undefined
     if (isWaiting) this.#aborter?.abort()
@@ -214,7 +216,7 @@ export class RoutedRequest implements KeyedRequest, Followed, Open {
   #connectFailed(lease: Lease, error: Error, callback: SocketCallback): void {
     if (lease !== this.#lease || this.#hasSocket) return
     this.#cancelConnecting = undefined
-    this.#leaveQueue()
+    leaveQueue(this.#door.agent, this.#request)
     if (this.#hasFailed) return
     this.#report(
       isHangUp(error) ? { kind: 'cancelled', latencyMs: 0 } : connectFailure(error, lease.elapsedMs()),
@@ -320,19 +322,6 @@ export class RoutedRequest implements KeyedRequest, Followed, Open {
     this.#hasFailed = true
     this.#lease?.end()
     this.#request.onSocket(undefined, error)
-  }
-
-  /** @returns whether it waited for a connection that others use (`maxSockets`) */
-  #leaveQueue(): boolean {
-    const { requests } = this.#door.agent
-    for (const [name, queue = []] of Object.entries(requests)) {
-      const index = queue.indexOf(this.#request)
-      if (index < 0) continue
-      queue.splice(index, 1)
-      if (queue.length === 0) delete requests[name]
-      return true
-    }
-    return false
   }
 
   #latencyMs(): number {

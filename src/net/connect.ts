@@ -14,7 +14,8 @@ import { TaskSocket } from './task-socket.ts'
  * It is returned at once and connects like one of `net.connect`: what is written meanwhile is sent later. A connection that
  * cannot be made goes to other tasks, by the service's retry options and budget, before 'connect'. If none can be made, the
  * socket fails with Node's own error of the last one; without a task to try, with the error of this library. From
- * 'connect' on it is a socket like any other. Its `connect()` only adds a listener: drivers call it.
+ * 'connect' on it is a socket like any other. Its `connect()` only adds a listener: drivers call it. The handshake of `tls` has the
+ * rest of `timeouts.connectMs`.
  *
  * The connection counts as a call in flight until it is closed: `client.close()` waits for it, `withinMs` at most.
  * Hosts that are not discovered are connected to by Node, and need a `port`.

@@ -387,7 +387,7 @@ describe('aborts and limits are heard at once', () => {
       socket.destroy()
     }
     const other = world(labels)
-    const socket = connect(other, options)
+    const socket = connect(other, { host: HOST, nextAfterMs: 20 })
     // The next lease is there, and the handle of the first connection is being closed.
     const off = onEvent('onehop:call.retried', () => queueMicrotask(() => socket.destroy()))
     await once(socket, 'close')
