@@ -1,4 +1,4 @@
-import type { CustomServer } from './options.ts'
+import type { CustomServer, Step } from './options.ts'
 
 /** One server as the shutdown sees it. */
 export interface Drainable {
@@ -37,12 +37,12 @@ export class CustomDrainable implements Drainable {
   }
 
   drain(): void {
-    void this.#run(() => this.#server.drain?.())
+    void runStep(() => this.#server.drain?.(), this.#onError)
   }
 
   async stop(cutting: AbortSignal): Promise<void> {
     this.#isClosing = true
-    await this.#run(() => this.#server.close(cutting))
+    await runStep(() => this.#server.close(cutting), this.#onError)
     this.#isClosing = false
   }
 
@@ -53,12 +53,13 @@ export class CustomDrainable implements Drainable {
   release(): void {
     // It has no listeners to take off.
   }
+}
 
-  async #run(step: () => unknown): Promise<void> {
-    try {
-      await step()
-    } catch (error) {
-      this.#onError(error)
-    }
+/** Calls a function of the user's, and waits for it. What it throws does not end the shutdown. */
+export async function runStep(step: Step, onError: (error: unknown) => void): Promise<void> {
+  try {
+    await step()
+  } catch (error) {
+    onError(error)
   }
 }

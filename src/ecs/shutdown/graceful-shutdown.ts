@@ -69,6 +69,8 @@ export function gracefulShutdown(
 }
 
 class TaskShutdown implements Shutdown {
+  readonly draining: AbortSignal
+  readonly cutting: AbortSignal
   readonly #settings: ShutdownSettings
   readonly #sequence: Sequence
   readonly #signals: SignalWatch
@@ -79,6 +81,8 @@ class TaskShutdown implements Shutdown {
     this.#settings = settings
     const { clock, signals, exit, registration } = settings
     this.#sequence = new Sequence(settings)
+    this.draining = this.#sequence.draining.signal
+    this.cutting = this.#sequence.cutting.signal
     this.#signals = new SignalWatch(signals, exit, clock, {
       first: (signal) => void this.begin(signal),
       second: () => this.#sequence.hurry(),
@@ -95,14 +99,6 @@ class TaskShutdown implements Shutdown {
 
   get ready(): boolean {
     return this.phase === 'serving'
-  }
-
-  get draining(): AbortSignal {
-    return this.#sequence.draining.signal
-  }
-
-  get cutting(): AbortSignal {
-    return this.#sequence.cutting.signal
   }
 
   get inFlight(): number {

@@ -3,7 +3,7 @@ import { settlesWithin } from '../../core/async/settles-within.ts'
 import { keepAlive, type Clock } from '../../core/clock.ts'
 import { emit } from '../../core/events.ts'
 import type { Registration } from '../registration/registration.ts'
-import { CustomDrainable, type Drainable } from './drainable.ts'
+import { CustomDrainable, runStep, type Drainable } from './drainable.ts'
 import { HttpServer } from './http-server.ts'
 import type { ShutdownSettings, Step } from './options.ts'
 import type { Plan } from './plan.ts'
@@ -174,13 +174,7 @@ export class Sequence {
   }
 
   async #runAll(steps: readonly Step[]): Promise<void> {
-    for (const step of steps) {
-      try {
-        await step()
-      } catch (error) {
-        this.#failed(error)
-      }
-    }
+    for (const step of steps) await runStep(step, this.#failed)
   }
 
   #endsWithin(limitMs: number, work: Promise<unknown>): Promise<boolean> {

@@ -146,7 +146,7 @@ export class ServiceCalls {
   }
 
   /**
-   * A permission is missing that is not needed. Once for each consequence: what is denied stays denied.
+   * Registration can do without the permission that is missing. Once for each consequence: what is denied stays denied.
    * @param consequence what follows
    */
   reportDenied(error: Error, consequence: string): void {

@@ -35,18 +35,15 @@ export interface Registered {
  * @throws RegistrationError `conflict`
  */
 export async function lookAround(candidate: Candidate): Promise<Found> {
-  let isRegistered = false
-  const orphans: Registered[] = []
-  for (const other of await readInstances(candidate)) {
-    if (other.id === candidate.id) {
-      checkOwn(candidate, other.attributes)
-      isRegistered = true
-    } else if (!candidate.ownIds.has(other.id) && isSamePlace(other.attributes, candidate.attributes)) {
-      checkNotEcs(candidate, other)
-      orphans.push(other)
-    }
-  }
-  return { isRegistered, orphans }
+  const { id, ownIds, attributes } = candidate
+  const instances = await readInstances(candidate)
+  const own = instances.find((instance) => instance.id === id)
+  if (own !== undefined) checkOwn(candidate, own.attributes)
+  const orphans = instances.filter(
+    (other) => !ownIds.has(other.id) && isSamePlace(other.attributes, attributes),
+  )
+  for (const orphan of orphans) checkNotEcs(candidate, orphan)
+  return { isRegistered: own !== undefined, orphans }
 }
 
 async function readInstances(target: Target): Promise<readonly Registered[]> {
