@@ -68,6 +68,11 @@ export class RegistrationError extends OnehopError {
   }
 }
 
+/** Why a registration ended that its owner ended. */
+export function cancelled(service: string): RegistrationError {
+  return new RegistrationError(service, 'cancelled', 'deregistered before it was registered')
+}
+
 /** AWS's name of the error behind this one, e.g. `InstanceNotFound`; empty if there is none. */
 export function awsName(error: unknown): string {
   return error instanceof RegistrationError ? sdkFailure(error.cause).name : ''

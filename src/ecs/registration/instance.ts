@@ -2,12 +2,12 @@ import { settlesWithin } from '../../core/async/settles-within.ts'
 import { spread } from '../../core/async/jitter.ts'
 import { reasonOf } from '../../core/errors.ts'
 import { emit } from '../../core/events.ts'
-import { IPV4, IPV6 } from './cloud-map/limits.ts'
 import { ServiceCalls } from './cloud-map/calls.ts'
 import { Entry, type Shared } from './cloud-map/entry.ts'
+import { IPV4, IPV6 } from './cloud-map/limits.ts'
 import { reportLost } from './cloud-map/look.ts'
+import { cancelled, RegistrationError, warn } from './errors.ts'
 import type { Identity } from './identity.ts'
-import { RegistrationError, warn } from './errors.ts'
 import type { ServiceSettings } from './options/options.ts'
 import type {
   DeregistrationResult,
@@ -27,7 +27,7 @@ const HEALTH_AGAIN_MS = 5_000
  * `deregister()`: waits and reads end at once, nothing new begins, and what was sent is awaited and taken back.
  */
 export class ServiceInstance {
-  readonly settings: ServiceSettings
+  readonly #settings: ServiceSettings
   readonly #shared: Shared
   readonly #stopping = new AbortController()
   #state: RegistrationState = 'waiting'
@@ -44,7 +44,7 @@ export class ServiceInstance {
   #failure: RegistrationError | undefined
 
   constructor(settings: ServiceSettings, shared: Shared) {
-    this.settings = settings
+    this.#settings = settings
     this.#shared = shared
   }
 
@@ -63,7 +63,7 @@ export class ServiceInstance {
     const { identity, attributes, facts } = this.#entry
     const { id, place, port } = identity
     const address = attributes?.[IPV4] ?? attributes?.[IPV6] ?? place.ipv4 ?? place.ipv6 ?? ''
-    return { service: this.settings.service, id, address, port, ttlMs: facts?.ttlMs }
+    return { service: this.#settings.service, id, address, port, ttlMs: facts?.ttlMs }
   }
 
   inspect(): InstanceInspection {
@@ -72,7 +72,7 @@ export class ServiceInstance {
       at === undefined ? undefined : Math.round(now - at)
     const { identity, facts, attributes, registeredAt } = this.#entry ?? {}
     return {
-      service: this.settings.service,
+      service: this.#settings.service,
       serviceId: facts?.id,
       id: identity?.id,
       state: this.#state,
@@ -94,11 +94,11 @@ export class ServiceInstance {
     const { signal } = this.#stopping
     signal.throwIfAborted()
     const { transport, clock, random } = this.#shared
-    const calls = new ServiceCalls(this.settings.service, {
+    const calls = new ServiceCalls(this.#settings.service, {
       ...{ transport, clock, random, signal, id: identity.id },
       onRetry: (error) => void (this.#lastError = error),
     })
-    const entry = new Entry(identity, this.settings, this.#shared, calls)
+    const entry = new Entry(identity, this.#settings, this.#shared, calls)
     this.#entry = entry
     try {
       await this.#enter(entry, true)
@@ -136,7 +136,7 @@ export class ServiceInstance {
   async deregister(withinMs: number): Promise<DeregistrationResult> {
     const deadlineAt = this.#shared.clock.now() + withinMs
     const entry = this.#entry
-    this.#stopping.abort(cancelled(this.settings.service))
+    this.#stopping.abort(cancelled(this.#settings.service))
     this.#release()
     this.#ring?.()
     if (entry?.mayBeThere !== true) {
@@ -153,7 +153,7 @@ export class ServiceInstance {
       this.#lastError = error
       this.#failure ??= error
       const { identity, attributes = {} } = entry
-      reportLost(this.settings.service, { id: identity.id, attributes }, error)
+      reportLost(this.#settings.service, { id: identity.id, attributes }, error)
       warn(error, `, so instance ${identity.id} is left in Cloud Map`)
       this.#become('failed', error)
       return 'failed'
@@ -161,7 +161,7 @@ export class ServiceInstance {
   }
 
   async #enter(entry: Entry, isFirst: boolean): Promise<void> {
-    this.#become('registering', isFirst ? undefined : this.#lastError)
+    this.#become('registering', this.#lastError)
     const wasThere = await entry.enter(isFirst)
     this.#lastError = undefined
     // Missing, the health of a new instance counts as healthy.
@@ -203,7 +203,7 @@ export class ServiceInstance {
     const reason = await entry.evictedBy()
     this.#verifiedAt = this.#shared.clock.now()
     if (reason === undefined) return
-    const { service } = this.settings
+    const { service } = this.#settings
     const { id } = entry.identity
     emit('onehop:registration.evicted', () => ({ service, id, reason }))
     this.#lastError = new Error(reason)
@@ -219,7 +219,7 @@ export class ServiceInstance {
     const isChange = this.#reported !== undefined && this.#state !== (healthy ? 'registered' : 'unhealthy')
     this.#reported = healthy
     this.#become(healthy ? 'registered' : 'unhealthy')
-    const { service } = this.settings
+    const { service } = this.#settings
     if (isChange) emit('onehop:health.changed', () => ({ service, id: entry.identity.id, healthy, reason }))
   }
 
@@ -243,12 +243,7 @@ export class ServiceInstance {
     const from = this.#state
     if (from === to) return
     this.#state = to
-    const { service } = this.settings
+    const { service } = this.#settings
     emit('onehop:registration.changed', () => ({ service, id: this.#entry?.identity.id, from, to, error }))
   }
-}
-
-/** Why a registration ended that its owner ended. */
-export function cancelled(service: string): RegistrationError {
-  return new RegistrationError(service, 'cancelled', 'deregistered before it was registered')
 }
