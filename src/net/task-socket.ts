@@ -1,5 +1,5 @@
 import { AsyncResource, executionAsyncResource } from 'node:async_hooks'
-import { afterMs, connectFailure, connectTimeout } from '../core/async/connect-limit.ts'
+import { afterMs, connectFailure, connectTimeout, isLongConnect } from '../core/async/connect-limit.ts'
 import { systemClock } from '../core/clock.ts'
 import type { Lease } from '../index.ts'
 import type { ConnectOptions, NetClient } from './options.ts'
@@ -40,6 +40,8 @@ export class TaskSocket extends StartedSocket {
   #phase: 'finding' | 'connecting' | 'connected' | 'over' = 'finding'
   /** Cancel the limits of the connection that is tried. Otherwise they would hold this socket until they are over. */
   #cancels: (() => void)[] = []
+  /** `elapsedMs` of the lease, when the connection was begun and when it was made. */
+  #begunAtMs = 0
   #connectedAtMs = 0
   /** Where it connects. */
   #target = { address: '', port: 0 }
@@ -123,6 +125,7 @@ export class TaskSocket extends StartedSocket {
     this.#phase = 'connecting'
     const { port, connectMs } = lease
     this.#target = { address, port }
+    this.#begunAtMs = lease.elapsedMs()
     const late = (limitMs: number, exceeded: (error: Error) => void): (() => void) =>
       afterMs(limitMs, () => exceeded(connectTimeout(address, port, limitMs)))
     this.#cancels = [
@@ -192,6 +195,16 @@ export class TaskSocket extends StartedSocket {
     if (this.#hasSucceeded) this.#search.lease?.reportBreak({ kind: 'transport-error', error, sent: true })
   }
 
+  /** A caller that ends it late in connecting says that the task cannot be reached. */
+  #reportAbort(): void {
+    const { lease } = this.#search
+    if (lease === undefined) return
+    const tookMs = lease.elapsedMs() - this.#begunAtMs
+    if (!isLongConnect(tookMs, this.#nextAfterMs)) return
+    const { address, port } = this.#target
+    lease.report(connectFailure(connectTimeout(address, port, Math.round(tookMs)), tookMs))
+  }
+
   /**
    * Whether Node destroys it for an error of its own connection. `pipeline` destroys it for those of others: they come
    * neither from its handle nor from a write of its own.
@@ -202,6 +215,7 @@ export class TaskSocket extends StartedSocket {
   }
 
   #over(): void {
+    if (this.#phase === 'connecting') this.#reportAbort()
     this.#phase = 'over'
     this.#cancelLimits()
     // During the TLS handshake, Node destroys this socket before the TLS socket says why.

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
+import { setTimeout as delay } from 'node:timers/promises'
 import net from 'node:net'
 import { pipeline } from 'node:stream/promises'
 import { promisify } from 'node:util'
@@ -225,6 +226,19 @@ describe('a connection that cannot be made', () => {
       expect(upstream(client, silent)).toMatchObject({ state: 'ejected', pending: 0 })
       socket.destroy()
     }
+  })
+
+  test.each([
+    ['half of nextAfterMs is ejected', 600, 'ejected'],
+    ['less than that is not', 20_000, 'available'],
+  ])('a task to which its caller ends the connection after %s', async (_what, nextAfterMs, state) => {
+    const silent = await silentAddress()
+    const client = world([silent])
+    const socket = connect(client, { host: HOST, nextAfterMs })
+    await delay(500)
+    socket.destroy()
+    await once(socket, 'close')
+    expect(upstream(client, silent)).toMatchObject({ state, pending: 0 })
   })
 
   test('the only task has all of connectMs', async () => {
