@@ -1,6 +1,7 @@
 import { Dispatcher1Wrapper, type request } from 'undici'
 import { OwnLocation } from './caller-location.ts'
-import { checkFunction, checkKeys, checkMs } from './core/check/check.ts'
+import { checkKeys, checkMs } from './core/check/check.ts'
+import { checkFunction } from './core/check/functions.ts'
 import { keepAlive, type Clock } from './core/clock.ts'
 import { globalDispatchers } from './core/global-dispatcher.ts'
 import { ClosedError, InvalidOptionsError, ResolutionFailedError } from './core/errors.ts'

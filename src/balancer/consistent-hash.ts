@@ -1,11 +1,5 @@
-import {
-  checkFunction,
-  checkHeaderName,
-  checkKeys,
-  checkMethods,
-  checkNumber,
-  checkString,
-} from '../core/check/check.ts'
+import { checkHeaderName, checkKeys, checkNumber, checkString } from '../core/check/check.ts'
+import { checkFunction, checkMethods } from '../core/check/functions.ts'
 import { systemRandom, type Random } from '../core/clock.ts'
 import { InvalidOptionsError } from '../core/errors.ts'
 import type { Balancer, KeyedRequest } from './balancer.ts'

@@ -1,3 +1,6 @@
+import { isRefusal } from '../core/classification.ts'
+import { isConnectFailure, isFailure, isLatencySample, type Outcome } from '../core/outcome.ts'
+
 /** Time constant of the latency estimate: Finagle's and linkerd's default. */
 const LATENCY_TAU_MS = 10_000
 
@@ -14,6 +17,16 @@ const PENALTY_TAU_MS = 5_000
 const MEDIAN_STEP = 1.1
 /** Fewer samples have no median. */
 const MIN_SAMPLES = 3
+
+/** A failing task answers fast. Unless a failure counts as slow, the task draws traffic: the black hole. */
+const PENALTY_MS = 1_000
+const MAX_RETRY_AFTER_MS = 60_000
+
+/**
+ * The first calls to a task open connections and meet cold caches, so slow ones do not count. If they did, a client
+ * that makes one call at a time would keep to the first task that it warmed.
+ */
+const COLD_CALLS = 2
 
 /** Up to this the series below is as exact as a number of 64 bits: 10 ms at a time constant of 10 s. */
 const MAX_SERIES = 0.001
@@ -68,6 +81,27 @@ export class LatencyEstimate {
   /** @param peersMs median estimate of the service's tasks */
   updatePeers(peersMs: number): void {
     this.#peersMs = peersMs
+  }
+
+  /**
+   * Takes in what an outcome says about the latency.
+   * @param requests how many attempts have ended before
+   */
+  record(outcome: Outcome, requests: number, now: number): void {
+    if (outcome.kind === 'response') {
+      const { latencyMs, retryAfterMs } = outcome
+      if (isRefusal(outcome))
+        this.penalise(Math.max(Math.min(retryAfterMs ?? PENALTY_MS, MAX_RETRY_AFTER_MS), latencyMs), now)
+      else if (isLatencySample(outcome) && (requests >= COLD_CALLS || latencyMs <= this.ms(now)))
+        this.observe(latencyMs, now)
+    } else if (outcome.kind === 'cancelled') {
+      // A lower bound, worth knowing if it exceeds what was expected.
+      if (outcome.latencyMs > this.ms(now)) this.observe(outcome.latencyMs, now)
+    } else if (isFailure(outcome) && !isConnectFailure(outcome)) {
+      // A connection that cannot be made says nothing about latency; ejection deals with it.
+      const minMs = outcome.kind === 'timeout' ? outcome.latencyMs : 0
+      this.penalise(Math.max(PENALTY_MS, minMs), now)
+    }
   }
 
   /** @param sampleMs from the start of an attempt to its response headers */

@@ -1,6 +1,6 @@
 import { isGood } from '../core/classification.ts'
 import { reasonOf } from '../core/errors.ts'
-import { isConnectFailure, type Failure, type Outcome } from '../core/outcome.ts'
+import { isConnectFailure, isFailure, type Failure, type Outcome } from '../core/outcome.ts'
 import { DEFAULT_OUTLIER, type OutlierDetector } from './health/outlier.ts'
 import type { Upstream } from './upstream.ts'
 
@@ -36,18 +36,9 @@ export function recordOutcome(
   isProbe = false,
 ): HealthChange {
   upstream.record(outcome, now)
-  switch (outcome.kind) {
-    case 'response':
-      return afterResponse(upstream, outcome, now, detector, isProbe, startedAt)
-    case 'connect-error':
-    case 'transport-error':
-    case 'timeout':
-      return afterFailure(upstream, outcome, now, detector, isProbe)
-    case 'queue-timeout':
-      return NONE
-    case 'cancelled':
-      return isProbe ? afterAbortedProbe(upstream, outcome, now, detector) : NONE
-  }
+  if (outcome.kind === 'response') return afterResponse(upstream, outcome, now, detector, isProbe, startedAt)
+  if (isFailure(outcome)) return afterFailure(upstream, outcome, now, detector, isProbe)
+  return isProbe && outcome.kind === 'cancelled' ? afterAbortedProbe(upstream, outcome, now, detector) : NONE
 }
 
 function afterAbortedProbe(
@@ -89,7 +80,6 @@ function afterFailure(
   detector: OutlierDetector | undefined,
   isProbe: boolean,
 ): HealthChange {
-  if (outcome.kind === 'transport-error' && outcome.ownFault === true) return NONE
   const { ejection } = upstream
   const reason = reasonOf(outcome.error)
   if (isConnectFailure(outcome)) return ejected(ejection.connectFailed(now, reason, isProbe))

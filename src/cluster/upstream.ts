@@ -1,21 +1,11 @@
 import type { Candidate } from '../balancer/candidate.ts'
 import { isGood, isRefusal } from '../core/classification.ts'
 import { formatAddressPort } from '../core/ip.ts'
-import { isAnswer, isConnectFailure, isLatencySample, type Failure, type Outcome } from '../core/outcome.ts'
+import { isAnswer, isConnectFailure, isFailure, type Outcome } from '../core/outcome.ts'
 import type { Endpoint } from '../discovery/endpoint.ts'
 import { Ejection } from './health/ejection.ts'
 import { AnswerRecord } from './health/outlier.ts'
 import { LatencyEstimate } from './latency-estimate.ts'
-
-/** A failing task answers fast. Unless a failure counts as slow, the task draws traffic: the black hole. */
-const PENALTY_MS = 1_000
-const MAX_RETRY_AFTER_MS = 60_000
-
-/**
- * The first calls to a task open connections and meet cold caches, so slow ones do not count. If they did, a client
- * that makes one call at a time would keep to the first task that it warmed.
- */
-const COLD_CALLS = 2
 
 /**
  * Added to every estimate: differences below 1 ms are the network or this process. It also keeps pending calls decisive
@@ -178,37 +168,14 @@ export class Upstream implements Candidate {
 
   /** Takes one outcome into counts and estimate. Its effect on health: `record-outcome.ts`. */
   record(outcome: Outcome, now: number): void {
-    if (outcome.kind === 'response') this.#recordResponse(outcome, now)
-    else if (outcome.kind === 'cancelled') {
-      // A lower bound, worth knowing if it exceeds what was expected.
-      if (outcome.latencyMs > this.latencyMs(now)) this.latency.observe(outcome.latencyMs, now)
-    } else if (outcome.kind !== 'queue-timeout') this.#recordFailure(outcome, now)
-  }
-
-  #recordResponse(outcome: Outcome & { kind: 'response' }, now: number): void {
-    const { latencyMs, retryAfterMs } = outcome
-    this.#answeredAt = now
-    if (isRefusal(outcome)) {
-      const penaltyMs = Math.min(retryAfterMs ?? PENALTY_MS, MAX_RETRY_AFTER_MS)
-      this.latency.penalise(Math.max(penaltyMs, latencyMs), now)
+    this.latency.record(outcome, this.#requests, now)
+    if (outcome.kind === 'response') {
+      this.#answeredAt = now
+      if (isRefusal(outcome) || !isGood(outcome)) this.#failures++
+    } else if (isFailure(outcome)) {
       this.#failures++
-      return
+      if (isConnectFailure(outcome)) this.#answeredAt = Number.NEGATIVE_INFINITY
     }
-    if (isLatencySample(outcome) && (this.#requests >= COLD_CALLS || latencyMs <= this.latencyMs(now)))
-      this.latency.observe(latencyMs, now)
-    if (!isGood(outcome)) this.#failures++
-  }
-
-  #recordFailure(outcome: Failure, now: number): void {
-    if (outcome.kind === 'transport-error' && outcome.ownFault === true) return
-    this.#failures++
-    // A connection that cannot be made says nothing about latency; ejection deals with it.
-    if (isConnectFailure(outcome)) this.#answeredAt = Number.NEGATIVE_INFINITY
-    else
-      this.latency.penalise(
-        outcome.kind === 'timeout' ? Math.max(PENALTY_MS, outcome.latencyMs) : PENALTY_MS,
-        now,
-      )
   }
 
   latencyMs(now: number): number {

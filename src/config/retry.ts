@@ -1,4 +1,5 @@
-import { checkMs, checkSyncFunction, msFrom, numberIn } from '../core/check/check.ts'
+import { checkMs, msFrom, numberIn } from '../core/check/check.ts'
+import { checkSyncFunction } from '../core/check/functions.ts'
 import { InvalidOptionsError } from '../core/errors.ts'
 import type { RetryBudgetOptions } from '../dispatch/retry/budget.ts'
 import type { RetryOptions } from '../dispatch/retry/policy.ts'

@@ -3,17 +3,16 @@ import { DEFAULT_OUTLIER, type OutlierOptions } from '../cluster/health/outlier.
 import {
   checkHeaderName,
   checkKeys,
-  checkMethods,
   checkMs,
   checkOneOf,
   checkPort,
-  checkSyncFunction,
   given,
   keyPath,
   MAX_MS,
   msFrom,
   numberIn,
 } from '../core/check/check.ts'
+import { checkMethods, checkSyncFunction } from '../core/check/functions.ts'
 import { optionalSection, Section } from '../core/check/section.ts'
 import { InvalidOptionsError } from '../core/errors.ts'
 import type { Classify } from '../dispatch/classify-response.ts'

@@ -2,15 +2,13 @@ import type { Dispatcher } from 'undici'
 import {
   checkArray,
   checkBoolean,
-  checkClock,
-  checkFunction,
   checkKeys,
-  checkMethods,
   checkOneOf,
   checkRecord,
   given,
   keyPath,
 } from '../core/check/check.ts'
+import { checkClock, checkFunction, checkMethods } from '../core/check/functions.ts'
 import { systemClock, systemRandom, type Random } from '../core/clock.ts'
 import { InvalidOptionsError } from '../core/errors.ts'
 import { STAND_IN, type StandInOption } from '../core/stand-in.ts'

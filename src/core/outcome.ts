@@ -69,6 +69,12 @@ export type Outcome =
 /** There was no answer, or it broke off. */
 export type Failure = Extract<Outcome, { kind: 'connect-error' | 'transport-error' | 'timeout' }>
 
+/** Whether the upstream, or the way to it, is at fault: not this process. */
+export function isFailure(outcome: Outcome): outcome is Failure {
+  if (outcome.kind === 'transport-error') return outcome.ownFault !== true
+  return outcome.kind === 'connect-error' || outcome.kind === 'timeout'
+}
+
 /** `ECONNREFUSED` and the like; empty for an outcome without an error, or an error without a code. */
 export function errorCodeOf(outcome: Outcome): string {
   return 'error' in outcome ? ((outcome.error as NodeJS.ErrnoException).code ?? '') : ''

@@ -1,5 +1,5 @@
 import defaultGrpc from '@grpc/grpc-js'
-import { checkClient } from '../core/check/check.ts'
+import { checkClient } from '../core/check/functions.ts'
 import { InvalidOptionsError } from '../index.ts'
 import { Balancer } from './balancer.ts'
 import type {

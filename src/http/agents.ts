@@ -1,7 +1,7 @@
 import type { Agent, AgentOptions, ClientRequest } from 'node:http'
 import type { Agent as SecureAgent, AgentOptions as SecureAgentOptions } from 'node:https'
 import type { Duplex } from 'node:stream'
-import { checkClient } from '../core/check/check.ts'
+import { checkClient } from '../core/check/functions.ts'
 import { AgentDoor } from './agent-door.ts'
 import {
   methodsFor,

@@ -1,4 +1,5 @@
-import { checkBoolean, checkClient, checkRecord } from '../core/check/check.ts'
+import { checkBoolean, checkRecord } from '../core/check/check.ts'
+import { checkClient } from '../core/check/functions.ts'
 import { InvalidOptionsError, type Client } from '../index.ts'
 import { routeAgents } from './agents.ts'
 import { DiscoveredHosts } from './discovered-hosts.ts'

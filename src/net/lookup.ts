@@ -1,7 +1,7 @@
 import { lookup as dnsLookup, V4MAPPED, type LookupAddress, type LookupOptions } from 'node:dns'
 import { isIP, type LookupFunction, type Socket } from 'node:net'
 import { promisify } from 'node:util'
-import { checkClient } from '../core/check/check.ts'
+import { checkClient } from '../core/check/functions.ts'
 import { InvalidOptionsError } from '../index.ts'
 import { followConnection, seeSockets, socketOf } from './followed-socket.ts'
 import type { NetClient } from './options.ts'

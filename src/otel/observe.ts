@@ -1,6 +1,7 @@
 import { channel } from 'node:diagnostics_channel'
 import { createNoopMeter, diag, metrics, type Meter, type MeterProvider } from '@opentelemetry/api'
-import { checkBoolean, checkKeys, checkMethods, given } from '../core/check/check.ts'
+import { checkBoolean, checkKeys, given } from '../core/check/check.ts'
+import { checkMethods } from '../core/check/functions.ts'
 import { InvalidOptionsError } from '../core/errors.ts'
 import type { Client } from '../index.ts'
 import { OwnHistograms, type HistogramProducer } from './histogram-producer.ts'

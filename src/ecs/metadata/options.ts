@@ -1,12 +1,5 @@
-import {
-  checkClock,
-  checkKeys,
-  checkPort,
-  given,
-  msFrom,
-  numberIn,
-  type Optional,
-} from '../../core/check/check.ts'
+import { checkKeys, checkPort, given, msFrom, numberIn, type Optional } from '../../core/check/check.ts'
+import { checkClock } from '../../core/check/functions.ts'
 import { systemClock, type Clock } from '../../core/clock.ts'
 import { InvalidOptionsError } from '../../core/errors.ts'
 import { checkEnv, portFrom, urlFrom, type Environment } from '../environment.ts'

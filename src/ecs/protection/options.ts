@@ -1,7 +1,5 @@
 import {
-  checkClock,
   checkKeys,
-  checkMethods,
   checkMs,
   checkOneOf,
   given,
@@ -9,6 +7,7 @@ import {
   numberIn,
   type Optional,
 } from '../../core/check/check.ts'
+import { checkClock, checkMethods } from '../../core/check/functions.ts'
 import { systemClock, systemRandom, type Clock, type Random } from '../../core/clock.ts'
 import { checkEnv, urlFrom } from '../environment.ts'
 

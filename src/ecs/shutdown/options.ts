@@ -2,10 +2,7 @@ import { Server } from 'node:net'
 import {
   checkArray,
   checkBoolean,
-  checkClock,
-  checkFunction,
   checkKeys,
-  checkMethods,
   checkMs,
   checkOneOf,
   checkOneOrMany,
@@ -13,6 +10,7 @@ import {
   msFrom,
   type Optional,
 } from '../../core/check/check.ts'
+import { checkClock, checkFunction, checkMethods } from '../../core/check/functions.ts'
 import { systemClock, type Clock } from '../../core/clock.ts'
 import { InvalidOptionsError } from '../../core/errors.ts'
 import { checkEnv, variable } from '../environment.ts'

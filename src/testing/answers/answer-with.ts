@@ -1,5 +1,5 @@
 import type { Client } from '../../index.ts'
-import { checkFunction } from '../../core/check/check.ts'
+import { checkFunction } from '../../core/check/functions.ts'
 import { clientOver, type ClientOverOptions } from './client-over.ts'
 import { UnansweredError } from './unanswered-error.ts'
 

@@ -1,5 +1,5 @@
 import { Dispatcher } from 'undici'
-import { checkMethods } from '../../core/check/check.ts'
+import { checkMethods } from '../../core/check/functions.ts'
 import { Exchange, type Answering } from './exchange.ts'
 
 /** What answers the requests of a test: undici's `MockAgent` or another dispatcher, or a `fetch` that gets a `Request`. */

@@ -2,12 +2,12 @@ import type { RequestListener } from 'node:http'
 import {
   checkArray,
   checkBoolean,
-  checkFunction,
   checkKeys,
   checkNumber,
   checkString,
   given,
 } from '../../core/check/check.ts'
+import { checkFunction } from '../../core/check/functions.ts'
 import { ClosedError, InvalidOptionsError } from '../../core/errors.ts'
 import { canListenOn, untilPortsAreFree } from '../ports.ts'
 import type { FleetTask, TaskPlace, TaskTls } from './fleet-task.ts'

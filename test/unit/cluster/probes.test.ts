@@ -175,3 +175,22 @@ test('any call probes a task that refused connections: nothing of it is sent in 
   const { probeAt } = bad.ejection
   expect(cluster.pick({ ...hint(probeAt), idempotent: false }, [], false)).toBe(bad)
 })
+
+test('a probe that finds no descriptors leaves the probe to the next call', async () => {
+  const { cluster, bad, dueAt } = await withOneFailing()
+  const probe = probeOf(cluster, bad, dueAt)
+  cluster.report(bad, refused('EMFILE'), dueAt, dueAt, probe)
+  expect(bad.ejection.state).toBe('ejected')
+  expect(cluster.pick(hint(dueAt), [], false)).toBe(bad)
+})
+
+test('the only task that takes connections is not ejected for failures', async () => {
+  const { cluster, clock } = await testCluster(['10.0.0.1:80', '10.0.0.2:80'])
+  const [last, dead] = cluster.tasks as [Upstream, Upstream]
+  for (let call = 0; call < 4; call++) cluster.report(last, answered(500), clock.now())
+  for (let call = 0; call < 20; call++) cluster.report(dead, answered(), clock.now())
+  cluster.report(dead, refused(), clock.now())
+  cluster.report(last, answered(500), clock.now())
+  expect(dead.ejection.cause).toBe('refuses')
+  expect(last.ejection.state).toBe('available')
+})

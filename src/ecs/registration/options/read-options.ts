@@ -1,8 +1,6 @@
 import type { ServiceDiscoveryClientConfig } from '@aws-sdk/client-servicediscovery'
 import {
-  checkClock,
   checkKeys,
-  checkMethods,
   checkNumber,
   checkOneOf,
   checkOneOrMany,
@@ -13,6 +11,7 @@ import {
   msFrom,
   numberIn,
 } from '../../../core/check/check.ts'
+import { checkClock, checkMethods } from '../../../core/check/functions.ts'
 import { Section } from '../../../core/check/section.ts'
 import { systemClock, systemRandom, unawaited, type Random } from '../../../core/clock.ts'
 import { InvalidOptionsError } from '../../../core/errors.ts'

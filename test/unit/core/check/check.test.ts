@@ -2,7 +2,6 @@ import { describe, expect, test } from 'vitest'
 import {
   checkArray,
   checkBoolean,
-  checkFunction,
   checkKeys,
   checkMs,
   checkNumber,
@@ -12,6 +11,7 @@ import {
   checkString,
   keyPath,
 } from '../../../../src/core/check/check.ts'
+import { checkFunction } from '../../../../src/core/check/functions.ts'
 import { InvalidOptionsError } from '../../../../src/core/errors.ts'
 
 function refusal(run: () => unknown): { option: string; message: string } {
