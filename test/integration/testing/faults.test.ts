@@ -45,7 +45,7 @@ describe.each([false, true])('a task, in a process of its own: %s', (processes) 
       { kind: 'reset-mid-body' },
       { kind: 'none' },
     ]
-    for (const fault of faults) await fleet.tasks[0]?.set(fault)
+    for (const fault of faults) await expect(fleet.tasks[0]?.set(fault)).resolves.toBeUndefined()
   })
 })
 

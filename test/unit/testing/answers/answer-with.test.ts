@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { execFile } from 'node:child_process'
 import { Readable } from 'node:stream'
-import { setTimeout as delay } from 'node:timers/promises'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { AttemptsExhaustedError, DeadlineExceededError, InvalidOptionsError, NoEndpointsError } from 'onehop'
 import { answerWith, UnansweredError, type Answer } from 'onehop/testing'
@@ -51,9 +51,24 @@ test('the answer gets method, URL, headers and the whole body, and they are kept
   expect(await request?.text()).toBe('one')
 })
 
+/** Does not answer before `respond`. */
+function unanswered(): {
+  readonly answer: Answer
+  readonly asked: Promise<void>
+  readonly respond: (response: Response) => void
+} {
+  const asked = Promise.withResolvers<void>()
+  const answered = Promise.withResolvers<Response>()
+  const answer: Answer = () => {
+    asked.resolve()
+    return answered.promise
+  }
+  return { answer, asked: asked.promise, respond: answered.resolve }
+}
+
 async function* chunks(): AsyncGenerator<string> {
   yield 'one'
-  await delay(1)
+  await nextTurn()
   yield ' two'
 }
 
@@ -254,31 +269,32 @@ test('an abort ends a call at once, before its answer and within it', async () =
         },
       }),
     )
-  const answers: Answer[] = [() => new Promise(() => undefined), endless]
+  const never = unanswered()
+  const answers: Answer[] = [never.answer, endless]
   await using client = answerWith((request) => answers.shift()?.(request))
   const reason = new Error('enough')
   const first = new AbortController()
   const waiting = failureOf(client.fetch(URL_OF_ORDERS, { signal: first.signal }))
-  await delay(1)
+  await never.asked
   first.abort(reason)
   expect(await waiting).toBe(reason)
   const second = new AbortController()
   const response = await client.fetch(URL_OF_ORDERS, { signal: second.signal })
   const reading = failureOf(response.text())
-  await delay(1)
+  await nextTurn()
   second.abort(reason)
   expect(await reading).toBe(reason)
-  await delay(1)
-  expect(cancelled).toBeDefined()
+  await expect.poll(() => cancelled).toBeDefined()
 })
 
 test('an answer streams: each chunk is there before the next is made', async () => {
   const made: string[] = []
+  const wanted = Promise.withResolvers<void>()
   const stream = async function* (): AsyncGenerator<Uint8Array> {
     for (const text of ['one', 'two', 'three']) {
       made.push(text)
       yield new TextEncoder().encode(text)
-      await delay(5)
+      await wanted.promise
     }
   }
   await using client = answerWith(() => new Response(ReadableStream.from(stream())))
@@ -286,6 +302,7 @@ test('an answer streams: each chunk is there before the next is made', async () 
   const reader = response.body?.getReader()
   expect(Buffer.from((await reader?.read())?.value ?? []).toString()).toBe('one')
   expect(made).toEqual(['one'])
+  wanted.resolve()
   await reader?.cancel()
 })
 
@@ -357,21 +374,22 @@ test('interceptors of the options apply', async () => {
 })
 
 test('close waits for calls under way, and refuses later ones', async () => {
-  const answered = Promise.withResolvers<Response>()
-  const client = answerWith(() => answered.promise)
+  const { answer, asked, respond } = unanswered()
+  const client = answerWith(answer)
   const call = client.fetch(URL_OF_ORDERS)
-  await delay(1)
+  await asked
   const closed = client.close()
-  answered.resolve(new Response('one'))
+  respond(new Response('one'))
   expect(await (await call).text()).toBe('one')
   await closed
   expect(await failureOf(client.request(URL_OF_ORDERS))).toMatchObject({ code: 'ONEHOP_CLOSED' })
 })
 
 test('close within a time cuts an answer that never comes', async () => {
-  const client = answerWith(() => new Promise(() => undefined))
+  const { answer, asked } = unanswered()
+  const client = answerWith(answer)
   const call = failureOf(client.request(URL_OF_ORDERS))
-  await delay(1)
+  await asked
   await client.close({ withinMs: 10 })
   expect(await call).toBeInstanceOf(Error)
 })

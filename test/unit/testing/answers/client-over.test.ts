@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { AttemptsExhaustedError, InvalidOptionsError, onEvent, type Client } from 'onehop'
 import { clientOver, manualClock } from 'onehop/testing'
 import { errors, Agent, MockAgent } from 'undici'
@@ -68,9 +67,15 @@ test('an error of a MockAgent is a failure of the network', async () => {
 test('close within a time cuts what a MockAgent answers late', async () => {
   const agent = mockAgent()
   agent.get(ORIGIN).intercept({ path: '/' }).reply(200, 'late').delay(20_000)
-  const client = clientOver(agent)
+  const asked = Promise.withResolvers<void>()
+  const client = clientOver({
+    dispatch(options, handler) {
+      asked.resolve()
+      return agent.dispatch(options, handler)
+    },
+  })
   const call = failureOf(client.request(ORIGIN))
-  await delay(5)
+  await asked.promise
   await client.close({ withinMs: 10 })
   expect(await call).toBeInstanceOf(Error)
 })
