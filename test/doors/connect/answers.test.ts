@@ -4,12 +4,12 @@ import {
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from 'node:http2'
-import type { AddressInfo } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
 import type { Client } from 'onehop'
 import { grpcClassify } from 'onehop/connect'
 import { expect, onTestFinished, test } from 'vitest'
 import { clientOf } from '../../support/clients.ts'
+import { LoopbackServer } from '../../support/loopback-server.ts'
 import { collect, ordersOver, type Order, type Orders } from './connect.ts'
 
 const GRPC = { ':status': 200, 'content-type': 'application/grpc+proto' }
@@ -22,21 +22,18 @@ function order(id: number): Buffer {
 async function against(
   answer: (stream: ServerHttp2Stream) => void,
 ): Promise<{ readonly client: Client; readonly orders: Orders }> {
-  const server = createHttp2Server()
-  const sessions = new Set<ServerHttp2Session>()
-  server.on('session', (session) => sessions.add(session.on('error', () => undefined)))
-  server.on('stream', (stream) => {
+  const http2 = createHttp2Server()
+  http2.on('session', (session) => session.on('error', () => undefined))
+  http2.on('stream', (stream) => {
     stream.on('error', () => undefined).resume()
     answer(stream)
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.1.1', resolve))
-  const label = `127.0.1.1:${(server.address() as AddressInfo).port}`
+  const server = await new LoopbackServer(http2).listen('127.0.1.1')
   const pool = { allowH2: true, h2Options: { useH2c: true } }
-  const client = clientOf([{ label }], { classify: grpcClassify, pool })
+  const client = clientOf([server], { classify: grpcClassify, pool })
   onTestFinished(async () => {
     await client.close({ withinMs: 0 })
-    for (const session of sessions) session.destroy()
-    server.close()
+    await server.kill()
   })
   const { dispatcher } = client
   return { client, orders: await ordersOver('grpc', { baseUrl: 'http://orders.shop.local', dispatcher }) }

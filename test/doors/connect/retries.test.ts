@@ -1,11 +1,11 @@
 /** What happens to calls of Connect when tasks fail: retries, health, cancellation. */
-import { createServer as createHttp2Server, type ServerHttp2Session } from 'node:http2'
-import type { AddressInfo } from 'node:net'
+import { createServer as createHttp2Server } from 'node:http2'
 import { onEvent, type Client, type ClientOptions } from 'onehop'
 import { grpcClassify, universalClient } from 'onehop/connect'
 import { Agent } from 'undici'
 import { afterEach, describe, expect, onTestFinished, test } from 'vitest'
 import { clientOf } from '../../support/clients.ts'
+import { LoopbackServer } from '../../support/loopback-server.ts'
 import { collect, connect, ordersOver, type Order, type Orders, type Protocol } from './connect.ts'
 import { startTasks, type Task } from './tasks.ts'
 import type { TaskWorld } from './task.ts'
@@ -45,11 +45,10 @@ async function over(
 
 /** A server that answers each call of gRPC without a message, as most servers do that fail at once. */
 async function trailersOnly(address: string, headers: object): Promise<{ label: string; calls: string[] }> {
-  const server = createHttp2Server()
-  const sessions = new Set<ServerHttp2Session>()
+  const http2 = createHttp2Server()
   const calls: string[] = []
-  server.on('session', (session) => sessions.add(session.on('error', () => undefined)))
-  server.on('stream', (stream, { ':path': path }) => {
+  http2.on('session', (session) => session.on('error', () => undefined))
+  http2.on('stream', (stream, { ':path': path }) => {
     calls.push(String(path))
     stream.on('error', () => undefined).resume()
     stream.respond(
@@ -57,12 +56,9 @@ async function trailersOnly(address: string, headers: object): Promise<{ label: 
       { endStream: true },
     )
   })
-  await new Promise<void>((resolve) => server.listen(0, address, resolve))
-  onTestFinished(() => {
-    for (const session of sessions) session.destroy()
-    server.close()
-  })
-  return { label: `${address}:${(server.address() as AddressInfo).port}`, calls }
+  const server = await new LoopbackServer(http2).listen(address)
+  onTestFinished(() => server.kill())
+  return { label: server.label, calls }
 }
 
 function ejected(): string[] {

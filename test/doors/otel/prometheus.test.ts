@@ -7,7 +7,6 @@
  */
 import { execFile } from 'node:child_process'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -21,6 +20,7 @@ import { METRICS } from '../../../src/otel/metrics.ts'
 import { clientOf } from '../../support/clients.ts'
 import { Daemon, findProgram } from '../../support/processes/daemon.ts'
 import { refusingAddress, startServers } from '../../support/servers.ts'
+import { LoopbackServer } from '../../support/loopback-server.ts'
 import { loadSdk } from './packages/load.ts'
 
 const PROMETHEUS = { name: 'prometheus', debianPackage: 'prometheus' }
@@ -56,16 +56,9 @@ async function startApplication(): Promise<string> {
   const { MeterProvider, PrometheusExporter } = await loadSdk()
   const exporter = new PrometheusExporter({ preventServerStart: true })
   const meterProvider = new MeterProvider({ readers: [exporter] })
-  const server = createServer((request, response) => exporter.getMetricsRequestHandler(request, response))
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  open.push({
-    async [Symbol.asyncDispose]() {
-      server.close()
-      server.closeAllConnections()
-      await meterProvider.shutdown()
-    },
-  })
+  const http = createServer((request, response) => exporter.getMetricsRequestHandler(request, response))
+  const server = await new LoopbackServer(http).listen('127.0.0.1')
+  open.push({ [Symbol.asyncDispose]: () => meterProvider.shutdown() }, server)
   const watched = (client: Client): Client => {
     const observation = observe(client, { meterProvider })
     open.push(client, { [Symbol.asyncDispose]: async () => observation[Symbol.dispose]() })
@@ -104,7 +97,7 @@ async function startApplication(): Promise<string> {
   ]
   for (const [host, client] of loads)
     for (let worker = 0; worker < 4; worker++) void callUntilOver(client, `http://${host}/`)
-  return `127.0.0.1:${port}`
+  return server.label
 }
 
 async function callUntilOver(client: Client, url: string): Promise<void> {
