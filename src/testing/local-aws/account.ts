@@ -48,7 +48,7 @@ export function accountOf(registry: Registry): Account {
     register(host, instanceId, instance) {
       checkKeys('register', instance, ['ipv4', 'ipv6', 'port', 'zone', 'health', 'attributes'])
       const { ipv4, ipv6, port, zone, health, attributes } = instance
-      registry.register(serviceAt(registry, host), instanceId, {
+      registry.instances.register(serviceAt(registry, host), instanceId, {
         ...(ipv4 !== undefined && { AWS_INSTANCE_IPV4: ipv4 }),
         ...(ipv6 !== undefined && { AWS_INSTANCE_IPV6: ipv6 }),
         ...(port !== undefined && { AWS_INSTANCE_PORT: String(port) }),
@@ -61,9 +61,9 @@ export function accountOf(registry: Registry): Account {
       Array.from(serviceAt(registry, host).instances.values(), ({ id, attributes, health }) => ({
         ...{ id, attributes, health },
       })),
-    deregister: (host, instanceId) => registry.deregister(serviceAt(registry, host), instanceId),
+    deregister: (host, instanceId) => registry.instances.deregister(serviceAt(registry, host), instanceId),
     setHealth: (host, instanceId, status) =>
-      registry.setHealth(serviceAt(registry, host), instanceId, status),
+      registry.instances.setHealth(serviceAt(registry, host), instanceId, status),
   }
 }
 

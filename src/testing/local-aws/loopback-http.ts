@@ -54,3 +54,8 @@ export function sendJson(response: ServerResponse, status: number, type: string,
   const payload = Buffer.from(JSON.stringify(body))
   response.writeHead(status, { 'content-type': type, 'content-length': payload.length }).end(payload)
 }
+
+/** What is not JSON, with status 200. */
+export function sendGarbage(response: ServerResponse, type: string): void {
+  response.writeHead(200, { 'content-type': type }).end('<html>not what you asked for</html>')
+}

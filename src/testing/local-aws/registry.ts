@@ -1,36 +1,19 @@
-import { systemClock, systemRandom, type Clock, type Random } from '../../core/clock.ts'
-import { checkInstance, MAX_INSTANCES } from './cloud-map/attributes.ts'
+import { systemClock, systemRandom, type Random } from '../../core/clock.ts'
 import { AwsError, invalidInput } from './cloud-map/aws-error.ts'
 import { cloudMapFaults, operationFailure, type CloudMapFaults } from './cloud-map/faults.ts'
 import { randomId } from './chance.ts'
-import { Delays } from './delays.ts'
-import type {
-  CustomHealthStatus,
-  HealthStatus,
-  Instance,
-  Namespace,
-  NamespaceType,
-  Service,
-} from './model.ts'
 import { History } from './history.ts'
+import { Instances, type StoredService } from './instances.ts'
+import type { LocalAwsOptions } from './local-aws.ts'
+import type { Namespace, NamespaceType, Service } from './model.ts'
 import { Operations } from './cloud-map/operations.ts'
 
-export interface RegistryOptions {
-  readonly region?: string | undefined
-  readonly accountId?: string | undefined
-  readonly operationStepMs?: number | undefined
-  readonly clock?: Clock | undefined
-  readonly random?: Random | undefined
-}
+type RegistryOptions = Omit<LocalAwsOptions, 'task' | 'metadataRefuseMs'>
 
 interface NewService extends Omit<Service, 'id' | 'arn' | 'instances' | 'revision'> {
   /** [a new one] */
   readonly id?: string | undefined
 }
-
-type Writable<Plain> = { -readonly [Key in keyof Plain]: Plain[Key] }
-type StoredInstance = Writable<Instance> & { readonly madeAt: number }
-type StoredService = Writable<Omit<Service, 'instances'>> & { instances: Map<string, StoredInstance> }
 
 /**
  * The state of one Cloud Map account, in memory. Its methods act at once. AWS does some of that later: see
@@ -44,9 +27,7 @@ export class Registry {
   /** Of the API: how late what has changed shows, and what operations come to. */
   readonly faults: CloudMapFaults = cloudMapFaults()
   readonly history: History
-
-  readonly #clock: Clock
-  readonly #delays: Delays
+  readonly instances: Instances
   readonly #namespaces = new Map<string, Namespace>()
   readonly #services = new Map<string, StoredService>()
 
@@ -54,11 +35,11 @@ export class Registry {
     this.region = options.region ?? 'eu-west-1'
     this.accountId = options.accountId ?? '111122223333'
     this.random = options.random ?? systemRandom
-    this.#clock = options.clock ?? systemClock
+    const { clock = systemClock, operationStepMs = 10 } = options
     const failure = (): AwsError | undefined => operationFailure(this.faults)
-    this.operations = new Operations(this.#clock, this.random, options.operationStepMs ?? 10, failure)
-    this.history = new History(this.#clock)
-    this.#delays = new Delays(this.#clock)
+    this.operations = new Operations(clock, this.random, operationStepMs, failure)
+    this.history = new History(clock)
+    this.instances = new Instances(clock, this.history, this.faults, (id) => this.#stored(id))
   }
 
   get namespaces(): readonly Namespace[] {
@@ -94,14 +75,6 @@ export class Registry {
    */
   serviceById(id: string): Service {
     return this.#stored(id)
-  }
-
-  /** @throws AwsError `InstanceNotFound`, also for one that is too new to be known everywhere */
-  instance(service: Service, instanceId: string): Instance {
-    const instance = this.#storedInstance(service, instanceId)
-    if (this.#clock.now() < instance.madeAt + this.faults.notYetMs)
-      throw instanceNotFound(service, instanceId)
-    return instance
   }
 
   /** @throws AwsError `NamespaceAlreadyExists` */
@@ -166,69 +139,16 @@ export class Registry {
    * @throws AwsError `ServiceNotFound`, `ResourceInUse`
    */
   deleteService(id: string, withInstances = false): void {
-    const service = this.serviceById(id)
+    const service = this.#stored(id)
     if (service.instances.size > 0 && !withInstances)
       throw new AwsError('ResourceInUse', `service ${service.name} has ${service.instances.size} instances`)
     this.#services.delete(service.id)
   }
 
-  /**
-   * Adds an instance, or replaces the one with that id, health included.
-   * @throws AwsError `ServiceNotFound`, `InvalidInput`, `ResourceLimitExceeded`
-   */
-  register(
-    service: Service,
-    instanceId: string,
-    attributes: Readonly<Record<string, string>>,
-    creatorRequestId?: string,
-  ): void {
-    const stored = this.#stored(service.id)
-    checkInstance(instanceId, attributes)
-    if (stored.instances.size >= MAX_INSTANCES && !stored.instances.has(instanceId))
-      throw new AwsError('ResourceLimitExceeded', `service ${service.name} has ${MAX_INSTANCES} instances`)
-    const initial: HealthStatus =
-      attributes['AWS_INIT_HEALTH_STATUS'] === 'UNHEALTHY' ? 'UNHEALTHY' : 'HEALTHY'
-    this.history.willChange(stored, instanceId)
-    const madeAt = stored.instances.get(instanceId)?.madeAt ?? this.#clock.now()
-    stored.instances.set(instanceId, {
-      madeAt,
-      id: instanceId,
-      attributes: { ...attributes },
-      health: stored.customHealth ? initial : 'UNKNOWN',
-      creatorRequestId,
-    })
-    stored.revision++
-  }
-
-  /** @throws AwsError `ServiceNotFound`, `InstanceNotFound` */
-  deregister(service: Service, instanceId: string): void {
-    const { id } = this.#storedInstance(service, instanceId)
-    const stored = this.#stored(service.id)
-    this.history.willChange(stored, id)
-    stored.instances.delete(id)
-    stored.revision++
-  }
-
-  /**
-   * @param delayMs how long it takes to show
-   * @throws AwsError `ServiceNotFound`, `InstanceNotFound`, `CustomHealthNotFound`
-   */
-  setHealth(service: Service, instanceId: string, health: CustomHealthStatus, delayMs = 0): void {
-    const instance = this.#storedInstance(service, instanceId)
-    if (!service.customHealth)
-      throw new AwsError('CustomHealthNotFound', `service ${service.name} has no custom health check`)
-    const show = (): void => {
-      this.history.willChange(service, instanceId)
-      instance.health = health
-    }
-    if (delayMs === 0) return show()
-    this.#delays.after(delayMs, show)
-  }
-
   /** What shows later does not show any more. */
   close(): void {
     this.operations.close()
-    this.#delays.close()
+    this.instances.close()
   }
 
   newId(prefix: 'ns' | 'srv'): string {
@@ -241,19 +161,9 @@ export class Registry {
     return service
   }
 
-  #storedInstance(service: Service, instanceId: string): StoredInstance {
-    const instance = this.#stored(service.id).instances.get(instanceId)
-    if (instance === undefined) throw instanceNotFound(service, instanceId)
-    return instance
-  }
-
   #arn(kind: 'namespace' | 'service', id: string): string {
     return `arn:aws:servicediscovery:${this.region}:${this.accountId}:${kind}/${id}`
   }
-}
-
-function instanceNotFound(service: Service, instanceId: string): AwsError {
-  return new AwsError('InstanceNotFound', `no instance ${instanceId} in service ${service.name}`)
 }
 
 function idOf(idOrArn: string): string {

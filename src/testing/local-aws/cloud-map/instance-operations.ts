@@ -14,7 +14,7 @@ export const instanceOperations: Readonly<Record<string, Handler>> = {
       'REGISTER_INSTANCE',
       instanceKey(service, instanceId),
       { INSTANCE: instanceId, SERVICE: service.id },
-      () => registry.register(service, instanceId, attributes, creatorRequestId),
+      () => registry.instances.register(service, instanceId, attributes, creatorRequestId),
       creatorRequestId,
     )
     return { OperationId }
@@ -23,12 +23,12 @@ export const instanceOperations: Readonly<Record<string, Handler>> = {
   DeregisterInstance(registry, input) {
     const service = registry.serviceById(text(input, 'ServiceId'))
     const instanceId = text(input, 'InstanceId')
-    registry.instance(service, instanceId)
+    registry.instances.get(service, instanceId)
     const OperationId = registry.operations.submit(
       'DEREGISTER_INSTANCE',
       instanceKey(service, instanceId),
       { INSTANCE: instanceId, SERVICE: service.id },
-      () => registry.deregister(service, instanceId),
+      () => registry.instances.deregister(service, instanceId),
     )
     return { OperationId }
   },
@@ -36,14 +36,14 @@ export const instanceOperations: Readonly<Record<string, Handler>> = {
   UpdateInstanceCustomHealthStatus(registry, input) {
     const service = registry.serviceById(text(input, 'ServiceId'))
     const status = oneOf(input, 'Status', ['HEALTHY', 'UNHEALTHY'])
-    const { id } = registry.instance(service, text(input, 'InstanceId'))
-    registry.setHealth(service, id, status, registry.faults.healthDelayMs)
+    const { id } = registry.instances.get(service, text(input, 'InstanceId'))
+    registry.instances.setHealth(service, id, status, registry.faults.healthDelayMs)
     return {}
   },
 
   GetInstance(registry, input) {
     const service = registry.serviceById(text(input, 'ServiceId'))
-    const { id, attributes, creatorRequestId } = registry.instance(service, text(input, 'InstanceId'))
+    const { id, attributes, creatorRequestId } = registry.instances.get(service, text(input, 'InstanceId'))
     return {
       ResourceOwner: registry.accountId,
       Instance: { Id: id, Attributes: attributes, CreatorRequestId: creatorRequestId },
@@ -63,7 +63,7 @@ export const instanceOperations: Readonly<Record<string, Handler>> = {
     const instances =
       wanted.length === 0
         ? [...service.instances.values()]
-        : wanted.map((id) => registry.instance(service, id))
+        : wanted.map((id) => registry.instances.get(service, id))
     const { items, next } = page(instances, input)
     return { Status: Object.fromEntries(items.map(({ id, health }) => [id, health])), ...next }
   },

@@ -3,7 +3,7 @@ import { sleep, type Clock } from '../../../core/clock.ts'
 import { randomId } from '../chance.ts'
 import { FaultPlan } from './faults.ts'
 import { handleRequest } from './handle-request.ts'
-import { LOOPBACK, LoopbackHttp, readBody, sendJson } from '../loopback-http.ts'
+import { LOOPBACK, LoopbackHttp, readBody, sendGarbage, sendJson } from '../loopback-http.ts'
 import type { Registry } from '../registry.ts'
 
 const TARGET_PREFIX = 'Route53AutoNaming_v20170314.'
@@ -51,10 +51,7 @@ export class CloudMapServer {
       const body = await readBody(request)
       if (delayMs > 0) await sleep(this.#clock, delayMs, this.#closing.signal)
       if (answer === 'hang') return
-      if (answer === 'garbage') {
-        response.writeHead(200, { 'content-type': CONTENT_TYPE }).end('<html>not what you asked for</html>')
-        return
-      }
+      if (answer === 'garbage') return sendGarbage(response, CONTENT_TYPE)
       const { status, body: reply } = handleRequest(this.#registry, operation, body, answer)
       if (answer === 'lose') request.socket.resetAndDestroy()
       else sendJson(response, status, CONTENT_TYPE, reply)

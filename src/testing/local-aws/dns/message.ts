@@ -86,12 +86,11 @@ export function encodeReply(query: DnsQuery, reply: DnsReply, transport: 'udp' |
   let fitting = reply
   for (;;) {
     const message = encode(packetOf(query, fitting))
-    if (message.length <= bytes) return message
+    if (message.length <= bytes || fitting.truncated === true) return message
     fitting =
       fitting.additionals.length > 0
         ? { ...fitting, additionals: fitting.additionals.slice(0, -1) }
         : { ...reply, truncated: true }
-    if (fitting.truncated === true) return encode(packetOf(query, fitting))
   }
 }
 

@@ -109,15 +109,11 @@ export class Zones {
   }
 
   #zoneOf(key: string): Zone | undefined {
-    let found: Zone | undefined
-    const consider = (name: string, soaTtlSeconds: number): void => {
-      const inIt = key === name || key.endsWith(`.${name}`)
-      if (inIt && name.length > (found?.name.length ?? 0)) found = { name, soaTtlSeconds }
-    }
-    for (const { name, type, soaTtlSeconds } of this.#registry.namespaces)
-      if (type === 'DNS_PRIVATE') consider(canonicalHost(name), soaTtlSeconds)
-    if (found === undefined) for (const name of this.#plain.keys()) consider(name, DEFAULT_SOA_TTL_SECONDS)
-    return found
+    const namespaces = this.#registry.namespaces
+      .filter(({ type }) => type === 'DNS_PRIVATE')
+      .map(({ name, soaTtlSeconds }) => ({ name: canonicalHost(name), soaTtlSeconds }))
+    const plain = Array.from(this.#plain.keys(), (name) => ({ name, soaTtlSeconds: DEFAULT_SOA_TTL_SECONDS }))
+    return innermost(namespaces, key) ?? innermost(plain, key)
   }
 
   /** A name is there, too, when another lies below it (RFC 8020). */
@@ -132,4 +128,11 @@ export class Zones {
 
 function soa({ name, soaTtlSeconds }: Zone): ResourceRecord {
   return { type: 'SOA', name, ttl: soaTtlSeconds, data: ROUTE_53_SOA }
+}
+
+/** The longest name that a name lies in. */
+function innermost(zones: readonly Zone[], key: string): Zone | undefined {
+  return zones
+    .filter(({ name }) => key === name || key.endsWith(`.${name}`))
+    .toSorted((one, other) => other.name.length - one.name.length)[0]
 }

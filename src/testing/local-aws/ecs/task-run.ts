@@ -32,11 +32,7 @@ export interface EcsWorld {
   nextTask(): number
 }
 
-export interface TaskPlace {
-  readonly address: string
-  readonly port: number
-  readonly zone: string | undefined
-}
+type TaskPlace = Pick<EcsTask, 'address' | 'port'> & { readonly zone: string | undefined }
 
 const LOOK_EVERY_MS = 25
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { sleep, type Clock, type Timer } from '../../../core/clock.ts'
 import { randomPort, untilPortsAreFree } from '../../ports.ts'
-import { LOOPBACK, LoopbackHttp, readBody, sendJson } from '../loopback-http.ts'
+import { LOOPBACK, LoopbackHttp, readBody, sendGarbage, sendJson } from '../loopback-http.ts'
 import { metadataFaults, type MetadataFaults } from './faults.ts'
 import type { LocalMetadata } from './local-metadata.ts'
 import { containerV3, containerV4, statsOf, taskV3, taskV4 } from './task-metadata.ts'
@@ -120,19 +120,19 @@ export class MetadataServer implements LocalMetadata {
     fault: MetadataFaults['answer'],
     response: ServerResponse,
   ): void {
+    const send = (status: number, answer: unknown): void => sendJson(response, status, CONTENT_TYPE, answer)
     switch (fault) {
       case 'hang':
         return
       case 'error':
-        return sendJson(response, 500, CONTENT_TYPE, 'metadata handler: unable to generate metadata')
+        return send(500, 'metadata handler: unable to generate metadata')
       case 'unknown-task':
-        return sendJson(response, 404, CONTENT_TYPE, 'metadata handler: unable to get the task')
+        return send(404, 'metadata handler: unable to get the task')
       case 'not-json':
-        response.writeHead(200, { 'content-type': CONTENT_TYPE }).end('<html>not what you asked for</html>')
-        return
+        return sendGarbage(response, CONTENT_TYPE)
       case 'normal': {
         const { status, body: answer } = this.#route(request, body)
-        return sendJson(response, status, CONTENT_TYPE, answer)
+        return send(status, answer)
       }
     }
   }
