@@ -1,6 +1,7 @@
 /** What BIND says of a name, and what becomes of it. */
 import { ResolutionFailedError } from 'onehop'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { failureOf } from '../support/failure-of.ts'
 import { clientOf } from './clients.ts'
 import { lookUp } from './lookups.ts'
 import { startNamed, type LoggedQuery, type Named } from './named.ts'
@@ -57,13 +58,6 @@ afterAll(async () => {
 })
 
 const told = (queries: readonly LoggedQuery[]): string[] => queries.map(({ name, type }) => `${name} ${type}`)
-
-async function failure(promise: Promise<unknown>): Promise<unknown> {
-  return promise.then(
-    () => undefined,
-    (error: unknown) => error,
-  )
-}
 
 describe('addresses', () => {
   test('A records are found by one question, with their TTL', async () => {
@@ -194,7 +188,7 @@ describe('aliases', () => {
   })
 
   test('a chain into a zone that the server does not have is an error that names the service', async () => {
-    const error = await failure(lookUp(named.server, 'stranger.shop.local'))
+    const error = await failureOf(lookUp(named.server, 'stranger.shop.local'))
     expect(error).toBeInstanceOf(ResolutionFailedError)
     expect(error).toMatchObject({ host: 'stranger.shop.local', message: expect.stringContaining('REFUSED') })
   })
@@ -231,7 +225,7 @@ describe('negative answers', () => {
     ['a zone that the server does not have', 'orders.shop.example', 'REFUSED'],
     ['a zone that it knows others to have', 'orders.sub.shop.local', 'referred to other servers'],
   ])('%s is an error, and not a name without endpoints', async (_, name, reason) => {
-    const error = await failure(lookUp(named.server, name))
+    const error = await failureOf(lookUp(named.server, name))
     expect(error).toBeInstanceOf(ResolutionFailedError)
     expect(error).toMatchObject({ host: name, message: expect.stringContaining(reason) })
   })

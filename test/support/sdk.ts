@@ -34,13 +34,3 @@ export async function registered(
   const { OperationId } = await sdk.send(new RegisterInstanceCommand({ ServiceId, InstanceId, Attributes }))
   return (await finished(sdk, OperationId)).seen
 }
-
-/** What the promise rejects with; an error when it does not. */
-export async function failure(promise: Promise<unknown>): Promise<Error & Record<string, unknown>> {
-  try {
-    await promise
-  } catch (error) {
-    return error as Error & Record<string, unknown>
-  }
-  throw new Error('it did not fail')
-}

@@ -26,15 +26,6 @@ export function query(name: string, type: DnsType, { signal, ...options }: Query
   return new StubResolver(options).query(name, type, signal)
 }
 
-export async function failure(promise: Promise<unknown>): Promise<Error> {
-  const error: unknown = await promise.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  )
-  if (!(error instanceof Error)) throw new Error('it did not fail')
-  return error
-}
-
 /** Real packets need real turns of the loop, while time stands still: it advances only once `reached`. */
 export async function timeOut(clock: ManualClock, reached: () => boolean): Promise<void> {
   await until(() => reached() && clock.pendingTimers > 0)

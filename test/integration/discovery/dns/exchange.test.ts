@@ -5,7 +5,8 @@ import { describe, expect, test } from 'vitest'
 import { ResolutionFailedError } from '../../../../src/core/errors.ts'
 import { encodeQuery } from '../../../../src/discovery/dns/wire/message.ts'
 import { manualClock } from '../../../../src/testing/fakes/manual-clock.ts'
-import { failure, NAME, openSockets, optionsFor, query, timeOut } from '../../../support/dns/queries.ts'
+import { NAME, openSockets, optionsFor, query, timeOut } from '../../../support/dns/queries.ts'
+import { failureOf } from '../../../support/failure-of.ts'
 import {
   a,
   aaaa,
@@ -107,7 +108,7 @@ describe('one exchange', () => {
   ])('an answer %s is an error at once, which names it', async (_, cut) => {
     const server = await udpServer((asked, reply) => reply(cut(response(asked, { answers: [ADDRESS] }))))
     const clock = manualClock()
-    const error = await failure(query(NAME, 'A', optionsFor([server], { clock })))
+    const error = await failureOf(query(NAME, 'A', optionsFor([server], { clock })))
     expect(error).toBeInstanceOf(ResolutionFailedError)
     expect(error.message).toMatch(
       /^\[ONEHOP_RESOLUTION_FAILED\] orders\.shop\.local: A query failed: 127\.0\.0\.1:\d+ sent a malformed answer \(.+\)$/,
@@ -119,7 +120,7 @@ describe('one exchange', () => {
   test('an IPv6 address that is cut short is not filled up with zeros', async () => {
     const whole = { answers: [aaaa(NAME, '2600:1f18::5')] }
     const server = await udpServer((asked, reply) => reply(response(asked, whole).subarray(0, -2)))
-    const error = await failure(query(NAME, 'AAAA', optionsFor([server])))
+    const error = await failureOf(query(NAME, 'AAAA', optionsFor([server])))
     expect(error.message).toContain('sent a malformed answer (the message is cut short)')
   })
 
@@ -134,7 +135,7 @@ describe('one exchange', () => {
   test('a name that no message can hold is refused without asking', async () => {
     const server = await udpServer(() => {})
     for (const name of ['', 'a..b', `${'x'.repeat(64)}.local`, `${'abcdefg.'.repeat(32)}local`]) {
-      const error = await failure(query(name, 'A', optionsFor([server])))
+      const error = await failureOf(query(name, 'A', optionsFor([server])))
       expect(error.message).toContain('not a valid DNS name')
     }
     expect(server.asked).toEqual([])
@@ -195,14 +196,14 @@ describe('truncated answers', () => {
   ])('a TCP server that %s is told, and the next is asked', async (_, reply, told) => {
     const udp = await truncating()
     await tcpServer(udp.port, (asked, socket) => socket.end(reply(asked)))
-    const { message } = await failure(query(NAME, 'A', optionsFor([udp])))
+    const { message } = await failureOf(query(NAME, 'A', optionsFor([udp])))
     expect(message).toContain(told)
     const good = await udpServer((asked, send) => send(response(asked, { answers: [ADDRESS] })))
     expect((await query(NAME, 'A', optionsFor([udp, good]))).answers).toHaveLength(1)
   })
 
   test('a missing TCP server is an error that says so', async () => {
-    const { message } = await failure(query(NAME, 'A', optionsFor([await truncating()])))
+    const { message } = await failureOf(query(NAME, 'A', optionsFor([await truncating()])))
     expect(message).toContain('ECONNREFUSED')
   })
 
@@ -210,7 +211,7 @@ describe('truncated answers', () => {
     const udp = await truncating()
     const tcp = await tcpServer(udp.port, () => {})
     const clock = manualClock()
-    const failed = failure(query(NAME, 'A', optionsFor([udp], { clock, tries: 1 })))
+    const failed = failureOf(query(NAME, 'A', optionsFor([udp], { clock, tries: 1 })))
     await timeOut(clock, () => tcp.connections === 1)
     expect((await failed).message).toContain('gave no answer in 1000 ms')
   })
@@ -242,7 +243,7 @@ describe('servers behind TCP alone', () => {
   test('a port that is closed for both is an error, after both were tried', async () => {
     const port = await freePort()
     const stub = { ...optionsFor([]), servers: [{ address: '127.0.0.1', port }] }
-    expect((await failure(query(NAME, 'A', stub))).message).toContain('ECONNREFUSED')
+    expect((await failureOf(query(NAME, 'A', stub))).message).toContain('ECONNREFUSED')
     await until(() => openSockets().length === 0)
   })
 
@@ -279,7 +280,7 @@ describe('servers without EDNS', () => {
 
   test('have said FORMERR twice: the next server is asked', async () => {
     const broken = await udpServer((asked, reply) => reply(response(asked, { rcode: FORMERR })))
-    const { message } = await failure(query(NAME, 'A', optionsFor([broken])))
+    const { message } = await failureOf(query(NAME, 'A', optionsFor([broken])))
     expect(message).toContain(`${broken.server} answered FORMERR`)
     expect(broken.asked).toHaveLength(2)
   })
@@ -302,7 +303,7 @@ test('an extended RCODE is not taken for NOERROR', async () => {
   const server = await udpServer((asked, reply) =>
     reply(response(asked, { answers: [ADDRESS], additionals: [{ ...OPT, extendedRcode: 2 }] })),
   )
-  expect((await failure(query(NAME, 'A', optionsFor([server])))).message).toContain('answered RCODE 32')
+  expect((await failureOf(query(NAME, 'A', optionsFor([server])))).message).toContain('answered RCODE 32')
 })
 
 describe('a datagram larger than what was offered', () => {
@@ -323,7 +324,7 @@ describe('a datagram larger than what was offered', () => {
 
   test('and without TCP is an error', async () => {
     const udp = await udpServer((asked, reply) => reply(response(asked, { answers: large })))
-    expect((await failure(query(NAME, 'A', optionsFor([udp])))).message).toContain('ECONNREFUSED')
+    expect((await failureOf(query(NAME, 'A', optionsFor([udp])))).message).toContain('ECONNREFUSED')
   })
 
   test('of exactly 1232 bytes is taken', async () => {
@@ -341,9 +342,9 @@ describe('an abort', () => {
 
   test('before anything is sent', async () => {
     const server = await udpServer(() => {})
-    expect(await failure(query(NAME, 'A', optionsFor([server], { signal: AbortSignal.abort(reason) })))).toBe(
-      reason,
-    )
+    expect(
+      await failureOf(query(NAME, 'A', optionsFor([server], { signal: AbortSignal.abort(reason) }))),
+    ).toBe(reason)
     expect(server.asked).toEqual([])
   })
 
@@ -351,7 +352,7 @@ describe('an abort', () => {
     const server = await udpServer(() => {})
     const abort = new AbortController()
     const clock = manualClock()
-    const failed = failure(query(NAME, 'A', optionsFor([server], { signal: abort.signal, clock })))
+    const failed = failureOf(query(NAME, 'A', optionsFor([server], { signal: abort.signal, clock })))
     abort.abort(reason)
     expect(await failed).toBe(reason)
     await new Promise((resolve) => setTimeout(resolve, 20))
@@ -363,7 +364,7 @@ describe('an abort', () => {
     const servers = [await udpServer(() => {}), await udpServer(() => {})]
     const abort = new AbortController()
     const clock = manualClock()
-    const failed = failure(query(NAME, 'A', optionsFor(servers, { signal: abort.signal, clock })))
+    const failed = failureOf(query(NAME, 'A', optionsFor(servers, { signal: abort.signal, clock })))
     await until(() => servers[0]?.asked.length === 1)
     abort.abort(reason)
     expect(await failed).toBe(reason)
@@ -378,7 +379,7 @@ describe('an abort', () => {
     const tcp = await tcpServer(udp.port, () => {})
     const abort = new AbortController()
     const clock = manualClock()
-    const failed = failure(query(NAME, 'A', optionsFor([udp], { signal: abort.signal, clock })))
+    const failed = failureOf(query(NAME, 'A', optionsFor([udp], { signal: abort.signal, clock })))
     await until(() => tcp.connections === 1)
     abort.abort(reason)
     expect(await failed).toBe(reason)

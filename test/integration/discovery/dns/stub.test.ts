@@ -2,7 +2,8 @@ import { createSocket, type Socket } from 'node:dgram'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { parseDnsServer, StubResolver } from '../../../../src/discovery/dns/stub.ts'
 import { manualClock } from '../../../../src/testing/fakes/manual-clock.ts'
-import { failure, NAME, openSockets, optionsFor, query, timeOut } from '../../../support/dns/queries.ts'
+import { NAME, openSockets, optionsFor, query, timeOut } from '../../../support/dns/queries.ts'
+import { failureOf } from '../../../support/failure-of.ts'
 import {
   a,
   REFUSED,
@@ -44,7 +45,7 @@ describe('servers in their order', () => {
     const servers = [await udpServer(() => {}), await udpServer(() => {})]
     const [first, second] = servers
     const clock = manualClock()
-    const failed = failure(query(NAME, 'A', optionsFor(servers, { clock })))
+    const failed = failureOf(query(NAME, 'A', optionsFor(servers, { clock })))
     await timeOut(clock, () => first?.asked.length === 1)
     await timeOut(clock, () => second?.asked.length === 1)
     await timeOut(clock, () => first?.asked.length === 2)
@@ -84,7 +85,7 @@ describe('servers in their order', () => {
 
   test('a server that answered badly is not asked again in the second round', async () => {
     const broken = await udpServer((asked, reply) => reply(response(asked, { rcode: REFUSED })))
-    const { message } = await failure(query(NAME, 'A', optionsFor([broken])))
+    const { message } = await failureOf(query(NAME, 'A', optionsFor([broken])))
     expect(message).toContain(`A query failed: ${broken.server} answered REFUSED`)
     expect(broken.asked).toHaveLength(1)
   })
@@ -110,7 +111,7 @@ describe('servers in their order', () => {
   test('permanent SERVFAIL fails after the same time as silence', async () => {
     const broken = await udpServer((asked, reply) => reply(response(asked, { rcode: SERVFAIL })))
     const startedAt = performance.now()
-    const { message } = await failure(query(NAME, 'A', optionsFor([broken], { timeoutMs: 400 })))
+    const { message } = await failureOf(query(NAME, 'A', optionsFor([broken], { timeoutMs: 400 })))
     expect(message).toContain(`A query failed: ${broken.server} answered SERVFAIL`)
     // 50, 100, 200 and 400 ms apart.
     expect(broken.asked).toHaveLength(5)
@@ -129,7 +130,7 @@ describe('servers in their order', () => {
     const referring = await udpServer((asked, reply) =>
       reply(response(asked, { authorities: [{ type: 'NS', name: 'local', ttl: 60, data: 'ns.example' }] })),
     )
-    const { message } = await failure(query(NAME, 'A', optionsFor([referring])))
+    const { message } = await failureOf(query(NAME, 'A', optionsFor([referring])))
     expect(message).toContain('referred to other servers')
   })
 })
@@ -218,7 +219,7 @@ describe('a server with a back-off', () => {
     const clock = manualClock()
     const stub = new StubResolver({ ...optionsFor([silent]), tries: 1, clock })
     for (let i = 1; i <= 3; i++) {
-      const failed = failure(stub.query(NAME, 'A', never))
+      const failed = failureOf(stub.query(NAME, 'A', never))
       await timeOut(clock, () => silent.asked.length === i)
       expect((await failed).message).toContain('gave no answer in 1000 ms')
     }
@@ -231,7 +232,7 @@ describe('a server with a back-off', () => {
     const other = await answering()
     const stub = new StubResolver({ ...optionsFor([slow, other]), clock: manualClock() })
     const abort = new AbortController()
-    const failed = failure(stub.query(NAME, 'A', abort.signal))
+    const failed = failureOf(stub.query(NAME, 'A', abort.signal))
     await until(() => slow.asked.length === 1)
     abort.abort(new Error('the caller went away'))
     await failed
@@ -275,7 +276,7 @@ describe('queries in flight', () => {
     await stub.query(NAME, 'A', never)
     const abort = new AbortController()
     const crowd = Array.from({ length: 1_000 }, (_, index) =>
-      failure(stub.query(`r${index}.shop.local`, 'A', abort.signal)),
+      failureOf(stub.query(`r${index}.shop.local`, 'A', abort.signal)),
     )
     await until(() => server.asked.length === 65)
     const fine = [NAME, 'payments.shop.local'].map((name) => stub.query(name, 'A', never))
@@ -293,7 +294,7 @@ describe('queries in flight', () => {
     const stub = new StubResolver({ ...optionsFor([server]), clock })
     const abort = new AbortController()
     const crowd = Array.from({ length: 1_065 }, (_, index) =>
-      failure(stub.query(`r${index}.shop.local`, 'A', abort.signal)),
+      failureOf(stub.query(`r${index}.shop.local`, 'A', abort.signal)),
     )
     const { message } = (await crowd[64]) ?? {}
     expect(message).toBe(
@@ -315,7 +316,7 @@ describe('queries in flight', () => {
     await until(() => waiting.length === 64)
     const abort = new AbortController()
     const reason = new Error('the caller went away')
-    const given = failure(stub.query('given-up.shop.local', 'A', abort.signal))
+    const given = failureOf(stub.query('given-up.shop.local', 'A', abort.signal))
     const last = stub.query('last.shop.local', 'A', never)
     abort.abort(reason)
     expect(await given).toBe(reason)
@@ -340,7 +341,7 @@ describe('queries in flight', () => {
     const abort = new AbortController()
     const names = ['broken.local', 'cut.local', 'big.local', 'silent.local', 'no..name']
     const failed = names.flatMap((name) =>
-      Array.from({ length: 40 }, () => failure(stub.query(name, 'A', abort.signal))),
+      Array.from({ length: 40 }, () => failureOf(stub.query(name, 'A', abort.signal))),
     )
     await until(() => server.asked.includes('silent.local A'))
     abort.abort(new Error('the caller went away'))

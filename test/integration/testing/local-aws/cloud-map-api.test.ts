@@ -27,7 +27,8 @@ import {
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { startLocalAws, type LocalAws } from '../../../../src/testing/local-aws/index.ts'
 import { addressesIn, askUdp } from '../../../support/dns/ask.ts'
-import { failure, finished, registered, sdkOf } from '../../../support/sdk.ts'
+import { failureOf } from '../../../support/failure-of.ts'
+import { finished, registered, sdkOf } from '../../../support/sdk.ts'
 
 const ORDERS = { NamespaceName: 'shop.local', ServiceName: 'orders' }
 const IPV4 = { AWS_INSTANCE_IPV4: '10.0.0.1' }
@@ -147,7 +148,7 @@ test('one operation at a time works on an instance; the same request again gets 
     const again = await client.send(new RegisterInstanceCommand({ ...request, ServiceId }))
     expect(again.OperationId).toBe(first.OperationId)
     const other = { ...request, ServiceId, CreatorRequestId: 'twice' }
-    const error = await failure(client.send(new RegisterInstanceCommand(other)))
+    const error = await failureOf(client.send(new RegisterInstanceCommand(other)))
     expect(error).toBeInstanceOf(DuplicateRequest)
     expect(error['DuplicateOperationId']).toBe(first.OperationId)
   } finally {
@@ -189,15 +190,15 @@ test('lists come in pages, and filtered', async () => {
 test('what is in use is not deleted; what is not, is', async () => {
   const { id, namespaceId } = aws.addService('orders.shop.local')
   aws.register('orders.shop.local', 'task-1', { ipv4: '10.0.0.1' })
-  expect((await failure(sdk.send(new DeleteServiceCommand({ Id: id })))).name).toBe('ResourceInUse')
-  expect((await failure(sdk.send(new DeleteNamespaceCommand({ Id: namespaceId })))).name).toBe(
+  expect((await failureOf(sdk.send(new DeleteServiceCommand({ Id: id })))).name).toBe('ResourceInUse')
+  expect((await failureOf(sdk.send(new DeleteNamespaceCommand({ Id: namespaceId })))).name).toBe(
     'ResourceInUse',
   )
   aws.deregister('orders.shop.local', 'task-1')
   await sdk.send(new DeleteServiceCommand({ Id: id }))
   const { OperationId } = await sdk.send(new DeleteNamespaceCommand({ Id: namespaceId }))
   expect((await finished(sdk, OperationId)).seen.at(-1)).toBe('SUCCESS')
-  expect((await failure(sdk.send(new GetNamespaceCommand({ Id: namespaceId })))).name).toBe(
+  expect((await failureOf(sdk.send(new GetNamespaceCommand({ Id: namespaceId })))).name).toBe(
     'NamespaceNotFound',
   )
 })
@@ -206,17 +207,17 @@ describe('errors are raised by the SDK as its own', () => {
   test('for what is not there', async () => {
     const { id } = aws.addService('orders.shop.local')
     const nowhere = { ServiceId: 'srv-none', InstanceId: 'x', Attributes: IPV4 }
-    expect(await failure(sdk.send(new RegisterInstanceCommand(nowhere)))).toBeInstanceOf(ServiceNotFound)
+    expect(await failureOf(sdk.send(new RegisterInstanceCommand(nowhere)))).toBeInstanceOf(ServiceNotFound)
     const gone = { ServiceId: id, InstanceId: 'gone' }
-    expect(await failure(sdk.send(new DeregisterInstanceCommand(gone)))).toBeInstanceOf(InstanceNotFound)
-    expect(await failure(sdk.send(new GetInstanceCommand(gone)))).toBeInstanceOf(InstanceNotFound)
+    expect(await failureOf(sdk.send(new DeregisterInstanceCommand(gone)))).toBeInstanceOf(InstanceNotFound)
+    expect(await failureOf(sdk.send(new GetInstanceCommand(gone)))).toBeInstanceOf(InstanceNotFound)
     const operation = new GetOperationCommand({ OperationId: 'none' })
-    expect(await failure(sdk.send(operation))).toBeInstanceOf(OperationNotFound)
+    expect(await failureOf(sdk.send(operation))).toBeInstanceOf(OperationNotFound)
   })
 
   test('for a namespace that is there already, with its id', async () => {
     const { id } = aws.addNamespace('plain', { type: 'http' })
-    const error = await failure(sdk.send(new CreateHttpNamespaceCommand({ Name: 'plain' })))
+    const error = await failureOf(sdk.send(new CreateHttpNamespaceCommand({ Name: 'plain' })))
     expect(error).toBeInstanceOf(NamespaceAlreadyExists)
     expect(error['NamespaceId']).toBe(id)
   })
@@ -225,7 +226,7 @@ describe('errors are raised by the SDK as its own', () => {
     const { id } = aws.addService('orders.shop.local', { customHealth: false })
     aws.register('orders.shop.local', 'task-1', { ipv4: '10.0.0.1' })
     const update = { ServiceId: id, InstanceId: 'task-1', Status: 'UNHEALTHY' } as const
-    const error = await failure(sdk.send(new UpdateInstanceCustomHealthStatusCommand(update)))
+    const error = await failureOf(sdk.send(new UpdateInstanceCustomHealthStatusCommand(update)))
     expect(error.name).toBe('CustomHealthNotFound')
   })
 
@@ -260,7 +261,7 @@ describe('errors are raised by the SDK as its own', () => {
   ] as [string, string, Record<string, string>][])('InvalidInput: %s', async (_, InstanceId, Attributes) => {
     const { id } = aws.addService('orders.shop.local')
     const request = new RegisterInstanceCommand({ ServiceId: id, InstanceId, Attributes })
-    expect((await failure(sdk.send(request))).name).toBe('InvalidInput')
+    expect((await failureOf(sdk.send(request))).name).toBe('InvalidInput')
   })
 
   test('30 attributes and 64 characters of id are within the limits', async () => {

@@ -11,7 +11,8 @@ import {
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { startLocalAws, type LocalAws } from '../../../../src/testing/local-aws/index.ts'
 import { seededRandom } from '../../../../src/testing/fakes/seeded-random.ts'
-import { failure, sdkOf } from '../../../support/sdk.ts'
+import { failureOf } from '../../../support/failure-of.ts'
+import { sdkOf } from '../../../support/sdk.ts'
 
 const HOST = 'orders.shop.local'
 const ORDERS = { NamespaceName: 'shop.local', ServiceName: 'orders' }
@@ -104,18 +105,18 @@ test('instances come in random order, at most MaxResults (100) of them', async (
   expect(first.toSorted()).toEqual(second.toSorted())
   expect(await discovered()).toHaveLength(100)
   expect(await discovered({ MaxResults: 3 })).toHaveLength(3)
-  expect(await failure(discovered({ MaxResults: 1001 }))).toBeInstanceOf(InvalidInput)
-  expect(await failure(discovered({ MaxResults: 0 }))).toBeInstanceOf(InvalidInput)
+  expect(await failureOf(discovered({ MaxResults: 1001 }))).toBeInstanceOf(InvalidInput)
+  expect(await failureOf(discovered({ MaxResults: 0 }))).toBeInstanceOf(InvalidInput)
 })
 
 test('unknown namespaces, services and owners have different errors', async () => {
   aws.addService(HOST)
-  expect(await failure(discovered({ NamespaceName: 'none.local' }))).toBeInstanceOf(NamespaceNotFound)
-  expect(await failure(discovered({ ServiceName: 'none' }))).toBeInstanceOf(ServiceNotFound)
-  expect(await failure(discovered({ OwnerAccount: '999999999999' }))).toBeInstanceOf(NamespaceNotFound)
+  expect(await failureOf(discovered({ NamespaceName: 'none.local' }))).toBeInstanceOf(NamespaceNotFound)
+  expect(await failureOf(discovered({ ServiceName: 'none' }))).toBeInstanceOf(ServiceNotFound)
+  expect(await failureOf(discovered({ OwnerAccount: '999999999999' }))).toBeInstanceOf(NamespaceNotFound)
   expect(await discovered({ OwnerAccount: '111122223333' })).toEqual([])
   const revision = new DiscoverInstancesRevisionCommand({ ...ORDERS, ServiceName: 'none' })
-  expect(await failure(sdk.send(revision))).toBeInstanceOf(ServiceNotFound)
+  expect(await failureOf(sdk.send(revision))).toBeInstanceOf(ServiceNotFound)
 })
 
 test('an http namespace is discovered by the API, and refused by DNS', async () => {
@@ -125,5 +126,5 @@ test('an http namespace is discovered by the API, and refused by DNS', async () 
   expect(await discovered({ NamespaceName: 'plain' })).toEqual(['a1'])
   const resolver = new Resolver()
   resolver.setServers([aws.dns.server])
-  expect((await failure(resolver.resolve4('orders.plain')))['code']).toBe('EREFUSED')
+  expect((await failureOf(resolver.resolve4('orders.plain')))['code']).toBe('EREFUSED')
 })

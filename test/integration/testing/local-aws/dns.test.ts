@@ -3,7 +3,7 @@ import { decode } from 'dns-packet'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { startLocalAws, type LocalAws } from '../../../../src/testing/local-aws/index.ts'
 import { addressesIn, askTcp, askUdp, exchangeUdp, query, type DnsAnswer } from '../../../support/dns/ask.ts'
-import { failure } from '../../../support/sdk.ts'
+import { failureOf } from '../../../support/failure-of.ts'
 
 const HOST = 'orders.shop.local'
 const EDNS = { ednsBytes: 4096 }
@@ -102,8 +102,8 @@ describe('service records', () => {
     resolver.setServers([aws.dns.server])
     expect(await resolver.resolve4(HOST, { ttl: true })).toEqual([{ address: '10.0.0.1', ttl: 12 }])
     expect(await resolver.resolveSrv(HOST)).toMatchObject([{ name: `task-1.${HOST}`, port: 8001 }])
-    expect((await failure(resolver.resolve6(HOST)))['code']).toBe('ENODATA')
-    expect((await failure(resolver.resolve4('none.shop.local')))['code']).toBe('ENOTFOUND')
+    expect((await failureOf(resolver.resolve6(HOST)))['code']).toBe('ENODATA')
+    expect((await failureOf(resolver.resolve4('none.shop.local')))['code']).toBe('ENOTFOUND')
   })
 })
 

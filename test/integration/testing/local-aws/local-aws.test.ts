@@ -14,7 +14,8 @@ import { parseServiceName } from '../../../../src/discovery/service-name.ts'
 import { startLocalAws, type AwsError, type LocalAws } from '../../../../src/testing/local-aws/index.ts'
 import { manualClock } from '../../../../src/testing/fakes/manual-clock.ts'
 import { askUdp, portOf } from '../../../support/dns/ask.ts'
-import { failure, sdkOf } from '../../../support/sdk.ts'
+import { failureOf } from '../../../support/failure-of.ts'
+import { sdkOf } from '../../../support/sdk.ts'
 
 const HOST = 'orders.shop.local'
 const SERVICE = parseServiceName(HOST, ['shop.local'])
@@ -86,8 +87,8 @@ test('close ends what hangs, and can be called twice', async () => {
   aws.metadata.faults.delayMs = 60_000
   aws.dns.faults.delayMs = 60_000
   const hanging = [
-    failure(sdk.send(new DiscoverInstancesCommand({ NamespaceName: 'shop.local', ServiceName: 'orders' }))),
-    failure(fetch(aws.metadata.uriV4)),
+    failureOf(sdk.send(new DiscoverInstancesCommand({ NamespaceName: 'shop.local', ServiceName: 'orders' }))),
+    failureOf(fetch(aws.metadata.uriV4)),
   ]
   const idle = connect(portOf(aws.dns.server), '127.0.0.1')
   await once(idle, 'connect')
@@ -120,9 +121,9 @@ test('close leaves no timer: of delayed answers, operations, and refusals', asyn
   for (const { faults } of [aws.cloudMap, aws.dns, aws.metadata]) faults.delayMs = 60_000
   const abort = new AbortController()
   const waiting = [
-    failure(sdk.send(new GetServiceCommand({ Id: ServiceId }))),
-    failure(fetch(aws.metadata.uriV4)),
-    failure(askUdp(aws.dns.server, { name: HOST }, abort.signal)),
+    failureOf(sdk.send(new GetServiceCommand({ Id: ServiceId }))),
+    failureOf(fetch(aws.metadata.uriV4)),
+    failureOf(askUdp(aws.dns.server, { name: HOST }, abort.signal)),
   ]
   await expect.poll(() => clock.pendingTimers).toBe(4)
   await aws.close()
@@ -137,7 +138,7 @@ test('a refusal that is under way when the server closes does not open it again'
   const aws = await startLocalAws({ clock })
   await Promise.all([aws.metadata.refuseConnections(1000), aws.close()])
   expect(clock.pendingTimers).toBe(0)
-  expect((await failure(fetch(aws.metadata.uriV4))).cause).toMatchObject({ code: 'ECONNREFUSED' })
+  expect((await failureOf(fetch(aws.metadata.uriV4))).cause).toMatchObject({ code: 'ECONNREFUSED' })
 })
 
 test('a process ends by itself after close, with requests and operations still under way', async () => {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { startLocalAws, type LocalAws } from '../../../../src/testing/local-aws/index.ts'
 import { manualClock, type ManualClock } from '../../../../src/testing/fakes/manual-clock.ts'
-import { failure } from '../../../support/sdk.ts'
+import { failureOf } from '../../../support/failure-of.ts'
 
 let aws: LocalAws
 let clock: ManualClock
@@ -113,11 +113,11 @@ test('what is not there is a 404 with a JSON string', async () => {
 
 test('connections are refused until the time is over, then the same port answers', async () => {
   await aws.metadata.refuseConnections(5000)
-  const refused = await failure(fetch(aws.metadata.uriV4))
+  const refused = await failureOf(fetch(aws.metadata.uriV4))
   expect(refused.cause).toMatchObject({ code: 'ECONNREFUSED' })
   expect(aws.metadata.requests).toBe(0)
   await clock.advance(4999)
-  expect((await failure(fetch(aws.metadata.uriV4))).cause).toMatchObject({ code: 'ECONNREFUSED' })
+  expect((await failureOf(fetch(aws.metadata.uriV4))).cause).toMatchObject({ code: 'ECONNREFUSED' })
   await clock.advance(1)
   await aws.metadata.acceptConnections()
   expect(await get('')).toMatchObject({ Name: 'app' })
@@ -126,7 +126,7 @@ test('connections are refused until the time is over, then the same port answers
 
 test('refusals from the start: the port is known while nothing listens', async () => {
   await using late = await startLocalAws({ clock, metadataRefuseMs: 100 })
-  expect((await failure(fetch(late.metadata.uriV4))).cause).toMatchObject({ code: 'ECONNREFUSED' })
+  expect((await failureOf(fetch(late.metadata.uriV4))).cause).toMatchObject({ code: 'ECONNREFUSED' })
   await clock.advance(100)
   await expect.poll(() => get('', late.metadata.uriV4).catch(() => undefined)).toMatchObject({ Name: 'app' })
 })
@@ -145,7 +145,7 @@ test('faults: errors, an unknown task, invalid JSON, resets, delays', async () =
   await expect(html.json()).rejects.toThrow(SyntaxError)
   faults.clear()
   faults.resets = 1
-  expect((await failure(fetch(aws.metadata.uriV4))).cause).toMatchObject({ code: 'ECONNRESET' })
+  expect((await failureOf(fetch(aws.metadata.uriV4))).cause).toMatchObject({ code: 'ECONNRESET' })
   expect(faults.resets).toBe(0)
   faults.delayMs = 70
   const slow = get('')
@@ -156,7 +156,7 @@ test('faults: errors, an unknown task, invalid JSON, resets, delays', async () =
 
 test('a hanging request is taken, and ends with the server', async () => {
   aws.metadata.faults.answer = 'hang'
-  const hanging = failure(fetch(aws.metadata.uriV4))
+  const hanging = failureOf(fetch(aws.metadata.uriV4))
   await expect.poll(() => aws.metadata.requests).toBe(1)
   await aws.close()
   expect((await hanging).name).toBe('TypeError')

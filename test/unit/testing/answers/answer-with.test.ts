@@ -7,15 +7,9 @@ import { AttemptsExhaustedError, DeadlineExceededError, InvalidOptionsError, NoE
 import { answerWith, UnansweredError, type Answer } from 'onehop/testing'
 import type { Dispatcher } from 'undici'
 import { expect, test } from 'vitest'
+import { failureOf } from '../../../support/failure-of.ts'
 
 const URL_OF_ORDERS = 'http://orders.shop.local/v1/orders?size=2'
-
-async function failureOf(promise: Promise<unknown>): Promise<Error> {
-  return promise.then(
-    () => expect.fail('it did not fail'),
-    (error: Error) => error,
-  )
-}
 
 test('fetch and request get the answer, with its status, headers and body', async () => {
   await using client = answerWith(() =>

@@ -2,6 +2,7 @@ import { AttemptsExhaustedError, InvalidOptionsError, onEvent, type Client } fro
 import { clientOver, manualClock } from 'onehop/testing'
 import { errors, Agent, MockAgent } from 'undici'
 import { expect, test, vi } from 'vitest'
+import { failureOf } from '../../../support/failure-of.ts'
 
 const ORIGIN = 'http://orders.shop.local'
 
@@ -9,13 +10,6 @@ function mockAgent(): MockAgent {
   const agent = new MockAgent()
   agent.disableNetConnect()
   return agent
-}
-
-async function failureOf(promise: Promise<unknown>): Promise<Error> {
-  return promise.then(
-    () => expect.fail('it did not fail'),
-    (error: Error) => error,
-  )
 }
 
 test('a MockAgent answers fetch, request and the dispatcher, by the name of the service', async () => {

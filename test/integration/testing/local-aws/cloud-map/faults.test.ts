@@ -9,7 +9,8 @@ import {
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { startLocalAws, type LocalAws } from '../../../../../src/testing/local-aws/index.ts'
 import { manualClock } from '../../../../../src/testing/fakes/manual-clock.ts'
-import { failure, finished, sdkOf } from '../../../../support/sdk.ts'
+import { failureOf } from '../../../../support/failure-of.ts'
+import { finished, sdkOf } from '../../../../support/sdk.ts'
 
 const ORDERS = { NamespaceName: 'shop.local', ServiceName: 'orders' }
 
@@ -32,16 +33,16 @@ const discover = (signal?: AbortSignal) =>
 
 test('throttled, denied and unavailable, each as AWS says it, and back to normal', async () => {
   aws.cloudMap.faults.answer = 'throttle'
-  expect(await failure(discover())).toBeInstanceOf(RequestLimitExceeded)
+  expect(await failureOf(discover())).toBeInstanceOf(RequestLimitExceeded)
   aws.cloudMap.faults.answer = 'deny'
-  const denied = await failure(discover())
+  const denied = await failureOf(discover())
   expect(denied.name).toBe('AccessDeniedException')
   expect(denied.message).toContain('servicediscovery:DiscoverInstances')
   aws.cloudMap.faults.answer = 'unavailable'
-  const down = await failure(discover())
+  const down = await failureOf(discover())
   expect(down['$metadata']).toMatchObject({ httpStatusCode: 503 })
   aws.cloudMap.faults.answer = 'garbage'
-  expect((await failure(discover())).name).toBe('SyntaxError')
+  expect((await failureOf(discover())).name).toBe('SyntaxError')
   aws.cloudMap.faults.clear()
   expect((await discover()).Instances).toEqual([])
 })
@@ -55,12 +56,12 @@ test('the SDK takes throttling and outages for what may be tried again', async (
   for (const answer of ['throttle', 'unavailable'] as const) {
     const before = aws.cloudMap.calls['DiscoverInstances'] ?? 0
     aws.cloudMap.faults.answer = answer
-    await failure(retrying.send(new DiscoverInstancesCommand(ORDERS)))
+    await failureOf(retrying.send(new DiscoverInstancesCommand(ORDERS)))
     expect(aws.cloudMap.calls['DiscoverInstances']).toBe(before + 2)
   }
   aws.cloudMap.faults.answer = 'deny'
   const before = aws.cloudMap.calls['DiscoverInstances'] ?? 0
-  await failure(retrying.send(new DiscoverInstancesCommand(ORDERS)))
+  await failureOf(retrying.send(new DiscoverInstancesCommand(ORDERS)))
   expect(aws.cloudMap.calls['DiscoverInstances']).toBe(before + 1)
   retrying.destroy()
 })
@@ -70,7 +71,7 @@ test('a fault can be kept to some operations', async () => {
   aws.cloudMap.faults.only = ['DiscoverInstancesRevision']
   expect((await discover()).Instances).toEqual([])
   const revision = sdk.send(new DiscoverInstancesRevisionCommand(ORDERS))
-  expect(await failure(revision)).toBeInstanceOf(RequestLimitExceeded)
+  expect(await failureOf(revision)).toBeInstanceOf(RequestLimitExceeded)
 })
 
 test('calls are counted by operation', async () => {
@@ -81,7 +82,7 @@ test('calls are counted by operation', async () => {
 test('a hanging request is taken and never answered', async () => {
   aws.cloudMap.faults.answer = 'hang'
   const abort = new AbortController()
-  const hanging = failure(discover(abort.signal))
+  const hanging = failureOf(discover(abort.signal))
   await expect.poll(() => aws.cloudMap.calls['DiscoverInstances']).toBe(1)
   abort.abort()
   expect((await hanging).name).toBe('AbortError')

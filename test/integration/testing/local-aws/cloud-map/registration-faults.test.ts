@@ -10,7 +10,8 @@ import {
 } from '@aws-sdk/client-servicediscovery'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { startLocalAws, type LocalAws } from '../../../../../src/testing/local-aws/index.ts'
-import { failure, finished, registered, sdkOf } from '../../../../support/sdk.ts'
+import { failureOf } from '../../../../support/failure-of.ts'
+import { finished, registered, sdkOf } from '../../../../support/sdk.ts'
 
 const HOST = 'orders.shop.local'
 const INSTANCE = { InstanceId: 'task-1', Attributes: { AWS_INSTANCE_IPV4: '10.0.0.1' } }
@@ -37,31 +38,31 @@ const register = () => sdk.send(new RegisterInstanceCommand({ ServiceId, ...INST
 
 test('throttling of management operations reads ThrottlingException, as at AWS', async () => {
   aws.cloudMap.faults.answer = 'throttle'
-  expect(await failure(register())).toMatchObject({ name: 'ThrottlingException', message: 'Rate exceeded' })
+  expect(await failureOf(register())).toMatchObject({ name: 'ThrottlingException', message: 'Rate exceeded' })
 })
 
 test('denied names the action and the service', async () => {
   aws.cloudMap.faults.answer = 'deny'
-  expect((await failure(register())).message).toContain(
+  expect((await failureOf(register())).message).toContain(
     `is not authorized to perform: servicediscovery:RegisterInstance on resource: ${arn} because`,
   )
 })
 
 test('a fault of one operation holds for as many requests as it says, and the others are as they are', async () => {
   aws.cloudMap.faults.operations = { RegisterInstance: { answer: 'full', times: 2 } }
-  expect(await failure(register())).toBeInstanceOf(ResourceLimitExceeded)
+  expect(await failureOf(register())).toBeInstanceOf(ResourceLimitExceeded)
   await sdk.send(new GetServiceCommand({ Id: ServiceId }))
-  expect(await failure(register())).toBeInstanceOf(ResourceLimitExceeded)
+  expect(await failureOf(register())).toBeInstanceOf(ResourceLimitExceeded)
   await register()
   aws.cloudMap.faults.operations = { RegisterInstance: { answer: 'full', times: 1 } }
-  expect(await failure(register())).toBeInstanceOf(ResourceLimitExceeded)
+  expect(await failureOf(register())).toBeInstanceOf(ResourceLimitExceeded)
   aws.cloudMap.faults.clear()
   expect(aws.cloudMap.faults.operations).toEqual({})
 })
 
 test('a lost answer: the request is carried out nonetheless', async () => {
   aws.cloudMap.faults.operations = { RegisterInstance: { answer: 'lose' } }
-  expect((await failure(register()))['code']).toBe('ECONNRESET')
+  expect((await failureOf(register()))['code']).toBe('ECONNRESET')
   await expect.poll(() => aws.instances(HOST).length).toBe(1)
 })
 
@@ -81,7 +82,7 @@ test('a new instance is not known everywhere yet', async () => {
     new DeregisterInstanceCommand(input),
     new UpdateInstanceCustomHealthStatusCommand({ ...input, Status: 'UNHEALTHY' }),
   ])
-    expect((await failure(sdk.send(command as GetInstanceCommand))).name).toBe('InstanceNotFound')
+    expect((await failureOf(sdk.send(command as GetInstanceCommand))).name).toBe('InstanceNotFound')
   expect(aws.instances(HOST)).toHaveLength(1)
   aws.cloudMap.faults.clear()
   await sdk.send(new DeregisterInstanceCommand(input))
@@ -102,7 +103,7 @@ test('custom health shows after its delay', async () => {
 test('a service that is deleted and made again keeps its id, and forgets its instances', async () => {
   aws.register(HOST, 'task-1', { ipv4: '10.0.0.1' })
   aws.deleteService(HOST)
-  expect((await failure(register())).name).toBe('ServiceNotFound')
+  expect((await failureOf(register())).name).toBe('ServiceNotFound')
   expect(aws.addService(HOST, { id: ServiceId })).toMatchObject({ id: ServiceId, arn })
   expect(aws.instances(HOST)).toEqual([])
 })
