@@ -1,9 +1,5 @@
 /** Answers that no server of Connect gives, and bodies that fail. */
-import {
-  createServer as createHttp2Server,
-  type ServerHttp2Session,
-  type ServerHttp2Stream,
-} from 'node:http2'
+import { createServer as createHttp2Server, type ServerHttp2Stream } from 'node:http2'
 import { setTimeout } from 'node:timers/promises'
 import type { Client } from 'onehop'
 import { grpcClassify } from 'onehop/connect'
