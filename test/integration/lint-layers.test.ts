@@ -8,6 +8,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -16,33 +17,21 @@ import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
-/** Folders of `src/`, and files of others, that each folder may import. */
-const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
-  core: [],
-  discovery: ['core'],
-  balancer: ['core'],
-  cluster: ['core', 'discovery', 'balancer'],
-  dispatch: ['core', 'discovery', 'balancer', 'cluster'],
-  config: ['core', 'discovery', 'balancer', 'cluster', 'dispatch'],
-  server: ['core'],
-  ecs: ['core', 'discovery', 'server'],
-  testing: ['core', 'discovery', 'index.ts'],
-  http: ['core', 'index.ts', 'net/index.ts'],
-  connect: ['index.ts'],
-  grpc: ['core', 'index.ts'],
-  net: ['core', 'index.ts'],
-  install: [
-    ...['core', 'http', 'index.ts'],
-    ...['dispatch/request/current-handler.ts', 'dispatch/passthrough/passed-call.ts'],
-  ],
-  auto: ['core', 'install', 'index.ts'],
-  bench: ['core', 'index.ts', 'ecs/index.ts'],
-  otel: ['core', 'index.ts'],
-  cli: ['core', 'discovery', 'bench', 'index.ts', 'ecs/index.ts'],
-}
+const ROOT = new URL('../..', import.meta.url).pathname
+
+/** Folders of `src/`, and files of others, that each folder may import, as docs/architecture.md says. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = Object.fromEntries(
+  Array.from(
+    readFileSync(join(ROOT, 'docs/architecture.md'), 'utf8').matchAll(/^\| `(\w+)\/` \|.*\| (.*) \|$/gm),
+    ([, folder = '', allowed = '']) => [folder, allowed.split(', ').map(sourceOf)],
+  ),
+)
 const LAYERS = Object.keys(MAY_IMPORT)
 
-const ROOT = new URL('../..', import.meta.url).pathname
+function sourceOf(name: string): string {
+  return name === 'the public face' ? 'index.ts' : name.replaceAll('`', '')
+}
+
 const SOURCES = (readdirSync(join(ROOT, 'src'), { recursive: true }) as string[])
   .filter((path) => path.endsWith('.ts'))
   .toSorted()
