@@ -1,6 +1,6 @@
 import type { Random } from '../src/core/clock.ts'
 import type { Endpoint, Snapshot } from '../src/discovery/endpoint.ts'
-import type { View } from '../src/discovery/view.ts'
+import type { View } from '../src/discovery/view/view.ts'
 import type { VirtualTime } from './virtual-time.ts'
 
 const SERVICE = { host: 'orders.shop.local', service: 'orders', namespace: 'shop.local' }

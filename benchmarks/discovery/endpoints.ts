@@ -5,7 +5,7 @@ import { systemRandom, type Clock } from '../../src/core/clock.ts'
 import { endpointsOf } from '../../src/discovery/cloud-map/endpoint.ts'
 import type { Endpoint, Snapshot } from '../../src/discovery/endpoint.ts'
 import { parseServiceName, type ServiceName } from '../../src/discovery/service-name.ts'
-import type { ServiceView } from '../../src/discovery/service-view.ts'
+import type { ServiceView } from '../../src/discovery/view/service-view.ts'
 
 export const HOST = 'orders.shop.local'
 export const SERVICE: ServiceName = parseServiceName(HOST, ['shop.local'])

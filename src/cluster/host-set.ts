@@ -7,7 +7,7 @@
  */
 import type { Random } from '../core/clock.ts'
 import type { Endpoint } from '../discovery/endpoint.ts'
-import type { LivenessSource } from '../discovery/sample-merger.ts'
+import type { LivenessSource } from '../discovery/view/sample-merger.ts'
 import { isAccepted, type CallHint } from './picker.ts'
 import type { Upstream } from './upstream.ts'
 

@@ -3,7 +3,7 @@ import { keepAlive } from '../core/clock.ts'
 import { ClosedError } from '../core/errors.ts'
 import { inTime } from '../core/async/with-timeout.ts'
 import type { ServiceName } from './service-name.ts'
-import { ServiceView, type Source } from './service-view.ts'
+import { ServiceView, type Source } from './view/service-view.ts'
 
 /** Services that are known but not called; beyond that the least recently asked for is forgotten. */
 const MAX_SERVICES = 1_000

@@ -1,5 +1,5 @@
 import type { Endpoint } from '../../discovery/endpoint.ts'
-import type { View } from '../../discovery/view.ts'
+import type { View } from '../../discovery/view/view.ts'
 import { Locality, type TaskLocation } from './locality.ts'
 
 /** Reports where the caller runs: at once, later, or never. */

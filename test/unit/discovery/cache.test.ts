@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { ClosedError } from '../../../src/core/errors.ts'
 import { taskEndpoint } from '../../../src/discovery/endpoint.ts'
 import { SnapshotCache } from '../../../src/discovery/cache.ts'
-import type { ServiceView } from '../../../src/discovery/service-view.ts'
+import type { ServiceView } from '../../../src/discovery/view/service-view.ts'
 import { parseServiceName } from '../../../src/discovery/service-name.ts'
 import { manualClock, type ManualClock } from '../../../src/testing/fakes/manual-clock.ts'
 import {

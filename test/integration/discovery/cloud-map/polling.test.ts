@@ -6,7 +6,7 @@ import { cloudMapResolver } from '../../../../src/discovery/cloud-map/resolver.t
 import type { Snapshot } from '../../../../src/discovery/endpoint.ts'
 import type { Resolver } from '../../../../src/discovery/resolver.ts'
 import { parseServiceName } from '../../../../src/discovery/service-name.ts'
-import type { ServiceView } from '../../../../src/discovery/service-view.ts'
+import type { ServiceView } from '../../../../src/discovery/view/service-view.ts'
 import { startLocalAws, type LocalAws } from '../../../../src/testing/local-aws/index.ts'
 import { manualClock, type ManualClock } from '../../../../src/testing/fakes/manual-clock.ts'
 import { seededRandom } from '../../../../src/testing/fakes/seeded-random.ts'

@@ -1,6 +1,6 @@
-import { emit } from '../core/events.ts'
-import { sameEndpoints } from './endpoint-set.ts'
-import type { Endpoint, Snapshot } from './endpoint.ts'
+import { emit } from '../../core/events.ts'
+import { sameEndpoints } from '../endpoint-set.ts'
+import type { Endpoint, Snapshot } from '../endpoint.ts'
 import { SampleMerger, type LivenessSource } from './sample-merger.ts'
 
 /** An empty answer after a non-empty one is not believed for this long: registries have hiccups. */

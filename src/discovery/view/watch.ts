@@ -1,7 +1,7 @@
 import { AsyncResource } from 'node:async_hooks'
-import { throwLater } from '../core/async/throw-later.ts'
-import type { Clock } from '../core/clock.ts'
-import type { Endpoint, Snapshot } from './endpoint.ts'
+import { throwLater } from '../../core/async/throw-later.ts'
+import type { Clock } from '../../core/clock.ts'
+import type { Endpoint, Snapshot } from '../endpoint.ts'
 import type { ServiceView } from './service-view.ts'
 
 /** Gets the endpoints of a service: those that are known, then each other set. */

@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { placeOf } from '../../../src/discovery/endpoint-set.ts'
-import { taskEndpoint, type Endpoint, type Snapshot } from '../../../src/discovery/endpoint.ts'
-import { SampleMerger, type LivenessSource } from '../../../src/discovery/sample-merger.ts'
-import { parseServiceName } from '../../../src/discovery/service-name.ts'
-import { seededRandom } from '../../../src/testing/fakes/seeded-random.ts'
+import { placeOf } from '../../../../src/discovery/endpoint-set.ts'
+import { taskEndpoint, type Endpoint, type Snapshot } from '../../../../src/discovery/endpoint.ts'
+import { SampleMerger, type LivenessSource } from '../../../../src/discovery/view/sample-merger.ts'
+import { parseServiceName } from '../../../../src/discovery/service-name.ts'
+import { seededRandom } from '../../../../src/testing/fakes/seeded-random.ts'
 
 const SERVICE = parseServiceName('orders.shop.local', ['shop.local'])
 const TTL_MS = 10_000

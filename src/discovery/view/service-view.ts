@@ -1,11 +1,11 @@
-import { inTime } from '../core/async/with-timeout.ts'
-import type { Clock, Random, Timer } from '../core/clock.ts'
-import { ClosedError, OnehopError, ResolutionFailedError, reasonOf } from '../core/errors.ts'
-import { emit } from '../core/events.ts'
+import { inTime } from '../../core/async/with-timeout.ts'
+import type { Clock, Random, Timer } from '../../core/clock.ts'
+import { ClosedError, OnehopError, ResolutionFailedError, reasonOf } from '../../core/errors.ts'
+import { emit } from '../../core/events.ts'
 import { AnswerHistory } from './answer-history.ts'
-import { differenceOf } from './endpoint-set.ts'
-import type { Snapshot } from './endpoint.ts'
-import { validateSnapshot } from './guard/validate-snapshot.ts'
+import { differenceOf } from '../endpoint-set.ts'
+import type { Snapshot } from '../endpoint.ts'
+import { validateSnapshot } from '../guard/validate-snapshot.ts'
 import {
   earlyRefreshAt,
   freshUntil,
@@ -14,9 +14,9 @@ import {
   retryDelayMs,
   type LookupHistory,
 } from './refresh-policy.ts'
-import type { LookupReason, Resolver } from './resolver.ts'
+import type { LookupReason, Resolver } from '../resolver.ts'
 import type { LivenessSource } from './sample-merger.ts'
-import type { ServiceName } from './service-name.ts'
+import type { ServiceName } from '../service-name.ts'
 import type { View } from './view.ts'
 
 /** How long the last good set serves while every refresh fails. */

@@ -1,7 +1,7 @@
 /** When a service is looked up again. Pure: what is known of its lookups, time and randomness are arguments. */
-import { fullJitter } from '../core/async/jitter.ts'
-import type { Random } from '../core/clock.ts'
-import type { Snapshot } from './endpoint.ts'
+import { fullJitter } from '../../core/async/jitter.ts'
+import type { Random } from '../../core/clock.ts'
+import type { Snapshot } from '../endpoint.ts'
 
 /** A service without calls for this long is left to expire. */
 const IDLE_AFTER_MS = 60_000

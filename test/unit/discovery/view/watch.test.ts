@@ -1,16 +1,16 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { expect, test } from 'vitest'
-import { SnapshotCache } from '../../../src/discovery/cache.ts'
-import type { Snapshot } from '../../../src/discovery/endpoint.ts'
-import { parseServiceName } from '../../../src/discovery/service-name.ts'
-import { Watch, type SnapshotListener } from '../../../src/discovery/watch.ts'
-import { manualClock, type ManualClock } from '../../../src/testing/fakes/manual-clock.ts'
+import { SnapshotCache } from '../../../../src/discovery/cache.ts'
+import type { Snapshot } from '../../../../src/discovery/endpoint.ts'
+import { parseServiceName } from '../../../../src/discovery/service-name.ts'
+import { Watch, type SnapshotListener } from '../../../../src/discovery/view/watch.ts'
+import { manualClock, type ManualClock } from '../../../../src/testing/fakes/manual-clock.ts'
 import {
   scriptedResolver,
   type ScriptedAnswer,
   type ScriptedResolver,
-} from '../../../src/testing/fakes/scripted-resolver.ts'
-import { seededRandom } from '../../../src/testing/fakes/seeded-random.ts'
+} from '../../../../src/testing/fakes/scripted-resolver.ts'
+import { seededRandom } from '../../../../src/testing/fakes/seeded-random.ts'
 
 const SERVICE = parseServiceName('orders.shop.local', ['shop.local'])
 const TTL_MS = 10_000

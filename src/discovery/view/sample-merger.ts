@@ -1,5 +1,5 @@
-import { placeOf } from './endpoint-set.ts'
-import type { Endpoint, Snapshot } from './endpoint.ts'
+import { placeOf } from '../endpoint-set.ts'
+import type { Endpoint, Snapshot } from '../endpoint.ts'
 
 /**
  * An endpoint that has not been seen for this many TTLs is dropped with the next answer. That may come a TTL later, and

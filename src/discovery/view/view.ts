@@ -1,5 +1,5 @@
 import type { LivenessSource } from './sample-merger.ts'
-import type { Snapshot } from './endpoint.ts'
+import type { Snapshot } from '../endpoint.ts'
 
 /**
  * What discovery knows of a service, for its callers. The protocol: `touch(now)`; if it returns false, await
