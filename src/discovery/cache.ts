@@ -79,8 +79,10 @@ export class SnapshotCache {
     for (const view of this.views()) view.close()
     const { resolver, clock } = this.#source
     const waiting = keepAlive(clock)
-    const limit = { clock, limitMs: CLOSE_LIMIT_MS, late: closesLate }
-    await inTime(limit, async () => resolver.close?.()).finally(() => waiting.cancel())
+    const late = (): Error => new Error(`close() of the resolver was not done in ${CLOSE_LIMIT_MS} ms`)
+    await inTime({ clock, limitMs: CLOSE_LIMIT_MS, late }, async () => resolver.close?.()).finally(() =>
+      waiting.cancel(),
+    )
   }
 
   /** To be called when no call is under way any more. */
@@ -88,8 +90,4 @@ export class SnapshotCache {
     this.#held.clear()
     this.#others.clear()
   }
-}
-
-function closesLate(): Error {
-  return new Error(`close() of the resolver was not done in ${CLOSE_LIMIT_MS} ms`)
 }

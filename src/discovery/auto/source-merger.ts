@@ -101,7 +101,7 @@ export class SourceMerger {
       entry.missed = 0
       entry.namedAt = now
     }
-    const total = [...this.#entries.values()].filter(isNamed).length
+    const total = answer.complete ? 0 : [...this.#entries.values()].filter(isNamed).length
     for (const [key, entry] of this.#entries) {
       if (named.has(key)) continue
       const hasLeft = answer.complete ? entry.dns.named : countMissed(entry, named.size / total)

@@ -11,6 +11,8 @@ const KEPT_MS = 2_000
 
 /** One of several lookups that make up an answer together. */
 interface Part {
+  /** Host and name. */
+  readonly key: string
   readonly abort: AbortController
   readonly settled: Promise<void>
   result: Result
@@ -27,7 +29,7 @@ interface Part {
 export class LateLookups {
   readonly #clock: Clock
   readonly #asking: (host: string, signal: AbortSignal) => Ask
-  /** By host and name. */
+  /** By key. */
   readonly #parts = new Map<string, Part>()
 
   /** @param asking how questions for a host are asked */
@@ -42,23 +44,21 @@ export class LateLookups {
    */
   async gather(host: string, lookUps: LookUps, signal: AbortSignal): Promise<Results> {
     signal.throwIfAborted()
-    const parts = new Map(
-      Array.from(lookUps, ([name, lookUp]) => [name, this.#begin(host, `${host} ${name}`, lookUp)]),
-    )
+    const parts = new Map(Array.from(lookUps, ([name, lookUp]) => [name, this.#begin(host, name, lookUp)]))
     for (const part of parts.values()) part.waiting++
     try {
       await this.#enough([...parts.values()], signal)
     } catch (reason) {
-      for (const [name, { abort, waiting }] of parts) {
+      for (const { key, abort, waiting } of parts.values()) {
         if (waiting > 1) continue
         abort.abort(reason)
-        this.#parts.delete(`${host} ${name}`)
+        this.#parts.delete(key)
       }
       throw reason
     } finally {
       for (const part of parts.values()) part.waiting--
     }
-    return new Map(Array.from(parts, ([name, part]) => [name, this.#take(`${host} ${name}`, part)]))
+    return new Map(Array.from(parts, ([name, part]) => [name, this.#take(part)]))
   }
 
   /** Ends what is under way. */
@@ -67,7 +67,8 @@ export class LateLookups {
     this.#parts.clear()
   }
 
-  #begin(host: string, key: string, lookUp: LookUp): Part {
+  #begin(host: string, name: string, lookUp: LookUp): Part {
+    const key = `${host} ${name}`
     const now = this.#clock.now()
     // Results that were never fetched: few, since parts are late seldom, and the names that are asked for are few.
     for (const [other, { settledAt }] of this.#parts) if (now - settledAt > KEPT_MS) this.#parts.delete(other)
@@ -75,6 +76,7 @@ export class LateLookups {
     if (known !== undefined) return known
     const abort = new AbortController()
     const part: Part = {
+      key,
       abort,
       result: undefined,
       settledAt: Number.POSITIVE_INFINITY,
@@ -99,7 +101,7 @@ export class LateLookups {
   }
 
   /** What came of it, which is fetched once. Its TTL has run since it came. */
-  #take(key: string, { result, settledAt }: Part): Result {
+  #take({ key, result, settledAt }: Part): Result {
     if (result === undefined) return undefined
     this.#parts.delete(key)
     if (result.status === 'rejected') return result

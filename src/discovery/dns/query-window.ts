@@ -6,17 +6,34 @@ import type { Clock, Timer } from '../../core/clock.ts'
  */
 export type Rank = 'known' | 'new' | 'silent'
 
-export interface WindowOptions {
-  readonly clock: Clock
+export interface WindowLimits {
   /** Queries under way. */
   readonly places: number
   /** A query without an answer for this long gives its place to the next, and is waited for beside. */
   readonly overdueMs: number
-  /** How many may be waited for so. */
-  readonly overduePlaces: number
+  /** Overdue queries under way. */
+  readonly maxOverdue: number
   /** Queries that wait for a place, but for those of known names. */
-  readonly mostWaiting: number
-  readonly longestWaitMs: number
+  readonly maxWaiting: number
+  readonly maxWaitMs: number
+}
+
+/**
+ * Each query has one socket and one packet on its way. The VPC's resolver drops what exceeds 1,024 packets a
+ * second and network interface, and the task's own lookups count, too: a client that starts with a thousand
+ * names must not send them all at once. As a window and not as a rate: cached answers take about a millisecond,
+ * while packets that are dropped hold places, so that the rate falls when the resolver is not keeping up, and nowhere
+ * else: to 640 a second, and 256 once as many are overdue.
+ */
+const LIMITS: WindowLimits = {
+  places: 64,
+  // A recursive answer takes some tens of ms.
+  overdueMs: 100,
+  // A socket each, of the 1,024 files that a process may have open unless the limit was raised.
+  maxOverdue: 192,
+  maxWaiting: 1_000,
+  // A caller that waits longer has usually given up.
+  maxWaitMs: 5_000,
 }
 
 /** It waited for a place, and is refused instead. */
@@ -41,7 +58,8 @@ interface Running {
  * the one that has waited longest is refused.
  */
 export class QueryWindow {
-  readonly #options: WindowOptions
+  readonly #clock: Clock
+  readonly #limits: WindowLimits
   /** The oldest first. */
   readonly #waiting: Readonly<Record<Rank, Waiting[]>> = { known: [], new: [], silent: [] }
   /** In the order in which they began. */
@@ -49,8 +67,10 @@ export class QueryWindow {
   #overdue = 0
   #timer: Timer | undefined
 
-  constructor(options: WindowOptions) {
-    this.#options = options
+  /** @param limits others than those of a client, for tests */
+  constructor(clock: Clock, limits: WindowLimits = LIMITS) {
+    this.#clock = clock
+    this.#limits = limits
   }
 
   /**
@@ -69,7 +89,6 @@ export class QueryWindow {
   }
 
   #enter(signal: AbortSignal, rank: Rank): Promise<Running> {
-    const { clock, longestWaitMs } = this.#options
     const waiting = this.#waiting[rank]
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason as Error)
@@ -86,7 +105,7 @@ export class QueryWindow {
       const turn: Waiting = {
         enter: () => {
           leave()
-          const place = { since: clock.now() }
+          const place = { since: this.#clock.now() }
           this.#running.add(place)
           resolve(place)
         },
@@ -96,7 +115,7 @@ export class QueryWindow {
           reject(new CrowdedError(`too many names are asked for at once: ${count} queries wait`))
         },
       }
-      const limit = clock.setTimer(turn.refuse, longestWaitMs)
+      const limit = this.#clock.setTimer(turn.refuse, this.#limits.maxWaitMs)
       waiting.push(turn)
       signal.addEventListener('abort', onAbort, { once: true })
       this.#admit()
@@ -106,15 +125,15 @@ export class QueryWindow {
 
   /** Lets in as many as there are places for, those of queries that are overdue by now among them. */
   #admit(): void {
-    const { clock, places, overdueMs } = this.#options
+    const { places, overdueMs } = this.#limits
     this.#timer?.cancel()
     this.#timer = undefined
     for (let next = this.#next(); next !== undefined; next = this.#next()) {
       if (this.#running.size >= places && !this.#makeRoom()) {
         const [oldest] = this.#running
-        const inMs = (oldest?.since ?? 0) + overdueMs - clock.now()
+        const inMs = (oldest?.since ?? 0) + overdueMs - this.#clock.now()
         // Else the end of one that is overdue is waited for, which comes by itself.
-        if (inMs > 0) this.#timer = clock.setTimer(() => this.#admit(), inMs)
+        if (inMs > 0) this.#timer = this.#clock.setTimer(() => this.#admit(), inMs)
         return
       }
       next.enter()
@@ -123,10 +142,10 @@ export class QueryWindow {
 
   /** Takes the place of the query that has held one for longest, if that is long enough. */
   #makeRoom(): boolean {
-    const { clock, overdueMs, overduePlaces } = this.#options
+    const { overdueMs, maxOverdue } = this.#limits
     const [oldest] = this.#running
-    if (oldest === undefined || this.#overdue >= overduePlaces) return false
-    if (clock.now() - oldest.since < overdueMs) return false
+    if (oldest === undefined || this.#overdue >= maxOverdue) return false
+    if (this.#clock.now() - oldest.since < overdueMs) return false
     this.#running.delete(oldest)
     this.#overdue++
     return true
@@ -143,7 +162,7 @@ export class QueryWindow {
   }
 
   #refuseOldest(): void {
-    if (this.#crowd <= this.#options.mostWaiting) return
+    if (this.#crowd <= this.#limits.maxWaiting) return
     const oldest = this.#waiting.silent[0] ?? this.#waiting.new[0]
     oldest?.refuse()
   }

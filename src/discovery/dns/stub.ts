@@ -27,22 +27,6 @@ export interface StubOptions {
 
 const DNS_PORT = 53
 
-/**
- * Each query has one socket and one packet on its way. The VPC's resolver drops what exceeds 1,024 packets a
- * second and network interface, and the task's own lookups count, too: a client that starts with a thousand
- * names must not send them all at once. As a window and not as a rate: cached answers take about a millisecond,
- * while packets that are dropped hold places, so that the rate falls when the resolver is not keeping up, and nowhere
- * else: to 640 a second, and 256 once as many are overdue.
- */
-const MAX_IN_FLIGHT = 64
-/** A recursive answer takes some tens of ms. */
-const OVERDUE_MS = 100
-/** A socket each, of the 1,024 files that a process may have open unless the limit was raised. */
-const MAX_OVERDUE = 192
-const MAX_WAITING = 1_000
-/** A caller that waits longer has usually given up. */
-const MAX_WAIT_MS = 5_000
-
 /** Names for which servers are known to answer; as many as there are services in the cache. */
 const MAX_KNOWN = 1_000
 
@@ -64,14 +48,7 @@ export class StubResolver {
 
   constructor(options: StubOptions) {
     this.#options = options
-    this.#window = new QueryWindow({
-      clock: options.clock,
-      places: MAX_IN_FLIGHT,
-      overdueMs: OVERDUE_MS,
-      overduePlaces: MAX_OVERDUE,
-      mostWaiting: MAX_WAITING,
-      longestWaitMs: MAX_WAIT_MS,
-    })
+    this.#window = new QueryWindow(options.clock)
   }
 
   /**

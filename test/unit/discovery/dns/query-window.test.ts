@@ -1,22 +1,14 @@
 import { getEventListeners } from 'node:events'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { CrowdedError, QueryWindow, type WindowOptions } from '../../../../src/discovery/dns/query-window.ts'
+import { CrowdedError, QueryWindow } from '../../../../src/discovery/dns/query-window.ts'
 import { manualClock, type ManualClock } from '../../../../src/testing/fakes/manual-clock.ts'
 
 const never = new AbortController().signal
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
-function windowOf(places: number, more: Partial<WindowOptions> = {}): QueryWindow {
-  return new QueryWindow({
-    clock: manualClock(),
-    places,
-    overdueMs: 100,
-    overduePlaces: 2,
-    mostWaiting: 1_000,
-    longestWaitMs: 5_000,
-    ...more,
-  })
+function windowOf(places: number, clock = manualClock(), maxWaiting = 1_000): QueryWindow {
+  return new QueryWindow(clock, { places, overdueMs: 100, maxOverdue: 2, maxWaiting, maxWaitMs: 5_000 })
 }
 
 /** Work that runs until it is told to end. */
@@ -153,7 +145,7 @@ describe('where places are short', () => {
     clock: ManualClock
   } => {
     const clock = manualClock()
-    const window = windowOf(1, { clock, mostWaiting: 3 })
+    const window = windowOf(1, clock, 3)
     const first = work()
     void window.run(never, 'new', first.run)
     return { window, begun: [], first, clock }
