@@ -25,7 +25,7 @@ export interface Endpoint {
 }
 
 /** Larger weights are refused: their sums must stay finite. */
-export const HEAVIEST = 1e9
+export const MAX_WEIGHT = 1e9
 
 /** A task's endpoint; what is not given is unknown (`weight`: 1). */
 export function taskEndpoint(

@@ -2,7 +2,7 @@ import { isIPv4, isIPv6 } from 'node:net'
 import type { HttpInstanceSummary } from '@aws-sdk/client-servicediscovery'
 import { emit } from '../../core/events.ts'
 import { placeOf } from '../endpoint-set.ts'
-import { HEAVIEST, taskEndpoint, type Endpoint } from '../endpoint.ts'
+import { MAX_WEIGHT, taskEndpoint, type Endpoint } from '../endpoint.ts'
 
 const IPV4 = 'AWS_INSTANCE_IPV4'
 const IPV6 = 'AWS_INSTANCE_IPV6'
@@ -79,5 +79,5 @@ function portOf(text: string): number {
 /** `WEIGHT` is a custom attribute, and may be another user's: anything but a number counts as 1. */
 function weightOf(text = ''): number {
   const weight = text.trim() === '' ? 1 : Number(text)
-  return weight >= 0 && weight <= HEAVIEST ? weight : 1
+  return weight >= 0 && weight <= MAX_WEIGHT ? weight : 1
 }

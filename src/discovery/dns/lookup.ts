@@ -102,7 +102,7 @@ export async function lookUpServices(
   if (records.length === 0) return nothing(Math.min(alias.ttlMs, negativeTtlMs(answer)), answer)
   const best = Math.min(...records.map((record) => record.priority))
   const targets = records.filter((record) => record.priority === best)
-  const mostEach = Math.ceil(MAX_ENDPOINTS / targets.length)
+  const maxEach = Math.ceil(MAX_ENDPOINTS / targets.length)
   const given = Map.groupBy(answer.additionals, (record) => record.name)
   // One target may have several ports, and is asked for once.
   const byTarget = await gather(
@@ -116,7 +116,7 @@ export async function lookUpServices(
   const endpoints = targets.flatMap((record) => {
     const result = byTarget.get(record.target)
     if (result?.status !== 'fulfilled') return []
-    return result.value.endpoints.slice(0, mostEach).map(({ address }) =>
+    return result.value.endpoints.slice(0, maxEach).map(({ address }) =>
       taskEndpoint(address, {
         port: record.port,
         // Weight 0 means "hardly ever beside others" (RFC 2782); among themselves they are equals.

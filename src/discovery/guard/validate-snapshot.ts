@@ -1,5 +1,5 @@
 import { ResolutionFailedError } from '../../core/errors.ts'
-import { HEAVIEST, type Endpoint, type Snapshot } from '../endpoint.ts'
+import { MAX_WEIGHT, type Endpoint, type Snapshot } from '../endpoint.ts'
 import type { ServiceName } from '../service-name.ts'
 
 const A_DAY_MS = 86_400_000
@@ -87,8 +87,8 @@ function endpointFault(endpoint: Partial<Endpoint> | string | undefined | null):
   if (typeof address !== 'string' || address === '') return '.address must be a string'
   if (port !== undefined && !(Number.isInteger(port) && port > 0 && port < 65_536))
     return '.port must be an integer from 1 to 65535'
-  if (typeof weight !== 'number' || !(weight > 0 && weight <= HEAVIEST)) {
-    return `.weight must be a number above 0 and at most ${HEAVIEST}`
+  if (typeof weight !== 'number' || !(weight > 0 && weight <= MAX_WEIGHT)) {
+    return `.weight must be a number above 0 and at most ${MAX_WEIGHT}`
   }
   return tier === 0 || tier === 1 ? undefined : '.tier is neither 0 (a task) nor 1 (the load balancer)'
 }

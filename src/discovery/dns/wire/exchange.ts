@@ -65,9 +65,9 @@ async function askWhole(
   const message = encodeQuery(question, edns)
   const limit = { clock, limitMs, signal, late: () => new SilentError(`gave no answer in ${limitMs} ms`) }
   // A larger message came in fragments. All but the first are easily forged, so it is refused.
-  const mostBytes = edns?.udpBytes ?? PLAIN_BYTES
+  const maxBytes = edns?.udpBytes ?? PLAIN_BYTES
   const overUdp = (): Promise<DnsAnswer> =>
-    inTime(limit, (own) => exchangeUdp(server, message, (bytes) => read(bytes, question, mostBytes), own))
+    inTime(limit, (own) => exchangeUdp(server, message, (bytes) => read(bytes, question, maxBytes), own))
   const overTcp = async (): Promise<DnsAnswer> => {
     const answer = await inTime(limit, (own) =>
       exchangeTcp(server, message, (bytes) => read(bytes, question), own),
@@ -94,9 +94,9 @@ async function unlessRefused(
   }
 }
 
-function read(bytes: Buffer, question: DnsQuestion, mostBytes?: number): DnsAnswer | undefined {
+function read(bytes: Buffer, question: DnsQuestion, maxBytes?: number): DnsAnswer | undefined {
   try {
-    return decodeAnswer(bytes, question, mostBytes)
+    return decodeAnswer(bytes, question, maxBytes)
   } catch (error) {
     throw new Error(`sent a malformed answer (${reasonOf(error)})`, { cause: error })
   }

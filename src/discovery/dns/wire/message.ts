@@ -86,14 +86,14 @@ function optRecord({ udpBytes }: Edns): Answer {
 
 /**
  * Reads the answer to a question.
- * @param mostBytes a longer one counts as truncated, and its records are not read
+ * @param maxBytes a longer one counts as truncated, and its records are not read
  * @returns undefined if it is not an answer to it: another id, another question, a query
  * @throws Error when it bears the question's id and cannot be read
  */
 export function decodeAnswer(
   message: Buffer,
   question: DnsQuestion,
-  mostBytes: number = Number.POSITIVE_INFINITY,
+  maxBytes: number = Number.POSITIVE_INFINITY,
 ): DnsAnswer | undefined {
   if (message.length < HEADER_BYTES || message.readUInt16BE(0) !== question.id) return undefined
   const flags = message.readUInt16BE(2)
@@ -102,7 +102,7 @@ export function decodeAnswer(
   if (questions === 0 && isRefusal(flags & RCODE_BITS)) return withoutRecords(flags & RCODE_BITS, false)
   if (questions !== 1) return undefined
   // A truncated one may be cut anywhere, and what came of it is of no use (RFC 2181 section 9).
-  const truncated = (flags & TRUNCATED_RESPONSE) !== 0 || message.length > mostBytes
+  const truncated = (flags & TRUNCATED_RESPONSE) !== 0 || message.length > maxBytes
   const framed = frame(message, !truncated)
   const packet = decode(framed.message)
   if (!answersQuestion(packet, question)) return undefined

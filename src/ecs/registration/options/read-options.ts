@@ -16,7 +16,7 @@ import { Section } from '../../../core/check/section.ts'
 import { systemClock, systemRandom, unawaited, type Random } from '../../../core/clock.ts'
 import { InvalidOptionsError } from '../../../core/errors.ts'
 import { connectionConfig } from '../../../discovery/cloud-map/options.ts'
-import { HEAVIEST } from '../../../discovery/endpoint.ts'
+import { MAX_WEIGHT } from '../../../discovery/endpoint.ts'
 import { checkEnv, portFrom } from '../../environment.ts'
 import { checkSignal } from '../../metadata/options.ts'
 import {
@@ -118,8 +118,8 @@ function checkId(path: string, value: unknown): string {
 }
 
 function checkWeight(path: string, value: unknown): number {
-  const weight = checkNumber(path, value, { min: 0, max: HEAVIEST })
-  if (weight === 0) throw new InvalidOptionsError(path, value, `a number above 0, up to ${HEAVIEST}`)
+  const weight = checkNumber(path, value, { min: 0, max: MAX_WEIGHT })
+  if (weight === 0) throw new InvalidOptionsError(path, value, `a number above 0, up to ${MAX_WEIGHT}`)
   return weight
 }
 

@@ -293,7 +293,7 @@ test('property: one source behind the other by up to a minute adds no move to th
           if (after !== before && now > 0) moves++
           before = after
         }
-        // Both say the same in the end, and so does the merger.
+        // Both say the same in the end, and so does the merged set.
         expect(before).toBe(
           shownAt(end)
             .toSorted((one, other) => Number(one) - Number(other))
