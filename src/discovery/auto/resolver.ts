@@ -3,11 +3,10 @@ import { ClosedError } from '../../core/errors.ts'
 import type { Resolver } from '../resolver.ts'
 import type { ServiceName } from '../service-name.ts'
 import { sumOfUsage } from '../usage.ts'
-import type { PaceOptions } from './read-schedule.ts'
 import { ServiceLookup, type SharedSources } from './service-lookup.ts'
 import type { Filter } from './source-merger.ts'
 
-export interface AutoOptions extends PaceOptions, Pick<SharedSources, 'api' | 'dns' | 'clock' | 'random'> {
+export interface AutoOptions extends Omit<SharedSources, 'filter' | 'credentials' | 'closing'> {
   /** Which instances the API is asked for, where DNS names all [`none`]. */
   readonly filter?: Filter
 }
@@ -28,11 +27,11 @@ const MAX_SERVICES = 1000
  * `warning` why.
  */
 export function autoResolver(options: AutoOptions): Resolver {
-  const { api, dns, clock, random, filter = 'none', revisionMs, fullReadMs } = options
+  const { api, dns, filter = 'none' } = options
   const closing = new AbortController()
   const shared: SharedSources = {
-    ...{ api, dns, clock, random, filter },
-    pace: { revisionMs, fullReadMs },
+    ...options,
+    filter,
     credentials: { error: undefined, until: Number.NEGATIVE_INFINITY },
     closing: closing.signal,
   }

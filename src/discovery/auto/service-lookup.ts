@@ -13,13 +13,12 @@ import { ReadSchedule, type PaceOptions } from './read-schedule.ts'
 import { SourceMerger, type Filter } from './source-merger.ts'
 
 /** What the services of one client share. */
-export interface SharedSources {
+export interface SharedSources extends PaceOptions {
   /** The Cloud Map API: rejects with a `CloudMapError` where it knows why. */
   readonly api: Resolver
   readonly dns: Resolver
   readonly clock: Clock
   readonly random: Random
-  readonly pace: PaceOptions
   /** Which instances the API is asked for, where DNS names all. */
   readonly filter: Filter
   readonly credentials: CredentialsState
@@ -57,7 +56,7 @@ export class ServiceLookup {
     this.#shared = shared
     this.#api = new ApiState(service.host, shared.filter, shared.credentials)
     this.#merger = new SourceMerger(shared.filter)
-    this.#schedule = new ReadSchedule(shared.random, shared.pace)
+    this.#schedule = new ReadSchedule(shared.random, shared)
   }
 
   /** Asks what is due, and waits for it as long as callers should. */
@@ -96,7 +95,7 @@ export class ServiceLookup {
 
   #forget(): void {
     this.#merger = new SourceMerger(this.#shared.filter)
-    this.#schedule = new ReadSchedule(this.#shared.random, this.#shared.pace)
+    this.#schedule = new ReadSchedule(this.#shared.random, this.#shared)
   }
 
   get #apiDueAt(): number {

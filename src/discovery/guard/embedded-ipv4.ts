@@ -40,9 +40,8 @@ export interface EmbeddedIpv4 {
  */
 export function embeddedIpv4(address: string): readonly EmbeddedIpv4[] {
   const bytes = bytesOf(address)
-  const [last] = bytes.slice(-1)
   // The unspecified address, and loopback.
-  if (bytes.slice(0, -1).every((byte) => byte === 0) && (last ?? 0) <= 1) return []
+  if (bytes.slice(0, -1).every((byte) => byte === 0) && (bytes.at(-1) ?? 0) <= 1) return []
   return FORMS.filter(({ prefix }) => prefix.every((byte, index) => bytes[index] === byte)).map(
     ({ at, isCertain }) => ({ address: at.map((index) => bytes[index]).join('.'), isCertain }),
   )

@@ -7,14 +7,7 @@ import { inTime } from '../../../core/async/with-timeout.ts'
 import { unguessableInt, type Clock } from '../../../core/clock.ts'
 import { reasonOf } from '../../../core/errors.ts'
 import { AnsweredError, SilentError, TemporaryError } from '../server-failure.ts'
-import {
-  decodeAnswer,
-  encodeQuery,
-  type DnsAnswer,
-  type DnsQuery,
-  type DnsQuestion,
-  type Edns,
-} from './message.ts'
+import { decodeAnswer, encodeQuery, type DnsAnswer, type DnsQuery, type DnsQuestion } from './message.ts'
 import { exchangeTcp, exchangeUdp, type DnsServer } from './transport.ts'
 
 export interface AskOptions {
@@ -40,7 +33,7 @@ const NO_EDNS: ReadonlySet<string> = new Set(['FORMERR', 'NOTIMP', 'BADVERS'])
  *   the signal's reason as soon as it aborts
  */
 export async function askServer(server: DnsServer, query: DnsQuery, options: AskOptions): Promise<DnsAnswer> {
-  let answer = await askWhole(server, query, { udpBytes: EDNS_BYTES }, options)
+  let answer = await askWhole(server, query, EDNS_BYTES, options)
   // RFC 6891 section 6.2.2: once more, without.
   if (NO_EDNS.has(answer.rcode)) answer = await askWhole(server, query, undefined, options)
   if (answer.rcode === 'SERVFAIL') throw new TemporaryError('answered SERVFAIL')
@@ -57,15 +50,15 @@ export async function askServer(server: DnsServer, query: DnsQuery, options: Ask
 async function askWhole(
   server: DnsServer,
   query: DnsQuery,
-  edns: Edns | undefined,
+  ednsBytes: number | undefined,
   options: AskOptions,
 ): Promise<DnsAnswer> {
   const { timeoutMs: limitMs, clock, signal } = options
   const question: DnsQuestion = { ...query, id: unguessableInt(2 ** 16) }
-  const message = encodeQuery(question, edns)
+  const message = encodeQuery(question, ednsBytes)
   const limit = { clock, limitMs, signal, late: () => new SilentError(`gave no answer in ${limitMs} ms`) }
   // A larger message came in fragments. All but the first are easily forged, so it is refused.
-  const maxBytes = edns?.udpBytes ?? PLAIN_BYTES
+  const maxBytes = ednsBytes ?? PLAIN_BYTES
   const overUdp = (): Promise<DnsAnswer> =>
     inTime(limit, (own) => exchangeUdp(server, message, (bytes) => read(bytes, question, maxBytes), own))
   const overTcp = async (): Promise<DnsAnswer> => {

@@ -45,12 +45,6 @@ export interface DnsAnswer {
   readonly additionals: readonly DnsRecord[]
 }
 
-/** Extension mechanisms (RFC 6891); this library uses one. */
-export interface Edns {
-  /** What we take in one datagram. */
-  readonly udpBytes: number
-}
-
 const RESPONSE_BIT = 0x8000
 const OPCODE_BITS = 0x7800
 const RCODE_BITS = 0xf
@@ -60,22 +54,22 @@ const MAX_TTL_SECONDS = 2 ** 31 - 1
 const RCODES = ['NOERROR', 'FORMERR', 'SERVFAIL', 'NXDOMAIN', 'NOTIMP', 'REFUSED']
 const BADVERS = 16
 
-/** @param edns undefined: without, for servers that do not know it */
-export function encodeQuery({ id, name, type }: DnsQuestion, edns?: Edns): Buffer {
+/** @param ednsBytes what we take in one datagram (RFC 6891); undefined: without EDNS, for servers that do not know it */
+export function encodeQuery({ id, name, type }: DnsQuestion, ednsBytes?: number): Buffer {
   return encode({
     type: 'query',
     id,
     flags: RECURSION_DESIRED,
     questions: [{ type, name, class: 'IN' }],
-    additionals: edns === undefined ? [] : [optRecord(edns)],
+    additionals: ednsBytes === undefined ? [] : [optRecord(ednsBytes)],
   })
 }
 
-function optRecord({ udpBytes }: Edns): Answer {
+function optRecord(udpPayloadSize: number): Answer {
   return {
     type: 'OPT',
     name: '.',
-    udpPayloadSize: udpBytes,
+    udpPayloadSize,
     extendedRcode: 0,
     ednsVersion: 0,
     flags: 0,

@@ -388,7 +388,7 @@ describe('an abort', () => {
 })
 
 test('a query has the bytes that RFC 1035 and RFC 6891 ask for', () => {
-  expect(encodeQuery({ id: 0x1234, name: 'a.b', type: 'SRV' }, { udpBytes: 1232 }).toString('hex')).toBe(
+  expect(encodeQuery({ id: 0x1234, name: 'a.b', type: 'SRV' }, 1232).toString('hex')).toBe(
     '12340100000100000000000101610162000021000100002904d0000000000000',
   )
 })

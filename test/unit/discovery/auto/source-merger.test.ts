@@ -305,4 +305,5 @@ test('property: one source behind the other by up to a minute adds no move to th
     ),
     { numRuns: 300 },
   )
-})
+  // It takes some 4 s of a processor.
+}, 120_000)
