@@ -63,7 +63,7 @@ export class ServiceLookup {
   async resolve(signal: AbortSignal, reason: LookupReason): Promise<Snapshot> {
     const { clock, closing } = this.#shared
     this.#begin(clock.now(), reason)
-    await abortable(abortable(this.#enough(), signal), closing)
+    await abortable(abortable(this.#waitForSources(), signal), closing)
     return this.#snapshot(clock.now())
   }
 
@@ -119,7 +119,7 @@ export class ServiceLookup {
   }
 
   /** Settles when callers have waited long enough. */
-  async #enough(): Promise<void> {
+  async #waitForSources(): Promise<void> {
     const { clock } = this.#shared
     const api = this.#apiFlight
     const dns = this.#dnsFlight

@@ -52,10 +52,11 @@ function endpointOf(
   attributes: Readonly<Record<string, string>>,
   family: 'ipv4' | 'ipv6',
 ): Endpoint | string {
-  const addresses = [valid(attributes[IPV4], isIPv4), valid(attributes[IPV6], isIPv6)]
-  const address = (family === 'ipv4' ? addresses : addresses.toReversed()).find(
-    (given) => given !== undefined,
-  )
+  const usable = [
+    ...[attributes[IPV4] ?? ''].filter((text) => isIPv4(text)),
+    ...[attributes[IPV6] ?? ''].filter((text) => isIPv6(text)),
+  ]
+  const address = family === 'ipv4' ? usable[0] : usable.at(-1)
   if (address === undefined) return `instance ${id} has no usable ${IPV4} or ${IPV6}`
   const portText = attributes['AWS_INSTANCE_PORT']
   const port = portText === undefined ? undefined : portOf(portText)
@@ -64,10 +65,6 @@ function endpointOf(
   const weight = weightOf(attributes['WEIGHT'])
   if (weight === 0) return `instance ${id} has WEIGHT 0`
   return taskEndpoint(address, { port, weight, zone: attributes['AVAILABILITY_ZONE'], id, attributes })
-}
-
-function valid(address: string | undefined, isOfFamily: (text: string) => boolean): string | undefined {
-  return address !== undefined && isOfFamily(address) ? address : undefined
 }
 
 /** 0 if it is not a port. In decimal digits only: "0x50" and "1e3" are mistakes. */

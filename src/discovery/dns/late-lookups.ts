@@ -47,7 +47,7 @@ export class LateLookups {
     const parts = new Map(Array.from(lookUps, ([name, lookUp]) => [name, this.#begin(host, name, lookUp)]))
     for (const part of parts.values()) part.waiting++
     try {
-      await this.#enough([...parts.values()], signal)
+      await this.#waitForParts([...parts.values()], signal)
     } catch (reason) {
       for (const { key, abort, waiting } of parts.values()) {
         if (waiting > 1) continue
@@ -91,7 +91,7 @@ export class LateLookups {
     return part
   }
 
-  async #enough(parts: readonly Part[], signal: AbortSignal): Promise<void> {
+  async #waitForParts(parts: readonly Part[], signal: AbortSignal): Promise<void> {
     const all = Promise.all(parts.map(({ settled }) => settled))
     const found = new Promise<void>((resolve) => {
       for (const part of parts) void part.settled.then(() => hasEndpoints(part.result) && resolve())
