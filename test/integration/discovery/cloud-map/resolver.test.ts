@@ -230,8 +230,9 @@ describe('an end at once', () => {
     await resolver.close?.()
     await expect(resolver.resolve(SERVICE, new AbortController().signal)).rejects.toThrow(ClosedError)
     expect(server.calls).toHaveLength(1)
-    await new Promise((resolve) => setTimeout(resolve, 20))
-    expect(process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap')).toEqual([])
+    const connections = (): string[] =>
+      process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap')
+    await expect.poll(connections).toEqual([])
   })
 })
 

@@ -165,8 +165,7 @@ describe('truncated answers', () => {
     const { answers } = await query(NAME, 'A', optionsFor([udp]))
     expect(answers).toHaveLength(60)
     expect(tcp.connections).toBe(1)
-    await new Promise((resolve) => setTimeout(resolve, 20))
-    expect(openSockets()).toEqual(['UDPWrap'])
+    await expect.poll(openSockets).toEqual(['UDPWrap'])
   })
 
   test.each([
