@@ -19,8 +19,8 @@ const MAX_SERVICES = 1000
  *
  * - DNS is asked at its TTL. A difference from what the API said reads the API, and so do signs of health.
  * - A service that DNS does not know is polled by the API.
- * - An API that is denied, or knows nothing of the service, leaves it to DNS for a minute; one that is slow or fails at
- *   first does so too, and one that has answered before only after a minute.
+ * - An API that denies access, or does not know the service, is not asked for a minute: DNS decides alone.
+ * - One that is slow or fails leaves a service to DNS at once if it never answered for it, and else after a minute.
  * - After a pause of 90 s a service is not known any more: both are asked, as at first.
  *
  * `onehop:discovery.fell-back` and `onehop:discovery.recovered` report when DNS decides alone, and the snapshot's
