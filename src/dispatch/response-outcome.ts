@@ -3,10 +3,12 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { Upstream } from '../cluster/upstream.ts'
 import type { Outcome } from '../core/outcome.ts'
 import { retryAfterMs } from './retry/policy.ts'
-import type { UpstreamDispatchers } from './route.ts'
+import type { Route } from './route.ts'
 
 /** A task that shuts down sends this header with its responses. The value does not matter. */
 const DRAINING_HEADER = 'x-onehop-draining'
+
+export type ResponseOutcome = Outcome & { kind: 'response' }
 
 /**
  * The outcome of a response, for `Lease.report`: reads `Retry-After`, and whether the task announces that it shuts down.
@@ -27,18 +29,21 @@ export function responseOutcomeOf(
   return outcome
 }
 
-/**
- * The outcome of an attempt that got response headers.
- * @param startedAt when the attempt began, on the clock
- */
+interface RespondedAttempt {
+  readonly call: { readonly route: Route }
+  readonly upstream: Upstream
+  /** When it began, on the clock. */
+  readonly startedAt: number
+}
+
+/** The same, for an attempt of a call. */
 export function responseOutcome(
+  { call, upstream, startedAt }: RespondedAttempt,
   status: number,
   headers: IncomingHttpHeaders,
   latencyMs: number,
-  startedAt: number,
-  upstream: Upstream,
-  pools: UpstreamDispatchers,
-): Outcome & { kind: 'response' } {
+): ResponseOutcome {
+  const { pools } = call.route
   const isHttp2 = headers[DRAINING_HEADER] !== undefined && pools.speaksHttp2(upstream)
   const outcome = responseOutcomeOf(status, headers, latencyMs, isHttp2)
   // The server was closing the connection when the request came, and the connection is older than the attempt.

@@ -13,7 +13,7 @@ import type { Slots } from '../connections/slots.ts'
 import { elapsedMs } from '../elapsed.ts'
 import { asOwnError } from '../error-kinds.ts'
 import type { OutgoingRequest } from '../request/outgoing-request.ts'
-import { responseOutcome } from '../response-outcome.ts'
+import { responseOutcome, type ResponseOutcome } from '../response-outcome.ts'
 import type { Decision, Retry } from '../retry/retry-state.ts'
 import type { Route } from '../route.ts'
 import { InContext, type Controller } from './in-context.ts'
@@ -291,19 +291,8 @@ export class Attempt extends InContext implements Limited, Sharer, Progress {
   }
 
   /** How its response counts. */
-  protected outcomeOf(
-    statusCode: number,
-    headers: Headers,
-    latencyMs: number,
-  ): Outcome & { kind: 'response' } {
-    return responseOutcome(
-      statusCode,
-      headers,
-      latencyMs,
-      this.startedAt,
-      this.upstream,
-      this.call.route.pools,
-    )
+  protected outcomeOf(statusCode: number, headers: Headers, latencyMs: number): ResponseOutcome {
+    return responseOutcome(this, statusCode, headers, latencyMs)
   }
 
   protected received(chunk: Buffer): void {

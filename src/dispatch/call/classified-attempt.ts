@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Upstream } from '../../cluster/upstream.ts'
-import type { Outcome } from '../../core/outcome.ts'
 import { classifyResponse, type Classify } from '../classify-response.ts'
+import type { ResponseOutcome } from '../response-outcome.ts'
 import type { AttemptOwner } from './attempt.ts'
 import { FollowedAttempt } from './followed-attempt.ts'
 
@@ -32,7 +32,7 @@ export class ClassifiedAttempt extends FollowedAttempt {
     statusCode: number,
     headers: IncomingHttpHeaders,
     latencyMs: number,
-  ): Outcome & { kind: 'response' } {
+  ): ResponseOutcome {
     const outcome = super.outcomeOf(statusCode, headers, latencyMs)
     const answer = this.#ask(statusCode, headers, undefined)
     if (answer === undefined) return outcome

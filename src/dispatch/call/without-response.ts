@@ -42,14 +42,11 @@ export function outcomeOfError(attempt: Progress, error: Error): Outcome {
 
 /** The caller does not want it any more. */
 export function outcomeOfAbort(attempt: Progress, reason: Error): Outcome {
-  const {
-    upstream,
-    call: { route },
-  } = attempt
+  const { call, upstream } = attempt
   if (attempt.controller !== undefined) return { kind: 'cancelled', latencyMs: attempt.elapsedMs() }
   // Waiting in the queue says nothing about the upstream.
   if (attempt.share?.isConnecting === false) return { kind: 'cancelled', latencyMs: 0 }
-  return classifyAbort(reason, connectingMs(attempt), route.pools.connectLimitMs(upstream))
+  return classifyAbort(reason, connectingMs(attempt), call.route.pools.connectLimitMs(upstream))
 }
 
 /** It has a connection, and got no response headers in time. */
@@ -65,8 +62,8 @@ export function headersOverdue(attempt: Progress): Lateness {
 
 /** It got no connection in time, or, over HTTP/2, no stream. */
 export function connectionOverdue(attempt: Progress): Lateness {
-  const { host, limits, pools } = attempt.call.route
-  const { upstream } = attempt
+  const { call, upstream } = attempt
+  const { host, limits, pools } = call.route
   const { label } = upstream
   const { limitMs } = limits.queue
   const isConnecting = attempt.share?.isConnecting === true

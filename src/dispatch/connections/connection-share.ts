@@ -3,8 +3,8 @@ import type { ClientHttp2Stream } from 'node:http2'
 import type { Dispatcher } from 'undici'
 import type { Upstream } from '../../cluster/upstream.ts'
 import type { Clock } from '../../core/clock.ts'
-import type { InLine, Line } from './connector.ts'
 import { cancelStream, expectStream, type StreamOwner } from './http2-streams.ts'
+import type { InLine, Line } from './pipelining.ts'
 import type { Slots, Waiter } from './slots.ts'
 
 /** An attempt that uses connections along with others. */

@@ -1,6 +1,6 @@
 import { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
-import { buildConnector, Client, errors, type Dispatcher, type Pool } from 'undici'
+import { buildConnector, errors, type Pool } from 'undici'
 import { formatAddressPort } from '../../core/ip.ts'
 import type { Clock, Timer } from '../../core/clock.ts'
 import { asOwnError } from '../error-kinds.ts'
@@ -127,35 +127,4 @@ function connectorOf(options: Pool.Options): buildConnector.connector {
 /** Whether the options ask for HTTP/2 without TLS. undici reads both forms; its types lack the second. */
 export function wantsH2c(options: Pool.Options): boolean {
   return (options.h2Options?.useH2c ?? (options as { readonly useH2c?: boolean }).useH2c) === true
-}
-
-/** The attempts on one connection, in the order in which their responses come. */
-export type Line = InLine[]
-
-/** An attempt that knows whether the next response on its connection is its own. */
-export interface InLine {
-  /** It is sent over a connection on which responses come in the order of requests. */
-  lineUp(line: Line): void
-  /** From now on the next response is its own. */
-  isFirstInLine(now: number): void
-}
-
-interface Pipelined {
-  readonly share: InLine | undefined
-}
-
-/** A client that sends several requests over its connection before the first is answered (HTTP/1.1 pipelining). */
-class PipeliningClient extends Client {
-  readonly #line: Line = []
-
-  override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
-    // All handlers here are attempts.
-    ;(handler as unknown as Pipelined).share?.lineUp(this.#line)
-    return super.dispatch(options, handler)
-  }
-}
-
-/** The `factory` of a pool with pipelining. */
-export function pipeliningClient(origin: URL, options: object): Client {
-  return new PipeliningClient(origin, options)
 }
