@@ -1,20 +1,26 @@
-import { systemClock } from '../clock.ts'
+import { systemClock, type Timer } from '../clock.ts'
 import type { Outcome } from '../outcome.ts'
 
 /**
  * Calls after a time. It keeps no process alive: the socket, or discovery, that is waited for does.
  * A process that was busy has first read what has arrived meanwhile.
+ *
+ * The time begins in the next tick, as connecting does for sockets of Node. What this process computes until then does not
+ * count.
  * @returns cancels it: what it would call is held until then, or until the time is over
  */
 export function afterMs(limitMs: number, call: () => void): () => void {
   let isCancelled = false
+  let timer: Timer | undefined
   const over = (): void => {
     if (!isCancelled) call()
   }
-  const timer = systemClock.setTimer(() => systemClock.afterIo(over), limitMs)
+  process.nextTick(() => {
+    if (!isCancelled) timer = systemClock.setTimer(() => systemClock.afterIo(over), limitMs)
+  })
   return () => {
     isCancelled = true
-    timer.cancel()
+    timer?.cancel()
   }
 }
 

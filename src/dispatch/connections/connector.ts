@@ -85,10 +85,15 @@ export function connectorTo(
     const exceedTcp = (): void => {
       if (socket instanceof Socket && socket.connecting) exceed('TCP connection', tcpLimitMs)
     }
-    const after = (ms: number, late: () => void): Timer => clock.setTimer(() => clock.afterIo(late), ms, true)
     const timers: Timer[] = []
-    if (limitMs > 0) timers.push(after(limitMs, () => exceed('connection', limitMs)))
-    if (tcpLimitMs < limitMs) timers.push(after(tcpLimitMs, exceedTcp))
+    const setTimer = (ms: number, late: () => void): void => {
+      timers.push(clock.setTimer(() => clock.afterIo(late), ms, true))
+    }
+    const setTimers = (): void => {
+      if (settled) return
+      if (limitMs > 0) setTimer(limitMs, () => exceed('connection', limitMs))
+      if (tcpLimitMs < limitMs) setTimer(tcpLimitMs, exceedTcp)
+    }
     connecting.add(giveUp)
     try {
       socket = connector({ ...withoutDot(target), hostname: address, port: String(port) }, settle)
@@ -96,6 +101,8 @@ export function connectorTo(
       // Its options are wrong for every upstream. Not in this turn, where undici blames errors on the request.
       queueMicrotask(() => settle(asOwnError(error), null))
     }
+    // Node's sockets begin to connect in the next tick. What this process computes until then is not the address's time.
+    process.nextTick(setTimers)
   }
 }
 

@@ -9,6 +9,7 @@ import { OnehopHttpAgent } from 'onehop/http'
 import { afterEach, describe, expect, test } from 'vitest'
 import { BlackHole } from '../../../chaos/black-hole.ts'
 import { clientOf, ORIGIN } from '../../support/clients.ts'
+import { compute } from '../../support/compute.ts'
 import { eventsOf } from '../../support/events.ts'
 import { isCollected } from '../../support/garbage.ts'
 import { answered } from '../../support/http-requests.ts'
@@ -186,6 +187,17 @@ describe('a connection that cannot be made', () => {
     const request = http.get(ORIGIN, { agent, signal: AbortSignal.timeout(500) })
     await expect(answered(request)).rejects.toMatchObject({ name: 'AbortError' })
     expect(upstream(client, silent)).toMatchObject({ state })
+  })
+
+  test('has its time from the SYN on, whatever this process computes before', async () => {
+    const { agent } = world([await silentAddress()], { retry: false, timeouts: { tcpConnectMs: 100 } })
+    const failure = (): Promise<unknown> => answered(http.get(ORIGIN, { agent })).catch((error) => error)
+    await failure()
+    const failed = failure()
+    compute(150)
+    const computedAt = performance.now()
+    expect(await failed).toMatchObject({ code: 'ETIMEDOUT' })
+    expect(performance.now() - computedAt).toBeGreaterThan(99)
   })
 
   test('fails with Node’s own error when no other task is left', async () => {

@@ -10,6 +10,7 @@ import { connect } from 'onehop/net'
 import { describe, expect, test } from 'vitest'
 import { BlackHole } from '../../../chaos/black-hole.ts'
 import { clientOf } from '../../support/clients.ts'
+import { compute } from '../../support/compute.ts'
 import { EchoServer } from '../../support/echo-server.ts'
 import { eventsOf } from '../../support/events.ts'
 import { isCollected } from '../../support/garbage.ts'
@@ -239,6 +240,16 @@ describe('a connection that cannot be made', () => {
     socket.destroy()
     await once(socket, 'close')
     expect(upstream(client, silent)).toMatchObject({ state, pending: 0 })
+  })
+
+  test('an address has its time from the SYN on, whatever this process computes before', async () => {
+    const client = world([await silentAddress()], { timeouts: { connectMs: 100 } })
+    await failureOf(connect(client, { host: HOST }))
+    const socket = connect(client, { host: HOST })
+    compute(150)
+    const computedAt = performance.now()
+    expect(await failureOf(socket)).toMatchObject({ code: 'ETIMEDOUT' })
+    expect(performance.now() - computedAt).toBeGreaterThan(99)
   })
 
   test('the only task has all of connectMs', async () => {

@@ -5,6 +5,7 @@ import { manualClock, type ManualClock } from 'onehop/testing'
 import { beforeAll, afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import { BlackHole } from '../../../../chaos/black-hole.ts'
 import { clientOf, ORIGIN } from '../../../support/clients.ts'
+import { compute } from '../../../support/compute.ts'
 import { resources } from '../../../support/resources.ts'
 import { refusingAddress, type TestServer } from '../../../support/servers.ts'
 
@@ -70,6 +71,17 @@ describe('an address that does not answer costs a call, whatever its method,', (
     await expectNextAt(800, await world({ pool: { connectTimeout: 800 } }))
     await expectNextAt(850, await world({ pool: { connect: { timeout: 850 } } }))
   })
+})
+
+test('it has that time from its SYN on, whatever this process computes before', async () => {
+  const client = keep(clientOf([silent], { retry: false, timeouts: { tcpConnectMs: 100 } }))
+  const failure = (): Promise<Error> => client.request(ORIGIN).then(Promise.reject, (error: Error) => error)
+  await failure()
+  const failed = failure()
+  compute(150)
+  const computedAt = performance.now()
+  expect(await failed).toMatchObject({ message: `no TCP connection to ${silent} in 100 ms` })
+  expect(performance.now() - computedAt).toBeGreaterThan(99)
 })
 
 test('it is ejected with the time that it had', async () => {
