@@ -78,7 +78,7 @@ export class Call extends CallController implements AttemptOwner, PickHint {
 
   /** Begins the first attempt: in the same tick if the service is known, else as soon as it is. */
   start(): void {
-    const { clock, budget, inFlight, maxPending } = this.route
+    const { clock, lag, budget, inFlight, maxPending } = this.route
     inFlight.begin()
     try {
       this.handler.onRequestStart?.(this, null)
@@ -93,6 +93,8 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     }
     const now = clock.now()
     this.startedAt = now
+    // It is measured from now on: the caller may compute for long in this turn.
+    lag.at(now)
     budget.deposit(now)
     try {
       this.#prepare(now)

@@ -26,12 +26,21 @@ export function isConnectError(error: Error): boolean {
   return connectErrors.has(error)
 }
 
-/** How long a connection may take, in ms. */
+/** How long a connection may take, in ms; Infinity: no limit. */
 export interface ConnectLimits {
   /** All of it. */
   readonly connectMs: number
-  /** TCP alone. */
+  /** TCP alone, at most as long. */
   readonly tcpConnectMs: number
+}
+
+/** These limits, or the one of undici's options: it holds for all of a connection, and 0 is none. */
+export function limitsWith(options: Pool.Options, { connectMs, tcpConnectMs }: ConnectLimits): ConnectLimits {
+  const { connect } = options
+  const givenMs = options.connectTimeout ?? (typeof connect === 'object' ? connect.timeout : undefined)
+  if (givenMs === undefined) return { connectMs, tcpConnectMs: Math.min(tcpConnectMs, connectMs) }
+  const limitMs = givenMs > 0 ? givenMs : Number.POSITIVE_INFINITY
+  return { connectMs: limitMs, tcpConnectMs: limitMs }
 }
 
 /**
@@ -42,17 +51,12 @@ export function connectorTo(
   address: string,
   port: number,
   options: Pool.Options,
-  limits: ConnectLimits,
+  { connectMs, tcpConnectMs }: ConnectLimits,
   clock: Clock,
   connecting: Connecting,
   listener: ConnectionListener,
 ): buildConnector.connector {
   const connector = connectorOf(options)
-  const { connect } = options
-  const ownMs = typeof connect === 'object' ? connect.timeout : undefined
-  const givenMs = options.connectTimeout ?? ownMs
-  const limitMs = givenMs ?? limits.connectMs
-  const tcpLimitMs = givenMs ?? Math.min(limits.tcpConnectMs, limitMs)
   return (target, callback) => {
     let socket: unknown
     let settled = false
@@ -83,7 +87,7 @@ export function connectorTo(
       giveUp(new errors.ConnectTimeoutError(message))
     }
     const exceedTcp = (): void => {
-      if (socket instanceof Socket && socket.connecting) exceed('TCP connection', tcpLimitMs)
+      if (socket instanceof Socket && socket.connecting) exceed('TCP connection', tcpConnectMs)
     }
     const timers: Timer[] = []
     const setTimer = (ms: number, late: () => void): void => {
@@ -91,8 +95,8 @@ export function connectorTo(
     }
     const setTimers = (): void => {
       if (settled) return
-      if (limitMs > 0) setTimer(limitMs, () => exceed('connection', limitMs))
-      if (tcpLimitMs < limitMs) setTimer(tcpLimitMs, exceedTcp)
+      if (connectMs < Number.POSITIVE_INFINITY) setTimer(connectMs, () => exceed('connection', connectMs))
+      if (tcpConnectMs < connectMs) setTimer(tcpConnectMs, exceedTcp)
     }
     connecting.add(giveUp)
     try {

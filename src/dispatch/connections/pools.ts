@@ -3,7 +3,7 @@ import type { Upstream } from '../../cluster/upstream.ts'
 import type { Clock, Timer } from '../../core/clock.ts'
 import { ClosedError } from '../../core/errors.ts'
 import { throwLater } from '../../core/async/throw-later.ts'
-import { connectorTo, type Connecting } from './connector.ts'
+import { connectorTo, limitsWith, type Connecting, type ConnectLimits } from './connector.ts'
 import type { UpstreamDispatchers } from '../route.ts'
 import { pipeliningClient } from './pipelining.ts'
 import { mayBeHttp2, shortageOf, slotsFor } from './pool-options.ts'
@@ -98,11 +98,12 @@ export class Pools implements UpstreamDispatchers {
     return (this.#connectedAt.get(upstream) ?? Number.NEGATIVE_INFINITY) >= since
   }
 
-  connectLimitMs({ endpoint }: Upstream): number {
-    const { origin, connectMs, tcpConnectMs } = this.#options
-    // The name of the load balancer is looked up meanwhile, and TLS follows.
-    const isTcpAlone = endpoint.tier === 0 && origin.startsWith('http:')
-    return isTcpAlone ? Math.min(tcpConnectMs, connectMs) : connectMs
+  connectLimitMs(upstream: Upstream): number {
+    const { connectMs, tcpConnectMs } = this.#limitsOf(upstream)
+    // TLS may follow, and a connector of the user's may do anything.
+    const isTcpAlone =
+      this.#originOf(upstream).startsWith('http:') && typeof this.#optionsOf(upstream).connect !== 'function'
+    return isTcpAlone ? tcpConnectMs : connectMs
   }
 
   /**
@@ -183,17 +184,33 @@ export class Pools implements UpstreamDispatchers {
     pool.destroy().catch(throwLater)
   }
 
-  #open(upstream: Upstream, http1Only: boolean): Pool {
-    const { origin, connectMs, tcpConnectMs, pool: taskPool, fallbackPool = taskPool, clock } = this.#options
-    const { endpoint, port } = upstream
-    const isFallback = endpoint.tier === 1
-    const pool = isFallback ? fallbackPool : taskPool
+  #optionsOf({ endpoint }: Upstream): Pool.Options {
+    const { pool, fallbackPool = pool } = this.#options
+    return endpoint.tier === 1 ? fallbackPool : pool
+  }
+
+  #originOf({ endpoint }: Upstream): string {
+    return endpoint.origin ?? this.#options.origin
+  }
+
+  #limitsOf(upstream: Upstream): ConnectLimits {
+    const { connectMs, tcpConnectMs } = this.#options
+    const isFallback = upstream.endpoint.tier === 1
     const limits = { connectMs, tcpConnectMs: isFallback ? connectMs : tcpConnectMs }
+    return limitsWith(this.#optionsOf(upstream), limits)
+  }
+
+  #open(upstream: Upstream, http1Only: boolean): Pool {
+    const { clock } = this.#options
+    const { endpoint, port } = upstream
+    const pool = this.#optionsOf(upstream)
+    const origin = this.#originOf(upstream)
+    const limits = this.#limitsOf(upstream)
     const allowH2 = mayBeHttp2(pool) && !http1Only
     const pipelining = pool.pipelining ?? 1
-    const slots = slotsFor(pool, allowH2 && (endpoint.origin ?? origin).startsWith('https:'))
+    const slots = slotsFor(pool, allowH2 && origin.startsWith('https:'))
     const options: Pool.Options = { ...pool, allowH2 }
-    const opened = new Pool(endpoint.origin ?? origin, {
+    const opened = new Pool(origin, {
       // onehop's own limit is exact, and holds over HTTP/2, for uploads and after 1xx.
       headersTimeout: 0,
       ...options,

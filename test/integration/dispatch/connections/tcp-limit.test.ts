@@ -1,6 +1,6 @@
 /** How long a call waits for the address of a task that is gone. */
 import { createServer, type AddressInfo } from 'node:net'
-import type { ClientOptions } from 'onehop'
+import type { Client, ClientOptions, UpstreamInspection } from 'onehop'
 import { manualClock, type ManualClock } from 'onehop/testing'
 import { beforeAll, afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import { BlackHole } from '../../../../chaos/black-hole.ts'
@@ -37,6 +37,11 @@ async function world(options: ClientOptions = {}): Promise<World> {
     return body.text()
   }
   return { clock, task, call }
+}
+
+/** The first one. */
+function upstreamOf(client: Client, origin = ORIGIN): UpstreamInspection | undefined {
+  return client.inspect().services['orders.shop.local']?.origins[origin]?.upstreams[0]
 }
 
 /** Nothing arrives at the task before, and the answer is its own then. */
@@ -84,6 +89,37 @@ test('it has that time from its SYN on, whatever this process computes before', 
   expect(performance.now() - computedAt).toBeGreaterThan(99)
 })
 
+describe('a caller that waits for half of the limit', () => {
+  const deadlineMs = 160
+
+  test.each([
+    ['with TLS, whose handshake may be what takes long', 'https://orders.shop.local', {}],
+    ['with a longer limit of undici’s', ORIGIN, { connectTimeout: 1_000 }],
+    ['without a limit of undici’s', ORIGIN, { connect: { timeout: 0 } }],
+    ['with a connector of the user’s', ORIGIN, { connect: () => undefined }],
+  ])('ejects nothing %s', async (_name, origin, pool) => {
+    const clock = manualClock()
+    const client = keep(clientOf([silent], { clock, pool }))
+    const failed = client.request(origin, { deadlineMs }).catch((error: Error) => error)
+    await clock.advance(deadlineMs)
+    expect(await failed).toMatchObject({ code: 'ONEHOP_DEADLINE_EXCEEDED' })
+    expect(upstreamOf(client, origin)).toMatchObject({ state: 'available' })
+  })
+
+  test('ejects nothing if it was this process that took the time', async () => {
+    const client = keep(clientOf([silent], { retry: false }))
+    const failure = (): Promise<Error> =>
+      client.request(ORIGIN, { deadlineMs: 100 }).then(Promise.reject, (error: Error) => error)
+    await failure()
+    // No call for more than a second: the loop is not measured any more.
+    await new Promise((resolve) => setTimeout(resolve, 1_200))
+    const failed = failure()
+    compute(200)
+    expect(await failed).toMatchObject({ code: 'ONEHOP_DEADLINE_EXCEEDED' })
+    expect(upstreamOf(client)).toMatchObject({ state: 'available' })
+  })
+})
+
 test('it is ejected with the time that it had', async () => {
   const clock = manualClock()
   const client = keep(clientOf([silent], { clock, retry: false }))
@@ -93,8 +129,7 @@ test('it is ejected with the time that it had', async () => {
     code: 'UND_ERR_CONNECT_TIMEOUT',
     message: `no TCP connection to ${silent} in 300 ms`,
   })
-  const [upstream] = client.inspect().services['orders.shop.local']?.origins[ORIGIN]?.upstreams ?? []
-  expect(upstream).toMatchObject({ state: 'ejected' })
+  expect(upstreamOf(client)).toMatchObject({ state: 'ejected' })
 })
 
 test('a caller that waits for half of the limit ejects it', async () => {
@@ -106,7 +141,7 @@ test('a caller that waits for half of the limit ejects it', async () => {
     await clock.advance(waitMs)
     aborting.abort()
     expect(await call).toMatchObject({ name: 'AbortError' })
-    return client.inspect().services['orders.shop.local']?.origins[ORIGIN]?.upstreams[0]?.state
+    return upstreamOf(client)?.state
   }
   expect(await stateAfter(149)).toBe('available')
   expect(await stateAfter(150)).toBe('ejected')
