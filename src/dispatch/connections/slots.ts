@@ -21,7 +21,7 @@ export interface Waiter {
  * connections of their own.
  */
 export class Slots {
-  readonly #limit: number
+  readonly #connections: number
   readonly #perConnection: number
   readonly #mayBeHttp2: boolean
   /** Attempts that undici has. */
@@ -43,7 +43,7 @@ export class Slots {
    * @param perConnection attempts that may be on one of them at once
    */
   constructor(connections: number, perConnection: number, mayBeHttp2: boolean) {
-    this.#limit = connections * perConnection
+    this.#connections = connections
     this.#perConnection = perConnection
     this.#mayBeHttp2 = mayBeHttp2
   }
@@ -129,7 +129,9 @@ export class Slots {
   }
 
   #hasRoom(): boolean {
-    if (this.#inUse.size >= this.#limit) return false
+    // Until there is a connection, undici keeps all but one attempt for each in a queue, and fails these one after the other.
+    const perConnection = this.#open === 0 ? 1 : this.#perConnection
+    if (this.#inUse.size >= this.#connections * perConnection) return false
     return !this.#sharesConnections || this.#open > 0 || this.#ahead === undefined
   }
 

@@ -1,6 +1,6 @@
 /** How long a call waits for the address of a task that is gone. */
 import { createServer, type AddressInfo } from 'node:net'
-import type { Client, ClientOptions, UpstreamInspection } from 'onehop'
+import type { Balancer, Client, ClientOptions, UpstreamInspection } from 'onehop'
 import { manualClock, type ManualClock } from 'onehop/testing'
 import { beforeAll, afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import { BlackHole } from '../../../../chaos/black-hole.ts'
@@ -77,6 +77,17 @@ describe('an address that does not answer costs a call, whatever its method,', (
     await expectNextAt(850, await world({ pool: { connect: { timeout: 850 } } }))
   })
 })
+
+test.each([{}, { connections: 1 }, { connections: 2 }, { connections: 1, pipelining: 4 }])(
+  'with %o it costs each of many calls no more than that',
+  async (pool) => {
+    const balancer: Balancer = { pick: ([first]) => first }
+    const { clock, task, call } = await world({ pool, balancer })
+    const answers = Promise.all(Array.from({ length: 8 }, call))
+    await clock.advance(300)
+    expect(await answers).toEqual(Array.from({ length: 8 }, () => task.label))
+  },
+)
 
 test('it has that time from its SYN on, whatever this process computes before', async () => {
   const client = keep(clientOf([silent], { retry: false, timeouts: { tcpConnectMs: 100 } }))

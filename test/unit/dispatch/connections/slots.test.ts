@@ -27,6 +27,17 @@ class Attempt implements Waiter {
 
 const attempts = (count: number): Attempt[] => Array.from({ length: count }, () => new Attempt())
 
+test('one attempt for each connection goes until there is one, and then as many as connections can carry', () => {
+  const slots = new Slots(2, 3, false)
+  const all = attempts(9)
+  expect(all.map((attempt) => slots.enter(attempt))).toEqual([true, true, ...Array(7).fill(false)])
+  slots.connected(false, 0)
+  expect(all.filter(({ told }) => told.includes('go'))).toEqual(all.slice(2, 6))
+  slots.disconnected(1)
+  for (const attempt of all.slice(0, 6)) slots.leave(attempt)
+  expect(all.filter(({ told }) => told.includes('go'))).toEqual(all.slice(2, 8))
+})
+
 test('as many attempts go as there are connections, the others in the order in which they came', () => {
   const slots = new Slots(2, 1, false)
   const all = attempts(5)
