@@ -56,6 +56,9 @@ export const systemRandom: Random = {
   next: () => Math.random(),
 }
 
+/** Node's own, for the same reason as above. Sockets begin to connect in the next tick. */
+export const nextTick: (callback: () => void) => void = process.nextTick.bind(process)
+
 /** Keeps the process alive until it is cancelled, e.g. while a call waits for discovery, whose timers do not. */
 export function keepAlive(clock: Clock): Timer {
   return clock.setTimer(() => undefined, MAX_TIMEOUT_MS, true)

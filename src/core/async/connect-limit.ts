@@ -1,4 +1,4 @@
-import { systemClock, type Timer } from '../clock.ts'
+import { nextTick, systemClock, type Timer } from '../clock.ts'
 import type { Outcome } from '../outcome.ts'
 
 /**
@@ -15,7 +15,7 @@ export function afterMs(limitMs: number, call: () => void): () => void {
   const over = (): void => {
     if (!isCancelled) call()
   }
-  process.nextTick(() => {
+  nextTick(() => {
     if (!isCancelled) timer = systemClock.setTimer(() => systemClock.afterIo(over), limitMs)
   })
   return () => {

@@ -2,7 +2,7 @@ import { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { buildConnector, errors, type Pool } from 'undici'
 import { formatAddressPort } from '../../core/ip.ts'
-import type { Clock, Timer } from '../../core/clock.ts'
+import { nextTick, type Clock, type Timer } from '../../core/clock.ts'
 import { asOwnError } from '../error-kinds.ts'
 
 /** Cancels one connection in progress each. */
@@ -106,7 +106,7 @@ export function connectorTo(
       queueMicrotask(() => settle(asOwnError(error), null))
     }
     // Node's sockets begin to connect in the next tick. What this process computes until then is not the address's time.
-    process.nextTick(setTimers)
+    nextTick(setTimers)
   }
 }
 
