@@ -4,7 +4,7 @@ import { discoveryFlags, json, timeout } from './options/client-flags.ts'
 const resolve: Command = define({
   operands: { name: 'HOST', min: 1, max: 1 },
   description: `Asks DNS and the Cloud Map API side by side, and shows every endpoint with what each of them knows.
-HOST may be a URL, of which the host counts. Where they differ, a line says why:
+HOST may be a URL; its host counts. Where they differ, a line says why:
   *  expected: an unhealthy task, or DNS that names 8 of many
   !  a finding: DNS names a task that is not registered any more, or does not have one yet`,
   options: { ...discoveryFlags, timeout, json },

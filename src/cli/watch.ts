@@ -6,7 +6,7 @@ const watch: Command = define({
   operands: { name: 'HOST', min: 1, max: 1 },
   description: `Shows the endpoints as resolve does, then a line for each change: endpoints that come and go, their health
 and zone, where DNS and the API begin or cease to differ, sources that fail and recover. Ends with Ctrl-C.
-HOST may be a URL, of which the host counts.
+HOST may be a URL; its host counts.
 With --json one JSON object a line: first { event: "snapshot" }, then what changed, with its time.`,
   options: {
     ...discoveryFlags,

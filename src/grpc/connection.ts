@@ -15,8 +15,8 @@ const FALLBACK_CONNECT_MS = 1_000
 
 /**
  * The connection to one task, or to the load balancer. Connecting is an attempt on the task: it holds a lease, so that a task
- * that refuses is ejected, and an ejected one is tried again when its probe is due. Not so for the load balancer, of which a
- * lease is a call that fell back.
+ * that refuses is ejected, and an ejected one is tried again when its probe is due. Not so for the load balancer: a lease of
+ * it is a call that fell back.
  */
 export class Connection {
   readonly endpoint: Endpoint
@@ -93,7 +93,7 @@ export class Connection {
       lease?.report({ kind: 'connect-error', error: this.error })
     } else if (state === STATE.READY) this.error = undefined
     if (state === STATE.READY || state === STATE.TRANSIENT_FAILURE) {
-      // A connection is no answer: the next call is the probe of a task that was ejected.
+      // A connection proves nothing about answers: the next call is the probe of a task that was ejected.
       this.#try = undefined
       lease?.end()
     }

@@ -12,7 +12,7 @@ export interface Finding {
   readonly places?: readonly string[]
   /** Why that usually is so. */
   readonly cause: string
-  /** What to do about it. */
+  /** The remedy. */
   readonly remedy: string
 }
 

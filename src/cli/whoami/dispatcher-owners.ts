@@ -9,7 +9,7 @@ export interface DispatcherOwner {
   readonly symbol: string
   /** Whose requests go there. */
   readonly usedBy: string
-  /** What stands there, in words. */
+  /** The owner, in words. */
   readonly owner: string
 }
 

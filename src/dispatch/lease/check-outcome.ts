@@ -71,7 +71,7 @@ function checkLatency(latencyMs: unknown): void {
   checkNumber('outcome.latencyMs', latencyMs, { min: 0, unit: 'ms' })
 }
 
-/** Errors of another realm are no instances of this one's `Error`: a test runner may bring them. */
+/** A test runner may bring errors of another realm, which are not instances of this one's `Error`. */
 function checkError(error: unknown): void {
   if (typeof (error as Error | null | undefined)?.message !== 'string')
     throw new InvalidOptionsError('outcome.error', error, 'an Error')
