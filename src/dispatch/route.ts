@@ -28,7 +28,7 @@ export interface UpstreamDispatchers {
   readonly shortage: string
   /** It did not answer a request in time that got its connection at `since`, on the clock. */
   fellSilent(upstream: Upstream, slots: Slots | undefined, since: number): void
-  /** How long a connection to it may take, in ms: TCP alone, where that is all of it. */
+  /** How long the connections to it that are being made may take, in ms: TCP alone, while none is further. */
   connectLimitMs(upstream: Upstream): number
   /** Whether a request body may throw while undici reads it. */
   bodyMayThrow(upstream: Upstream): boolean

@@ -5,8 +5,14 @@ import { formatAddressPort } from '../../core/ip.ts'
 import { nextTick, type Clock, type Timer } from '../../core/clock.ts'
 import { asOwnError } from '../error-kinds.ts'
 
-/** Cancels one connection in progress each. */
-export type Connecting = Set<(error: Error) => void>
+/** A connection in progress. */
+export interface Connecting {
+  readonly address: string
+  readonly port: number
+  /** Whether the address has not answered yet. Afterwards, TLS may still take time. */
+  readonly isTcpPending: boolean
+  giveUp(error: Error): void
+}
 
 /** Gets notified of connections. */
 export interface ConnectionListener {
@@ -53,7 +59,7 @@ export function connectorTo(
   options: Pool.Options,
   { connectMs, tcpConnectMs }: ConnectLimits,
   clock: Clock,
-  connecting: Connecting,
+  inProgress: Set<Connecting>,
   listener: ConnectionListener,
 ): buildConnector.connector {
   const connector = connectorOf(options)
@@ -65,7 +71,7 @@ export function connectorTo(
       // Cancelled before: a connection that is made now is not used.
       if (settled) return void made?.destroy()
       settled = true
-      connecting.delete(giveUp)
+      inProgress.delete(connecting)
       for (const timer of timers) timer.cancel()
       if (error !== null) {
         connectErrors.add(error)
@@ -87,7 +93,7 @@ export function connectorTo(
       giveUp(new errors.ConnectTimeoutError(message))
     }
     const exceedTcp = (): void => {
-      if (socket instanceof Socket && socket.connecting) exceed('TCP connection', tcpConnectMs)
+      if (connecting.isTcpPending) exceed('TCP connection', tcpConnectMs)
     }
     const timers: Timer[] = []
     const setTimer = (ms: number, late: () => void): void => {
@@ -98,7 +104,15 @@ export function connectorTo(
       if (connectMs < Number.POSITIVE_INFINITY) setTimer(connectMs, () => exceed('connection', connectMs))
       if (tcpConnectMs < connectMs) setTimer(tcpConnectMs, exceedTcp)
     }
-    connecting.add(giveUp)
+    const connecting: Connecting = {
+      address,
+      port,
+      get isTcpPending() {
+        return socket instanceof Socket && socket.connecting
+      },
+      giveUp,
+    }
+    inProgress.add(connecting)
     try {
       socket = connector({ ...withoutDot(target), hostname: address, port: String(port) }, settle)
     } catch (error) {

@@ -46,7 +46,7 @@ export class Pools implements UpstreamDispatchers {
   readonly #connectedAt = new WeakMap<Upstream, number>()
   readonly #slots = new WeakMap<Dispatcher, Slots>()
   /** Connections in progress. */
-  readonly #connecting: Connecting = new Set()
+  readonly #connecting = new Set<Connecting>()
   #closed = false
 
   constructor(options: PoolsOptions) {
@@ -100,10 +100,10 @@ export class Pools implements UpstreamDispatchers {
 
   connectLimitMs(upstream: Upstream): number {
     const { connectMs, tcpConnectMs } = this.#limitsOf(upstream)
-    // TLS may follow, and a connector of the user's may do anything.
-    const isTcpAlone =
-      this.#originOf(upstream).startsWith('http:') && typeof this.#optionsOf(upstream).connect !== 'function'
-    return isTcpAlone ? tcpConnectMs : connectMs
+    const { endpoint, port } = upstream
+    const toIt = [...this.#connecting].filter((one) => one.address === endpoint.address && one.port === port)
+    const hasNotAnswered = toIt.length > 0 && toIt.every(({ isTcpPending }) => isTcpPending)
+    return hasNotAnswered ? tcpConnectMs : connectMs
   }
 
   /**
@@ -152,7 +152,7 @@ export class Pools implements UpstreamDispatchers {
     this.#draining.clear()
     for (const pool of pools) this.#slots.get(pool)?.destroy(reason)
     // undici's pools leave a socket that is connecting, and its timer.
-    for (const giveUp of this.#connecting) giveUp(reason)
+    for (const connecting of this.#connecting) connecting.giveUp(reason)
     await Promise.all(pools.map((pool) => pool.destroy(error)))
   }
 

@@ -11,6 +11,7 @@ import { refusingAddress, type TestServer } from '../../../support/servers.ts'
 
 const { keep, servers } = resources()
 const SILENT = '127.0.1.240'
+const SECURE = 'https://orders.shop.local'
 
 let silent: string
 let hole: BlackHole
@@ -42,6 +43,15 @@ async function world(options: ClientOptions = {}): Promise<World> {
 /** The first one. */
 function upstreamOf(client: Client, origin = ORIGIN): UpstreamInspection | undefined {
   return client.inspect().services['orders.shop.local']?.origins[origin]?.upstreams[0]
+}
+
+/** Accepts a connection, and never answers its TLS handshake. */
+async function tlsSilence(): Promise<{ label: string; accepted: Promise<unknown> }> {
+  const server = createServer((socket) => socket.on('error', () => undefined).resume())
+  await new Promise<void>((resolve) => server.listen(0, '127.0.1.1', resolve))
+  onTestFinished(() => void server.close())
+  const accepted = new Promise((resolve) => server.once('connection', resolve))
+  return { label: `127.0.1.1:${(server.address() as AddressInfo).port}`, accepted }
 }
 
 /** Nothing arrives at the task before, and the answer is its own then. */
@@ -104,17 +114,32 @@ describe('a caller that waits for half of the limit', () => {
   const deadlineMs = 160
 
   test.each([
-    ['with TLS, whose handshake may be what takes long', 'https://orders.shop.local', {}],
-    ['with a longer limit of undici’s', ORIGIN, { connectTimeout: 1_000 }],
-    ['without a limit of undici’s', ORIGIN, { connect: { timeout: 0 } }],
-    ['with a connector of the user’s', ORIGIN, { connect: () => undefined }],
-  ])('ejects nothing %s', async (_name, origin, pool) => {
+    ['with a longer limit of undici’s', { connectTimeout: 1_000 }],
+    ['without a limit of undici’s', { connect: { timeout: 0 } }],
+    ['with a connector of the user’s', { connect: () => undefined }],
+  ])('ejects nothing %s', async (_name, pool) => {
     const clock = manualClock()
     const client = keep(clientOf([silent], { clock, pool }))
-    const failed = client.request(origin, { deadlineMs }).catch((error: Error) => error)
+    const failed = client.request(ORIGIN, { deadlineMs }).catch((error: Error) => error)
     await clock.advance(deadlineMs)
     expect(await failed).toMatchObject({ code: 'ONEHOP_DEADLINE_EXCEEDED' })
-    expect(upstreamOf(client, origin)).toMatchObject({ state: 'available' })
+    expect(upstreamOf(client)).toMatchObject({ state: 'available' })
+  })
+
+  test('ejects a task with TLS whose address is silent, and not one whose handshake takes long', async () => {
+    const shaking = await tlsSilence()
+    for (const [label, state] of [
+      [silent, 'ejected'],
+      [shaking.label, 'available'],
+    ] as const) {
+      const clock = manualClock()
+      const client = keep(clientOf([label], { clock }))
+      const failed = client.request(SECURE, { deadlineMs }).catch((error: Error) => error)
+      if (label === shaking.label) await shaking.accepted
+      await clock.advance(deadlineMs)
+      expect(await failed).toMatchObject({ code: 'ONEHOP_DEADLINE_EXCEEDED' })
+      expect(upstreamOf(client, SECURE)).toMatchObject({ state })
+    }
   })
 
   test('ejects nothing if it was this process that took the time', async () => {
@@ -170,17 +195,13 @@ test('a load balancer has all of connectMs: its name is looked up meanwhile', as
 })
 
 test('TLS has all of connectMs, once TCP is connected', async () => {
-  const server = createServer((socket) => socket.on('error', () => undefined).resume())
-  await new Promise<void>((resolve) => server.listen(0, '127.0.1.1', resolve))
-  onTestFinished(() => void server.close())
-  const { port } = server.address() as AddressInfo
-  const accepted = new Promise((resolve) => server.once('connection', resolve))
+  const { label, accepted } = await tlsSilence()
   const clock = manualClock()
-  const client = keep(clientOf([`127.0.1.1:${port}`], { clock, retry: false }))
-  const failed = client.request('https://orders.shop.local/').catch((error: Error) => error)
+  const client = keep(clientOf([label], { clock, retry: false }))
+  const failed = client.request(SECURE).catch((error: Error) => error)
   await accepted
   await clock.advance(999)
   expect(client.inspect().callsUnderWay).toBe(1)
   await clock.advance(1)
-  expect(await failed).toMatchObject({ message: `no connection to 127.0.1.1:${port} in 1000 ms` })
+  expect(await failed).toMatchObject({ message: `no connection to ${label} in 1000 ms` })
 })
