@@ -27,9 +27,10 @@ export class Failures {
     return Math.max(...this.#notBefore.filter((_, index) => this.tried[index] === upstream))
   }
 
-  /** Whether an attempt got no connection. */
-  get hasConnectFailure(): boolean {
-    return this.records.some(({ outcome }) => isConnectFailure(outcome))
+  /** Whether tasks may have gone that discovery still names: one took no connection, or those of two broke off. */
+  get mayBeDepartures(): boolean {
+    if (this.records.some(({ outcome }) => isConnectFailure(outcome))) return true
+    return this.hasBrokenOffOnly && new Set(this.tried).size > 1
   }
 
   /** Whether a task did not answer on a port that discovery does not name. */

@@ -85,7 +85,7 @@ export class RetryState {
     if (!replayable) return giveUp('the request body was too long to keep')
     const isLast = failures.count === retry.attempts - 1
     // The load balancer may know better which tasks exist.
-    const wantsFallback = (isLast && failures.hasConnectFailure) || failures.hasSameTlsError
+    const wantsFallback = (isLast && failures.mayBeDepartures) || failures.hasSameTlsError
     // A response counts as pending until it has been read.
     const leaving = outcome.kind === 'response' ? upstream : undefined
     const next = cluster.pickAgain(call, this.tried, wantsFallback, leaving)

@@ -453,6 +453,19 @@ describe('the load balancer', () => {
     expect([breaking, ...others].map((task) => task?.seen.length)).toEqual([1, 0, 0])
   })
 
+  test.each([
+    ['takes the last attempt after connections to two tasks broke off', 3, [1, 1, 0, 1]],
+    ['does not take it after one', 2, [1, 1, 0, 0]],
+  ])('%s', async (_what, attempts, seen) => {
+    const balancer = keep(await new TestServer().listen('127.0.0.1'))
+    const tasks = await servers(3)
+    for (const task of tasks.slice(0, attempts - 1)) task.answer = (request) => void request.socket.destroy()
+    const client = keep(clientOf(tasks, { fallback: `http://${balancer.label}`, retry: { attempts } }))
+    const expected = attempts === 3 ? balancer : tasks[1]
+    expect(await (await client.fetch(ORIGIN)).text()).toBe(expected?.label)
+    expect([...tasks, balancer].map((server) => server.seen.length)).toEqual(seen)
+  })
+
   test('takes all calls when discovery fails, or knows of no endpoints', async () => {
     const balancer = keep(await new TestServer().listen('127.0.0.1'))
     for (const answer of [new Error('SERVFAIL'), []]) {
