@@ -18,7 +18,7 @@ const FIRST = 'core/before-undici'
 const LOAD_UNDICI = new Set(['index', 'ecs/index', 'testing/index'])
 
 const SHARED =
-  /\/src\/(?:core\/(?!before-undici)|ecs\/metadata\/errors|discovery\/(?:dns\/name|endpoint|service-name|cloud-map\/(?:options|error|sdk-client))\.)/
+  /\/src\/(?:core\/(?!before-undici)|ecs\/metadata\/errors|discovery\/(?:dns\/server-failure|endpoint|service-name|cloud-map\/(?:options|error|sdk-client))\.)/
 
 /** What `onehop/ecs` and `onehop/ecs/reaper` need: no undici. */
 const REGISTRATION = /\/src\/ecs\/(?:environment|retries|registration\/(?:cloud-map|options|errors))/

@@ -231,8 +231,8 @@ test('the Dockerfile copies and runs files that are there', () => {
 
 test('the roles may call what register() and the reaper call', () => {
   const source = readFileSync(`${root}src/ecs/registration/cloud-map/calls.ts`, 'utf8')
-  const [, operations = ''] = /^interface Operations \{\n([^]*?)^\}/m.exec(source) ?? []
-  const called = [...operations.matchAll(/^ {2}(\w+):/gm)].map(([, name]) => `servicediscovery:${name}`)
+  const [, operations = ''] = /^export type OperationName =\n((?: {2}\| '\w+'\n)+)/m.exec(source) ?? []
+  const called = [...operations.matchAll(/'(\w+)'/g)].map(([, name]) => `servicediscovery:${name}`)
   // Only to find a service by its name; the example has ids.
   const byName = ['servicediscovery:ListNamespaces', 'servicediscovery:ListServices']
   const onEverything = ['servicediscovery:GetOperation']

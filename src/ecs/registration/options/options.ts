@@ -73,14 +73,20 @@ export interface RegisterOptions {
   readonly random?: Random | undefined
 }
 
-export interface ServiceSettings extends Required<Omit<RegisteredService, 'port' | 'attributes'>> {
+export interface ServiceSettings {
+  readonly service: string
+  readonly id: RegisteredService['id']
+  readonly weight: RegisteredService['weight']
+  readonly family: RegisteredService['family']
   readonly listener: ListeningServer | number
   readonly attributes: Readonly<Record<string, string>>
 }
 
 export type ReadinessSettings = { readonly [Key in keyof ReadinessOptions]-?: number }
 
-export interface RegisterSettings extends Pick<Required<RegisterOptions>, 'ready' | 'signal'> {
+export interface RegisterSettings {
+  readonly ready: RegisterOptions['ready']
+  readonly signal: RegisterOptions['signal']
   readonly services: readonly [ServiceSettings, ...ServiceSettings[]]
   /** undefined: that of `self()`. */
   readonly place: KnownPlace | undefined
