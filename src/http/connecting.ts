@@ -1,6 +1,6 @@
 import { connect as connectTcp, type Socket } from 'node:net'
 import { checkServerIdentity, connect as connectTls, type ConnectionOptions } from 'node:tls'
-import { afterMs, connectTimeout, isLongConnect } from '../core/async/connect-limit.ts'
+import { abortedConnect, afterMs, connectTimeout } from '../core/async/connect-limit.ts'
 import type { Lease } from '../index.ts'
 import type { AgentRequestOptions, AgentState, SocketCallback } from './node-agent.ts'
 
@@ -58,9 +58,9 @@ export function connectTask(
   socket.on(ready, connected).on('error', stop).on('close', closed)
   return () => {
     const tookMs = lease.elapsedMs() - begunMs
-    const isLong = isLongConnect(tookMs, socket.connecting ? tcpConnectMs : connectMs)
+    const limitMs = socket.connecting ? tcpConnectMs : connectMs
     stop()
-    return isLong ? connectTimeout(String(host), Number(port), Math.round(tookMs)) : undefined
+    return abortedConnect(String(host), Number(port), tookMs, limitMs)
   }
 }
 

@@ -1,5 +1,5 @@
 import { AsyncResource, executionAsyncResource } from 'node:async_hooks'
-import { afterMs, connectFailure, connectTimeout, isLongConnect } from '../core/async/connect-limit.ts'
+import { abortedConnect, afterMs, connectFailure, connectTimeout } from '../core/async/connect-limit.ts'
 import { systemClock } from '../core/clock.ts'
 import type { Lease } from '../index.ts'
 import type { ConnectOptions, NetClient } from './options.ts'
@@ -200,9 +200,9 @@ export class TaskSocket extends StartedSocket {
     const { lease } = this.#search
     if (lease === undefined) return
     const tookMs = lease.elapsedMs() - this.#begunAtMs
-    if (!isLongConnect(tookMs, this.#nextAfterMs)) return
     const { address, port } = this.#target
-    lease.report(connectFailure(connectTimeout(address, port, Math.round(tookMs)), tookMs))
+    const error = abortedConnect(address, port, tookMs, this.#nextAfterMs)
+    if (error !== undefined) lease.report(connectFailure(error, tookMs))
   }
 
   /**

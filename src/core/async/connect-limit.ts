@@ -46,6 +46,16 @@ export function connectTimeout(address: string, port: number | undefined, limitM
   return error
 }
 
+/** For a connection that its caller gave up: the error that it amounts to, if it had taken long. */
+export function abortedConnect(
+  address: string,
+  port: number | undefined,
+  tookMs: number,
+  limitMs: number,
+): Error | undefined {
+  return isLongConnect(tookMs, limitMs) ? connectTimeout(address, port, Math.round(tookMs)) : undefined
+}
+
 /** Whether the error says that a limit of this process was exceeded. */
 export function isConnectTimeout(error: Error): boolean {
   return timeouts.has(error)

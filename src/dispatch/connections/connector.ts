@@ -3,6 +3,7 @@ import type { TLSSocket } from 'node:tls'
 import { buildConnector, errors, type Pool } from 'undici'
 import { formatAddressPort } from '../../core/ip.ts'
 import { nextTick, type Clock, type Timer } from '../../core/clock.ts'
+import type { Endpoint } from '../../discovery/endpoint.ts'
 import { asOwnError } from '../error-kinds.ts'
 
 /** A connection in progress. */
@@ -36,15 +37,20 @@ export function isConnectError(error: Error): boolean {
 export interface ConnectLimits {
   /** All of it. */
   readonly connectMs: number
-  /** TCP alone, at most as long. */
+  /** TCP alone. */
   readonly tcpConnectMs: number
 }
 
+/** What holds for an endpoint. The name of a load balancer is looked up within the time for TCP, so it has all of it. */
+export function limitsTo({ tier }: Endpoint, { connectMs, tcpConnectMs }: ConnectLimits): ConnectLimits {
+  return { connectMs, tcpConnectMs: tier === 1 ? connectMs : Math.min(tcpConnectMs, connectMs) }
+}
+
 /** These limits, or the one of undici's options: it holds for all of a connection, and 0 is none. */
-export function limitsWith(options: Pool.Options, { connectMs, tcpConnectMs }: ConnectLimits): ConnectLimits {
+export function limitsWith(options: Pool.Options, limits: ConnectLimits): ConnectLimits {
   const { connect } = options
   const givenMs = options.connectTimeout ?? (typeof connect === 'object' ? connect.timeout : undefined)
-  if (givenMs === undefined) return { connectMs, tcpConnectMs: Math.min(tcpConnectMs, connectMs) }
+  if (givenMs === undefined) return limits
   const limitMs = givenMs > 0 ? givenMs : Number.POSITIVE_INFINITY
   return { connectMs: limitMs, tcpConnectMs: limitMs }
 }

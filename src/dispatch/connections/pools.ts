@@ -3,7 +3,7 @@ import type { Upstream } from '../../cluster/upstream.ts'
 import type { Clock, Timer } from '../../core/clock.ts'
 import { ClosedError } from '../../core/errors.ts'
 import { throwLater } from '../../core/async/throw-later.ts'
-import { connectorTo, limitsWith, type Connecting, type ConnectLimits } from './connector.ts'
+import { connectorTo, limitsTo, limitsWith, type Connecting, type ConnectLimits } from './connector.ts'
 import type { UpstreamDispatchers } from '../route.ts'
 import { pipeliningClient } from './pipelining.ts'
 import { mayBeHttp2, shortageOf, slotsFor } from './pool-options.ts'
@@ -12,14 +12,10 @@ import type { Slots } from './slots.ts'
 /** How long the calls to a deregistered task may take before they are cut. */
 const MAX_DRAIN_MS = 30_000
 
-/** The pools of one origin. */
-export interface PoolsOptions {
+/** The pools of one origin. The limits are those of tasks; see `limitsTo`. */
+export interface PoolsOptions extends ConnectLimits {
   /** Scheme, host and port, as callers wrote them. */
   readonly origin: string
-  /** How long a connection may take. */
-  readonly connectMs: number
-  /** How long its first part may take, TCP. Not for the load balancer, whose name is looked up meanwhile. */
-  readonly tcpConnectMs: number
   /** undici's own options, for each task. */
   readonly pool: Pool.Options
   /** For the load balancer [`pool`]. */
@@ -194,10 +190,7 @@ export class Pools implements UpstreamDispatchers {
   }
 
   #limitsOf(upstream: Upstream): ConnectLimits {
-    const { connectMs, tcpConnectMs } = this.#options
-    const isFallback = upstream.endpoint.tier === 1
-    const limits = { connectMs, tcpConnectMs: isFallback ? connectMs : tcpConnectMs }
-    return limitsWith(this.#optionsOf(upstream), limits)
+    return limitsWith(this.#optionsOf(upstream), limitsTo(upstream.endpoint, this.#options))
   }
 
   #open(upstream: Upstream, http1Only: boolean): Pool {

@@ -3,6 +3,7 @@ import { isIP } from 'node:net'
 import type { Outcome } from '../../core/outcome.ts'
 import type { Endpoint } from '../../discovery/endpoint.ts'
 import type { Limited, TimeLimit } from '../call/time-limit.ts'
+import { limitsTo } from '../connections/connector.ts'
 import { elapsedMs } from '../elapsed.ts'
 import { checkOutcome } from './check-outcome.ts'
 import type { LeasedAttempt } from './leased-attempt.ts'
@@ -92,8 +93,7 @@ export class UpstreamLease implements Lease, Limited {
 
   get tcpConnectMs(): number {
     const { upstream, call } = this.#attempt
-    // The name of the load balancer is looked up meanwhile.
-    return upstream.endpoint.tier === 1 ? call.route.connectMs : call.route.tcpConnectMs
+    return limitsTo(upstream.endpoint, call.route).tcpConnectMs
   }
 
   get signal(): AbortSignal {

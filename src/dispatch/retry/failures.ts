@@ -1,6 +1,6 @@
 import type { Upstream } from '../../cluster/upstream.ts'
 import type { AttemptRecord } from '../../core/errors.ts'
-import { isConnectFailure, type Outcome } from '../../core/outcome.ts'
+import { errorCodeOf, isConnectFailure, type Outcome } from '../../core/outcome.ts'
 import { isStreamReset, isTlsError } from '../error-kinds.ts'
 
 /** The failed attempts of one call, and what they have in common. */
@@ -57,9 +57,7 @@ export class Failures {
 function isUnreached(outcome: Outcome): boolean {
   if (outcome.kind === 'timeout') return outcome.phase === 'connect'
   if (outcome.kind !== 'connect-error') return false
-  return ['ECONNREFUSED', 'EHOSTUNREACH', 'ETIMEDOUT'].includes(
-    (outcome.error as NodeJS.ErrnoException).code ?? '',
-  )
+  return ['ECONNREFUSED', 'EHOSTUNREACH', 'ETIMEDOUT'].includes(errorCodeOf(outcome))
 }
 
 function hasBrokenOff(outcome: Outcome): boolean {
