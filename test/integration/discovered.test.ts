@@ -198,10 +198,15 @@ describe('over the API', () => {
 describe('over DNS', () => {
   test('the TTL of the records is kept', async () => {
     const caller = client({ discovery: 'dns' })
+    const begun = performance.now()
     await call(caller)
-    const told = caller.inspect().services[HOST]
-    expect(told?.source).toBe('dns')
-    expect((told?.ageMs ?? 0) + (told?.expiresInMs ?? 0)).toBeCloseTo(60_000, -1)
+    const lookupMs = performance.now() - begun
+    const service = caller.inspect().services[HOST]
+    expect(service?.source).toBe('dns')
+    // The time to live begins with the query, the age with the answer. The service gives 60 s.
+    const keptMs = (service?.ageMs ?? 0) + (service?.expiresInMs ?? 0)
+    expect(keptMs).toBeLessThanOrEqual(60_000)
+    expect(keptMs).toBeGreaterThanOrEqual(60_000 - lookupMs)
   })
 
   test('any name with several addresses can be a service', async () => {
