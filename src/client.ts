@@ -146,8 +146,11 @@ export function createClient(options: ClientOptions = {}): Client {
     request: requestOver(dispatcher) as Client['request'],
     async resolve(host) {
       if (dispatcher.closed) throw new ClosedError('the client')
-      const view = cache.view(discovered(host))
-      if (!view.touch(clock.now())) await awaited(clock, view.whenUsable())
+      const service = discovered(host)
+      const view = cache.view(service)
+      const { port } = settings.services.get(service.host) ?? settings.defaults
+      const needsPort = port === undefined
+      if (!view.touch(clock.now(), needsPort)) await awaited(clock, view.whenUsable(needsPort))
       if (view.snapshot === undefined)
         throw view.error ?? new ResolutionFailedError(host, 'nothing is known of it')
       return view.snapshot

@@ -63,9 +63,12 @@ export class RouteFactory {
       clock,
     })
     const peers = settings.zone?.peers === undefined ? undefined : this.#peersOf(settings.zone.peers)
+    const assumedPort =
+      url.port === '' && settings.port === undefined ? DEFAULT_PORT[url.protocol] : undefined
     const cluster = new Cluster(this.#cache.hold(service), {
       host: service.host,
       portOf: portOf(url, settings),
+      needsPort: assumedPort !== undefined,
       fallback: fallback === undefined ? undefined : fallbackEndpoint(fallback, url),
       balancer: settings.balancer,
       outlier: settings.outlier,
@@ -94,7 +97,7 @@ export class RouteFactory {
       classify,
       hedgePolicy: settings.hedge === undefined ? undefined : new HedgePolicy(settings.hedge, clock.now()),
       deadlineHeader,
-      assumedPort: url.port === '' && settings.port === undefined ? DEFAULT_PORT[url.protocol] : undefined,
+      assumedPort,
       limits: {
         queue: new TimeLimit(clock, settings.queueMs),
         attempt: new TimeLimit(clock, settings.attemptMs),

@@ -7,7 +7,7 @@ import type { Snapshot } from '../endpoint.ts'
 import type { LookupReason, Resolver } from '../resolver.ts'
 import type { ServiceName } from '../service-name.ts'
 import { answerOf } from './answer.ts'
-import { ApiState, type CredentialsState } from './api-state.ts'
+import { ApiState, type CommonApiState } from './api-state.ts'
 import { DnsState } from './dns-state.ts'
 import { ReadSchedule, type PaceOptions } from './read-schedule.ts'
 import { SourceMerger, type Filter } from './source-merger.ts'
@@ -15,19 +15,27 @@ import { SourceMerger, type Filter } from './source-merger.ts'
 /** What the services of one client share. */
 export interface SharedSources extends PaceOptions {
   /** The Cloud Map API: rejects with a `CloudMapError` where it knows why. */
-  readonly api: Resolver
+  readonly api: Resolver & {
+    /** Resolves when it can be called; rejects if it never will [at once]. */
+    load?(): Promise<void>
+  }
   readonly dns: Resolver
   readonly clock: Clock
   readonly random: Random
   /** Which instances the API is asked for, where DNS names all. */
   readonly filter: Filter
-  readonly credentials: CredentialsState
+  readonly common: CommonApiState
   /** Ends the lookups under way. */
   readonly closing: AbortSignal
 }
 
 /** How long a lookup waits for a source while it could go on with the other. */
 const HEAD_START_MS = 1_000
+/**
+ * How much longer where ports are needed, which DNS does not have: as long as one try of the API may take. It begins when
+ * the AWS SDK is loaded, since that takes seconds on a small task, and ends (docs/decisions/025).
+ */
+const PORTS_MS = 3_000
 /** The API has answered: DNS takes a millisecond, or is not worth waiting for. */
 const DNS_GRACE_MS = 50
 /** While a lookup is under way that nothing waited for. */
@@ -54,7 +62,7 @@ export class ServiceLookup {
   constructor(service: ServiceName, shared: SharedSources) {
     this.#service = service
     this.#shared = shared
-    this.#api = new ApiState(service.host, shared.filter, shared.credentials)
+    this.#api = new ApiState(service.host, shared.filter, shared.common)
     this.#merger = new SourceMerger(shared.filter)
     this.#schedule = new ReadSchedule(shared.random, shared)
   }
@@ -63,12 +71,12 @@ export class ServiceLookup {
   async resolve(signal: AbortSignal, reason: LookupReason): Promise<Snapshot> {
     const { clock, closing } = this.#shared
     this.#begin(clock.now(), reason)
-    await abortable(abortable(this.#waitForSources(), signal), closing)
+    await abortable(abortable(this.#waitForSources(reason === 'ports'), signal), closing)
     return this.#snapshot(clock.now())
   }
 
   #begin(now: number, reason: LookupReason): void {
-    if (reason !== 'expired') {
+    if (reason === 'sign' || reason === 'urgent') {
       this.#schedule.addNews(now, reason === 'urgent' ? 'failing' : 'call')
       this.#dns.dueAt = Math.min(this.#dns.dueAt, now)
     }
@@ -119,22 +127,31 @@ export class ServiceLookup {
   }
 
   /** Settles when callers have waited long enough. */
-  async #waitForSources(): Promise<void> {
+  async #waitForSources(forPorts: boolean): Promise<void> {
     const { clock } = this.#shared
     const api = this.#apiFlight
     const dns = this.#dnsFlight
     if (api !== undefined) {
-      const isDone = await settlesWithin(clock, HEAD_START_MS, api)
+      const isDone = await (forPorts ? this.#bringsPorts(api) : settlesWithin(clock, HEAD_START_MS, api))
       if (isDone && this.#api.error === undefined) {
         if (dns !== undefined) await settlesWithin(clock, DNS_GRACE_MS, dns)
         return
       }
-      if (!isDone && !this.#merger.hasApi) this.#api.failed(this.#slowError(), clock.now())
+      if (!isDone && !this.#merger.hasApi)
+        this.#api.overdue(this.#slowError(forPorts), clock.now(), forPorts)
     }
     if (dns !== undefined && this.#knowsSomething) await settlesWithin(clock, HEAD_START_MS, dns)
     const flights = new Set([api, dns].filter((flight) => flight !== undefined))
     while (!this.#knowsSomething && flights.size > 0)
       await Promise.race(Array.from(flights, (flight) => flight.then(() => flights.delete(flight))))
+  }
+
+  /** Whether the API's first answer, or failure, comes in time. */
+  async #bringsPorts(flight: Promise<void>): Promise<boolean> {
+    const { api, clock } = this.#shared
+    // A load that fails is the failure of the flight, too.
+    await Promise.race([flight, api.load?.().catch(() => undefined)])
+    return settlesWithin(clock, PORTS_MS, flight)
   }
 
   async #askApi(): Promise<void> {
@@ -196,13 +213,19 @@ export class ServiceLookup {
     const lookBackAt = now + LOOK_BACK_MS
     const apiAt = this.#apiFlight === undefined ? this.#apiDueAt : lookBackAt
     const dnsAt = this.#dnsFlight === undefined ? this.#dns.dueAt : lookBackAt
-    return { ...snapshot, refreshAt: Math.min(apiAt, dnsAt) }
+    const awaitsPorts = this.#apiFlight !== undefined && this.#api.mayBringPorts && lacksPorts(snapshot)
+    return { ...snapshot, refreshAt: Math.min(apiAt, dnsAt), awaitsPorts: awaitsPorts ? true : undefined }
   }
 
-  #slowError(): CloudMapError {
-    const slow = `the Cloud Map API gave no answer in ${HEAD_START_MS} ms`
+  #slowError(forPorts: boolean): CloudMapError {
+    const within = forPorts ? `${PORTS_MS} ms after the AWS SDK was loaded` : `${HEAD_START_MS} ms`
+    const slow = `the Cloud Map API gave no answer in ${within}`
     return new CloudMapError(this.#service.host, 'outage', slow)
   }
+}
+
+function lacksPorts({ endpoints }: Snapshot): boolean {
+  return endpoints.some(({ port }) => port === undefined)
 }
 
 function asError(cause: unknown): Error {

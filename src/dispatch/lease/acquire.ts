@@ -112,7 +112,7 @@ class Wait {
     this.#awake = keepAlive(clock)
     if (!inFlight.startsWaiting(this)) return
     call.signal?.addEventListener('abort', this.#aborted, { once: true })
-    cluster.view.whenUsable().then(
+    cluster.whenUsable().then(
       () => this.#ready(),
       (error: Error) => this.failed(error),
     )
