@@ -21,6 +21,8 @@ export function resolverOf(settings: ClientSettings): Resolver {
     clock,
     random,
   })
+  // Loading takes long, and the first calls would wait for it. The lookups report why it fails.
+  if (usesApi(settings)) api.load().catch(() => undefined)
   switch (discovery) {
     case 'dns':
       return guarded(dns, guard, clock)
@@ -35,6 +37,11 @@ export function resolverOf(settings: ClientSettings): Resolver {
     default:
       return discovery.trusted === true ? discovery : guarded(discovery, guard, clock)
   }
+}
+
+/** Services in no namespace are found by DNS alone. */
+function usesApi({ discovery, namespaces }: ClientSettings): boolean {
+  return (discovery === 'auto' || discovery === 'api') && namespaces.length > 0
 }
 
 function filterOf({ QueryParameters, OptionalParameters }: CloudMapSettings['request']): Filter {

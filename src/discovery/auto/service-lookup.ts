@@ -3,6 +3,7 @@ import { abortable } from '../../core/async/abortable.ts'
 import { settlesWithin } from '../../core/async/settles-within.ts'
 import type { Clock, Random } from '../../core/clock.ts'
 import { CloudMapError } from '../cloud-map/error.ts'
+import { lacksPorts } from '../endpoint-set.ts'
 import type { Snapshot } from '../endpoint.ts'
 import type { LookupReason, Resolver } from '../resolver.ts'
 import type { ServiceName } from '../service-name.ts'
@@ -137,8 +138,7 @@ export class ServiceLookup {
         if (dns !== undefined) await settlesWithin(clock, DNS_GRACE_MS, dns)
         return
       }
-      if (!isDone && !this.#merger.hasApi)
-        this.#api.overdue(this.#slowError(forPorts), clock.now(), forPorts)
+      if (!isDone && !this.#merger.hasApi) this.#api.overdue(this.#slowError(forPorts), clock.now(), forPorts)
     }
     if (dns !== undefined && this.#knowsSomething) await settlesWithin(clock, HEAD_START_MS, dns)
     const flights = new Set([api, dns].filter((flight) => flight !== undefined))
@@ -213,7 +213,8 @@ export class ServiceLookup {
     const lookBackAt = now + LOOK_BACK_MS
     const apiAt = this.#apiFlight === undefined ? this.#apiDueAt : lookBackAt
     const dnsAt = this.#dnsFlight === undefined ? this.#dns.dueAt : lookBackAt
-    const awaitsPorts = this.#apiFlight !== undefined && this.#api.mayBringPorts && lacksPorts(snapshot)
+    const awaitsPorts =
+      this.#apiFlight !== undefined && this.#api.mayBringPorts && lacksPorts(snapshot.endpoints)
     return { ...snapshot, refreshAt: Math.min(apiAt, dnsAt), awaitsPorts: awaitsPorts ? true : undefined }
   }
 
@@ -222,10 +223,6 @@ export class ServiceLookup {
     const slow = `the Cloud Map API gave no answer in ${within}`
     return new CloudMapError(this.#service.host, 'outage', slow)
   }
-}
-
-function lacksPorts({ endpoints }: Snapshot): boolean {
-  return endpoints.some(({ port }) => port === undefined)
 }
 
 function asError(cause: unknown): Error {

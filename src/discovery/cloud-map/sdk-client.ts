@@ -27,10 +27,14 @@ export class MissingConfigError extends Error {
   }
 }
 
-/** One client of the AWS SDK, loaded with the first call: that takes about 100 ms, and not all will use it. */
+/**
+ * One client of the AWS SDK, which is loaded by `load`, or by the first call: that takes about 100 ms, and seconds on a small
+ * task, and not all will use it.
+ */
 export class SdkClient {
   readonly #config: ServiceDiscoveryClientConfig
   readonly #owner: string
+  #modules: ReturnType<typeof importModules> | undefined
   #loaded: Promise<LoadedSdk> | undefined
   #hasSource = false
   #closed = false
@@ -41,13 +45,20 @@ export class SdkClient {
     this.#owner = owner
   }
 
+  /** Loads the SDK, and calls nothing. Rejects as the calls will, if it cannot be loaded. */
+  async load(): Promise<void> {
+    if (this.#closed) throw new ClosedError(this.#owner)
+    this.#modules ??= importModules()
+    await this.#modules
+  }
+
   /**
    * @throws MissingConfigError when region or credentials are missing
    * @throws ClosedError after `close()`; what the SDK throws for all else
    */
   async call<Output>(send: (loaded: LoadedSdk) => Promise<Output>): Promise<Output> {
     if (this.#closed) throw new ClosedError(this.#owner)
-    this.#loaded ??= this.#load()
+    this.#loaded ??= this.#makeClient()
     const loaded = await this.#loaded
     await this.#checkConfig(loaded.client)
     try {
@@ -62,8 +73,8 @@ export class SdkClient {
 
   async close(): Promise<void> {
     this.#closed = true
-    const loaded = await this.#loaded?.catch(() => undefined)
-    loaded?.client.destroy()
+    const [, loaded] = await Promise.allSettled([this.#modules, this.#loaded])
+    if (loaded.status === 'fulfilled') loaded.value?.client.destroy()
   }
 
   /** Asked for one by one (the SDK keeps them): in send() their errors are hard to distinguish. */
@@ -79,12 +90,9 @@ export class SdkClient {
     })
   }
 
-  async #load(): Promise<LoadedSdk> {
-    const [sdk, { BackgroundHttp }, { containerCredentials }] = await Promise.all([
-      import('@aws-sdk/client-servicediscovery'),
-      import('./http.ts'),
-      import('./container-credentials.ts'),
-    ])
+  async #makeClient(): Promise<LoadedSdk> {
+    this.#modules ??= importModules()
+    const [sdk, { BackgroundHttp }, { containerCredentials }] = await this.#modules
     const requestHandler = new BackgroundHttp(TRY_LIMIT_MS)
     const credentials =
       this.#config.credentials ?? containerCredentials(new BackgroundHttp(CREDENTIALS_LIMIT_MS))
@@ -99,4 +107,14 @@ export class SdkClient {
     }
     return { sdk, client: new sdk.ServiceDiscoveryClient(config) }
   }
+}
+
+function importModules(): Promise<
+  [typeof Sdk, typeof import('./http.ts'), typeof import('./container-credentials.ts')]
+> {
+  return Promise.all([
+    import('@aws-sdk/client-servicediscovery'),
+    import('./http.ts'),
+    import('./container-credentials.ts'),
+  ])
 }
