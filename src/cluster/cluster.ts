@@ -118,19 +118,23 @@ export class Cluster {
 
   /**
    * Marks the service as in use, and takes in a changed snapshot or caller's location, which may drain connections.
+   * @param hasPort the caller has a port of its own, and waits for no other [false]
    * @returns whether a call can pick now; otherwise it waits with `whenUsable`
    */
-  reconcileIfChanged(now: number): boolean {
-    if (!this.view.touch(now, this.#needsPort)) return false
+  reconcileIfChanged(now: number, hasPort = false): boolean {
+    if (!this.view.touch(now, this.#needsPort && !hasPort)) return false
     const endpoints = this.view.snapshot?.endpoints
     const hasMoved = this.#callerLocality !== undefined && this.#callerLocality.refresh(now)
     if (hasMoved || endpoints !== this.#endpoints) this.#reconcile(endpoints ?? [], now)
     return true
   }
 
-  /** Resolves when discovery knows what calls need, or cannot know it. */
-  whenUsable(): Promise<void> {
-    return this.view.whenUsable(this.#needsPort)
+  /**
+   * Resolves when discovery knows what calls need, or cannot know it.
+   * @param hasPort as above [false]
+   */
+  whenUsable(hasPort = false): Promise<void> {
+    return this.view.whenUsable(this.#needsPort && !hasPort)
   }
 
   /**

@@ -37,6 +37,8 @@ const HEAD_START_MS = 1_000
  * the AWS SDK is loaded, since that takes seconds on a small task, and ends (docs/decisions/025).
  */
 const PORTS_MS = 3_000
+/** Waited for in steps: a process that stands still, as it may while it starts, loses one of them and not all. */
+const PORTS_STEP_MS = 500
 /** The API has answered: DNS takes a millisecond, or is not worth waiting for. */
 const DNS_GRACE_MS = 50
 /** While a lookup is under way that nothing waited for. */
@@ -151,7 +153,9 @@ export class ServiceLookup {
     const { api, clock } = this.#shared
     // A load that fails is the failure of the flight, too.
     await Promise.race([flight, api.load?.().catch(() => undefined)])
-    return settlesWithin(clock, PORTS_MS, flight)
+    for (let waitedMs = 0; waitedMs < PORTS_MS; waitedMs += PORTS_STEP_MS)
+      if (await settlesWithin(clock, PORTS_STEP_MS, flight)) return true
+    return false
   }
 
   async #askApi(): Promise<void> {

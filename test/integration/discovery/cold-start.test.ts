@@ -3,9 +3,14 @@
  * take seconds to load. Processes of their own, with the real SDK, against the local AWS and tasks of this one.
  */
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
+import { get, type IncomingMessage } from 'node:http'
+import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { createClient, type ClientOptions } from 'onehop'
+import { OnehopHttpAgent } from 'onehop/http'
+import { connect, lookupOf } from 'onehop/net'
 import { startLocalAws, type LocalAws } from 'onehop/testing'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { resources } from '../../support/resources.ts'
@@ -153,6 +158,42 @@ describe('in this process', () => {
     const [waited, early] = await Promise.all([without.resolve(HOST), withPort.resolve(HOST)])
     expect(waited.endpoints).toMatchObject([{ port: task.port }])
     expect(early).toMatchObject({ endpoints: [{ port: undefined }], awaitsPorts: true })
+  })
+
+  test('the doors wait for ports as calls do; a lookup of addresses, whose caller has a port, does not', async () => {
+    aws.cloudMap.faults.delayMs = 2_500
+    const client = keep(createClient(options))
+    const begunAt = performance.now()
+    const agent = new OnehopHttpAgent(client)
+    const answered = once(get(URL_WITHOUT_PORT, { agent }), 'response') as Promise<[IncomingMessage]>
+    const socket = connect(client, { host: HOST })
+    const connected = once(socket, 'connect')
+    const secure = client.acquire(`https://${HOST}`)
+    const address = await new Promise((resolve, reject) =>
+      lookupOf(client)(HOST, {}, (error, found) => (error === null ? resolve(found) : reject(error))),
+    )
+    expect(address).toBe('127.0.1.1')
+    expect(performance.now() - begunAt).toBeLessThan(2_000)
+    const [response] = await answered
+    expect(await text(response)).toBe(task.label)
+    await connected
+    expect(socket.remotePort).toBe(task.port)
+    socket.destroy()
+    const lease = await secure
+    expect(lease.port).toBe(task.port)
+    lease.end()
+    agent.destroy()
+  })
+
+  test('a caller with a deadline, or one that aborts, does not wait longer than that', async () => {
+    aws.cloudMap.faults.answer = 'hang'
+    const client = keep(createClient({ ...options, timeouts: { deadlineMs: 1_500 } }))
+    const begunAt = performance.now()
+    await expect(client.request(URL_WITHOUT_PORT)).rejects.toThrow('ONEHOP_DEADLINE_EXCEEDED')
+    await expect(client.request(URL_WITHOUT_PORT, { signal: AbortSignal.timeout(300) })).rejects.toThrow(
+      'timeout',
+    )
+    expect(performance.now() - begunAt).toBeLessThan(2_500)
   })
 
   test('an acquire waits for ports, and can be aborted meanwhile', async () => {

@@ -195,6 +195,31 @@ test('one that failed is not waited for: calls go on as with a port', async () =
   expect((await over(clock, call(CARTS))).tookMs).toBe(HEAD_START_MS)
 })
 
+test('a process that stands still for longer than the wait still hears the answer', async () => {
+  const manual = manualClock()
+  let blockedUntil = 0
+  // Timers that are due meanwhile fire at the end, before what sockets have brought.
+  const busy = {
+    ...manual,
+    setTimer: (callback: () => void, ms: number) =>
+      manual.setTimer(callback, Math.max(ms, blockedUntil - manual.now())),
+  }
+  const late = Promise.withResolvers<ScriptedAnswer>()
+  const api = scriptedResolver(manual, late.promise)
+  const dns = scriptedResolver(manual, [ADDRESS])
+  const auto = autoResolver({ api, dns, clock: busy, random: seededRandom(1) })
+  const { signal } = new AbortController()
+  const first = auto.resolve(ORDERS, signal)
+  await manual.advance(HEAD_START_MS)
+  await first
+  blockedUntil = 10_000
+  const second = auto.resolve(ORDERS, signal, 'ports')
+  await manual.advance(9_000)
+  late.resolve([PLACE])
+  expect((await over(manual, second)).endpoints).toMatchObject([{ port: 8080 }])
+  await auto.close?.()
+})
+
 test('an abort ends the wait, and so does close', async () => {
   const { clock, api, dns } = bench()
   const auto = autoResolver({ api, dns, clock, random: seededRandom(1) })
