@@ -7,7 +7,6 @@ import { globalDispatchers } from './core/global-dispatcher.ts'
 import { ClosedError, InvalidOptionsError, ResolutionFailedError } from './core/errors.ts'
 import { SnapshotCache } from './discovery/cache.ts'
 import { Watch, type SnapshotListener } from './discovery/view/watch.ts'
-import { cloudMapSettings } from './discovery/cloud-map/options.ts'
 import type { Snapshot } from './discovery/endpoint.ts'
 import { isHost, type ServiceName } from './discovery/service-name.ts'
 import type { CallOptions } from './dispatch/request/call-options.ts'
@@ -94,7 +93,6 @@ export function createClient(options: ClientOptions = {}): Client {
   const settings = settingsOf(options)
   const { clock, random } = settings
   const resolver = resolverOf(settings)
-  const { pricePerMillion } = cloudMapSettings(settings.cloudMap)
   const cache = new SnapshotCache({ resolver, clock, random })
   const routes = new RouteTable(settings, cache, new OwnLocation(clock))
   const elsewhere = passThroughOf(settings)
@@ -169,7 +167,7 @@ export function createClient(options: ClientOptions = {}): Client {
         throw new InvalidOptionsError('origin', origin, `http:// or https:// and ${discoveredHosts()}`)
       return acquire(route, given)
     },
-    inspect: () => inspectClient(cache, routes, resolver, pricePerMillion, clock.now()),
+    inspect: () => inspectClient(cache, routes, resolver, settings.cloudMap.pricePerMillion, clock.now()),
     close,
     [Symbol.asyncDispose]: () => close(),
   }

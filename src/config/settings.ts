@@ -12,6 +12,7 @@ import { checkClock, checkFunction, checkMethods } from '../core/check/functions
 import { systemClock, systemRandom, type Random } from '../core/clock.ts'
 import { InvalidOptionsError } from '../core/errors.ts'
 import { STAND_IN, type StandInOption } from '../core/stand-in.ts'
+import { cloudMapSettings } from '../discovery/cloud-map/options.ts'
 import type { Resolver } from '../discovery/resolver.ts'
 import { canonicalHost, checkHost } from '../discovery/service-name.ts'
 import type { Interceptor } from '../dispatch/intercepted-dispatcher.ts'
@@ -38,8 +39,8 @@ const CLIENT_KEYS = [
 ]
 
 /**
- * Resolves the user's options into one complete, validated object. `dns`, `cloudMap` and `allowAddresses` are validated
- * by the resolvers and the guard that read them.
+ * Resolves the user's options into one complete, validated object. `dns` and `allowAddresses` are validated by
+ * the resolver and the guard that read them.
  * @throws InvalidOptionsError for the first option that is unknown or not allowed
  */
 export function settingsOf(options: ClientOptions): ClientSettings {
@@ -58,7 +59,7 @@ export function settingsOf(options: ClientOptions): ClientSettings {
     spellings: new Map(Object.keys(options.services ?? {}).map((host) => [canonicalHost(host), host])),
     discovery: given('discovery', options.discovery, 'auto', checkDiscovery),
     dns: options.dns ?? {},
-    cloudMap: options.cloudMap ?? {},
+    cloudMap: cloudMapSettings(options.cloudMap ?? {}),
     allowLoopback: given('allowLoopback', options.allowLoopback, false, checkBoolean),
     allowAddresses: options.allowAddresses,
     passthrough: given('passthrough', options.passthrough, undefined, checkDispatcher),

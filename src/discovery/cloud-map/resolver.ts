@@ -82,7 +82,11 @@ export type DiscoverApi = Pick<CloudMapApi, 'discoverInstances' | 'discoverRevis
  */
 export function cloudMapResolver(options: CloudMapOptions & Injected = {}): CloudMapResolver {
   const { clock = systemClock, random = systemRandom, ...written } = options
-  const settings = cloudMapSettings(written)
+  return sdkResolver(cloudMapSettings(written), clock, random)
+}
+
+/** The same with options that are resolved. */
+export function sdkResolver(settings: CloudMapSettings, clock: Clock, random: Random): CloudMapResolver {
   const usage = new UsageCounter(clock)
   const api = new CloudMapApi(settings.sdkConfig, usage)
   const resolver = pollingResolver(api, settings, clock, random)
