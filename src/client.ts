@@ -1,5 +1,5 @@
 import { Dispatcher1Wrapper, type request } from 'undici'
-import { OwnLocation } from './caller-location.ts'
+import { MetadataLocation } from './caller-location.ts'
 import { checkKeys, checkMs } from './core/check/check.ts'
 import { checkFunction } from './core/check/functions.ts'
 import { keepAlive, type Clock } from './core/clock.ts'
@@ -94,7 +94,7 @@ export function createClient(options: ClientOptions = {}): Client {
   const { clock, random } = settings
   const resolver = resolverOf(settings)
   const cache = new SnapshotCache({ resolver, clock, random })
-  const routes = new RouteTable(settings, cache, new OwnLocation(clock))
+  const routes = new RouteTable(settings, cache, new MetadataLocation(clock))
   const elsewhere = passThroughOf(settings)
   const dispatcher =
     settings.interceptors.length === 0
