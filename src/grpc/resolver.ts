@@ -68,7 +68,6 @@ export class CloudMapResolver implements Resolver {
     this.#answerEarly()
     const { client } = this.#registration
     const { host } = this.#target
-    const life = this.#life
     if (!client.discovers(host)) {
       this.#passError(
         `${host} is not discovered: it is in none of the client's namespaces, and no key of its services`,
@@ -87,15 +86,7 @@ export class CloudMapResolver implements Resolver {
     }
     // Its own policy hears of failures from the client.
     if (this.#config.usesPolicy) return
-    client.resolve(host).then(
-      (snapshot) => {
-        // It has waited for the ports, and there are none.
-        if (life === this.#life && this.#isHeldBack) this.#later(() => this.#pass(snapshot))
-      },
-      (error: Error) => {
-        if (life === this.#life) this.#passError(error.message)
-      },
-    )
+    void this.#resolve(this.#life)
   }
 
   destroy(): void {
@@ -114,6 +105,16 @@ export class CloudMapResolver implements Resolver {
   /** Its own policy asks the client for each call, which waits by itself. */
   #mayGetPorts({ awaitsPorts }: Snapshot): boolean {
     return awaitsPorts === true && this.#target.port === undefined && !this.#config.usesPolicy
+  }
+
+  async #resolve(life: number): Promise<void> {
+    try {
+      const snapshot = await this.#registration.client.resolve(this.#target.host)
+      // It has waited for the ports, and there are none.
+      if (life === this.#life && this.#isHeldBack) this.#later(() => this.#pass(snapshot))
+    } catch (error) {
+      if (life === this.#life) this.#passError((error as Error).message)
+    }
   }
 
   #pass({ endpoints, source }: Snapshot): void {

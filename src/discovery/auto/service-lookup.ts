@@ -10,6 +10,7 @@ import type { ServiceName } from '../service-name.ts'
 import { answerOf } from './answer.ts'
 import { ApiState, type CommonApiState } from './api-state.ts'
 import { DnsState } from './dns-state.ts'
+import { bringsPorts, PORTS_MS } from './ports-wait.ts'
 import { ReadSchedule, type PaceOptions } from './read-schedule.ts'
 import { SourceMerger, type Filter } from './source-merger.ts'
 
@@ -32,13 +33,6 @@ export interface SharedSources extends PaceOptions {
 
 /** How long a lookup waits for a source while it could go on with the other. */
 const HEAD_START_MS = 1_000
-/**
- * How much longer where ports are needed, which DNS does not have: as long as one try of the API may take. It begins when
- * the AWS SDK is loaded, since that takes seconds on a small task, and ends (docs/decisions/025).
- */
-const PORTS_MS = 3_000
-/** Waited for in steps: a process that stands still, as it may while it starts, loses one of them and not all. */
-const PORTS_STEP_MS = 500
 /** The API has answered: DNS takes a millisecond, or is not worth waiting for. */
 const DNS_GRACE_MS = 50
 /** While a lookup is under way that nothing waited for. */
@@ -135,7 +129,9 @@ export class ServiceLookup {
     const api = this.#apiFlight
     const dns = this.#dnsFlight
     if (api !== undefined) {
-      const isDone = await (forPorts ? this.#bringsPorts(api) : settlesWithin(clock, HEAD_START_MS, api))
+      const isDone = await (forPorts
+        ? bringsPorts(api, this.#shared.api.load?.(), clock)
+        : settlesWithin(clock, HEAD_START_MS, api))
       if (isDone && this.#api.error === undefined) {
         if (dns !== undefined) await settlesWithin(clock, DNS_GRACE_MS, dns)
         return
@@ -146,16 +142,6 @@ export class ServiceLookup {
     const flights = new Set([api, dns].filter((flight) => flight !== undefined))
     while (!this.#knowsSomething && flights.size > 0)
       await Promise.race(Array.from(flights, (flight) => flight.then(() => flights.delete(flight))))
-  }
-
-  /** Whether the API's first answer, or failure, comes in time. */
-  async #bringsPorts(flight: Promise<void>): Promise<boolean> {
-    const { api, clock } = this.#shared
-    // A load that fails is the failure of the flight, too.
-    await Promise.race([flight, api.load?.().catch(() => undefined)])
-    for (let waitedMs = 0; waitedMs < PORTS_MS; waitedMs += PORTS_STEP_MS)
-      if (await settlesWithin(clock, PORTS_STEP_MS, flight)) return true
-    return false
   }
 
   async #askApi(): Promise<void> {

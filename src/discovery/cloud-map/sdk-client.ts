@@ -1,7 +1,9 @@
 import type * as Sdk from '@aws-sdk/client-servicediscovery'
 import type { ServiceDiscoveryClient, ServiceDiscoveryClientConfig } from '@aws-sdk/client-servicediscovery'
 import { ClosedError, reasonOf } from '../../core/errors.ts'
+import type * as ContainerCredentials from './container-credentials.ts'
 import { isExpired } from './error.ts'
+import type * as Http from './http.ts'
 
 /** Within the task's host. */
 const CREDENTIALS_LIMIT_MS = 1_000
@@ -109,9 +111,7 @@ export class SdkClient {
   }
 }
 
-function importModules(): Promise<
-  [typeof Sdk, typeof import('./http.ts'), typeof import('./container-credentials.ts')]
-> {
+function importModules(): Promise<[typeof Sdk, typeof Http, typeof ContainerCredentials]> {
   return Promise.all([
     import('@aws-sdk/client-servicediscovery'),
     import('./http.ts'),

@@ -60,7 +60,7 @@ async function timed(url: string): Promise<{ got: string; ms: number }> {
   const begunAt = performance.now()
   const got = await client.fetch(url).then(
     (response) => response.text(),
-    (error: Error) => `${(error.cause as Error | undefined)?.message ?? error.message}`,
+    (error: Error) => (error.cause as Error | undefined)?.message ?? error.message,
   )
   return { got, ms: Math.round(performance.now() - begunAt) }
 }

@@ -55,10 +55,10 @@ function bench(load: Promise<void> = Promise.resolve()): Bench {
 
 /** Lets the time pass in small steps, until the work is done. */
 async function over<Result>(clock: ManualClock, work: Promise<Result>): Promise<Result> {
-  let isOver = false
-  const ended = work.finally(() => (isOver = true))
+  const state = { isOver: false }
+  const ended = work.finally(() => (state.isOver = true))
   ended.catch(() => undefined)
-  for (let step = 0; !isOver && step < 400; step++) await clock.advance(100)
+  for (let step = 0; !state.isOver && step < 400; step++) await clock.advance(100)
   return ended
 }
 
