@@ -86,7 +86,8 @@ export interface Client extends AsyncDisposable {
 }
 
 /**
- * Makes a client. It opens nothing until the first call; close it when the process stops.
+ * Makes a client. It opens no connection until the first call, but begins to load the AWS SDK if discovery will ask the Cloud
+ * Map API. Close it when the process stops.
  * @throws InvalidOptionsError at once, for the first option that is unknown or not allowed
  */
 export function createClient(options: ClientOptions = {}): Client {

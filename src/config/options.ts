@@ -53,7 +53,7 @@ export interface ClientOptions extends ServiceOptions {
 export interface ServiceOptions {
   /** ALB or NLB that takes what the tasks cannot [none]. */
   readonly fallback?: string | URL | FallbackOptions | undefined
-  /** Port of the tasks, where the URL names none [the instance's, else the scheme's]. */
+  /** Port of the tasks, where the URL names none [the instance's, else the scheme's: 80 or 443]. */
   readonly port?: number | undefined
   /** [`p2c()`] */
   readonly balancer?: Balancer | undefined
