@@ -80,7 +80,7 @@ export class ApiState {
     this.#isHeard = true
     const failure = failureOf(error)
     if (failure === 'outage' || failure === 'no-credentials') this.#common.isUnreliable = true
-    this.#lack(error, now)
+    this.#goWithout(error, now)
   }
 
   /**
@@ -89,10 +89,10 @@ export class ApiState {
    */
   overdue(error: Error, now: number, forPorts: boolean): void {
     this.#common.isUnreliable ||= forPorts
-    this.#lack(error, now)
+    this.#goWithout(error, now)
   }
 
-  #lack(error: Error, now: number): void {
+  #goWithout(error: Error, now: number): void {
     this.error = error
     this.#failingSince ??= now
     const failure = failureOf(error)

@@ -75,8 +75,8 @@ export class SdkClient {
 
   async close(): Promise<void> {
     this.#closed = true
-    const [, loaded] = await Promise.allSettled([this.#modules, this.#loaded])
-    if (loaded.status === 'fulfilled') loaded.value?.client.destroy()
+    const loaded = await this.#loaded?.catch(() => undefined)
+    loaded?.client.destroy()
   }
 
   /** Asked for one by one (the SDK keeps them): in send() their errors are hard to distinguish. */
