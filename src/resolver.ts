@@ -21,7 +21,7 @@ export function resolverOf(settings: ClientSettings): Resolver {
     random,
   )
   // Loading takes long, and the first calls would wait for it. The lookups report why it fails.
-  if (usesApi(settings)) api.load().catch(() => undefined)
+  if (usesApi(settings) && !settings.loadsLate) api.load().catch(() => undefined)
   switch (discovery) {
     case 'dns':
       return guarded(dns, guard, clock)

@@ -139,6 +139,8 @@ export interface ClientSettings extends RouterSettings {
   readonly discovery: 'auto' | 'dns' | 'api' | Resolver
   readonly dns: DnsOptions
   readonly cloudMap: CloudMapSettings
+  /** The AWS SDK is loaded with the first lookup, and not with the client. */
+  readonly loadsLate: boolean
   readonly allowLoopback: boolean
   readonly allowAddresses: readonly string[] | undefined
   /** undefined: the dispatcher that is global when the client is made. */

@@ -11,6 +11,7 @@ import {
 import { checkClock, checkFunction, checkMethods } from '../core/check/functions.ts'
 import { systemClock, systemRandom, type Random } from '../core/clock.ts'
 import { InvalidOptionsError } from '../core/errors.ts'
+import { LOADS_LATE, type LoadsLateOption } from '../core/loads-late.ts'
 import { STAND_IN, type StandInOption } from '../core/stand-in.ts'
 import { cloudMapSettings } from '../discovery/cloud-map/options.ts'
 import type { Resolver } from '../discovery/resolver.ts'
@@ -48,6 +49,7 @@ export function settingsOf(options: ClientOptions): ClientSettings {
   const random = given('random', options.random, systemRandom, checkRandom)
   const namespaces = given('namespaces', options.namespaces, [], checkNamespaces)
   const { [STAND_IN]: standIn }: StandInOption = options as StandInOption
+  const { [LOADS_LATE]: loadsLate = false }: LoadsLateOption = options as LoadsLateOption
   const written = serviceSettings('', options, defaultSettings(random), namespaces)
   const defaults = standIn === undefined ? written : { ...written, pool: { factory: standInFor(standIn) } }
   return {
@@ -60,6 +62,7 @@ export function settingsOf(options: ClientOptions): ClientSettings {
     discovery: given('discovery', options.discovery, 'auto', checkDiscovery),
     dns: options.dns ?? {},
     cloudMap: cloudMapSettings(options.cloudMap ?? {}),
+    loadsLate,
     allowLoopback: given('allowLoopback', options.allowLoopback, false, checkBoolean),
     allowAddresses: options.allowAddresses,
     passthrough: given('passthrough', options.passthrough, undefined, checkDispatcher),

@@ -131,6 +131,40 @@ describe('the AWS SDK', () => {
     expect(loaded.beforeCall).toBe(false)
   })
 
+  test('is left to the first lookup in onehop/auto: telemetry may come after it, and must see the SDK load', async () => {
+    const hooks = `
+      import { registerHooks } from 'node:module'
+      registerHooks({
+        resolve(name, context, next) {
+          if (name.startsWith('@aws-sdk/')) globalThis.isSdkRequested = true
+          return next(name, context)
+        },
+      })`
+    const app = `
+      await new Promise((resolve) => setTimeout(resolve, 500))
+      const before = globalThis.isSdkRequested === true
+      await fetch('${URL_WITHOUT_PORT}').catch(() => undefined)
+      console.log(before, globalThis.isSdkRequested === true)`
+    const { stdout } = await run(
+      process.execPath,
+      [
+        ...['--conditions=onehop:source', '--disable-warning=ExperimentalWarning'],
+        ...['--import', `data:text/javascript,${encodeURIComponent(hooks)}`, '--import', 'onehop/auto'],
+        ...['--input-type=module', '-e', app],
+      ],
+      {
+        env: {
+          ...process.env,
+          ...aws.env,
+          ONEHOP_NAMESPACES: 'shop.local',
+          ONEHOP_DNS_SERVERS: aws.dns.server,
+        },
+        timeout: 30_000,
+      },
+    )
+    expect(stdout).toBe('false true\n')
+  })
+
   test('that is not installed leaves the calls to DNS, without an unhandled rejection', async () => {
     const { calls, unhandled, warnings } = await start({
       sdkMs: undefined,
