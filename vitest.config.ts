@@ -4,6 +4,7 @@ import { defineConfig, type ViteUserConfig } from 'vitest/config'
 const OUTAGES = [
   'test/integration/discovered.test.ts',
   'test/integration/discovery-faults.test.ts',
+  'test/integration/discovery/cold-start.test.ts',
   'test/integration/discovery/keeps-nothing-alive.test.ts',
   'test/integration/discovery/unharmed.test.ts',
   'test/integration/discovery/cloud-map/container-credentials.test.ts',

@@ -1,18 +1,18 @@
 import type { TaskLocation } from './cluster/locality/locality.ts'
-import type { LocationSource } from './cluster/locality/caller-locality.ts'
 import { checkCidr } from './core/cidr.ts'
 import { unawaited, type Clock, type Timer } from './core/clock.ts'
 import { emit } from './core/events.ts'
+import type { CallerLocation } from './dispatch/route-factory.ts'
 import { NotOnEcsError } from './ecs/metadata/errors.ts'
 
 /** After `self()` has tried for some ten seconds. */
 const AGAIN_AFTER_MS = 60_000
 
 /**
- * Where this process runs, from the task metadata: looked up once, in the background, when a call needs it. It
- * keeps no process alive. Off ECS it stays unknown, in silence.
+ * The location of the caller, from the task metadata: looked up once, in the background, when a call needs it. It keeps
+ * no process alive. Off ECS it stays unknown, in silence.
  */
-export class OwnLocation implements LocationSource {
+export class MetadataLocation implements CallerLocation {
   location: TaskLocation | undefined
   readonly #clock: Clock
   readonly #closed = new AbortController()
@@ -23,7 +23,7 @@ export class OwnLocation implements LocationSource {
     this.#clock = clock
   }
 
-  /** Begins to look, unless that has been done. */
+  /** Begins to ask the metadata, unless that has been done. */
   find(): void {
     if (this.#begun) return
     this.#begun = true

@@ -1,5 +1,5 @@
 import { Dispatcher1Wrapper, type request } from 'undici'
-import { OwnLocation } from './caller-location.ts'
+import { MetadataLocation } from './caller-location.ts'
 import { checkKeys, checkMs } from './core/check/check.ts'
 import { checkFunction } from './core/check/functions.ts'
 import { keepAlive, type Clock } from './core/clock.ts'
@@ -7,7 +7,6 @@ import { globalDispatchers } from './core/global-dispatcher.ts'
 import { ClosedError, InvalidOptionsError, ResolutionFailedError } from './core/errors.ts'
 import { SnapshotCache } from './discovery/cache.ts'
 import { Watch, type SnapshotListener } from './discovery/view/watch.ts'
-import { cloudMapSettings } from './discovery/cloud-map/options.ts'
 import type { Snapshot } from './discovery/endpoint.ts'
 import { isHost, type ServiceName } from './discovery/service-name.ts'
 import type { CallOptions } from './dispatch/request/call-options.ts'
@@ -87,16 +86,16 @@ export interface Client extends AsyncDisposable {
 }
 
 /**
- * Makes a client. It opens nothing until the first call; close it when the process stops.
+ * Makes a client. It opens no connection until the first call, but begins to load the AWS SDK if discovery will ask the Cloud
+ * Map API. Close it when the process stops.
  * @throws InvalidOptionsError at once, for the first option that is unknown or not allowed
  */
 export function createClient(options: ClientOptions = {}): Client {
   const settings = settingsOf(options)
   const { clock, random } = settings
   const resolver = resolverOf(settings)
-  const { pricePerMillion } = cloudMapSettings(settings.cloudMap)
   const cache = new SnapshotCache({ resolver, clock, random })
-  const routes = new RouteTable(settings, cache, new OwnLocation(clock))
+  const routes = new RouteTable(settings, cache, new MetadataLocation(clock))
   const elsewhere = passThroughOf(settings)
   const dispatcher =
     settings.interceptors.length === 0
@@ -146,8 +145,11 @@ export function createClient(options: ClientOptions = {}): Client {
     request: requestOver(dispatcher) as Client['request'],
     async resolve(host) {
       if (dispatcher.closed) throw new ClosedError('the client')
-      const view = cache.view(discovered(host))
-      if (!view.touch(clock.now())) await awaited(clock, view.whenUsable())
+      const service = discovered(host)
+      const view = cache.view(service)
+      const { port } = settings.services.get(service.host) ?? settings.defaults
+      const needsPort = port === undefined
+      if (!view.touch(clock.now(), needsPort)) await awaited(clock, view.whenUsable(needsPort))
       if (view.snapshot === undefined)
         throw view.error ?? new ResolutionFailedError(host, 'nothing is known of it')
       return view.snapshot
@@ -166,7 +168,7 @@ export function createClient(options: ClientOptions = {}): Client {
         throw new InvalidOptionsError('origin', origin, `http:// or https:// and ${discoveredHosts()}`)
       return acquire(route, given)
     },
-    inspect: () => inspectClient(cache, routes, resolver, pricePerMillion, clock.now()),
+    inspect: () => inspectClient(cache, routes, resolver, settings.cloudMap.pricePerMillion, clock.now()),
     close,
     [Symbol.asyncDispose]: () => close(),
   }

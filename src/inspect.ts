@@ -2,7 +2,8 @@ import type { Cluster } from './cluster/cluster.ts'
 import type { Upstream } from './cluster/upstream.ts'
 import type { ZoneRouter } from './cluster/locality/zone-router.ts'
 import type { SnapshotCache } from './discovery/cache.ts'
-import { placeOf } from './discovery/endpoint-set.ts'
+import { lacksPorts, placeOf } from './discovery/endpoint-set.ts'
+import type { Snapshot } from './discovery/endpoint.ts'
 import type { Resolver } from './discovery/resolver.ts'
 import type { ServiceView } from './discovery/view/service-view.ts'
 import type { Usage } from './discovery/usage.ts'
@@ -47,7 +48,7 @@ function inspectService(
   const { snapshot } = view
   return {
     source: snapshot?.source,
-    warning: snapshot?.warning,
+    warning: warningOf(snapshot, routes),
     revision: snapshot?.revision,
     ageMs: finite(now - (view.refreshedAt ?? Number.NaN)),
     expiresInMs: finite((snapshot?.expiresAt ?? Number.NaN) - now),
@@ -64,6 +65,15 @@ function inspectService(
     cost: usage === undefined ? undefined : inspectCost(usage, pricePerMillion),
     origins: Object.fromEntries(routes.map((route) => [route.origin, inspectRoute(route, now)])),
   }
+}
+
+/** What an answer lacks matters where calls have no port of their own. */
+function warningOf(snapshot: Snapshot | undefined, routes: readonly KnownRoute[]): string | undefined {
+  const { warning, endpoints = [] } = snapshot ?? {}
+  const portless = routes.find(({ assumedPort }) => assumedPort !== undefined)
+  if (warning === undefined || portless === undefined || !lacksPorts(endpoints)) return warning
+  const { origin, assumedPort } = portless
+  return `${warning}. No port is known: calls of ${origin} go to port ${assumedPort}, unless the option port names another`
 }
 
 const HOURS_PER_MONTH = 720

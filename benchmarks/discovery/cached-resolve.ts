@@ -1,5 +1,5 @@
 /** The cost of discovery for a call on a cached service. */
-import { OwnLocation } from '../../src/caller-location.ts'
+import { MetadataLocation } from '../../src/caller-location.ts'
 import { createClient } from 'onehop'
 import { startLocalAws } from 'onehop/testing'
 import { interceptors, type Dispatcher, type Pool } from 'undici'
@@ -47,7 +47,7 @@ export async function cachedResolve({ quick }: Effort): Promise<Report> {
   const routes = new RouteTable(
     settingsOf({ namespaces: ['shop.local'] }),
     cache,
-    new OwnLocation(systemClock),
+    new MetadataLocation(systemClock),
   )
   const route = routes.find(ORIGIN)
   if (route === undefined) throw new Error(`${ORIGIN} is not discovered`)

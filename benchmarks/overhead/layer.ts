@@ -1,5 +1,5 @@
 /** The cost of a call without the request: the layer alone, above a terminal that answers before it returns. */
-import { OwnLocation } from '../../src/caller-location.ts'
+import { MetadataLocation } from '../../src/caller-location.ts'
 import { startLocalAws } from 'onehop/testing'
 import { interceptors, type Dispatcher, type Pool } from 'undici'
 import { systemClock, systemRandom } from '../../src/core/clock.ts'
@@ -33,7 +33,7 @@ export async function layer({ quick }: Effort): Promise<Report> {
   const routes = new RouteTable(
     settingsOf({ namespaces: ['shop.local'] }),
     cache,
-    new OwnLocation(systemClock),
+    new MetadataLocation(systemClock),
   )
   const dispatchers: Readonly<Record<string, Dispatcher>> = {
     [TERMINAL]: terminal,

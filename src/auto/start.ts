@@ -1,4 +1,5 @@
 /** The part of `onehop/auto` that needs the library. `index.ts` loads it when the settings are read. */
+import { LOADS_LATE } from '../core/loads-late.ts'
 import { createClient, InvalidOptionsError, type ClientOptions } from '../index.ts'
 import { install, type InstallOptions } from '../install/index.ts'
 import type { AutoConfig } from './config-file.ts'
@@ -14,7 +15,8 @@ export function start(environment: Environment, file: AutoConfig): boolean {
   const { fetch, http, mode, ...fromFile } = file
   const options = withVariables(fromFile, environment)
   try {
-    install(createClient(options), given({ fetch, http, mode, ...environment.install }))
+    const late = { ...options, [LOADS_LATE]: true }
+    install(createClient(late), given({ fetch, http, mode, ...environment.install }))
     return [...(options.namespaces ?? []), ...Object.keys(options.services ?? {})].length > 0
   } catch (error) {
     throw explained(error, environment)

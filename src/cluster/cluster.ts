@@ -27,6 +27,8 @@ export interface ClusterOptions {
   readonly host: string
   /** The port of an endpoint, from what the caller wrote, the options, or the endpoint itself. */
   readonly portOf: (endpoint: Endpoint) => number
+  /** Whether neither the caller nor the options name a port: calls wait while discovery may still learn it [false]. */
+  readonly needsPort?: boolean | undefined
   /** The load balancer; undefined: none. */
   readonly fallback: Endpoint | undefined
   readonly balancer: Balancer
@@ -58,12 +60,14 @@ export class Cluster {
   readonly #picker: Picker
   readonly #health: PassiveHealth
   readonly #peersLatency = new PeersLatency()
+  readonly #needsPort: boolean
   #endpoints: readonly Endpoint[] | undefined
   #isPanicking = false
 
   constructor(view: View, options: ClusterOptions) {
     this.view = view
     this.#options = options
+    this.#needsPort = options.needsPort ?? false
     const { host, fallback, clock, outlier, random, slowStartMs, callerLocality } = options
     this.fallback =
       fallback === undefined ? undefined : new Upstream(fallback, options.portOf(fallback), 0, clock.now())
@@ -114,14 +118,23 @@ export class Cluster {
 
   /**
    * Marks the service as in use, and takes in a changed snapshot or caller's location, which may drain connections.
-   * @returns whether a call can pick now; otherwise it waits for the view
+   * @param hasPort the caller has a port of its own, and waits for no other [false]
+   * @returns whether a call can pick now; otherwise it waits with `whenUsable`
    */
-  reconcileIfChanged(now: number): boolean {
-    if (!this.view.touch(now)) return false
+  reconcileIfChanged(now: number, hasPort = false): boolean {
+    if (!this.view.touch(now, this.#needsPort && !hasPort)) return false
     const endpoints = this.view.snapshot?.endpoints
     const hasMoved = this.#callerLocality !== undefined && this.#callerLocality.refresh(now)
     if (hasMoved || endpoints !== this.#endpoints) this.#reconcile(endpoints ?? [], now)
     return true
+  }
+
+  /**
+   * Resolves when discovery knows what calls need, or cannot know it.
+   * @param hasPort as above [false]
+   */
+  whenUsable(hasPort = false): Promise<void> {
+    return this.view.whenUsable(this.#needsPort && !hasPort)
   }
 
   /**

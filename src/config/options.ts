@@ -3,7 +3,7 @@ import type { Balancer } from '../balancer/balancer.ts'
 import type { OutlierOptions } from '../cluster/health/outlier.ts'
 import type { Optional } from '../core/check/check.ts'
 import type { Clock, Random } from '../core/clock.ts'
-import type { CloudMapOptions } from '../discovery/cloud-map/options.ts'
+import type { CloudMapOptions, CloudMapSettings } from '../discovery/cloud-map/options.ts'
 import type { DnsOptions } from '../discovery/dns/options.ts'
 import type { Resolver } from '../discovery/resolver.ts'
 import type { Classify } from '../dispatch/classify-response.ts'
@@ -53,7 +53,7 @@ export interface ClientOptions extends ServiceOptions {
 export interface ServiceOptions {
   /** ALB or NLB that takes what the tasks cannot [none]. */
   readonly fallback?: string | URL | FallbackOptions | undefined
-  /** Port of the tasks, where the URL names none [the instance's, else the scheme's]. */
+  /** Port of the tasks, where the URL names none [the instance's, else the scheme's: 80 or 443]. */
   readonly port?: number | undefined
   /** [`p2c()`] */
   readonly balancer?: Balancer | undefined
@@ -138,7 +138,9 @@ export type HedgeInput = Optional<Omit<HedgeOptions, 'budget'>> & {
 export interface ClientSettings extends RouterSettings {
   readonly discovery: 'auto' | 'dns' | 'api' | Resolver
   readonly dns: DnsOptions
-  readonly cloudMap: CloudMapOptions
+  readonly cloudMap: CloudMapSettings
+  /** The AWS SDK is loaded with the first lookup, and not with the client. */
+  readonly loadsLate: boolean
   readonly allowLoopback: boolean
   readonly allowAddresses: readonly string[] | undefined
   /** undefined: the dispatcher that is global when the client is made. */

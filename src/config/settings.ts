@@ -11,7 +11,9 @@ import {
 import { checkClock, checkFunction, checkMethods } from '../core/check/functions.ts'
 import { systemClock, systemRandom, type Random } from '../core/clock.ts'
 import { InvalidOptionsError } from '../core/errors.ts'
+import { LOADS_LATE, type LoadsLateOption } from '../core/loads-late.ts'
 import { STAND_IN, type StandInOption } from '../core/stand-in.ts'
+import { cloudMapSettings } from '../discovery/cloud-map/options.ts'
 import type { Resolver } from '../discovery/resolver.ts'
 import { canonicalHost, checkHost } from '../discovery/service-name.ts'
 import type { Interceptor } from '../dispatch/intercepted-dispatcher.ts'
@@ -38,8 +40,8 @@ const CLIENT_KEYS = [
 ]
 
 /**
- * Resolves the user's options into one complete, validated object. `dns`, `cloudMap` and `allowAddresses` are validated
- * by the resolvers and the guard that read them.
+ * Resolves the user's options into one complete, validated object. `dns` and `allowAddresses` are validated by
+ * the resolver and the guard that read them.
  * @throws InvalidOptionsError for the first option that is unknown or not allowed
  */
 export function settingsOf(options: ClientOptions): ClientSettings {
@@ -47,6 +49,7 @@ export function settingsOf(options: ClientOptions): ClientSettings {
   const random = given('random', options.random, systemRandom, checkRandom)
   const namespaces = given('namespaces', options.namespaces, [], checkNamespaces)
   const { [STAND_IN]: standIn }: StandInOption = options as StandInOption
+  const { [LOADS_LATE]: loadsLate = false }: LoadsLateOption = options as LoadsLateOption
   const written = serviceSettings('', options, defaultSettings(random), namespaces)
   const defaults = standIn === undefined ? written : { ...written, pool: { factory: standInFor(standIn) } }
   return {
@@ -58,7 +61,8 @@ export function settingsOf(options: ClientOptions): ClientSettings {
     spellings: new Map(Object.keys(options.services ?? {}).map((host) => [canonicalHost(host), host])),
     discovery: given('discovery', options.discovery, 'auto', checkDiscovery),
     dns: options.dns ?? {},
-    cloudMap: options.cloudMap ?? {},
+    cloudMap: cloudMapSettings(options.cloudMap ?? {}),
+    loadsLate,
     allowLoopback: given('allowLoopback', options.allowLoopback, false, checkBoolean),
     allowAddresses: options.allowAddresses,
     passthrough: given('passthrough', options.passthrough, undefined, checkDispatcher),

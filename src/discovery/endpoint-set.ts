@@ -43,3 +43,8 @@ export function differenceOf(
   const added = endpoints.filter((place) => !gone.delete(place))
   return { endpoints, added, removed: [...gone] }
 }
+
+/** Whether discovery does not know the port of some: calls go there on a port of their own, or that of the scheme. */
+export function lacksPorts(endpoints: readonly Endpoint[]): boolean {
+  return endpoints.some(({ port }) => port === undefined)
+}

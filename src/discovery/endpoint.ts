@@ -59,6 +59,11 @@ export interface Snapshot {
   readonly expiresAt: number
   /** When another lookup will know more, although this one is still fresh; on the clock [`expiresAt`]. */
   readonly refreshAt?: number | undefined
+  /**
+   * Some endpoints have no port, and a source that may know it has not answered yet. Calls without a port of their own look
+   * the service up again, with the reason `ports` [false].
+   */
+  readonly awaitsPorts?: boolean | undefined
   /** Addresses that the source knows, and that must not be called, e.g. of Cloud Map's instances with `WEIGHT` 0 [none]. */
   readonly excluded?: readonly string[] | undefined
   /** Who said so, for people: `dns`, `cloud-map`, `static`. */

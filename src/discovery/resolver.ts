@@ -7,8 +7,10 @@ import type { Usage } from './usage.ts'
  * - `expired`: what is known is not fresh any more
  * - `sign`: it may be fresh, but a connection was refused, or a task drains or was ejected
  * - `urgent`: the same, and calls fail until the change is known
+ * - `ports`: the last answer has said that ports may come (`Snapshot.awaitsPorts`), and a call has none of its own. It goes
+ *   on with whatever this lookup brings
  */
-export type LookupReason = 'expired' | 'sign' | 'urgent'
+export type LookupReason = 'expired' | 'sign' | 'urgent' | 'ports'
 
 /**
  * Finds all endpoints of a service.

@@ -1,6 +1,7 @@
 import { Cluster } from '../cluster/cluster.ts'
 import type { LocationSource, CallerLocalityOptions } from '../cluster/locality/caller-locality.ts'
 import type { LoopLag } from '../core/loop-lag.ts'
+import { schemePort, urlPort } from '../core/url-port.ts'
 import type { SnapshotCache } from '../discovery/cache.ts'
 import type { Endpoint } from '../discovery/endpoint.ts'
 import { canonicalHost, parseServiceName, type ServiceName } from '../discovery/service-name.ts'
@@ -13,8 +14,6 @@ import { OpenLeases } from './lease/open-leases.ts'
 import { RetryBudget } from './retry/budget.ts'
 import type { Route } from './route.ts'
 import type { FallbackSettings, RouterSettings, ServiceSettings } from './settings.ts'
-
-export const DEFAULT_PORT: Readonly<Record<string, number>> = { 'http:': 80, 'https:': 443 }
 
 /** Where this process runs. */
 export interface CallerLocation extends LocationSource {
@@ -63,9 +62,11 @@ export class RouteFactory {
       clock,
     })
     const peers = settings.zone?.peers === undefined ? undefined : this.#peersOf(settings.zone.peers)
+    const assumedPort = url.port === '' && settings.port === undefined ? urlPort(url) : undefined
     const cluster = new Cluster(this.#cache.hold(service), {
       host: service.host,
       portOf: portOf(url, settings),
+      needsPort: assumedPort !== undefined,
       fallback: fallback === undefined ? undefined : fallbackEndpoint(fallback, url),
       balancer: settings.balancer,
       outlier: settings.outlier,
@@ -94,7 +95,7 @@ export class RouteFactory {
       classify,
       hedgePolicy: settings.hedge === undefined ? undefined : new HedgePolicy(settings.hedge, clock.now()),
       deadlineHeader,
-      assumedPort: url.port === '' && settings.port === undefined ? DEFAULT_PORT[url.protocol] : undefined,
+      assumedPort,
       limits: {
         queue: new TimeLimit(clock, settings.queueMs),
         attempt: new TimeLimit(clock, settings.attemptMs),
@@ -132,7 +133,7 @@ export class RouteFactory {
 /** Port: what the caller wrote, else what the user set, else the instance's, else the scheme's. */
 function portOf(url: URL, settings: ServiceSettings): (endpoint: Endpoint) => number {
   const written = url.port === '' ? undefined : Number(url.port)
-  const schemes = DEFAULT_PORT[url.protocol] ?? 80
+  const schemes = schemePort(url.protocol)
   return (endpoint) => {
     if (endpoint.tier === 1) return endpoint.port ?? schemes
     return written ?? settings.port ?? endpoint.port ?? schemes
@@ -144,7 +145,7 @@ function fallbackEndpoint(fallback: FallbackSettings, caller: URL): Endpoint {
   const { url, preserveHost } = fallback
   return {
     address: canonicalHost(url.hostname.replace(/^\[|\]$/g, '')),
-    port: url.port === '' ? DEFAULT_PORT[url.protocol] : Number(url.port),
+    port: urlPort(url),
     tier: 1,
     zone: undefined,
     weight: 1,

@@ -4,7 +4,7 @@ import { LoopLag } from '../core/loop-lag.ts'
 import type { SnapshotCache } from '../discovery/cache.ts'
 import { canonicalHost, parseServiceName, type ServiceName } from '../discovery/service-name.ts'
 import type { Routes } from './dispatcher.ts'
-import { DEFAULT_PORT, RouteFactory, type CallerLocation, type KnownRoute } from './route-factory.ts'
+import { RouteFactory, type CallerLocation, type KnownRoute } from './route-factory.ts'
 import type { RouterSettings } from './settings.ts'
 
 const MAX_ORIGINS = 1_000
@@ -116,7 +116,8 @@ export class RouteTable implements Routes {
   #open(key: string): KnownRoute | undefined {
     if (!URL.canParse(key)) return undefined
     const url = new URL(key)
-    const service = url.protocol in DEFAULT_PORT ? this.serviceOf(url.hostname) : undefined
+    const isHttp = url.protocol === 'http:' || url.protocol === 'https:'
+    const service = isHttp ? this.serviceOf(url.hostname) : undefined
     if (service === undefined) {
       this.#elsewhere.set(key, true)
       return undefined

@@ -52,6 +52,8 @@ export class CloudMapResolver implements Resolver {
   /** Counts up when it is destroyed, so that what is under way then is not passed. */
   #life = 0
   #hasAnswered = false
+  /** The watch has brought a set whose ports are not known yet. */
+  #isHeldBack = false
 
   constructor(registration: Registration, uri: GrpcUri, listener: ResolverListener, options: ChannelOptions) {
     const { grpc, serviceConfig, policy } = registration
@@ -66,7 +68,6 @@ export class CloudMapResolver implements Resolver {
     this.#answerEarly()
     const { client } = this.#registration
     const { host } = this.#target
-    const life = this.#life
     if (!client.discovers(host)) {
       this.#passError(
         `${host} is not discovered: it is in none of the client's namespaces, and no key of its services`,
@@ -75,16 +76,17 @@ export class CloudMapResolver implements Resolver {
     }
     try {
       // It calls at once with what is known, and the resolver must not.
-      this.#watch ??= client.watch(host, (snapshot) => this.#later(() => this.#pass(snapshot)))
+      this.#watch ??= client.watch(host, (snapshot) => {
+        this.#isHeldBack = this.#mayGetPorts(snapshot)
+        if (!this.#isHeldBack) this.#later(() => this.#pass(snapshot))
+      })
     } catch (error) {
       this.#passError((error as Error).message)
       return
     }
     // Its own policy hears of failures from the client.
     if (this.#config.usesPolicy) return
-    client.resolve(host).catch((error: Error) => {
-      if (life === this.#life) this.#passError(error.message)
-    })
+    void this.#resolve(this.#life)
   }
 
   destroy(): void {
@@ -98,6 +100,21 @@ export class CloudMapResolver implements Resolver {
     if (!this.#config.usesPolicy || this.#hasAnswered) return
     this.#hasAnswered = true
     this.#later(() => this.#answer([], undefined))
+  }
+
+  /** Its own policy asks the client for each call, which waits by itself. */
+  #mayGetPorts({ awaitsPorts }: Snapshot): boolean {
+    return awaitsPorts === true && this.#target.port === undefined && !this.#config.usesPolicy
+  }
+
+  async #resolve(life: number): Promise<void> {
+    try {
+      const snapshot = await this.#registration.client.resolve(this.#target.host)
+      // It has waited for the ports, and there are none.
+      if (life === this.#life && this.#isHeldBack) this.#later(() => this.#pass(snapshot))
+    } catch (error) {
+      if (life === this.#life) this.#passError((error as Error).message)
+    }
   }
 
   #pass({ endpoints, source }: Snapshot): void {

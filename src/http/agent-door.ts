@@ -1,6 +1,7 @@
 import type { ClientRequest } from 'node:http'
 import type { Socket } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
+import { schemePort } from '../core/url-port.ts'
 import { connect, type NetClient } from '../net/index.ts'
 import type { AgentRequestOptions, SocketCallback } from './node-agent.ts'
 import { RoutedRequest, routedOf, type CalledOrigin, type RequestDoor } from './routed-request.ts'
@@ -27,7 +28,7 @@ export class AgentDoor {
   constructor(door: RequestDoor, protocol: 'http:' | 'https:') {
     this.#door = door
     this.#protocol = protocol
-    this.#defaultPort = protocol === 'http:' ? 80 : 443
+    this.#defaultPort = schemePort(protocol)
   }
 
   /** Node calls it for each request. */

@@ -65,7 +65,7 @@ async function candidates(
   socket: Socket | undefined,
 ): Promise<readonly string[]> {
   const { origin } = new URL(`http://${host}`)
-  const lease = await client.acquire(origin, { method: 'CONNECT', idempotent: true })
+  const lease = await client.acquire(origin, { method: 'CONNECT', idempotent: true, hasPort: true })
   if (socket === undefined) lease.end()
   else followConnection(socket, lease)
   // Only a connection that is followed can end an ejection.

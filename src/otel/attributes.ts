@@ -1,5 +1,6 @@
 import type { Attributes } from '@opentelemetry/api'
 import type { Outcome } from '../core/outcome.ts'
+import { urlPort } from '../core/url-port.ts'
 
 /** Names of attributes: those of the semantic conventions, and short ones for onehop's own metrics. */
 export const SERVER_ADDRESS = 'server.address'
@@ -84,7 +85,5 @@ export function peerOf(upstream: string): Attributes {
 
 /** @param origin `http://orders.shop.local:8080` */
 export function portOf(origin: string): number {
-  const { protocol, port } = new URL(origin)
-  if (port !== '') return Number(port)
-  return protocol === 'https:' ? 443 : 80
+  return urlPort(new URL(origin))
 }

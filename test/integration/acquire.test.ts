@@ -185,6 +185,7 @@ describe('acquire', () => {
     [ORIGIN, { signal: {} }, 'acquire.signal'],
     [ORIGIN, { request: {} }, 'acquire.request.header'],
     [ORIGIN, { idempotent: 'yes' }, 'acquire.idempotent'],
+    [ORIGIN, { hasPort: 8080 }, 'acquire.hasPort: got 8080'],
     [ORIGIN, null, 'acquire: got null'],
   ])('refuses %j with %j', async (origin, options, message) => {
     const client = keep(clientOf(TASKS))

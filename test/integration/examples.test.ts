@@ -4,8 +4,6 @@
 import { execFile } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { promisify } from 'node:util'
-// The first lookup waits a second for the API. Beside other suites, loading the SDK takes longer, and DNS alone knows no port.
-import '@aws-sdk/client-servicediscovery'
 import { describe, expect, test } from 'vitest'
 import '../../examples/own-fallback.test.ts'
 import '../../examples/own-service.test.ts'

@@ -159,12 +159,12 @@ test('loads few files, and what only some need with its first use', async () => 
      await dns.resolve('orders.shop.local').catch(() => undefined)
      await dns.close()
      const withDns = count(/dns-packet/) > 0
+     const withoutApi = count(/@aws-sdk|@smithy/)
      const api = createClient({
        ...options,
        discovery: 'api',
        cloudMap: { region: 'eu-west-1', endpoint: 'http://127.0.0.1:9', credentials: { accessKeyId: 'x', secretAccessKey: 'y' } },
      })
-     const withoutApi = count(/@aws-sdk|@smithy/)
      await api.resolve('orders.shop.local').catch(() => undefined)
      await api.close()
      console.log(JSON.stringify({ atImport, withDns, withoutApi, withApi: count(/@aws-sdk/) > 0 }))`,

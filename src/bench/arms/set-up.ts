@@ -8,6 +8,7 @@ import { connect, isIP, type Socket } from 'node:net'
 import { connect as connectTls, type ConnectionOptions } from 'node:tls'
 import { inTime } from '../../core/async/with-timeout.ts'
 import type { Clock } from '../../core/clock.ts'
+import { urlPort } from '../../core/url-port.ts'
 import { sendOnce } from '../load/open-loop.ts'
 import { isDirect, type Arm, type ArmOptions, type Way } from './arm.ts'
 import { makeArm } from './make-arm.ts'
@@ -108,17 +109,17 @@ export class SetUpTries {
       return this.#withArm(async (arm) => {
         const snapshot = await arm.client?.resolve(url.hostname)
         timed()
-        const written = url.port === '' ? client.port : portOf(url)
+        const written = url.port === '' ? client.port : urlPort(url)
         return (snapshot?.endpoints ?? []).map(({ address, port }) => ({
           address,
-          port: written ?? port ?? portOf(url),
+          port: written ?? port ?? urlPort(url),
         }))
       })
     const target = fallback ?? url
     const host = target.hostname.replaceAll(/^\[|\]$/g, '')
     const addresses = await lookup(host, { all: true })
     if (isIP(host) === 0) timed()
-    return addresses.map(({ address }) => ({ address, port: portOf(target) }))
+    return addresses.map(({ address }) => ({ address, port: urlPort(target) }))
   }
 
   async #connectTo({ address, port }: Place, signal: AbortSignal): Promise<void> {
@@ -175,9 +176,4 @@ export class SetUpTries {
     secure.destroy()
     return ticket
   }
-}
-
-function portOf({ port, protocol }: URL): number {
-  if (port !== '') return Number(port)
-  return protocol === 'https:' ? 443 : 80
 }

@@ -1,5 +1,6 @@
 /** What checks share: who asks, about what, and the answers that several of them need, each asked for once. */
 import { NotOnEcsError, self, type Task } from '../../ecs/index.ts'
+import { urlPort } from '../../core/url-port.ts'
 import { addressGuard } from '../../discovery/guard/address-guard.ts'
 import type { CloudMapApi } from '../../discovery/cloud-map/api.ts'
 import type { ServiceName } from '../../discovery/service-name.ts'
@@ -95,7 +96,7 @@ export function hostContext(text: string, context: ProcessContext): HostContext 
     await look()
     const { hostname, protocol } = fallback
     const isTls = protocol === 'https:'
-    const port = fallback.port === '' ? defaultPort(isTls) : Number(fallback.port)
+    const port = urlPort(fallback)
     return probe({ ...how, address: hostname, port, host: hostname, isTls })
   })
   return { ...context, target, service, api, look, probes, fallbackProbe }

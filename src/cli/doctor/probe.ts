@@ -7,6 +7,7 @@ import { connect as connectTls } from 'node:tls'
 import { inTime } from '../../core/async/with-timeout.ts'
 import { currentDate, dateOf } from '../../core/clock.ts'
 import { reasonOf } from '../../core/errors.ts'
+import { schemePort } from '../../core/url-port.ts'
 import { attentiveClock } from '../endpoints/busy-start.ts'
 
 /** Where to, and how. */
@@ -100,7 +101,7 @@ function occurs(socket: Socket, event: 'connect' | 'secureConnect'): Promise<voi
 
 /** Of the scheme. */
 export function defaultPort(isTls: boolean): number {
-  return isTls ? 443 : 80
+  return schemePort(isTls ? 'https:' : 'http:')
 }
 
 const MAX_HEAD_BYTES = 16_384

@@ -8,10 +8,19 @@ const RETRY_MS = 60_000
 /** How long the API may fail for a service that it knew, before DNS decides alone. */
 const OUTAGE_MS = 60_000
 
-/** Credentials are the same for all services: why none of them asks the API, and until when on the clock. */
-export interface CredentialsState {
-  error: Error | undefined
-  until: number
+/** What holds for all services of a client, which ask one API. */
+export interface CommonApiState {
+  /** Credentials are the same for all: why none of them asks; undefined: they are there, for all that is known. */
+  credentialsError: Error | undefined
+  /** Until then, on the clock. */
+  credentialsUntil: number
+  /** Since its last answer it has failed, or let calls wait in vain: no more of them wait for ports. */
+  isUnreliable: boolean
+}
+
+/** Before any answer. */
+export function newCommonApiState(): CommonApiState {
+  return { credentialsError: undefined, credentialsUntil: Number.NEGATIVE_INFINITY, isUnreliable: false }
 }
 
 /** What the Cloud Map API said of one service, and whether DNS is asked instead. Times on the clock. */
@@ -26,25 +35,32 @@ export class ApiState {
   fellBack = false
   readonly #host: string
   readonly #filter: Filter
-  readonly #credentials: CredentialsState
+  readonly #common: CommonApiState
+  /** It has answered or failed. */
+  #isHeard = false
   #askAgainAt = Number.NEGATIVE_INFINITY
   #failingSince: number | undefined
 
   /** @param filter DNS names all instances: with `required`, those that the API has named go on */
-  constructor(host: string, filter: Filter, credentials: CredentialsState) {
+  constructor(host: string, filter: Filter, common: CommonApiState) {
     this.#host = host
     this.#filter = filter
-    this.#credentials = credentials
+    this.#common = common
   }
 
   /** Until then DNS is asked alone. */
   get askAgainAt(): number {
-    return Math.max(this.#askAgainAt, this.#credentials.until)
+    return Math.max(this.#askAgainAt, this.#common.credentialsUntil)
   }
 
   /** Why DNS is asked, if it is: `error`, or that of another service whose credentials are the same. */
   get reason(): Error | undefined {
-    return this.error ?? this.#credentials.error
+    return this.error ?? this.#common.credentialsError
+  }
+
+  /** Whether a call that is under way is the first, and worth waiting for. */
+  get mayBringPorts(): boolean {
+    return !this.#isHeard && !this.#common.isUnreliable
   }
 
   answered(snapshot: Snapshot): void {
@@ -52,8 +68,8 @@ export class ApiState {
     this.error = undefined
     this.isFresh = true
     this.#failingSince = undefined
-    this.#credentials.error = undefined
-    this.#credentials.until = Number.NEGATIVE_INFINITY
+    this.#isHeard = true
+    Object.assign(this.#common, newCommonApiState())
     if (!this.fellBack) return
     this.fellBack = false
     emit('onehop:discovery.recovered', () => ({ host: this.#host, from: 'dns', to: 'cloud-map' }))
@@ -61,6 +77,22 @@ export class ApiState {
 
   /** Records a failure, which may leave the service to DNS. */
   failed(error: Error, now: number): void {
+    this.#isHeard = true
+    const failure = failureOf(error)
+    if (failure === 'outage' || failure === 'no-credentials') this.#common.isUnreliable = true
+    this.#goWithout(error, now)
+  }
+
+  /**
+   * A lookup waits no longer for its first answer, which leaves the service to DNS. It may still come.
+   * @param forPorts calls have waited for it as long as they do
+   */
+  overdue(error: Error, now: number, forPorts: boolean): void {
+    this.#common.isUnreliable ||= forPorts
+    this.#goWithout(error, now)
+  }
+
+  #goWithout(error: Error, now: number): void {
     this.error = error
     this.#failingSince ??= now
     const failure = failureOf(error)
@@ -72,8 +104,8 @@ export class ApiState {
     // With an outage and no answer ever, each lookup asks: the API may be back any moment.
     if (failure !== 'outage' || this.answer !== undefined) this.#askAgainAt = now + RETRY_MS
     if (failure === 'no-credentials' && this.answer === undefined) {
-      this.#credentials.error = error
-      this.#credentials.until = now + RETRY_MS
+      this.#common.credentialsError = error
+      this.#common.credentialsUntil = now + RETRY_MS
     }
     if (this.fellBack) return
     this.fellBack = true

@@ -3,10 +3,11 @@ import { ClosedError } from '../../core/errors.ts'
 import type { Resolver } from '../resolver.ts'
 import type { ServiceName } from '../service-name.ts'
 import { sumOfUsage } from '../usage.ts'
+import { newCommonApiState } from './api-state.ts'
 import { ServiceLookup, type SharedSources } from './service-lookup.ts'
 import type { Filter } from './source-merger.ts'
 
-export interface AutoOptions extends Omit<SharedSources, 'filter' | 'credentials' | 'closing'> {
+export interface AutoOptions extends Omit<SharedSources, 'filter' | 'common' | 'closing'> {
   /** Which instances the API is asked for, where DNS names all [`none`]. */
   readonly filter?: Filter
 }
@@ -21,6 +22,7 @@ const MAX_SERVICES = 1000
  * - A service that DNS does not know is polled by the API.
  * - An API that denies access, or does not know the service, is not asked for a minute: DNS decides alone.
  * - One that is slow or fails leaves a service to DNS at once if it never answered for it, and else after a minute.
+ * - Calls without a port of their own wait longer for its first answer (docs/decisions/025).
  * - After a pause of 90 s a service is not known any more: both are asked, as at first.
  *
  * `onehop:discovery.fell-back` and `onehop:discovery.recovered` report when DNS decides alone, and the snapshot's
@@ -32,7 +34,7 @@ export function autoResolver(options: AutoOptions): Resolver {
   const shared: SharedSources = {
     ...options,
     filter,
-    credentials: { error: undefined, until: Number.NEGATIVE_INFINITY },
+    common: newCommonApiState(),
     closing: closing.signal,
   }
   const lookups = new LRUCache<string, ServiceLookup, ServiceName>({

@@ -3,25 +3,30 @@ import { abortable } from '../../core/async/abortable.ts'
 import { settlesWithin } from '../../core/async/settles-within.ts'
 import type { Clock, Random } from '../../core/clock.ts'
 import { CloudMapError } from '../cloud-map/error.ts'
+import { lacksPorts } from '../endpoint-set.ts'
 import type { Snapshot } from '../endpoint.ts'
 import type { LookupReason, Resolver } from '../resolver.ts'
 import type { ServiceName } from '../service-name.ts'
 import { answerOf } from './answer.ts'
-import { ApiState, type CredentialsState } from './api-state.ts'
+import { ApiState, type CommonApiState } from './api-state.ts'
 import { DnsState } from './dns-state.ts'
+import { bringsPorts, PORTS_MS } from './ports-wait.ts'
 import { ReadSchedule, type PaceOptions } from './read-schedule.ts'
 import { SourceMerger, type Filter } from './source-merger.ts'
 
 /** What the services of one client share. */
 export interface SharedSources extends PaceOptions {
   /** The Cloud Map API: rejects with a `CloudMapError` where it knows why. */
-  readonly api: Resolver
+  readonly api: Resolver & {
+    /** Resolves when it can be called; rejects if it never will [at once]. */
+    load?(): Promise<void>
+  }
   readonly dns: Resolver
   readonly clock: Clock
   readonly random: Random
   /** Which instances the API is asked for, where DNS names all. */
   readonly filter: Filter
-  readonly credentials: CredentialsState
+  readonly common: CommonApiState
   /** Ends the lookups under way. */
   readonly closing: AbortSignal
 }
@@ -54,7 +59,7 @@ export class ServiceLookup {
   constructor(service: ServiceName, shared: SharedSources) {
     this.#service = service
     this.#shared = shared
-    this.#api = new ApiState(service.host, shared.filter, shared.credentials)
+    this.#api = new ApiState(service.host, shared.filter, shared.common)
     this.#merger = new SourceMerger(shared.filter)
     this.#schedule = new ReadSchedule(shared.random, shared)
   }
@@ -63,12 +68,12 @@ export class ServiceLookup {
   async resolve(signal: AbortSignal, reason: LookupReason): Promise<Snapshot> {
     const { clock, closing } = this.#shared
     this.#begin(clock.now(), reason)
-    await abortable(abortable(this.#waitForSources(), signal), closing)
+    await abortable(abortable(this.#waitForSources(reason === 'ports'), signal), closing)
     return this.#snapshot(clock.now())
   }
 
   #begin(now: number, reason: LookupReason): void {
-    if (reason !== 'expired') {
+    if (reason === 'sign' || reason === 'urgent') {
       this.#schedule.addNews(now, reason === 'urgent' ? 'failing' : 'call')
       this.#dns.dueAt = Math.min(this.#dns.dueAt, now)
     }
@@ -119,17 +124,19 @@ export class ServiceLookup {
   }
 
   /** Settles when callers have waited long enough. */
-  async #waitForSources(): Promise<void> {
+  async #waitForSources(forPorts: boolean): Promise<void> {
     const { clock } = this.#shared
     const api = this.#apiFlight
     const dns = this.#dnsFlight
     if (api !== undefined) {
-      const isDone = await settlesWithin(clock, HEAD_START_MS, api)
+      const isDone = await (forPorts
+        ? bringsPorts(api, this.#shared.api.load?.(), clock)
+        : settlesWithin(clock, HEAD_START_MS, api))
       if (isDone && this.#api.error === undefined) {
         if (dns !== undefined) await settlesWithin(clock, DNS_GRACE_MS, dns)
         return
       }
-      if (!isDone && !this.#merger.hasApi) this.#api.failed(this.#slowError(), clock.now())
+      if (!isDone && !this.#merger.hasApi) this.#api.overdue(this.#slowError(forPorts), clock.now(), forPorts)
     }
     if (dns !== undefined && this.#knowsSomething) await settlesWithin(clock, HEAD_START_MS, dns)
     const flights = new Set([api, dns].filter((flight) => flight !== undefined))
@@ -196,11 +203,14 @@ export class ServiceLookup {
     const lookBackAt = now + LOOK_BACK_MS
     const apiAt = this.#apiFlight === undefined ? this.#apiDueAt : lookBackAt
     const dnsAt = this.#dnsFlight === undefined ? this.#dns.dueAt : lookBackAt
-    return { ...snapshot, refreshAt: Math.min(apiAt, dnsAt) }
+    const awaitsPorts =
+      this.#apiFlight !== undefined && this.#api.mayBringPorts && lacksPorts(snapshot.endpoints)
+    return { ...snapshot, refreshAt: Math.min(apiAt, dnsAt), awaitsPorts: awaitsPorts ? true : undefined }
   }
 
-  #slowError(): CloudMapError {
-    const slow = `the Cloud Map API gave no answer in ${HEAD_START_MS} ms`
+  #slowError(forPorts: boolean): CloudMapError {
+    const within = forPorts ? `${PORTS_MS} ms after the AWS SDK was loaded` : `${HEAD_START_MS} ms`
+    const slow = `the Cloud Map API gave no answer in ${within}`
     return new CloudMapError(this.#service.host, 'outage', slow)
   }
 }

@@ -63,6 +63,11 @@ export class CloudMapApi {
     return InstancesRevision
   }
 
+  /** Loads the SDK, and calls nothing. */
+  load(): Promise<void> {
+    return this.#sdk.load()
+  }
+
   close(): Promise<void> {
     return this.#sdk.close()
   }

@@ -54,6 +54,15 @@ interface Poll {
   readonly signal: AbortSignal
 }
 
+/** A resolver whose first lookup loads the AWS SDK. */
+export interface CloudMapResolver extends Resolver {
+  /**
+   * Loads the SDK before the first lookup needs it, and asks nothing. Rejects if it cannot be loaded, as lookups will.
+   * `createClient` does it by itself for `'auto'` and `'api'`.
+   */
+  load(): Promise<void>
+}
+
 /** The two calls that it makes; `CloudMapApi`, and a simulated one. */
 export type DiscoverApi = Pick<CloudMapApi, 'discoverInstances' | 'discoverRevision' | 'close'>
 
@@ -66,17 +75,22 @@ export type DiscoverApi = Pick<CloudMapApi, 'discoverInstances' | 'discoverRevis
  * the IAM actions of both names; without the first, each lookup is a read, reported by `onehop:revision.denied`.
  *
  * Asks for healthy instances, or all when none is (`HEALTHY_OR_ELSE_ALL`), as Cloud Map's DNS does. Instances
- * without a usable address are skipped with the event `onehop:endpoint.refused`. The AWS SDK is loaded with the
+ * without a usable address are skipped with the event `onehop:endpoint.refused`. The AWS SDK is loaded with `load()`, or the
  * first lookup; all services share one SDK client and its connections.
  *
  * @throws InvalidOptionsError for options that are unknown or not allowed
  */
-export function cloudMapResolver(options: CloudMapOptions & Injected = {}): Resolver {
+export function cloudMapResolver(options: CloudMapOptions & Injected = {}): CloudMapResolver {
   const { clock = systemClock, random = systemRandom, ...written } = options
-  const settings = cloudMapSettings(written)
+  return sdkResolver(cloudMapSettings(written), clock, random)
+}
+
+/** The same with options that are resolved. */
+export function sdkResolver(settings: CloudMapSettings, clock: Clock, random: Random): CloudMapResolver {
   const usage = new UsageCounter(clock)
-  const resolver = pollingResolver(new CloudMapApi(settings.sdkConfig, usage), settings, clock, random)
-  return { ...resolver, usage: (service) => usage.of(service.host) }
+  const api = new CloudMapApi(settings.sdkConfig, usage)
+  const resolver = pollingResolver(api, settings, clock, random)
+  return { ...resolver, load: () => api.load(), usage: (service) => usage.of(service.host) }
 }
 
 /** The same over any API. */

@@ -1,7 +1,9 @@
 import type * as Sdk from '@aws-sdk/client-servicediscovery'
 import type { ServiceDiscoveryClient, ServiceDiscoveryClientConfig } from '@aws-sdk/client-servicediscovery'
 import { ClosedError, reasonOf } from '../../core/errors.ts'
+import type * as ContainerCredentials from './container-credentials.ts'
 import { isExpired } from './error.ts'
+import type * as Http from './http.ts'
 
 /** Within the task's host. */
 const CREDENTIALS_LIMIT_MS = 1_000
@@ -27,10 +29,14 @@ export class MissingConfigError extends Error {
   }
 }
 
-/** One client of the AWS SDK, loaded with the first call: that takes about 100 ms, and not all will use it. */
+/**
+ * One client of the AWS SDK, which is loaded by `load`, or by the first call: that takes about 100 ms, and seconds on a small
+ * task, and not all will use it.
+ */
 export class SdkClient {
   readonly #config: ServiceDiscoveryClientConfig
   readonly #owner: string
+  #modules: ReturnType<typeof importModules> | undefined
   #loaded: Promise<LoadedSdk> | undefined
   #hasSource = false
   #closed = false
@@ -41,13 +47,20 @@ export class SdkClient {
     this.#owner = owner
   }
 
+  /** Loads the SDK, and calls nothing. Rejects as the calls will, if it cannot be loaded. */
+  async load(): Promise<void> {
+    if (this.#closed) throw new ClosedError(this.#owner)
+    this.#modules ??= importModules()
+    await this.#modules
+  }
+
   /**
    * @throws MissingConfigError when region or credentials are missing
    * @throws ClosedError after `close()`; what the SDK throws for all else
    */
   async call<Output>(send: (loaded: LoadedSdk) => Promise<Output>): Promise<Output> {
     if (this.#closed) throw new ClosedError(this.#owner)
-    this.#loaded ??= this.#load()
+    this.#loaded ??= this.#makeClient()
     const loaded = await this.#loaded
     await this.#checkConfig(loaded.client)
     try {
@@ -79,12 +92,9 @@ export class SdkClient {
     })
   }
 
-  async #load(): Promise<LoadedSdk> {
-    const [sdk, { BackgroundHttp }, { containerCredentials }] = await Promise.all([
-      import('@aws-sdk/client-servicediscovery'),
-      import('./http.ts'),
-      import('./container-credentials.ts'),
-    ])
+  async #makeClient(): Promise<LoadedSdk> {
+    this.#modules ??= importModules()
+    const [sdk, { BackgroundHttp }, { containerCredentials }] = await this.#modules
     const requestHandler = new BackgroundHttp(TRY_LIMIT_MS)
     const credentials =
       this.#config.credentials ?? containerCredentials(new BackgroundHttp(CREDENTIALS_LIMIT_MS))
@@ -99,4 +109,12 @@ export class SdkClient {
     }
     return { sdk, client: new sdk.ServiceDiscoveryClient(config) }
   }
+}
+
+function importModules(): Promise<[typeof Sdk, typeof Http, typeof ContainerCredentials]> {
+  return Promise.all([
+    import('@aws-sdk/client-servicediscovery'),
+    import('./http.ts'),
+    import('./container-credentials.ts'),
+  ])
 }

@@ -47,12 +47,14 @@ function faultOf(snapshot: Snapshot | undefined | null, now: number): string | u
 }
 
 /** What `faultOf` leaves: fields that only people read, or that only the user may set. */
-function restFaultOf({ service, endpoints, source, revision, warning }: Snapshot): string | undefined {
+function restFaultOf(snapshot: Snapshot): string | undefined {
+  const { service, endpoints, source, revision, warning, awaitsPorts } = snapshot
   const { host } = (service as Partial<ServiceName> | undefined | null) ?? {}
   if (!isText(host)) return 'service is not what resolve() was given'
   if (!isText(source)) return 'source must be a string'
   if (revision !== undefined && typeof revision !== 'number') return 'revision must be a number'
   if (!isUnknownOrText(warning)) return 'warning must be a string'
+  if (awaitsPorts !== undefined && typeof awaitsPorts !== 'boolean') return 'awaitsPorts must be a boolean'
   for (const [index, endpoint] of endpoints.entries()) {
     const fault = taskFault(endpoint)
     if (fault !== undefined) return `endpoints[${index}]${fault}`

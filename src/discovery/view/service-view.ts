@@ -68,6 +68,8 @@ export class ServiceView implements View, LookupHistory {
   #lookedUpAt = Number.NEGATIVE_INFINITY
   /** Of the next lookup. */
   #reason: LookupReason = 'expired'
+  /** Some endpoints have no port yet, and a lookup with the reason `ports` may bring it. */
+  #awaitsPorts = false
   /** Was left to expire. */
   #isIdle = false
   #state: 'live' | 'suspended' | 'closed' = 'live'
@@ -83,16 +85,21 @@ export class ServiceView implements View, LookupHistory {
     return this.#history.emptySince
   }
 
-  touch(now: number): boolean {
+  touch(now: number, needsPort = false): boolean {
     this.usedAt = now
-    return now < this.usableUntil
+    return now < this.usableUntil && !(needsPort && this.#awaitsPorts)
   }
 
   /** Waits for the lookup under way, or starts one. */
-  async whenUsable(): Promise<void> {
+  async whenUsable(needsPort = false): Promise<void> {
     if (this.#state === 'closed') throw new ClosedError('the client')
     this.usedAt = this.#source.clock.now()
-    await this.#refresh()
+    await this.#refresh(needsPort && this.#awaitsPorts)
+    if (!needsPort || !this.#awaitsPorts) return
+    // That was the first lookup, or one that began without this reason.
+    await this.#refresh(true)
+    // Whatever the resolver says: no call waits a third time.
+    this.#awaitsPorts = false
   }
 
   addLivenessSource(source: LivenessSource): void {
@@ -138,20 +145,20 @@ export class ServiceView implements View, LookupHistory {
     this.#abort.abort(new ClosedError('the client'))
   }
 
-  #refresh(): Promise<void> {
-    this.#flight ??= this.#lookUp().finally(() => {
+  #refresh(forPorts = false): Promise<void> {
+    this.#flight ??= this.#lookUp(forPorts).finally(() => {
       this.#flight = undefined
     })
     return this.#flight
   }
 
-  async #lookUp(): Promise<void> {
+  async #lookUp(forPorts: boolean): Promise<void> {
     const { clock } = this.#source
     this.#cancelTimer()
     this.#lookedUpAt = clock.now()
     this.lookups++
     try {
-      const snapshot = validateSnapshot(await this.#ask(), this.service, clock.now())
+      const snapshot = validateSnapshot(await this.#ask(forPorts), this.service, clock.now())
       if (this.#state !== 'closed') this.#accept(snapshot, clock.now())
     } catch (error) {
       if (this.#state !== 'closed') this.#fail(error, clock.now())
@@ -161,13 +168,14 @@ export class ServiceView implements View, LookupHistory {
   }
 
   /** However a resolver of the user's treats its signal, its lookups end in time. */
-  #ask(): Promise<Snapshot> {
+  #ask(forPorts: boolean): Promise<Snapshot> {
     const { resolver, clock } = this.#source
     const late = (): Error =>
       new ResolutionFailedError(this.service.host, `the resolver gave no answer in ${LOOKUP_LIMIT_MS} ms`)
     const limit = { clock, limitMs: LOOKUP_LIMIT_MS, signal: this.#abort.signal, late }
-    const reason = this.#reason
-    this.#reason = 'expired'
+    const reason = forPorts ? 'ports' : this.#reason
+    // With `ports`, a sign is for the lookup after it.
+    if (!forPorts) this.#reason = 'expired'
     return inTime(limit, async (signal) => resolver.resolve(this.service, signal, reason))
   }
 
@@ -180,6 +188,7 @@ export class ServiceView implements View, LookupHistory {
     const endpoints = this.#history.add(fresh, previous?.endpoints, now, this.#isIdle)
     this.#isIdle = false
     this.snapshot = endpoints === fresh.endpoints ? fresh : { ...fresh, endpoints }
+    this.#awaitsPorts = fresh.awaitsPorts === true
     this.usableUntil = freshUntil(fresh, now) + LATE_TIMER_MS
     const hasSign = this.#reason !== 'expired'
     const signAt = hasSign ? earlyRefreshAt(this.#lookedUpAt, false) : Number.POSITIVE_INFINITY
@@ -194,6 +203,7 @@ export class ServiceView implements View, LookupHistory {
         ? cause
         : new ResolutionFailedError(host, `lookup failed: ${reasonOf(cause)}`, cause)
     this.error = error
+    this.#awaitsPorts = false
     this.failedAt = now
     this.failures++
     this.failuresInARow++

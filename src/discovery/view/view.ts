@@ -12,11 +12,15 @@ export interface View {
   readonly error: Error | undefined
   /**
    * Marks the service as in use, which keeps it refreshed.
+   * @param needsPort the caller has no port of its own, and waits while discovery may still learn it [false]
    * @returns whether calls can go on without waiting
    */
-  touch(now: number): boolean
-  /** Resolves when calls may go on: with a `snapshot`, or with an `error` that stands until the next lookup. */
-  whenUsable(): Promise<void>
+  touch(now: number, needsPort?: boolean): boolean
+  /**
+   * Resolves when calls may go on: with a `snapshot`, or with an `error` that stands until the next lookup.
+   * @param needsPort as above [false]
+   */
+  whenUsable(needsPort?: boolean): Promise<void>
   /**
    * Asks anew before expiry, because an endpoint refused a connection, drains or was ejected. At most once a second;
    * while lookups fail every 5 s, unless calls fail for it.

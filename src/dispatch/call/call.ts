@@ -141,7 +141,7 @@ export class Call extends CallController implements AttemptOwner, PickHint {
     const { inFlight, clock, cluster } = this.route
     if (!inFlight.startsWaiting(this)) return
     this.#wait = keepAlive(clock)
-    cluster.view.whenUsable().then(
+    cluster.whenUsable().then(
       () => this.#beginNow(),
       (error: Error) => this.failed(error),
     )

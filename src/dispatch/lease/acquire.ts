@@ -31,9 +31,14 @@ export interface AcquireOptions {
    * there is no endpoint for the call.
    */
   readonly accepts?: ((endpoint: Endpoint, port: number) => boolean) | undefined
+  /**
+   * Whether the caller connects to a port that it knows by itself: then it does not wait for discovery to learn one
+   * [false].
+   */
+  readonly hasPort?: boolean | undefined
 }
 
-const KEYS = ['method', 'signal', 'key', 'idempotent', 'request', 'accepts']
+const KEYS = ['method', 'signal', 'key', 'idempotent', 'request', 'accepts', 'hasPort']
 const NONE: readonly Upstream[] = []
 
 /**
@@ -42,6 +47,7 @@ const NONE: readonly Upstream[] = []
  */
 export function acquire(route: KnownRoute, options: AcquireOptions): Lease | Promise<Lease> {
   const call = leasedCall(route, options)
+  const { hasPort = false } = options
   const { inFlight, maxPending, budget, cluster, clock } = route
   call.signal?.throwIfAborted()
   inFlight.begin()
@@ -49,7 +55,7 @@ export function acquire(route: KnownRoute, options: AcquireOptions): Lease | Pro
     if (inFlight.count > maxPending.perOrigin) throw tooManyCalls(route)
     call.now = clock.now()
     budget.deposit(call.now)
-    return cluster.reconcileIfChanged(call.now) ? pick(call) : new Wait(call).lease
+    return cluster.reconcileIfChanged(call.now, hasPort) ? pick(call) : new Wait(call, hasPort).lease
   } catch (error) {
     inFlight.end()
     throw error
@@ -64,13 +70,14 @@ function pick(call: LeasedCall): Lease {
 
 function leasedCall(route: KnownRoute, options: AcquireOptions): LeasedCall {
   if (!hasKnownKeys(options)) checkKeys('acquire', options, KEYS)
-  const { signal, request, accepts } = options
+  const { signal, request, accepts, hasPort } = options
   if (signal !== undefined && typeof signal.throwIfAborted !== 'function')
     throw new InvalidOptionsError('acquire.signal', signal, 'an AbortSignal')
   if (request !== undefined && typeof request?.header !== 'function')
     checkMethods('acquire.request', request, ['header'], 'an object with method, path and header()')
   if (accepts !== undefined)
     checkFunction('acquire.accepts', accepts, 'a function (endpoint, port) => boolean')
+  if (hasPort !== undefined) checkBoolean('acquire.hasPort', hasPort)
   const method = checkString('acquire.method', options.method ?? request?.method ?? 'GET', 'e.g. GET')
   const key = options.key === undefined ? undefined : checkString('acquire.key', options.key)
   const idempotent =
@@ -100,19 +107,21 @@ class Wait {
   /** The caller's, for `InFlight`. */
   readonly context = new AsyncResource('ONEHOP_LEASE')
   readonly #call: LeasedCall
+  readonly #hasPort: boolean
   readonly #result: PromiseWithResolvers<Lease> = Promise.withResolvers()
   readonly #awake: Timer
   readonly #aborted = (): void => this.failed(this.#call.signal?.reason as Error)
   #isOver = false
 
-  constructor(call: LeasedCall) {
+  constructor(call: LeasedCall, hasPort: boolean) {
     const { inFlight, clock, cluster } = call.route
     this.#call = call
+    this.#hasPort = hasPort
     this.lease = this.#result.promise
     this.#awake = keepAlive(clock)
     if (!inFlight.startsWaiting(this)) return
     call.signal?.addEventListener('abort', this.#aborted, { once: true })
-    cluster.view.whenUsable().then(
+    cluster.whenUsable(hasPort).then(
       () => this.#ready(),
       (error: Error) => this.failed(error),
     )
@@ -130,7 +139,7 @@ class Wait {
     const { cluster, clock } = this.#call.route
     try {
       this.#call.now = clock.now()
-      cluster.reconcileIfChanged(this.#call.now)
+      cluster.reconcileIfChanged(this.#call.now, this.#hasPort)
       const acquired = pick(this.#call)
       this.#end()
       this.#result.resolve(acquired)

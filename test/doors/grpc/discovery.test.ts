@@ -3,7 +3,7 @@ import dns from 'node:dns'
 import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { ClientOptions } from 'onehop'
+import { createClient, taskEndpoint, type ClientOptions, type Resolver } from 'onehop'
 import { registerCloudMap } from 'onehop/grpc'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { clientOf } from '../../support/clients.ts'
@@ -33,6 +33,34 @@ test('calls wait for discovery that is late', async () => {
   await expect(
     get(ordersOver(keep(clientOf(new Promise(() => undefined)))), '1', { deadline: Date.now() + 100 }),
   ).rejects.toMatchObject({ code: grpc.status['DEADLINE_EXCEEDED'] })
+})
+
+test('another policy, and no port in the target: it gets no addresses while their ports may come', async () => {
+  const fleet = shared.of(1)
+  const [label = ''] = fleet.labels
+  const [address = '', port = ''] = label.split(':')
+  const withPorts = Promise.withResolvers<void>()
+  const resolver: Resolver = {
+    trusted: true,
+    resolve: async (service, _signal, reason) => {
+      const hasPorts = reason === 'ports'
+      if (hasPorts) await withPorts.promise
+      return {
+        service,
+        endpoints: [taskEndpoint(address, { port: hasPorts ? Number(port) : undefined })],
+        awaitsPorts: !hasPorts,
+        complete: true,
+        expiresAt: performance.now() + 60_000,
+        source: 'test',
+        revision: undefined,
+      }
+    },
+  }
+  const client = keep(createClient({ namespaces: ['shop.local'], discovery: resolver }))
+  const config = JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] })
+  const order = get(ordersOver(client, { 'grpc.service_config': config }))
+  setTimeout(() => withPorts.resolve(), 300)
+  expect(await order).toBeDefined()
 })
 
 test('a service that discovery cannot find fails with UNAVAILABLE and the reason, and works once it is found', async () => {
