@@ -66,7 +66,7 @@ export class RoutedRequest implements KeyedRequest, Followed, Open {
   /** Whether it has failed before it had a connection. */
   #hasFailed = false
   /** Tasks in whose queue it has been; undefined: none. */
-  #left: string[] | undefined = undefined
+  #left: Set<string> | undefined = undefined
 
   constructor(request: ClientRequest, options: AgentRequestOptions, origin: CalledOrigin, door: RequestDoor) {
     this.#request = request as NodeRequest
@@ -258,11 +258,11 @@ export class RoutedRequest implements KeyedRequest, Followed, Open {
    */
   #moveOn(): boolean {
     const lease = this.#lease as Lease
-    const left = (this.#left ??= [])
-    left.push(placeOf(lease.endpoint, lease.port))
+    const left = (this.#left ??= new Set())
+    left.add(placeOf(lease.endpoint, lease.port))
     let next: Lease | Promise<Lease>
     try {
-      next = this.#acquire((endpoint, port) => !left.includes(placeOf(endpoint, port)))
+      next = this.#acquire((endpoint, port) => !left.has(placeOf(endpoint, port)))
     } catch {
       return false
     }

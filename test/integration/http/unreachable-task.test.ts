@@ -5,6 +5,7 @@ import https from 'node:https'
 import type { Socket } from 'node:net'
 import type { Balancer, Client, ClientOptions } from 'onehop'
 import { OnehopHttpAgent, OnehopHttpsAgent } from 'onehop/http'
+import { install } from 'onehop/install'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { BlackHole } from '../../../chaos/black-hole.ts'
 import { clientOf, ORIGIN } from '../../support/clients.ts'
@@ -255,4 +256,28 @@ describe('where all tasks are silent', () => {
     expect(balancer.seen).toHaveLength(20)
     await expectNothingLeft(all)
   })
+
+  test('a load balancer that is silent, too, is waited for once', async () => {
+    const { label } = await silence()
+    const all = world([], { fallback: `http://${label}`, timeouts: { connectMs: 300 } }, 1)
+    expect(await Promise.all(all.send(20))).toEqual(Array(20).fill('ETIMEDOUT'))
+    expect(begun).toEqual([label])
+    await expectNothingLeft(all)
+  })
+})
+
+test('the same holds for an agent of Node’s own, where a client is installed', async () => {
+  const [task] = (await servers(1)) as [TestServer]
+  const { label } = await silence()
+  const client = keep(clientOf([{ label }, task], { balancer: inOrder }))
+  const agent = new http.Agent({ maxSockets: 1, keepAlive: true })
+  agents.push(agent)
+  const installed = install(client, { fetch: false })
+  try {
+    const results = Array.from({ length: 12 }, () => resultOf(http.request(ORIGIN, { agent })))
+    expect(await Promise.all(results)).toEqual(Array(12).fill(task.label))
+    expect(attemptsAt(label)).toBe(1)
+  } finally {
+    installed[Symbol.dispose]()
+  }
 })
