@@ -1,6 +1,7 @@
 import { afterMs } from '../core/async/connect-limit.ts'
 import type { Endpoint, Lease } from '../index.ts'
 import { STATE, type State, type StateListener, type Subchannel } from './grpc-js.ts'
+import { whenTcpSilent } from './tcp-silence.ts'
 
 /** What a connection needs of the balancer that it belongs to. */
 export interface ConnectionOwner {
@@ -28,7 +29,7 @@ export class Connection {
   #state: State
   /** The try to connect; undefined: none is under way. */
   #try: ConnectTry | undefined = undefined
-  /** It takes longer than `connectMs`, and counts as failed. grpc-js goes on for minutes. */
+  /** It takes longer than its limits, and counts as failed. grpc-js goes on for minutes. */
   #isOverdue = false
   readonly #changed: StateListener = (_subchannel, _previous, state, _keepaliveMs, error) =>
     this.#enter(state, error)
@@ -68,9 +69,7 @@ export class Connection {
     const isTask = this.endpoint.tier === 0
     const lease = isTask ? this.#owner.leaseOf(this) : undefined
     if (isTask && lease === undefined) return false
-    const begun: ConnectTry = { lease, limitMs: lease?.connectMs ?? FALLBACK_CONNECT_MS }
-    this.#try = begun
-    afterMs(begun.limitMs, () => this.#overdue(begun))
+    this.#try = { lease, cancels: this.#limitsBy(lease) }
     this.subchannel.startConnecting()
     return true
   }
@@ -78,9 +77,22 @@ export class Connection {
   /** Calls on it go on. */
   close(): void {
     this.subchannel.removeConnectivityStateListener(this.#changed)
-    this.#try?.lease?.end()
-    this.#try = undefined
+    this.#endTry()
     this.subchannel.unref()
+  }
+
+  /** @returns cancel them */
+  #limitsBy(lease: Lease | undefined): ConnectTry['cancels'] {
+    if (lease === undefined)
+      return [afterMs(FALLBACK_CONNECT_MS, () => this.#overdue(FALLBACK_CONNECT_MS, 'no connection', ''))]
+    const { connectMs, tcpConnectMs } = lease
+    const { address } = this.endpoint
+    const all = afterMs(connectMs, () => this.#overdue(connectMs, 'no connection', ' (timeouts.connectMs)'))
+    if (tcpConnectMs >= connectMs) return [all]
+    const tcp = whenTcpSilent(address, this.port, tcpConnectMs, () =>
+      this.#overdue(tcpConnectMs, 'no TCP connection', ' (timeouts.tcpConnectMs)'),
+    )
+    return [all, tcp]
   }
 
   #enter(state: State, message: string | undefined): void {
@@ -94,31 +106,35 @@ export class Connection {
     } else if (state === STATE.READY) this.error = undefined
     if (state === STATE.READY || state === STATE.TRANSIENT_FAILURE) {
       // A connection proves nothing about answers: the next call is the probe of a task that was ejected.
-      this.#try = undefined
-      lease?.end()
+      this.#endTry()
     }
     // As round_robin does: a task that is gone is noticed before a call goes there.
     if (wasReady && state === STATE.IDLE) this.connect()
     this.#owner.changed()
   }
 
-  #overdue(begun: ConnectTry): void {
-    if (this.#try !== begun) return
-    const { lease, limitMs } = begun
-    this.#try = undefined
+  #overdue(limitMs: number, what: string, option: string): void {
     this.#isOverdue = true
-    const option = lease === undefined ? '' : ' (timeouts.connectMs)'
-    this.error = new Error(`no connection in ${limitMs} ms${option}`)
-    lease?.report({ kind: 'timeout', phase: 'connect', latencyMs: limitMs, error: this.error })
-    lease?.end()
+    this.error = new Error(`${what} in ${limitMs} ms${option}`)
+    const outcome = { kind: 'timeout', phase: 'connect', latencyMs: limitMs, error: this.error } as const
+    this.#try?.lease?.report(outcome)
+    this.#endTry()
     this.#owner.changed()
+  }
+
+  #endTry(): void {
+    const over = this.#try
+    this.#try = undefined
+    for (const cancel of over?.cancels ?? []) cancel()
+    over?.lease?.end()
   }
 }
 
 interface ConnectTry {
   /** undefined for the load balancer. */
   readonly lease: Lease | undefined
-  readonly limitMs: number
+  /** Stop its time limits. */
+  readonly cancels: readonly (() => void)[]
 }
 
 /**

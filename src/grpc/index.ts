@@ -5,7 +5,8 @@
  * - `resolver.ts`: endpoints, by `client.watch`, and the service config (`service-config.ts`) of a target (`target.ts`).
  * - `balancer.ts`: the policy. Its picker (`call-picker.ts`) has the client's cluster pick the task of each call, among those that
  *   are connected.
- * - `connections.ts`: the connections of a channel. Connecting is an attempt on a task, with a lease (`connection.ts`).
+ * - `connections.ts`: the connections of a channel. Connecting is an attempt on a task, with a lease (`connection.ts`), and
+ *   limits: `tcp-silence.ts` sees whether the address answers.
  * - `attempt.ts`: a call on a task, with its lease and its caller's async context. `unsent.ts` ends the leases of calls that are
  *   never sent, `core/async/open-until.ts` cuts calls when the client is destroyed.
  * - `outcome.ts`: which gRPC status counts against a task.

@@ -1,14 +1,17 @@
+import type { ClientRequest } from 'node:http'
 import { connect as connectTcp, type Socket } from 'node:net'
 import { checkServerIdentity, connect as connectTls, type ConnectionOptions } from 'node:tls'
 import { abortedConnect, afterMs, connectTimeout } from '../core/async/connect-limit.ts'
 import type { Lease } from '../index.ts'
 import type { AgentRequestOptions, AgentState, SocketCallback } from './node-agent.ts'
+import { emptyQueue } from './queue.ts'
 
 /**
  * Connects to an upstream, and hands the socket over once it is connected: until then another upstream may take its place.
  *
  * Node's own `createConnection` would take a proxy of the environment (Node 24 and later). The socket counts among the
  * agent's while it connects, so that `maxSockets` holds and `agent.destroy()` reaches it.
+ * @param leaveTask called for each request in the queue of the upstream if that cannot be reached: see `RoutedRequest`
  * @returns ends it without a call of the callback, and returns an error if it had taken so long that the task is to blame
  */
 export function connectTask(
@@ -16,6 +19,7 @@ export function connectTask(
   options: AgentRequestOptions,
   lease: Lease,
   callback: SocketCallback,
+  leaveTask: (waiting: ClientRequest, failure: Error | undefined) => boolean,
 ): () => Error | undefined {
   const { connectMs, tcpConnectMs } = lease
   const begunMs = lease.elapsedMs()
@@ -40,13 +44,20 @@ export function connectTask(
     process.nextTick(() => socket.off('error', stop))
     callback(null, socket)
   }
-  const stop = (error?: Error): void => {
+  const drop = (ended: () => void): void => {
     if (!end()) return
     socket.on('error', () => undefined).destroy()
-    if (error !== undefined) callback(error)
+    ended()
     // Requests may wait for the place.
     agent.removeSocket(socket, options)
   }
+  const letGo = (failure: Error | undefined): void =>
+    emptyQueue(agent, options._agentKey ?? '', (waiting) => leaveTask(waiting, failure))
+  const stop = (error: Error): void =>
+    drop(() => {
+      callback(error)
+      if (isUnreachable(error)) letGo(hasConnected(agent, options) ? undefined : error)
+    })
   // `agent.destroy()`, or the peer during the TLS handshake, where Node emits an error before.
   const closed = (): void => stop(hangUp())
   const { host, port } = options
@@ -59,10 +70,27 @@ export function connectTask(
   return () => {
     const tookMs = lease.elapsedMs() - begunMs
     const limitMs = socket.connecting ? tcpConnectMs : connectMs
-    stop()
-    return abortedConnect(String(host), Number(port), tookMs, limitMs)
+    const error = abortedConnect(String(host), Number(port), tookMs, limitMs)
+    drop(() => {
+      // The others may be more patient.
+      if (error !== undefined) letGo(undefined)
+    })
+    return error
   }
 }
+
+/** Whether the network said so, or a limit. A certificate may be verified by a rule of a single request. */
+function isUnreachable(error: NodeJS.ErrnoException): boolean {
+  return error.syscall !== undefined
+}
+
+/** Whether there are connections that are made, and in use: requests in the queue may get one of them. */
+function hasConnected({ sockets }: AgentState, { _agentKey = '' }: AgentRequestOptions): boolean {
+  return (sockets[_agentKey] ?? []).some((socket) => !inProgress.has(socket))
+}
+
+/** Connections that are among the agent's already, and are not made yet. */
+const inProgress = new WeakSet<Socket>()
 
 /** Whether the connection of a lease begins with TLS. */
 export function isToTls({ origin }: Lease): boolean {
@@ -128,7 +156,9 @@ function takePlace(agent: AgentState, options: AgentRequestOptions, socket: Sock
   const name = options._agentKey ?? ''
   ;(agent.sockets[name] ??= []).push(socket)
   agent.totalSocketCount++
+  inProgress.add(socket)
   return () => {
+    inProgress.delete(socket)
     agent.totalSocketCount--
     const sockets = agent.sockets[name] ?? []
     const index = sockets.indexOf(socket)

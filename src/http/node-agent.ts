@@ -70,15 +70,3 @@ export function methodsFor(agent: object, methods: AgentMethods): AgentMethods {
     createSocket: methods.createSocket.bind(agent),
   }
 }
-
-/** @returns whether the request waited for a connection that others use (`maxSockets`) */
-export function leaveQueue({ requests }: AgentState, request: ClientRequest): boolean {
-  for (const [name, queue = []] of Object.entries(requests)) {
-    const index = queue.indexOf(request)
-    if (index < 0) continue
-    queue.splice(index, 1)
-    if (queue.length === 0) delete requests[name]
-    return true
-  }
-  return false
-}

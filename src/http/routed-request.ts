@@ -2,19 +2,19 @@ import { AsyncResource } from 'node:async_hooks'
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import { afterMs, connectFailure } from '../core/async/connect-limit.ts'
 import { openUntil, type Open } from '../core/async/open-until.ts'
-import { responseOutcomeOf, type KeyedRequest, type Lease, type Outcome } from '../index.ts'
+import { responseOutcomeOf, type Endpoint, type KeyedRequest, type Lease, type Outcome } from '../index.ts'
 import { connectTask, isHangUp, isToTls } from './connecting.ts'
 import { setHost } from './host-header.ts'
-import {
-  leaveQueue,
-  type AgentClient,
-  type AgentMethods,
-  type AgentRequestOptions,
-  type AgentState,
-  type NodeRequest,
-  type SocketCallback,
+import type {
+  AgentClient,
+  AgentMethods,
+  AgentRequestOptions,
+  AgentState,
+  NodeRequest,
+  SocketCallback,
 } from './node-agent.ts'
 import { follow, followerOf, type Followed } from './outcomes.ts'
+import { leaveQueue } from './queue.ts'
 
 /** What a request needs of its agent. */
 export interface RequestDoor {
@@ -65,6 +65,8 @@ export class RoutedRequest implements KeyedRequest, Followed, Open {
   #isOnItsWay = false
   /** Whether it has failed before it had a connection. */
   #hasFailed = false
+  /** Tasks in whose queue it has been; undefined: none. */
+  #left: Set<string> | undefined = undefined
 
   constructor(request: ClientRequest, options: AgentRequestOptions, origin: CalledOrigin, door: RequestDoor) {
     this.#request = request as NodeRequest
@@ -86,12 +88,7 @@ export class RoutedRequest implements KeyedRequest, Followed, Open {
     request.on('close', closed)
     if (!isKnown) this.#aborter = new AbortController()
     try {
-      const lease = this.#door.client.acquire(this.#origin.url, {
-        method: request.method,
-        signal: this.#aborter?.signal,
-        idempotent: request.method !== 'GET' && request.hasHeader('idempotency-key') ? true : undefined,
-        request: this,
-      })
+      const lease = this.#acquire()
       if (!(lease instanceof Promise)) {
         this.#go(lease)
         return true
@@ -139,7 +136,23 @@ export class RoutedRequest implements KeyedRequest, Followed, Open {
 
   /** To the task of its lease. */
   connect(options: AgentRequestOptions, callback: SocketCallback): void {
-    this.#cancelConnecting = connectTask(this.#door.agent, options, this.#lease as Lease, callback)
+    this.#cancelConnecting = connectTask(this.#door.agent, options, this.#lease as Lease, callback, leaveTask)
+  }
+
+  /**
+   * It waits in the agent's queue, and its task cannot be reached. It goes to another task.
+   * @param failure of the connection that it has waited for: it counts as its own, and `retry` holds, as in Envoy's pools.
+   * undefined: it may get another one, and leaves only if there is another task
+   * @returns whether it has left the queue
+   */
+  leaveTask(failure: Error | undefined): boolean {
+    // `cut` follows.
+    if (this.#lease?.signal.aborted === true) return false
+    return this.#inContext(() => {
+      if (failure === undefined) return this.#moveOn()
+      this.#goOn(failure, (error) => this.#fail(error))
+      return true
+    })
   }
 
   /** Its connection has been made, or freed by another request. */
@@ -215,9 +228,13 @@ export class RoutedRequest implements KeyedRequest, Followed, Open {
    */
   #connectFailed(lease: Lease, error: Error, callback: SocketCallback): void {
     if (lease !== this.#lease || this.#hasSocket) return
-    this.#cancelConnecting = undefined
     leaveQueue(this.#door.agent, this.#request)
-    if (this.#hasFailed) return
+    if (!this.#hasFailed) this.#goOn(error, callback)
+  }
+
+  /** Another attempt follows the connection that failed, on another task; or the request fails. */
+  #goOn(error: Error, fail: (error: Error) => void): void {
+    const lease = this.#lease as Lease
     this.#report(
       isHangUp(error) ? { kind: 'cancelled', latencyMs: 0 } : connectFailure(error, lease.elapsedMs()),
     )
@@ -225,20 +242,57 @@ export class RoutedRequest implements KeyedRequest, Followed, Open {
     try {
       next = this.#request.destroyed ? undefined : lease.again()
     } catch (thrown) {
-      callback(thrown as Error)
+      fail(thrown as Error)
       return
     }
-    if (next === undefined) callback(error)
+    if (next === undefined) fail(error)
     else {
       lease.end()
       this.#go(next)
     }
   }
 
+  /**
+   * Picks again, as if the request came now: nothing was tried for it, so it does not count as a retry.
+   * @returns false: no other task can take it
+   */
+  #moveOn(): boolean {
+    const lease = this.#lease as Lease
+    const left = (this.#left ??= new Set())
+    left.add(placeOf(lease.endpoint, lease.port))
+    let next: Lease | Promise<Lease>
+    try {
+      next = this.#acquire((endpoint, port) => !left.has(placeOf(endpoint, port)))
+    } catch {
+      return false
+    }
+    if (next instanceof Promise) {
+      // Discovery knows nothing any more.
+      next.then(
+        (acquired) => acquired.end(),
+        () => undefined,
+      )
+      return false
+    }
+    lease.end()
+    this.#go(next)
+    return true
+  }
+
+  #acquire(accepts?: (endpoint: Endpoint, port: number) => boolean): Lease | Promise<Lease> {
+    const request = this.#request
+    return this.#door.client.acquire(this.#origin.url, {
+      method: request.method,
+      signal: this.#aborter?.signal,
+      idempotent: request.method !== 'GET' && request.hasHeader('idempotency-key') ? true : undefined,
+      request: this,
+      accepts,
+    })
+  }
+
   /** Runs in the caller's async context. */
-  #inContext(run: () => void): void {
-    if (this.#context === undefined) run()
-    else this.#context.runInAsyncScope(run)
+  #inContext<Result>(run: () => Result): Result {
+    return this.#context === undefined ? run() : this.#context.runInAsyncScope(run)
   }
 
   /** Keeps the context of now, if none is kept yet. */
@@ -283,6 +337,7 @@ export class RoutedRequest implements KeyedRequest, Followed, Open {
       return
     }
     this.#lease = lease
+    this.#cancelConnecting = undefined
     this.#origin.open ??= openUntil(lease.signal)
     this.#origin.open.add(this)
     this.#isReported = false
@@ -335,7 +390,15 @@ export class RoutedRequest implements KeyedRequest, Followed, Open {
   }
 }
 
+function placeOf({ address }: Endpoint, port: number): string {
+  return `${address} ${port}`
+}
+
 // One function each for all requests, and no closure for each.
+
+function leaveTask(waiting: ClientRequest, failure: Error | undefined): boolean {
+  return routedOf(waiting)?.leaveTask(failure) === true
+}
 
 function destroyRouted(this: NodeRequest, error?: Error): NodeRequest {
   routedOf(this)?.destroyed(error)

@@ -3,11 +3,15 @@ import { Dispatcher1Wrapper, type Dispatcher } from 'undici'
 import { asCurrent } from '../dispatch/request/current-handler.ts'
 import { PassedCall } from '../dispatch/passthrough/passed-call.ts'
 import type { DiscoveredHosts } from './discovered-hosts.ts'
+import { warnOfReplacement } from './replaced-dispatcher.ts'
 
 /** What the built-in `fetch` of Node 22 and 24 goes by, and npm's undici up to version 7. */
 const LEGACY = Symbol.for('undici.globalDispatcher.1')
 /** What the built-in `fetch` of Node 26 goes by, and npm's undici from version 8 on. */
 const CURRENT = Symbol.for('undici.globalDispatcher.2')
+
+/** Marks what stands in front. What is composed with it shows the mark, too. */
+const IN_FRONT: unique symbol = Symbol('onehop in front')
 
 type Interceptor = Dispatcher.DispatcherComposeInterceptor
 
@@ -30,13 +34,17 @@ export function routeDispatchers(client: Client, hosts: DiscoveredHosts): Dispos
   loadNodesOwn()
   const before = { legacy: globalOf(LEGACY), current: globalOf(CURRENT) }
   const { current } = before
+  /** Of the dispatchers that are replaced. */
+  const names: symbol[] = []
   const legacy = before.legacy ?? (current === undefined ? undefined : new Dispatcher1Wrapper(current))
   const ends = [
     replace(LEGACY, legacy, (options) => ({ ...options, allowH2: false }) as never),
     replace(CURRENT, current, (options) => options),
   ]
+  const watch = warnOfReplacement(hosts, () => names.some(isReplaced))
   return {
     [Symbol.dispose]() {
+      watch[Symbol.dispose]()
       for (const end of ends) end()
     },
   }
@@ -48,6 +56,7 @@ export function routeDispatchers(client: Client, hosts: DiscoveredHosts): Dispos
     adapted: (options: Dispatcher.DispatchOptions) => Dispatcher.DispatchOptions,
   ): () => void {
     if (previous === undefined) return () => undefined
+    names.push(name)
     let isOn = true
     const ours = (name === LEGACY && !composesBoth ? inFrontWithBoth : inFrontOf)(
       previous,
@@ -74,6 +83,16 @@ function loadNodesOwn(): void {
   Reflect.get(globalThis, 'Headers')
 }
 
+/** Whether what is set now does not lead to ours. A class of the application's may lead there without showing it. */
+function isReplaced(name: symbol): boolean {
+  const dispatcher = globalOf(name)
+  if (dispatcher === undefined || Reflect.get(dispatcher, IN_FRONT) === true) return false
+  // npm's undici 8 sets the legacy one along with the current one, and around it.
+  const kind = Reflect.get(dispatcher, 'constructor') as { readonly name?: string } | undefined
+  const isAround = name === LEGACY && kind?.name === Dispatcher1Wrapper.name
+  return !isAround || isReplaced(CURRENT)
+}
+
 function globalOf(name: symbol): Dispatcher | undefined {
   return Reflect.get(globalThis, name) as Dispatcher | undefined
 }
@@ -87,6 +106,7 @@ function inFrontOf(previous: Dispatcher, dispatch: Dispatcher['dispatch']): Disp
   return new Proxy(previous, {
     get(target, key) {
       if (key === 'dispatch') return dispatch
+      if (key === IN_FRONT) return true
       const value: unknown = Reflect.get(target, key, target)
       if (typeof value !== 'function' || UNBOUND.has(key)) return value
       // Methods read private fields, which a proxy does not have.

@@ -3,6 +3,7 @@ import type { TLSSocket } from 'node:tls'
 import { buildConnector, errors, type Pool } from 'undici'
 import { formatAddressPort } from '../../core/ip.ts'
 import { nextTick, type Clock, type Timer } from '../../core/clock.ts'
+import { markOwn } from '../../core/own-connections.ts'
 import type { Endpoint } from '../../discovery/endpoint.ts'
 import { asOwnError } from '../error-kinds.ts'
 
@@ -81,11 +82,13 @@ export function connectorTo(
       for (const timer of timers) timer.cancel()
       if (error !== null) {
         connectErrors.add(error)
+        markOwn(error)
         listener.connectFailed(error)
       }
       // With an error undici gives no socket at all, though its types say null.
       const isHttp2 = (made as TLSSocket | null | undefined)?.alpnProtocol === 'h2'
       if (isHttp2) listener.speaksHttp2()
+      if (error === null) markOwn(made)
       callback(...result)
       if (error === null) listener.connected(made, isHttp2)
     }

@@ -10,11 +10,14 @@ export class Failures {
   readonly records: AttemptRecord[] = []
   /** Until when `Retry-After` of each forbids another attempt there, on the clock; -Infinity: no header. */
   readonly #notBefore: number[] = []
+  /** When each failed, on the clock. */
+  readonly #failedAt: number[] = []
 
   add(upstream: Upstream, outcome: Outcome, now: number): void {
     this.tried.push(upstream)
     const askedMs = outcome.kind === 'response' ? outcome.retryAfterMs : undefined
     this.#notBefore.push(now + (askedMs ?? Number.NEGATIVE_INFINITY))
+    this.#failedAt.push(now)
     this.records.push({ upstream: upstream.label, tier: upstream.endpoint.tier, outcome })
   }
 
@@ -25,6 +28,14 @@ export class Failures {
   /** The latest `Retry-After` of an upstream, on the clock: of any attempt that it answered, not only of the last. */
   notBefore(upstream: Upstream): number {
     return Math.max(...this.#notBefore.filter((_, index) => this.tried[index] === upstream))
+  }
+
+  /** When the last attempt began to which this upstream made no connection in time, on the clock; undefined: none did. */
+  unconnectedSince(upstream: Upstream): number | undefined {
+    const index = this.tried.lastIndexOf(upstream)
+    const outcome = this.records[index]?.outcome
+    if (outcome?.kind !== 'timeout' || outcome.phase !== 'connect') return undefined
+    return (this.#failedAt[index] ?? 0) - outcome.latencyMs
   }
 
   /** Whether tasks may have gone that discovery still names: one took no connection, or those of two broke off. */

@@ -91,6 +91,7 @@ export class RetryState {
     const next = cluster.pickAgain(call, this.tried, wantsFallback, leaving)
     if (next === undefined || (elsewhere && this.tried.includes(next)))
       return giveUp('no endpoint can take another attempt')
+    if (this.#isSilentBalancer(next)) return giveUp('the load balancer makes no connection')
     const waitMs = this.#waitMs(next, now, place === 'elsewhere', retry)
     if (waitMs > 0 && waitMs >= call.leftMs)
       return giveUp('the deadline would be over before the next attempt')
@@ -139,6 +140,17 @@ export class RetryState {
     if (fallback?.ejection.state === 'available' && !this.tried.includes(fallback)) return 'elsewhere'
     // Ejected tasks count, too: the reason may be another one.
     return !hasSame && tasks.some((task) => !this.tried.includes(task)) ? 'elsewhere' : 'nowhere'
+  }
+
+  /**
+   * Node tries the addresses of its name one after the other within the time limit. Another attempt would begin with the same
+   * ones, and wait as long. Unless a connection was made meanwhile, for another call: then a packet was lost.
+   */
+  #isSilentBalancer(next: Upstream): boolean {
+    const { cluster, pools } = this.#route
+    if (next !== cluster.fallback) return false
+    const since = this.failures.unconnectedSince(next)
+    return since !== undefined && !pools.hasConnectedSince(next, since)
   }
 
   #waitMs(next: Upstream, now: number, elsewhere: boolean, retry: RetryOptions): number {

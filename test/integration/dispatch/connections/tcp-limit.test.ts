@@ -1,13 +1,14 @@
 /** How long a call waits for the address of a task that is gone. */
-import { createServer, type AddressInfo } from 'node:net'
+import { createServer, type AddressInfo, type LookupFunction } from 'node:net'
 import type { Balancer, Client, ClientOptions, UpstreamInspection } from 'onehop'
 import { manualClock, type ManualClock } from 'onehop/testing'
+import { buildConnector } from 'undici'
 import { beforeAll, afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import { BlackHole } from '../../../../chaos/black-hole.ts'
 import { clientOf, ORIGIN } from '../../../support/clients.ts'
 import { compute } from '../../../support/compute.ts'
 import { resources } from '../../../support/resources.ts'
-import { refusingAddress, type TestServer } from '../../../support/servers.ts'
+import { refusingAddress, TestServer } from '../../../support/servers.ts'
 
 const { keep, servers } = resources()
 const SILENT = '127.0.1.240'
@@ -192,6 +193,68 @@ test('a load balancer has all of connectMs: its name is looked up meanwhile', as
   expect(client.inspect().callsUnderWay).toBe(1)
   await clock.advance(1)
   expect(await failed).toMatchObject({ message: `no connection to ${silent} in 1000 ms` })
+})
+
+describe('a call waits once for a load balancer that makes no connection in time', () => {
+  /** What the call fails with after a time, and not before. */
+  async function failureAt(ms: number, tasks: readonly string[], options: ClientOptions): Promise<Error> {
+    const clock = manualClock()
+    const client = keep(clientOf(tasks, { clock, ...options }))
+    const failed = client.request(ORIGIN).then(Promise.reject, (error: Error) => error)
+    for (let elapsedMs = 0; elapsedMs < ms; elapsedMs += 50) {
+      expect(client.inspect().callsUnderWay).toBe(1)
+      await clock.advance(50)
+    }
+    return failed
+  }
+
+  test('without tasks', async () => {
+    const error = await failureAt(1_000, [], { fallback: `http://${silent}` })
+    expect(error).toMatchObject({
+      code: 'ONEHOP_ATTEMPTS_EXHAUSTED',
+      attempts: [{ upstream: silent, tier: 1 }],
+      message: expect.stringContaining('the load balancer makes no connection') as string,
+    })
+  })
+
+  test('after a task that is silent, too', async () => {
+    const fallback = `http://${silent}`
+    const error = await failureAt(1_300, [silent], { fallback })
+    expect(error).toMatchObject({ attempts: [{ tier: 0 }, { tier: 1 }] })
+  })
+
+  test('by the limit of its own pool', async () => {
+    const fallback = { url: `http://${silent}`, pool: { connectTimeout: 400 } }
+    expect(await failureAt(400, [], { fallback })).toMatchObject({ attempts: [{ tier: 1 }] })
+  })
+})
+
+test('all addresses of a load balancer’s name belong to one attempt', async () => {
+  const port = Number(silent.split(':')[1])
+  const balancer = keep(await new TestServer().listen('127.0.1.1', port))
+  const addresses = [SILENT, '127.0.1.1'].map((address) => ({ address, family: 4 }))
+  const lookup: LookupFunction = (_host, _options, callback) => callback(null, addresses)
+  const fallback = { url: `http://balancer.example:${port}`, pool: { connect: { lookup } } }
+  const client = keep(clientOf([], { fallback, retry: false, timeouts: { connectMs: 20_000 } }))
+  expect(await (await client.request(ORIGIN)).body.text()).toBe(balancer.label)
+})
+
+test('a load balancer that makes connections for others meanwhile is tried again: a packet was lost', async () => {
+  const [balancer] = await servers(1)
+  const connectNow = buildConnector({})
+  let connections = 0
+  // The first connection never comes.
+  const connect: buildConnector.connector = (target, callback) => {
+    if (connections++ > 0) connectNow(target, callback)
+  }
+  const clock = manualClock()
+  const fallback = { url: `http://${balancer?.label}`, pool: { connect } }
+  const client = keep(clientOf([], { clock, fallback }))
+  const unlucky = client.request(ORIGIN)
+  await clock.advance(500)
+  expect(await (await client.request(ORIGIN)).body.text()).toBe(balancer?.label)
+  await clock.advance(600)
+  expect(await (await unlucky).body.text()).toBe(balancer?.label)
 })
 
 test('TLS has all of connectMs, once TCP is connected', async () => {
