@@ -13,6 +13,11 @@ const PER_SECOND = 200
 const TTL_SECONDS = 2
 /** ECS takes a task out of Cloud Map some time after SIGTERM; how long is not documented. */
 const DEREGISTER_AFTER_MS = 1_000
+/**
+ * With the TTL it is more than the 5 s for which Node's server offers to keep an idle connection. A server that leaves earlier
+ * closes connections which callers may still use, and breaks their requests.
+ */
+const PROPAGATION_MS = 3_500
 const script = new URL('./task.ts', import.meta.url).pathname
 
 /** POSTs through onehop and through Node's `http.Agent`, which knows nothing of Cloud Map, while all tasks are replaced. */
@@ -22,7 +27,7 @@ export async function deploy({ aws }: DemoWorld): Promise<PhaseReport> {
   await using service = await aws.startEcsService({
     command: [process.execPath, '--conditions=onehop:source', script],
     ...{ host: HOST, tasks: TASKS, deregisterAfterMs: DEREGISTER_AFTER_MS },
-    env: { DEMO_TTL_MS: String(TTL_SECONDS * 1_000), DEMO_PROPAGATION_MS: String(DEREGISTER_AFTER_MS + 500) },
+    env: { DEMO_TTL_MS: String(TTL_SECONDS * 1_000), DEMO_PROPAGATION_MS: String(PROPAGATION_MS) },
   })
   await using client = createClient({
     ...{ namespaces: ['shop.local'], discovery: 'dns', allowLoopback: true },
