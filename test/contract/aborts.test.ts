@@ -5,7 +5,7 @@ import { PassThrough, Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fetch } from 'undici'
 import { describe, expect } from 'vitest'
-import { delivered } from './support/delivered.ts'
+import { delivered } from '../support/delivered.ts'
 import { sameAsUndici, type Serving, type Way } from './support/ways.ts'
 import { WireServer } from './support/wire-server.ts'
 

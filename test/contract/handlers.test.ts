@@ -2,7 +2,7 @@
 import type { RequestListener } from 'node:http'
 import type { Dispatcher } from 'undici'
 import { describe, expect } from 'vitest'
-import { delivered } from './support/delivered.ts'
+import { delivered } from '../support/delivered.ts'
 import { echo } from './support/echo.ts'
 import { trace, traced } from './support/trace.ts'
 import { sameAsUndici, type Serving, type Way } from './support/ways.ts'

@@ -9,7 +9,7 @@ import type { Client } from 'onehop'
 import { clientOf, ORIGIN, originOver } from '../support/clients.ts'
 import { resources } from '../support/resources.ts'
 import { httpServer, TRANSPORTS, type Transport } from '../support/transports/transports.ts'
-import { delivered } from './support/delivered.ts'
+import { delivered } from '../support/delivered.ts'
 import { PATIENT } from './support/ways.ts'
 
 const { keep, servers } = resources()

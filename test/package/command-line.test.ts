@@ -8,6 +8,8 @@ import { nodeOf } from '../support/processes/nodes.ts'
 import { consumer, root, run } from './consumer.ts'
 
 const BIN = 'node_modules/.bin/onehop'
+/** Of each question; the machine may be busy. */
+const PATIENT = ['--timeout', '60000']
 const user = consumer()
 
 test('is in the path of npm scripts, and npx finds it', async () => {
@@ -53,8 +55,10 @@ test.each(['22', '24', '26'])('each command works on Node %s', async (major) => 
     expect(stderr).toBe('')
     return JSON.parse(stdout) as Record<string, unknown>
   }
-  expect(await json('resolve', host)).toMatchObject({ endpoints: [{ sources: ['dns', 'api'] }, {}] })
-  expect(await json('whoami')).toMatchObject({ task: { zone: 'eu-west-1b' } })
+  expect(await json('resolve', ...PATIENT, host)).toMatchObject({
+    endpoints: [{ sources: ['dns', 'api'] }, {}],
+  })
+  expect(await json('whoami', ...PATIENT)).toMatchObject({ task: { zone: 'eu-west-1b' } })
   const { calls } = (await json('call', '--allow-loopback', '-n', '2', `http://${host}/`)) as {
     calls: readonly { attempts: readonly Record<string, unknown>[] }[]
   }
@@ -66,7 +70,7 @@ test.each(['22', '24', '26'])('each command works on Node %s', async (major) => 
     'number',
     'number',
   ])
-  expect(await json('doctor', '--allow-loopback', host)).toMatchObject({ healthy: true })
+  expect(await json('doctor', ...PATIENT, '--allow-loopback', host)).toMatchObject({ healthy: true })
   const fallback = `http://${fleet.tasks[0]?.address}:${fleet.port}`
   const quick = ['--rate', '50', '--duration', '1s', '--warm-up', '0s', '--set-up', '1']
   const bench = await json(
