@@ -133,7 +133,9 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: 'peers',
           include: ['test/peers/**/*.test.ts'],
-          testTimeout: 60_000,
+          // One of several waits of at most 40 s each (`until`).
+          testTimeout: 180_000,
+          hookTimeout: 60_000,
           // They wait more than they work: for TTLs, and for a server to notice that another is gone.
           maxWorkers: 4,
         },

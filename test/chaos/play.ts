@@ -80,6 +80,20 @@ async function playOnce(scenario: Scenario): Promise<Played> {
   }
 }
 
+/** A third of the calls (`chaos/load.ts`). */
+const POSTS_PER_SECOND = 67
+
+/**
+ * How many POSTs dying tasks can have had in their hands, by Little's law: those of the time that calls took in this run, and of the
+ * time until the tasks were dead. Both are some 10 ms on a machine without other load.
+ * @param atLeast what chance allows for there
+ * @param share of all calls that goes to these tasks
+ */
+export function mostInFlight({ tally, faultDoneAt }: Played, atLeast: number, share: number): number {
+  const ms = tally.latencyMs(0.99) + Math.max(0, faultDoneAt)
+  return Math.max(atLeast, Math.ceil((POSTS_PER_SECOND * share * ms) / 1_000))
+}
+
 /** At most so many of each kind; those that are not named: none. */
 export function expectFailures(played: Played, most: Partial<Record<Kind, number>> = {}): void {
   expect(played.tally.calls()).toBeGreaterThan(1_000)
