@@ -5,7 +5,7 @@ import type { LookupFunction } from 'node:net'
 import { createClient } from 'onehop'
 import { openLoop } from './load.ts'
 import { phaseReport, round, type PhaseReport } from './report.ts'
-import type { DemoWorld } from './world.ts'
+import { DNS_TIMEOUT_MS, type DemoWorld } from './world.ts'
 
 const HOST = 'payments.shop.local'
 const TASKS = 3
@@ -31,7 +31,7 @@ export async function deploy({ aws }: DemoWorld): Promise<PhaseReport> {
   })
   await using client = createClient({
     ...{ namespaces: ['shop.local'], discovery: 'dns', allowLoopback: true },
-    dns: { servers: [aws.dns.server] },
+    dns: { servers: [aws.dns.server], timeoutMs: DNS_TIMEOUT_MS },
   })
   const agent = new Agent({ keepAlive: true })
   const plain = plainFetch(agent, aws.dns.server)
