@@ -14,10 +14,10 @@ const TTL_SECONDS = 2
 /** ECS takes a task out of Cloud Map some time after SIGTERM; how long is not documented. */
 const DEREGISTER_AFTER_MS = 1_000
 /**
- * With the TTL it is more than the 5 s for which Node's server offers to keep an idle connection. A server that leaves earlier
- * closes connections which callers may still use, and breaks their requests.
+ * With the TTL it is more than the 6 s after which Node's server closes an idle connection anyway; it offers callers 5 s. A server
+ * that leaves earlier closes connections which callers may still use, and breaks their requests.
  */
-const PROPAGATION_MS = 3_500
+const PROPAGATION_MS = 4_500
 const script = new URL('./task.ts', import.meta.url).pathname
 
 /** POSTs through onehop and through Node's `http.Agent`, which knows nothing of Cloud Map, while all tasks are replaced. */

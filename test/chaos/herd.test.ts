@@ -20,9 +20,9 @@ const { keep, servers } = resources()
  */
 function tickingClock(): ManualClock & AsyncDisposable {
   const clock = manualClock()
-  let isOver = false
+  const ending = new AbortController()
   const tick = async (): Promise<void> => {
-    while (!isOver) {
+    while (!ending.signal.aborted) {
       await delay(STEP_MS)
       await clock.advance(STEP_MS)
     }
@@ -30,7 +30,7 @@ function tickingClock(): ManualClock & AsyncDisposable {
   const ticking = tick()
   return Object.assign(clock, {
     [Symbol.asyncDispose]: async () => {
-      isOver = true
+      ending.abort()
       await ticking
     },
   })
