@@ -1,4 +1,5 @@
 /** What client and tasks of one world did, and what of it may not be. */
+
 export interface CallRecord {
   readonly id: string
   /** Whether it may reach a task once at most. */
