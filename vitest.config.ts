@@ -95,6 +95,8 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: 'contract',
           include: ['test/contract/**/*.test.ts'],
+          // Some of them make thousands of calls, for seconds on a machine without other load.
+          testTimeout: 120_000,
         },
       },
       {
@@ -122,8 +124,8 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: 'fuzz',
           include: ['test/fuzz/**/*.test.ts'],
-          // All of them together take half of this.
-          testTimeout: 60_000,
+          // All of them together take a tenth of this on a machine without other load.
+          testTimeout: 300_000,
         },
       },
       {
@@ -131,7 +133,9 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: 'peers',
           include: ['test/peers/**/*.test.ts'],
-          testTimeout: 60_000,
+          // One of several waits of at most 40 s each (`until`).
+          testTimeout: 180_000,
+          hookTimeout: 60_000,
           // They wait more than they work: for TTLs, and for a server to notice that another is gone.
           maxWorkers: 4,
         },
@@ -175,7 +179,8 @@ const config: ViteUserConfig = defineConfig({
           name: 'chaos',
           include: ['test/chaos/**/*.test.ts'],
           exclude: ['test/chaos/slowness.test.ts', 'test/chaos/heap.test.ts'],
-          testTimeout: 120_000,
+          // A run takes up to 25 s, and is played again where the machine let it stand still (`holds`).
+          testTimeout: 300_000,
           maxWorkers: 3,
           sequence: { groupOrder: 1 },
         },
@@ -186,7 +191,7 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: 'chaos-latency',
           include: ['test/chaos/slowness.test.ts', 'test/chaos/heap.test.ts'],
-          testTimeout: 120_000,
+          testTimeout: 300_000,
           maxWorkers: 1,
           sequence: { groupOrder: 2 },
         },

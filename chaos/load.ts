@@ -11,6 +11,8 @@ export class FailedEarlyError extends Error {
   /** How late this process was for its timers until the fault. */
   lateMaxMs = 0
   lateP99Ms = 0
+  /** And how late its tasks were to answer. */
+  tasksLateMs = 0
 }
 
 /** A stream of calls through one caller. */

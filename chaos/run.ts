@@ -5,6 +5,7 @@ import type { Client } from './clients/caller.ts'
 import { FailedEarlyError, startLoad, type Stream } from './load.ts'
 import type { Scenario } from './stage.ts'
 import { CONTROL, ORDERS, Stage } from './stage.ts'
+import { TaskLateness } from './task-lateness.ts'
 import { Tally } from './tally.ts'
 
 export interface Report {
@@ -18,6 +19,8 @@ export interface Report {
   /** How late this process was for its own timers: what it measures is no better than that. */
   readonly lateP99Ms: number
   readonly lateMaxMs: number
+  /** How long tasks that were neither stopped nor killed took to answer over IPC, at most. */
+  readonly tasksLateMs: number
   /** When the fault had happened, in ms on the scale of `Failure.at`: later than 0 on a busy machine. */
   readonly faultDoneAt: number
 }
@@ -41,6 +44,7 @@ export async function run(scenario: Scenario, client: Client, long: boolean): Pr
   const warmUpMs = 1_000 * (scenario.warmUpSeconds ?? WARM_UP_SECONDS)
   const load = startLoad(streams, warmUpMs, 1_000 * (long ? longSeconds : shortSeconds))
 
+  using taskLateness = new TaskLateness(() => stage.processes)
   using attempts = new AttemptCount(stage.pathOf(ORDERS))
   const early = monitorEventLoopDelay({ resolution: LATENESS_STEP_MS })
   const lateness = monitorEventLoopDelay({ resolution: LATENESS_STEP_MS })
@@ -51,6 +55,7 @@ export async function run(scenario: Scenario, client: Client, long: boolean): Pr
     attempts.begin()
     early.disable()
     lateness.enable()
+    taskLateness.takeMaxMs()
     await scenario.fault(stage)
     faultDoneAt = performance.now() - load.faultAt
   }
@@ -60,6 +65,7 @@ export async function run(scenario: Scenario, client: Client, long: boolean): Pr
     if (error instanceof FailedEarlyError) {
       error.lateMaxMs = maxOf(early)
       error.lateP99Ms = p99Of(early)
+      error.tasksLateMs = taskLateness.takeMaxMs()
     }
     throw error
   } finally {
@@ -75,6 +81,7 @@ export async function run(scenario: Scenario, client: Client, long: boolean): Pr
     attempts: client.countsAttempts ? attempts.count : undefined,
     lateP99Ms: p99Of(lateness),
     lateMaxMs: maxOf(lateness),
+    tasksLateMs: taskLateness.takeMaxMs(),
     faultDoneAt,
   }
 }

@@ -108,6 +108,11 @@ export class Stage implements AsyncDisposable {
     return this.#fleet.tasks.filter((task) => task !== this.#spare)
   }
 
+  /** All that take calls, the load balancer's task too. */
+  get processes(): readonly FleetTask[] {
+    return this.fallbackTask === undefined ? this.#fleet.tasks : [...this.#fleet.tasks, this.fallbackTask]
+  }
+
   /** The first, which faults befall. */
   get victim(): FleetTask {
     const [victim] = this.#fleet.tasks
@@ -183,6 +188,6 @@ export class Stage implements AsyncDisposable {
   }
 
   #pids(): (number | undefined)[] {
-    return [...this.#fleet.tasks, this.fallbackTask].map((task) => task?.pid)
+    return this.processes.map(({ pid }) => pid)
   }
 }

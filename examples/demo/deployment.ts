@@ -5,7 +5,7 @@ import type { LookupFunction } from 'node:net'
 import { createClient } from 'onehop'
 import { openLoop } from './load.ts'
 import { phaseReport, round, type PhaseReport } from './report.ts'
-import type { DemoWorld } from './world.ts'
+import { DNS_TIMEOUT_MS, type DemoWorld } from './world.ts'
 
 const HOST = 'payments.shop.local'
 const TASKS = 3
@@ -13,6 +13,11 @@ const PER_SECOND = 200
 const TTL_SECONDS = 2
 /** ECS takes a task out of Cloud Map some time after SIGTERM; how long is not documented. */
 const DEREGISTER_AFTER_MS = 1_000
+/**
+ * With the TTL it is more than the 6 s after which Node's server closes an idle connection anyway; it offers callers 5 s. A server
+ * that leaves earlier closes connections which callers may still use, and breaks their requests.
+ */
+const PROPAGATION_MS = 4_500
 const script = new URL('./task.ts', import.meta.url).pathname
 
 /** POSTs through onehop and through Node's `http.Agent`, which knows nothing of Cloud Map, while all tasks are replaced. */
@@ -22,11 +27,11 @@ export async function deploy({ aws }: DemoWorld): Promise<PhaseReport> {
   await using service = await aws.startEcsService({
     command: [process.execPath, '--conditions=onehop:source', script],
     ...{ host: HOST, tasks: TASKS, deregisterAfterMs: DEREGISTER_AFTER_MS },
-    env: { DEMO_TTL_MS: String(TTL_SECONDS * 1_000), DEMO_PROPAGATION_MS: String(DEREGISTER_AFTER_MS + 500) },
+    env: { DEMO_TTL_MS: String(TTL_SECONDS * 1_000), DEMO_PROPAGATION_MS: String(PROPAGATION_MS) },
   })
   await using client = createClient({
     ...{ namespaces: ['shop.local'], discovery: 'dns', allowLoopback: true },
-    dns: { servers: [aws.dns.server] },
+    dns: { servers: [aws.dns.server], timeoutMs: DNS_TIMEOUT_MS },
   })
   const agent = new Agent({ keepAlive: true })
   const plain = plainFetch(agent, aws.dns.server)

@@ -6,6 +6,8 @@ const HOST = 'orders.shop.local'
 /** Shorter than the usual 10 s, so that the demo ends within a minute. */
 const TTL_SECONDS = 2
 const MAX_TASKS = 8
+/** The DNS server is in this process: on a busy machine both sides of a query are late. */
+export const DNS_TIMEOUT_MS = 5_000
 
 /** A local AWS, tasks as processes, a load balancer in front of them, and two clients. */
 export interface DemoWorld extends AsyncDisposable {
@@ -33,7 +35,7 @@ export async function startDemoWorld(): Promise<DemoWorld> {
   const balancer = await startBalancer(targets)
   const options = {
     namespaces: ['shop.local'],
-    dns: { servers: [aws.dns.server] },
+    dns: { servers: [aws.dns.server], timeoutMs: DNS_TIMEOUT_MS },
     cloudMap: { ...aws.cloudMap, revisionMs: TTL_SECONDS * 1_000 },
     allowLoopback: true,
     fallback: balancer.origin,

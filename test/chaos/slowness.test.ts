@@ -4,7 +4,7 @@
  * which is called in the same moments. On a quiet machine the absolute numbers hold, which are beside each.
  */
 import { expect, test } from 'vitest'
-import { expectFailures, expectFailuresInAll, play } from './play.ts'
+import { expectFailures, expectFailuresInAll, holds } from './play.ts'
 import type { Report } from '../../chaos/run.ts'
 import { connectTimeout } from '../../chaos/scenarios/breaks.ts'
 import { hang } from '../../chaos/scenarios/crashes.ts'
@@ -15,32 +15,34 @@ function addedP99Ms({ tally, control }: Report): number {
 }
 
 test('a hung task costs 3 calls when attempts have no limit of their own', async () => {
-  expectFailuresInAll(await play(hang), 3)
+  await holds(hang, (played) => expectFailuresInAll(played, 3))
 })
 
 test('an address that takes no connections costs 3 calls of callers that abort before the connect timeout', async () => {
-  expectFailuresInAll(await play(connectTimeout), 3)
+  await holds(connectTimeout, (played) => expectFailuresInAll(played, 3))
 })
 
 test('a task that is 2 s slow costs 3 calls of 3,000', async () => {
-  expectFailuresInAll(await play(twoSeconds), 3)
+  await holds(twoSeconds, (played) => expectFailuresInAll(played, 3))
 })
 
 test('a task that is 2 s slow costs one call at most where calls are hedged, but for those that cannot be', async () => {
   // Plain POSTs are sent once.
-  expectFailures(await play(twoSecondsHedged), { POST: 3 })
+  await holds(twoSecondsHedged, (played) => expectFailures(played, { POST: 3 }))
 })
 
 test('a task that is ten times as slow as its nine peers is not felt at p99', async () => {
-  const report = await play(tenfold)
-  expectFailures(report)
-  // Quiet: 15 ms at most, of 6 to 7 without the fault. The slow task takes 40.
-  expect(addedP99Ms(report)).toBeLessThanOrEqual(8)
+  await holds(tenfold, (played) => {
+    expectFailures(played)
+    // Quiet: 15 ms at most, of 6 to 7 without the fault. The slow task takes 40.
+    expect(addedP99Ms(played)).toBeLessThanOrEqual(8)
+  })
 })
 
 test('a task that answers 503 at once fails no GET, and its retries are not felt at p99', async () => {
-  const report = await play(unavailable)
-  expectFailures(report, { POST: 6 })
-  // Quiet: 10 ms at most, of 6 to 7 without the fault.
-  expect(addedP99Ms(report)).toBeLessThanOrEqual(4)
+  await holds(unavailable, (played) => {
+    expectFailures(played, { POST: 6 })
+    // Quiet: 10 ms at most, of 6 to 7 without the fault.
+    expect(addedP99Ms(played)).toBeLessThanOrEqual(4)
+  })
 })

@@ -2,8 +2,10 @@
 import { EventEmitter } from 'node:events'
 import type { RequestListener } from 'node:http'
 import { PassThrough, Readable } from 'node:stream'
+import { setTimeout as delay } from 'node:timers/promises'
 import { fetch } from 'undici'
 import { describe, expect } from 'vitest'
+import { delivered } from '../support/delivered.ts'
 import { sameAsUndici, type Serving, type Way } from './support/ways.ts'
 import { WireServer } from './support/wire-server.ts'
 
@@ -14,13 +16,13 @@ const stands: RequestListener = (request, response) => {
 }
 const server: Serving = (transport) => WireServer.http(stands, transport)
 
-const soon = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 30))
 const reason = new RangeError('left')
+const PIECE = 'chunk'
 
 async function* endless(): AsyncGenerator<string> {
   for (;;) {
-    yield 'chunk'
-    await soon()
+    yield PIECE
+    await delay(30)
   }
 }
 
@@ -72,12 +74,16 @@ for (const [name, calling] of Object.entries(callings)) {
     for (const [when, phase] of Object.entries(phases)) {
       sameAsUndici(when, {
         server,
-        call: async (way) => {
+        call: async (way, at) => {
           const abort = new AbortController()
           if (phase.before === true) abort.abort(reason)
           const call = calling(way, phase, abort.signal)
           const outcome = call.catch((error: unknown) => error)
-          await soon()
+          if (phase.before === true) return outcome
+          // A pipeline has its body from what is written to it.
+          const sent = phase.body === undefined || name === 'pipeline' ? phase.path : PIECE
+          await expect.poll(() => at.connections.flat().join('')).toContain(sent)
+          await delivered()
           abort.abort(reason)
           return outcome
         },
@@ -109,7 +115,7 @@ describe('a signal', () => {
     call: async (way) => {
       const signal = new EventEmitter()
       const text = await callings['request']?.(way, { path: '/' }, signal)
-      await soon()
+      await delivered()
       return [text, signal.listenerCount('abort')]
     },
     sees: ['ok', 0],
@@ -141,10 +147,12 @@ describe('a reader that leaves', () => {
     call: async (way, at) => {
       const { body } = await way.dispatcher.request({ origin: way.origin, path: '/', method: 'GET' })
       await body.dump()
-      await soon()
-      return at.sockets.size
+      await delivered()
+      const open = at.sockets.size
+      await callings['request']?.(way, { path: '/' }, new EventEmitter())
+      return [open, at.sockets.size, at.connections.length]
     },
-    sees: 1,
+    sees: [1, 1, 1],
   })
   sameAsUndici('of fetch, by cancelling', {
     server,

@@ -7,7 +7,7 @@ import type { Dispatcher } from 'undici'
 import { describe, expect, test } from 'vitest'
 import { clientOf, originOver } from '../support/clients.ts'
 import { TRANSPORTS, type Transport } from '../support/transports/transports.ts'
-import { waysTo, type Way } from './support/ways.ts'
+import { PATIENT, waysTo, type Way } from './support/ways.ts'
 import { WireServer } from './support/wire-server.ts'
 
 const PIECE = 64 * 1024
@@ -28,11 +28,11 @@ async function hashOf(body: AsyncIterable<Buffer> | Iterable<Buffer>): Promise<s
   return hash.digest('hex')
 }
 
-/** Waits until a count stands still: nothing has moved in 30 looks at it. */
+/** Waits until a count has begun and stands still: nothing has moved in 30 looks at it. */
 async function standstill(count: () => number): Promise<number> {
   let last = -1
   for (let same = 0; same < 30; same++) {
-    if (count() !== last) same = 0
+    if (last <= 0 || count() !== last) same = 0
     last = count()
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
@@ -42,7 +42,8 @@ async function standstill(count: () => number): Promise<number> {
 /** The ways of the contract, and this library with retries, which keeps what it has sent. */
 function everyWayTo(server: WireServer): Way[] {
   const { label, transport } = server
-  const { dispatcher } = clientOf([label], transport.pool === undefined ? {} : { pool: transport.pool })
+  const pool = transport.pool === undefined ? {} : { pool: transport.pool }
+  const { dispatcher } = clientOf([label], { timeouts: PATIENT, ...pool })
   const retrying: Way = {
     name: 'discovered, with retries',
     origin: originOver(transport),

@@ -7,6 +7,7 @@ import { PassThrough, Readable } from 'node:stream'
 import { gzipSync } from 'node:zlib'
 import { EventSource, fetch, FormData, interceptors, WebSocket, type Dispatcher } from 'undici'
 import { describe, expect } from 'vitest'
+import { delivered } from '../support/delivered.ts'
 import { asked, echo } from './support/echo.ts'
 import { trace } from './support/trace.ts'
 import { sameAsUndici, type Scenario, type Serving, type Way } from './support/ways.ts'
@@ -356,7 +357,7 @@ describe('interceptors around it', () => {
       const { range } = request.headers
       if (range === undefined) {
         response.writeHead(200, { 'content-length': 8, etag: '"x"', 'accept-ranges': 'bytes' })
-        response.write('half', () => setTimeout(() => request.socket.resetAndDestroy(), 10))
+        response.write('half', () => void delivered().then(() => request.socket.resetAndDestroy()))
       } else {
         response.writeHead(206, { 'content-range': 'bytes 4-7/8', 'content-length': 4, etag: '"x"' })
         response.end('done')

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest'
 import { clientOf, originOver } from '../support/clients.ts'
 import { TRANSPORTS, type Transport } from '../support/transports/transports.ts'
 import { trace } from './support/trace.ts'
-import { waysTo, type Way } from './support/ways.ts'
+import { PATIENT, waysTo, type Way } from './support/ways.ts'
 import { WireServer } from './support/wire-server.ts'
 
 interface Ending extends Way {
@@ -161,7 +161,7 @@ describe.each(transports)('destroy [$name]', (transport) => {
   test('ends a close that waits', async () => {
     await using server = await WireServer.http(() => undefined, transport)
     const pool = transport.pool === undefined ? {} : { pool: transport.pool }
-    const { dispatcher } = clientOf([server.label], { retry: false, ...pool })
+    const { dispatcher } = clientOf([server.label], { retry: false, timeouts: PATIENT, ...pool })
     const waiting = dispatcher
       .request({ origin: originOver(transport), path: '/', method: 'GET' })
       .catch((error: unknown) => error)

@@ -2,6 +2,7 @@
 import type { RequestListener } from 'node:http'
 import type { Dispatcher } from 'undici'
 import { describe, expect } from 'vitest'
+import { delivered } from '../support/delivered.ts'
 import { echo } from './support/echo.ts'
 import { trace, traced } from './support/trace.ts'
 import { sameAsUndici, type Serving, type Way } from './support/ways.ts'
@@ -148,7 +149,7 @@ describe('a handler that pauses', () => {
         // The headers come all the same. It may take a handshake.
         const told = (name: string): boolean => call.callbacks.some((line) => line.startsWith(name))
         await expect.poll(() => told(callback) && told('onResponseStart ')).toBe(true)
-        await new Promise((resolve) => setTimeout(resolve, 50))
+        await delivered()
         const before = [...call.callbacks]
         const { paused } = call.controller as Dispatcher.DispatchController
         held = false
@@ -180,7 +181,6 @@ describe('values that are not handlers', () => {
       onBodySent: 5,
     },
   }
-  const nextTurn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 20))
   for (const [kind, handler] of Object.entries(wrong)) {
     sameAsUndici(`${kind} is refused`, {
       server: http(echo),
@@ -195,7 +195,8 @@ describe('values that are not handlers', () => {
         } catch (error) {
           errors.push(error)
         }
-        await nextTurn()
+        await expect.poll(() => errors).not.toEqual([])
+        await delivered()
         return errors
       },
       sees: [expect.objectContaining({ code: 'UND_ERR_INVALID_ARG' })],

@@ -7,16 +7,20 @@ import { describe, expect, test } from 'vitest'
 import { clientOf } from '../support/clients.ts'
 import { ca, cert, key } from '../support/transports/tls.ts'
 import { trace } from './support/trace.ts'
+import { PATIENT } from './support/ways.ts'
 
 type Answer = (request: Http2ServerRequest, response: Http2ServerResponse) => void
 interface Over {
   readonly dispatcher: Dispatcher
   readonly origin: string
+  /** Resolves when the server has a request. */
+  readonly arrived: Promise<void>
 }
 
 /** What callers see over a bare Agent, and what they see over this library for a discovered host. */
 async function both<Seen>(answer: Answer, call: (over: Over) => Promise<Seen>): Promise<Seen[]> {
   const requests: unknown[] = []
+  let arrival = Promise.withResolvers<void>()
   const server = createSecureServer({ key, cert }, (request, response) => {
     // Those that are reset on purpose.
     request.on('error', () => undefined)
@@ -25,6 +29,7 @@ async function both<Seen>(answer: Answer, call: (over: Over) => Promise<Seen>): 
     const type = request.headers['content-type']?.split(';')[0]
     requests.push([method, url, type, request.headers['content-length']])
     response.sendDate = false
+    arrival.resolve()
     answer(request, response)
   })
   const sockets = new Set<Socket>()
@@ -36,12 +41,15 @@ async function both<Seen>(answer: Answer, call: (over: Over) => Promise<Seen>): 
   const lookup = (_host: string, _options: unknown, found: (error: null, all: object[]) => void): void =>
     found(null, [{ address: '127.0.1.1', family: 4 }])
   const bare = new Agent({ allowH2: true, connect: { ...connect, lookup: lookup as never } })
-  const { dispatcher } = clientOf(['127.0.1.1'], { retry: false, pool: { allowH2: true, connect } })
+  const options = { retry: false, timeouts: PATIENT, pool: { allowH2: true, connect } } as const
+  const { dispatcher } = clientOf(['127.0.1.1'], options)
   try {
     const seen: Seen[] = []
     for (const way of [bare, dispatcher]) {
       requests.length = 0
-      const result = await call({ dispatcher: way, origin }).catch((error: unknown) => error)
+      arrival = Promise.withResolvers()
+      const over = { dispatcher: way, origin, arrived: arrival.promise }
+      const result = await call(over).catch((error: unknown) => error)
       const told =
         result instanceof Error
           ? [result.name, result.message, (result as NodeJS.ErrnoException).code]
@@ -116,8 +124,12 @@ const scenarios: Record<string, [Answer, (over: Over) => Promise<unknown>, unkno
   ],
   'an abort': [
     () => undefined,
-    (over) => textOf(over, { signal: AbortSignal.timeout(500) }),
-    ['TimeoutError', 'The operation was aborted due to timeout', 23],
+    async (over) => {
+      const leaving = new AbortController()
+      void over.arrived.then(() => leaving.abort(new RangeError('left')))
+      return textOf(over, { signal: leaving.signal })
+    },
+    ['RangeError', 'left', undefined],
   ],
 }
 

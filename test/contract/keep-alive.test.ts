@@ -9,6 +9,8 @@ import type { Client } from 'onehop'
 import { clientOf, ORIGIN, originOver } from '../support/clients.ts'
 import { resources } from '../support/resources.ts'
 import { httpServer, TRANSPORTS, type Transport } from '../support/transports/transports.ts'
+import { delivered } from '../support/delivered.ts'
+import { PATIENT } from './support/ways.ts'
 
 const { keep, servers } = resources()
 
@@ -119,7 +121,8 @@ async function withTasks(
 ): Promise<void> {
   await using tasks = new Impatient()
   const labels = [await tasks.listen(transport), await tasks.listen(transport)]
-  const client = clientOf(labels, transport.pool === undefined ? {} : { pool: transport.pool })
+  const pool = transport.pool === undefined ? {} : { pool: transport.pool }
+  const client = clientOf(labels, { timeouts: PATIENT, ...pool })
   try {
     await act(client, tasks)
   } finally {
@@ -193,13 +196,13 @@ describe('a client with many connections that are dead', () => {
       waiting++
       void gate.promise.then(() => response.end('ok'))
     })
-    const client = keep(clientOf(tasks))
+    const client = keep(clientOf(tasks, { timeouts: PATIENT }))
     const first = Array.from({ length: 12 }, () => client.request(ORIGIN).then(({ body }) => body.text()))
     await expect.poll(() => waiting).toBe(12)
     gate.resolve()
     await Promise.all(first)
     // By then the pools know that their connections are free.
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    await delivered()
     const { body } = await client.request(ORIGIN)
     expect(await body.text()).toBe('ok')
   })

@@ -73,9 +73,11 @@ const failing = Object.values(TRANSPORTS).flatMap((transport) =>
 
 /**
  * undici never ends a request of HTTP/2 whose form was not read when the connection was reset: the attempt's own limit does.
+ * Nothing else may meet that limit, which a busy machine exceeds.
  */
-function optionsOver({ protocol }: Transport): ClientOptions {
-  return protocol === 'HTTP/2' ? { timeouts: { attemptMs: 1_000 } } : {}
+function optionsFor(kind: string, failure: string, { protocol }: Transport): ClientOptions {
+  const neverEnds = protocol === 'HTTP/2' && kind === 'a FormData' && failure.startsWith('a reset')
+  return neverEnds ? { timeouts: { attemptMs: 3_000 } } : {}
 }
 
 /** What one request of this body is on the wire. */
@@ -91,7 +93,7 @@ describe.each(failing)('after $failure [$over]', ({ failure, fail, transport, ov
     const kinds = { ...whole, ...streamed }
     test.each(Object.entries(kinds))('of %s is sent again as it is', async (kind, make) => {
       for (const length of [5, 30_000, KEPT]) {
-        await using tasks = await pair(fail, optionsOver(transport), transport)
+        await using tasks = await pair(fail, optionsFor(kind, failure, transport), transport)
         const init = (): object => ({ method, headers, body: make(length) })
         const { statusCode, body } = await tasks.client.request(tasks.origin, init())
         await body.arrayBuffer()
@@ -112,7 +114,7 @@ describe.each(failing)('after $failure [$over]', ({ failure, fail, transport, ov
       'of %s that is too long to keep is sent again whole or not at all',
       async (_kind, make) => {
         for (const length of [KEPT + 1, 300_000]) {
-          await using tasks = await pair(fail, optionsOver(transport), transport)
+          await using tasks = await pair(fail, {}, transport)
           const init = (): object => ({ method, headers, body: make(length) })
           const outcome = await tasks.client.request(tasks.origin, init()).then(
             async ({ statusCode, body }) => {
@@ -133,8 +135,8 @@ describe.each(failing)('after $failure [$over]', ({ failure, fail, transport, ov
 
   test.each(Object.entries({ ...whole, ...streamed }))(
     'a POST of %s is not sent again',
-    async (_kind, make) => {
-      await using tasks = await pair(fail, optionsOver(transport), transport)
+    async (kind, make) => {
+      await using tasks = await pair(fail, optionsFor(kind, failure, transport), transport)
       const init = { method: 'POST' as const, body: make(30_000) as never }
       await tasks.client.request(tasks.origin, init).then(
         ({ body }) => body.text(),
@@ -145,21 +147,24 @@ describe.each(failing)('after $failure [$over]', ({ failure, fail, transport, ov
   )
 })
 
-describe.each(Object.entries({ ...whole, 'a web stream': webStream }))('fetch of %s', (_kind, make) => {
-  test.each(failing)('after $failure is sent again as it is [$over]', async ({ fail, transport }) => {
-    for (const length of [5, 30_000]) {
-      await using tasks = await pair(fail, optionsOver(transport), transport)
-      const init = (): RequestInit => ({ method: 'PUT', body: make(length), duplex: 'half' })
-      const response = await tasks.client.fetch(tasks.origin, init())
-      await response.arrayBuffer()
-      expect(response.status).toBe(200)
-      const [sent] = framed(tasks.second)
-      await using undisturbed = await pair(echo, {}, transport)
-      await (await undisturbed.client.fetch(tasks.origin, init())).arrayBuffer()
-      expect(sent === framed(undisturbed.first)[0]).toBe(true)
-      expect(sent?.length).toBeGreaterThan(length)
-    }
-  })
+describe.each(Object.entries({ ...whole, 'a web stream': webStream }))('fetch of %s', (kind, make) => {
+  test.each(failing)(
+    'after $failure is sent again as it is [$over]',
+    async ({ failure, fail, transport }) => {
+      for (const length of [5, 30_000]) {
+        await using tasks = await pair(fail, optionsFor(kind, failure, transport), transport)
+        const init = (): RequestInit => ({ method: 'PUT', body: make(length), duplex: 'half' })
+        const response = await tasks.client.fetch(tasks.origin, init())
+        await response.arrayBuffer()
+        expect(response.status).toBe(200)
+        const [sent] = framed(tasks.second)
+        await using undisturbed = await pair(echo, {}, transport)
+        await (await undisturbed.client.fetch(tasks.origin, init())).arrayBuffer()
+        expect(sent === framed(undisturbed.first)[0]).toBe(true)
+        expect(sent?.length).toBeGreaterThan(length)
+      }
+    },
+  )
 })
 
 test('the boundary of a form is the same in both attempts', async () => {

@@ -3,6 +3,7 @@ import type { RequestListener } from 'node:http'
 import type { Socket } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { describe, expect } from 'vitest'
+import { delivered } from '../support/delivered.ts'
 import { asked } from './support/echo.ts'
 import { trace } from './support/trace.ts'
 import { sameAsUndici, type Serving, type Way } from './support/ways.ts'
@@ -155,7 +156,7 @@ describe('connections', () => {
     for (let i = 0; i < 3; i++) {
       await sockets(way)
       // A connection that ends has ended by then, for both sides.
-      await new Promise((resolve) => setTimeout(resolve, 10))
+      await delivered()
     }
     return server.connections.length
   }
@@ -182,15 +183,13 @@ describe('connections', () => {
     sees: 3,
   })
   sameAsUndici('that the server ends while idle are replaced', {
-    server: http((request, response) => {
-      response.end('ok')
-      response.once('close', () => setImmediate(() => request.socket.destroy()))
-    }),
+    server: http((_request, response) => void response.end('ok')),
     call: async (way, server) => {
       for (let i = 0; i < 3; i++) {
         await sockets(way)
-        while (server.sockets.size > 0) await new Promise((resolve) => setImmediate(resolve))
-        await new Promise((resolve) => setTimeout(resolve, 10))
+        for (const socket of server.sockets) socket.destroy()
+        await expect.poll(() => server.sockets.size).toBe(0)
+        await delivered()
       }
       return server.connections.length
     },
@@ -268,7 +267,7 @@ describe('answers that are none', () => {
         const leave = (): void => void (how === 'end' ? socket.end() : socket.resetAndDestroy())
         // A reset overtakes what was written just before it.
         if (bytes === '') leave()
-        else socket.write(bytes, () => setTimeout(leave, 20))
+        else socket.write(bytes, () => void delivered().then(leave))
       }),
       call: get,
       sees: failed(code, ...lines),
@@ -323,7 +322,7 @@ describe("a pool's own limits", () => {
     server: http((_request, response) => void response.end('ok')),
     call: async (way, server) => {
       await asked(way)
-      await expect.poll(() => server.sockets.size, { timeout: 5_000 }).toBe(0)
+      await expect.poll(() => server.sockets.size).toBe(0)
       await asked(way)
       return server.connections.length
     },

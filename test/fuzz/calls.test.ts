@@ -13,8 +13,8 @@ import { FUZZED, type Verdict } from './calls/world.ts'
 
 /** For a longer hunt: `ONEHOP_FUZZ_WORLDS=500 npx vitest run --project fuzz test/fuzz/calls.test.ts`. */
 const WORLDS = Number(process.env['ONEHOP_FUZZ_WORLDS'] ?? '12')
-/** A world takes two seconds, and waits for some more for what never comes. */
-const SILENT_MS = 45_000
+/** A world takes two seconds, and waits for some more for what never comes; on a busy machine many times that. */
+const SILENT_MS = 240_000
 const FAULTS_TOLD = 12
 const script = new URL('calls/process.ts', import.meta.url)
 
@@ -89,7 +89,7 @@ describe.concurrent.each(Object.keys(FUZZED))('calls over %s', (transport) => {
   test('end once, are answered whole, and leave nothing behind', { timeout: 900_000 }, async () => {
     const { faults, counts } = await runWorlds(transport)
     expect(faults.length === 0 ? '' : told(transport, faults)).toBe('')
-    // Worlds in which nothing happens would show nothing. How many calls fit into a world depends on the machine.
+    // Worlds in which nothing happens would show nothing. How many calls end in time depends on the machine.
     expect(counts['status 200']).toBeGreaterThan(5 * WORLDS)
     for (const what of [
       'ONEHOP_ATTEMPTS_EXHAUSTED',

@@ -8,6 +8,8 @@ import { nodeOf } from '../support/processes/nodes.ts'
 import { consumer, root, run } from './consumer.ts'
 
 const BIN = 'node_modules/.bin/onehop'
+/** Of each question; the machine may be busy. */
+const PATIENT = ['--timeout', '60000']
 const user = consumer()
 
 test('is in the path of npm scripts, and npx finds it', async () => {
@@ -53,20 +55,23 @@ test.each(['22', '24', '26'])('each command works on Node %s', async (major) => 
     expect(stderr).toBe('')
     return JSON.parse(stdout) as Record<string, unknown>
   }
-  expect(await json('resolve', host)).toMatchObject({ endpoints: [{ sources: ['dns', 'api'] }, {}] })
-  expect(await json('whoami')).toMatchObject({ task: { zone: 'eu-west-1b' } })
+  expect(await json('resolve', ...PATIENT, host)).toMatchObject({
+    endpoints: [{ sources: ['dns', 'api'] }, {}],
+  })
+  expect(await json('whoami', ...PATIENT)).toMatchObject({ task: { zone: 'eu-west-1b' } })
   const { calls } = (await json('call', '--allow-loopback', '-n', '2', `http://${host}/`)) as {
     calls: readonly { attempts: readonly Record<string, unknown>[] }[]
   }
   expect(calls).toMatchObject([{ status: 200 }, { status: 200 }])
-  const { connection, connectMs, headersMs, bodyMs } = calls[0]?.attempts[0] ?? {}
+  // The attempt that was answered: on a busy machine another may have failed before.
+  const { connection, connectMs, headersMs, bodyMs } = calls[0]?.attempts.at(-1) ?? {}
   expect([connection, typeof connectMs, typeof headersMs, typeof bodyMs]).toEqual([
     'new',
     'number',
     'number',
     'number',
   ])
-  expect(await json('doctor', '--allow-loopback', host)).toMatchObject({ healthy: true })
+  expect(await json('doctor', ...PATIENT, '--allow-loopback', host)).toMatchObject({ healthy: true })
   const fallback = `http://${fleet.tasks[0]?.address}:${fleet.port}`
   const quick = ['--rate', '50', '--duration', '1s', '--warm-up', '0s', '--set-up', '1']
   const bench = await json(

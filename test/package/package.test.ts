@@ -154,7 +154,7 @@ test('loads few files, and what only some need with its first use', async () => 
      const count = (pattern) => loaded.filter((url) => pattern.test(url)).length
      const { createClient } = await import('onehop')
      const atImport = { files: loaded.length, dns: count(/dns-packet/), retry: count(/p-retry/), aws: count(/@aws-sdk|@smithy/) }
-     const options = { namespaces: ['shop.local'], timeouts: { deadlineMs: 1_000 } }
+     const options = { namespaces: ['shop.local'], timeouts: { deadlineMs: 60_000 } }
      const dns = createClient({ ...options, discovery: 'dns', dns: { servers: ['127.0.0.1:9'] } })
      await dns.resolve('orders.shop.local').catch(() => undefined)
      await dns.close()

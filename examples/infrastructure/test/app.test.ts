@@ -21,6 +21,7 @@ import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { startLocalAws, type LocalAws } from '../../../src/testing/index.ts'
+import { freePort } from '../../../test/support/ports.ts'
 import { afterAll, expect, test } from 'vitest'
 import { REAPING, REGISTRATION } from '../check/rules/permissions.ts'
 
@@ -54,46 +55,47 @@ function start(file: string, env: Record<string, string>): ChildProcess {
   return spawn(process.execPath, flags, { cwd: image, env, stdio: ['ignore', 'ignore', 'pipe'] })
 }
 
-async function freePort(): Promise<string> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return String(port)
+interface Serving {
+  readonly child: ChildProcess
+  readonly origin: string
+  /** All of it, once the process has ended. */
+  readonly stderr: Promise<string>
 }
 
-/** Asks until the process answers. */
-async function ask(url: string): Promise<Response> {
-  for (let attempt = 0; ; attempt++)
-    try {
-      return await fetch(url)
-    } catch (error) {
-      if (attempt === 200) throw error
+/** Starts a program of the image, and returns once it answers; on a busy machine that takes many seconds. */
+async function serve(file: string, env: Record<string, string>): Promise<Serving> {
+  for (;;) {
+    const port = await freePort()
+    const child = start(file, { ...env, PORT: String(port) })
+    const stderr = text(child.stderr as Readable)
+    const origin = `http://127.0.0.1:${port}`
+    while (child.exitCode === null && child.signalCode === null) {
+      const isReady = await fetch(`${origin}/ready`).then(
+        ({ ok }) => ok,
+        () => false,
+      )
+      if (isReady && child.exitCode === null) return { child, origin, stderr }
       await new Promise((resolve) => setTimeout(resolve, 50))
     }
+    // Another process may take the port first.
+    if (!(await stderr).includes('EADDRINUSE')) throw new Error(`${file} ended: ${await stderr}`)
+  }
 }
 
 test('service.ts registers itself, serves, and is deregistered when it has left', async () => {
   await using aws = await startLocalAws({ operationStepMs: 1 })
   const { id } = aws.addService('reports.shop.local', { ttlSeconds: 0 })
-  const PORT = await freePort()
-  const child = start('service.ts', {
-    ...environment(aws),
-    PORT,
-    CLOUD_MAP_SERVICE: id,
-    ONEHOP_STOP_TIMEOUT_S: '60',
-  })
+  const { child, origin } = await serve('service.ts', { ...environment(aws), CLOUD_MAP_SERVICE: id })
   const exited = once(child, 'exit')
 
-  expect((await ask(`http://127.0.0.1:${PORT}/ready`)).status).toBe(200)
-  await expect.poll(() => aws.instances('reports.shop.local'), { timeout: 20_000 }).toHaveLength(1)
-  const answer = await ask(`http://127.0.0.1:${PORT}/v1/reports`)
+  await expect.poll(() => aws.instances('reports.shop.local'), { timeout: 60_000 }).toHaveLength(1)
+  const answer = await fetch(`${origin}/v1/reports`)
   expect(await answer.json()).toMatchObject({ path: '/v1/reports' })
 
   child.kill('SIGTERM')
   // At once. The task serves on for callers that still have its address.
-  await expect.poll(() => aws.instances('reports.shop.local'), { timeout: 20_000 }).toHaveLength(0)
-  expect((await fetch(`http://127.0.0.1:${PORT}/v1/reports`)).headers.get('connection')).toBe('close')
+  await expect.poll(() => aws.instances('reports.shop.local'), { timeout: 60_000 }).toHaveLength(0)
+  expect((await fetch(`${origin}/v1/reports`)).headers.get('connection')).toBe('close')
   expect(await exited).toEqual([0, null])
 })
 
@@ -102,11 +104,8 @@ test.each([
   ['34', /^$/],
 ])('the checks and the library count the same seconds: of %s s', async (ONEHOP_STOP_TIMEOUT_S, warning) => {
   await using aws = await startLocalAws()
-  const PORT = await freePort()
   // On ECS, and registered by it: DNS TTL 10 s.
-  const child = start('service.ts', { ...environment(aws), PORT, ONEHOP_STOP_TIMEOUT_S })
-  const stderr = text(child.stderr as Readable)
-  await ask(`http://127.0.0.1:${PORT}/ready`)
+  const { child, stderr } = await serve('service.ts', { ...environment(aws), ONEHOP_STOP_TIMEOUT_S })
   child.kill('SIGKILL')
   expect(await stderr).toMatch(warning)
 })
@@ -115,7 +114,7 @@ test('service.ts ends with an error if it may not register', async () => {
   await using aws = await startLocalAws()
   const { id } = aws.addService('reports.shop.local')
   aws.cloudMap.faults.answer = 'deny'
-  const child = start('service.ts', { ...environment(aws), PORT: await freePort(), CLOUD_MAP_SERVICE: id })
+  const child = start('service.ts', { ...environment(aws), PORT: '0', CLOUD_MAP_SERVICE: id })
   const stderr = text(child.stderr as Readable)
   expect(await once(child, 'exit')).toEqual([1, null])
   expect(await stderr).toContain('servicediscovery:')
@@ -128,10 +127,9 @@ test('caller.ts goes through the balancer where it finds no task', async () => {
   ).listen(0, '127.0.0.1')
   await once(balancer, 'listening')
   const ORDERS_FALLBACK = `http://127.0.0.1:${(balancer.address() as AddressInfo).port}`
-  const PORT = await freePort()
-  const child = start('caller.ts', { ...environment(aws), PORT, ORDERS_FALLBACK })
+  const { child, origin } = await serve('caller.ts', { ...environment(aws), ORDERS_FALLBACK })
   try {
-    expect(await (await ask(`http://127.0.0.1:${PORT}/v1/orders/42`)).text()).toBe('balancer /v1/orders/42')
+    expect(await (await fetch(`${origin}/v1/orders/42`)).text()).toBe('balancer /v1/orders/42')
   } finally {
     child.kill('SIGKILL')
     balancer.closeAllConnections()

@@ -1,6 +1,6 @@
 import { test } from 'vitest'
 import type { Transport } from '../../support/transports/transports.ts'
-import { expectFailures, play } from '../play.ts'
+import { expectFailures, holds, mostInFlight } from '../play.ts'
 import { scenariosOver } from '../../../chaos/scenarios/transports.ts'
 
 /** The bounds are those of the tests of the same names over HTTP. One file for each transport: files run beside one another. */
@@ -8,22 +8,22 @@ export function testAsOverHttp(transport: Transport): void {
   const { kill, hang, resetOnAccept, resetMidHeaders, deployment } = scenariosOver(transport)
 
   test('a killed task fails no call but the POSTs that were in flight on it', async () => {
-    expectFailures(await play(kill), { POST: 3 })
+    await holds(kill, (played) => expectFailures(played, { POST: mostInFlight(played, 3, 1 / 4) }))
   })
 
   test('a hung task costs no GET with attemptMs: 250, and few POSTs', async () => {
-    expectFailures(await play(hang), { POST: 3 })
+    await holds(hang, (played) => expectFailures(played, { POST: 3 }))
   })
 
   test('a task that resets connections as it takes them fails no GET', async () => {
-    expectFailures(await play(resetOnAccept), { POST: 6 })
+    await holds(resetOnAccept, (played) => expectFailures(played, { POST: 6 }))
   })
 
   test('a task that resets connections within its headers fails no GET', async () => {
-    expectFailures(await play(resetMidHeaders), { POST: 6 })
+    await holds(resetMidHeaders, (played) => expectFailures(played, { POST: 6 }))
   })
 
   test('a deployment that replaces all tasks fails nothing', async () => {
-    expectFailures(await play(deployment))
+    await holds(deployment, expectFailures)
   })
 }

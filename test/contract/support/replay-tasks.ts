@@ -3,6 +3,7 @@ import type { ClientOptions } from 'onehop'
 import { clientOf, originOver } from '../../support/clients.ts'
 import { TRANSPORTS, type Transport } from '../../support/transports/transports.ts'
 import { echo } from './echo.ts'
+import { PATIENT } from './ways.ts'
 import { WireServer } from './wire-server.ts'
 
 /** What a task does to the request that it gets first. */
@@ -57,7 +58,8 @@ export async function pair(
   const first = await WireServer.http(fail, transport)
   const second = await WireServer.http(echo, transport)
   const pool = transport.pool === undefined ? {} : { pool: transport.pool }
-  const client = clientOf([first.label, second.label], { ...pool, ...options })
+  const timeouts = { ...PATIENT, ...options.timeouts }
+  const client = clientOf([first.label, second.label], { ...pool, ...options, timeouts })
   return {
     origin: originOver(transport),
     client,

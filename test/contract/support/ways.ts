@@ -4,12 +4,20 @@
  * does the server, to the byte.
  */
 import type { LookupFunction } from 'node:net'
+import type { ClientOptions } from 'onehop'
 import { Agent, type Dispatcher, type Pool } from 'undici'
 import { expect, test } from 'vitest'
 import { clientOf, ORIGIN } from '../../support/clients.ts'
 import { ca } from '../../support/transports/tls.ts'
 import { TRANSPORTS, type Transport, type TransportName } from '../../support/transports/transports.ts'
 import type { WireServer } from './wire-server.ts'
+
+/** Both ends are in this process, and a busy machine is slow: what is compared is what happens, not how soon. */
+export const PATIENT: NonNullable<ClientOptions['timeouts']> = {
+  connectMs: 60_000,
+  tcpConnectMs: 60_000,
+  attemptMs: 60_000,
+}
 
 export interface Way extends AsyncDisposable {
   readonly name: string
@@ -41,7 +49,8 @@ const toServer = ((_host: string, _options: unknown, found: (error: null, all: o
 function over(name: string, origin: string, label: string, pool?: Pool.Options): Way {
   // That which is global would keep its connections.
   const passthrough = new Agent()
-  const client = clientOf([label], { retry: false, passthrough, ...(pool === undefined ? {} : { pool }) })
+  const pooled = pool === undefined ? {} : { pool }
+  const client = clientOf([label], { retry: false, timeouts: PATIENT, passthrough, ...pooled })
   return {
     name,
     origin,

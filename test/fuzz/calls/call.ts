@@ -126,7 +126,7 @@ function dispatched(
     end.resolve()
   }
   const told = (name: string): void => {
-    if (record.endedAt !== undefined) ledger.fault(`${name} after the end`, id)
+    if (record.hasEnded) ledger.fault(`${name} after the end`, id)
     if (name !== callback || abort !== 'in a callback') return
     if (throws) throw new Error('a bug')
     controller?.abort(new Error('in a callback'))

@@ -1,15 +1,11 @@
 /** What client and tasks of one world did, and what of it may not be. */
-import type { Awake } from './awake.ts'
-
-/** Both ends are in this process: a task hears in a few turns what was sent before. */
-const STILL_ON_ITS_WAY_MS = 300
 
 export interface CallRecord {
   readonly id: string
   /** Whether it may reach a task once at most. */
   readonly once: boolean
   readonly what: string
-  endedAt: number | undefined
+  hasEnded: boolean
   outcome: string | undefined
 }
 
@@ -23,11 +19,6 @@ export class Ledger {
   readonly counts: Record<string, number> = {}
   /** Texts that say what was wrong with what. */
   readonly faults: Set<string> = new Set()
-  readonly #awake: Awake
-
-  constructor(awake: Awake) {
-    this.#awake = awake
-  }
 
   fault(text: string, id?: string): void {
     const call = id === undefined ? undefined : this.calls.get(id)
@@ -41,19 +32,24 @@ export class Ledger {
   }
 
   begin(id: string, once: boolean, what: string): CallRecord {
-    const record: CallRecord = { id, once, what, endedAt: undefined, outcome: undefined }
+    const record: CallRecord = { id, once, what, hasEnded: false, outcome: undefined }
     this.calls.set(id, record)
     return record
   }
 
   end(record: CallRecord, outcome: string): void {
-    if (record.endedAt !== undefined) {
+    if (record.hasEnded) {
       this.fault(`ended twice, then with ${outcome}`, record.id)
       return
     }
-    record.endedAt = this.#awake.now()
+    record.hasEnded = true
     record.outcome = outcome
     this.count(outcome)
+  }
+
+  /** The client writes the headers of a request. A task may read them much later: it accepts one connection in a turn of its loop. */
+  sent(id: string): void {
+    if (this.calls.get(id)?.hasEnded === true) this.fault('sent after its end', id)
   }
 
   /** A task has the headers of a request. @param acts false: it refuses to, and says so */
@@ -62,8 +58,6 @@ export class Ledger {
     this.count(`a task ${manner}`)
     this.#manners.set(id, [...(this.#manners.get(id) ?? []), `${task} ${manner}`])
     if (call === undefined) return this.fault(`a request of nobody's: ${id}`)
-    const sinceEnd = this.#awake.now() - (call.endedAt ?? Number.POSITIVE_INFINITY)
-    if (sinceEnd > STILL_ON_ITS_WAY_MS) this.fault(`sent ${sinceEnd} ms after its end`, id)
     if (!acts) return
     const tasks = this.acted.get(id) ?? []
     tasks.push(task)

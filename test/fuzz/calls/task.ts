@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Http2ServerResponse } from 'node:http2'
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { delivered } from '../../support/delivered.ts'
 import { httpServer, type Accept, type Transport } from '../../support/transports/transports.ts'
 import { Draw } from './draw.ts'
 import type { Ledger } from './ledger.ts'
@@ -66,7 +67,6 @@ const REFUSALS: ReadonlySet<Manner> = new Set(['refuses with 429', 'refuses the 
 const REFUSED_STREAM = 7
 const INTERNAL_ERROR = 2
 
-const ABORTED_WITHIN_MS = 50
 /** Pieces of an answer that comes slowly. */
 const DRIPS = 4
 
@@ -198,7 +198,7 @@ export class FuzzTask {
       }
       // undici resets the streams of aborted calls with NO_ERROR. Node's server tells of an end then, and of an abort after it
       // unless it has answered.
-      if (stream !== undefined && got.length < length) this.#later(judge, ABORTED_WITHIN_MS)
+      if (stream !== undefined && got.length < length) void delivered().then(judge)
       else judge()
     })
   }

@@ -75,7 +75,7 @@ class World {
 
   constructor(name: string, seed: number, awake: Awake) {
     this.#awake = awake
-    this.ledger = new Ledger(awake)
+    this.ledger = new Ledger()
     const transport = FUZZED[name]
     if (transport === undefined) throw new Error(`no transport "${name}": ${Object.keys(FUZZED).join(', ')}`)
     this.#transport = transport
@@ -94,7 +94,10 @@ class World {
       ledger.fault(`nobody heard of: ${error instanceof Error ? error.stack : String(error)}`)
     const connected = (message: unknown): void =>
       void this.#sockets.add((message as { socket: Socket }).socket)
+    const sent = (message: unknown): void =>
+      ledger.sent((message as { request: { path: string } }).request.path.slice(1))
     subscribe('undici:client:connected', connected)
+    subscribe('undici:client:sendHeaders', sent)
     process.on('unhandledRejection', hear)
     process.on('uncaughtException', hear)
     try {
@@ -104,6 +107,7 @@ class World {
       this.#over = true
       for (const task of this.#tasks) await task.end()
       unsubscribe('undici:client:connected', connected)
+      unsubscribe('undici:client:sendHeaders', sent)
       process.off('unhandledRejection', hear)
       process.off('uncaughtException', hear)
     }
@@ -111,13 +115,13 @@ class World {
 
   async #live(): Promise<void> {
     const client = createClient(this.#options())
-    const begunAt = systemClock.now()
-    const lastsMs = this.#draw.integer(300, 1_500)
+    // In steps, so that a world has its calls on a busy machine, too.
+    const steps = Math.round(this.#draw.integer(300, 1_500) / STEP_MS)
     const perStep = this.#draw.integer(1, 3)
     const ending = this.#draw.weighted(ENDINGS)
     this.ledger.count(ending)
     const moods = this.#changeMoods()
-    while (systemClock.now() - begunAt < lastsMs) {
+    for (let step = 0; step < steps; step++) {
       this.#call(client, this.#draw.chance(0.05) ? BURST : perStep)
       await delay(STEP_MS)
     }
@@ -259,8 +263,7 @@ class World {
 
   async #settled(allowedMs: number): Promise<void> {
     if (await this.#awake.within(allowedMs, Promise.all(this.#calls.map(({ ended }) => ended)))) return
-    for (const { record } of this.#calls)
-      if (record.endedAt === undefined) this.ledger.fault('never ends', record.id)
+    for (const { record } of this.#calls) if (!record.hasEnded) this.ledger.fault('never ends', record.id)
   }
 
   /** No call is under way, and no task has one. */

