@@ -1,15 +1,8 @@
 /** The scripted ECS service: real processes that are registered, replaced, and killed in the end. */
-import {
-  manualClock,
-  startLocalAws,
-  type EcsServiceOptions,
-  type LocalAws,
-  type LocalEcsService,
-  type ManualClock,
-} from 'onehop/testing'
+import { startLocalAws, type EcsServiceOptions, type LocalAws, type LocalEcsService } from 'onehop/testing'
 import { InvalidOptionsError } from 'onehop'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { systemClock } from '../../../../../src/core/clock.ts'
+import { hourClock, HOUR_MS, type HourClock } from '../../../../support/hour-clock.ts'
 import { resources } from '../../../../support/resources.ts'
 import { TestServer } from '../../../../support/servers.ts'
 
@@ -17,8 +10,6 @@ const { keep } = resources()
 const HOST = 'orders.shop.local'
 /** On a busy machine. */
 const PATIENT = { timeout: 20_000 }
-/** What a test lets pass itself: processes start and end when the machine has time for them. */
-const HOUR = 3_600_000
 
 /**
  * A task that answers with its place, and ends at SIGTERM after `GRACE` ms; with a negative one it does not. `LISTENER`
@@ -35,16 +26,10 @@ const TASK = `
   createServer((request, response) => response.end(HOST)).listen(Number(PORT), HOST, () => say('/listens'))
 `
 let aws: LocalAws
-/** Counts hours. All that is shorter is real. */
-let hours: ManualClock
+/** Processes start and end when the machine has time for them. */
+let clock: HourClock
 beforeEach(async () => {
-  hours = manualClock()
-  const clock = {
-    ...systemClock,
-    now: () => hours.now(),
-    setTimer: (callback: () => void, delayMs: number, awaited?: boolean) =>
-      (delayMs < HOUR ? systemClock : hours).setTimer(callback, delayMs, awaited),
-  }
+  clock = hourClock()
   aws = await startLocalAws({ clock })
   aws.addService(HOST)
 })
@@ -75,7 +60,7 @@ async function overdue(started: Promise<unknown>): Promise<Error> {
   let failure: Error | undefined
   started.catch((error: Error) => (failure = error))
   for (;;) {
-    await hours.advance(HOUR + 1)
+    await clock.pass(HOUR_MS + 1)
     await new Promise((resolve) => setTimeout(resolve, 10))
     if (failure !== undefined) return failure
   }
@@ -149,7 +134,7 @@ test('readiness of a task that registers itself goes by its own instance', async
   expect(known).toHaveLength(3)
   const failed = Promise.withResolvers<void>()
   const LISTENER = await listener(() => failed.resolve())
-  const options = { tasks: 1, registeredBy: 'task', startWithinMs: HOUR, env: { LISTENER } } as const
+  const options = { tasks: 1, registeredBy: 'task', startWithinMs: HOUR_MS, env: { LISTENER } } as const
   const started = selfRegistered(options)
   await Promise.race([failed.promise, started])
   const { message } = await overdue(started)
@@ -163,13 +148,13 @@ test('a task that is not ready is reported with what is known', async () => {
   const listens = Promise.withResolvers<void>()
   const LISTENER = await listener(() => listens.resolve())
   const env = { GRACE: '0', LISTENER }
-  const unregistered = start(0, { tasks: 1, registeredBy: 'task', startWithinMs: HOUR, env })
+  const unregistered = start(0, { tasks: 1, registeredBy: 'task', startWithinMs: HOUR_MS, env })
   await Promise.race([listens.promise, unregistered])
   expect((await overdue(unregistered)).message).toMatch(
     /and nothing is registered there; its output: stop timeout 30/,
   )
   const silent = [process.execPath, '-e', 'setInterval(() => undefined, 1_000)']
-  const unheard = start(0, { tasks: 1, command: silent, startWithinMs: HOUR })
+  const unheard = start(0, { tasks: 1, command: silent, startWithinMs: HOUR_MS })
   expect((await overdue(unheard)).message).toMatch(
     /^the task is not ready in 3600000 ms: it does not listen on 127\.\d+\.\d+\.\d+:\d+ \(HOST and PORT\); it has no output$/,
   )
@@ -193,23 +178,23 @@ test('a deployment starts a task before it stops one, sends SIGTERM, and deregis
     if (what === '/stops' && stopped.length < 1)
       stopped.push([first?.state, third?.state, registered().includes(first?.id ?? '')])
   })
-  const service = await start(0, { deregisterAfterMs: HOUR, env: { GRACE: '0', LISTENER } })
+  const service = await start(0, { deregisterAfterMs: HOUR_MS, env: { GRACE: '0', LISTENER } })
   const old = await service.deploy()
   expect(stopped).toEqual([['DEACTIVATING', 'RUNNING', true]])
   for (const task of old) expect(await task.exited).toMatchObject({ code: 0, signal: null })
   expect(old[0]?.output).toBe('stop timeout 30\n')
   expect(registered()).toHaveLength(4)
-  await hours.advance(HOUR)
+  await clock.pass(HOUR_MS)
   expect(registered()).toEqual(service.tasks.slice(2).map(({ id }) => id))
 })
 
 test('SIGKILL follows after the stop timeout', async () => {
-  const service = await start(-1, { stopTimeoutMs: HOUR, tasks: 1 })
+  const service = await start(-1, { stopTimeoutMs: HOUR_MS, tasks: 1 })
   const exit = service.tasks[0]?.stop()
-  await hours.advance(HOUR - 1)
+  await clock.pass(HOUR_MS - 1)
   expect(service.tasks[0]?.state).toBe('DEACTIVATING')
-  await hours.advance(1)
-  expect(await exit).toEqual({ code: null, signal: 'SIGKILL', tookMs: HOUR })
+  await clock.pass(1)
+  expect(await exit).toEqual({ code: null, signal: 'SIGKILL', tookMs: HOUR_MS })
   expect(registered()).toEqual([])
 })
 
