@@ -16,6 +16,8 @@ const SHORT = [
   '8s',
   '--max-in-flight',
   '10000',
+  '--timeout',
+  '60000',
   '--warm-up',
   '1s',
   '--set-up',
@@ -79,7 +81,7 @@ test('a run compares four arms and a control, and counts every call', async () =
   ])
   expect(code).toBe(0)
   expect(await readFile(page, 'utf8')).toContain('<!doctype html>')
-}, 60_000)
+}, 120_000)
 
 test('calls are known by task and zone, and by the balancer', async () => {
   // 100 calls to each arm: of fewer, the few that go to other zones on purpose may be a fifth.

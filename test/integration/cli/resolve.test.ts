@@ -1,10 +1,6 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { startLocalAws, type LocalAws } from 'onehop/testing'
 import { expect, test } from 'vitest'
-import { environmentOf, runCli } from '../../support/processes/cli.ts'
+import { busyWhenConnected, environmentOf, runCli } from '../../support/processes/cli.ts'
 
 const HOST = 'orders.shop.local'
 
@@ -128,26 +124,11 @@ test('a server that keeps silent costs the timeout, and no more', async () => {
   expect(stdout).toContain('the Cloud Map API gave no answer in 300 ms')
 })
 
-test('a process that is busy before it asks does not take that for silence', async () => {
+test('a process that is busy while it asks does not take that for silence', async () => {
   await using aws = await world()
-  const folder = await mkdtemp(join(tmpdir(), 'onehop-resolve-'))
-  try {
-    const preload = join(folder, 'preload.mjs')
-    const busy = `import http from 'node:http'
-      const { createConnection } = http.Agent.prototype
-      http.Agent.prototype.createConnection = function (...given) {
-        const until = performance.now() + 2_500
-        while (performance.now() < until);
-        return createConnection.apply(this, given)
-      }`
-    await writeFile(preload, busy)
-    const NODE_OPTIONS = `--import=${pathToFileURL(preload).href}`
-    const env = environmentOf(aws, { NODE_OPTIONS })
-    const { stdout } = await runCli(['resolve', '--timeout', '2000', HOST], env)
-    expect(stdout).toMatch(/API {2}2 instances/)
-  } finally {
-    await rm(folder, { recursive: true })
-  }
+  const env = environmentOf(aws, busyWhenConnected(2_500))
+  const { stdout } = await runCli(['resolve', '--timeout', '2000', HOST], env)
+  expect(stdout).toMatch(/API {2}2 instances/)
 })
 
 test.each([`http://${HOST}/things?a=1`, `https://${HOST}:8443`, `${HOST}:8080`])(
