@@ -1,10 +1,13 @@
 /** The scripted ECS service: real processes that are registered, replaced, and killed in the end. */
 import { startLocalAws, type EcsServiceOptions, type LocalAws, type LocalEcsService } from 'onehop/testing'
 import { InvalidOptionsError } from 'onehop'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { hourClock, HOUR_MS, type HourClock } from '../../../../support/hour-clock.ts'
 import { resources } from '../../../../support/resources.ts'
 import { TestServer } from '../../../../support/servers.ts'
+
+// A test starts up to five processes.
+vi.setConfig({ testTimeout: 90_000 })
 
 const { keep } = resources()
 const HOST = 'orders.shop.local'
