@@ -1,4 +1,5 @@
 import { createClient, staticResolver, type Client, type ClientOptions } from '../../index.ts'
+import { attentiveClock } from '../endpoints/busy-start.ts'
 import { clientOptions, type CallValues, type DiscoveryValues } from '../options/client-flags.ts'
 import { UsageError, wrongValue } from '../options/option.ts'
 
@@ -28,6 +29,8 @@ export function armsFor(host: string, options: ArmValues): readonly Arm[] {
     ...clientOptions(host, options),
     hedge: options.hedge,
     timeouts: { deadlineMs: options.timeout },
+    // Otherwise a command that starts slowly would go by DNS, which has no ports, before the API was asked.
+    clock: attentiveClock,
     // A host in no namespace is found by DNS.
     services: { [host]: {} },
   }

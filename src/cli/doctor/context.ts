@@ -6,6 +6,7 @@ import type { CloudMapApi } from '../../discovery/cloud-map/api.ts'
 import type { ServiceName } from '../../discovery/service-name.ts'
 import { apiOver } from '../endpoints/api-answer.ts'
 import type { Row } from '../endpoints/compare.ts'
+import { attentiveClock } from '../endpoints/busy-start.ts'
 import { lookAt, serviceOf, type Look } from '../endpoints/lookup.ts'
 import { caOf, fallbackOf, type CallValues, type LookValues } from '../options/client-flags.ts'
 import type { Io } from '../terminal/io.ts'
@@ -127,7 +128,10 @@ async function findTask({ timeout }: DoctorValues, { env, signal }: Io): Promise
   try {
     // What it listens on does not matter here.
     const { PORT: _, ...others } = env
-    return { state: 'known', task: await self({ env: others, attempts: 2, timeoutMs: timeout, signal }) }
+    return {
+      state: 'known',
+      task: await self({ env: others, attempts: 2, timeoutMs: timeout, signal, clock: attentiveClock }),
+    }
   } catch (error) {
     if (error instanceof NotOnEcsError) return { state: 'not-on-ecs' }
     return { state: 'failed', error: error as Error }

@@ -1,7 +1,7 @@
 import { inTime } from '../../core/async/with-timeout.ts'
-import { systemClock } from '../../core/clock.ts'
 import { reasonOf } from '../../core/errors.ts'
 import type { ExitCode } from '../command.ts'
+import { attentiveClock } from '../endpoints/busy-start.ts'
 import { inCommandWords } from '../terminal/command-words.ts'
 import type { Io } from '../terminal/io.ts'
 import { problem, type Examined, type Finding, type Result } from './check.ts'
@@ -57,7 +57,7 @@ async function examineOne(
 ): Promise<Examined> {
   const late = (): Error => new Error(`not done within ${limitMs} ms`)
   try {
-    const limit = { clock: systemClock, limitMs, signal, late }
+    const limit = { clock: attentiveClock, limitMs, signal, late }
     const result = await inTime(limit, run)
     const { facts, findings, isChecked = true } = 'id' in result ? { facts: [], findings: [result] } : result
     return { check: title, host, facts, findings: findings.map(inOwnWords), isChecked, isDone: true }

@@ -1,6 +1,7 @@
 import type { Task } from '../../ecs/index.ts'
 import { reasonOf } from '../../core/errors.ts'
 import type { ExitCode } from '../command.ts'
+import { attentiveClock } from '../endpoints/busy-start.ts'
 import { inCommandWords } from '../terminal/command-words.ts'
 import type { Io } from '../terminal/io.ts'
 import type { Output } from '../terminal/output.ts'
@@ -21,7 +22,7 @@ export async function whoAmI(
   let task: Task | undefined
   let reason: string | undefined
   try {
-    task = await self({ attempts: ATTEMPTS, timeoutMs: timeout, signal: io.signal })
+    task = await self({ attempts: ATTEMPTS, timeoutMs: timeout, signal: io.signal, clock: attentiveClock })
   } catch (error) {
     io.signal.throwIfAborted()
     reason = inCommandWords(reasonOf(error))

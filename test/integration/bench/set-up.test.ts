@@ -18,7 +18,7 @@ async function setUpOf(world: World): Promise<SetUp> {
     // The certificate has names, and no address.
     tls: { rejectUnauthorized: false },
   })
-  const tries = new SetUpTries('fallback', settings, systemClock, 5_000)
+  const tries = new SetUpTries('fallback', settings, systemClock, 25_000)
   for (let turn = 0; turn < TRIES; turn++) await tries.next(UNENDED)
   return tries.results
 }

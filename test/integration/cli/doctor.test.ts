@@ -309,7 +309,8 @@ test('fault 10, the zone is unknown: to the metadata, to the registry, or the me
   const v3 = { ECS_CONTAINER_METADATA_URI_V4: undefined }
   expect(findingsOf(await world.run([HOST], v3))).toEqual({ 'zone-unknown': 'warning' })
   world.aws.metadata.faults.answer = 'hang'
-  expect(findingsOf(await world.run(['--timeout', '300', HOST]))).toEqual({ 'metadata-fails': 'warning' })
+  // All others answer within it.
+  expect(findingsOf(await world.run(['--timeout', '3000', HOST]))).toEqual({ 'metadata-fails': 'warning' })
   world.aws.metadata.faults.clear()
   world.aws.metadata.task.zone = 'eu-west-1b'
   for (const index of world.fleet.tasks.keys()) world.register(index, { zone: undefined })
@@ -432,18 +433,23 @@ test('several hosts, each with its own findings, for people', async () => {
 
 test('nothing hangs, whatever hangs', async () => {
   await using world = await World.start()
+  const timed = async (args: readonly string[]): Promise<{ run: CliRun; tookMs: number }> => {
+    const begun = performance.now()
+    return { run: await world.run(args), tookMs: performance.now() - begun }
+  }
+  const { tookMs: nothingHangsMs } = await timed([HOST])
   world.aws.cloudMap.faults.answer = 'hang'
   world.aws.dns.faults.answer = 'drop'
   world.aws.metadata.faults.answer = 'hang'
-  const begun = performance.now()
-  const run = await world.run(['--timeout', '300', HOST])
+  const { run, tookMs } = await timed(['--timeout', '300', HOST])
   expect(findingsOf(run)).toMatchObject({
     'api-fails': 'problem',
     'dns-fails': 'problem',
     'metadata-fails': 'warning',
   })
-  // Three times the timeout is the limit of a check; the rest is the start of a process on a busy machine.
-  expect(performance.now() - begun).toBeLessThan(10_000)
+  // Three times the timeout is the limit of a check, and some wait for others. The rest is as long as where nothing hangs, or three
+  // times that on a machine that has become busy.
+  expect(tookMs).toBeLessThan(3 * nothingHangsMs + 10_000)
 })
 
 test('Ctrl-C prints what there is', async () => {

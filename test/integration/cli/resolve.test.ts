@@ -1,6 +1,6 @@
 import { startLocalAws, type LocalAws } from 'onehop/testing'
 import { expect, test } from 'vitest'
-import { environmentOf, runCli } from '../../support/processes/cli.ts'
+import { busyWhenConnected, environmentOf, runCli } from '../../support/processes/cli.ts'
 
 const HOST = 'orders.shop.local'
 
@@ -122,6 +122,13 @@ test('a server that keeps silent costs the timeout, and no more', async () => {
   expect(code).toBe(1)
   expect(stdout).toContain('DNS gave no answer in 300 ms')
   expect(stdout).toContain('the Cloud Map API gave no answer in 300 ms')
+})
+
+test('a process that is busy while it asks does not take that for silence', async () => {
+  await using aws = await world()
+  const env = environmentOf(aws, busyWhenConnected(2_500))
+  const { stdout } = await runCli(['resolve', '--timeout', '2000', HOST], env)
+  expect(stdout).toMatch(/API {2}2 instances/)
 })
 
 test.each([`http://${HOST}/things?a=1`, `https://${HOST}:8443`, `${HOST}:8080`])(

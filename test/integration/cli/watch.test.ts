@@ -1,9 +1,25 @@
-import { startLocalAws } from 'onehop/testing'
+import { startLocalAws, type LocalAws } from 'onehop/testing'
 import { expect, test } from 'vitest'
 import { environmentOf, runInShell, startCli } from '../../support/processes/cli.ts'
 
 const HOST = 'orders.shop.local'
+/** A, AAAA and SRV. */
+const QUERIES_A_LOOK = 3
 const WATCH = ['watch', '--every', '100', HOST]
+
+/**
+ * Until both sources have answered a look. The next one begins when the command has these answers: what changes at once is seen
+ * by both sources in the same look.
+ */
+async function afterALook({ cloudMap, dns }: LocalAws): Promise<void> {
+  const looks = (): number => cloudMap.calls['DiscoverInstances'] ?? 0
+  const before = looks()
+  const isDone = (): boolean => looks() > before && dns.queries === QUERIES_A_LOOK * looks()
+  await new Promise<void>((resolve) => {
+    const check = (): void => void (isDone() ? resolve() : setImmediate(check))
+    check()
+  })
+}
 
 test('a line for each change, until Ctrl-C', async () => {
   await using aws = await startLocalAws()
@@ -11,10 +27,13 @@ test('a line for each change, until Ctrl-C', async () => {
   aws.register(HOST, 'one', { ipv4: '10.0.11.42', port: 8080, zone: 'eu-west-1b' })
   const watch = startCli(WATCH, environmentOf(aws))
   await watch.until('10.0.11.42:8080')
+  await afterALook(aws)
   aws.register(HOST, 'two', { ipv4: '10.0.12.7', port: 8080, zone: 'eu-west-1a' })
   await watch.until('+ 10.0.12.7:8080')
+  await afterALook(aws)
   aws.setHealth(HOST, 'two', 'UNHEALTHY')
   await watch.until('~ 10.0.12.7:8080')
+  await afterALook(aws)
   aws.deregister(HOST, 'two')
   await watch.until('- 10.0.12.7:8080')
   aws.cloudMap.faults.answer = 'deny'
@@ -44,6 +63,7 @@ test('NDJSON for programs: a snapshot, then changes with their time', async () =
   aws.register(HOST, 'one', { ipv4: '10.0.11.42', port: 8080, zone: 'eu-west-1b' })
   const watch = startCli([...WATCH, '--json'], environmentOf(aws))
   await watch.until('"snapshot"')
+  await afterALook(aws)
   aws.deregister(HOST, 'one')
   await watch.until('endpoint.removed')
   watch.kill('SIGINT')
@@ -95,4 +115,4 @@ test('tasks beyond the eight that DNS names do not come and go', async () => {
     .map((line) => (JSON.parse(line) as { event: string }).event)
   // The snapshot has eight; the other two are seen within the next looks.
   expect(events).toEqual(['snapshot', 'endpoint.added', 'endpoint.added'])
-})
+}, 90_000)

@@ -6,6 +6,7 @@ import type net from 'node:net'
 import { promisify } from 'node:util'
 import { roundRobin, type Client, type ClientOptions } from 'onehop'
 import { OnehopHttpAgent } from 'onehop/http'
+import { manualClock } from 'onehop/testing'
 import { afterEach, describe, expect, test } from 'vitest'
 import { BlackHole } from '../../../chaos/black-hole.ts'
 import { clientOf, ORIGIN } from '../../support/clients.ts'
@@ -17,6 +18,8 @@ import { resources } from '../../support/resources.ts'
 import { refusingAddress, TestServer } from '../../support/servers.ts'
 
 const { keep, servers } = resources()
+/** For connections that are to be in the making for as long as a test needs. */
+const PATIENT = { timeouts: { connectMs: 120_000 } }
 const agents: http.Agent[] = []
 afterEach(() => {
   for (const agent of agents.splice(0)) agent.destroy()
@@ -179,13 +182,20 @@ describe('a connection that cannot be made', () => {
   })
 
   test.each([
-    ['half of tcpConnectMs, the task is ejected', 600, 'ejected'],
-    ['less than that, the task stays', 20_000, 'available'],
-  ])('that its caller ends after %s', async (_what, tcpConnectMs, state) => {
+    ['half of tcpConnectMs, the task is ejected', 30_000, 'ejected'],
+    ['less than that, the task stays', 29_999, 'available'],
+  ])('that its caller ends after %s', async (_what, ms, state) => {
     const silent = await silentAddress()
-    const { client, agent } = world([silent], { timeouts: { connectMs: 60_000, tcpConnectMs }, retry: false })
-    const request = http.get(ORIGIN, { agent, signal: AbortSignal.timeout(500) })
-    await expect(answered(request)).rejects.toMatchObject({ name: 'AbortError' })
+    const clock = manualClock()
+    const timeouts = { connectMs: 120_000, tcpConnectMs: 60_000 }
+    const { client, agent } = world([silent], { clock, timeouts, retry: false })
+    const aborter = new AbortController()
+    const call = answered(http.get(ORIGIN, { agent, signal: aborter.signal }))
+    const failed = expect(call).rejects.toMatchObject({ name: 'AbortError' })
+    await soon(() => Object.values(agent.sockets).flat().length, 1)
+    await clock.advance(ms)
+    aborter.abort()
+    await failed
     expect(upstream(client, silent)).toMatchObject({ state })
   })
 
@@ -403,7 +413,7 @@ describe('aborts and timeouts are heard at once', () => {
 
   test('while it connects, and while it waits for a connection', async () => {
     const silent = await silentAddress()
-    const { client, agent } = world([silent], { timeouts: { connectMs: 5_000 } }, { maxSockets: 1 })
+    const { client, agent } = world([silent], PATIENT, { maxSockets: 1 })
     const first = http.request(ORIGIN, { agent })
     const second = http.request(ORIGIN, { agent })
     first.on('error', () => undefined).end()
@@ -455,7 +465,7 @@ describe('aborts and timeouts are heard at once', () => {
       if (request.url === '/begun') response.write('begun')
     }
     const label = (task as TestServer).label
-    const options = { timeouts: { connectMs: 5_000 }, balancer: roundRobin() }
+    const options = { ...PATIENT, balancer: roundRobin() }
     const { client, agent } = world([silent, label], options, { maxSockets: 1 })
     const slow = world([label], {}, { maxSockets: 1 })
     const begun = http.get(`${ORIGIN}/begun`, { agent: slow.agent })
@@ -477,9 +487,9 @@ describe('aborts and timeouts are heard at once', () => {
   test('agent.destroy() ends connections in progress, and none is made elsewhere', async () => {
     const [task] = await servers(1)
     const silent = await silentAddress()
-    const { client, agent } = world([silent, task?.label as string], { timeouts: { connectMs: 5_000 } })
+    const { client, agent } = world([silent, task?.label as string], PATIENT)
     const call = answered(http.get(ORIGIN, { agent }))
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    await soon(() => Object.values(agent.sockets).flat().length, 1)
     agent.destroy()
     await expect(call).rejects.toMatchObject({ code: 'ECONNRESET' })
     expect(task?.seen).toHaveLength(0)
@@ -507,6 +517,7 @@ test.each([1, 2, 3])(
         .on('close', () => events.push('close'))
     await soon(() => task?.seen.length, 41)
     await soon(() => underWay(client), 0)
+    await soon(() => events.length, 40)
     await new Promise((resolve) => setTimeout(resolve, 20))
     expect(events).toEqual(Array<string>(40).fill('close'))
     expect(upstream(client, task?.label as string)).toMatchObject({ requests: 41, failures: 0, pending: 0 })
@@ -588,7 +599,7 @@ test('an agent keeps no process alive, and adds no signal handler', async () => 
       console.log(response.statusCode, process.eventNames().filter((name) => String(name).startsWith('SIG')).length)
     }))`
   const flags = ['--conditions=onehop:source', '--input-type=module', '--eval', program]
-  const { stdout } = await promisify(execFile)(process.execPath, flags, { timeout: 10_000 })
+  const { stdout } = await promisify(execFile)(process.execPath, flags, { timeout: 25_000 })
   expect(stdout.trim()).toBe('200 0')
 })
 

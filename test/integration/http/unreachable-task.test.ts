@@ -6,6 +6,7 @@ import type { Socket } from 'node:net'
 import type { Balancer, Client, ClientOptions } from 'onehop'
 import { OnehopHttpAgent, OnehopHttpsAgent } from 'onehop/http'
 import { install } from 'onehop/install'
+import { manualClock } from 'onehop/testing'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { BlackHole } from '../../../chaos/black-hole.ts'
 import { clientOf, ORIGIN } from '../../support/clients.ts'
@@ -185,10 +186,16 @@ test('one that is ended in the queue goes nowhere, and the others go on', async 
 test('a caller that ends its connection late does not leave the next one to wait for the same task', async () => {
   const [task] = (await servers(1)) as [TestServer]
   const { label } = await silence()
-  const timeouts = { connectMs: 60_000, tcpConnectMs: 600 }
-  const all = world([{ label }, task], { timeouts, retry: false }, 1)
-  const [impatient] = all.send(1, { signal: AbortSignal.timeout(400) })
-  expect(await Promise.all(all.send(6))).toEqual(Array(6).fill(task.label))
+  const clock = manualClock()
+  const timeouts = { connectMs: 120_000, tcpConnectMs: 60_000 }
+  const all = world([{ label }, task], { clock, timeouts, retry: false }, 1)
+  const aborting = new AbortController()
+  const [impatient] = all.send(1, { signal: aborting.signal })
+  const others = all.send(6)
+  await expect.poll(() => attemptsAt(label)).toBe(1)
+  await clock.advance(40_000)
+  aborting.abort()
+  expect(await Promise.all(others)).toEqual(Array(6).fill(task.label))
   expect(await impatient).toBe('ABORT_ERR')
   expect(attemptsAt(label)).toBe(1)
   await expectNothingLeft(all)

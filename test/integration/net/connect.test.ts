@@ -1,12 +1,12 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
-import { setTimeout as delay } from 'node:timers/promises'
 import net from 'node:net'
 import { pipeline } from 'node:stream/promises'
 import { promisify } from 'node:util'
 import { onEvent, p2c, taskEndpoint, type Client, type ClientOptions, type UpstreamInspection } from 'onehop'
 import { connect } from 'onehop/net'
+import { manualClock, type ManualClock } from 'onehop/testing'
 import { describe, expect, test } from 'vitest'
 import { BlackHole } from '../../../chaos/black-hole.ts'
 import { clientOf } from '../../support/clients.ts'
@@ -16,18 +16,32 @@ import { eventsOf } from '../../support/events.ts'
 import { isCollected } from '../../support/garbage.ts'
 import { resources } from '../../support/resources.ts'
 import { refusingAddress } from '../../support/servers.ts'
+import { dueIn } from '../../support/timers.ts'
 
 const { keep } = resources()
 const HOST = 'db.shop.local'
+/** For connections that are to be in the making for as long as a test needs. */
+const PATIENT = { timeouts: { connectMs: 120_000 } }
 
 async function tasks(count: number): Promise<EchoServer[]> {
   const started = Array.from({ length: count }, (_, index) => EchoServer.start(`127.0.1.${index + 1}`))
   return (await Promise.all(started)).map(keep)
 }
 
-function world(answer: Parameters<typeof clientOf>[0], options: ClientOptions = {}) {
-  const client = clientOf(answer, options)
-  keep({ [Symbol.asyncDispose]: () => client.close({ withinMs: 0 }) })
+/** @param clock the client's, on which ejections end. Limits of connections are real. */
+function world(
+  answer: Parameters<typeof clientOf>[0],
+  options: ClientOptions = {},
+  clock: ManualClock = manualClock(),
+) {
+  const client = clientOf(answer, { clock, ...options })
+  keep({
+    async [Symbol.asyncDispose]() {
+      const closed = client.close({ withinMs: 0 })
+      await clock.advance(0)
+      await closed
+    },
+  })
   return client
 }
 
@@ -132,7 +146,7 @@ describe('connects', () => {
       await once(socket, 'connect')
       sockets.push(socket)
     }
-    expect(servers.map(({ sockets: open }) => open.size)).toEqual([20, 20])
+    await expect.poll(() => servers.map(({ sockets: open }) => open.size)).toEqual([20, 20])
     for (const socket of sockets) socket.destroy()
   })
 
@@ -213,30 +227,38 @@ describe('a connection that cannot be made', () => {
   test('an address that drops SYNs costs 250 ms, or what is asked for', async () => {
     const [server] = await tasks(1)
     const silent = await silentAddress()
-    for (const [options, least, most] of [
-      [{}, 240, 900],
-      [{ nextAfterMs: 40 }, 35, 240],
+    for (const [options, ms] of [
+      [{}, 250],
+      [{ nextAfterMs: 40 }, 40],
     ] as const) {
       const client = world([silent, server?.label as string])
-      const startedAt = performance.now()
+      const order: string[] = []
+      const off = onEvent('onehop:call.retried', () => order.push('the next one'))
       const socket = connect(client, { host: HOST, ...options })
-      expect(await firstText(socket)).toBe(server?.label)
-      const took = performance.now() - startedAt
-      expect(took).toBeGreaterThan(least)
-      expect(took).toBeLessThan(most)
+      const text = firstText(socket)
+      await once(socket, 'connectionAttempt')
+      const [sooner, later] = [dueIn(ms - 10), dueIn(ms + 50)]
+      void sooner.then(() => order.push('sooner'))
+      void later.then(() => order.push('later'))
+      expect(await text).toBe(server?.label)
+      await later
+      off()
+      expect(order).toEqual(['sooner', 'the next one', 'later'])
       expect(upstream(client, silent)).toMatchObject({ state: 'ejected', pending: 0 })
       socket.destroy()
     }
   })
 
   test.each([
-    ['half of nextAfterMs is ejected', 600, 'ejected'],
-    ['less than that is not', 20_000, 'available'],
-  ])('a task to which its caller ends the connection after %s', async (_what, nextAfterMs, state) => {
+    ['half of nextAfterMs is ejected', 30_000, 'ejected'],
+    ['less than that is not', 29_999, 'available'],
+  ])('a task to which its caller ends the connection after %s', async (_what, ms, state) => {
     const silent = await silentAddress()
-    const client = world([silent])
-    const socket = connect(client, { host: HOST, nextAfterMs })
-    await delay(500)
+    const clock = manualClock()
+    const client = world([silent], PATIENT, clock)
+    const socket = connect(client, { host: HOST, nextAfterMs: 60_000 })
+    await once(socket, 'connectionAttempt')
+    await clock.advance(ms)
     socket.destroy()
     await once(socket, 'close')
     expect(upstream(client, silent)).toMatchObject({ state, pending: 0 })
@@ -277,14 +299,14 @@ describe('a connection that cannot be made', () => {
   })
 
   test('goes to the load balancer, to each of its addresses', async () => {
-    const [server] = await tasks(1)
-    const client = world(['127.0.1.9:1'], { fallback: `http://localhost:${server?.port}` })
-    // `localhost` is 127.0.0.1 and ::1; nothing listens there but what this test starts.
-    await using balancer = await EchoServer.start('127.0.0.1', server?.port)
+    // `localhost` is 127.0.0.1 and ::1, where nothing listens.
+    await using balancer = await EchoServer.start('127.0.0.1')
+    const fallback = `http://localhost:${balancer.port}`
+    const client = world(['127.0.1.9:1'], { fallback })
     const socket = connect(client, { host: HOST })
     expect(await firstText(socket)).toBe(balancer.label)
     socket.destroy()
-    const unknown = world(new Error('no discovery'), { fallback: `http://localhost:${server?.port}` })
+    const unknown = world(new Error('no discovery'), { fallback })
     const other = connect(unknown, { host: HOST })
     expect(await firstText(other)).toBe(balancer.label)
     other.destroy()
@@ -332,7 +354,7 @@ describe('a connection that breaks', () => {
       sockets.push(socket)
       const text = await firstText(socket)
       seen.set(text, (seen.get(text) ?? 0) + 1)
-      await new Promise((resolve) => setTimeout(resolve, 5))
+      if (text !== server?.label && !socket.closed) await once(socket, 'close')
     }
     // It has no open connections, and would get all new ones.
     expect(seen.get('too many connections') ?? 0).toBeLessThan(3)
@@ -362,7 +384,7 @@ describe('aborts and limits are heard at once', () => {
   /** Discovery does not answer, or its one address drops SYNs. */
   const waits: [string, () => Promise<Client>][] = [
     ['while discovery waits', async () => world(new Promise(() => undefined))],
-    ['while a connection is made', async () => world([await silentAddress()])],
+    ['while a connection is made', async () => world([await silentAddress()], PATIENT)],
   ]
 
   test.each(waits)('destroy, %s', async (_when, waiting) => {
@@ -421,12 +443,12 @@ describe('aborts and limits are heard at once', () => {
   })
 
   test('destroy with the error of another connection, as pipeline calls it', async () => {
-    const client = world([await silentAddress(), await refusingAddress()])
+    const client = world([await silentAddress(), await refusingAddress()], PATIENT)
     const other = await failureOf(net.connect({ host: '127.0.1.1', port: 1 }))
     expect(other).toMatchObject({ syscall: 'connect' })
-    const socket = connect(client, { host: HOST })
+    const socket = connect(client, { host: HOST, nextAfterMs: 60_000 })
     const failure = failureOf(socket)
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    await once(socket, 'connectionAttempt')
     socket.destroy(other)
     expect(socket.destroyed).toBe(true)
     expect(await failure).toBe(other)
@@ -496,10 +518,10 @@ describe('the client closes', () => {
       })`
     const flags = ['--conditions=onehop:source', '--input-type=module', '--eval', program]
     for (const how of ['destroy', 'unref']) {
-      const { stdout } = await promisify(execFile)(process.execPath, [...flags, how], { timeout: 10_000 })
+      const { stdout } = await promisify(execFile)(process.execPath, [...flags, how], { timeout: 25_000 })
       expect(stdout.trim()).toBe('0')
     }
-  })
+  }, 60_000)
 })
 
 test('the caller’s async context survives waits and fail-over', async () => {

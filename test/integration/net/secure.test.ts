@@ -7,6 +7,7 @@ import { expect, test } from 'vitest'
 import { clientOf } from '../../support/clients.ts'
 import { resources } from '../../support/resources.ts'
 import { refusingAddress } from '../../support/servers.ts'
+import { dueIn } from '../../support/timers.ts'
 import { balancerCert, balancerKey, ca, cert, key, otherCa } from '../../support/transports/tls.ts'
 
 const { keep } = resources()
@@ -178,15 +179,25 @@ test('a TLS handshake has the rest of connectMs; then the socket fails, and the 
   expect(error).toMatchObject({ code: 'ETIMEDOUT', message: expect.stringContaining('in 200 ms') as string })
   expect(performance.now() - begun).toBeGreaterThan(190)
   expect(upstreams()).toMatchObject([{ state: 'ejected', failures: 1 }, { state: 'available' }])
+  const socket = connect(client, { host: HOST })
+  await once(socket, 'connect')
+  expect(`127.0.1.2:${socket.remotePort}`).toBe(label)
+  socket.destroy()
+  await expect.poll(() => client.inspect().callsUnderWay).toBe(0)
+  silent.close()
+})
+
+test('after the handshake there is no limit', async () => {
+  const { label } = await server('127.0.1.1')
+  // A busy process may need a part of it for the handshake.
+  const { open, client } = world([label], { timeouts: { connectMs: 2_000 } })
   const socket = open({ tls: { ca } })
   await once(socket, 'secureConnect')
-  // From then on there is no limit.
-  await new Promise((resolve) => setTimeout(resolve, 300))
+  await dueIn(2_000)
   socket.write('late')
   expect(await textUntil(socket, 'late')).toContain('late')
   socket.destroy()
   await expect.poll(() => client.inspect().callsUnderWay).toBe(0)
-  silent.close()
 })
 
 test('a driver’s own TLS over a plain socket ends the lease with it', async () => {

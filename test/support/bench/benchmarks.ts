@@ -9,6 +9,6 @@ const NODE = new URL('../../../node_modules/.bin/node', import.meta.url).pathnam
 export async function runBenchmark(name: string): Promise<readonly Report[]> {
   const main = new URL(`../../../benchmarks/${name}/main.ts`, import.meta.url).pathname
   const flags = ['--conditions=onehop:source', main, '--quick', '--json']
-  const { stdout } = await promisify(execFile)(NODE, flags, { timeout: 60_000 })
+  const { stdout } = await promisify(execFile)(NODE, flags, { timeout: 170_000 })
   return (JSON.parse(stdout) as { reports: readonly Report[] }).reports
 }

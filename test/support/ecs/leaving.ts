@@ -1,7 +1,10 @@
-/** Servers that shut down within the test's process, and raw connections to them. */
+/** Servers that shut down within the test's process, on virtual time, and raw connections to them. */
 import { once } from 'node:events'
+import { Server as HttpServer } from 'node:http'
+import { Server as HttpsServer } from 'node:https'
 import { connect, type Server, type Socket } from 'node:net'
 import { gracefulShutdown, type Shutdown, type ShutdownOptions } from 'onehop/ecs'
+import { manualClock, type ManualClock } from 'onehop/testing'
 import { onTestFinished } from 'vitest'
 import { listening, portOf } from '../loopback-server.ts'
 
@@ -19,18 +22,32 @@ export const QUICK = {
   marginMs: 50,
 } as const
 
+export interface Leaving<Kind extends Server> {
+  readonly server: Kind
+  readonly shutdown: Shutdown
+  /** No window and no limit of the shutdown ends before the test moves it on. What sockets do needs no time. */
+  readonly clock: ManualClock
+  readonly port: number
+}
+
 /** Installed before the server listens, and begun at the end of the test if not before. */
 export async function leaving<Kind extends Server>(
   server: Kind,
   options: Partial<ShutdownOptions> = {},
-): Promise<{ readonly server: Kind; readonly shutdown: Shutdown; readonly port: number }> {
-  const shutdown = gracefulShutdown({ servers: server, ...QUICK, ...options })
+  clock: ManualClock = manualClock(),
+): Promise<Leaving<Kind>> {
+  const settings = { ...QUICK, clock, ...options }
+  const shutdown = gracefulShutdown({ servers: server, ...settings })
+  // Node's own limit must not end a connection that the shutdown should end.
+  if (server instanceof HttpServer || server instanceof HttpsServer) server.keepAliveTimeout = 120_000
   await listening(server)
   onTestFinished(async () => {
-    await shutdown.begin()
+    const over = shutdown.begin()
+    await clock.advance(settings.stopTimeoutMs)
+    await over
     server.close()
   })
-  return { server, shutdown, port: portOf(server) }
+  return { server, shutdown, clock, port: portOf(server) }
 }
 
 /** One plain connection, which collects what comes back. */

@@ -1,10 +1,13 @@
-import { setTimeout as delay } from 'node:timers/promises'
+import { sleep, type Clock } from '../../../src/core/clock.ts'
+import { manualClock } from '../../../src/testing/fakes/manual-clock.ts'
 import type { Registration, RegistrationState } from '../../../src/ecs/registration/registration.ts'
 
 interface Script {
   readonly ttlMs: number | undefined
   /** How long deregistration takes, in ms [0]. */
   readonly deregisterMs?: number
+  /** What counts it [one that stands still]. */
+  readonly clock?: Clock
   /** [`registered`] */
   readonly state?: RegistrationState
 }
@@ -13,6 +16,7 @@ interface Script {
 export function scriptedRegistration({
   ttlMs,
   deregisterMs = 0,
+  clock = manualClock(),
   state = 'registered',
 }: Script): Registration & { readonly calls: readonly unknown[] } {
   const calls: unknown[] = []
@@ -26,11 +30,9 @@ export function scriptedRegistration({
     setHealthy: async () => undefined,
     async deregister(options) {
       calls.push(options)
-      await delay(deregisterMs, undefined, { ref: false })
+      if (deregisterMs > 0) await sleep(clock, deregisterMs)
       return 'done'
     },
-    async [Symbol.asyncDispose]() {
-      await delay(0)
-    },
+    [Symbol.asyncDispose]: async () => undefined,
   }
 }

@@ -33,6 +33,12 @@ export function environmentOf(aws: LocalAws, others: Environment = {}): Environm
   }
 }
 
+/** Variables of a process that computes when it has a connection to the API. */
+export function busyWhenConnected(busyMs: number): Environment {
+  const preload = new URL('busy-when-connected.ts', import.meta.url).href
+  return { NODE_OPTIONS: `--import=${preload}`, BUSY_MS: String(busyMs) }
+}
+
 /** A run that is under way. */
 export interface RunningCli {
   readonly outcome: Promise<CliRun>

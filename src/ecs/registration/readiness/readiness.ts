@@ -1,5 +1,6 @@
+import { inSteps } from '../../../core/async/in-steps.ts'
 import { inTime } from '../../../core/async/with-timeout.ts'
-import { sleep, unawaited, type Clock, type Timer } from '../../../core/clock.ts'
+import { sleep, unawaited, type Clock } from '../../../core/clock.ts'
 import { reasonOf } from '../../../core/errors.ts'
 import type { ReadinessSettings } from '../options/options.ts'
 
@@ -8,8 +9,6 @@ export type Check = (signal: AbortSignal) => Promise<void>
 
 /** Until a process has been ready once, its callers wait for every check. */
 const FIRST_EVERY_MS = 500
-/** Time limits are counted in steps of it. */
-const STEP_MS = 100
 
 /** Checks again and again, and reports what changes. */
 export class Readiness {
@@ -58,7 +57,7 @@ export class Readiness {
     const { signal } = this.#stopped
     try {
       const late = (): Error => new Error(`no answer in ${timeoutMs} ms`)
-      const limit = { clock: inSteps(this.#clock), limitMs: timeoutMs, signal, late }
+      const limit = { clock: inSteps(unawaited(this.#clock)), limitMs: timeoutMs, signal, late }
       await inTime(limit, this.#check)
       if (signal.aborted) return
       this.reason = undefined
@@ -78,28 +77,5 @@ export class Readiness {
     if (this.ready === ready) return
     this.ready = ready
     this.#onChange(ready, reason)
-  }
-}
-
-/**
- * A clock whose timers do not count this process's own lateness: a step that ends late, because a callback computed,
- * counts as one step. What has arrived meanwhile is read before they call back.
- */
-function inSteps(clock: Clock): Clock {
-  return {
-    ...unawaited(clock),
-    setTimer(callback, delayMs) {
-      let leftMs = delayMs
-      const step = (): Timer => {
-        const stepMs = Math.min(leftMs, STEP_MS)
-        return clock.setTimer(() => {
-          leftMs -= stepMs
-          if (leftMs > 0) timer = step()
-          else clock.afterIo(callback)
-        }, stepMs)
-      }
-      let timer = step()
-      return { cancel: () => timer.cancel() }
-    },
   }
 }

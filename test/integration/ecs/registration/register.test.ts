@@ -5,13 +5,16 @@ import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { createClient } from 'onehop'
 import { register, RegistrationError, self, type RegisterOptions, type Registration } from 'onehop/ecs'
-import { startLocalAws, type LocalAws, type LocalAwsOptions } from 'onehop/testing'
+import { manualClock, startLocalAws, type LocalAws, type LocalAwsOptions } from 'onehop/testing'
 import { beforeEach, describe, expect, test, vi } from 'vitest'
+import { hourClock, HOUR_MS } from '../../../support/hour-clock.ts'
 import { resources } from '../../../support/resources.ts'
 import { cert, key } from '../../../support/transports/tls.ts'
 
 const { keep } = resources()
 const HOST = 'orders.shop.local'
+/** On a busy machine. */
+const PATIENT = { timeout: 25_000 }
 /** In time 0 every task of a deployment would register at once; here nothing is to wait for. */
 const random = { next: () => 0 }
 
@@ -155,32 +158,36 @@ describe('readiness of a server', () => {
   )
 
   test.each(Object.entries(WORLDS))('%s: not ready, and the reason', async (_name, make) => {
+    const clock = hourClock()
     const { id } = aws.addService(HOST)
     const server = serve(make())
     const registration = registered({
       services: { service: id, port: server },
-      ready: '/none',
-      readiness: { withinMs: 500 },
+      ...{ ready: '/none', readiness: { withinMs: HOUR_MS }, clock },
     })
+    await expect.poll(() => registration.inspect().notReady, PATIENT).toContain('answered 500')
+    await clock.pass(HOUR_MS)
     await expect(registration.registered).rejects.toMatchObject({
       failure: 'not-ready',
       message: expect.stringMatching(
-        /not ready within 500 ms \(GET \/none on 127\.0\.0\.1:\d+ answered 500\)/,
+        /not ready within 3600000 ms \(GET \/none on 127\.0\.0\.1:\d+ answered 500\)/,
       ) as string,
     })
     expect(aws.cloudMap.calls).toEqual({})
   })
 
   test.each(Object.entries(WORLDS))('%s: an answer without an end is none', async (_name, make) => {
+    const clock = hourClock()
     const { id } = aws.addService(HOST)
     const server = serve(make())
     server.removeAllListeners('request')
     server.on('request', (_, response: ServerResponse) => response.writeHead(200).write('...'))
     const registration = registered({
       services: { service: id, port: server },
-      ready: '/health',
-      readiness: { withinMs: 600, timeoutMs: 200 },
+      ...{ ready: '/health', readiness: { withinMs: HOUR_MS, timeoutMs: 200 }, clock },
     })
+    await expect.poll(() => registration.inspect().notReady, PATIENT).toBe('no answer in 200 ms')
+    await clock.pass(HOUR_MS)
     await expect(registration.registered).rejects.toMatchObject({
       message: expect.stringContaining('(no answer in 200 ms)') as string,
     })
@@ -291,13 +298,15 @@ test.concurrent.each(Object.entries(FAULTS))(
           ...{ services: { service: id, port: 8080 }, cloudMap, env: metadata.env, random },
         })
         await expect
-          .poll(() => own.cloudMap.calls[step] ?? 0, { interval: 2, timeout: 10_000 })
+          .poll(() => own.cloudMap.calls[step] ?? 0, { interval: 2, timeout: 80_000 })
           .toBeGreaterThan(0)
-        expect([step, await registration.deregister({ withinMs: 15_000 })]).toEqual([step, 'done'])
+        expect([step, await registration.deregister({ withinMs: 60_000 })]).toEqual([step, 'done'])
         expect([step, own.instances(HOST)]).toEqual([step, []])
       }),
     )
   },
+  // Two dozen worlds in one process, each with the SDK.
+  150_000,
 )
 
 test('deregister() within its budget while all of the API hangs: failed, and not later', async () => {
@@ -311,13 +320,23 @@ test('deregister() within its budget while all of the API hangs: failed, and not
 })
 
 test('health that shows late in Cloud Map is reported once', async () => {
+  const clock = manualClock()
+  await start({ clock })
   const { id } = aws.addService(HOST)
   aws.cloudMap.faults.healthDelayMs = 200
   const registration = registered({ services: { service: id, port: 8080 } })
-  await registration.registered
+  // Time for operations of Cloud Map.
+  const operate = (): Promise<void> => clock.advance(2)
+  await expect.poll(() => operate().then(() => registration.state), PATIENT).toBe('registered')
   await registration.setHealthy(false)
+  await clock.advance(199)
   expect(aws.instances(HOST)).toMatchObject([{ health: 'HEALTHY' }])
-  await expect.poll(() => aws.instances(HOST)[0]?.health).toBe('UNHEALTHY')
+  await clock.advance(1)
+  expect(aws.instances(HOST)).toMatchObject([{ health: 'UNHEALTHY' }])
+  // Deregistration is an operation, too.
+  const left = registration.deregister()
+  await expect.poll(() => operate().then(() => registration.state), PATIENT).toBe('gone')
+  expect(await left).toBe('done')
   expect(aws.cloudMap.calls['UpdateInstanceCustomHealthStatus']).toBe(1)
 })
 

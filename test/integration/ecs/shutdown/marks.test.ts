@@ -9,7 +9,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { leaving, Wire } from '../../../support/ecs/leaving.ts'
 import { ca, cert, key } from '../../../support/transports/tls.ts'
 
-/** Long enough for all that a test asks. */
+/** It ends when the test says so. */
 const WINDOW = { ttlMs: 500, propagationMs: 0 }
 
 const ANSWERS: Readonly<Record<string, (response: ServerResponse) => void>> = {
@@ -176,7 +176,7 @@ const SECURE: Readonly<Record<string, readonly [() => Server, h2: boolean]>> = {
 }
 
 test.each(Object.entries(SECURE))('%s', async (_name, [make, h2]) => {
-  const { shutdown, port } = await leaving(make(), WINDOW)
+  const { shutdown, clock, port } = await leaving(make(), WINDOW)
   const agent = new Agent({ allowH2: h2, connect: { ca, servername: 'orders.shop.local' } })
   onTestFinished(() => agent.destroy())
   const ask = async (): Promise<Readonly<Record<string, unknown>>> => {
@@ -189,6 +189,7 @@ test.each(Object.entries(SECURE))('%s', async (_name, [make, h2]) => {
   expect(await ask()).not.toHaveProperty('x-onehop-draining')
   const report = shutdown.begin()
   expect(await ask()).toMatchObject({ 'x-onehop-draining': '1', ...(h2 ? {} : { connection: 'close' }) })
+  await clock.advance(WINDOW.ttlMs)
   expect(await report).toMatchObject({ cutCount: 0, exitCode: 0 })
 })
 
@@ -205,7 +206,7 @@ test('HTTP/2 in plain text: streams of the core API and of the compatibility API
     response.setHeader('x-own', 'kept')
     response.end()
   })
-  const { shutdown, port } = await leaving(server, WINDOW)
+  const { shutdown, clock, port } = await leaving(server, WINDOW)
   const session = connectHttp2(`http://127.0.0.1:${port}`)
   session.on('error', () => undefined)
   const headersOf = async (path: string): Promise<object> => {
@@ -221,6 +222,7 @@ test('HTTP/2 in plain text: streams of the core API and of the compatibility API
   const marked = { 'x-onehop-draining': '1', 'x-own': 'kept', ':status': 200 }
   expect(await later).toMatchObject(marked)
   for (const path of ['/stream', '/compat']) expect(await headersOf(path)).toMatchObject(marked)
+  await clock.advance(WINDOW.ttlMs)
   expect(await report).toMatchObject({ cutCount: 0, exitCode: 0 })
   expect(session.closed || session.destroyed).toBe(true)
 })

@@ -1,4 +1,4 @@
-/** The order in which a task leaves: over real sockets, with short times, within this process. */
+/** The order in which a task leaves: over real sockets, on virtual time, within this process. */
 import { addAbortListener, once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import { createServer as createHttp2Server, connect as connectHttp2 } from 'node:http2'
@@ -6,7 +6,7 @@ import { createServer as createTlsServer } from 'node:https'
 import { createServer as createTcpServer, type Server, type Socket } from 'node:net'
 import { gracefulShutdown, type ShutdownOptions, type ShutdownReport } from 'onehop/ecs'
 import { InvalidOptionsError } from 'onehop'
-import { setTimeout as delay } from 'node:timers/promises'
+import { manualClock } from 'onehop/testing'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { eventsOf } from '../../../support/events.ts'
 import { leaving, QUICK, Wire } from '../../../support/ecs/leaving.ts'
@@ -19,6 +19,16 @@ const PATIENT = { timeout: 20_000 }
 
 const answering = (): Server => createServer((_request, response) => response.end('done'))
 const NO_WINDOW = {}
+/** For handlers that heed `cutting`, as `sequence.ts` has it. */
+const CUT_GRACE_MS = 25
+
+/** A connection on which nothing is asked, once the server has it. */
+async function silentOn(server: Server, port: number): Promise<Wire> {
+  const taken = once(server, 'connection')
+  const wire = await Wire.open(port)
+  await taken
+  return wire
+}
 
 async function isRefused(port: number): Promise<boolean> {
   return Wire.open(port).then(
@@ -32,85 +42,99 @@ describe('the window', () => {
     const { shutdown, port } = await leaving(answering())
     const report = await shutdown.begin('Ctrl-C')
     expect(report).toMatchObject({ reason: 'Ctrl-C', deregistration: 'none', cutCount: 0, exitCode: 0 })
-    expect(report.servedMs).toBeLessThan(QUICK.quietMs)
+    expect(report.servedMs).toBe(0)
     expect(await isRefused(port)).toBe(true)
   })
 
   test('in a task on ECS it is propagation and TTL, and the task takes connections all the time', async () => {
-    const { shutdown, port } = await leaving(answering(), {
+    const { shutdown, clock, port } = await leaving(answering(), {
       env: { ECS_CONTAINER_METADATA_URI_V4: 'http://169.254.170.2/v4/x' },
       ...{ ttlMs: 200, propagationMs: 200, quietMs: 0 },
     })
     const report = shutdown.begin()
     expect(shutdown).toMatchObject({ phase: 'draining', ready: false })
-    await delay(300)
+    await clock.advance(399)
     const wire = await Wire.open(port)
     wire.ask()
     await wire.closed
     expect(wire.text).toContain('done')
-    expect((await report).servedMs).toBeGreaterThanOrEqual(400)
+    await clock.advance(1)
+    expect((await report).servedMs).toBe(400)
     expect(await isRefused(port)).toBe(true)
   })
 
   test('begins with deregistration, takes the TTL from the registration, and deregisters once', async () => {
-    const registration = scriptedRegistration({ ttlMs: 100, deregisterMs: 200 })
-    const { shutdown } = await leaving(answering(), { registration, propagationMs: 100 })
+    const clock = manualClock()
+    const registration = scriptedRegistration({ ttlMs: 100, deregisterMs: 200, clock })
+    const { shutdown } = await leaving(answering(), { registration, propagationMs: 100 }, clock)
     const [report, again] = [shutdown.begin(), shutdown.begin('again')]
     expect(again).toBe(report)
+    await clock.advance(400)
     const { servedMs, deregistration, reason } = await report
     expect({ deregistration, reason }).toEqual({ deregistration: 'done', reason: 'begin()' })
-    expect(servedMs).toBeGreaterThanOrEqual(400)
-    expect(servedMs).toBeLessThan(700)
+    expect(servedMs).toBe(400)
     expect(registration.calls).toEqual([{ withinMs: 5_000 }])
   })
 
   test('a deregistration that does not settle holds nothing back', async () => {
     const registration = scriptedRegistration({ ttlMs: 10, deregisterMs: 60_000 })
-    const { shutdown } = await leaving(answering(), { registration, stopTimeoutMs: 2_000, propagationMs: 10 })
-    const report = await shutdown.begin()
-    expect(report).toMatchObject({ deregistration: 'pending', cutCount: 0 })
-    expect(report.tookMs).toBeLessThan(2_000)
+    const { shutdown, clock } = await leaving(answering(), {
+      ...{ registration, stopTimeoutMs: 2_000, propagationMs: 10 },
+    })
+    const report = shutdown.begin()
+    // The window ends in time for the rest; an answer that is still to come has what is left of `closeMs`.
+    await clock.advance(750)
+    await expect.poll(() => shutdown.phase).toBe('closing')
+    await clock.advance(QUICK.closeMs)
+    expect(await report).toMatchObject({ deregistration: 'pending', cutCount: 0, servedMs: 750, tookMs: 950 })
   })
 
   test('a registration that was never begun needs none', async () => {
     const registration = scriptedRegistration({ ttlMs: 1_000, state: 'waiting' })
     const { shutdown } = await leaving(answering(), { registration })
-    expect((await shutdown.begin()).servedMs).toBeLessThan(100)
+    expect((await shutdown.begin()).servedMs).toBe(0)
   })
 
   test('it ends only when no connection has come for a while, and at last in time for what follows', async () => {
-    const { shutdown, port } = await leaving(answering(), { ttlMs: 200, propagationMs: 0, quietMs: 300 })
+    const { shutdown, clock, port } = await leaving(answering(), {
+      ...{ ttlMs: 200, propagationMs: 0, quietMs: 300 },
+    })
     const report = shutdown.begin()
     for (let call = 0; call < 5; call++) {
-      await delay(100)
+      await clock.advance(100)
       const wire = await Wire.open(port)
       wire.ask()
       await wire.closed
       expect(wire.text).toContain('done')
     }
-    expect((await report).servedMs).toBeGreaterThanOrEqual(800)
+    await clock.advance(300)
+    expect((await report).servedMs).toBe(800)
 
     const busy = await leaving(answering(), {
       ...{ ttlMs: 100, propagationMs: 0, quietMs: 200, stopTimeoutMs: 1_000, finishMs: 200, closeMs: 100 },
     })
     const end = busy.shutdown.begin()
-    const knocking = setInterval(() => void Wire.open(busy.port).catch(() => undefined), 50)
-    onTestFinished(() => clearInterval(knocking))
-    expect((await end).servedMs).toBeLessThan(800)
+    while (busy.shutdown.phase === 'draining') {
+      const taken = once(busy.server, 'connection')
+      await Wire.open(busy.port)
+      await taken
+      await busy.clock.advance(50)
+    }
+    expect((await end).servedMs).toBe(650)
   })
 })
 
 describe('requests under way', () => {
   test('a slow answer is finished', async () => {
     let response: ServerResponse | undefined
-    const { shutdown, port } = await leaving(createServer((_request, its) => void (response = its)))
+    const { shutdown, clock, port } = await leaving(createServer((_request, its) => void (response = its)))
     const wire = await Wire.open(port)
     wire.ask()
     await expect.poll(() => shutdown.inFlight).toBe(1)
     const report = shutdown.begin()
     await expect.poll(() => shutdown.phase).toBe('finishing')
     expect(await isRefused(port)).toBe(true)
-    await delay(300)
+    await clock.advance(QUICK.finishMs - 1)
     expect(shutdown.cutting.aborted).toBe(false)
     response?.end('finished')
     expect(await report).toMatchObject({ cutCount: 0, exitCode: 0 })
@@ -120,7 +144,7 @@ describe('requests under way', () => {
 
   test('of a server that has stopped listening by itself are finished, too', async () => {
     let response: ServerResponse | undefined
-    const { server, shutdown, port } = await leaving(
+    const { server, shutdown, clock, port } = await leaving(
       createServer((_request, its) => void (response = its)),
       { quietMs: 0 },
     )
@@ -129,7 +153,7 @@ describe('requests under way', () => {
     await expect.poll(() => shutdown.inFlight).toBe(1)
     server.close()
     const report = shutdown.begin()
-    await delay(100)
+    await clock.advance(QUICK.finishMs - 1)
     expect([shutdown.phase, shutdown.cutting.aborted]).toEqual(['finishing', false])
     response?.end('finished')
     expect(await report).toMatchObject({ cutCount: 0, exitCode: 0 })
@@ -139,7 +163,7 @@ describe('requests under way', () => {
 
   test('an endless one is cut, after `cutting` has aborted', async () => {
     const events = eventsOf('onehop:shutdown.cut')
-    const { shutdown, port } = await leaving(
+    const { shutdown, clock, port } = await leaving(
       createServer((_request, response) => void response.write('for ever')),
       { finishMs: 200 },
     )
@@ -147,7 +171,11 @@ describe('requests under way', () => {
     wire.ask('/export?token=secret', 'POST')
     await wire.until(/for ever/)
     const aborted = once(shutdown.cutting, 'abort').then(() => wire.socket.closed)
-    const report = await shutdown.begin()
+    const begun = shutdown.begin()
+    await clock.advance(200)
+    expect([shutdown.cutting.aborted, shutdown.inFlight]).toEqual([true, 1])
+    await clock.advance(CUT_GRACE_MS)
+    const report = await begun
     expect(report).toMatchObject({ cut: ['POST /export'], cutCount: 1, exitCode: 1 })
     expect(await aborted).toBe(false)
     await wire.closed
@@ -155,7 +183,7 @@ describe('requests under way', () => {
   })
 
   test('what is cut is named without query and user', async () => {
-    const { shutdown, port } = await leaving(
+    const { shutdown, clock, port } = await leaving(
       createServer(() => undefined),
       { finishMs: 50 },
     )
@@ -168,21 +196,25 @@ describe('requests under way', () => {
     ]
     for (const url of urls) (await Wire.open(port)).ask(url)
     await expect.poll(() => shutdown.inFlight).toBe(urls.length)
-    expect((await shutdown.begin()).cut).toEqual([
+    const report = shutdown.begin()
+    await clock.advance(50 + CUT_GRACE_MS)
+    expect((await report).cut).toEqual([
       ...['GET /pay', 'GET http://orders/pay', 'GET HTTP://orders/a@b', 'GET //orders/', 'GET /a//b@c'],
     ])
   })
 
   test('one that heeds `cutting` is not cut', async () => {
     const server = createServer()
-    const { shutdown, port } = await leaving(server, { finishMs: 100 })
+    const { shutdown, clock, port } = await leaving(server, { finishMs: 100 })
     server.on('request', (_request, response: ServerResponse) =>
       shutdown.cutting.addEventListener('abort', () => response.writeHead(503).end()),
     )
     const wire = await Wire.open(port)
     wire.ask()
     await expect.poll(() => shutdown.inFlight).toBe(1)
-    expect(await shutdown.begin()).toMatchObject({ cutCount: 0, exitCode: 0 })
+    const report = shutdown.begin()
+    await clock.advance(100)
+    expect(await report).toMatchObject({ cutCount: 0, exitCode: 0 })
     await wire.closed
     expect(wire.text).toMatch(/503[^]*connection: close/i)
   })
@@ -202,7 +234,7 @@ describe('requests under way', () => {
     await expect.poll(() => shutdown.phase).toBe('finishing')
     response?.end('finished')
     expect(await report).toMatchObject({ cutCount: 0 })
-    expect((await report).tookMs).toBeLessThan(QUICK.finishMs)
+    expect((await report).tookMs).toBe(0)
     await wire.closed
     expect(wire.text).toContain('finished')
   })
@@ -216,7 +248,7 @@ describe('requests under way', () => {
     const wire = await Wire.open(port)
     wire.ask()
     await expect.poll(() => shutdown.inFlight).toBe(1)
-    expect((await shutdown.begin()).tookMs).toBeLessThan(500)
+    expect((await shutdown.begin()).tookMs).toBe(0)
     await wire.closed
     expect(wire.text).toContain('nothing new')
   })
@@ -228,7 +260,7 @@ describe('requests under way', () => {
       response.on('close', () => leaves[Symbol.dispose]())
       response.flushHeaders()
     })
-    const { shutdown, port } = await leaving(server, { ttlMs: 200, propagationMs: 0 })
+    const { shutdown, clock, port } = await leaving(server, { ttlMs: 200, propagationMs: 0 })
     const first = await Wire.open(port)
     first.ask()
     await first.until(/event-stream/)
@@ -237,19 +269,17 @@ describe('requests under way', () => {
     const again = await Wire.open(port)
     again.ask()
     await again.until(/event: leave/)
+    await clock.advance(200)
     expect(await report).toMatchObject({ cutCount: 0, exitCode: 0 })
   })
 
   test('idle and silent connections hold nothing back', async () => {
-    const { shutdown, port } = await leaving(answering())
+    const { server, shutdown, port } = await leaving(answering())
     const idle = await Wire.open(port)
     idle.ask()
     await idle.until(/done/)
-    const silent = await Wire.open(port)
-    await delay(20)
-    const report = await shutdown.begin()
-    expect(report).toMatchObject({ cutCount: 0, exitCode: 0 })
-    expect(report.tookMs).toBeLessThan(500)
+    const silent = await silentOn(server, port)
+    expect(await shutdown.begin()).toMatchObject({ cutCount: 0, exitCode: 0, tookMs: 0 })
     await Promise.all([idle.closed, silent.closed])
   })
 
@@ -266,20 +296,20 @@ describe('requests under way', () => {
   })
 
   test('a connection to a TLS server without a handshake holds nothing back', async () => {
-    const { shutdown, port } = await leaving(createTlsServer(tls, (_, response) => response.end()))
-    const silent = await Wire.open(port)
-    await delay(20)
-    expect((await shutdown.begin()).tookMs).toBeLessThan(500)
+    const { server, shutdown, port } = await leaving(createTlsServer(tls, (_, response) => response.end()))
+    const silent = await silentOn(server, port)
+    expect((await shutdown.begin()).tookMs).toBe(0)
     await silent.closed
   })
 
   test('sessions of HTTP/2 finish their streams; an endless one is cut', async () => {
     const server = createHttp2Server()
-    const { shutdown, port } = await leaving(server, { finishMs: 300 })
+    const { shutdown, clock, port } = await leaving(server, { finishMs: 300 })
+    const { promise: isFinishing, resolve: finish } = Promise.withResolvers<void>()
     server.on('stream', (stream, { ':path': path }) => {
       stream.on('error', () => undefined)
       stream.respond()
-      if (path === '/slow') setTimeout(() => stream.end('finished'), 100)
+      if (path === '/slow') void isFinishing.then(() => stream.end('finished'))
     })
     const session = connectHttp2(`http://127.0.0.1:${port}`)
     session.on('error', () => undefined)
@@ -290,9 +320,12 @@ describe('requests under way', () => {
     let text = ''
     slow.on('data', (chunk) => (text += String(chunk)))
     await expect.poll(() => shutdown.inFlight).toBe(2)
-    const report = await shutdown.begin()
-    expect(text).toBe('finished')
-    expect(report).toMatchObject({ cut: ['GET /endless'], exitCode: 1 })
+    const report = shutdown.begin()
+    await expect.poll(() => shutdown.phase).toBe('finishing')
+    finish()
+    await expect.poll(() => [shutdown.inFlight, text]).toEqual([1, 'finished'])
+    await clock.advance(300 + CUT_GRACE_MS)
+    expect(await report).toMatchObject({ cut: ['GET /endless'], exitCode: 1 })
     await broken
   })
 
@@ -303,19 +336,24 @@ describe('requests under way', () => {
       open.push(socket)
       socket.write('HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n')
     })
-    const { shutdown, port } = await leaving(server, { finishMs: 100, onDrain: () => open[0]?.end() })
+    const { shutdown, clock, port } = await leaving(server, {
+      ...{ finishMs: 100, onDrain: () => open[0]?.end() },
+    })
     const wires = [await Wire.open(port), await Wire.open(port)]
     for (const wire of wires) {
       wire.ask('/chat', 'GET', 'upgrade: x\r\nconnection: upgrade\r\n')
       await wire.until(/101/)
     }
     expect(shutdown.inFlight).toBe(2)
-    expect(await shutdown.begin()).toMatchObject({ cut: ['upgraded /chat'], cutCount: 1, exitCode: 1 })
+    const report = shutdown.begin()
+    await expect.poll(() => shutdown.inFlight).toBe(1)
+    await clock.advance(100 + CUT_GRACE_MS)
+    expect(await report).toMatchObject({ cut: ['upgraded /chat'], cutCount: 1, exitCode: 1 })
     await Promise.all(wires.map(({ closed }) => closed))
   })
 
   test('connections of a server that does not speak HTTP are work: finished, or cut and named', async () => {
-    const { server, shutdown, port } = await leaving(createTcpServer(), { finishMs: 300 })
+    const { server, shutdown, clock, port } = await leaving(createTcpServer(), { finishMs: 300 })
     server.on('connection', (socket: Socket) => {
       socket.write('hello\n')
       socket.once('data', () => socket.end('bye\n'))
@@ -328,6 +366,8 @@ describe('requests under way', () => {
     asking.socket.write('work\n')
     await asking.until(/bye/)
     asking.socket.end()
+    await expect.poll(() => shutdown.inFlight).toBe(1)
+    await clock.advance(300 + CUT_GRACE_MS)
     expect(await report).toMatchObject({ cut: ['connection'], cutCount: 1, exitCode: 1 })
     await silent.closed
   })
@@ -383,7 +423,7 @@ describe('steps', () => {
     const step =
       (name: string, fails = false) =>
       async (): Promise<void> => {
-        await delay(5)
+        await new Promise(setImmediate)
         seen.push(name)
         if (fails) throw new Error(`${name} failed`)
       }
@@ -398,18 +438,23 @@ describe('steps', () => {
   })
 
   test('onClose that hangs is given up after closeMs', async () => {
-    const { shutdown } = await leaving(answering(), { onClose: () => new Promise(() => undefined) })
-    const { errors, tookMs } = await shutdown.begin()
+    const { shutdown, clock } = await leaving(answering(), { onClose: () => new Promise(() => undefined) })
+    const report = shutdown.begin()
+    await expect.poll(() => shutdown.phase).toBe('closing')
+    await clock.advance(QUICK.closeMs)
+    const { errors, tookMs } = await report
     expect(String(errors[0])).toContain('onClose has not ended within 200 ms (closeMs)')
-    expect(tookMs).toBeLessThan(1_000)
+    expect(tookMs).toBe(QUICK.closeMs)
   })
 
   test('onDrain that hangs is given up with the requests under way, and is an error', async () => {
-    const { shutdown } = await leaving(answering(), {
+    const { shutdown, clock } = await leaving(answering(), {
       ...{ onDrain: () => new Promise(() => undefined), finishMs: 100 },
     })
-    const { errors, exitCode } = await shutdown.begin()
-    expect(errors.map(String)).toEqual([expect.stringContaining('onDrain has not ended within 1')])
+    const report = shutdown.begin()
+    await clock.advance(100 + CUT_GRACE_MS)
+    const { errors, exitCode } = await report
+    expect(errors.map(String)).toEqual([expect.stringContaining('onDrain has not ended within 125 ms')])
     expect(exitCode).toBe(1)
   })
 
@@ -527,7 +572,9 @@ describe('the exit', () => {
 
   test('of several shutdowns in one process, the last one ends it, with the worst code', async () => {
     const codes = exits()
-    const slow = gracefulShutdown({ ...EXITING, servers: { close: () => delay(200) } })
+    const { promise: closed, resolve: close } = Promise.withResolvers<void>()
+    const clock = manualClock()
+    const slow = gracefulShutdown({ ...EXITING, clock, servers: { close: () => closed } })
     const failing = gracefulShutdown({
       ...EXITING,
       servers: [],
@@ -535,8 +582,10 @@ describe('the exit', () => {
     })
     const reports = Promise.all([slow.begin('SIGTERM'), failing.begin('SIGTERM')])
     await failing.begin()
-    await delay(50)
+    // The process would end in the next turn of the event loop.
+    for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate)
     expect(codes).toEqual([])
+    close()
     await reports
     await vi.waitFor(() => expect(codes).toEqual([1]), PATIENT)
   })
@@ -569,13 +618,14 @@ describe('without a trace', () => {
 
   test('inspect() is plain JSON', async () => {
     const registration = scriptedRegistration({ ttlMs: 60_000 })
-    const { shutdown } = await leaving(answering(), { registration, propagationMs: 0 })
+    const { shutdown, clock } = await leaving(answering(), { registration, propagationMs: 0 })
     expect(shutdown.inspect()).toEqual({
       ...{ phase: 'serving', reason: undefined, sinceMs: undefined, inFlight: 0 },
       ...{ windowMs: 3_750, neededMs: 61_300, stopTimeoutMs: 5_000, deregistration: 'pending' },
     })
     const report = shutdown.begin('SIGTERM')
     expect(shutdown.inspect()).toMatchObject({ phase: 'draining', reason: 'SIGTERM' })
+    await clock.advance(3_750)
     await report
     expect(shutdown.inspect()).toMatchObject({ phase: 'closed', deregistration: 'done' })
   })

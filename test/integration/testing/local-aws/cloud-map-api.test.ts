@@ -27,6 +27,7 @@ import {
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { startLocalAws, type LocalAws } from '../../../../src/testing/local-aws/index.ts'
 import { addressesIn, askUdp } from '../../../support/dns/ask.ts'
+import { manualClock } from '../../../../src/testing/fakes/manual-clock.ts'
 import { failureOf } from '../../../support/failure-of.ts'
 import { finished, registered, sdkOf } from '../../../support/sdk.ts'
 
@@ -85,7 +86,8 @@ test('a namespace, a service and an instance made through the API are discovered
 })
 
 test('an operation goes from SUBMITTED over PENDING to SUCCESS, and shows its effect only then', async () => {
-  const slow = await startLocalAws({ operationStepMs: 100 })
+  const clock = manualClock()
+  const slow = await startLocalAws({ clock, operationStepMs: 100 })
   const client = sdkOf(slow)
   try {
     const { id } = slow.addService('orders.shop.local')
@@ -94,8 +96,17 @@ test('an operation goes from SUBMITTED over PENDING to SUCCESS, and shows its ef
     )
     expect((await client.send(new DiscoverInstancesCommand(ORDERS))).Instances).toEqual([])
     expect((await askUdp(slow.dns.server, { name: 'orders.shop.local' })).rcode).toBe('NXDOMAIN')
-    const { seen, operation } = await finished(client, OperationId)
-    expect(seen).toEqual(['SUBMITTED', 'PENDING', 'SUCCESS'])
+    const seen: unknown[] = []
+    for (const ms of [99, 1, 99]) {
+      const { Operation } = await client.send(new GetOperationCommand({ OperationId }))
+      seen.push(Operation?.Status)
+      await clock.advance(ms)
+    }
+    expect(seen).toEqual(['SUBMITTED', 'SUBMITTED', 'PENDING'])
+    expect((await client.send(new DiscoverInstancesCommand(ORDERS))).Instances).toEqual([])
+    await clock.advance(1)
+    const { operation } = await finished(client, OperationId)
+    expect(operation.Status).toBe('SUCCESS')
     expect(operation.Targets).toEqual({ INSTANCE: 'task-1', SERVICE: id })
     expect((await client.send(new DiscoverInstancesCommand(ORDERS))).Instances).toHaveLength(1)
     expect(addressesIn(await askUdp(slow.dns.server, { name: 'orders.shop.local' }))).toEqual(['10.0.0.1'])

@@ -163,7 +163,7 @@ test('a process ends by itself after close, with requests and operations still u
   `
   const run = promisify(execFile)
   const { stdout } = await run(process.execPath, ['--input-type=module', '--eval', program], {
-    timeout: 8000,
+    timeout: 25_000,
   })
   expect(stdout).toBe('cut off\nclosed\n')
 })

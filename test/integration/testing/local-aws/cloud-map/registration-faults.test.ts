@@ -10,6 +10,7 @@ import {
 } from '@aws-sdk/client-servicediscovery'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { startLocalAws, type LocalAws } from '../../../../../src/testing/local-aws/index.ts'
+import { manualClock } from '../../../../../src/testing/fakes/manual-clock.ts'
 import { failureOf } from '../../../../support/failure-of.ts'
 import { finished, registered, sdkOf } from '../../../../support/sdk.ts'
 
@@ -89,15 +90,22 @@ test('a new instance is not known everywhere yet', async () => {
 })
 
 test('custom health shows after its delay', async () => {
-  aws.register(HOST, 'task-1', { ipv4: '10.0.0.1' })
-  aws.cloudMap.faults.healthDelayMs = 50
-  await sdk.send(
-    new UpdateInstanceCustomHealthStatusCommand({ ServiceId, InstanceId: 'task-1', Status: 'UNHEALTHY' }),
+  const clock = manualClock()
+  await using slow = await startLocalAws({ clock })
+  const { id } = slow.addService(HOST)
+  slow.register(HOST, 'task-1', { ipv4: '10.0.0.1' })
+  slow.cloudMap.faults.healthDelayMs = 50
+  const client = sdkOf(slow)
+  await client.send(
+    new UpdateInstanceCustomHealthStatusCommand({ ServiceId: id, InstanceId: 'task-1', Status: 'UNHEALTHY' }),
   )
-  expect(aws.instances(HOST)).toMatchObject([{ health: 'HEALTHY' }])
-  await expect.poll(() => aws.instances(HOST)[0]?.health).toBe('UNHEALTHY')
-  aws.setHealth(HOST, 'task-1', 'HEALTHY')
-  expect(aws.instances(HOST)).toMatchObject([{ health: 'HEALTHY' }])
+  client.destroy()
+  await clock.advance(49)
+  expect(slow.instances(HOST)).toMatchObject([{ health: 'HEALTHY' }])
+  await clock.advance(1)
+  expect(slow.instances(HOST)).toMatchObject([{ health: 'UNHEALTHY' }])
+  slow.setHealth(HOST, 'task-1', 'HEALTHY')
+  expect(slow.instances(HOST)).toMatchObject([{ health: 'HEALTHY' }])
 })
 
 test('a service that is deleted and made again keeps its id, and forgets its instances', async () => {
