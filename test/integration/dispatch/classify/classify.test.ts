@@ -13,8 +13,11 @@ import {
   type EventPayloads,
   type Outcome,
 } from 'onehop'
+import { manualClock } from 'onehop/testing'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { clientOf } from '../../../support/clients.ts'
+import { learnHedging } from '../../../support/hedging.ts'
+import { onOnePort } from '../../../support/loopback-server.ts'
 import { resources } from '../../../support/resources.ts'
 import {
   originIn,
@@ -54,12 +57,7 @@ const inTrailers =
   }
 
 async function tasksIn(world: World, answers: readonly WorldAnswer[]): Promise<WorldServer[]> {
-  const tasks: WorldServer[] = []
-  for (const [index, answer] of answers.entries()) {
-    const port = Number(tasks[0]?.label.split(':')[1] ?? 0)
-    tasks.push(keep(await WorldServer.start(world, answer, `127.0.1.${index + 1}`, port)))
-  }
-  return tasks
+  return (await onOnePort(answers.map((answer) => () => WorldServer.of(world, answer)))).map(keep)
 }
 
 function events<
@@ -126,7 +124,8 @@ describe.each(WORLDS)('over %s', (world) => {
   test('trailers come too late for a retry, and count for health', async () => {
     const ejected = events('onehop:upstream.ejected')
     const tasks = await tasksIn(world, [inTrailers('bad'), good, good, good])
-    const client = clientIn(tasks)
+    // On a clock that stands still, the first probe is never due.
+    const client = clientIn(tasks, { clock: manualClock() })
     const seen: string[] = []
     for (let call = 0; call < 60; call++) {
       const { body, trailers } = await client.request(url)
@@ -225,7 +224,7 @@ describe.each(WORLDS)('over %s', (world) => {
       )
     }
     const tasks = await tasksIn(world, [breaksOff, good, good, good])
-    const client = clientIn(tasks)
+    const client = clientIn(tasks, { clock: manualClock(), retry: { baseMs: 0 } })
     for (let call = 0; call < 60; call++)
       await client
         .request(url)
@@ -305,22 +304,35 @@ describe('over http', () => {
   })
 
   test('a hedged call whose first answer is a failure waits for the other', async () => {
-    const slow =
-      (answer: WorldAnswer, delayMs: number): WorldAnswer =>
-      (request, response) =>
-        void setTimeout(() => answer(request, response), delayMs)
-    let answers: [WorldAnswer, WorldAnswer] = [good, good]
-    const tasks = await tasksIn('http', [
-      (...given) => answers[0](...given),
-      (...given) => answers[1](...given),
-    ])
-    const client = keep(
-      clientOf(tasks, { classify, hedge: { percentile: 50, budget: { ratio: 1, minPerSecond: 1_000 } } }),
+    let answers: WorldAnswer[] = [good, good]
+    const tasks = await tasksIn(
+      'http',
+      [0, 1].map(
+        (index): WorldAnswer =>
+          (...given) =>
+            answers[index]?.(...given),
+      ),
     )
-    const call = async (): Promise<string> => (await client.request(url)).body.text()
-    for (let round = 0; round < 130; round++) await call()
-    answers = [slow(inHeaders('gone'), 600), slow(good, 1_200)]
-    expect(await call()).toBe('good')
+    const clock = manualClock()
+    const client = keep(clientOf(tasks, { clock, classify, hedge: true }))
+    const delayMs = await learnHedging(client, clock)
+    const gives: (() => void)[] = []
+    const later =
+      (answer: WorldAnswer): WorldAnswer =>
+      (...given) =>
+        void gives.push(() => answer(...given))
+    answers = [later(inHeaders('gone')), later(good)]
+    const call = client.request(url).then(({ body }) => body.text())
+    await expect.poll(() => gives.length).toBe(1)
+    await clock.advance(delayMs)
+    await expect.poll(() => gives.length).toBe(2)
+    gives[0]?.()
+    const upstreams = (): readonly { pending: number }[] =>
+      client.inspect().services['orders.shop.local']?.origins[url]?.upstreams ?? []
+    await expect.poll(() => upstreams().map(({ pending }) => pending)).toEqual([0, 1])
+    gives[1]?.()
+    expect(await call).toBe('good')
+    expect(gives).toHaveLength(2)
   })
 
   test.each<[string, Classify]>([
