@@ -176,6 +176,29 @@ describe.each(Object.entries(WAYS))('%s', (_name, call) => {
   })
 })
 
+test.each(["Node's", "undici's"])(
+  '%s FormData goes through the dispatcher that fetch has made, with its length',
+  async (whose) => {
+    const told = await run(`
+      import { createClient } from 'onehop'
+      import { FormData as UndicisForm } from 'undici'
+      await fetch('http://${task.label}/')
+      const client = createClient()
+      const form = new (${whose === "Node's" ? 'FormData' : 'UndicisForm'})()
+      form.set('field', 'value')
+      form.set('file', new File(['text'], 'a.txt', { type: 'text/y' }))
+      const { body } = await client.request('http://${task.label}/form', { method: 'POST', body: form })
+      const answer = await body.text()
+      await client.close()
+      console.log(JSON.stringify(answer))`)
+    expect(told).toMatch(
+      /^task POST .*name="field"\r\n\r\nvalue\r\n.*filename="a.txt"\r\nContent-Type: text\/y\r\n\r\ntext\r\n/s,
+    )
+    const { headers, body } = task.seen.findLast(({ url }) => url === '/form') ?? {}
+    expect(headers?.['content-length']).toBe(String(body?.length))
+  },
+)
+
 test('protocols are upgraded through the dispatcher that fetch has made', async () => {
   const echo = createServer().on('upgrade', (_request, socket) => {
     socket.write(

@@ -3,7 +3,9 @@ import type { Client, UpstreamInspection } from 'onehop'
 import { manualClock } from 'onehop/testing'
 import { buildConnector } from 'undici'
 import { describe, expect, test } from 'vitest'
+import { systemClock, type Clock } from '../../../../src/core/clock.ts'
 import { clientOf, ORIGIN } from '../../../support/clients.ts'
+import { compute } from '../../../support/compute.ts'
 import { eventsOf } from '../../../support/events.ts'
 import { resources } from '../../../support/resources.ts'
 import type { TestServer } from '../../../support/servers.ts'
@@ -121,6 +123,9 @@ describe('an abort takes effect at once', () => {
   })
 })
 
+/** No other limit has this length. */
+const DEADLINE_MS = 54_321
+
 describe('a deadline', () => {
   test.each(['resolving', 'waiting for headers', 'reading'])(
     'ends a call that is %s, with an error of its own',
@@ -143,6 +148,27 @@ describe('a deadline', () => {
       expect(client.inspect().callsUnderWay).toBe(0)
     },
   )
+
+  test('that passes while this process computes leaves a call whose response is there', async () => {
+    let isOver: (() => void) | undefined
+    const clock: Clock = {
+      ...systemClock,
+      setTimer: (callback, delayMs, awaited) => {
+        if (delayMs === DEADLINE_MS) isOver = callback
+        return systemClock.setTimer(callback, delayMs, awaited)
+      },
+    }
+    const [task] = await servers(1, (_request, response) => {
+      response.end('in time')
+      // Due before the client's socket is read.
+      if (isOver !== undefined) setTimeout(isOver, 1)
+      compute(5)
+    })
+    const client = keep(clientOf([task as TestServer], { clock }))
+    const { body } = await client.request(ORIGIN, { deadlineMs: DEADLINE_MS })
+    expect(await body.text()).toBe('in time')
+    expect(isOver).toBeDefined()
+  })
 
   test('does nothing to a call that is over', async () => {
     const asked = Promise.withResolvers<() => void>()
