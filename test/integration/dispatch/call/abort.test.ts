@@ -40,16 +40,17 @@ async function expectHeard(
   for (const [index, call] of ways.entries()) {
     const abort = new AbortController()
     const reason = new Error('the caller left')
-    let outcome: unknown
+    const heard: unknown[] = []
     void call(abort.signal, () => responses++).then(
-      () => (outcome = 'answered'),
-      (error: unknown) => (outcome = error),
+      () => heard.push('answered'),
+      (error: unknown) => heard.push(error),
     )
-    await expect.poll(() => outcome ?? hasComeSoFar(index + 1, responses)).toBe(true)
+    await expect.poll(() => hasComeSoFar(index + 1, responses)).toBe(true)
     expect(client.inspect().callsUnderWay).toBe(1)
     abort.abort(reason)
-    for (let turns = 0; turns < MAX_TURNS && outcome === undefined; turns++) await turn()
-    expect(outcome).toBe(reason)
+    for (let turns = 0; turns < MAX_TURNS && heard.length === 0; turns++) await turn()
+    expect(heard).toEqual([reason])
+    expect(heard[0]).toBe(reason)
   }
   expect(client.inspect().callsUnderWay).toBe(0)
 }
