@@ -76,6 +76,9 @@ async function read(client: Client, url: string): Promise<Readable> {
 }
 
 const good = inTrailers('ok', 'good')
+const ATTEMPT_MS = 400
+/** Passes after each call of the tests of probes. */
+const STEP_MS = 20
 const post = { method: 'POST', body: 'body' } as const
 
 describe.each(WORLDS)('over %s', (world) => {
@@ -149,67 +152,94 @@ describe.each(WORLDS)('over %s', (world) => {
     expect(tasks[0]?.seen).toHaveLength(15)
   })
 
-  test('a probe succeeds by its trailers alone', async () => {
-    const ejected = events('onehop:upstream.ejected')
-    const readmitted = events('onehop:upstream.readmitted')
-    let code = 'bad'
-    const tasks = await tasksIn(world, [(...given) => inTrailers(code)(...given), good, good, good])
-    const client = clientIn(tasks, { outlier: { baseMs: 100 }, slowStartMs: 0 })
-    const call = async (): Promise<void> => (await client.request(url)).body.dump()
-    while (ejected.length < 4) await call()
-    expect(readmitted).toEqual([])
-    code = 'ok'
-    while (readmitted.length === 0) await call()
-    expect(readmitted).toMatchObject([{ upstream: tasks[0]?.label }])
-  })
-
-  test('a probe that is a stream succeeds as soon as its body begins', async () => {
-    const ejected = events('onehop:upstream.ejected')
-    const readmitted = events('onehop:upstream.readmitted')
-    let answer: WorldAnswer = inTrailers('bad')
-    const tasks = await tasksIn(world, [(...given) => answer(...given), good, good, good])
-    const client = clientIn(tasks, { outlier: { baseMs: 100 }, slowStartMs: 0 })
-    while (ejected.length === 0) await (await client.request(url)).body.dump()
-    answer = (_request, response) => void response.writeHead(200).write('begins')
-    const streams: Readable[] = []
-    while (readmitted.length === 0) streams.push(await read(client, url))
-    for (const stream of streams) stream.destroy()
-  })
-
-  test('a probe that says nothing after its headers succeeds after attemptMs', async () => {
-    const ejected = events('onehop:upstream.ejected')
-    const readmitted = events('onehop:upstream.readmitted')
-    let answer: WorldAnswer = inTrailers('bad')
-    const tasks = await tasksIn(world, [(...given) => answer(...given), good, good, good])
-    const client = clientIn(tasks, { outlier: { baseMs: 100 }, slowStartMs: 0, timeouts: { attemptMs: 400 } })
-    while (ejected.length === 0) await (await client.request(url)).body.dump()
-    answer = (_request, response) => response.writeHead(200).flushHeaders()
-    const streams: Readable[] = []
-    while (readmitted.length === 0) streams.push(await read(client, url))
-    for (const stream of streams) stream.destroy()
-  })
-
-  test('a probe whose caller leaves frees its place for the next call', async () => {
-    const ejected = events('onehop:upstream.ejected')
-    const readmitted = events('onehop:upstream.readmitted')
-    let answer: WorldAnswer = inTrailers('bad')
-    const tasks = await tasksIn(world, [(...given) => answer(...given), good, good, good])
-    const client = clientIn(tasks, { outlier: { baseMs: 100 }, slowStartMs: 0 })
-    while (ejected.length === 0) await (await client.request(url)).body.dump()
-    const left: string[] = []
-    answer = (request, response) => {
-      left.push(String(request.url))
-      response.writeHead(200).flushHeaders()
+  describe('a probe', () => {
+    /** A task that fails, among good ones, until it is ejected; its answer may be replaced then. */
+    async function ejected(ejections = 1): Promise<{
+      readonly client: Client
+      readonly first: WorldServer | undefined
+      /** Makes calls, with some time after each, until the task is readmitted. */
+      callUntilReadmitted(call?: () => Promise<void>): Promise<void>
+      answer: WorldAnswer
+    }> {
+      const seen = events('onehop:upstream.ejected')
+      const readmitted = events('onehop:upstream.readmitted')
+      const answers = { answer: inTrailers('bad') }
+      const tasks = await tasksIn(world, [(...given) => answers.answer(...given), good, good, good])
+      const clock = manualClock()
+      const client = clientIn(tasks, {
+        clock,
+        outlier: { baseMs: 100 },
+        slowStartMs: 0,
+        timeouts: { attemptMs: ATTEMPT_MS },
+      })
+      const dump = async (): Promise<void> => (await client.request(url)).body.dump()
+      const callUntil = async (isSo: () => boolean, call = dump): Promise<void> => {
+        while (!isSo()) {
+          await call()
+          await clock.advance(STEP_MS)
+        }
+      }
+      await callUntil(() => seen.length >= ejections)
+      expect(readmitted).toEqual([])
+      return Object.assign(answers, {
+        client,
+        first: tasks[0],
+        callUntilReadmitted: async (call = dump) => {
+          await callUntil(() => readmitted.length > 0, call)
+          expect(readmitted).toMatchObject([{ upstream: tasks[0]?.label }])
+        },
+      })
     }
-    while (left.length === 0) {
-      const { body } = await client.request(url)
-      body.on('error', () => undefined)
-      body.destroy()
-      await new Promise((resolve) => setTimeout(resolve, 10))
-    }
-    answer = good
-    while (readmitted.length === 0) await (await client.request(url)).body.dump()
-    expect(client.inspect().callsUnderWay).toBe(0)
+
+    test('succeeds by its trailers alone', async () => {
+      const arranged = await ejected(4)
+      arranged.answer = good
+      await arranged.callUntilReadmitted()
+    })
+
+    test('that is a stream succeeds as soon as its body begins', async () => {
+      const arranged = await ejected()
+      arranged.answer = (_request, response) => void response.writeHead(200).write('begins')
+      const streams: Readable[] = []
+      await arranged.callUntilReadmitted(async () => void streams.push(await read(arranged.client, url)))
+      for (const stream of streams) stream.destroy()
+    })
+
+    test('that says nothing after its headers succeeds after attemptMs', async () => {
+      const arranged = await ejected()
+      let silentCalls = 0
+      arranged.answer = (_request, response) => {
+        silentCalls++
+        response.writeHead(200).flushHeaders()
+      }
+      const streams: Readable[] = []
+      let callsSince = 0
+      await arranged.callUntilReadmitted(async () => {
+        if (silentCalls > 0) callsSince++
+        streams.push(await read(arranged.client, url))
+      })
+      expect(callsSince * STEP_MS).toBeGreaterThanOrEqual(ATTEMPT_MS - STEP_MS)
+      expect(silentCalls).toBe(1)
+      for (const stream of streams) stream.destroy()
+    })
+
+    test('whose caller leaves frees its place for the next call', async () => {
+      const arranged = await ejected()
+      const { client } = arranged
+      let left = 0
+      arranged.answer = (_request, response) => {
+        if (left++ === 0) response.writeHead(200).flushHeaders()
+        else good(_request, response)
+      }
+      await arranged.callUntilReadmitted(async () => {
+        const { body } = await client.request(url)
+        body.on('error', () => undefined)
+        if (left === 1) body.destroy()
+        else await body.dump()
+      })
+      expect(left).toBeGreaterThan(1)
+      expect(client.inspect().callsUnderWay).toBe(0)
+    })
   })
 
   test('a response that breaks off counts as that', async () => {
