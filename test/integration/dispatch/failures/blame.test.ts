@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib'
 import type { Client, ClientOptions, UpstreamInspection } from 'onehop'
 import { manualClock } from 'onehop/testing'
 import { describe, expect, test } from 'vitest'
-import { clientOf as clientOnClock, ORIGIN } from '../../../support/clients.ts'
+import { clientOf as clientWith, ORIGIN } from '../../../support/clients.ts'
 import { resources } from '../../../support/resources.ts'
 import { http2, https, secureTasks } from '../../../support/transports/secure-servers.ts'
 import { TestServer } from '../../../support/servers.ts'
@@ -15,10 +15,10 @@ const { keep, servers } = resources()
 
 /** No time passes: what a task is blamed for is not how long it took, and no probe is due. */
 function clientOf(
-  tasks: Parameters<typeof clientOnClock>[0],
+  tasks: Parameters<typeof clientWith>[0],
   options: ClientOptions = {},
-): ReturnType<typeof clientOnClock> {
-  return clientOnClock(tasks, { clock: manualClock(), retry: { baseMs: 0 }, ...options })
+): ReturnType<typeof clientWith> {
+  return clientWith(tasks, { clock: manualClock(), retry: { baseMs: 0 }, ...options })
 }
 
 function upstreams(client: Client, origin = ORIGIN): readonly UpstreamInspection[] {
