@@ -1,7 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import { setTimeout as delay } from 'node:timers/promises'
+import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises'
 import { hasEnded, killOnInterruption } from './interruption.ts'
 
 /** On loopback a connection that is taken is there within microseconds. */
@@ -57,7 +57,8 @@ export class BlackHole implements AsyncDisposable {
       this.#filling.push(socket)
       const taken = await Promise.race([
         once(socket, 'connect').then(() => true),
-        delay(TAKEN_WITHIN_MS, false),
+        // A process that was held up first reads what has arrived meanwhile.
+        delay(TAKEN_WITHIN_MS).then(() => turn(false)),
       ])
       if (!taken) return
     }

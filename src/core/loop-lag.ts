@@ -15,7 +15,7 @@ const STOP_AFTER_MS = 1_000
  * EWMA avoid a task for half a minute.
  *
  * A timer that is overdue shows the delay so far. One that fired too late shows it for all that is read in the same turn
- * of the loop, up to `afterIo`.
+ * of the loop, and for the limits of time that end with it.
  */
 export class LoopLag {
   readonly #clock: Clock
@@ -63,9 +63,11 @@ export class LoopLag {
     this.#lateMs = now - this.#dueAt
     this.#wokeAt = now
     this.#hasWoken = true
-    this.#clock.afterIo(() => {
-      this.#hasWoken = false
-    })
+    const forget = (): void => {
+      if (this.#wokeAt === now) this.#hasWoken = false
+    }
+    // Limits whose timers fired in this turn ask in its `afterIo`: after the first of these two, and before the second.
+    this.#clock.afterIo(() => this.#clock.afterIo(forget))
     this.#schedule(now)
   }
 }

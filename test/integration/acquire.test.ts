@@ -1,12 +1,13 @@
-import { execFile } from 'node:child_process'
-import { promisify } from 'node:util'
 import { consistentHash, createClient, type Client, type Lease, type Outcome } from 'onehop'
+import { manualClock } from 'onehop/testing'
 import { describe, expect, test } from 'vitest'
 import { clientOf, ORIGIN } from '../support/clients.ts'
 import { eventsOf } from '../support/events.ts'
+import { allowForProcesses, runModule } from '../support/processes/programs.ts'
 import { resources } from '../support/resources.ts'
 import { refusingAddress } from '../support/servers.ts'
 
+allowForProcesses()
 const { keep, servers } = resources()
 const TASKS = ['127.0.1.1:8080', '127.0.1.2:8080', '127.0.1.3:8080']
 
@@ -229,10 +230,11 @@ describe('a lease', () => {
   })
 
   test('that ends without a report says nothing about the task', async () => {
-    const client = keep(clientOf(['127.0.1.1:8080']))
+    const clock = manualClock()
+    const client = keep(clientOf(['127.0.1.1:8080'], { clock }))
     const lease = await client.acquire(ORIGIN)
-    await new Promise((resolve) => setTimeout(resolve, 30))
-    expect(lease.elapsedMs()).toBeGreaterThan(10)
+    await clock.advance(30)
+    expect(lease.elapsedMs()).toBe(30)
     lease.end()
     expect(upstreamOf(client, '127.0.1.1:8080')).toMatchObject({
       pending: 0,
@@ -280,9 +282,7 @@ describe('a lease', () => {
       kept.end()
       await client.close()
       console.log(JSON.stringify({ events, callsUnderWay }))`
-    const flags = ['--conditions=onehop:source', '--input-type=module', '--eval', program]
-    const { stdout } = await promisify(execFile)(process.execPath, flags, { timeout: 20_000 })
-    expect(JSON.parse(stdout)).toEqual({
+    expect(JSON.parse(await runModule(program))).toEqual({
       events: [
         {
           host: 'orders.shop.local',
@@ -473,9 +473,7 @@ describe('waiting, aborting and closing', () => {
       client.watch('orders.shop.local', ({ endpoints }) => console.log(endpoints[0].address))
       client.watch('cold.shop.local', () => undefined)
       await new Promise((resolve) => setTimeout(resolve, 50))`
-    const flags = ['--conditions=onehop:source', '--input-type=module', '--eval', program]
-    const { stdout } = await promisify(execFile)(process.execPath, flags, { timeout: 10_000 })
-    expect(stdout.trim().split('\n')).toEqual(
+    expect((await runModule(program)).trim().split('\n')).toEqual(
       expect.arrayContaining(['10.0.0.1', 'from the listener']) as string[],
     )
   })
@@ -527,7 +525,8 @@ describe('accepts', () => {
   })
 
   test('a probe goes to no endpoint that is not accepted; one that is, can be the only one', async () => {
-    const client = keep(clientOf(TASKS))
+    const clock = manualClock()
+    const client = keep(clientOf(TASKS, { clock }))
     await warm(client)
     const isFirst = ({ address }: { readonly address: string }): boolean => address === '127.0.1.1'
     using failed = now(client.acquire(ORIGIN, { accepts: isFirst }))
@@ -535,7 +534,7 @@ describe('accepts', () => {
     failed.end()
     expect(() => client.acquire(ORIGIN, { accepts: isFirst })).toThrow('[ONEHOP_NO_ENDPOINTS]')
     // The first ejection lasts a second.
-    await new Promise((resolve) => setTimeout(resolve, 1_050))
+    await clock.advance(1_000)
     for (let count = 0; count < 4; count++) {
       using lease = now(client.acquire(ORIGIN, { accepts: (endpoint) => !isFirst(endpoint) }))
       expect(at(lease)).not.toBe(TASKS[0])

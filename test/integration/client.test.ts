@@ -1,19 +1,17 @@
-import { execFile } from 'node:child_process'
 import { once } from 'node:events'
-import { promisify } from 'node:util'
 import { createClient, eventNames, InvalidOptionsError, type ClientOptions } from 'onehop'
 import { describe, expect, test } from 'vitest'
 import { clientOf, ORIGIN } from '../support/clients.ts'
+import { allowForProcesses, runModule } from '../support/processes/programs.ts'
 import { resources } from '../support/resources.ts'
 import { startServers, type TestServer } from '../support/servers.ts'
 
+allowForProcesses()
 const { keep } = resources()
 
 /** What a program prints, as JSON; it has to end by itself. */
 async function run(program: string): Promise<unknown> {
-  const flags = ['--conditions=onehop:source', '--input-type=module', '--eval', program]
-  const { stdout } = await promisify(execFile)(process.execPath, flags, { timeout: 20_000 })
-  return JSON.parse(stdout)
+  return JSON.parse(await runModule(program))
 }
 
 describe('close', () => {

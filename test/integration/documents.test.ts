@@ -7,6 +7,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { allowForProcesses } from '../support/processes/programs.ts'
+
+allowForProcesses()
 
 const root = new URL('../..', import.meta.url).pathname
 

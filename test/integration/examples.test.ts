@@ -1,12 +1,14 @@
 /**
  * The examples run, and what the README and the docs show of them is what they are.
  */
-import { execFile } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
-import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
-import '../../examples/own-fallback.test.ts'
-import '../../examples/own-service.test.ts'
+import { allowForProcesses, runNode } from '../support/processes/programs.ts'
+
+allowForProcesses()
+// Their tests run here, with the time that processes may take.
+await import('../../examples/own-fallback.test.ts')
+await import('../../examples/own-service.test.ts')
 
 const root = new URL('../..', import.meta.url).pathname
 
@@ -37,16 +39,14 @@ describe('examples', () => {
   })
 
   test.each(files)('%s runs', async (file) => {
-    const flags = ['--conditions=onehop:source', `${root}examples/${file}`]
-    const { stdout, stderr } = await promisify(execFile)(process.execPath, flags, { timeout: 25_000 })
+    const { stdout, stderr } = await runNode([`${root}examples/${file}`])
     for (const text of PRINTS[file] ?? []) expect(stdout + stderr).toContain(text)
   })
 
   test.each(['own-unit', 'own-mock-agent'])('%s.test.ts passes under node:test', async (name) => {
-    const flags = ['--conditions=onehop:source', '--test', `${root}examples/${name}.test.ts`]
     // Set, it would be a part of another run.
     const { NODE_TEST_CONTEXT: _context, ...env } = process.env
-    const { stdout } = await promisify(execFile)(process.execPath, flags, { env, timeout: 25_000 })
+    const { stdout } = await runNode(['--test', `${root}examples/${name}.test.ts`], env)
     expect(stdout).toMatch(/pass [1-9]/)
   })
 })

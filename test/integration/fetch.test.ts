@@ -9,7 +9,9 @@ import { Readable } from 'node:stream'
 import type { Client } from 'onehop'
 import { FormData as UndiciFormData, Request as UndiciRequest } from 'undici'
 import { describe, expect, test } from 'vitest'
+import { manualClock } from '../../src/testing/fakes/manual-clock.ts'
 import { clientOf, ORIGIN } from '../support/clients.ts'
+import { learnHedging } from '../support/hedging.ts'
 import { resources } from '../support/resources.ts'
 import type { Seen, TestServer } from '../support/servers.ts'
 import { ca, cert, key } from '../support/transports/tls.ts'
@@ -266,15 +268,16 @@ describe('a body that is longer than maxReplayBytes', () => {
 
   test('does not hold back a second attempt beside the first', async () => {
     const [late, other] = await servers(2)
-    const options = { hedge: { minMs: 20, budget: { ratio: 1 } } }
+    const clock = manualClock()
+    const options = { clock, hedge: { minMs: 20, budget: { ratio: 1 } } }
     const client = keep(clientOf([late, other] as TestServer[], options))
-    for (let call = 0; call < 120; call++) await (await client.fetch(ORIGIN)).text()
-    await expect
-      .poll(() => client.inspect().services['orders.shop.local']?.origins[ORIGIN]?.hedging?.delayMs)
-      .toBeGreaterThan(0)
-    if (late !== undefined) late.answer = () => undefined
-    const response = await client.fetch(ORIGIN, { method: 'PUT', body: blobOf(LONG) })
-    expect(await response.text()).toBe(other?.label)
+    const delayMs = await learnHedging(client, clock, async () => (await client.fetch(ORIGIN)).text())
+    const isLate = Promise.withResolvers<void>()
+    if (late !== undefined) late.answer = () => isLate.resolve()
+    const response = client.fetch(ORIGIN, { method: 'PUT', body: blobOf(LONG) })
+    await isLate.promise
+    await clock.advance(delayMs)
+    expect(await (await response).text()).toBe(other?.label)
     expect(other?.seen.at(-1)?.body.length).toBe(LONG)
   })
 })

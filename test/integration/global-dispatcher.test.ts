@@ -2,25 +2,18 @@
  * The process's global dispatcher, before and after: in processes of their own, since undici and Node keep it for the
  * life of a process. `npm run test:node22` and `test:node26` run this on the other supported Nodes.
  */
-import { execFile } from 'node:child_process'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { allowForProcesses, runModule } from '../support/processes/programs.ts'
 import { startServers, type TestServer } from '../support/servers.ts'
 
-const root = new URL('../..', import.meta.url).pathname
+allowForProcesses()
 
 /** Runs a program of its own, and returns what it prints. */
 async function run(program: string, env: Readonly<Record<string, string>> = {}): Promise<unknown> {
-  const flags = ['--conditions=onehop:source', '--input-type=module', '--eval', program]
-  const { stdout } = await promisify(execFile)(process.execPath, flags, {
-    cwd: root,
-    timeout: 20_000,
-    // Node says of each of its proxy agents that it is experimental.
-    env: { ...process.env, NODE_NO_WARNINGS: '1', ...env },
-  })
-  return JSON.parse(stdout)
+  // Node says of each of its proxy agents that it is experimental.
+  return JSON.parse(await runModule(program, { ...process.env, NODE_NO_WARNINGS: '1', ...env }))
 }
 
 /** A proxy that answers for every host, by absolute URLs and through tunnels. */
@@ -182,6 +175,29 @@ describe.each(Object.entries(WAYS))('%s', (_name, call) => {
     expect(told).toEqual(['ECONNREFUSED'])
   })
 })
+
+test.each(["Node's", "undici's"])(
+  '%s FormData goes through the dispatcher that fetch has made, with its length',
+  async (whose) => {
+    const told = await run(`
+      import { createClient } from 'onehop'
+      import { FormData as UndicisForm } from 'undici'
+      await fetch('http://${task.label}/')
+      const client = createClient()
+      const form = new (${whose === "Node's" ? 'FormData' : 'UndicisForm'})()
+      form.set('field', 'value')
+      form.set('file', new File(['text'], 'a.txt', { type: 'text/y' }))
+      const { body } = await client.request('http://${task.label}/form', { method: 'POST', body: form })
+      const answer = await body.text()
+      await client.close()
+      console.log(JSON.stringify(answer))`)
+    expect(told).toMatch(
+      /^task POST .*name="field"\r\n\r\nvalue\r\n.*filename="a.txt"\r\nContent-Type: text\/y\r\n\r\ntext\r\n/s,
+    )
+    const { headers, body } = task.seen.findLast(({ url }) => url === '/form') ?? {}
+    expect(headers?.['content-length']).toBe(String(body?.length))
+  },
+)
 
 test('protocols are upgraded through the dispatcher that fetch has made', async () => {
   const echo = createServer().on('upgrade', (_request, socket) => {

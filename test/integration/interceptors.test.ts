@@ -7,6 +7,7 @@ import { ClosedError, createClient, InvalidOptionsError, type ClientOptions } fr
 import { Dispatcher, interceptors } from 'undici'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { clientOf, ORIGIN } from '../support/clients.ts'
+import { onOnePort } from '../support/loopback-server.ts'
 import { resources } from '../support/resources.ts'
 import type { TestServer } from '../support/servers.ts'
 import { originIn, poolIn, WORLDS, WorldServer } from '../support/transports/worlds.ts'
@@ -53,12 +54,9 @@ describe.each(WORLDS)('over %s', (world) => {
     ): void => {
       response.writeHead(failures-- > 0 ? 503 : 200).end('answered')
     }
-    const first = keep(await WorldServer.start(world, answer))
-    const port = Number(first.label.split(':')[1])
-    const second = keep(await WorldServer.start(world, answer, '127.0.1.2', port))
-    const third = keep(await WorldServer.start(world, answer, '127.0.1.3', port))
+    const make = (): WorldServer => WorldServer.of(world, answer)
+    const tasks = (await onOnePort([make, make, make])).map(keep)
     const seen: string[] = []
-    const tasks = [first, second, third]
     const client = keep(clientOf(tasks, { interceptors: [spy(seen)], pool: poolIn(world) }))
     const url = `${originIn(world)}/v1`
     expect(await (await client.fetch(url)).text()).toBe('answered')
@@ -285,10 +283,7 @@ describe('of users', () => {
   })
 
   test('options of single calls pass through them', async () => {
-    const tasks = await servers(
-      2,
-      (_request, response) => void setTimeout(() => response.end(), 2_000).unref(),
-    )
+    const tasks = await servers(2, () => undefined)
     const client = keep(clientOf(tasks, { interceptors: [spy([])] }))
     await expect(client.fetch(ORIGIN, { deadlineMs: 50 })).rejects.toMatchObject({
       cause: { code: 'ONEHOP_DEADLINE_EXCEEDED' },

@@ -16,6 +16,9 @@ import {
 import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { allowForProcesses } from '../support/processes/programs.ts'
+
+allowForProcesses()
 
 const ROOT = new URL('../..', import.meta.url).pathname
 

@@ -2,7 +2,7 @@
  * Clients that know from the task metadata where they are, against a local AWS and real tasks.
  */
 import { createClient, roundRobin, type Client, type ClientOptions } from 'onehop'
-import { startLocalAws, type LocalAws } from 'onehop/testing'
+import { manualClock, startLocalAws, type LocalAws } from 'onehop/testing'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { eventsOf } from '../support/events.ts'
 import { ORIGIN } from '../support/clients.ts'
@@ -86,7 +86,8 @@ describe('in an ECS task', () => {
 
   test('calls stay in its zone, and inspect() says so', async () => {
     onEcs()
-    const made = client()
+    // No time passes: all tasks are equally quick.
+    const made = client({ clock: manualClock() })
     await untilKnown(made)
     expect(await localShare(made)).toBeGreaterThan(0.9)
     const origin = made.inspect().services[HOST]?.origins[ORIGIN]
@@ -104,7 +105,7 @@ describe('in an ECS task', () => {
 
   test('over DNS, which has no zones, calls stay in its subnet', async () => {
     onEcs()
-    const made = client({ discovery: 'dns', balancer: roundRobin() })
+    const made = client({ discovery: 'dns', balancer: roundRobin(), clock: manualClock() })
     await untilKnown(made)
     // 127.0.1.2/31 holds the second and the third.
     expect(await localShare(made)).toBeCloseTo(0.49, 1)

@@ -16,7 +16,7 @@ export function originOver({ scheme }: Transport): string {
 }
 
 /**
- * A client on real time whose discovery answers what the test says. Tasks are taken in turn, from the first.
+ * A client whose discovery answers what the test says, on real time or on `clock`. Tasks are taken in turn, from the first.
  * @param answer of discovery; servers stand for their addresses
  */
 export function clientOf(
@@ -26,7 +26,7 @@ export function clientOf(
   const script = Array.isArray(answer)
     ? answer.map((entry) => (typeof entry === 'object' && 'label' in entry ? entry.label : entry))
     : answer
-  const resolver = scriptedResolver(systemClock, script as ScriptedAnswer)
+  const resolver = scriptedResolver(options.clock ?? systemClock, script as ScriptedAnswer)
   const client = createClient({
     namespaces: ['shop.local'],
     discovery: resolver,

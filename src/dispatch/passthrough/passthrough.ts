@@ -2,6 +2,7 @@ import { Agent, Dispatcher, errors } from 'undici'
 import { systemClock } from '../../core/clock.ts'
 import type { GlobalDispatchers } from '../../core/global-dispatcher.ts'
 import { DiscoveryDispatcher, settle } from '../dispatcher.ts'
+import { withOwnForm } from './own-form.ts'
 import { PassedCall } from './passed-call.ts'
 
 /**
@@ -27,7 +28,7 @@ export class PassThrough extends Dispatcher {
     const call = new PassedCall(handler, this.#over)
     this.#underWay.add(call)
     try {
-      return target.dispatch(options, call)
+      return target.dispatch(withOwnForm(options, target), call)
     } catch (error) {
       this.#over(call)
       throw error

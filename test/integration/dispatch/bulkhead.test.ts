@@ -1,4 +1,5 @@
 import { onEvent, OverloadedError, type Client, type ClientOptions } from 'onehop'
+import { manualClock } from 'onehop/testing'
 import { describe, expect, test } from 'vitest'
 import { clientOf, ORIGIN } from '../../support/clients.ts'
 import { resources } from '../../support/resources.ts'
@@ -146,7 +147,8 @@ describe('a retry has a place before the response at hand is given away', () => 
   })
 
   test('no other call gets the place while the retry waits, and an abort frees it', async () => {
-    const { client, first, times } = await withOneFull(1, unavailable(503))
+    const clock = manualClock()
+    const { client, first, times } = await withOneFull(1, unavailable(503), { clock })
     const pending = (): number | undefined =>
       client
         .inspect()
@@ -188,7 +190,8 @@ describe('a retry has a place before the response at hand is given away', () => 
   test('a 503 whose Retry-After ends after the deadline is returned at once', async () => {
     const [task] = (await servers(1)) as [TestServer]
     task.answer = unavailable(503)
-    const client = keep(clientOf([task]))
+    // No time passes: it does not wait.
+    const client = keep(clientOf([task], { clock: manualClock() }))
     const { statusCode, body } = await client.request(ORIGIN, { deadlineMs: 2_000 })
     expect(statusCode).toBe(503)
     expect(await body.text()).toBe('later')

@@ -331,9 +331,9 @@ describe('retries', () => {
     const over: unknown[] = []
     const listen = (event: unknown): void => void over.push(event)
     subscribe('onehop:retry.over-budget', listen)
-    const client = keep(
-      clientOf(tasks, { retry: { budget: { ratio: 0, minPerSecond: 1, windowMs: 5_000 } } }),
-    )
+    // No time passes in which there would be more.
+    const budget = { ratio: 0, minPerSecond: 1, windowMs: 5_000 }
+    const client = keep(clientOf(tasks, { clock: manualClock(), retry: { baseMs: 0, budget } }))
     for (let i = 0; i < 10; i++) await (await client.fetch(ORIGIN)).text()
     unsubscribe('onehop:retry.over-budget', listen)
     // Ten calls and five retries.

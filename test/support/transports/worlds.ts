@@ -36,8 +36,13 @@ export class WorldServer extends LoopbackServer {
     })
   }
 
+  /** One that does not listen yet. */
+  static of(world: World, answer: WorldAnswer): WorldServer {
+    return new WorldServer(world, answer)
+  }
+
   static start(world: World, answer: WorldAnswer, address = '127.0.1.1', port = 0): Promise<WorldServer> {
-    return new WorldServer(world, answer).listen(address, port)
+    return WorldServer.of(world, answer).listen(address, port)
   }
 
   /** Takes no more connections, and breaks those that are open unless they are to be left. */

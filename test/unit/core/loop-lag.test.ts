@@ -62,6 +62,20 @@ beforeEach(() => {
 })
 
 describe('a process', () => {
+  test('that was late knows it in the limits of time whose timers fired in the same turn', () => {
+    const seen: number[] = []
+    const ask = (): void => void seen.push(lag.at(loop.now()))
+    loop.setTimer(() => loop.afterIo(ask), 100)
+    loop.compute(200)
+    loop.fireTimers()
+    loop.endOfTurn()
+    expect(seen[0]).toBeGreaterThan(190)
+    // Not for long.
+    loop.idle(3)
+    ask()
+    expect(seen[1]).toBe(0)
+  })
+
   test('that keeps up is not late', () => {
     for (let i = 0; i < 100; i++) {
       expect(lag.at(loop.now())).toBe(0)

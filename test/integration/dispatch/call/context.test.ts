@@ -2,13 +2,15 @@
  * Whose async context things run in. undici calls back in that of whoever opened the connection; retries, hedges, events
  * and the caller's handler run in the caller's.
  */
-import { AsyncLocalStorage } from 'node:async_hooks'
+import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { consistentHash, onEvent, tracing, type ClientOptions, type EventName } from 'onehop'
+import { consistentHash, onEvent, tracing, type ClientOptions, type Clock, type EventName } from 'onehop'
+import { manualClock, type ManualClock } from 'onehop/testing'
 import { interceptors } from 'undici'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { clientOf, ORIGIN } from '../../../support/clients.ts'
 import { silentHandler } from '../../../support/handlers.ts'
+import { learnHedging } from '../../../support/hedging.ts'
 import { resources } from '../../../support/resources.ts'
 import { refusingAddress, type TestServer } from '../../../support/servers.ts'
 import { originIn, poolIn, WorldServer } from '../../../support/transports/worlds.ts'
@@ -102,17 +104,21 @@ describe('each attempt is made in the context of its call', () => {
   })
 
   test('beside another that is late', async () => {
-    const { client, tasks } = await opened(2, { hedge: { minMs: 20, budget: { ratio: 1 } } })
-    await storage.run('opener', async () => {
-      for (let call = 0; call < 120; call++) await get(client, '/warm')
-    })
-    const delay = (): number | undefined =>
-      client.inspect().services['orders.shop.local']?.origins[ORIGIN]?.hedging?.delayMs
-    await expect.poll(delay).toBeGreaterThan(0)
-    if (tasks[0] !== undefined) tasks[0].answer = () => undefined
+    const manual = manualClock()
+    // As timers of Node do, its timers keep the context.
+    const setTimer: Clock['setTimer'] = (callback, delayMs) =>
+      manual.setTimer(AsyncResource.bind(callback), delayMs)
+    const clock: ManualClock = { ...manual, setTimer }
+    const { client, tasks } = await opened(2, { clock, hedge: { minMs: 20, budget: { ratio: 1 } } })
+    const delayMs = await storage.run('opener', () => learnHedging(client, clock))
+    const isLate = Promise.withResolvers<void>()
+    if (tasks[0] !== undefined) tasks[0].answer = () => isLate.resolve()
     const heard = listen('onehop:call.hedged')
     const sent = watchAttempts()
-    await storage.run('caller', () => get(client, '/caller'))
+    const call = storage.run('caller', () => get(client, '/caller'))
+    await isLate.promise
+    await storage.run('mover', () => clock.advance(delayMs))
+    await call
     expect(sent).toEqual([
       { path: '/caller', context: 'caller' },
       { path: '/caller', context: 'caller' },

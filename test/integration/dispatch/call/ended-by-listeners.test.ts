@@ -5,10 +5,12 @@
 import { createServer, type AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { onEvent, tracing, type Client, type EventName } from 'onehop'
+import { manualClock } from 'onehop/testing'
 import type { Dispatcher } from 'undici'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { clientOf, ORIGIN } from '../../../support/clients.ts'
 import { recordingHandler } from '../../../support/handlers.ts'
+import { learnHedging } from '../../../support/hedging.ts'
 import { resources } from '../../../support/resources.ts'
 import { refusingAddress, TestServer } from '../../../support/servers.ts'
 
@@ -20,6 +22,8 @@ interface Arranged {
   readonly request?: object
   /** How many the call is to have begun. */
   readonly attempts?: number
+  /** Time goes on until the call is slow, once its first attempt has come to a task. */
+  readonly getSlow?: () => Promise<void>
 }
 type Arrange = (end: () => void) => Promise<Arranged>
 
@@ -43,18 +47,22 @@ async function balancer(): Promise<TestServer> {
   return keep(await new TestServer().listen('127.0.1.9'))
 }
 
-/** Calls of which the second attempt would come after a millisecond or a few. */
-async function hedging(more: object = {}): Promise<{ client: Client; tasks: TestServer[] }> {
+/** Tasks that answer no more; the call to come would have a second attempt. */
+async function hedging(more: object = {}): Promise<Arranged> {
   const tasks = await well()
-  const client = keep(clientOf(tasks, { hedge: { minMs: 1 }, ...more }))
-  for (let call = 0; call < 150; call++) await (await client.request(ORIGIN)).body.dump()
-  await delay(300)
-  await (await client.request(ORIGIN)).body.dump()
+  const clock = manualClock()
+  const client = keep(clientOf(tasks, { clock, hedge: true, ...more }))
+  const delayMs = await learnHedging(client, clock)
+  const isLate = Promise.withResolvers<void>()
   for (const task of tasks) {
     task.seen.length = 0
-    task.answer = (_request, response) => void setTimeout(() => response.end('late'), 200)
+    task.answer = () => isLate.resolve()
   }
-  return { client, tasks }
+  const getSlow = async (): Promise<void> => {
+    await isLate.promise
+    await clock.advance(delayMs)
+  }
+  return { client, tasks, getSlow }
 }
 
 /** The first task refuses connections, the second answers. */
@@ -296,7 +304,7 @@ describe('a call that is ended', () => {
       isWanted = true
       controller?.abort(new Error('enough'))
     }
-    const { client, tasks, request, attempts } = await arrange(end)
+    const { client, tasks, request, attempts, getSlow } = await arrange(end)
     isArmed = true
     const { handler, heard, ended } = recordingHandler((given) => {
       controller = given
@@ -305,6 +313,7 @@ describe('a call that is ended', () => {
       if (isWanted) given.abort(new Error('enough'))
     })
     client.dispatcher.dispatch({ origin: ORIGIN, path: '/', method: 'GET', ...request }, handler)
+    await getSlow?.()
     await ended
     // Anything that is sent or heard after the end comes within this time.
     await delay(150)
@@ -347,9 +356,8 @@ describe('a call that is ended', () => {
     const { handler, heard, ended } = recordingHandler((given) => void (controller = given))
     client.dispatcher.dispatch({ origin: ORIGIN, path: '/', method: 'GET', upgrade: 'x' }, handler)
     await ended
-    await delay(150)
+    await expect.poll(() => closed).toBe(true)
     expect(heard).toEqual(['enough'])
-    expect(closed).toBe(true)
     await new Promise((resolve) => server.close(resolve))
   })
 })

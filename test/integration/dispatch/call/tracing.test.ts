@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { tracing, type AttemptTrace, type CallTrace } from 'onehop'
+import { manualClock } from 'onehop/testing'
 import { expect, test } from 'vitest'
 import { clientOf, ORIGIN } from '../../../support/clients.ts'
 import { resources } from '../../../support/resources.ts'
@@ -97,10 +98,14 @@ test('a call and each of its attempts are traced from beginning to end', async (
 
 test('a call that fails is traced with its error, an aborted attempt as cancelled', async () => {
   const tasks = await servers(1, () => undefined)
-  const client = keep(clientOf(tasks))
+  const clock = manualClock()
+  const client = keep(clientOf(tasks, { clock }))
   const heard = listen()
   const left = new Error('the caller left')
-  await expect(client.request(ORIGIN, { deadlineMs: 300 })).rejects.toThrow('within 300 ms')
+  const late = expect(client.request(ORIGIN, { deadlineMs: 300 })).rejects.toThrow('within 300 ms')
+  await expect.poll(() => tasks[0]?.seen.length).toBe(1)
+  await clock.advance(300)
+  await late
   const abort = new AbortController()
   const call = client.request(ORIGIN, { signal: abort.signal })
   await expect.poll(() => tasks[0]?.seen.length).toBe(2)

@@ -13,8 +13,11 @@ import {
   type EventPayloads,
   type Outcome,
 } from 'onehop'
+import { manualClock } from 'onehop/testing'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { clientOf } from '../../../support/clients.ts'
+import { learnHedging } from '../../../support/hedging.ts'
+import { onOnePort } from '../../../support/loopback-server.ts'
 import { resources } from '../../../support/resources.ts'
 import {
   originIn,
@@ -54,12 +57,7 @@ const inTrailers =
   }
 
 async function tasksIn(world: World, answers: readonly WorldAnswer[]): Promise<WorldServer[]> {
-  const tasks: WorldServer[] = []
-  for (const [index, answer] of answers.entries()) {
-    const port = Number(tasks[0]?.label.split(':')[1] ?? 0)
-    tasks.push(keep(await WorldServer.start(world, answer, `127.0.1.${index + 1}`, port)))
-  }
-  return tasks
+  return (await onOnePort(answers.map((answer) => () => WorldServer.of(world, answer)))).map(keep)
 }
 
 function events<
@@ -78,6 +76,9 @@ async function read(client: Client, url: string): Promise<Readable> {
 }
 
 const good = inTrailers('ok', 'good')
+const ATTEMPT_MS = 400
+/** Passes after each call of the tests of probes. */
+const STEP_MS = 20
 const post = { method: 'POST', body: 'body' } as const
 
 describe.each(WORLDS)('over %s', (world) => {
@@ -126,7 +127,8 @@ describe.each(WORLDS)('over %s', (world) => {
   test('trailers come too late for a retry, and count for health', async () => {
     const ejected = events('onehop:upstream.ejected')
     const tasks = await tasksIn(world, [inTrailers('bad'), good, good, good])
-    const client = clientIn(tasks)
+    // On a clock that stands still, the first probe is never due.
+    const client = clientIn(tasks, { clock: manualClock() })
     const seen: string[] = []
     for (let call = 0; call < 60; call++) {
       const { body, trailers } = await client.request(url)
@@ -150,67 +152,94 @@ describe.each(WORLDS)('over %s', (world) => {
     expect(tasks[0]?.seen).toHaveLength(15)
   })
 
-  test('a probe succeeds by its trailers alone', async () => {
-    const ejected = events('onehop:upstream.ejected')
-    const readmitted = events('onehop:upstream.readmitted')
-    let code = 'bad'
-    const tasks = await tasksIn(world, [(...given) => inTrailers(code)(...given), good, good, good])
-    const client = clientIn(tasks, { outlier: { baseMs: 100 }, slowStartMs: 0 })
-    const call = async (): Promise<void> => (await client.request(url)).body.dump()
-    while (ejected.length < 4) await call()
-    expect(readmitted).toEqual([])
-    code = 'ok'
-    while (readmitted.length === 0) await call()
-    expect(readmitted).toMatchObject([{ upstream: tasks[0]?.label }])
-  })
-
-  test('a probe that is a stream succeeds as soon as its body begins', async () => {
-    const ejected = events('onehop:upstream.ejected')
-    const readmitted = events('onehop:upstream.readmitted')
-    let answer: WorldAnswer = inTrailers('bad')
-    const tasks = await tasksIn(world, [(...given) => answer(...given), good, good, good])
-    const client = clientIn(tasks, { outlier: { baseMs: 100 }, slowStartMs: 0 })
-    while (ejected.length === 0) await (await client.request(url)).body.dump()
-    answer = (_request, response) => void response.writeHead(200).write('begins')
-    const streams: Readable[] = []
-    while (readmitted.length === 0) streams.push(await read(client, url))
-    for (const stream of streams) stream.destroy()
-  })
-
-  test('a probe that says nothing after its headers succeeds after attemptMs', async () => {
-    const ejected = events('onehop:upstream.ejected')
-    const readmitted = events('onehop:upstream.readmitted')
-    let answer: WorldAnswer = inTrailers('bad')
-    const tasks = await tasksIn(world, [(...given) => answer(...given), good, good, good])
-    const client = clientIn(tasks, { outlier: { baseMs: 100 }, slowStartMs: 0, timeouts: { attemptMs: 400 } })
-    while (ejected.length === 0) await (await client.request(url)).body.dump()
-    answer = (_request, response) => response.writeHead(200).flushHeaders()
-    const streams: Readable[] = []
-    while (readmitted.length === 0) streams.push(await read(client, url))
-    for (const stream of streams) stream.destroy()
-  })
-
-  test('a probe whose caller leaves frees its place for the next call', async () => {
-    const ejected = events('onehop:upstream.ejected')
-    const readmitted = events('onehop:upstream.readmitted')
-    let answer: WorldAnswer = inTrailers('bad')
-    const tasks = await tasksIn(world, [(...given) => answer(...given), good, good, good])
-    const client = clientIn(tasks, { outlier: { baseMs: 100 }, slowStartMs: 0 })
-    while (ejected.length === 0) await (await client.request(url)).body.dump()
-    const left: string[] = []
-    answer = (request, response) => {
-      left.push(String(request.url))
-      response.writeHead(200).flushHeaders()
+  describe('a probe', () => {
+    /** A task that fails, among good ones, until it is ejected; its answer may be replaced then. */
+    async function ejected(ejections = 1): Promise<{
+      readonly client: Client
+      readonly first: WorldServer | undefined
+      /** Makes calls, with some time after each, until the task is readmitted. */
+      callUntilReadmitted(call?: () => Promise<void>): Promise<void>
+      answer: WorldAnswer
+    }> {
+      const seen = events('onehop:upstream.ejected')
+      const readmitted = events('onehop:upstream.readmitted')
+      const answers = { answer: inTrailers('bad') }
+      const tasks = await tasksIn(world, [(...given) => answers.answer(...given), good, good, good])
+      const clock = manualClock()
+      const client = clientIn(tasks, {
+        clock,
+        outlier: { baseMs: 100 },
+        slowStartMs: 0,
+        timeouts: { attemptMs: ATTEMPT_MS },
+      })
+      const dump = async (): Promise<void> => (await client.request(url)).body.dump()
+      const callUntil = async (isSo: () => boolean, call = dump): Promise<void> => {
+        while (!isSo()) {
+          await call()
+          await clock.advance(STEP_MS)
+        }
+      }
+      await callUntil(() => seen.length >= ejections)
+      expect(readmitted).toEqual([])
+      return Object.assign(answers, {
+        client,
+        first: tasks[0],
+        callUntilReadmitted: async (call = dump) => {
+          await callUntil(() => readmitted.length > 0, call)
+          expect(readmitted).toMatchObject([{ upstream: tasks[0]?.label }])
+        },
+      })
     }
-    while (left.length === 0) {
-      const { body } = await client.request(url)
-      body.on('error', () => undefined)
-      body.destroy()
-      await new Promise((resolve) => setTimeout(resolve, 10))
-    }
-    answer = good
-    while (readmitted.length === 0) await (await client.request(url)).body.dump()
-    expect(client.inspect().callsUnderWay).toBe(0)
+
+    test('succeeds by its trailers alone', async () => {
+      const arranged = await ejected(4)
+      arranged.answer = good
+      await arranged.callUntilReadmitted()
+    })
+
+    test('that is a stream succeeds as soon as its body begins', async () => {
+      const arranged = await ejected()
+      arranged.answer = (_request, response) => void response.writeHead(200).write('begins')
+      const streams: Readable[] = []
+      await arranged.callUntilReadmitted(async () => void streams.push(await read(arranged.client, url)))
+      for (const stream of streams) stream.destroy()
+    })
+
+    test('that says nothing after its headers succeeds after attemptMs', async () => {
+      const arranged = await ejected()
+      let silentCalls = 0
+      arranged.answer = (_request, response) => {
+        silentCalls++
+        response.writeHead(200).flushHeaders()
+      }
+      const streams: Readable[] = []
+      let callsSince = 0
+      await arranged.callUntilReadmitted(async () => {
+        if (silentCalls > 0) callsSince++
+        streams.push(await read(arranged.client, url))
+      })
+      expect(callsSince * STEP_MS).toBeGreaterThanOrEqual(ATTEMPT_MS - STEP_MS)
+      expect(silentCalls).toBe(1)
+      for (const stream of streams) stream.destroy()
+    })
+
+    test('whose caller leaves frees its place for the next call', async () => {
+      const arranged = await ejected()
+      const { client } = arranged
+      let left = 0
+      arranged.answer = (_request, response) => {
+        if (left++ === 0) response.writeHead(200).flushHeaders()
+        else good(_request, response)
+      }
+      await arranged.callUntilReadmitted(async () => {
+        const { body } = await client.request(url)
+        body.on('error', () => undefined)
+        if (left === 1) body.destroy()
+        else await body.dump()
+      })
+      expect(left).toBeGreaterThan(1)
+      expect(client.inspect().callsUnderWay).toBe(0)
+    })
   })
 
   test('a response that breaks off counts as that', async () => {
@@ -225,7 +254,7 @@ describe.each(WORLDS)('over %s', (world) => {
       )
     }
     const tasks = await tasksIn(world, [breaksOff, good, good, good])
-    const client = clientIn(tasks)
+    const client = clientIn(tasks, { clock: manualClock(), retry: { baseMs: 0 } })
     for (let call = 0; call < 60; call++)
       await client
         .request(url)
@@ -305,22 +334,35 @@ describe('over http', () => {
   })
 
   test('a hedged call whose first answer is a failure waits for the other', async () => {
-    const slow =
-      (answer: WorldAnswer, delayMs: number): WorldAnswer =>
-      (request, response) =>
-        void setTimeout(() => answer(request, response), delayMs)
-    let answers: [WorldAnswer, WorldAnswer] = [good, good]
-    const tasks = await tasksIn('http', [
-      (...given) => answers[0](...given),
-      (...given) => answers[1](...given),
-    ])
-    const client = keep(
-      clientOf(tasks, { classify, hedge: { percentile: 50, budget: { ratio: 1, minPerSecond: 1_000 } } }),
+    let answers: WorldAnswer[] = [good, good]
+    const tasks = await tasksIn(
+      'http',
+      [0, 1].map(
+        (index): WorldAnswer =>
+          (...given) =>
+            answers[index]?.(...given),
+      ),
     )
-    const call = async (): Promise<string> => (await client.request(url)).body.text()
-    for (let round = 0; round < 130; round++) await call()
-    answers = [slow(inHeaders('gone'), 600), slow(good, 1_200)]
-    expect(await call()).toBe('good')
+    const clock = manualClock()
+    const client = keep(clientOf(tasks, { clock, classify, hedge: true }))
+    const delayMs = await learnHedging(client, clock)
+    const gives: (() => void)[] = []
+    const later =
+      (answer: WorldAnswer): WorldAnswer =>
+      (...given) =>
+        void gives.push(() => answer(...given))
+    answers = [later(inHeaders('gone')), later(good)]
+    const call = client.request(url).then(({ body }) => body.text())
+    await expect.poll(() => gives.length).toBe(1)
+    await clock.advance(delayMs)
+    await expect.poll(() => gives.length).toBe(2)
+    gives[0]?.()
+    const upstreams = (): readonly { pending: number }[] =>
+      client.inspect().services['orders.shop.local']?.origins[url]?.upstreams ?? []
+    await expect.poll(() => upstreams().map(({ pending }) => pending)).toEqual([0, 1])
+    gives[1]?.()
+    expect(await call).toBe('good')
+    expect(gives).toHaveLength(2)
   })
 
   test.each<[string, Classify]>([

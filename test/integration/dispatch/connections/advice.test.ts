@@ -8,6 +8,7 @@ import { describe, expect, test } from 'vitest'
 import { systemClock } from '../../../../src/core/clock.ts'
 import { clientOf } from '../../../support/clients.ts'
 import { resources } from '../../../support/resources.ts'
+import { secureTasks } from '../../../support/transports/secure-servers.ts'
 import { balancerCert, balancerKey, ca, cert, key, otherCa } from '../../../support/transports/tls.ts'
 
 const { keep } = resources()
@@ -23,10 +24,10 @@ async function messageOf(
   return (error as Error).message
 }
 
-async function listen(server: Server, address: string, port = 0): Promise<number> {
+async function listen(server: Server, address: string): Promise<number> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen(port, address, resolve)
+    server.listen(0, address, resolve)
   })
   keep({ [Symbol.asyncDispose]: () => new Promise<void>((resolve) => server.close(() => resolve())) })
   return (server.address() as AddressInfo).port
@@ -103,9 +104,9 @@ describe('where the load balancer alone was tried', () => {
 
 describe('TLS', () => {
   test('a certificate of a CA that is not trusted names pool.connect.ca once, in one line', async () => {
-    const port = await listen(tlsServer(), '127.0.1.1')
-    await listen(tlsServer(), '127.0.1.2', port)
-    const message = await messageOf(`https://orders.shop.local:${port}/`, ['127.0.1.1', '127.0.1.2'])
+    const tasks = (await secureTasks([tlsServer, tlsServer])).map(keep)
+    const labels = tasks.map(({ label }) => label)
+    const message = await messageOf('https://orders.shop.local/', labels)
     expect(message).toContain('UNABLE_TO_VERIFY_LEAF_SIGNATURE')
     expect(message.match(/pool\.connect\.ca/g)).toHaveLength(1)
     expect(message.match(/unable to verify/g)).toHaveLength(1)

@@ -2,6 +2,7 @@ import { createSecureServer } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { expect, test } from 'vitest'
 import type { Client, UpstreamInspection } from 'onehop'
+import { manualClock, type ManualClock } from 'onehop/testing'
 import { clientOf, ORIGIN } from '../../../support/clients.ts'
 import { resources } from '../../../support/resources.ts'
 import { refusingAddress, type TestServer } from '../../../support/servers.ts'
@@ -12,6 +13,14 @@ const { keep, servers } = resources()
 const leaving: TestServer['answer'] = (_request, response) => {
   response.writeHead(200, { connection: 'close', 'x-onehop-draining': '1' })
   response.end('bye')
+}
+
+/** A clock that moves with each answer of this task, and not far enough for a probe of one that drains. */
+function clockMovedBy(task: TestServer | undefined): ManualClock {
+  const clock = manualClock()
+  const { answer } = task ?? {}
+  if (task !== undefined) task.answer = (...given) => void clock.advance(1).then(() => answer?.(...given))
+  return clock
 }
 
 async function get(client: Client): Promise<string> {
@@ -28,7 +37,7 @@ test('a task that says that it drains gets no further calls, and its answer coun
   const tasks = await servers(3)
   const [first] = tasks
   if (first !== undefined) first.answer = leaving
-  const client = keep(clientOf(tasks))
+  const client = keep(clientOf(tasks, { clock: clockMovedBy(first) }))
   const answers = []
   for (let call = 0; call < 12; call++) answers.push(await get(client))
   expect(answers.filter((answer) => answer === 'bye')).toHaveLength(1)
@@ -68,7 +77,7 @@ test('a task that refuses calls because it drains is ejected, and the call goes 
       response.writeHead(503, { connection: 'close', 'x-onehop-draining': '' })
       response.end()
     }
-  const client = keep(clientOf(tasks))
+  const client = keep(clientOf(tasks, { clock: clockMovedBy(first) }))
   for (let call = 0; call < 4; call++) expect(await get(client)).toBe(tasks[1]?.label)
   expect(first?.seen).toHaveLength(1)
   expect(upstreamOf(client, first)).toMatchObject({ state: 'ejected', cause: 'drains' })

@@ -1,5 +1,4 @@
 /** HTTP/2, which is used where it is asked for alone. */
-import { execFile } from 'node:child_process'
 import {
   constants,
   createSecureServer,
@@ -10,14 +9,15 @@ import {
 import type { AddressInfo } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import { Readable } from 'node:stream'
-import { promisify } from 'node:util'
 import { manualClock } from 'onehop/testing'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { clientOf } from '../../../support/clients.ts'
+import { allowForProcesses, runNode } from '../../../support/processes/programs.ts'
 import { resources } from '../../../support/resources.ts'
 import { ca, cert, key } from '../../../support/transports/tls.ts'
 import { originIn, poolIn, WorldServer } from '../../../support/transports/worlds.ts'
 
+allowForProcesses()
 const { keep } = resources()
 const ORIGIN = originIn('h2')
 
@@ -140,7 +140,7 @@ describe('an aborted upload', () => {
       expect(await upload).toBe('left')
       const next = get('/next')
       await expect.poll(() => held.length).toBe(2)
-      expect(codes).toEqual([constants.NGHTTP2_CANCEL])
+      await expect.poll(() => codes).toEqual([constants.NGHTTP2_CANCEL])
       expect(server.connections).toBe(1)
       for (const answer of held) answer()
       expect(await Promise.all([other, next])).toEqual(['/other', '/next'])
@@ -164,11 +164,8 @@ describe('an aborted upload', () => {
   test.each(['aborted', 'refused'])('does not make the process spin: %s', async (kind) => {
     // In a process of its own, which can be ended. undici's own Pool spins in nearly every run.
     const file = new URL('../../../support/processes/http2-uploads.ts', import.meta.url).pathname
-    const run = promisify(execFile)(process.execPath, ['--conditions=onehop:source', file, kind], {
-      timeout: 20_000,
-      killSignal: 'SIGKILL',
-    })
-    expect(JSON.parse((await run).stdout)).toEqual({ aborted: 400, unhandled: 0 })
+    const { stdout } = await runNode([file, kind])
+    expect(JSON.parse(stdout)).toEqual({ aborted: 400, unhandled: 0 })
   })
 })
 

@@ -226,10 +226,11 @@ describe('a request body', () => {
 
   test('that a task with HTTP/2 may have acted upon is not sent again, though its first chunk had not come', async () => {
     let posts = 0
+    const isOver = Promise.withResolvers<void>()
     const server = createHttp2Server()
     server.on('stream', (stream) => {
       posts++
-      setTimeout(() => stream.session?.destroy(), 20)
+      stream.session?.destroy()
       stream.on('error', () => undefined)
     })
     await new Promise<void>((resolve) => server.listen(0, '127.0.1.1', resolve))
@@ -239,11 +240,12 @@ describe('a request body', () => {
       retry: { baseMs: 0 },
     })
     async function* slow(): AsyncGenerator<string> {
-      await new Promise((resolve) => setTimeout(resolve, 300))
+      await isOver.promise
       yield 'pay'
     }
     const call = client.request(ORIGIN, { method: 'POST', body: Readable.from(slow()) })
     await expect(call).rejects.toMatchObject({ code: 'ONEHOP_ATTEMPTS_EXHAUSTED' })
+    isOver.resolve()
     expect(posts).toBe(1)
     await client.dispatcher.destroy()
     server.close()

@@ -3,14 +3,23 @@ import type { IncomingMessage } from 'node:http'
 import { createServer as createTcpServer, type Socket } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import type { Client, ClientOptions, UpstreamInspection } from 'onehop'
+import { manualClock } from 'onehop/testing'
 import { describe, expect, test } from 'vitest'
-import { clientOf, ORIGIN } from '../../../support/clients.ts'
+import { clientOf as clientWith, ORIGIN } from '../../../support/clients.ts'
 import { resources } from '../../../support/resources.ts'
 import { http2, https, secureTasks } from '../../../support/transports/secure-servers.ts'
 import { TestServer } from '../../../support/servers.ts'
 import { ca, expired, selfSigned } from '../../../support/transports/tls.ts'
 
 const { keep, servers } = resources()
+
+/** No time passes: what a task is blamed for is not how long it took, and no probe is due. */
+function clientOf(
+  tasks: Parameters<typeof clientWith>[0],
+  options: ClientOptions = {},
+): ReturnType<typeof clientWith> {
+  return clientWith(tasks, { clock: manualClock(), retry: { baseMs: 0 }, ...options })
+}
 
 function upstreams(client: Client, origin = ORIGIN): readonly UpstreamInspection[] {
   return client.inspect().services['orders.shop.local']?.origins[origin]?.upstreams ?? []
@@ -371,7 +380,12 @@ describe('a certificate', () => {
   test('that is bad alike at all tasks leads to the load balancer, which has another', async () => {
     const counter = { calls: 0 }
     const makers = [bad(selfSigned), bad(selfSigned), bad(selfSigned), bad(selfSigned), well(counter)]
-    const { client, origin, connections } = await clientOfTasks(makers, { retry: { attempts: 5 } }, [], true)
+    const { client, origin, connections } = await clientOfTasks(
+      makers,
+      { retry: { attempts: 5, baseMs: 0 } },
+      [],
+      true,
+    )
     const { body } = await client.request(origin)
     expect(await body.text()).toBe('well')
     expect(connections).toEqual([1, 1, 0, 0, 1])
@@ -379,7 +393,12 @@ describe('a certificate', () => {
 
   test('that is bad alike at all tasks and at the load balancer ends the call with its attempt', async () => {
     const makers = [bad(selfSigned), bad(selfSigned), bad(selfSigned), bad(selfSigned)]
-    const { client, origin, connections } = await clientOfTasks(makers, { retry: { attempts: 5 } }, [], true)
+    const { client, origin, connections } = await clientOfTasks(
+      makers,
+      { retry: { attempts: 5, baseMs: 0 } },
+      [],
+      true,
+    )
     await expect(client.request(origin)).rejects.toMatchObject({ attempts: { length: 3 } })
     expect(connections).toEqual([1, 1, 0, 1])
   })

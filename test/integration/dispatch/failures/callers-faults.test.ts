@@ -2,12 +2,14 @@
  * What callers' own code does wrong, in the middle of a call: the call ends, and nothing of it is left.
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Candidate, Client, UpstreamInspection } from 'onehop'
+import { manualClock } from 'onehop/testing'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { systemClock, type Clock } from '../../../../src/core/clock.ts'
 import { clientOf, ORIGIN } from '../../../support/clients.ts'
+import { eventsOf } from '../../../support/events.ts'
 import { recordingHandler, silentHandler } from '../../../support/handlers.ts'
+import { learnHedging } from '../../../support/hedging.ts'
 import { resources } from '../../../support/resources.ts'
 import { TestServer } from '../../../support/servers.ts'
 
@@ -40,9 +42,8 @@ describe('an abort from within the judgement of a failure', () => {
         aborting = new AbortController()
         await expect(client.request(ORIGIN, { signal: aborting.signal })).rejects.toThrow('enough')
       }
-      // As long as an answer that is not handed on may take.
-      await delay(1_100)
-      expect(upstreams(client).map(({ pending }) => pending)).toEqual([0, 0])
+      // Answers that are not handed on are read to their end.
+      await expect.poll(() => upstreams(client).map(({ pending }) => pending)).toEqual([0, 0])
       expect(client.inspect().callsUnderWay).toBe(0)
     },
   )
@@ -96,8 +97,9 @@ test('a handler that throws in onResponseError is not called again', () => {
 test('a call that cannot be sent does not probe: the next call readmits the task', async () => {
   const [one, two] = await servers(2)
   if (one === undefined || two === undefined) throw new Error('no tasks')
+  const clock = manualClock()
   const client = keep(
-    clientOf([one, two], { deadlineHeader: 'x-deadline-ms', timeouts: { deadlineMs: 5_000 } }),
+    clientOf([one, two], { clock, deadlineHeader: 'x-deadline-ms', timeouts: { deadlineMs: 5_000 } }),
   )
   const { port } = one
   await one.kill()
@@ -105,7 +107,7 @@ test('a call that cannot be sent does not probe: the next call readmits the task
   expect(upstreams(client)[0]?.state).toBe('ejected')
   const back = await new TestServer().listen('127.0.1.1', port)
   onTestFinished(() => back.kill())
-  await delay(1_100)
+  await clock.advance(1_000)
   await expect(client.request(ORIGIN, { headers: new Set([null]) as never })).rejects.toThrow()
   expect(upstreams(client)[0]?.state).toBe('ejected')
   await (await client.request(ORIGIN)).body.dump()
@@ -114,13 +116,14 @@ test('a call that cannot be sent does not probe: the next call readmits the task
 
 test('headers that cannot be read fail the call, once, where it asks whether it may be hedged', async () => {
   const tasks = await servers(2)
-  const client = keep(clientOf(tasks, { hedge: true, timeouts: { deadlineMs: 200 } }))
+  const clock = manualClock()
+  const client = keep(clientOf(tasks, { clock, hedge: true, timeouts: { deadlineMs: 200 } }))
   const { handler, heard } = recordingHandler()
   client.dispatcher.dispatch(
     { origin: ORIGIN, path: '/', method: 'POST', headers: new Set([null]) as never },
     handler,
   )
-  await delay(400)
+  await clock.advance(400)
   expect(heard).toHaveLength(1)
   expect(client.inspect().callsUnderWay).toBe(0)
 })
@@ -134,16 +137,18 @@ test('a balancer that throws when it is asked for a hedge ends the call, and its
       return candidates[0]
     },
   }
-  const client = keep(clientOf(tasks, { hedge: true, balancer }))
-  for (let call = 0; call < 150; call++) await (await client.request(ORIGIN)).body.dump()
-  await delay(300)
-  await (await client.request(ORIGIN)).body.dump()
-  for (const task of tasks)
-    task.answer = (_request, response) => void setTimeout(() => response.end('late'), 300)
+  const clock = manualClock()
+  const client = keep(clientOf(tasks, { clock, hedge: true, balancer }))
+  const delayMs = await learnHedging(client, clock)
+  const isLate = Promise.withResolvers<void>()
+  for (const task of tasks) task.answer = () => isLate.resolve()
   asked = 0
-  const { handler, heard } = recordingHandler()
+  const { handler, heard, ended } = recordingHandler()
   client.dispatcher.dispatch({ origin: ORIGIN, path: '/', method: 'GET' }, handler)
-  await delay(600)
+  await isLate.promise
+  await clock.advance(delayMs)
+  await ended
+  await clock.advance(60_000)
   expect(heard).toEqual(['my balancer'])
   expect(upstreams(client).map(({ pending }) => pending)).toEqual([0, 0])
 })
@@ -156,7 +161,8 @@ test('a handler that throws when its call is destroyed does not keep the others 
     response.end()
   })
   if (task === undefined) throw new Error('no task')
-  const client = clientOf([task])
+  const client = clientOf([task], { clock: manualClock() })
+  const retried = eventsOf('onehop:call.retried')
   const uncaught: string[] = []
   const listeners = process.listeners('uncaughtException')
   process.removeAllListeners('uncaughtException')
@@ -176,7 +182,7 @@ test('a handler that throws when its call is destroyed does not keep the others 
   )
   const onTheWire = client.request(`${ORIGIN}/slow`).catch((error: Error) => error.message)
   const waiting = client.request(`${ORIGIN}/503`).catch((error: Error) => error.message)
-  await delay(200)
+  await expect.poll(() => [task.seen.length, retried.length]).toEqual([3, 2])
   await client.dispatcher.destroy()
   expect(await onTheWire).toEqual(expect.any(String))
   expect(await waiting).toEqual(expect.any(String))

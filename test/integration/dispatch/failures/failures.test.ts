@@ -1,6 +1,7 @@
 /** Makes each failure of the table in docs/requests.md happen, and checks the table. */
 import { readFileSync } from 'node:fs'
 import { Readable } from 'node:stream'
+import { manualClock } from 'onehop/testing'
 import { buildConnector } from 'undici'
 import { describe, expect, test } from 'vitest'
 import { clientOf, ORIGIN } from '../../../support/clients.ts'
@@ -65,6 +66,8 @@ function answerOf(task: string): TestServer['answer'] | undefined {
   }
 }
 
+const CONNECT_MS = 500
+const ATTEMPT_MS = 1_000
 const LONG = 200_000
 const SHORT = 20_000
 const stream = (bytes: number): Readable =>
@@ -96,23 +99,27 @@ async function seenOf(task: string, request: { method: string }, body: Body): Pr
   if (task === 'refuses the connection') await bad.kill()
   const connect = buildConnector({})
   const unreachable = task === 'does not connect in time' ? label.split(':')[0] : undefined
+  // A limit of time is over where a row is about it, and nowhere else.
+  const clock = manualClock()
   const client = keep(
     clientOf([label, good.label], {
-      timeouts: {
-        connectMs: unreachable === undefined ? 10_000 : 500,
-        attemptMs: task === 'sends no headers in time' ? 1_000 : 10_000,
-      },
+      clock,
+      timeouts: { connectMs: CONNECT_MS, attemptMs: ATTEMPT_MS },
       pool: {
         connect: (options, callback) => {
           if (options.hostname !== unreachable) connect(options, callback)
+          else void clock.advance(CONNECT_MS)
         },
       },
     }),
   )
+  if (task === 'sends no headers in time') bad.answer = () => void clock.advance(ATTEMPT_MS)
   if (answer !== undefined && isOld) {
     // Each of the two is called once, and undici uses a connection again some turns of the event loop after its response.
     for (let call = 0; call < 2; call++) await (await client.request(ORIGIN)).body.dump()
     for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate)
+    // The connections are from before the call.
+    await clock.advance(1)
     bad.answer = answer
   }
   try {

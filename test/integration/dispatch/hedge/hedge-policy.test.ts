@@ -1,9 +1,11 @@
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+/** Hedges over real connections. The client's clock moves only where a test says so: none but those calls are slow. */
 import { Readable } from 'node:stream'
-import { setTimeout as delay } from 'node:timers/promises'
-import type { Client, ClientOptions, EventPayloads, OriginInspection } from 'onehop'
+import type { Client, ClientOptions, UpstreamInspection } from 'onehop'
+import { manualClock, type ManualClock } from 'onehop/testing'
 import { describe, expect, test } from 'vitest'
 import { clientOf, ORIGIN } from '../../../support/clients.ts'
+import { eventsOf } from '../../../support/events.ts'
+import { hedgingOf, learnHedging } from '../../../support/hedging.ts'
 import { resources } from '../../../support/resources.ts'
 import type { TestServer } from '../../../support/servers.ts'
 
@@ -11,55 +13,82 @@ const { keep, servers } = resources()
 
 const HEDGED: ClientOptions = {
   hedge: { minMs: 40, budget: { minPerSecond: 100 } },
-  // Whoever is slow stays in the rotation: that is what these tests are about.
+  // A slow task stays in the rotation: that is what these tests are about.
   outlier: false,
-}
-
-function inspected(client: Client): OriginInspection | undefined {
-  return client.inspect().services['orders.shop.local']?.origins[ORIGIN]
 }
 
 /** One hedge for 100 calls. */
 const SPARING: ClientOptions = { ...HEDGED, hedge: { minMs: 40, budget: { ratio: 0.01 } } }
+
+/** Several times as long as after which a call asks for a hedge. */
+const LONG_MS = 600
+
+function upstreams(client: Client): readonly UpstreamInspection[] {
+  return client.inspect().services['orders.shop.local']?.origins[ORIGIN]?.upstreams ?? []
+}
+
+function pending(client: Client): number[] {
+  return upstreams(client).map((upstream) => upstream.pending)
+}
 
 async function get(client: Client, options: object = {}, path = '/'): Promise<string> {
   const { body } = await client.request(`${ORIGIN}${path}`, options)
   return body.text()
 }
 
-/** Enough calls for the client to know how long they take; then the task whose turn it is not answers as told. */
-async function warmedUp(
-  count: number,
-  options: ClientOptions = HEDGED,
-): Promise<{ client: Client; tasks: TestServer[] }> {
+interface Warm {
+  readonly client: Client
+  readonly clock: ManualClock
+  readonly tasks: TestServer[]
+  /** After how many ms a call is slow. */
+  readonly delayMs: number
+  /** A call whose first attempt has come to a task, and is slow now. */
+  slow(options?: object, path?: string): Promise<{ readonly answer: Promise<string> }>
+}
+
+/** A client that hedges; its first task is next. */
+async function warmedUp(count: number, options: ClientOptions = HEDGED): Promise<Warm> {
   const tasks = await servers(count)
-  const client = keep(clientOf(tasks, options))
-  // A multiple of the tasks: the first of them is next.
-  for (let call = 0; call < 120; call++) await get(client)
+  const clock = manualClock()
+  const client = keep(clientOf(tasks, { ...options, clock }))
+  const delayMs = await learnHedging(client, clock)
   for (const task of tasks) task.seen.length = 0
-  await expect.poll(() => inspected(client)?.hedging?.delayMs).toBeGreaterThan(0)
-  return { client, tasks }
+  const slow: Warm['slow'] = async (init, path) => {
+    const before = seenBy(tasks)
+    const answer = get(client, init, path)
+    // What it rejects with is the test's to see.
+    answer.catch(() => undefined)
+    await expect.poll(() => seenBy(tasks)).toBe(before + 1)
+    await clock.advance(delayMs)
+    return { answer }
+  }
+  return { client, clock, tasks, delayMs, slow }
+}
+
+function seenBy(tasks: readonly TestServer[]): number {
+  return tasks.reduce((sum, { seen }) => sum + seen.length, 0)
 }
 
 const hangs: TestServer['answer'] = () => undefined
 
-function listen(name: keyof EventPayloads): unknown[] {
-  const heard: unknown[] = []
-  const listener = (event: unknown): void => void heard.push(event)
-  subscribe(name, listener)
-  keep({ [Symbol.asyncDispose]: () => Promise.resolve(void unsubscribe(name, listener)) })
-  return heard
+/** Has a task keep its answers until the test gives them. @returns gives what it keeps */
+function held(task: TestServer | undefined, text = task?.label): () => void {
+  const answers: (() => void)[] = []
+  if (task !== undefined) task.answer = (_request, response) => void answers.push(() => response.end(text))
+  return () => {
+    for (const answer of answers.splice(0)) answer()
+  }
 }
 
 test('late calls for which all tasks are full use up no budget', async () => {
-  const { client, tasks } = await warmedUp(2, { ...HEDGED, maxPending: { perTask: 2 } })
+  const { client, clock, tasks } = await warmedUp(2, { ...HEDGED, maxPending: { perTask: 2 } })
   for (const task of tasks) task.answer = hangs
   const calls = Array.from({ length: 4 }, () => get(client).catch((error: Error) => error))
-  const before = inspected(client)
-  // Several times as long as after which each asks for a hedge.
-  await delay(600)
-  const after = inspected(client)
-  expect(after?.upstreams.map(({ pending }) => pending)).toEqual([2, 2])
+  await expect.poll(() => seenBy(tasks)).toBe(4)
+  const before = client.inspect().services['orders.shop.local']?.origins[ORIGIN]
+  await clock.advance(LONG_MS)
+  const after = client.inspect().services['orders.shop.local']?.origins[ORIGIN]
+  expect(pending(client)).toEqual([2, 2])
   expect(after?.hedging?.begun).toBe(before?.hedging?.begun)
   expect(after?.retryBudget).toBe(before?.retryBudget)
   await client.dispatcher.destroy()
@@ -68,12 +97,17 @@ test('late calls for which all tasks are full use up no budget', async () => {
 
 describe('a hedged call', () => {
   test('is answered by another task while the first hangs, and the first attempt is cancelled', async () => {
-    const { client, tasks } = await warmedUp(3)
-    const hedges = listen('onehop:call.hedged')
+    const { client, clock, tasks, delayMs } = await warmedUp(3)
+    const hedges = eventsOf('onehop:call.hedged')
     const left = Promise.withResolvers<void>()
     if (tasks[0] !== undefined)
       tasks[0].answer = (_request, response) => void response.on('close', () => left.resolve())
-    expect(await get(client)).toBe(tasks[1]?.label)
+    const answer = get(client)
+    await expect.poll(() => tasks[0]?.seen.length).toBe(1)
+    await clock.advance(delayMs - 1)
+    expect(hedges).toEqual([])
+    await clock.advance(1)
+    expect(await answer).toBe(tasks[1]?.label)
     await left.promise
     expect(hedges).toEqual([
       {
@@ -82,78 +116,70 @@ describe('a hedged call', () => {
         attempt: 1,
         upstream: tasks[0]?.label,
         beside: tasks[1]?.label,
-        afterMs: inspected(client)?.hedging?.delayMs,
+        afterMs: delayMs,
       },
     ])
-    const { upstreams = [], hedging } = inspected(client) ?? {}
-    expect(upstreams.map(({ pending, failures }) => ({ pending, failures }))).toEqual(
-      Array.from({ length: 3 }, () => ({ pending: 0, failures: 0 })),
+    expect(upstreams(client).map(({ pending: under, failures }) => ({ under, failures }))).toEqual(
+      Array.from({ length: 3 }, () => ({ under: 0, failures: 0 })),
     )
-    expect(hedging).toMatchObject({ begun: 1, won: 1 })
-    // What it took before it was given up is known of it.
-    const [late, quick] = upstreams
-    expect(late?.latencyMs).toBeGreaterThan(quick?.latencyMs ?? Number.POSITIVE_INFINITY)
+    expect(hedgingOf(client)).toMatchObject({ begun: 1, won: 1 })
+    // The time until it was cancelled counts as the first task's.
+    expect(upstreams(client).map(({ latencyMs }) => latencyMs)).toEqual([delayMs, 0, 0])
   })
 
   test('is answered by the first task, if that is first after all', async () => {
-    const { client, tasks } = await warmedUp(2)
+    const { client, tasks, slow } = await warmedUp(2)
     const [first, second] = tasks
     const arrived = Promise.withResolvers<void>()
     if (first !== undefined)
       first.answer = (_request, response) => void arrived.promise.then(() => response.end('the first'))
     if (second !== undefined) second.answer = () => arrived.resolve()
-    expect(await get(client)).toBe('the first')
-    expect(inspected(client)?.hedging).toMatchObject({ begun: 1, won: 0 })
-    expect(inspected(client)?.upstreams.map(({ pending }) => pending)).toEqual([0, 0])
+    expect(await (await slow()).answer).toBe('the first')
+    expect(hedgingOf(client)).toMatchObject({ begun: 1, won: 0 })
+    expect(pending(client)).toEqual([0, 0])
   })
 
-  test('waits for the other attempt when one fails, in whatever way', async () => {
-    for (const fail of ['503', 'reset'] as const) {
-      const { client, tasks } = await warmedUp(2)
-      const [first, second] = tasks
-      const failed = Promise.withResolvers<void>()
-      if (first !== undefined)
-        first.answer = (_request, response) =>
-          void failed.promise.then(() => setTimeout(() => response.end('the first'), 20))
-      if (second !== undefined)
-        second.answer = (request, response) => {
-          if (fail === 'reset') request.socket.destroy()
-          else response.writeHead(503).end()
-          failed.resolve()
-        }
-      expect(await get(client)).toBe('the first')
-      expect(inspected(client)?.upstreams.map(({ pending }) => pending)).toEqual([0, 0])
-    }
+  const failing: [string, TestServer['answer']][] = [
+    ['503', (_request, response) => void response.writeHead(503).end()],
+    ['reset', (request) => void request.socket.destroy()],
+  ]
+
+  test.each(failing)('waits for the other attempt when one fails (%s)', async (_how, fails) => {
+    const { client, tasks, slow } = await warmedUp(2)
+    const [first, second] = tasks
+    const answerFirst = held(first, 'the first')
+    if (second !== undefined) second.answer = fails
+    const { answer } = await slow()
+    await expect.poll(() => pending(client)).toEqual([1, 0])
+    answerFirst()
+    expect(await answer).toBe('the first')
+    expect(pending(client)).toEqual([0, 0])
   })
 
-  test('goes on to a third task when both have failed', async () => {
-    const { client, tasks } = await warmedUp(3)
+  test.each(failing)('goes on to a third task when both have failed (%s)', async (_how, fails) => {
+    const { client, tasks, slow } = await warmedUp(3, { ...HEDGED, retry: { baseMs: 0 } })
     const [first, second, third] = tasks
-    const arrived = Promise.withResolvers<void>()
+    const secondFailed = Promise.withResolvers<void>()
     if (first !== undefined)
-      first.answer = (_request, response) =>
-        void arrived.promise.then(() => setTimeout(() => response.writeHead(503).end(), 20))
-    if (second !== undefined)
-      second.answer = (_request, response) => {
-        response.writeHead(503).end()
-        arrived.resolve()
-      }
-    expect(await get(client)).toBe(third?.label)
+      first.answer = (...given) => void secondFailed.promise.then(() => fails(...given))
+    if (second !== undefined) second.answer = fails
+    const { answer } = await slow()
+    await expect.poll(() => pending(client)).toEqual([1, 0, 0])
+    secondFailed.resolve()
+    expect(await answer).toBe(third?.label)
   })
 
   test('fails with both attempts in its error when no more are allowed', async () => {
-    const { client, tasks } = await warmedUp(2, { ...HEDGED, retry: { attempts: 2 } })
+    const { client, tasks, slow } = await warmedUp(2, { ...HEDGED, retry: { attempts: 2 } })
     const [first, second] = tasks
-    const arrived = Promise.withResolvers<void>()
+    const secondFailed = Promise.withResolvers<void>()
     if (first !== undefined)
-      first.answer = (request) =>
-        void arrived.promise.then(() => setTimeout(() => request.socket.destroy(), 20))
-    if (second !== undefined)
-      second.answer = (request) => {
-        request.socket.destroy()
-        arrived.resolve()
-      }
-    const error = await get(client).catch((reason: unknown) => reason)
+      first.answer = (request) => void secondFailed.promise.then(() => request.socket.destroy())
+    if (second !== undefined) second.answer = (request) => void request.socket.destroy()
+    const { answer } = await slow()
+    await expect.poll(() => pending(client)).toEqual([1, 0])
+    secondFailed.resolve()
+    const error = await answer.catch((reason: unknown) => reason)
     expect(error).toMatchObject({ code: 'ONEHOP_ATTEMPTS_EXHAUSTED' })
     expect((error as { attempts: { upstream: string }[] }).attempts.map(({ upstream }) => upstream)).toEqual([
       second?.label,
@@ -163,62 +189,68 @@ describe('a hedged call', () => {
   })
 
   test('hands on at once an answer that would not be retried', async () => {
-    const { client, tasks } = await warmedUp(2)
+    const { client, clock, tasks, delayMs } = await warmedUp(2)
     if (tasks[0] !== undefined) tasks[0].answer = hangs
     if (tasks[1] !== undefined)
       tasks[1].answer = (_request, response) => void response.writeHead(404).end('no such order')
-    const { statusCode, body } = await client.request(ORIGIN)
+    const call = client.request(ORIGIN)
+    await expect.poll(() => tasks[0]?.seen.length).toBe(1)
+    await clock.advance(delayMs)
+    const { statusCode, body } = await call
     expect([statusCode, await body.text()]).toEqual([404, 'no such order'])
   })
 
   test('has a second attempt also with retries off', async () => {
-    const { client, tasks } = await warmedUp(2, { ...HEDGED, retry: false })
+    const { tasks, slow } = await warmedUp(2, { ...HEDGED, retry: false })
     if (tasks[0] !== undefined) tasks[0].answer = hangs
-    expect(await get(client)).toBe(tasks[1]?.label)
+    expect(await (await slow()).answer).toBe(tasks[1]?.label)
   })
 
   test('ends both attempts when its caller leaves, and when its deadline is over', async () => {
-    const { client, tasks } = await warmedUp(2)
+    const { client, clock, tasks, delayMs, slow } = await warmedUp(2)
     for (const task of tasks) task.answer = hangs
     const abort = new AbortController()
-    const call = get(client, { signal: abort.signal })
+    const { answer: left } = await slow({ signal: abort.signal })
     await expect.poll(() => tasks.map(({ seen }) => seen.length)).toEqual([1, 1])
     abort.abort(new Error('the caller left'))
-    await expect(call).rejects.toThrow('the caller left')
-    expect(inspected(client)?.upstreams.map(({ pending }) => pending)).toEqual([0, 0])
+    await expect(left).rejects.toThrow('the caller left')
+    expect(pending(client)).toEqual([0, 0])
 
-    await expect(get(client, { deadlineMs: 200 })).rejects.toMatchObject({
+    const { answer: late } = await slow({ deadlineMs: 200 })
+    await expect.poll(() => tasks.map(({ seen }) => seen.length)).toEqual([2, 2])
+    await clock.advance(200 - delayMs)
+    await expect(late).rejects.toMatchObject({
       code: 'ONEHOP_DEADLINE_EXCEEDED',
       message: expect.stringContaining('2 attempts') as string,
     })
-    expect(inspected(client)?.upstreams.map(({ pending }) => pending)).toEqual([0, 0])
+    expect(pending(client)).toEqual([0, 0])
     await expect.poll(() => tasks.map(({ sockets }) => sockets.size)).toEqual([0, 0])
   })
 
   test('that hangs while the budget is spent has its second attempt as soon as there is one', async () => {
-    const { client, tasks } = await warmedUp(2, SPARING)
+    const { client, clock, tasks, slow } = await warmedUp(2, SPARING)
     const [first, second] = tasks
     if (first !== undefined)
       first.answer = (request, response) => {
         if (request.url !== '/report') response.end(first.label)
       }
-    expect(await get(client, {}, '/report')).toBe(second?.label)
+    expect(await (await slow({}, '/report')).answer).toBe(second?.label)
     // The second is next.
     await get(client)
-    const hanging = get(client, {}, '/report')
-    await expect.poll(() => first?.seen.filter(({ url }) => url === '/report').length).toBe(2)
-    // Well after the time at which it would have had it.
-    await new Promise((resolve) => setTimeout(resolve, 150))
-    expect(inspected(client)?.hedging?.begun).toBe(1)
+    const { answer } = await slow({}, '/report')
+    await clock.advance(LONG_MS)
+    expect(hedgingOf(client)?.begun).toBe(1)
     for (let call = 0; call < 100; call++) await get(client)
-    expect(await hanging).toBe(second?.label)
+    // It asks again after twice the time, each time.
+    await clock.advance(2 * LONG_MS)
+    expect(await answer).toBe(second?.label)
   })
 
   test('has its body sent whole by both attempts', async () => {
-    const { client, tasks } = await warmedUp(2)
+    const { tasks, slow } = await warmedUp(2)
     if (tasks[0] !== undefined) tasks[0].answer = hangs
-    const body = (): Readable => Readable.from([Buffer.from('a whole '), Buffer.from('order')])
-    expect(await get(client, { method: 'PUT', body: body() })).toBe(tasks[1]?.label)
+    const body = Readable.from([Buffer.from('a whole '), Buffer.from('order')])
+    expect(await (await slow({ method: 'PUT', body })).answer).toBe(tasks[1]?.label)
     expect(tasks.map(({ seen }) => seen.map((request) => request.body))).toEqual([
       ['a whole order'],
       ['a whole order'],
@@ -228,13 +260,13 @@ describe('a hedged call', () => {
 
 describe('a call is not hedged', () => {
   async function unhedged(options: object, settings: ClientOptions = HEDGED): Promise<void> {
-    const { client, tasks } = await warmedUp(2, settings)
-    const [first] = tasks
-    // Well after the time of a hedge.
-    if (first !== undefined)
-      first.answer = (_request, response) => void setTimeout(() => response.end('the first'), 200)
-    expect(await get(client, options)).toBe('the first')
-    expect(inspected(client)?.hedging?.begun ?? 0).toBe(0)
+    const { client, clock, tasks, slow } = await warmedUp(2, settings)
+    const answerFirst = held(tasks[0], 'the first')
+    const { answer } = await slow(options)
+    await clock.advance(LONG_MS)
+    expect(hedgingOf(client)?.begun).toBe(0)
+    answerFirst()
+    expect(await answer).toBe('the first')
     expect(tasks[1]?.seen).toHaveLength(0)
   }
 
@@ -245,52 +277,67 @@ describe('a call is not hedged', () => {
   test('when neither budget has anything left', () =>
     unhedged({}, { ...HEDGED, retry: { budget: { ratio: 0, minPerSecond: 0 } } }))
   test('while its body is still being sent', async () => {
-    const { client, tasks } = await warmedUp(2)
+    const { client, clock, tasks } = await warmedUp(2)
+    const [first, second] = tasks
+    const isLong = Promise.withResolvers<void>()
     const body = async function* (): AsyncGenerator<Buffer> {
       yield Buffer.from('a ')
-      await new Promise((resolve) => setTimeout(resolve, 200))
+      await isLong.promise
       yield Buffer.from('slow order')
     }
+    const arrived = new Promise((resolve) => first?.server.once('request', resolve))
     const answer = get(client, { method: 'PUT', body: Readable.from(body()) })
-    expect(await answer).toBe(tasks[0]?.label)
-    expect(tasks[1]?.seen).toHaveLength(0)
+    await arrived
+    await clock.advance(LONG_MS)
+    isLong.resolve()
+    expect(await answer).toBe(first?.label)
+    expect(second?.seen).toHaveLength(0)
   })
 
   test('with its own budget spent', async () => {
-    const { client, tasks } = await warmedUp(2, SPARING)
+    const { client, tasks, slow } = await warmedUp(2, SPARING)
     // 1 % of 120 is one, and 1 % of 3 is none.
     if (tasks[0] !== undefined) tasks[0].answer = hangs
-    expect(await get(client)).toBe(tasks[1]?.label)
-    for (const task of tasks)
-      task.answer = (_request, response) => void setTimeout(() => response.end(task.label), 150)
-    for (let call = 0; call < 3; call++) await get(client)
-    expect(inspected(client)?.hedging?.begun).toBe(1)
+    expect(await (await slow()).answer).toBe(tasks[1]?.label)
+    const answers = tasks.map((task) => held(task))
+    for (let call = 0; call < 3; call++) {
+      const { answer } = await slow()
+      for (const give of answers) give()
+      await answer
+    }
+    expect(hedgingOf(client)?.begun).toBe(1)
   })
 
   test('before anything is known of how long calls take', async () => {
     const tasks = await servers(2)
-    const client = keep(clientOf(tasks, HEDGED))
+    const clock = manualClock()
+    const client = keep(clientOf(tasks, { ...HEDGED, clock }))
     for (let call = 0; call < 90; call++) await get(client)
-    expect(inspected(client)?.hedging).toEqual({ delayMs: undefined, share: 0, begun: 0, won: 0 })
+    await clock.advance(LONG_MS)
+    expect(hedgingOf(client)).toEqual({ delayMs: undefined, share: 0, begun: 0, won: 0 })
   })
 
   test('without another task', async () => {
-    const { client, tasks } = await warmedUp(1)
-    const [only] = tasks
-    if (only !== undefined)
-      only.answer = (_request, response) => void setTimeout(() => response.end('late'), 200)
-    expect(await get(client)).toBe('late')
-    expect(only?.seen).toHaveLength(1)
+    const { clock, tasks, slow } = await warmedUp(1)
+    const answerIt = held(tasks[0], 'late')
+    const { answer } = await slow()
+    await clock.advance(LONG_MS)
+    answerIt()
+    expect(await answer).toBe('late')
+    expect(tasks[0]?.seen).toHaveLength(1)
   })
 })
 
 test('a second attempt that is refused leaves room for a third', async () => {
-  const { client, tasks } = await warmedUp(3)
-  const hedges = listen('onehop:call.hedged')
+  const { client, clock, tasks, delayMs, slow } = await warmedUp(3)
+  const hedges = eventsOf('onehop:call.hedged')
   const [first, second, third] = tasks
   if (first !== undefined) first.answer = hangs
   const labels = [second?.label, third?.label]
   await second?.kill()
-  expect(await get(client)).toBe(third?.label)
-  expect(hedges.map((hedge) => (hedge as EventPayloads['onehop:call.hedged']).beside)).toEqual(labels)
+  const { answer } = await slow()
+  await expect.poll(() => upstreams(client)[1]?.state).toBe('ejected')
+  await clock.advance(delayMs)
+  expect(await answer).toBe(third?.label)
+  expect(hedges.map(({ beside }) => beside)).toEqual(labels)
 })

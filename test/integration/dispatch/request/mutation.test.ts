@@ -1,8 +1,10 @@
 /** What callers do with their own objects after a call has begun changes none of its attempts, the later ones included. */
+import { manualClock } from 'onehop/testing'
 import type { Dispatcher } from 'undici'
 import { describe, expect, test } from 'vitest'
 import { clientOf, ORIGIN } from '../../../support/clients.ts'
 import { silentHandler } from '../../../support/handlers.ts'
+import { learnHedging } from '../../../support/hedging.ts'
 import { resources } from '../../../support/resources.ts'
 import { refusingAddress, type TestServer } from '../../../support/servers.ts'
 
@@ -103,17 +105,17 @@ describe.each(Object.entries(forms))('headers as %s that are changed', (_form, m
   test('while a second attempt is waited for are not sent by it', async () => {
     const [late, other] = await servers(2)
     const tasks = [late, other] as TestServer[]
-    const client = keep(clientOf(tasks, { hedge: { minMs: 20, budget: { ratio: 1 } }, retry: false }))
-    for (let call = 0; call < 120; call++) await (await client.request(ORIGIN)).body.dump()
-    const { hedging } = client.inspect().services['orders.shop.local']?.origins[ORIGIN] ?? {}
-    expect(hedging).toBeDefined()
-    await expect
-      .poll(() => client.inspect().services['orders.shop.local']?.origins[ORIGIN]?.hedging?.delayMs)
-      .toBeGreaterThan(0)
-    if (late !== undefined) late.answer = () => undefined
+    const clock = manualClock()
+    const hedge = { minMs: 20, budget: { ratio: 1 } }
+    const client = keep(clientOf(tasks, { clock, hedge, retry: false }))
+    const delayMs = await learnHedging(client, clock)
+    const isLate = Promise.withResolvers<void>()
+    if (late !== undefined) late.answer = () => isLate.resolve()
     const [headers, change] = make()
     const call = client.request(ORIGIN, { headers: headers as never })
     change()
+    await isLate.promise
+    await clock.advance(delayMs)
     expect(await (await call).body.text()).toBe(other?.label)
     expect(got(other)).toEqual(AS_GIVEN)
   })

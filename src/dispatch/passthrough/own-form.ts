@@ -1,0 +1,20 @@
+import { Dispatcher, FormData } from 'undici'
+
+/**
+ * The dispatcher that Node has made is of Node's own undici. With a form of npm's undici it sends a request that never ends, so
+ * it gets a form of Node's.
+ * @returns the same options for another body, or a dispatcher of npm's undici
+ */
+export function withOwnForm(
+  options: Dispatcher.DispatchOptions,
+  target: Dispatcher,
+): Dispatcher.DispatchOptions {
+  const body: unknown = options.body
+  if (!(body instanceof FormData) || target instanceof Dispatcher) return options
+  const form = new globalThis.FormData()
+  for (const [name, value] of body) {
+    if (typeof value === 'string') form.append(name, value)
+    else form.append(name, value, value.name)
+  }
+  return { ...options, body: form as never }
+}
