@@ -2,7 +2,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { checkNumber, checkOneOf, checkRecord, checkString } from '../core/check/check.ts'
 import type { Classification } from '../core/classification.ts'
-import { InvalidOptionsError } from '../core/errors.ts'
+import { asError, InvalidOptionsError } from '../core/errors.ts'
 import { emit } from '../core/events.ts'
 
 /**
@@ -42,7 +42,7 @@ export function classifyResponse(
     if (answer === undefined || answer === 'trailers') return answer
     return checkClassification('classify', answer)
   } catch (thrown) {
-    const error = thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown })
+    const error = asError(thrown)
     emit('onehop:classify.failed', () => ({ host, status, error }))
     return undefined
   }
