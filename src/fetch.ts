@@ -4,6 +4,7 @@
  * undici knows its own `Request` and `FormData` only: Node's global ones would become the strings "[object Request]" and
  * "[object FormData]". And its `fetch` hands on every body as a generator, which can be read once.
  */
+import { types } from 'node:util'
 import { fetch as undiciFetch, FormData, Request, request as undiciRequest, type Dispatcher } from 'undici'
 import { BlobBody } from './dispatch/request/replay-body.ts'
 import {
@@ -65,7 +66,7 @@ function sourceOf(body: unknown): unknown {
   if (body instanceof ArrayBuffer) return Buffer.from(body.slice())
   if (ArrayBuffer.isView(body)) {
     // Shared memory is no body to `fetch`, which sends it as text.
-    if (body.buffer instanceof SharedArrayBuffer) return undefined
+    if (types.isSharedArrayBuffer(body.buffer)) return undefined
     return Buffer.from(new Uint8Array(body.buffer, body.byteOffset, body.byteLength))
   }
   return isForm(body) ? body : undefined
