@@ -4,6 +4,7 @@
  * undici knows its own `Request` and `FormData` only: Node's global ones would become the strings "[object Request]" and
  * "[object FormData]". And its `fetch` hands on every body as a generator, which can be read once.
  */
+import { types } from 'node:util'
 import { fetch as undiciFetch, FormData, Request, request as undiciRequest, type Dispatcher } from 'undici'
 import { BlobBody } from './dispatch/request/replay-body.ts'
 import {
@@ -63,14 +64,18 @@ function sourceOf(body: unknown): unknown {
   if (body instanceof Blob) return new BlobBody(body)
   // Its owner may fill it anew as soon as the call has begun.
   if (body instanceof ArrayBuffer) return Buffer.from(body.slice())
-  if (ArrayBuffer.isView(body))
+  if (ArrayBuffer.isView(body)) {
+    // Shared memory is no body to `fetch`, which sends it as text.
+    if (types.isSharedArrayBuffer(body.buffer)) return undefined
     return Buffer.from(new Uint8Array(body.buffer, body.byteOffset, body.byteLength))
+  }
   return isForm(body) ? body : undefined
 }
 
-/** Of this Node. */
+/** Of this Node. jsdom, and Node 22 with `--no-experimental-fetch`, have none. */
 function isGlobalRequest(input: unknown): input is GlobalRequest {
-  return input instanceof globalThis.Request && !(input instanceof Request)
+  const { Request: Global } = globalThis as { Request?: typeof globalThis.Request }
+  return Global !== undefined && input instanceof Global && !(input instanceof Request)
 }
 
 /** Of whatever library, or of another version of undici. */

@@ -1,8 +1,9 @@
 import { describeGiven, NO_SUCH_OPTION, withoutSecrets } from './check/given.ts'
 import { describeAttempts, type AttemptRecord } from './error-text/describe-attempts.ts'
+import { isError, reasonOf } from './error-text/reason-of.ts'
 import { tlsAdvice } from './error-text/tls-advice.ts'
 
-export { reasonOf } from './error-text/reason-of.ts'
+export { reasonOf }
 export type { AttemptRecord }
 
 /** What every error of this library is: a literal `code` to switch on, the facts in the message, a `cause`. */
@@ -176,4 +177,9 @@ export class ClosedError extends OnehopError {
   constructor(what: string) {
     super('ONEHOP_CLOSED', `${what} is closed`)
   }
+}
+
+/** What was thrown, or an error with it as its `cause`: anything can be thrown. */
+export function asError(thrown: unknown): Error {
+  return isError(thrown) ? thrown : new Error(reasonOf(thrown), { cause: thrown })
 }

@@ -1,8 +1,9 @@
 /** The user's function that says how a response counts. */
 import type { IncomingHttpHeaders } from 'node:http'
+import { types } from 'node:util'
 import { checkNumber, checkOneOf, checkRecord, checkString } from '../core/check/check.ts'
 import type { Classification } from '../core/classification.ts'
-import { InvalidOptionsError } from '../core/errors.ts'
+import { asError, InvalidOptionsError } from '../core/errors.ts'
 import { emit } from '../core/events.ts'
 
 /**
@@ -42,7 +43,7 @@ export function classifyResponse(
     if (answer === undefined || answer === 'trailers') return answer
     return checkClassification('classify', answer)
   } catch (thrown) {
-    const error = thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown })
+    const error = asError(thrown)
     emit('onehop:classify.failed', () => ({ host, status, error }))
     return undefined
   }
@@ -53,7 +54,8 @@ const ALLOWED =
 
 /** @throws InvalidOptionsError */
 export function checkClassification(path: string, value: unknown): Classification {
-  if (value instanceof Promise) {
+  // Also of another realm, or where the application has replaced the global `Promise`.
+  if (types.isPromise(value)) {
     // An unhandled rejection would end the process.
     value.catch(() => undefined)
     throw new InvalidOptionsError(path, value, ALLOWED)

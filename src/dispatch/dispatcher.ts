@@ -3,7 +3,7 @@ import { ClosedError } from '../core/errors.ts'
 import { callTracing } from '../core/tracing.ts'
 import { Call } from './call/call.ts'
 import { TracedCall } from './call/traced-call.ts'
-import { asCurrent } from './request/current-handler.ts'
+import { asCurrent, withoutDispatcher } from './request/current-handler.ts'
 import { checkHandler } from './request/handler.ts'
 import { withOneLength } from './passthrough/one-length.ts'
 import type { Route } from './route.ts'
@@ -53,7 +53,7 @@ export class DiscoveryDispatcher extends Dispatcher {
       checkHandler(current, options)
       const http1Only = legacy || (options as { allowH2?: boolean }).allowH2 === false
       // undici's wrapper of a global dispatcher converts a legacy handler, but not its options.
-      const asked = http1Only ? withOneLength(options) : options
+      const asked = withoutDispatcher(http1Only ? withOneLength(options) : options, legacy)
       const route = this.routes.find(asked.origin)
       if (route === undefined) return this.elsewhere.dispatch(legacy ? withoutHttp2(asked) : asked, current)
       const Kind = callTracing.hasSubscribers ? TracedCall : Call

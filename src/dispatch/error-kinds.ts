@@ -2,6 +2,7 @@
  * The meaning of an error, by its code. Where undici has no code, its message is read. If undici changes the message one day,
  * the error counts as the upstream's fault, and the request as sent: the careful reading.
  */
+import { asError } from '../core/errors.ts'
 
 /** Every upstream would fail alike. */
 const SAME_EVERYWHERE = new Set([
@@ -125,7 +126,7 @@ const ownErrors = new WeakSet<Error>()
 
 /** Marks an error as this process's own, whatever its code: no upstream is to blame, and no attempt follows. */
 export function asOwnError(thrown: unknown): Error {
-  const error = thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown })
+  const error = asError(thrown)
   ownErrors.add(error)
   return error
 }

@@ -3,7 +3,7 @@ import type { Dispatcher } from 'undici'
 import { InvalidOptionsError } from '../core/errors.ts'
 import { DiscoveryDispatcher, withoutHttp2, type Routes } from './dispatcher.ts'
 import { withOneLength } from './passthrough/one-length.ts'
-import { asCurrent } from './request/current-handler.ts'
+import { asCurrent, withoutDispatcher } from './request/current-handler.ts'
 import { checkHandler } from './request/handler.ts'
 
 /** `(dispatch) => (options, handler) => boolean`, as undici's `compose` takes it. */
@@ -35,7 +35,8 @@ export class InterceptedDispatcher extends DiscoveryDispatcher {
     const current = this.closed ? undefined : allowed(options, handler)
     if (current === undefined) return super.dispatch(options, handler)
     // Only its handler shows that it cannot take HTTP/2, and that is another one from here on.
-    return this.chain(current === handler ? options : withoutHttp2(withOneLength(options)), current)
+    if (current === handler) return this.chain(options, current)
+    return this.chain(withoutHttp2(withOneLength(withoutDispatcher(options, true))), current)
   }
 }
 

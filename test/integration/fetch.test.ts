@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import type { Client } from 'onehop'
 import { FormData as UndiciFormData, Request as UndiciRequest } from 'undici'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { manualClock } from '../../src/testing/fakes/manual-clock.ts'
 import { clientOf, ORIGIN } from '../support/clients.ts'
 import { learnHedging } from '../support/hedging.ts'
@@ -345,4 +345,40 @@ test("undici's own Request is sent with its length, too", async () => {
   const client = keep(clientOf([task as TestServer]))
   await (await client.fetch(new UndiciRequest(ORIGIN, { method: 'POST', body: 'body' }) as never)).text()
   expect(lengthsOf(task?.seen[0])).toEqual({ told: 4, encoding: undefined, got: 4 })
+})
+
+test('a view of shared memory is the text that any fetch makes of it', async () => {
+  const [task] = await servers(1)
+  const client = keep(clientOf([task as TestServer]))
+  const shared = new Uint8Array(new SharedArrayBuffer(3)).fill(7)
+  for (const body of [shared, new DataView(shared.buffer)])
+    await (await client.fetch(ORIGIN, { method: 'POST', body: body as never })).text()
+  expect(task?.seen.map(({ body }) => body)).toEqual(['7,7,7', '[object DataView]'])
+})
+
+describe('where the process is not as Node made it', () => {
+  test('fetch needs no global Request, as in jsdom and with --no-experimental-fetch', async () => {
+    const [task] = await servers(1)
+    const client = keep(clientOf([task as TestServer]))
+    vi.stubGlobal('Request', undefined)
+    onTestFinished(() => void vi.unstubAllGlobals())
+    await (await client.fetch(`${ORIGIN}/text`)).text()
+    await (await client.fetch(new UndiciRequest(`${ORIGIN}/request`) as never)).text()
+    expect(task?.seen.map(({ url }) => url)).toEqual(['/text', '/request'])
+  })
+
+  test('request and fetch ignore what a library added to every object', async () => {
+    const [task] = await servers(1)
+    const client = keep(clientOf([task as TestServer]))
+    const prototype = Object.prototype as { deadline?: unknown }
+    // oxlint-disable-next-line no-extend-native -- as old libraries do
+    prototype.deadline = (): void => undefined
+    onTestFinished(() => void delete prototype.deadline)
+    await (await client.request(ORIGIN, { method: 'GET' })).body.dump()
+    await (await client.fetch(ORIGIN, { method: 'GET' })).text()
+    expect(task?.seen).toHaveLength(2)
+    // An option of the caller's own is refused as before, also an inherited one.
+    const own = Object.create({ deadlin: 5 }) as object
+    await expect(client.request(ORIGIN, own)).rejects.toMatchObject({ code: 'ONEHOP_INVALID_OPTIONS' })
+  })
 })

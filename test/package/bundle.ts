@@ -14,7 +14,7 @@ export interface Bundling {
 }
 
 /** In front of ESM, so that CommonJS packages in it can require Node's modules: docs/runtimes.md. */
-const REQUIRE =
+export const REQUIRE =
   "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url)"
 
 /** Resolves with the warnings that the bundler gave. */

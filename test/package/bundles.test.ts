@@ -3,7 +3,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { startFleet, startLocalAws } from 'onehop/testing'
 import { beforeAll, expect, test } from 'vitest'
-import { BUNDLERS } from './bundle.ts'
+import { BUNDLERS, REQUIRE } from './bundle.ts'
 import { consumer, ENTRIES, run } from './consumer.ts'
 
 const user = consumer({ peers: true })
@@ -129,6 +129,17 @@ test('esbuild: an application whose packages stay outside calls its task', async
   })
   expect(warnings).toEqual([])
   await runs(outfile, { global: 'untouched', isLazy: true })
+})
+
+test('esbuild: an application that is split into files, as tsup does it, calls its task', async () => {
+  const { build } = await import('esbuild')
+  const { warnings } = await build({
+    ...{ bundle: true, splitting: true, platform: 'node', format: 'esm', logLevel: 'silent' },
+    ...{ entryPoints: [join(user.folder, 'esm.mjs')], outdir: join(user.folder, 'split') },
+    ...{ outExtension: { '.js': '.mjs' }, banner: { js: REQUIRE } },
+  })
+  expect(warnings).toEqual([])
+  await runs('split/esm.mjs', { global: 'untouched', isLazy: true })
 })
 
 interface Start {

@@ -2,6 +2,7 @@
  * Values from users in messages: enough to find the mistake, and no secret. Messages end up in logs, and a wrong option
  * may hold anything: a password in a URL, a private key instead of its file name.
  */
+import { types } from 'node:util'
 
 /**
  * Stands for the value of an unknown option, which can be anything, a secret too, and is not shown. The same in each bundle of
@@ -54,7 +55,7 @@ function describeObject(value: object): string {
   if (Array.isArray(value)) return value.length === 0 ? '[]' : `an array of ${value.length}`
   const prototype: unknown = Object.getPrototypeOf(value)
   const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null
-  if (value instanceof Promise) return 'a promise'
+  if (types.isPromise(value)) return 'a promise'
   if (!isPlain) return `an instance of ${value.constructor.name}`
   const keys = Object.keys(value)
   return keys.length === 0 ? '{}' : `an object of ${shortened(withoutSecrets(keys.join(', ')))}`

@@ -1,9 +1,10 @@
+import { types } from 'node:util'
 import { withoutUserInfo } from '../check/given.ts'
 
 /** An error's code where it has one, since that is what operators search for; its message else. In one line. */
 export function reasonOf(error: unknown): string {
   try {
-    if (!(error instanceof Error)) return withoutUserInfo(String(error))
+    if (!isError(error)) return withoutUserInfo(String(error))
     const { code } = error as NodeJS.ErrnoException
     const message = messageOf(error)
     if (message === '') return code ?? error.name
@@ -12,6 +13,11 @@ export function reasonOf(error: unknown): string {
     // Anything can be thrown, also an object that has no text.
     return 'an error without text'
   }
+}
+
+/** Also of another realm: in Jest and `node:vm`, the errors of Node's own modules are. */
+export function isError(value: unknown): value is Error {
+  return value instanceof Error || types.isNativeError(value)
 }
 
 /** Node's advice on certificates is of no use here, where the connection has options of its own. */

@@ -2,6 +2,7 @@
 import { abortable } from '../../core/async/abortable.ts'
 import { settlesWithin } from '../../core/async/settles-within.ts'
 import type { Clock, Random } from '../../core/clock.ts'
+import { asError } from '../../core/errors.ts'
 import { CloudMapError } from '../cloud-map/error.ts'
 import { lacksPorts } from '../endpoint-set.ts'
 import type { Snapshot } from '../endpoint.ts'
@@ -213,8 +214,4 @@ export class ServiceLookup {
     const slow = `the Cloud Map API gave no answer in ${within}`
     return new CloudMapError(this.#service.host, 'outage', slow)
   }
-}
-
-function asError(cause: unknown): Error {
-  return cause instanceof Error ? cause : new Error(String(cause))
 }

@@ -50,8 +50,7 @@ export class SdkClient {
   /** Loads the SDK, and calls nothing. Rejects as the calls will, if it cannot be loaded. */
   async load(): Promise<void> {
     if (this.#closed) throw new ClosedError(this.#owner)
-    this.#modules ??= importModules()
-    await this.#modules
+    await this.#import()
   }
 
   /**
@@ -60,7 +59,10 @@ export class SdkClient {
    */
   async call<Output>(send: (loaded: LoadedSdk) => Promise<Output>): Promise<Output> {
     if (this.#closed) throw new ClosedError(this.#owner)
-    this.#loaded ??= this.#makeClient()
+    this.#loaded ??= this.#makeClient().catch((error: unknown) => {
+      this.#loaded = undefined
+      throw error
+    })
     const loaded = await this.#loaded
     await this.#checkConfig(loaded.client)
     try {
@@ -92,9 +94,17 @@ export class SdkClient {
     })
   }
 
+  /** A process without free file descriptors cannot load them now, and may later: a failure is not kept. */
+  #import(): ReturnType<typeof importModules> {
+    this.#modules ??= importModules().catch((error: unknown) => {
+      this.#modules = undefined
+      throw error
+    })
+    return this.#modules
+  }
+
   async #makeClient(): Promise<LoadedSdk> {
-    this.#modules ??= importModules()
-    const [sdk, { BackgroundHttp }, { containerCredentials }] = await this.#modules
+    const [sdk, { BackgroundHttp }, { containerCredentials }] = await this.#import()
     const requestHandler = new BackgroundHttp(TRY_LIMIT_MS)
     const credentials =
       this.#config.credentials ?? containerCredentials(new BackgroundHttp(CREDENTIALS_LIMIT_MS))
@@ -111,10 +121,16 @@ export class SdkClient {
   }
 }
 
-function importModules(): Promise<[typeof Sdk, typeof Http, typeof ContainerCredentials]> {
-  return Promise.all([
+async function importModules(): Promise<[typeof Sdk, typeof Http, typeof ContainerCredentials]> {
+  const [sdk, http, containerCredentials] = await Promise.all([
     import('@aws-sdk/client-servicediscovery'),
     import('./http.ts'),
     import('./container-credentials.ts'),
   ])
+  return [namedExports(sdk), http, containerCredentials]
+}
+
+/** esbuild with `splitting` has the exports of CommonJS, which the SDK is in Node, as `default` alone. */
+function namedExports(loaded: typeof Sdk | { readonly default: typeof Sdk }): typeof Sdk {
+  return 'ServiceDiscoveryClient' in loaded ? loaded : loaded.default
 }

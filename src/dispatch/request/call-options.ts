@@ -33,10 +33,10 @@ const REQUEST_KEYS = [
 /** undici refuses the last two itself, and names the alternative. */
 const REQUEST_KEY_SET = new Set([...REQUEST_KEYS, 'throwOnError', 'maxRedirections'])
 
-/** The error for the first key that neither undici's `request` nor onehop knows. */
+/** The error for the first key that neither undici's `request` nor onehop knows, and that not every object has. */
 export function wrongRequestKey(init: object | null | undefined): InvalidOptionsError | undefined {
   for (const key in init) {
-    if (REQUEST_KEY_SET.has(key)) continue
+    if (REQUEST_KEY_SET.has(key) || key in Object.prototype) continue
     const value = (init as Record<string, unknown>)[key]
     if (value === undefined) continue
     if (key === 'dispatcher') return dispatcherGiven(value, "undici's request()")
@@ -75,7 +75,7 @@ export function wrongFetchKey(
   own: Dispatcher,
 ): InvalidOptionsError | undefined {
   for (const key in init) {
-    if (FETCH_KEYS.has(key) || foreign.has(key)) continue
+    if (FETCH_KEYS.has(key) || foreign.has(key) || key in Object.prototype) continue
     const value = (init as Record<string, unknown>)[key]
     if (value === undefined) continue
     if (key === 'dispatcher') {

@@ -1,4 +1,6 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { PassThrough } from 'node:stream'
+import { asError } from '../../core/errors.ts'
 
 /** As undici takes it. */
 export type Chunk = string | Uint8Array
@@ -15,6 +17,11 @@ export interface BodyReader {
 export class RecordedBody {
   readonly #body: AsyncIterable<Chunk> | Iterable<Chunk>
   readonly #limit: number
+  /**
+   * The body is the caller's code, and runs in its async context: an attempt may read it in that of another call, whose
+   * end made room for it on a connection.
+   */
+  readonly #inContext = AsyncLocalStorage.snapshot()
   #source: AsyncIterator<Chunk> | undefined
   /** Chunks that were read and may be needed again, from number `#dropped` on. */
   #chunks: Chunk[] = []
@@ -94,8 +101,8 @@ export class RecordedBody {
     if (this.#ended) return
     this.#ended = true
     const { destroy } = this.#body as unknown as { destroy?: () => void }
-    if (typeof destroy === 'function') destroy.call(this.#body)
-    else void this.#returnSource().catch(() => undefined)
+    if (typeof destroy === 'function') this.#inContext(() => destroy.call(this.#body))
+    else void this.#inContext(() => this.#returnSource()).catch(() => undefined)
   }
 
   /** Runs the caller's code, which may throw after the call is over. */
@@ -113,7 +120,7 @@ export class RecordedBody {
 
   /** Reads one chunk of the source, once for all readers that wait for it. */
   #pullOnce(): Promise<void> {
-    this.#pull ??= this.#read().finally(() => {
+    this.#pull ??= this.#inContext(() => this.#read()).finally(() => {
       this.#pull = undefined
     })
     return this.#pull
@@ -130,7 +137,7 @@ export class RecordedBody {
       this.#take(result.value)
     } catch (error) {
       this.#ended = true
-      this.error ??= error instanceof Error ? error : new Error(String(error))
+      this.error ??= asError(error)
     }
   }
 

@@ -1,5 +1,6 @@
 import { errors, util, type Dispatcher } from 'undici'
 import { keepAlive, systemClock } from '../../core/clock.ts'
+import { asError } from '../../core/errors.ts'
 import { bytesOf, requestOf } from './request-of.ts'
 
 const { STATUS_CODES } = process.getBuiltinModule('node:http')
@@ -58,7 +59,7 @@ export class Exchange implements Dispatcher.DispatchController {
       const response = checkResponse(await answer(request), request)
       await this.#pass(response, request.method)
     } catch (error) {
-      this.#fail(error instanceof Error ? error : new Error(String(error), { cause: error }))
+      this.#fail(asError(error))
     }
   }
 

@@ -2,7 +2,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { Readable } from 'node:stream'
 import { AttemptsExhaustedError, NoEndpointsError, type EventPayloads } from 'onehop'
 import { describe, expect, test } from 'vitest'
-import { buildConnector } from 'undici'
+import { buildConnector, type Dispatcher } from 'undici'
 import { manualClock } from '../../../src/testing/fakes/manual-clock.ts'
 import { clientOf, ORIGIN } from '../../support/clients.ts'
 import { resources } from '../../support/resources.ts'
@@ -88,6 +88,32 @@ describe('a discovered call', () => {
     expect(await response.text()).toBe(elsewhere?.label)
     expect(client.resolver.lookups).toHaveLength(0)
     expect(client.inspect().services).toEqual({})
+  })
+
+  test('by undici 6 and 7, which leave the option `dispatcher` in place, goes to tasks and to other hosts', async () => {
+    const [task, elsewhere] = await servers(2)
+    for (const interceptors of [[], [(dispatch: Dispatcher.Dispatch) => dispatch]]) {
+      const client = keep(clientOf([task as TestServer], { interceptors }))
+      const { dispatcher } = client
+      for (const origin of [ORIGIN, `http://${elsewhere?.label}`]) {
+        const answered = await new Promise((resolve, reject) => {
+          // As their `request` does.
+          const handler = {
+            ...{ onConnect: () => undefined, onError: reject, onHeaders: () => true, onData: () => true },
+            onComplete: resolve,
+          }
+          dispatcher.dispatch({ origin, path: '/', method: 'GET', dispatcher } as never, handler as never)
+        })
+        expect(answered).toEqual([])
+        // As their `RetryAgent` does, which is not one of undici 8.
+        const options = { origin, path: '/', method: 'GET', dispatcher: { dispatch: () => false } }
+        await (await dispatcher.request(options)).body.dump()
+      }
+      // undici 8 names this mistake.
+      const mistaken = dispatcher.request({ origin: ORIGIN, path: '/', method: 'GET', dispatcher } as never)
+      await expect(mistaken).rejects.toThrow('opts.dispatcher is not supported')
+    }
+    expect([task?.seen.length, elsewhere?.seen.length]).toEqual([4, 4])
   })
 
   test('finds its route however the origin is written', async () => {

@@ -267,6 +267,44 @@ describe("the caller's context is that of", () => {
     ])
   })
 
+  test('a streamed body that is read while the call has waited in a queue, again after a failure, and closed', async () => {
+    const { client, tasks } = await opened(1, { pool: { connections: 1 } })
+    const [task] = tasks
+    const seen: string[] = []
+    const saw = (): unknown => seen.push(storage.getStore() ?? 'none')
+    async function* body(): AsyncGenerator<string> {
+      try {
+        saw()
+        yield 'one'
+        saw()
+        await new Promise(setImmediate)
+        yield 'two'
+      } finally {
+        saw()
+      }
+    }
+    let failures = 1
+    ;(task as TestServer).answer = (_request, response) =>
+      void response.writeHead(failures-- > 0 ? 503 : 200).end()
+    await Promise.all([
+      storage.run('another', () => get(client, '/first')),
+      storage.run('own', () => get(client, '/', { method: 'PUT', body: body() })),
+    ])
+    expect(seen).toEqual(['own', 'own', 'own'])
+    // One that is closed before its end.
+    ;(task as TestServer).answer = (_request, response) => void response.end()
+    const busy = storage.run('another', () => get(client, '/first'))
+    const controller = new AbortController()
+    const aborted = storage.run('own', () =>
+      get(client, '/', { method: 'PUT', body: body(), signal: controller.signal }),
+    )
+    await busy
+    await expect.poll(() => seen.length).toBeGreaterThan(3)
+    storage.run('another', () => controller.abort())
+    await aborted.catch(() => undefined)
+    expect(new Set(seen)).toEqual(new Set(['own']))
+  })
+
   test('interceptors around it, and of event listeners to the body', async () => {
     const { client, tasks } = await opened(2)
     if (tasks[0] !== undefined) tasks[0].answer = failing['a 503'] ?? tasks[0].answer

@@ -1,4 +1,5 @@
 /** `classify`: responses whose status does not say how they count, over each kind of connection. */
+import { runInNewContext } from 'node:vm'
 import { Readable } from 'node:stream'
 import type { IncomingHttpHeaders } from 'node:http'
 import { constants, type Http2Stream } from 'node:http2'
@@ -379,6 +380,7 @@ describe('over http', () => {
       },
     ],
     ['returns a promise', (() => Promise.reject(new Error('thrown'))) as never],
+    ['returns a promise of another realm', runInNewContext('() => Promise.reject(new Error())') as never],
     ['returns a string', () => 'bad' as never],
     ['returns null', () => null as never],
     ['returns an unknown kind', () => ({ kind: 'sick' }) as never],

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { Readable } from 'node:stream'
+import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
 import { RecordedBody } from '../../../../src/dispatch/request/recorded-body.ts'
 import { isOneShot } from '../../../../src/dispatch/request/replay-body.ts'
@@ -77,6 +78,20 @@ describe('a recorded body', () => {
     await expect(readAll(body.read())).rejects.toThrow('disk')
     expect(body.error?.message).toBe('disk')
     expect(body.replayable).toBe(false)
+  })
+
+  test('reports an error of another realm as it is, and what is no error as the cause of one', async () => {
+    const foreign = runInNewContext("Object.assign(new TypeError('foreign'), { code: 'ENOENT' })") as Error
+    for (const thrown of [foreign, 'text', undefined, Object.create(null) as unknown]) {
+      // oxlint-disable-next-line require-yield -- it fails before its first chunk
+      const failing = async function* (): AsyncGenerator<string> {
+        throw thrown
+      }
+      const body = new RecordedBody(failing(), 100)
+      await expect(readAll(body.read())).rejects.toThrow()
+      if (thrown === foreign) expect(body.error).toBe(foreign)
+      else expect(body.error?.cause).toBe(thrown)
+    }
   })
 
   test('a stream that fails before it is read does not end the process', async () => {
