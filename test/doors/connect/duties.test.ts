@@ -111,9 +111,15 @@ test('close() waits for streams under way', async () => {
   const { client, service } = open()
   const orders = await service
   const stream = orders.list({ count: 20, everyMs: 10 })[Symbol.asyncIterator]()
-  await stream.next()
-  const closed = client.close()
+  const endless = orders.list({ count: 1_000_000, everyMs: 10 })[Symbol.asyncIterator]()
+  await Promise.all([stream.next(), endless.next()])
+  let isClosed = false
+  const closed = client.close().finally(() => {
+    isClosed = true
+  })
   expect(await countRest(stream)).toBe(19)
+  expect(isClosed).toBe(false)
+  await endless.return?.()
   await closed
   await expect(orders.get({ id: 1 })).rejects.toMatchObject({ code: 14 })
 })
