@@ -142,6 +142,7 @@ test('linkinator crawls a site of http-server (undici): calls spread, and a kill
 })
 
 const CALLS = 400
+const MAX_IN_FLIGHT = 4
 
 test('http-server passes on to json-server (node:http): calls spread, and only what is in flight on a killed task is lost', async () => {
   const data = folder()
@@ -164,7 +165,6 @@ test('http-server passes on to json-server (node:http): calls spread, and only w
   await answers(url)
   const taken = new Map<string, number>()
   const losses = new Losses()
-  let mostInFlight = 0
   const call = async (): Promise<void> => {
     const response = await fetch(url)
     if (!response.ok) throw new Error(`status ${response.status}`)
@@ -173,9 +173,10 @@ test('http-server passes on to json-server (node:http): calls spread, and only w
   }
   const calls = new Set<Promise<void>>()
   for (let count = 0; count < CALLS; count++) {
+    // A machine that is slow calls less, instead of piling calls up.
+    while (calls.size >= MAX_IN_FLIGHT) await Promise.race(calls)
     const made = losses.count(call).finally(() => calls.delete(made))
     calls.add(made)
-    mostInFlight = Math.max(mostInFlight, calls.size)
     if (count === CALLS / 2) {
       // The gateway is another process: it knows once one of its calls has ended that began after the end of the task.
       await losses.during(() =>
@@ -192,7 +193,7 @@ test('http-server passes on to json-server (node:http): calls spread, and only w
   console.log('http-server to json-server: answers of each task', Object.fromEntries(taken), 'failed', failed)
   expect(unexpected).toEqual([])
   // At 200 calls a second that take a few ms, one is in flight on the killed task, if any.
-  expect(failed).toBeLessThanOrEqual(mostInFlight)
+  expect(failed).toBeLessThanOrEqual(MAX_IN_FLIGHT)
   expect(taken.size).toBe(4)
   for (const count of taken.values()) expect(count).toBeGreaterThan(10)
 })

@@ -2,7 +2,7 @@
 import type { Client, ClientOptions } from 'onehop'
 import { grpcClassify } from 'onehop/connect'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { clientOf } from '../../support/clients.ts'
+import { patientClientOf as clientOf } from '../patient-client.ts'
 import { ca } from '../../support/transports/tls.ts'
 import {
   collect,

@@ -2,7 +2,7 @@
 import { createRequire } from 'node:module'
 import { registerCloudMap, type CloudMapOptions } from 'onehop/grpc'
 import { expect, test } from 'vitest'
-import { clientOf } from '../../support/clients.ts'
+import { patientClientOf as clientOf } from '../patient-client.ts'
 import { resources } from '../../support/resources.ts'
 import { eventually } from '../../support/until.ts'
 import { GrpcFleet } from './fleet.ts'
