@@ -10,6 +10,13 @@ const OUTAGES = [
   'test/integration/discovery/cloud-map/container-credentials.test.ts',
 ]
 
+/** Tests that start many processes: each takes a second on an idle machine, and twenty times that on a busy one. */
+const OF_PROCESSES = {
+  testTimeout: 120_000,
+  hookTimeout: 120_000,
+  expect: { poll: { timeout: 40_000 } },
+}
+
 const config: ViteUserConfig = defineConfig({
   // Tests import the package by its name and get its sources, as examples and benchmarks do.
   resolve: { conditions: ['onehop:source'] },
@@ -147,7 +154,7 @@ const config: ViteUserConfig = defineConfig({
           name: 'lifecycle',
           include: ['test/lifecycle/**/*.test.ts'],
           globalSetup: ['test/lifecycle/install.ts'],
-          testTimeout: 60_000,
+          ...OF_PROCESSES,
           maxWorkers: 2,
           sequence: { groupOrder: 3 },
         },
@@ -167,7 +174,7 @@ const config: ViteUserConfig = defineConfig({
           globalSetup: ['test/doors/install.ts'],
           // gRPC's own `dns` resolver asks the server of its target only with this.
           env: { AWS_EC2_METADATA_DISABLED: 'true', GRPC_NODE_USE_ALTERNATIVE_RESOLVER: 'true' },
-          testTimeout: 60_000,
+          ...OF_PROCESSES,
           maxWorkers: 2,
           sequence: { groupOrder: 4 },
         },

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { deploy, TIMES, type Outcome } from './deployment.ts'
 import { failedOf } from './load.ts'
 
-const LIMIT = { timeout: 180_000 }
+const LIMIT = { timeout: 600_000 }
 
 function failed({ tallies }: Outcome, client: Parameters<Outcome['tallies']['get']>[0]): number {
   const tally = tallies.get(client)

@@ -15,14 +15,19 @@ export const PROPAGATION_MS = 500
 /** How late ECS deregisters, after SIGTERM: the worst that was seen is not documented. */
 export const DEREGISTER_AFTER_MS = 3_000
 const TASKS = 4
+/** On an idle machine it takes a second. */
+const START_WITHIN_MS = 100_000
 const TASK = new URL('./task/main.ts', import.meta.url).pathname
 /** Callers go on for this long after the last task has ended. */
 const AFTERWARDS_MS = 300
 
+/** Calls come late, and take long. On an idle machine a task waits for the former only. */
+const FOR_BUSY_MACHINES = { quietMs: 1_500, finishMs: 20_000 }
+
 /** Times of a shutdown that fit these tests. */
 export const TIMES: Readonly<Record<'ecs' | 'task', Partial<Times>>> = {
-  ecs: { ttlMs: TTL_MS, propagationMs: DEREGISTER_AFTER_MS + PROPAGATION_MS, quietMs: 500, finishMs: 2_000 },
-  task: { propagationMs: PROPAGATION_MS, quietMs: 500, finishMs: 2_000 },
+  ecs: { ttlMs: TTL_MS, propagationMs: DEREGISTER_AFTER_MS + PROPAGATION_MS, ...FOR_BUSY_MACHINES },
+  task: { propagationMs: PROPAGATION_MS, ...FOR_BUSY_MACHINES },
 }
 
 export interface Deployment {
@@ -36,6 +41,7 @@ export interface Deployment {
   readonly clients?: readonly ClientName[]
   /** POSTs of each client at least [5000]. */
   readonly posts?: number
+  /** [60000] */
   readonly stopTimeoutMs?: number
 }
 
@@ -65,7 +71,7 @@ export function taskCommand(
 }
 
 export async function deploy(deployment: Deployment): Promise<Outcome> {
-  const { kind, registeredBy = 'ecs', way = 'onehop', posts = 5_000, stopTimeoutMs = 15_000 } = deployment
+  const { kind, registeredBy = 'ecs', way = 'onehop', posts = 5_000, stopTimeoutMs = 60_000 } = deployment
   const { times = TIMES[registeredBy], clients = clientsOf(kind) } = deployment
   await using aws = await startLocalAws()
   const { id } = aws.addService(HOST, { ttlSeconds: TTL_MS / 1_000 })
@@ -73,6 +79,7 @@ export async function deploy(deployment: Deployment): Promise<Outcome> {
   const service = await aws.startEcsService({
     ...taskCommand({ kind, way, times, ...(registeredBy === 'task' ? { service: id } : {}) }),
     ...{ host: HOST, tasks: TASKS, registeredBy, stopTimeoutMs, deregisterAfterMs: DEREGISTER_AFTER_MS },
+    startWithinMs: START_WITHIN_MS,
   })
   const reach = { aws, dns: resolver.server, port: service.port, tls: kind === 'https', h2c: kind === 'h2c' }
   await using callers = new AsyncDisposableStack()

@@ -11,7 +11,7 @@ import type { Kind } from './task/servers.ts'
 
 const KINDS: readonly Kind[] = ['http', 'https', 'fastify', 'express', 'koa', 'h2c', 'nest']
 
-test.each(KINDS)('%s: no call fails', { timeout: 180_000 }, async (kind) => {
+test.each(KINDS)('%s: no call fails', { timeout: 600_000 }, async (kind) => {
   const outcome = await deploy({ kind })
   for (const tally of outcome.tallies.values()) expect(tally.succeeded).toBeGreaterThanOrEqual(5_000)
   expect(describeTallies(outcome).filter((line) => !line.includes(': 0 of '))).toEqual([])
@@ -33,7 +33,7 @@ test.each([
   ['shorter times in 15 s', SHORTER, 15_000],
 ] as const)(
   'the deployment of docs/testing.md, with %s: no call fails, and no warning is needed',
-  { timeout: 180_000 },
+  { timeout: 600_000 },
   async (_name, times, stopTimeoutMs) => {
     const outcome = await deploy({
       ...{ kind: 'http', times, stopTimeoutMs, posts: 1_000 },

@@ -83,6 +83,11 @@ export class OneTask implements AsyncDisposable {
     return `http://${ADDRESS}:${this.port}`
   }
 
+  /** From the first signal to the end of the shutdown, by the task's own clock: a busy machine is late with signals and exits. */
+  get closedAfterMs(): number {
+    return Number(/^closed after (\d+) ms/m.exec(this.output)?.[1])
+  }
+
   /** Until its output has that, or another condition holds. */
   async until(condition: RegExp | (() => boolean)): Promise<void> {
     const holds = condition instanceof RegExp ? (): boolean => condition.test(this.output) : condition

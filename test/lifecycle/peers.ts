@@ -3,7 +3,7 @@
  * one by one; ECS registered them, and deregisters each 3 s after SIGTERM; the TTL is 2 s.
  */
 import type { ClientName } from './clients/clients.ts'
-import { deploy, type Outcome } from './deployment.ts'
+import { deploy, TIMES, type Outcome } from './deployment.ts'
 import installPeers from './install.ts'
 import { failedOf } from './load.ts'
 import type { Way } from './task/leave.ts'
@@ -30,7 +30,8 @@ console.log(`| at SIGTERM | ${CLIENTS.join(' | ')} | the tasks end |`)
 console.log(`|---|${'---|'.repeat(CLIENTS.length + 1)}`)
 for (const [way, note] of ROWS) {
   const kind = way === 'fastify.close()' ? 'fastify' : 'http'
-  const outcome = await deploy({ kind, way, clients: CLIENTS, stopTimeoutMs: 12_000 })
+  const times = { ...TIMES.ecs, quietMs: 500, finishMs: 2_000 }
+  const outcome = await deploy({ kind, way, times, clients: CLIENTS, stopTimeoutMs: 12_000 })
   console.log(
     `| ${note} | ${CLIENTS.map((client) => failures(outcome, client)).join(' | ')} | ${ends(outcome)} |`,
   )

@@ -16,7 +16,7 @@ test('a service registers, serves, calls another one, and shuts down', async () 
     }
     return aws.startEcsService({
       command: [process.execPath, '--conditions=onehop:source', script],
-      ...{ host, tasks: 2, registeredBy: 'task' },
+      ...{ host, tasks: 2, registeredBy: 'task', startWithinMs: 100_000 },
       env: {
         CLOUD_MAP_SERVICE: id,
         LOCAL_OPTIONS: JSON.stringify(options),
@@ -42,4 +42,4 @@ test('a service registers, serves, calls another one, and shuts down', async () 
   const exits = await Promise.all([...orders.tasks, ...checkout.tasks].map((task) => task.stop()))
   expect(exits.map(({ code }) => code)).toEqual([0, 0, 0, 0])
   expect([...aws.instances(ORDERS), ...aws.instances(CHECKOUT)]).toEqual([])
-}, 60_000)
+}, 180_000)

@@ -5,8 +5,15 @@ import { OneTask } from './one-task.ts'
 
 const script = new URL('./task/websockets.ts', import.meta.url).pathname
 
-async function closing(how: 'drain' | 'close' | 'not'): Promise<{ code: number; exit: number | null }> {
-  await using task = await OneTask.start({ kind: 'http', way: 'onehop' }, { env: { CLOSES: how }, script })
+/** @param finishMs how long the client may take to answer */
+async function closing(
+  how: 'drain' | 'close' | 'not',
+  finishMs: number,
+): Promise<{ code: number; exit: number | null }> {
+  await using task = await OneTask.start(
+    { kind: 'http', way: 'onehop' },
+    { env: { CLOSES: how, FINISH_MS: String(finishMs) }, script },
+  )
   await task.until(/listening/)
   const socket = new WebSocket(task.origin.replace('http', 'ws'))
   await once(socket, 'open')
@@ -17,13 +24,13 @@ async function closing(how: 'drain' | 'close' | 'not'): Promise<{ code: number; 
 }
 
 test('`onDrain` closes them: the client gets the code, and nothing is cut', async () => {
-  expect(await closing('drain')).toEqual({ code: 1_001, exit: 0 })
+  expect(await closing('drain', 20_000)).toEqual({ code: 1_001, exit: 0 })
 })
 
 test('`{ close }` closes them at the end of the window', async () => {
-  expect(await closing('close')).toEqual({ code: 1_001, exit: 0 })
+  expect(await closing('close', 20_000)).toEqual({ code: 1_001, exit: 0 })
 })
 
 test('without either they are cut after finishMs, and the exit code says so', async () => {
-  expect(await closing('not')).toEqual({ code: 1_006, exit: 1 })
+  expect(await closing('not', 500)).toEqual({ code: 1_006, exit: 1 })
 })

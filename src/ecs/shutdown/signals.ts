@@ -1,5 +1,5 @@
 import { constants } from 'node:os'
-import type { Clock } from '../../core/clock.ts'
+import type { Clock, Timer } from '../../core/clock.ts'
 
 /** A terminal signals the whole process group, and npm passes the signal on once more: one Ctrl-C is two signals. */
 const ECHO_MS = 50
@@ -19,7 +19,8 @@ export class SignalWatch {
   readonly #clock: Clock
   readonly #onSignal = (signal: NodeJS.Signals): void => this.#hear(signal)
   #count = 0
-  #countedAt = Number.NEGATIVE_INFINITY
+  /** Runs while signals are echoes of the one that was counted. */
+  #echo: Timer | undefined
 
   /** @param exit whether the third one ends the process; otherwise the watch ends with the second */
   constructor(signals: readonly NodeJS.Signals[], exit: boolean, clock: Clock, handlers: SignalHandlers) {
@@ -33,12 +34,13 @@ export class SignalWatch {
   /** From then on signals do what they do in any process. */
   end(): void {
     for (const signal of this.#signals) process.off(signal, this.#onSignal)
+    this.#echo?.cancel()
   }
 
   #hear(signal: NodeJS.Signals): void {
-    const now = this.#clock.now()
-    if (now - this.#countedAt < ECHO_MS) return
-    this.#countedAt = now
+    if (this.#echo !== undefined) return
+    // A busy process hears an echo late: it ends once all has been heard that came by then.
+    this.#echo = this.#clock.setTimer(() => this.#clock.afterIo(() => (this.#echo = undefined)), ECHO_MS)
     this.#count++
     if (this.#count === 1) return this.#handlers.first(signal)
     if (this.#count === 2) {

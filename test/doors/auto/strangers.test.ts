@@ -10,6 +10,7 @@ import { startLocalAws, type LocalAws } from 'onehop/testing'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, expect, test } from 'vitest'
 import { BlackHole } from '../../../chaos/black-hole.ts'
+import { Losses } from '../../support/losses.ts'
 import { freePort } from '../../support/ports.ts'
 import { end } from '../../support/processes/children.ts'
 import { APPS, AUTO, FLAGS, run, ROOT } from './world.ts'
@@ -54,7 +55,7 @@ async function answers(url: string): Promise<void> {
       () => false,
     )
     if (isThere) return
-    if (tries > 200) throw new Error(`${url} does not answer`)
+    if (tries > 1_000) throw new Error(`${url} does not answer`)
     await delay(50)
   }
 }
@@ -64,8 +65,10 @@ interface Service {
   readonly tasks: readonly Program[]
   readonly port: number
   readonly env: Readonly<Record<string, string>>
-  /** SIGKILL for the first, whose address then answers nothing. */
+  /** SIGKILL for the first. Returns when its process has ended. */
   kill(): Promise<void>
+  /** The address of the first answers nothing from then on. */
+  vanish(): Promise<void>
 }
 
 /** @param argsOf what starts the task of an address */
@@ -82,13 +85,18 @@ async function service(
   const tasks = addresses.map((address) => start([...argsOf(address, port)]))
   await Promise.all(addresses.map((address) => answers(`http://${address}:${port}${path}`)))
   for (const address of addresses) aws.register(HOST, address, { ipv4: address, port })
-  const config = join(folder(), 'onehop.json')
-  writeFileSync(config, JSON.stringify({ allowLoopback: true }))
+  // In turn: the default balancer leaves a task out that was slow once, on a busy machine for the whole test.
+  const config = join(folder(), 'onehop.mjs')
+  const source = JSON.stringify(`${ROOT}src/index.ts`)
+  writeFileSync(
+    config,
+    `import { roundRobin } from ${source}\nexport default { allowLoopback: true, balancer: roundRobin() }`,
+  )
   return {
     ...{ aws, tasks, port },
     env: { ...aws.env, ONEHOP_NAMESPACES: 'shop.local', ONEHOP_CONFIG: config },
-    async kill() {
-      await end((tasks[0] as Program).child)
+    kill: () => end((tasks[0] as Program).child),
+    async vanish() {
       const hole = await BlackHole.start(addresses[0] ?? '', port)
       ends.push(() => hole[Symbol.asyncDispose]())
     },
@@ -106,14 +114,14 @@ test('linkinator crawls a site of http-server (undici): calls spread, and a kill
     const links = [1, 2, 3].map((step) => link((page * 2 + step) % PAGES)).join(' ')
     writeFileSync(join(site, 'pages', `${page}.html`), `<html><body>${links}</body></html>`)
   }
-  const { tasks, port, env, kill } = await service(4, '/', (address, at) => [
+  const { tasks, port, env, kill, vanish } = await service(4, '/', (address, at) => [
     ...[`${BIN}http-server`, site, '-a', address, '-p', String(at)],
   ])
   const requests = ({ lines }: Program): number => lines.filter((line) => line.includes('"GET /')).length
   const before = tasks.map(requests)
   let killed: Promise<void> | undefined
   tasks[0]?.child.stdout?.on('data', () => {
-    if (requests(tasks[0] as Program) > (before[0] ?? 0) + 15) killed ??= kill()
+    if (requests(tasks[0] as Program) > (before[0] ?? 0) + 15) killed ??= kill().then(vanish)
   })
   const { code, stdout, stderr } = await run(
     [
@@ -134,6 +142,7 @@ test('linkinator crawls a site of http-server (undici): calls spread, and a kill
 })
 
 const CALLS = 400
+const MAX_IN_FLIGHT = 4
 
 test('http-server passes on to json-server (node:http): calls spread, and only what is in flight on a killed task is lost', async () => {
   const data = folder()
@@ -142,7 +151,7 @@ test('http-server passes on to json-server (node:http): calls spread, and only w
     writeFileSync(file, JSON.stringify({ orders: [{ id: 1, task: address }] }))
     return file
   }
-  const { tasks, port, env, kill } = await service(4, '/orders', (address, at) => [
+  const { tasks, port, env, kill, vanish } = await service(4, '/orders', (address, at) => [
     ...[`${BIN}json-server`, '--quiet', '--host', address, '--port', String(at), databaseOf(address)],
   ])
   expect(tasks).toHaveLength(4)
@@ -155,23 +164,36 @@ test('http-server passes on to json-server (node:http): calls spread, and only w
   const url = `http://127.0.0.1:${gatewayPort}/orders/1`
   await answers(url)
   const taken = new Map<string, number>()
-  let failed = 0
+  const losses = new Losses()
   const call = async (): Promise<void> => {
-    const response = await fetch(url).catch(() => undefined)
-    const order = response?.ok === true ? ((await response.json()) as { task: string }) : undefined
-    if (order === undefined) failed++
-    else taken.set(order.task, (taken.get(order.task) ?? 0) + 1)
+    const response = await fetch(url)
+    if (!response.ok) throw new Error(`status ${response.status}`)
+    const order = (await response.json()) as { task: string }
+    taken.set(order.task, (taken.get(order.task) ?? 0) + 1)
   }
-  const calls: Promise<void>[] = []
+  const calls = new Set<Promise<void>>()
   for (let count = 0; count < CALLS; count++) {
-    calls.push(call())
-    if (count === CALLS / 2) await kill()
+    // A machine that is slow calls less, instead of piling calls up.
+    while (calls.size >= MAX_IN_FLIGHT) await Promise.race(calls)
+    const made = losses.count(call).finally(() => calls.delete(made))
+    calls.add(made)
+    if (count === CALLS / 2) {
+      // The gateway is another process: it knows once one of its calls has ended that began after the end of the task.
+      await losses.during(() =>
+        kill()
+          .then(() => fetch(url))
+          .then(() => undefined),
+      )
+      await vanish()
+    }
     await delay(5)
   }
   await Promise.all(calls)
+  const { failed, unexpected } = losses
   console.log('http-server to json-server: answers of each task', Object.fromEntries(taken), 'failed', failed)
+  expect(unexpected).toEqual([])
   // At 200 calls a second that take a few ms, one is in flight on the killed task, if any.
-  expect(failed).toBeLessThanOrEqual(3)
+  expect(failed).toBeLessThanOrEqual(MAX_IN_FLIGHT)
   expect(taken.size).toBe(4)
   for (const count of taken.values()) expect(count).toBeGreaterThan(10)
 })

@@ -1,11 +1,12 @@
 /** Where applications run that know nothing of onehop: a local AWS, a fleet of processes, and processes that are switched on. */
-import { spawn, type ChildProcess } from 'node:child_process'
+import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { startFleet, startLocalAws, type Fleet, type LocalAws } from 'onehop/testing'
 import { ended, type Ended } from '../../support/processes/children.ts'
+import { ENDS_WITHIN_MS } from '../output-of.ts'
 
 export const HOST = 'orders.shop.local'
 export const ROOT: string = new URL('../../..', import.meta.url).pathname
@@ -28,8 +29,8 @@ export interface Start {
   /** [those that switch onehop on] */
   readonly flags?: readonly string[]
   readonly env?: Readonly<Record<string, string | undefined>>
-  /** Called with each line that it prints. */
-  readonly onLine?: (line: string, child: ChildProcess) => void
+  /** Called with each line that it prints; its stdin then stays open. */
+  readonly onLine?: (line: string, child: ChildProcessWithoutNullStreams) => void
 }
 
 /** A service, and the environment that an application needs to find it. */
@@ -97,12 +98,15 @@ export function run(args: readonly string[], start: Start = {}): Promise<Ended> 
   const { node = process.execPath, flags = AUTO, env = {}, onLine } = start
   const child = spawn(node, [...flags, ...args], {
     cwd: ROOT,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: 'pipe',
     env: { ...withoutOnehop(process.env), NODE_COMPILE_CACHE: COMPILE_CACHE, ...env },
-    timeout: 50_000,
+    timeout: ENDS_WITHIN_MS,
     killSignal: 'SIGKILL',
   })
-  if (onLine !== undefined) createInterface(child.stdout).on('line', (line) => onLine(line, child))
+  // A program that has ended reads nothing more.
+  child.stdin.on('error', () => undefined)
+  if (onLine === undefined) child.stdin.end()
+  else createInterface(child.stdout).on('line', (line) => onLine(line, child))
   return ended(child)
 }
 

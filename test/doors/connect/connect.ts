@@ -71,6 +71,13 @@ export async function ordersWithout(baseUrl: string, lookup: LookupFunction): Pr
   return connect.createClient(service, createGrpcTransport({ baseUrl, nodeOptions: { lookup } }))
 }
 
+/** Reads a stream to its end. @returns how many items came */
+export async function countRest(stream: AsyncIterator<unknown>): Promise<number> {
+  let count = 0
+  while ((await stream.next()).done !== true) count++
+  return count
+}
+
 export async function collect<Item>(items: AsyncIterable<Item>): Promise<Item[]> {
   const all: Item[] = []
   for await (const item of items) all.push(item)

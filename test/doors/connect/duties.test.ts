@@ -1,14 +1,13 @@
 /** What every door owes: the caller's context, no trace in the process, hosts of others as without us. */
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { execFile } from 'node:child_process'
-import { promisify } from 'node:util'
 import { createClient, InvalidOptionsError, onEvent, type ClientOptions } from 'onehop'
 import { grpcClassify, transportOptions, universalClient } from 'onehop/connect'
 import { Agent } from 'undici'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { clientOf } from '../../support/clients.ts'
+import { patientClientOf as clientOf } from '../patient-client.ts'
 import { refusingAddress } from '../../support/servers.ts'
-import { collect, connect, ordersOver } from './connect.ts'
+import { outputOf } from '../output-of.ts'
+import { collect, connect, countRest, ordersOver } from './connect.ts'
 import { startTasks, type Task } from './tasks.ts'
 
 const H2C = { allowH2: true, h2Options: { useH2c: true } }
@@ -91,8 +90,7 @@ test('no handler of a signal, and nothing that keeps a process alive', async () 
     const { id } = await orders.get({ id: 7 })
     console.log(JSON.stringify({ id, same: before.join() === signals().join() }))`
   const flags = ['--conditions=onehop:source', '--input-type=module', '--eval', program]
-  const { stdout } = await promisify(execFile)(process.execPath, flags, { timeout: 15_000 })
-  expect(JSON.parse(stdout)).toEqual({ id: 7, same: true })
+  expect(JSON.parse(await outputOf(flags))).toEqual({ id: 7, same: true })
 })
 
 test('close() leaves no socket and no timer', async () => {
@@ -112,20 +110,28 @@ test('close() leaves no socket and no timer', async () => {
 test('close() waits for streams under way', async () => {
   const { client, service } = open()
   const orders = await service
-  const stream = collect(orders.list({ count: 20, everyMs: 10 }))
-  await expect.poll(() => client.inspect().callsUnderWay).toBe(1)
-  await client.close()
-  expect(await stream).toHaveLength(20)
+  const stream = orders.list({ count: 20, everyMs: 10 })[Symbol.asyncIterator]()
+  const endless = orders.list({ count: 1_000_000, everyMs: 10 })[Symbol.asyncIterator]()
+  await Promise.all([stream.next(), endless.next()])
+  let isClosed = false
+  const closed = client.close().finally(() => {
+    isClosed = true
+  })
+  expect(await countRest(stream)).toBe(19)
+  expect(isClosed).toBe(false)
+  await endless.return?.()
+  await closed
   await expect(orders.get({ id: 1 })).rejects.toMatchObject({ code: 14 })
 })
 
 test('close({ withinMs }) cuts them', async () => {
   const { client, service } = open()
   const orders = await service
-  const stream = collect(orders.list({ count: 100_000, everyMs: 10 })).catch((error: unknown) => error)
-  await expect.poll(() => client.inspect().callsUnderWay).toBe(1)
+  const stream = orders.list({ count: 100_000, everyMs: 10 })[Symbol.asyncIterator]()
+  await stream.next()
+  const rest = countRest(stream).catch((reason: unknown) => reason)
   await client.close({ withinMs: 50 })
-  const error = await stream
+  const error = await rest
   expect(error).toBeInstanceOf(connect.ConnectError)
   expect(error).toMatchObject({ code: 14 })
 })

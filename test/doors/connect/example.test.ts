@@ -1,16 +1,14 @@
 /** `examples/connect` and what docs/doors/connect.md shows of it. */
-import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
+import { outputOf } from '../output-of.ts'
 
 const root = new URL('../../../', import.meta.url).pathname
 const FLAGS = ['--conditions=onehop:source', '--import', `${root}test/doors/connect/packages/resolve.ts`]
 
 test('the example runs, and ends by itself', async () => {
   const flags = [...FLAGS, `${root}examples/connect/client.js`]
-  const { stdout } = await promisify(execFile)(process.execPath, flags, { timeout: 25_000 })
-  expect(stdout).toMatch(/^42 from 127\.0\.3\.[12]\n(?:43-\d from 127\.0\.3\.[12]\n){3}$/)
+  expect(await outputOf(flags)).toMatch(/^42 from 127\.0\.3\.[12]\n(?:43-\d from 127\.0\.3\.[12]\n){3}$/)
 })
 
 test('the page shows the example as it is', () => {

@@ -4,7 +4,7 @@ import { onEvent, type Client, type ClientOptions } from 'onehop'
 import { grpcClassify, universalClient } from 'onehop/connect'
 import { Agent } from 'undici'
 import { afterEach, describe, expect, onTestFinished, test } from 'vitest'
-import { clientOf } from '../../support/clients.ts'
+import { patientClientOf as clientOf } from '../patient-client.ts'
 import { LoopbackServer } from '../../support/loopback-server.ts'
 import { collect, connect, ordersOver, type Order, type Orders, type Protocol } from './connect.ts'
 import { startTasks, type Task } from './tasks.ts'
@@ -160,11 +160,13 @@ describe('cancellation', () => {
       yield { id: 1 }
       await new Promise(() => undefined)
     }
-    const echo = collect(service.echo(unended(), { signal: abort.signal }))
-    setTimeout(() => abort.abort(), 50)
-    await expect(echo).rejects.toMatchObject({ code: 1 })
-    await task?.set({ delayMs: 1_000 })
-    await expect(service.get({ id: 1 }, { timeoutMs: 60 })).rejects.toMatchObject({ code: 4 })
+    const echo = service.echo(unended(), { signal: abort.signal })[Symbol.asyncIterator]()
+    await echo.next()
+    abort.abort()
+    await expect(echo.next()).rejects.toMatchObject({ code: 1 })
+    await task?.set({ delayMs: 600_000 })
+    // Long enough for the task to see the call, on a busy machine, too.
+    await expect(service.get({ id: 1 }, { timeoutMs: 1_000 })).rejects.toMatchObject({ code: 4 })
     await expect.poll(async () => (await task?.stats())?.cancelled).toBe(3)
     expect(await task?.stats()).toMatchObject({ connections: 1 })
     expect((await other.next()).done).toBe(false)

@@ -7,26 +7,31 @@ import { load } from '../packages/load.ts'
 import type { Library } from '../recipes/library.ts'
 import type { Tally } from './order.ts'
 import { MAJORS, nodeOf } from '../../support/processes/nodes.ts'
-import { runScenario, type Result, type Scenario } from './scenario.ts'
+import { runScenario, type Result } from './scenario.ts'
 
 const { LIBRARIES } = await load<{ LIBRARIES: readonly Library[] }>('./libraries/index.ts')
 
 const EVERY_MS = 400
+/** Of each library. On an idle machine it is one, and a few more for a task that is frozen. */
+const MAX_IN_FLIGHT = 6
 const DELAY_MS = 200
+const STEP_MS = 1_000
 /** What a call that was sent to a task fails with when the task ends. */
 const BROKEN_OFF = /^(GET|POST) (ECONNRESET|UND_ERR_SOCKET|ERR_STREAM_DESTROYED|EPIPE)$/
+/** What a call fails with that takes longer than its library allows. */
+const LIMITED = /^(GET|POST) (ETIMEDOUT|ECONNABORTED|ETIME|.*(timeout|timed out|aborted|no answer in).*)$/i
+/** What the recipes allow. */
+const LIMIT_MS = 5_000
 
 /** On a quiet machine it takes 8 s. */
-const WITHIN_MS = 170_000
-const MAX_LATE_MS = 250
-const MAX_TRIES = 3
+const WITHIN_MS = 600_000
 
-/** Again, if the callers stood still meanwhile: what they saw then is the machine's fault. */
-async function undisturbed(scenario: Scenario): Promise<Result> {
-  for (let tries = 1; ; tries++) {
-    const result = await runScenario(scenario)
-    if (result.lateMaxMs < MAX_LATE_MS || tries === MAX_TRIES) return result
-  }
+/**
+ * Whether calls may have met the limits of their libraries. They wait for the task that is frozen: for a second, unless
+ * this machine is so busy that it is killed late, or that they are.
+ */
+function isSlow({ frozenMs, lateMaxMs }: Result): boolean {
+  return frozenMs + lateMaxMs > LIMIT_MS - 2 * STEP_MS
 }
 
 function failed(tallies: readonly Tally[], method: 'GET' | 'POST'): number {
@@ -38,26 +43,25 @@ describe.each(['http', 'https'] as const)('over %s', (scheme) => {
     'Node %i: a killed, a frozen and a replaced task',
     { timeout: WITHIN_MS },
     async (major) => {
-      const { onehop, without } = await undisturbed({
+      const result = await runScenario({
         ...{ scheme, node: nodeOf(major), libraries: LIBRARIES.map(({ name }) => name) },
-        ...{ everyMs: EVERY_MS, delayMs: DELAY_MS, stepMs: 1_000 },
+        ...{ everyMs: EVERY_MS, maxInFlight: MAX_IN_FLIGHT, delayMs: DELAY_MS, stepMs: STEP_MS },
       })
+      const { onehop, without, mostInFlight } = result
+      const isLimit = (error: string): boolean => isSlow(result) && LIMITED.test(error)
       expect(onehop.map(({ library }) => library)).toEqual(LIBRARIES.map(({ name }) => name))
-      for (const { library, GET, errors } of onehop) {
+      for (const { library, errors } of onehop) {
         const { door } = LIBRARIES.find(({ name }) => name === library) as Library
         // What may be repeated is not lost, but by agents, which repeat nothing that was sent.
-        if (door !== 'agents') expect([library, GET.failed, errors]).toEqual([library, 0, errors])
+        const isLost = (error: string): boolean =>
+          BROKEN_OFF.test(error) && (door === 'agents' || error.startsWith('POST'))
         // Connections that could not be made went to other tasks, whatever the method.
-        for (const error of Object.keys(errors))
-          expect([library, error]).toEqual([library, expect.stringMatching(BROKEN_OFF)])
+        const unexpected = Object.keys(errors).filter((error) => !isLost(error) && !isLimit(error))
+        expect([library, unexpected]).toEqual([library, []])
       }
-      // Four, and at least two successors: the last one has little time.
-      const tasks = new Set(onehop.flatMap((tally) => Object.keys(tally.tasks)))
-      expect(tasks.size).toBeGreaterThanOrEqual(6)
       // Orders that were in flight on a task that ended are lost on both sides, and by chance more on one.
-      const inFlight = (LIBRARIES.length * DELAY_MS) / EVERY_MS
       expect(failed(onehop, 'GET') + failed(onehop, 'POST')).toBeLessThanOrEqual(
-        failed(without, 'GET') + failed(without, 'POST') + inFlight,
+        failed(without, 'GET') + failed(without, 'POST') + mostInFlight,
       )
     },
   )

@@ -10,6 +10,8 @@ export interface Order {
   readonly dnsServer: string
   /** Of each library; GET and POST in turn. */
   readonly everyMs: number
+  /** Calls of each library at a time: a machine that is slow calls less, instead of piling calls up [no limit]. */
+  readonly maxInFlight?: number
   /** How long tasks take. */
   readonly delayMs: number
 }
@@ -34,8 +36,15 @@ export interface Tally {
 export interface Done {
   readonly kind: 'done'
   readonly tallies: readonly Tally[]
+  /** Calls of all libraries, at most. */
+  readonly mostInFlight: number
   /** How late the process was for its timers, at most. */
   readonly lateMaxMs: number
 }
 
-export type Report = { readonly kind: 'begun' } | Done | { readonly kind: 'failed'; readonly error: string }
+export type Report =
+  | { readonly kind: 'begun' }
+  /** Another task has answered. */
+  | { readonly kind: 'answered'; readonly tasks: number }
+  | Done
+  | { readonly kind: 'failed'; readonly error: string }

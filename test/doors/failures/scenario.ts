@@ -5,9 +5,10 @@
  * - one freezes, and is killed by its health check;
  * - one is replaced as in a deployment.
  *
- * Each has a successor.
+ * Each has a successor. It ends when two of these have answered with onehop, or later.
  */
 import { fork, type ChildProcess } from 'node:child_process'
+import { EventEmitter, once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -27,6 +28,8 @@ export interface Scenario {
   readonly libraries: readonly string[]
   /** Of each library; GET and POST in turn. */
   readonly everyMs: number
+  /** Of each library [no limit]. */
+  readonly maxInFlight?: number
   readonly delayMs: number
   /** Between the steps: kill, freeze, health check, deployment, end. ECS takes as long to notice. */
   readonly stepMs: number
@@ -34,12 +37,19 @@ export interface Scenario {
 
 /** What came of it: a tally for each library. */
 export interface Result extends Readonly<Record<Order['side'], readonly Tally[]>> {
+  /** Calls with onehop, at most. */
+  readonly mostInFlight: number
+  /** How long the task was frozen until it was gone, which is how long calls wait for it. */
+  readonly frozenMs: number
   /** How late the callers were for their timers, at most: what they saw is no better than that. */
   readonly lateMaxMs: number
 }
 
 const HOST = 'orders.shop.local'
 const TTL_SECONDS = 2
+const TASKS = 4
+/** Two successors: the last one has little time. */
+const MET = TASKS + 2
 
 /** Runs it once. */
 export async function runScenario(scenario: Scenario): Promise<Result> {
@@ -50,7 +60,7 @@ export async function runScenario(scenario: Scenario): Promise<Result> {
   await using service = await aws.startEcsService({
     command: [process.execPath, new URL('task.ts', import.meta.url).pathname],
     host: HOST,
-    tasks: 4,
+    tasks: TASKS,
     env: { DELAY_MS: String(delayMs), ...(scheme === 'https' && { TLS_KEY: key, TLS_CERT: cert }) },
     deregisterAfterMs: stepMs,
     stopTimeoutMs: 5 * stepMs,
@@ -70,25 +80,30 @@ export async function runScenario(scenario: Scenario): Promise<Result> {
     await exited
     gone.use(await BlackHole.start(address, port))
   }
+  let frozenMs = 0
   const faults = async (): Promise<void> => {
     const [killed, frozen, replaced] = service.tasks as [EcsTask, EcsTask, EcsTask]
     await Promise.all([without.begun, onehop.begun])
     await delay(stepMs)
     killed.signal('SIGKILL')
     await Promise.all([vanish(killed), delay(stepMs / 2).then(start), delay(stepMs)])
+    const frozenAt = performance.now()
     frozen.signal('SIGSTOP')
     await delay(stepMs)
     frozen.signal('SIGKILL')
+    await frozen.exited
+    frozenMs = performance.now() - frozenAt
     await Promise.all([vanish(frozen), delay(stepMs / 2).then(start), delay(stepMs)])
     await start()
-    await Promise.all([replaced.stop(), vanish(replaced), delay(2 * stepMs)])
+    await Promise.all([replaced.stop(), vanish(replaced), delay(2 * stepMs), onehop.hasMet(MET)])
     for (const caller of [without, onehop]) caller.end()
   }
   const [[control, ours]] = await Promise.all([Promise.all([without.done, onehop.done]), faults()])
   await service.close()
   hasEnded(...service.tasks.map(({ pid }) => pid))
   const lateMaxMs = Math.max(control.lateMaxMs, ours.lateMaxMs)
-  return { without: control.tallies, onehop: ours.tallies, lateMaxMs }
+  const { mostInFlight } = ours
+  return { without: control.tallies, onehop: ours.tallies, mostInFlight, frozenMs, lateMaxMs }
 }
 
 /** The process that calls. */
@@ -98,6 +113,8 @@ class Caller implements AsyncDisposable {
   readonly done: Promise<Done>
   readonly #child: ChildProcess
   readonly #folder: string
+  readonly #news = new EventEmitter()
+  #met = 0
 
   private constructor(child: ChildProcess, folder: string) {
     this.#child = child
@@ -110,7 +127,10 @@ class Caller implements AsyncDisposable {
     }
     child.on('message', (report: Report) => {
       if (report.kind === 'begun') begun.resolve()
-      else if (report.kind === 'done') done.resolve(report)
+      else if (report.kind === 'answered') {
+        this.#met = report.tasks
+        this.#news.emit('met')
+      } else if (report.kind === 'done') done.resolve(report)
       else failed(new Error(report.error))
     })
     child.once('error', failed)
@@ -138,6 +158,11 @@ class Caller implements AsyncDisposable {
     const caller = new Caller(child, folder)
     child.send(order)
     return caller
+  }
+
+  /** Waits until so many tasks have answered. */
+  async hasMet(tasks: number): Promise<void> {
+    while (this.#met < tasks) await Promise.race([once(this.#news, 'met'), this.done])
   }
 
   /** Of its load. */

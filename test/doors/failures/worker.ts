@@ -39,14 +39,37 @@ async function run(order: Order): Promise<Report> {
   process.send?.({ kind: 'begun' } satisfies Report)
   const lateness = monitorEventLoopDelay({ resolution: 5 })
   lateness.enable()
+  const all = new Calls()
   const tallies = await Promise.all(
     chosen.map(({ name }, index) =>
-      loadOf(name, apis[index] as Api, order, (index * order.everyMs) / chosen.length),
+      loadOf(name, apis[index] as Api, order, (index * order.everyMs) / chosen.length, all),
     ),
   )
   await Promise.all(apis.map((api) => api.close()))
   await client?.close({ withinMs: 5_000 })
-  return { kind: 'done', tallies, lateMaxMs: lateness.max / 1e6 }
+  return { kind: 'done', tallies, mostInFlight: all.mostInFlight, lateMaxMs: lateness.max / 1e6 }
+}
+
+/** What the calls of all libraries come to. */
+class Calls {
+  mostInFlight = 0
+  #inFlight = 0
+  readonly #tasks = new Set<string>()
+
+  begin(): void {
+    this.#inFlight++
+    this.mostInFlight = Math.max(this.mostInFlight, this.#inFlight)
+  }
+
+  end(): void {
+    this.#inFlight--
+  }
+
+  answeredBy(task: string): void {
+    if (this.#tasks.has(task)) return
+    this.#tasks.add(task)
+    process.send?.({ kind: 'answered', tasks: this.#tasks.size } satisfies Report)
+  }
 }
 
 function clientOf({ dnsServer }: Order): Client {
@@ -81,29 +104,35 @@ function nameServer(server: string): void {
   dns.lookup = lookup as never
 }
 
-async function loadOf(library: string, api: Api, order: Order, offsetMs: number): Promise<Tally> {
+async function loadOf(library: string, api: Api, order: Order, offsetMs: number, all: Calls): Promise<Tally> {
   const counts = (): Counts => ({ calls: 0, failed: 0, slow: 0 })
   const tally: Tally = { library, GET: counts(), POST: counts(), errors: {}, tasks: {} }
   const call = async (method: 'GET' | 'POST'): Promise<void> => {
     const count = tally[method]
     const startedAt = performance.now()
     count.calls++
+    all.begin()
     try {
       const { task } = await Promise.race([api.send({ method }), timeout(MAX_CALL_MS)])
       tally.tasks[task] = (tally.tasks[task] ?? 0) + 1
+      all.answeredBy(task)
       if (performance.now() - startedAt > order.delayMs + SLOW_MS) count.slow++
     } catch (error) {
       count.failed++
       const name = `${method} ${nameOf(error)}`
       tally.errors[name] = (tally.errors[name] ?? 0) + 1
+    } finally {
+      all.end()
     }
   }
-  const calls: Promise<void>[] = []
+  const calls = new Set<Promise<void>>()
   const beganAt = performance.now() + offsetMs
   for (let number = 0; !ending.signal.aborted; number++) {
     const waitMs = beganAt + number * order.everyMs - performance.now()
-    if (waitMs > 0) await delay(waitMs)
-    calls.push(call(number % 2 === 0 ? 'GET' : 'POST'))
+    await delay(Math.max(0, waitMs))
+    if (calls.size >= (order.maxInFlight ?? Number.POSITIVE_INFINITY)) continue
+    const made = call(number % 2 === 0 ? 'GET' : 'POST').finally(() => calls.delete(made))
+    calls.add(made)
   }
   await Promise.all(calls)
   return tally

@@ -3,12 +3,12 @@ import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { consistentHash } from 'onehop'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { clientOf } from '../../support/clients.ts'
+import { patientClientOf as clientOf } from '../patient-client.ts'
 import { eventsOf } from '../../support/events.ts'
 import { resources } from '../../support/resources.ts'
 import { eventually } from '../../support/until.ts'
-import { GrpcFleet } from './fleet.ts'
-import { connect, get, ordersOver, upstreams } from './orders.ts'
+import { GrpcFleet, type GrpcTask } from './fleet.ts'
+import { connect, get, lateCredentials, ordersOver, upstreams } from './orders.ts'
 import { grpc, type Order } from './packages/load.ts'
 
 const { keep } = resources()
@@ -71,14 +71,17 @@ test('an open stream is pending, and its task does not look slow or silent', asy
   const fleet = shared.of(2)
   const client = keep(clientOf(fleet.labels))
   const orders = ordersOver(client)
+  const begun = performance.now()
   await connect(orders, client)
   const streams = Array.from({ length: 4 }, () => orders.Watch({ id: 'open' }))
   for (const stream of streams) stream.on('error', () => undefined)
   await Promise.all(streams.map((stream) => once(stream, 'metadata')))
-  await delay(300)
+  // No latency is longer than all calls together took until their headers, and the streams are open for longer than that.
+  const headersMs = performance.now() - begun
+  await delay(2 * headersMs + 100)
   expect(Object.values(upstreams(client, ({ pending }) => pending))).toEqual([2, 2])
   for (const latencyMs of Object.values(upstreams(client, ({ latencyMs: ms }) => ms)))
-    expect(latencyMs ?? 0).toBeLessThan(150)
+    expect(latencyMs ?? 0).toBeLessThanOrEqual(headersMs)
   expect(client.inspect().callsUnderWay).toBe(4)
   for (const stream of streams) stream.cancel()
   await eventually(
@@ -149,13 +152,17 @@ test('a deadline that passes counts as a timeout of the task, and a cancelled ca
   const client = keep(clientOf(fleet.labels))
   const orders = ordersOver(client)
   await get(orders)
-  await fleet.tasks[0]?.behave({ delayMs: 5_000 })
-  await expect(get(orders, '1', { deadline: Date.now() + 100 })).rejects.toMatchObject({
+  const [task] = fleet.tasks as [GrpcTask]
+  await task.behave({ holds: true })
+  // Long enough for the call to be sent before, by a busy process, too.
+  await expect(get(orders, '1', { deadline: Date.now() + 1_000 })).rejects.toMatchObject({
     code: grpc.status['DEADLINE_EXCEEDED'],
   })
   expect(Object.values(upstreams(client, ({ failures }) => failures))).toEqual([1])
+  await task.behave({})
+  await task.behave({ holds: true })
   const call = orders.Get({ id: '2' }, () => undefined)
-  await delay(50)
+  await task.hasHeld(1)
   expect(client.inspect().callsUnderWay).toBe(1)
   call.cancel()
   await eventually(
@@ -215,7 +222,7 @@ test('hedges of gRPC’s service config go to another task', async () => {
   })
   await connect(orders, client)
   const [slow, fast] = fleet.tasks
-  await slow?.behave({ delayMs: 3_000 })
+  await slow?.behave({ holds: true })
   for (let count = 0; count < 4; count++) expect((await get(orders)).task).toBe(fast?.label)
   await eventually(
     () => client.inspect().callsUnderWay,
@@ -252,8 +259,12 @@ test('maxPending holds, and what exceeds it fails at once', async () => {
   const client = keep(clientOf(fleet.labels, { maxPending: { perTask: 2, perOrigin: 100 } }))
   const orders = ordersOver(client)
   await get(orders)
-  await fleet.tasks[0]?.behave({ delayMs: 200 })
-  const results = await Promise.allSettled([get(orders), get(orders), get(orders)])
+  const [task] = fleet.tasks as [GrpcTask]
+  await task.behave({ holds: true })
+  const calls = Promise.allSettled([get(orders), get(orders), get(orders)])
+  await task.hasHeld(2)
+  await task.behave({})
+  const results = await calls
   expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected'])
   expect(results[2]).toMatchObject({
     reason: {
@@ -268,18 +279,19 @@ test('credentials of a call that take time hold its place, and give it back if t
   const client = keep(clientOf(fleet.labels))
   const orders = ordersOver(client)
   await get(orders)
-  const credentials = grpc.credentials.createFromMetadataGenerator((_parameters, callback) => {
-    setTimeout(() => callback(null, new grpc.Metadata()), 150)
-  })
-  const slow = get(orders, '1', { credentials })
-  await delay(50)
+  const late = lateCredentials()
+  const slow = get(orders, '1', { credentials: late.credentials })
+  await late.asked
   expect(client.inspect().callsUnderWay).toBe(1)
+  late.give()
   await slow
   expect(client.inspect().callsUnderWay).toBe(0)
   // It ends while it waits for them: grpc-js reports nothing.
-  await expect(get(orders, '2', { credentials, deadline: Date.now() + 50 })).rejects.toMatchObject({
-    code: 4,
-  })
+  const { credentials, asked, give } = lateCredentials()
+  const call = get(orders, '2', { credentials, deadline: Date.now() + 500 }).catch((error: unknown) => error)
+  await asked
+  expect(await call).toMatchObject({ code: 4 })
+  give()
   orders.close()
   await eventually(
     () => client.inspect().callsUnderWay,

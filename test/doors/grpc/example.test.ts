@@ -1,14 +1,14 @@
 /** `examples/grpc` and what docs/doors/grpc.md shows of it. */
-import { execFile, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
-import { promisify } from 'node:util'
 import { expect, onTestFinished, test } from 'vitest'
-import { clientOf } from '../../support/clients.ts'
+import { patientClientOf as clientOf } from '../patient-client.ts'
 import { eventsOf } from '../../support/events.ts'
 import { resources } from '../../support/resources.ts'
 import { eventually } from '../../support/until.ts'
+import { outputOf } from '../output-of.ts'
 import { GrpcFleet } from './fleet.ts'
 import { connect, get, ordersOver, upstreams } from './orders.ts'
 
@@ -18,8 +18,7 @@ const FLAGS = ['--conditions=onehop:source', '--import', `${root}test/doors/grpc
 
 test('the example runs, and ends by itself', async () => {
   const flags = [...FLAGS, `${root}examples/grpc/client.js`]
-  const { stdout } = await promisify(execFile)(process.execPath, flags, { timeout: 25_000 })
-  expect(stdout).toMatch(/^42 from 127\.0\.1\.[12]\n$/)
+  expect(await outputOf(flags)).toMatch(/^42 from 127\.0\.1\.[12]\n$/)
 })
 
 test('the page shows the examples as they are', () => {

@@ -1,7 +1,9 @@
 import { fork } from 'node:child_process'
 import { afterAll, afterEach, beforeAll, onTestFinished } from 'vitest'
+import { untilPortsAreFree } from '../../../src/testing/ports.ts'
 import { freePort } from '../../support/ports.ts'
 import { firstMessage, ForkedTask } from '../../support/processes/forked-task.ts'
+import { eventually } from '../../support/until.ts'
 import type { Behaviour, Stats } from './packages/task.ts'
 
 const FILE = new URL('packages/task.ts', import.meta.url).pathname
@@ -14,6 +16,14 @@ export class GrpcTask extends ForkedTask {
 
   async stats(): Promise<Stats> {
     return (await this.ask({ stats: true })) as Stats
+  }
+
+  /** Waits until it holds so many calls. */
+  async hasHeld(count: number): Promise<void> {
+    await eventually(
+      async () => (await this.stats()).held,
+      (held) => held === count,
+    )
   }
 
   /** `server.tryShutdown`: takes no new calls, and ends with those in flight. */
@@ -36,9 +46,8 @@ export class GrpcFleet {
 
   /** Ends with the test. */
   static async start(count: number, env: NodeJS.ProcessEnv = {}): Promise<GrpcFleet> {
-    const fleet = new GrpcFleet(await freePort(), env)
+    const fleet = await GrpcFleet.#of(count, env)
     onTestFinished(() => fleet.close())
-    await fleet.add(count)
     return fleet
   }
 
@@ -46,12 +55,24 @@ export class GrpcFleet {
   static share(count: number): { readonly of: (tasks: number) => GrpcFleet } {
     let fleet: GrpcFleet
     beforeAll(async () => {
-      fleet = new GrpcFleet(await freePort(), {})
-      await fleet.add(count)
+      fleet = await GrpcFleet.#of(count, {})
     })
     afterAll(() => fleet.close())
     afterEach(() => Promise.all(fleet.tasks.map((task) => task.behave({}))))
     return { of: (tasks) => fleet.part(tasks) }
+  }
+
+  static #of(count: number, env: NodeJS.ProcessEnv): Promise<GrpcFleet> {
+    return untilPortsAreFree(async () => {
+      const fleet = new GrpcFleet(await freePort(), env)
+      try {
+        await fleet.add(count)
+        return fleet
+      } catch (error) {
+        await fleet.close()
+        throw error
+      }
+    })
   }
 
   /** The first tasks of it. */
@@ -74,7 +95,7 @@ export class GrpcFleet {
     const task = new GrpcTask(child, address, this.port)
     this.tasks.push(task)
     const message = await firstMessage(child)
-    if (message !== 'ready') throw new Error(JSON.stringify(message))
+    if (message !== 'ready') throw bindError(message as { readonly error: string })
     return task
   }
 
@@ -85,4 +106,9 @@ export class GrpcFleet {
   async close(): Promise<void> {
     await Promise.all(this.tasks.map((task) => task.kill()))
   }
+}
+
+/** As `node:net` has it: another process may have taken the port. */
+function bindError({ error }: { readonly error: string }): Error {
+  return Object.assign(new Error(error), error.includes('EADDRINUSE') && { code: 'EADDRINUSE' })
 }

@@ -1,18 +1,17 @@
 /** What channels and clients leave behind: nothing. */
-import { execFile } from 'node:child_process'
 import { subscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { promisify } from 'node:util'
 import { createClient } from 'onehop'
 import { beforeEach, expect, test } from 'vitest'
-import { clientOf } from '../../support/clients.ts'
+import { patientClientOf as clientOf } from '../patient-client.ts'
 import { eventsOf } from '../../support/events.ts'
 import { resources } from '../../support/resources.ts'
 import { eventually } from '../../support/until.ts'
-import { GrpcFleet } from './fleet.ts'
-import { get, ordersAt, ordersOver, upstreams } from './orders.ts'
+import { outputOf } from '../output-of.ts'
+import { GrpcFleet, type GrpcTask } from './fleet.ts'
+import { get, lateCredentials, ordersAt, ordersOver, upstreams } from './orders.ts'
 import { grpc } from './packages/load.ts'
 
 const { keep } = resources()
@@ -58,30 +57,36 @@ test('a channel that closes while it waits for discovery, or connects, leaves no
 })
 
 test('streams go on when their channel closes, and their leases end with them', async () => {
-  const client = keep(clientOf(shared.of(1).labels))
+  const fleet = shared.of(1)
+  const [task] = fleet.tasks as [GrpcTask]
+  const client = keep(clientOf(fleet.labels))
   const orders = ordersOver(client)
   await get(orders)
-  await shared.of(1).tasks[0]?.behave({ delayMs: 150 })
+  await task.behave({ holds: true })
   const call = get(orders)
-  await delay(60)
+  await task.hasHeld(1)
   orders.close()
+  await task.behave({})
   await call
   expect(client.inspect().callsUnderWay).toBe(0)
 })
 
 test('client.close() waits for calls, and cuts the wait in time', async () => {
-  const client = clientOf(shared.of(1).labels)
+  const fleet = shared.of(1)
+  const [task] = fleet.tasks as [GrpcTask]
+  const client = clientOf(fleet.labels)
   const orders = ordersOver(client)
   await get(orders)
-  await shared.of(1).tasks[0]?.behave({ delayMs: 150 })
+  await task.behave({ holds: true })
   const call = get(orders)
-  await delay(30)
+  await task.hasHeld(1)
   let isClosed = false
-  const closed = client.close({ withinMs: 5_000 }).finally(() => {
+  const closed = client.close({ withinMs: 60_000 }).finally(() => {
     isClosed = true
   })
   await delay(30)
   expect(isClosed).toBe(false)
+  await task.behave({})
   await call
   await closed
 })
@@ -95,14 +100,14 @@ test('client.close() cuts calls and streams that take longer, so that the proces
   const stream = orders.Watch({ id: 'open' })
   const cut = once(stream, 'error')
   await once(stream, 'metadata')
-  await fleet.tasks[0]?.behave({ delayMs: 5_000 })
+  const [task] = fleet.tasks as [GrpcTask]
+  await task.behave({ holds: true })
   const call = get(orders).catch((error: unknown) => error)
-  const credentials = grpc.credentials.createFromMetadataGenerator((_parameters, callback) => {
-    setTimeout(() => callback(null, new grpc.Metadata()), 150)
-  })
-  const unsent = get(orders, '2', { credentials }).catch((error: unknown) => error)
-  await delay(50)
+  const late = lateCredentials()
+  const unsent = get(orders, '2', { credentials: late.credentials }).catch((error: unknown) => error)
+  await Promise.all([task.hasHeld(1), late.asked])
   await client.close({ withinMs: 50 })
+  late.give()
   const closed = { code: grpc.status['UNAVAILABLE'], details: '[ONEHOP_CLOSED] the client is closed' }
   expect((await cut)[0]).toMatchObject(closed)
   expect(await call).toMatchObject(closed)
@@ -181,10 +186,7 @@ test('no handler of a signal, and nothing that keeps a process alive', async () 
     })`
   const hook = new URL('packages/resolve.ts', import.meta.url).pathname
   const flags = ['--conditions=onehop:source', '--import', hook, '--input-type=module', '--eval', program]
-  const { stdout } = await promisify(execFile)(process.execPath, flags, {
-    cwd: new URL('../../..', import.meta.url).pathname,
-    timeout: 15_000,
-  })
+  const stdout = await outputOf(flags, { cwd: new URL('../../..', import.meta.url).pathname })
   expect(JSON.parse(stdout)).toEqual({ error: null, task: label, same: true })
 })
 

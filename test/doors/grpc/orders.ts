@@ -39,6 +39,25 @@ export async function get(orders: OrdersClient, id = '42', options: object = {})
   })
 }
 
+/** Credentials of a call that are there once they are given. */
+export interface LateCredentials {
+  readonly credentials: object
+  /** The call has asked for them. */
+  readonly asked: Promise<void>
+  /** At once, if they are asked for later. */
+  give(): void
+}
+
+export function lateCredentials(): LateCredentials {
+  const asked = Promise.withResolvers<void>()
+  const given = Promise.withResolvers<void>()
+  const credentials = grpc.credentials.createFromMetadataGenerator((_parameters, callback) => {
+    asked.resolve()
+    void given.promise.then(() => callback(null, new grpc.Metadata()))
+  })
+  return { credentials, asked: asked.promise, give: given.resolve }
+}
+
 /** A client whose discovery looks again every 200 ms. */
 export function changingClient(answer: ScriptedAnswer): Client & { readonly resolver: ScriptedResolver } {
   const resolver = scriptedResolver(systemClock, answer, 200)

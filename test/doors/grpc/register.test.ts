@@ -2,12 +2,12 @@
 import { createRequire } from 'node:module'
 import { registerCloudMap, type CloudMapOptions } from 'onehop/grpc'
 import { expect, test } from 'vitest'
-import { clientOf } from '../../support/clients.ts'
+import { patientClientOf as clientOf } from '../patient-client.ts'
 import { resources } from '../../support/resources.ts'
 import { eventually } from '../../support/until.ts'
 import { GrpcFleet } from './fleet.ts'
 import { connect, get, ordersAt, ordersOver } from './orders.ts'
-import { grpc, type Grpc, Orders } from './packages/load.ts'
+import { grpc, type Grpc, Orders, type OrdersClient } from './packages/load.ts'
 
 const { keep } = resources()
 const shared = GrpcFleet.share(2)
@@ -82,12 +82,15 @@ test('a registered service config holds for all channels; that of a channel take
   const fleet = shared.of(2)
   const client = keep(clientOf(fleet.labels, { outlier: false }))
   registerCloudMap(client, {
-    serviceConfig: { methodConfig: [{ name: [{}], retryPolicy: RETRIES, timeout: '1.5s' }] },
+    serviceConfig: { methodConfig: [{ name: [{}], retryPolicy: RETRIES, timeout: '60s' }] },
   })
+  const channel = (methodConfig: object): OrdersClient =>
+    ordersAt('cloudmap:///orders.shop.local', {
+      'grpc.service_config': JSON.stringify({ methodConfig: [{ name: [{}], ...methodConfig }] }),
+    })
   const retrying = ordersAt('cloudmap:///orders.shop.local')
-  const plain = ordersAt('cloudmap:///orders.shop.local', {
-    'grpc.service_config': JSON.stringify({ methodConfig: [{ name: [{}], timeout: '0.25s' }] }),
-  })
+  const plain = channel({})
+  const brief = channel({ timeout: '0.25s' })
   await connect(retrying, client)
   await connect(plain, client)
   await Promise.all(Array.from({ length: 4 }, () => get(plain)))
@@ -95,9 +98,11 @@ test('a registered service config holds for all channels; that of a channel take
   for (let count = 0; count < 6; count++) await get(retrying)
   const results = await Promise.allSettled(Array.from({ length: 6 }, () => get(plain)))
   expect(results.some(({ status }) => status === 'rejected')).toBe(true)
-  for (const task of fleet.tasks) await task.behave({ delayMs: 600 })
-  await get(retrying)
-  await expect(get(plain)).rejects.toMatchObject({ code: grpc.status['DEADLINE_EXCEEDED'] })
+  for (const task of fleet.tasks) await task.behave({ holds: true })
+  const registered = get(retrying)
+  await expect(get(brief)).rejects.toMatchObject({ code: grpc.status['DEADLINE_EXCEEDED'] })
+  for (const task of fleet.tasks) await task.behave({})
+  await registered
 })
 
 test('names of one’s own, for several clients', async () => {
@@ -137,7 +142,7 @@ test('waitForReady of a channel connects before there are calls', async () => {
   const client = keep(clientOf(shared.of(2).labels))
   const orders = ordersOver(client)
   await new Promise<void>((resolve, reject) => {
-    orders.waitForReady(Date.now() + 5_000, (error) => (error === undefined ? resolve() : reject(error)))
+    orders.waitForReady(Date.now() + 60_000, (error) => (error === undefined ? resolve() : reject(error)))
   })
   expect(orders.getChannel().getConnectivityState(false)).toBe(2)
   await eventually(

@@ -43,7 +43,7 @@ export const DATABASES: Readonly<Record<string, Driver>> = {
   mongodb: {
     servers: startProgram('mongo-server.ts'),
     takesSocket: false,
-    async open({ host, port, lookup }, maxPoolSize) {
+    async open({ host, port, lookup, waitMs }, maxPoolSize) {
       interface Mongo {
         db(name: string): { command(command: object): Promise<{ from: string }> }
         close(): Promise<void>
@@ -52,7 +52,7 @@ export const DATABASES: Readonly<Record<string, Driver>> = {
         'mongodb',
       )
       const url = `mongodb://${host}:${port}/?directConnection=true`
-      const client = new MongoClient(url, { lookup, maxPoolSize, serverSelectionTimeoutMS: 5_000 })
+      const client = new MongoClient(url, { lookup, maxPoolSize, serverSelectionTimeoutMS: waitMs })
       return {
         ask: async () => (await client.db('shop').command({ ping: 1 })).from,
         close: () => client.close(),

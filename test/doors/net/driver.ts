@@ -11,11 +11,15 @@ export interface Way {
   /** A socket to one of the servers. */
   readonly socket: () => Socket
   readonly lookup: LookupFunction
+  /** How long a driver that has a limit for it waits for a connection. */
+  readonly waitMs: number
 }
 
 export function throughOnehop(client: Client, host: string, port: number): Way {
   // The port of `socket` is the one that discovery knows.
-  return { host, port, socket: () => connect(client, { host }), lookup: lookupOf(client) }
+  const socket = (): Socket => connect(client, { host })
+  // Many times what it takes on an idle machine: none may be lost.
+  return { host, port, socket, lookup: lookupOf(client), waitMs: 60_000 }
 }
 
 export function withoutOnehop(lookup: LookupFunction, host: string, port: number): Way {
@@ -24,7 +28,7 @@ export function withoutOnehop(lookup: LookupFunction, host: string, port: number
     // pg connects the socket that it gets, by the resolver of this machine.
     return Object.assign(connecting, { connect: () => connecting })
   }
-  return { host, port, socket, lookup }
+  return { host, port, socket, lookup, waitMs: 5_000 }
 }
 
 /** Connections that a driver keeps. */

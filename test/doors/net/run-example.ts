@@ -1,7 +1,6 @@
-import { execFile } from 'node:child_process'
-import { promisify } from 'node:util'
 import { startLocalAws } from 'onehop/testing'
 import { expect } from 'vitest'
+import { outputOf } from '../output-of.ts'
 import type { ServerProcess } from './server-process.ts'
 
 const root = new URL('../../..', import.meta.url).pathname
@@ -35,9 +34,5 @@ export async function runExample(name: string, servers: readonly ServerProcess[]
   }
   const flags = ['--conditions=onehop:source', '--import', `${root}test/doors/net/packages/resolve.ts`]
   const program = `${root}examples/net/${name}.ts`
-  const { stdout } = await promisify(execFile)(process.execPath, [...flags, program], {
-    env,
-    timeout: 25_000,
-  })
-  expect(stdout).toContain(prints)
+  expect(await outputOf([...flags, program], { env })).toContain(prints)
 }

@@ -8,8 +8,8 @@ import { accepts } from '../../../src/testing/ports.ts'
 import { end, ended, inheritedEnv, isRunning } from '../../support/processes/children.ts'
 import { findProgram } from '../../support/processes/daemon.ts'
 
-const UP_WITHIN_MS = 30_000
-const DOWN_WITHIN_MS = 5_000
+const UP_WITHIN_MS = 100_000
+const DOWN_WITHIN_MS = 20_000
 
 /** How to run a program: as itself, or as a user of its own where the tests run as root. */
 export interface Command {

@@ -5,6 +5,7 @@ import { eventNames, taskEndpoint, tracing, type Client } from 'onehop'
 import { observe, type ObserveOptions } from 'onehop/otel'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { clientOf, ORIGIN } from '../../support/clients.ts'
+import { eventsOf } from '../../support/events.ts'
 import { resources } from '../../support/resources.ts'
 import { refusingAddress, type TestServer } from '../../support/servers.ts'
 import { startMeter, type Collected } from './sdk.ts'
@@ -113,13 +114,10 @@ test('a refused connection counts as retry and ejection; the task is ejected unt
 
   client.resolver.answer([task?.label ?? ''])
   await expect
-    .poll(
-      async () => {
-        await call(client)
-        return (await collect()).values('onehop.upstream.count')
-      },
-      { timeout: 20_000 },
-    )
+    .poll(async () => {
+      await call(client)
+      return (await collect()).values('onehop.upstream.count')
+    })
     .toEqual({ 'available task': 1, 'ejected task': 0 })
 })
 
@@ -229,8 +227,10 @@ test('hedges are counted, and the attempt that lost is cancelled', async () => {
   const { collect } = await observed(client)
   for (let i = 0; i < 120; i++) await call(client)
   const [slow] = tasks
-  if (slow !== undefined) slow.answer = (_request, response) => void setTimeout(() => response.end(), 500)
-  for (let i = 0; i < 4; i++) await call(client)
+  if (slow !== undefined) slow.answer = (_request, response) => void setTimeout(() => response.end(), 1_000)
+  const hedged = eventsOf('onehop:call.hedged')
+  // The delay of hedges is computed every 250 ms.
+  while (hedged.length === 0) await call(client)
   const collected = await collect()
   expect(collected.counted('onehop.call.hedges')['']).toBeGreaterThan(0)
   expect(collected.values('onehop.attempt.duration')['cancelled task']).toBeGreaterThan(0)

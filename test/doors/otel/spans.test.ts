@@ -3,7 +3,7 @@
  * the caller, and `http.request.resend_count` by `attemptAttributes()`.
  */
 import { context, propagation, trace, type TracerProvider } from '@opentelemetry/api'
-import { createServer, request } from 'node:http'
+import { createServer, request, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tracing } from 'onehop'
 import { attemptAttributes, type AttemptAttributes } from 'onehop/otel'
@@ -141,8 +141,17 @@ test('a hedge is a span of the same trace, and counts as a resend', async () => 
   const client = keep(clientOf(tasks, { hedge: { minMs: 1 } }))
   const call = async (): Promise<string> => (await client.request(ORIGIN)).body.text()
   for (let i = 0; i < 120; i++) await call()
+  // They answer late, or once both attempts are there: a hedge that is cancelled on its way is seen by no task.
+  const waiting: ServerResponse[] = []
+  const answer = (): void => {
+    for (const response of waiting.splice(0)) response.end('late')
+  }
   for (const task of tasks)
-    task.answer = (_request, response) => void setTimeout(() => response.end('late'), 300)
+    task.answer = (_request, response) => {
+      waiting.push(response)
+      if (waiting.length === 2) answer()
+      else setTimeout(answer, 1_000)
+    }
   const hedged = eventsOf('onehop:call.hedged')
   const traceIds: string[] = []
   while (hedged.length === 0) traceIds.push(await within(provider, call))

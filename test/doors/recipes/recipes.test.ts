@@ -1,6 +1,6 @@
 /** What a library's users have to know of it, over the client: bodies, aborts, errors, retries, redirects. */
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { createClient, staticResolver, type Client, type ClientOptions } from 'onehop'
+import { createClient, roundRobin, staticResolver, type Client, type ClientOptions } from 'onehop'
 import { startFleet, type Fleet } from 'onehop/testing'
 import { afterEach, describe, expect, test } from 'vitest'
 import { load } from '../packages/load.ts'
@@ -101,7 +101,7 @@ describe.each(LIBRARIES.map((library) => [library.name, library] as const))('%s'
   const isRepeated = library.door !== 'agents'
 
   test('calls the tasks by the service’s name, over connections that are kept', async () => {
-    const { fleet, api, hosts } = await worldOf(library)
+    const { fleet, api, hosts } = await worldOf(library, { balancer: roundRobin() })
     for (let count = 0; count < 10; count++)
       for (const method of ['GET', 'POST'] as const)
         expect((await api.send({ method })).task).toMatch(/^task-[123]$/)
@@ -139,7 +139,7 @@ describe.each(LIBRARIES.map((library) => [library.name, library] as const))('%s'
     const trace = new AsyncLocalStorage<string>()
     const traces: (string | undefined)[] = []
     const on = (): undefined => void traces.push(trace.getStore())
-    const { fleet, api } = await worldOf(library, { retry: { on } })
+    const { fleet, api } = await worldOf(library, { retry: { on }, balancer: roundRobin() })
     for (const task of fleet.tasks.slice(1)) await task.kill()
     for (let count = 0; count < 6; count++)
       for (const method of ['GET', 'POST'] as const)

@@ -41,7 +41,7 @@ function originOf({ tls, port }: Reach): string {
 
 /** Asks DNS for each connection, and takes one of the answers at random. */
 function lookupAt(dns: string): LookupFunction {
-  const resolver = new Resolver({ timeout: 1_000, tries: 3 })
+  const resolver = new Resolver({ timeout: 5_000, tries: 3 })
   resolver.setServers([dns])
   const draw = async (hostname: string): Promise<string> => {
     const addresses = await resolver.resolve4(hostname)

@@ -17,7 +17,10 @@ export type Way =
   | 'fastify.close()'
 
 /** Times of ours, with which the test scales TTL and propagation down. */
-export type Times = Pick<ShutdownOptions, 'ttlMs' | 'propagationMs' | 'quietMs' | 'finishMs' | 'exit'>
+export type Times = Pick<
+  ShutdownOptions,
+  'stopTimeoutMs' | 'ttlMs' | 'propagationMs' | 'quietMs' | 'finishMs' | 'closeMs' | 'marginMs' | 'exit'
+>
 
 const closed = (server: Service['server']): Promise<unknown> =>
   new Promise((resolve) => void server.close(resolve))

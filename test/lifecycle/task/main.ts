@@ -23,6 +23,8 @@ export interface TaskOrders {
   readonly hangs?: boolean
   /** [true] */
   readonly exits?: boolean
+  /** `keepAliveTimeout` of the server, in ms [Node's 5 s]. */
+  readonly keepAliveMs?: number
   /** A second port, with an entry of its own in the same service. */
   readonly secondPort?: number
 }
@@ -34,6 +36,7 @@ const {
   service,
   ready,
   secondPort,
+  keepAliveMs,
   hangs = false,
   exits = true,
   verifyMs,
@@ -48,7 +51,19 @@ onEvent('onehop:registration.changed', ({ to, error }) => console.log(`${to} ${e
 onEvent('onehop:registration.lost', ({ id, error }) => console.log(`lost ${id}: ${error.message}`))
 // By the process's own clock: a busy machine is late with signals.
 let signalledAt = 0
-if (way === 'onehop') process.on('SIGTERM', () => (signalledAt = performance.now()))
+let signals = 0
+/** More than signals that count as one may be apart. */
+const APART_MS = 100
+if (way === 'onehop')
+  process.on('SIGTERM', () => {
+    signalledAt = performance.now()
+    const number = ++signals
+    // After the timers of the shutdown, and what they wait for.
+    setTimeout(
+      () => setImmediate(() => setImmediate(() => console.log(`signal ${number} is over`))),
+      APART_MS,
+    ).unref()
+  })
 onEvent('onehop:shutdown.cut', ({ cut }) =>
   console.log(
     `cut ${cut.join(', ')}; ${Math.round(performance.now() - signalledAt)} ms after the last signal`,
@@ -65,6 +80,7 @@ if (service !== undefined) {
   })
 }
 const app = await SERVICES[kind]()
+if (keepAliveMs !== undefined) Object.assign(app.server, { keepAliveTimeout: keepAliveMs })
 const second = secondPort === undefined ? undefined : createServer(handle).listen(secondPort, host)
 const all = second === undefined ? app : { ...app, servers: [app.servers, second].flat() }
 await WAYS[way](

@@ -8,6 +8,8 @@ import { grpc, Orders, type Order, type ServerCall } from './load.ts'
 export interface Behaviour {
   /** How long it takes, in ms. */
   readonly delayMs?: number
+  /** Whether it answers only once it is to behave otherwise. */
+  readonly holds?: boolean
   /** The gRPC status with which it fails; undefined: it does not. */
   readonly code?: number
   /** Sends its headers, and fails then. */
@@ -18,12 +20,15 @@ export interface Stats {
   readonly calls: number
   /** `:authority` of the last call. */
   readonly host: string
+  /** That wait because it holds them. */
+  readonly held: number
   /** `grpc-previous-rpc-attempts` that it has seen. */
   readonly retries: number
 }
 
 const [, , address = '127.0.0.1', port = '0'] = process.argv
 let behaviour: Behaviour = {}
+const held: (() => void)[] = []
 let calls = 0
 let retries = 0
 let host = ''
@@ -39,8 +44,9 @@ function orderOf(id: string): Order {
 }
 
 function later(run: () => void): void {
-  const { delayMs = 0 } = behaviour
-  if (delayMs > 0) setTimeout(run, delayMs)
+  const { delayMs = 0, holds = false } = behaviour
+  if (holds) held.push(run)
+  else if (delayMs > 0) setTimeout(run, delayMs)
   else run()
 }
 
@@ -106,8 +112,11 @@ server.bindAsync(`${address}:${port}`, credentials, (error) => {
 // Its parent has ended.
 process.on('disconnect', () => process.exit())
 process.on('message', (message: { behave?: Behaviour; stats?: true; shutdown?: true }) => {
-  if (message.behave !== undefined) behaviour = message.behave
+  if (message.behave !== undefined) {
+    behaviour = message.behave
+    if (behaviour.holds !== true) for (const run of held.splice(0)) run()
+  }
   if (message.shutdown === true) server.tryShutdown(() => process.send?.('down'))
-  else if (message.stats === true) process.send?.({ calls, host, retries } satisfies Stats)
+  else if (message.stats === true) process.send?.({ calls, host, held: held.length, retries } satisfies Stats)
   else process.send?.('done')
 })

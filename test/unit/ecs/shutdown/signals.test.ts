@@ -1,5 +1,6 @@
 import { manualClock, type ManualClock } from 'onehop/testing'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
+import { systemClock } from '../../../../src/core/clock.ts'
 import { SignalWatch } from '../../../../src/ecs/shutdown/signals.ts'
 
 let clock: ManualClock
@@ -28,4 +29,26 @@ test('a key that is held down counts as more than one signal', async () => {
     await clock.advance(30)
   }
   expect(seen).toEqual(['first SIGUSR2', 'second'])
+})
+
+test('a signal that is passed on to a busy process counts once, however late it is heard', async () => {
+  const heard: string[] = []
+  const { promise: late, resolve } = Promise.withResolvers<void>()
+  const watch = new SignalWatch(['SIGHUP'], true, systemClock, {
+    first() {
+      heard.push('first')
+      process.kill(process.pid, 'SIGHUP')
+      // Longer than an echo may take.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 120)
+      // By then it has been heard, whatever stopped this process meanwhile.
+      setTimeout(() => setImmediate(() => setImmediate(resolve)), 100)
+    },
+    second: () => void heard.push('second'),
+  })
+  onTestFinished(() => watch.end())
+  process.kill(process.pid, 'SIGHUP')
+  await late
+  expect(heard).toEqual(['first'])
+  process.kill(process.pid, 'SIGHUP')
+  await expect.poll(() => heard).toEqual(['first', 'second'])
 })
