@@ -22,7 +22,7 @@ export interface ClientOptions extends ServiceOptions {
    */
   readonly namespaces?: readonly string[] | undefined
   /** Options of single services by host name. A name in no namespace is found by DNS. */
-  readonly services?: Readonly<Record<string, ServiceOptions>> | undefined
+  readonly services?: Readonly<Record<string, ServiceOptions | undefined>> | undefined
   /** Where endpoints come from ['auto': the Cloud Map API with credentials and a region, DNS without]. */
   readonly discovery?: 'auto' | 'dns' | 'api' | Resolver | undefined
   /** DNS servers, timeouts and record types, for discovery by DNS. */

@@ -50,6 +50,7 @@ export function settingsOf(options: ClientOptions): ClientSettings {
   const namespaces = given('namespaces', options.namespaces, [], checkNamespaces)
   const { [STAND_IN]: standIn }: StandInOption = options as StandInOption
   const { [LOADS_LATE]: loadsLate = false }: LoadsLateOption = options as LoadsLateOption
+  const services = given('services', options.services, [], writtenServices)
   const written = serviceSettings('', options, defaultSettings(random), namespaces)
   const defaults = standIn === undefined ? written : { ...written, pool: { factory: standInFor(standIn) } }
   return {
@@ -57,8 +58,8 @@ export function settingsOf(options: ClientOptions): ClientSettings {
     discoversEveryHost:
       standIn !== undefined && options.namespaces === undefined && options.services === undefined,
     defaults,
-    services: servicesOf(options.services, defaults, namespaces),
-    spellings: new Map(Object.keys(options.services ?? {}).map((host) => [canonicalHost(host), host])),
+    services: servicesOf(services, defaults, namespaces),
+    spellings: new Map(services.map(([host]) => [canonicalHost(host), host])),
     discovery: given('discovery', options.discovery, 'auto', checkDiscovery),
     dns: options.dns ?? {},
     cloudMap: cloudMapSettings(options.cloudMap ?? {}),
@@ -80,14 +81,18 @@ function standInFor(standIn: NonNullable<StandInOption[typeof STAND_IN]>): (orig
   }
 }
 
+/** Hosts and their options, as written. */
+function writtenServices(path: string, value: unknown): readonly (readonly [string, unknown])[] {
+  return Object.entries(checkRecord(path, value)).filter(([, options]) => options !== undefined)
+}
+
 function servicesOf(
-  services: unknown,
+  written: readonly (readonly [string, unknown])[],
   defaults: ServiceSettings,
   namespaces: readonly string[],
 ): ReadonlyMap<string, ServiceSettings> {
   const settings = new Map<string, ServiceSettings>()
-  if (services === undefined) return settings
-  for (const [host, options] of Object.entries(checkRecord('services', services))) {
+  for (const [host, options] of written) {
     const path = keyPath('services', host)
     const name = checkServiceHost(path, host, namespaces)
     if (settings.has(name))

@@ -73,6 +73,12 @@ const client: Required<ClientOptions> = {
   random: undefined,
 }
 
+test('a host whose options are undefined is not there', () => {
+  const services = { 'a.b': { port: 8080 }, 'c.d': undefined }
+  expect([...settingsOf({ services }).services.keys()]).toEqual(['a.b'])
+  expect([...settingsOf({ services }).spellings.keys()]).toEqual(['a.b'])
+})
+
 test('undefined options of a client are those that are not there', async () => {
   const { balancer: _one, clientId: _id, ...settings } = settingsOf(client).defaults
   const { balancer: _other, clientId: _otherId, ...defaults } = settingsOf({}).defaults
