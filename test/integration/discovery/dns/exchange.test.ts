@@ -2,6 +2,7 @@ import { createSocket } from 'node:dgram'
 import type { Socket as TcpSocket } from 'node:net'
 import type { Answer } from 'dns-packet'
 import { describe, expect, test } from 'vitest'
+import type { Clock } from '../../../../src/core/clock.ts'
 import { ResolutionFailedError } from '../../../../src/core/errors.ts'
 import { encodeQuery } from '../../../../src/discovery/dns/wire/message.ts'
 import { manualClock } from '../../../../src/testing/fakes/manual-clock.ts'
@@ -333,6 +334,41 @@ describe('a datagram larger than what was offered', () => {
       reply(response(asked, { answers: [ADDRESS], additionals: [{ ...padding, data: Buffer.alloc(free) }] }))
     })
     expect((await query(NAME, 'A', optionsFor([server]))).answers).toHaveLength(1)
+  })
+})
+
+describe('an answer that arrived while this process was busy', () => {
+  /** A clock that fires its timers before what was sent in this turn is read, as they fire in a process that was busy. */
+  function lateClock(): { clock: Clock; isLate(): void } {
+    const timers = new Set<() => void>()
+    const setTimer: Clock['setTimer'] = (callback) => {
+      timers.add(callback)
+      return { cancel: () => void timers.delete(callback) }
+    }
+    const fireAll = (): void => timers.forEach((callback) => callback())
+    return { clock: { ...manualClock(), setTimer }, isLate: () => void setImmediate(fireAll) }
+  }
+
+  test('counts over UDP: no other is asked', async () => {
+    const { clock, isLate } = lateClock()
+    const server = await udpServer((asked, reply) => {
+      reply(response(asked, { answers: [ADDRESS] }))
+      isLate()
+    })
+    const next = await udpServer((asked, reply) => reply(response(asked)))
+    expect((await query(NAME, 'A', optionsFor([server, next], { clock }))).answers).toHaveLength(1)
+    expect(server.asked).toHaveLength(1)
+  })
+
+  test('counts over TCP', async () => {
+    const { clock, isLate } = lateClock()
+    const udp = await udpServer((asked, reply) => reply(response(asked, { truncated: true })))
+    const tcp = await tcpServer(udp.port, (asked, socket) => {
+      socket.write(withLength(response(asked, { answers: [ADDRESS] })))
+      isLate()
+    })
+    expect((await query(NAME, 'A', optionsFor([udp], { clock }))).answers).toHaveLength(1)
+    expect(tcp.connections).toBe(1)
   })
 })
 
