@@ -21,24 +21,21 @@ function follow<Kind extends EventEmitter>(channel: string, open: Set<Kind>): vo
 follow('udp.socket', udp)
 follow('net.client.socket', tcp)
 
-/** `udp` or `tcp` for each that is open, while it connects too. */
+/** `udp` or `tcp` for each that is open, or is being connected. */
 export function openSockets(): readonly ('udp' | 'tcp')[] {
-  return [
-    ...Array.from(udp)
-      .filter(isOfClient)
-      .map(() => 'udp' as const),
-    ...Array.from(tcp, () => 'tcp' as const),
-  ]
-}
-
-/** Open connections and connections that are being made to this port. */
-export function connectionsTo(port: number): number {
-  return Array.from(tcp).filter((socket) => socket.connecting || socket.remotePort === port).length
+  return [...udpSockets().map(() => 'udp' as const), ...Array.from(tcp, () => 'tcp' as const)]
 }
 
 /** Servers are bound, and connected to no other. */
-function isOfClient(socket: UdpSocket): boolean {
-  return succeeds(() => socket.remoteAddress()) || !succeeds(() => socket.address())
+export function udpSockets(): readonly UdpSocket[] {
+  return Array.from(udp).filter(
+    (socket) => succeeds(() => socket.remoteAddress()) || !succeeds(() => socket.address()),
+  )
+}
+
+/** Those that are connected to this port, and those that are not connected yet. */
+export function tcpSocketsTo(port: number): readonly TcpSocket[] {
+  return Array.from(tcp).filter((socket) => socket.connecting || socket.remotePort === port)
 }
 
 function succeeds(ask: () => unknown): boolean {
