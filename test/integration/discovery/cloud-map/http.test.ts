@@ -1,11 +1,10 @@
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
-import type { Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { BackgroundHttp, type SdkRequest } from '../../../../src/discovery/cloud-map/http.ts'
 import { LoopbackServer } from '../../../support/loopback-server.ts'
+import { tcpSocketsTo } from '../../../support/open-sockets.ts'
 
 /** The limit of a test in which only a timer that the test fires may end it. */
 const LONG_MS = 60_000
@@ -29,17 +28,13 @@ function http(limitMs: number): BackgroundHttp {
   return made
 }
 
-/** The sockets that this process opens during this test. */
-function clientSockets(): readonly Socket[] {
-  const sockets: Socket[] = []
-  const listen = (message: unknown): void => void sockets.push((message as { socket: Socket }).socket)
-  subscribe('net.client.socket', listen)
-  onTestFinished(() => void unsubscribe('net.client.socket', listen))
-  return sockets
+/** The timer of its socket fires. */
+function timeOut({ port = 0 }: SdkRequest): boolean[] {
+  return tcpSocketsTo(port).map((socket) => socket.emit('timeout'))
 }
 
 /** Calls in the turn of the loop in which something was sent: before it is read, as timers fire in a process that was busy. */
-function beforeRead(call: () => void): void {
+function beforeRead(call: () => unknown): void {
   setImmediate(call)
 }
 
@@ -53,30 +48,28 @@ describe('the time limit of a try', () => {
   })
 
   test('ends one whose server stops within its answer, whatever a timer came to before', async () => {
-    const sockets = clientSockets()
     const request = await served((_, response) => {
       response.write('a part')
-      beforeRead(() => sockets[0]?.emit('timeout'))
+      beforeRead(() => timeOut(request))
     })
     const { response } = await http(LONG_MS).handle(request)
     await once(response.body, 'readable')
-    sockets[0]?.emit('timeout')
+    expect(timeOut(request)).toEqual([true])
     await expect(text(response.body)).rejects.toThrow()
   })
 
   test('does not end one whose answer has arrived while this process was busy', async () => {
-    const sockets = clientSockets()
+    let timedOut: boolean[] = []
     const request = await served((_, response) => {
       response.end('the answer')
-      beforeRead(() => sockets[0]?.emit('timeout'))
+      beforeRead(() => (timedOut = timeOut(request)))
     })
     const { response } = await http(LONG_MS).handle(request)
     expect(await text(response.body)).toBe('the answer')
-    expect(sockets).toHaveLength(1)
+    expect(timedOut).toEqual([true])
   })
 
   test('does not end one that has connected while this process was busy', async () => {
-    const sockets = clientSockets()
     const request = await served((_, response) => void response.end('the answer'))
     const { promise: turn, resolve } = Promise.withResolvers<void>()
     beforeRead(resolve)
@@ -84,7 +77,8 @@ describe('the time limit of a try', () => {
     const answer = http(LONG_MS).handle(request)
     // Until the connection is on its way, and listeners are there: all in this turn of the loop.
     for (let tick = 0; tick < 3; tick++) await new Promise<void>((next) => process.nextTick(next))
-    expect(sockets.map((socket) => [socket.connecting, socket.emit('timeout')])).toEqual([[true, true]])
+    expect(tcpSocketsTo(request.port ?? 0).map(({ connecting }) => connecting)).toEqual([true])
+    expect(timeOut(request)).toEqual([true])
     const { response } = await answer
     expect(await text(response.body)).toBe('the answer')
   })
