@@ -5,7 +5,7 @@
 import { createSocket, type Socket } from 'node:dgram'
 import { createClient, type Client, type ClientOptions, type ServiceInspection } from 'onehop'
 import { manualClock, startLocalAws, type LocalAws, type ManualClock } from 'onehop/testing'
-import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import {
   a,
   boundTo,
@@ -28,6 +28,9 @@ const { keep, servers } = resources()
 let aws: LocalAws
 let clock: ManualClock
 let tasks: TestServer[]
+
+// Some tests make a thousand calls, for seconds on a busy machine.
+vi.setConfig({ testTimeout: 120_000 })
 
 beforeAll(preload)
 
