@@ -73,6 +73,24 @@ export function unawaited(clock: Clock): Clock {
   }
 }
 
+/**
+ * Calls back when others have had their time, once what sockets have brought by then has been read. Timers fire before sockets
+ * are read: in a process that was busy, the answer may be there already.
+ */
+export function setLimit(clock: Clock, limitMs: number, onOver: () => void): Timer {
+  let isCancelled = false
+  const over = (): void => {
+    if (!isCancelled) onOver()
+  }
+  const timer = clock.setTimer(() => clock.afterIo(over), limitMs)
+  return {
+    cancel: () => {
+      isCancelled = true
+      timer.cancel()
+    },
+  }
+}
+
 /** An unpredictable integer in [0, max): DNS ids are the only guard against forged answers. */
 export function unguessableInt(max: number): number {
   return randomInt(max)

@@ -5,10 +5,20 @@
 import { createSocket, type Socket } from 'node:dgram'
 import { createClient, type Client, type ClientOptions, type ServiceInspection } from 'onehop'
 import { manualClock, startLocalAws, type LocalAws, type ManualClock } from 'onehop/testing'
-import { beforeEach, describe, expect, test } from 'vitest'
-import { a, response, tcpServer, udpServer, withLength, type Sections } from '../support/dns/servers.ts'
+import { beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import {
+  a,
+  boundTo,
+  response,
+  tcpServer,
+  udpServer,
+  vacantPlace,
+  withLength,
+  type Sections,
+} from '../support/dns/servers.ts'
 import { eventsOf } from '../support/events.ts'
 import { ORIGIN } from '../support/clients.ts'
+import { preload, timePasses, whileTimePasses, type Looking } from '../support/lookups.ts'
 import { resources } from '../support/resources.ts'
 import { TestServer } from '../support/servers.ts'
 
@@ -18,6 +28,11 @@ const { keep, servers } = resources()
 let aws: LocalAws
 let clock: ManualClock
 let tasks: TestServer[]
+
+// Some tests make a thousand calls, for seconds on a busy machine.
+vi.setConfig({ testTimeout: 120_000 })
+
+beforeAll(preload)
 
 beforeEach(async () => {
   aws = keep(await startLocalAws())
@@ -52,60 +67,36 @@ function told(by: Client): ServiceInspection | undefined {
   return by.inspect().services[HOST]
 }
 
-/** Real time for what virtual time has set off: until no lookup is under way, or it waits for virtual time. */
-async function settle(by: Client): Promise<void> {
-  const isHealthy = aws.dns.faults.answer === 'normal' && aws.cloudMap.faults.answer === 'normal'
-  // Patience costs nothing where answers come, and would be wasted on silence.
-  for (let turn = 0; turn < (isHealthy ? 300 : 20); turn++) {
-    const { lookups = 0, refreshes = 0, failedLookups = 0 } = told(by) ?? {}
-    if (lookups === refreshes + failedLookups) return
-    await new Promise((resolve) => setTimeout(resolve, 1))
-  }
-}
-
 const STEP_MS = 250
 
-async function timePasses(by: Client, ms: number): Promise<void> {
-  for (let passed = 0; passed < ms; passed += STEP_MS) {
-    await clock.advance(STEP_MS)
-    await settle(by)
-  }
+function looking(by: Client): Looking {
+  return { client: by, host: HOST, aws, clock }
 }
 
 /** Virtual time, with a call every quarter of a second of it; none may fail. */
 async function callsGoOn(by: Client, ms: number): Promise<void> {
   for (let passed = 0; passed < ms; passed += STEP_MS) {
-    await timePasses(by, STEP_MS)
+    await timePasses(looking(by), STEP_MS)
     expect(await call(by)).toBe(200)
   }
 }
 
-/** A call that may have to wait for virtual time to pass. */
-async function callWhileTimePasses(by: Client): Promise<number> {
-  const wait = { isOver: false }
-  const status = call(by).finally(() => (wait.isOver = true))
-  status.catch(() => undefined)
-  while (!wait.isOver) {
-    await clock.advance(STEP_MS)
-    await new Promise((resolve) => setTimeout(resolve, 1))
-  }
-  return status
+function callWhileTimePasses(by: Client): Promise<number> {
+  return whileTimePasses(looking(by), call(by))
 }
 
-/** Passes queries on to the local AWS on a port of its own, so that the server can go away and come back. */
+/** Passes queries on to the local AWS at a place of its own, so that the server can go away and come back. */
 class Relay implements AsyncDisposable {
+  readonly #place = vacantPlace()
   #socket: Socket | undefined
-  #port = 0
 
   get server(): string {
-    return `127.0.0.1:${this.#port}`
+    return `${this.#place.address}:${this.#place.port}`
   }
 
   async up(): Promise<this> {
-    const socket = createSocket('udp4')
-    await new Promise<void>((resolve) => socket.bind(this.#port, '127.0.0.1', resolve))
+    const socket = await boundTo(this.#place)
     this.#socket = socket
-    this.#port = socket.address().port
     const port = Number(aws.dns.server.split(':')[1])
     socket.on('message', (query, from) => {
       const upstream = createSocket('udp4')
@@ -132,13 +123,12 @@ class Relay implements AsyncDisposable {
 
 describe('DNS', () => {
   test('down at start: an error at once that says so; up again: calls succeed by themselves', async () => {
-    const relay = keep(await new Relay().up())
-    await relay.down()
+    const relay = keep(new Relay())
     const caller = client({ discovery: 'dns', dns: { servers: [relay.server] } })
     await expect(call(caller)).rejects.toMatchObject({ code: 'ONEHOP_RESOLUTION_FAILED' })
-    expect(told(caller)?.lastError).toMatch(/query failed: 127\.0\.0\.1:\d+ .*ECONNREFUSED/)
+    expect(told(caller)?.lastError).toMatch(/query failed: 127\.0\.1\.53:\d+ .*ECONNREFUSED/)
     await relay.up()
-    await timePasses(caller, 5_000)
+    await timePasses(looking(caller), 5_000)
     expect(await call(caller)).toBe(200)
     expect(told(caller)).toMatchObject({ lastError: undefined, source: 'dns' })
   })
@@ -242,11 +232,11 @@ describe('DNS', () => {
     await callsGoOn(caller, 30_000)
     expect(told(caller)?.negative?.state).toBe('held')
     expect(held).toHaveLength(1)
-    await timePasses(caller, 20_000)
+    await timePasses(looking(caller), 20_000)
     expect(told(caller)).toMatchObject({ negative: { state: 'believed' }, endpoints: [] })
     await expect(call(caller)).rejects.toMatchObject({ code: 'ONEHOP_NO_ENDPOINTS' })
     aws.register(HOST, 'task-1', { ipv4: '127.0.1.1', port: tasks[0]?.port ?? 0 })
-    await timePasses(caller, 10_000)
+    await timePasses(looking(caller), 10_000)
     expect(await call(caller)).toBe(200)
     expect(told(caller)?.negative).toBeUndefined()
   })
@@ -267,9 +257,7 @@ describe('DNS', () => {
   })
 
   test('the first of two servers dead: the second answers', async () => {
-    const dead = keep(await new Relay().up())
-    await dead.down()
-    const caller = client({ discovery: 'dns', dns: { servers: [dead.server, aws.dns.server] } })
+    const caller = client({ discovery: 'dns', dns: { servers: [new Relay().server, aws.dns.server] } })
     await callsGoOn(caller, 30_000)
     expect(told(caller)).toMatchObject({ failedLookups: 0, source: 'dns' })
   })

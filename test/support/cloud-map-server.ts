@@ -32,6 +32,8 @@ export async function apiServer(respond: Respond): Promise<ApiServer> {
       respond(response, call)
     })
   })
+  // A connection that a client leaves open stays open.
+  http.keepAliveTimeout = 0
   let connections = 0
   http.on('connection', () => connections++)
   const server = await new LoopbackServer(http).listen('127.0.0.1')

@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts'
+import { setLimit, type Clock } from '../clock.ts'
 import { abortable } from './abortable.ts'
 
 export interface TimeLimit {
@@ -12,7 +12,7 @@ export interface TimeLimit {
 
 /**
  * Runs `work` with a signal of its own, that aborts with the caller's or when the time is over. The promise
- * rejects at that moment, whether `work` heeds its signal or not.
+ * rejects at that moment, whether `work` heeds its signal or not. An answer counts that arrived in time at a process that was busy.
  */
 export async function inTime<Result>(
   { clock, limitMs, signal, late }: TimeLimit,
@@ -22,7 +22,7 @@ export async function inTime<Result>(
   // Not AbortSignal.any: the caller's signal may live as long as the client, and would collect these.
   const own = new AbortController()
   const onAbort = (): void => own.abort(signal?.reason)
-  const timer = clock.setTimer(() => own.abort(late()), limitMs)
+  const timer = setLimit(clock, limitMs, () => own.abort(late()))
   signal?.addEventListener('abort', onAbort, { once: true })
   try {
     return await abortable(work(own.signal), own.signal)

@@ -4,6 +4,7 @@
  */
 import type { Agent, ClientRequest, IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
+import { systemClock } from '../../core/clock.ts'
 
 // Not imported: an `import` of node:http, also in a bundle that has this file, reads all that it exports. Node then loads
 // its own undici, which claims the global dispatcher.
@@ -67,7 +68,7 @@ export class BackgroundHttp {
       request.on('error', (error: NodeJS.ErrnoException) => {
         reject(TIMEOUT_CODES.has(error.code) ? Object.assign(error, { name: 'TimeoutError' }) : error)
       })
-      request.once('timeout', () => {
+      onSilence(request, () => {
         const error = new Error(`nothing came in ${this.#limitMs} ms`)
         request.destroy(Object.assign(error, { code: 'ETIMEDOUT' }))
       })
@@ -94,6 +95,24 @@ export class BackgroundHttp {
       timeout: this.#limitMs,
     })
   }
+}
+
+/**
+ * Timers fire before sockets are read: a process that was busy must not take its own delay for that of the API. The request
+ * itself reports the first timeout alone.
+ */
+function onSilence(request: ClientRequest, onSilent: () => void): void {
+  request.once('socket', (socket) => {
+    const progress = (): string => `${socket.connecting} ${socket.bytesRead}`
+    const onTimeout = (): void => {
+      const before = progress()
+      systemClock.afterIo(() => {
+        if (!request.closed && progress() === before) onSilent()
+      })
+    }
+    socket.on('timeout', onTimeout)
+    request.once('close', () => socket.off('timeout', onTimeout))
+  })
 }
 
 /** By methods of an agent that Node documents as meant for this. */

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../../core/clock.ts'
+import { setLimit, type Clock, type Timer } from '../../core/clock.ts'
 
 /**
  * Who goes first where places are short: names that have answered before, then names that have not, then those that were
@@ -115,7 +115,7 @@ export class QueryWindow {
           reject(new CrowdedError(`too many names are asked for at once: ${count} queries wait`))
         },
       }
-      const limit = this.#clock.setTimer(turn.refuse, this.#limits.maxWaitMs)
+      const limit = setLimit(this.#clock, this.#limits.maxWaitMs, turn.refuse)
       waiting.push(turn)
       signal.addEventListener('abort', onAbort, { once: true })
       this.#admit()

@@ -1,8 +1,9 @@
 /** The default, `auto`, with the real SDK and DNS messages against the local AWS; time is virtual. */
 import { createClient, type Client, type ServiceInspection } from 'onehop'
 import { manualClock, seededRandom, startLocalAws, type LocalAws, type ManualClock } from 'onehop/testing'
-import { beforeEach, describe, expect, test } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { eventsOf } from '../../support/events.ts'
+import { preload, settled } from '../../support/lookups.ts'
 import { resources } from '../../support/resources.ts'
 
 const HOST = 'orders.shop.local'
@@ -11,6 +12,8 @@ const STEP_MS = 500
 const { keep } = resources()
 let aws: LocalAws
 let clock: ManualClock
+
+beforeAll(preload)
 
 beforeEach(async () => {
   clock = manualClock()
@@ -51,13 +54,7 @@ async function passes(client: Client, ms: number, host = HOST): Promise<void> {
   for (let passed = 0; passed < ms; passed += STEP_MS) {
     await clock.advance(STEP_MS)
     await client.resolve(host)
-    // An answer comes; silence is not waited for.
-    const isHealthy = aws.dns.faults.answer === 'normal' && aws.cloudMap.faults.answer === 'normal'
-    for (let turn = 0; turn < (isHealthy ? 500 : 20); turn++) {
-      const { lookups = 0, refreshes = 0, failedLookups = 0 } = inspect(client, host) ?? {}
-      if (lookups === refreshes + failedLookups) break
-      await new Promise((resolve) => setTimeout(resolve, 1))
-    }
+    await settled({ client, host, aws, clock })
   }
 }
 

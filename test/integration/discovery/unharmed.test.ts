@@ -2,7 +2,7 @@
 import { execFile, execFileSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { a, response, udpServer } from '../../support/dns/servers.ts'
 
 const NAME = 'orders.shop.local'
@@ -10,10 +10,13 @@ const PROGRAM = fileURLToPath(new URL('../../support/processes/unharmed.ts', imp
 const run = promisify(execFile)
 const NODE = [process.execPath, '--conditions=onehop:source', PROGRAM]
 
+// A process starts slowly on a busy machine.
+vi.setConfig({ testTimeout: 60_000 })
+
 /** @returns its lines; rejects when it ends with another exit code than 0 */
 async function linesOf(command: readonly string[]): Promise<readonly string[]> {
   const [file = '', ...args] = command
-  const { stdout } = await run(file, args, { timeout: 20_000 })
+  const { stdout } = await run(file, args, { timeout: 55_000 })
   return stdout.trim().split('\n')
 }
 

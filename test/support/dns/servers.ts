@@ -1,5 +1,6 @@
 /** Small DNS servers on loopback that behave as a test says, odd behaviours included. */
 import { createSocket, type Socket } from 'node:dgram'
+import { once } from 'node:events'
 import { createServer, type Socket as TcpSocket } from 'node:net'
 import {
   AUTHORITATIVE_ANSWER,
@@ -10,6 +11,7 @@ import {
   type OptAnswer,
 } from 'dns-packet'
 import { onTestFinished } from 'vitest'
+import type { DnsServer } from '../../../src/discovery/dns/wire/transport.ts'
 import { LoopbackServer } from '../loopback-server.ts'
 
 export type Query = DecodedPacket & { readonly id: number }
@@ -51,17 +53,35 @@ export async function udpServer(onQuery: (query: Query, reply: Reply) => void): 
 const FIRST_PORT = 10_000
 const PORTS = 10_000
 
+function anyPort(): number {
+  return FIRST_PORT + Math.floor(Math.random() * PORTS)
+}
+
+/**
+ * Where a server of a test is away and comes back: nothing is there until then. No other test serves on this address, and no
+ * kernel lends the port to a socket.
+ */
+export function vacantPlace(): DnsServer {
+  return { address: '127.0.1.53', port: anyPort() }
+}
+
 async function bound(): Promise<Socket> {
   for (;;) {
     const socket = createSocket('udp4')
-    const port = FIRST_PORT + Math.floor(Math.random() * PORTS)
     const free = await new Promise<boolean>((resolve) => {
       socket.once('error', () => resolve(false))
-      socket.bind(port, '127.0.0.1', () => resolve(true))
+      socket.bind(anyPort(), '127.0.0.1', () => resolve(true))
     })
     if (free) return socket
     socket.close()
   }
+}
+
+/** A socket of a test that is bound there. */
+export async function boundTo({ address, port }: DnsServer): Promise<Socket> {
+  const socket = createSocket('udp4').bind(port, address)
+  await once(socket, 'listening')
+  return socket
 }
 
 function closeSocket(socket: Socket): Promise<void> {
@@ -72,6 +92,7 @@ function closeSocket(socket: Socket): Promise<void> {
 export async function tcpServer(
   port: number,
   onQuery: (query: Query, socket: TcpSocket) => void,
+  address = '127.0.0.1',
 ): Promise<{ connections: number }> {
   const seen = { connections: 0 }
   const tcp = createServer((socket) => {
@@ -83,7 +104,7 @@ export async function tcpServer(
         onQuery(decode(received.subarray(2)) as Query, socket)
     })
   })
-  const server = await new LoopbackServer(tcp).listen('127.0.0.1', port)
+  const server = await new LoopbackServer(tcp).listen(address, port)
   onTestFinished(() => server.kill())
   return seen
 }

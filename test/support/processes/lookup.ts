@@ -1,6 +1,6 @@
 /**
- * A script with a client that it never closes: one call, then the time given for a lookup to begin in the background,
- * then its end. Tells how the call went, and how long the process lived on.
+ * A script with a client that it never closes: one call, then more, until a lookup is under way in the background, then its
+ * end. Reports how the call went, and how long the process waited for anything after it.
  */
 import { createClient, staticResolver, type ClientOptions } from 'onehop'
 
@@ -9,15 +9,16 @@ export interface Script {
   /** The call, which `abortMs` may end. */
   readonly url: string
   readonly abortMs?: number
-  /** After the call, with calls every 100 ms, so that the name is in use. */
-  readonly afterMs: number
+  /** Whether calls go on every 100 ms, so that the name is in use, until something is written to its input. */
+  readonly callsOn?: boolean
   /** A resolver of the script's own: answers once, and then never again. */
   readonly own?: string
 }
 
 export interface Told {
   readonly call: string
-  readonly livedOnMs: number
+  /** In which the event loop did nothing but wait. How busy the machine is does not count. */
+  readonly waitedOnMs: number
 }
 
 const script = JSON.parse(process.argv[2] ?? '') as Script
@@ -31,10 +32,11 @@ function answersOnce(address: string): NonNullable<ClientOptions['discovery']> {
   let lookups = 0
   return {
     trusted: true,
-    resolve: async (service, signal) =>
-      lookups++ === 0
-        ? { ...(await once.resolve(service, signal)), expiresAt: performance.now() }
-        : new Promise(() => undefined),
+    resolve: async (service, signal) => {
+      if (lookups++ === 0) return { ...(await once.resolve(service, signal)), expiresAt: performance.now() }
+      process.stderr.write('the second lookup\n')
+      return new Promise(() => undefined)
+    },
   }
 }
 
@@ -50,12 +52,21 @@ async function call(): Promise<string> {
 }
 
 const first = await call()
-for (const until = performance.now() + script.afterMs; performance.now() < until;) {
+const input = { isOver: script.callsOn !== true }
+if (!input.isOver)
+  process.stdin.once('data', () => {
+    input.isOver = true
+    process.stdin.destroy()
+  })
+while (!input.isOver) {
   await new Promise((resolve) => setTimeout(resolve, 100))
   await call()
 }
-const doneAt = performance.now()
+const done = performance.eventLoopUtilization()
 process.on('exit', () => {
-  const told: Told = { call: first, livedOnMs: Math.round(performance.now() - doneAt) }
+  const told: Told = {
+    call: first,
+    waitedOnMs: Math.round(performance.eventLoopUtilization(done).idle),
+  }
   console.log(JSON.stringify(told))
 })

@@ -14,7 +14,7 @@ async function resolveBy(discovery: Resolver | 'dns', servers?: readonly string[
   const client = createClient({
     ...options,
     discovery,
-    dns: { ...(servers !== undefined && { servers }), timeoutMs: 300 },
+    dns: { ...(servers !== undefined && { servers }), timeoutMs: 20_000 },
   })
   await client.resolve('orders.shop.local').then(
     ({ endpoints }) => console.log(endpoints.map(({ address }) => address).join()),

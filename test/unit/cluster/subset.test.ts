@@ -1,7 +1,10 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { aperture, rendezvousSubset } from '../../../src/cluster/subset.ts'
 import { taskEndpoint, type Endpoint } from '../../../src/discovery/endpoint.ts'
+
+// Some tests compute a million scores, for seconds on a busy machine.
+vi.setConfig({ testTimeout: 120_000 })
 
 const sizes = fc.integer({ min: 1, max: 30 })
 const fleet = fc.integer({ min: 1, max: 120 })

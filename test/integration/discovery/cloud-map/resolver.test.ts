@@ -10,6 +10,7 @@ import type { Resolver } from '../../../../src/discovery/resolver.ts'
 import { parseServiceName } from '../../../../src/discovery/service-name.ts'
 import { manualClock } from '../../../../src/testing/fakes/manual-clock.ts'
 import { apiError, apiServer, instances, type ApiServer } from '../../../support/cloud-map-server.ts'
+import { openSockets } from '../../../support/open-sockets.ts'
 
 const SERVICE = parseServiceName('orders.shop.local', ['shop.local'])
 const KEYS = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'secret' }
@@ -230,20 +231,27 @@ describe('an end at once', () => {
     await resolver.close?.()
     await expect(resolver.resolve(SERVICE, new AbortController().signal)).rejects.toThrow(ClosedError)
     expect(server.calls).toHaveLength(1)
-    const connections = (): string[] =>
-      process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap')
-    await expect.poll(connections).toEqual([])
+    await expect.poll(openSockets).toEqual([])
   })
 })
 
-async function runScript(script: string): Promise<string[]> {
-  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script])
+/** @param input what is written to it when that is there */
+async function runScript(script: string, input?: Promise<string>): Promise<string[]> {
+  const running = promisify(execFile)(process.execPath, ['--input-type=module', '-e', script])
+  void input?.then((text) => running.child.stdin?.end(text))
+  const { stdout } = await running
   return stdout.trim().split('\n')
 }
 
 test('neither a refused connection nor an abort leaves a timer or a socket in the SDK', async () => {
-  const silent = await apiServer(() => {})
-  const told = await runScript(`
+  const asked = Promise.withResolvers<string>()
+  const silent = await apiServer(() => asked.resolve('asked'))
+  const told = await runScript(
+    `
+    const { once } = await import('node:events')
+    const { subscribe } = await import('node:diagnostics_channel')
+    const sockets = []
+    subscribe('net.client.socket', ({ socket }) => sockets.push(socket))
     const { cloudMapResolver } = await import('./src/discovery/cloud-map/resolver.ts')
     const service = { host: 'a.b', service: 'a', namespace: 'b' }
     const credentials = { accessKeyId: 'x', secretAccessKey: 'y' }
@@ -254,11 +262,17 @@ test('neither a refused connection nor an abort leaves a timer or a socket in th
     }
     await ask('http://127.0.0.1:1', new AbortController().signal)
     const abort = new AbortController()
-    setTimeout(() => abort.abort(new Error('gone')), 300)
+    void once(process.stdin, 'data').then(() => {
+      process.stdin.destroy()
+      abort.abort(new Error('gone'))
+    })
     await ask('${silent.endpoint}', abort.signal)
     await new Promise((resolve) => setTimeout(resolve, 20))
-    console.log(process.getActiveResourcesInfo().filter((name) => /Timeout|TCP/.test(name)).length)`)
-  expect(told).toEqual([expect.stringContaining('ECONNREFUSED'), 'gone', '0'])
+    console.log(process.getActiveResourcesInfo().filter((name) => /Timeout|TCP/.test(name)).length)
+    console.log(sockets.length > 1, sockets.every(({ destroyed }) => destroyed))`,
+    asked.promise,
+  )
+  expect(told).toEqual([expect.stringContaining('ECONNREFUSED'), 'gone', '0', 'true true'])
   expect(silent.calls).toHaveLength(1)
 })
 
@@ -269,10 +283,11 @@ test('importing the resolvers does not load the SDK', async () => {
     registerHooks({ resolve(name, context, next) { loaded.push(name); return next(name, context) } })
     const { cloudMapResolver } = await import('./src/discovery/cloud-map/resolver.ts')
     await import('./src/discovery/auto/resolver.ts')
-    const resolver = cloudMapResolver({ region: 'eu-west-1' })
+    const credentials = () => Promise.reject(new Error('none'))
+    const resolver = cloudMapResolver({ region: 'eu-west-1', credentials })
     console.log(loaded.filter((name) => /aws-sdk|smithy/.test(name)).length)
     const service = { host: 'a.b', service: 'a', namespace: 'b' }
-    await resolver.resolve(service, AbortSignal.timeout(500)).catch(() => {})
+    await resolver.resolve(service, new AbortController().signal).catch(() => {})
     console.log(loaded.includes('@aws-sdk/client-servicediscovery'))`)
   expect(told).toEqual(['0', 'true'])
 })

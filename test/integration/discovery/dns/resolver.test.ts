@@ -6,8 +6,10 @@ import { lookUpServices } from '../../../../src/discovery/dns/lookup.ts'
 import type { DnsAnswer } from '../../../../src/discovery/dns/wire/message.ts'
 import type { Snapshot } from '../../../../src/discovery/endpoint.ts'
 import { parseServiceName } from '../../../../src/discovery/service-name.ts'
-import { manualClock } from '../../../../src/testing/fakes/manual-clock.ts'
-import { NAME, openSockets } from '../../../support/dns/queries.ts'
+import type { Resolver } from '../../../../src/discovery/resolver.ts'
+import { manualClock, type ManualClock } from '../../../../src/testing/fakes/manual-clock.ts'
+import { NAME } from '../../../support/dns/queries.ts'
+import { failureOf } from '../../../support/failure-of.ts'
 import {
   a,
   aaaa,
@@ -24,16 +26,28 @@ import {
   type Sections,
   type UdpServer,
 } from '../../../support/dns/servers.ts'
+import { openSockets } from '../../../support/open-sockets.ts'
 import { until } from '../../../support/until.ts'
 
 const START_MS = 5000
 
-function resolveBy(server: UdpServer, options: DnsOptions = {}, name = NAME): Promise<Snapshot> {
-  const resolver = dnsResolver({ ...options, servers: [server.server], clock: manualClock(START_MS) })
+function resolverOf(
+  server: UdpServer,
+  options: DnsOptions = {},
+  clock: ManualClock = manualClock(START_MS),
+): Resolver {
+  return dnsResolver({ ...options, servers: [server.server], clock })
+}
+
+function ask(resolver: Resolver, name = NAME): Promise<Snapshot> {
   return resolver.resolve(parseServiceName(name, ['shop.local']), new AbortController().signal)
 }
 
-/** No time to ask again where a server cannot find out at the moment. */
+function resolveBy(server: UdpServer, options: DnsOptions = {}, name = NAME): Promise<Snapshot> {
+  return ask(resolverOf(server, options), name)
+}
+
+/** Too short to ask again where a server cannot find out at the moment. Time stands still. */
 const ONCE: DnsOptions = { timeoutMs: 10, tries: 1 }
 const ttlOf = (snapshot: Snapshot): number => snapshot.expiresAt - START_MS
 const addresses = (snapshot: Snapshot): string[] => snapshot.endpoints.map(({ address }) => address)
@@ -136,14 +150,12 @@ describe('addresses', () => {
       const record = type === 'AAAA' ? aaaa(NAME, '2600:1f18::5') : a(NAME, '10.0.1.5')
       reply(response(query, { answers: type === kind ? [record] : [] }))
     })
-    const resolver = dnsResolver({ servers: [server.server] })
-    const ask = (): Promise<Snapshot> =>
-      resolver.resolve(parseServiceName(NAME, []), new AbortController().signal)
-    await ask()
-    expect(addresses(await ask())).toEqual(['2600:1f18::5'])
+    const resolver = resolverOf(server)
+    await ask(resolver)
+    expect(addresses(await ask(resolver))).toEqual(['2600:1f18::5'])
     expect(server.asked.slice(2)).toEqual([`${NAME} AAAA`])
     kind = 'A'
-    expect(addresses(await ask())).toEqual(['10.0.1.5'])
+    expect(addresses(await ask(resolver))).toEqual(['10.0.1.5'])
   })
 
   const both = {
@@ -184,11 +196,7 @@ describe('AAAA without an answer', () => {
       if (type === 'AAAA') onAaaa(reply, query)
       else reply(response(query, zone[`${name} ${type}`] ?? {}))
     })
-  const resolveNow = (server: UdpServer, options: DnsOptions = {}): Promise<Snapshot> =>
-    dnsResolver({ ...options, servers: [server.server] }).resolve(
-      parseServiceName(NAME, ['shop.local']),
-      new AbortController().signal,
-    )
+  const SECONDS = { timeoutMs: 1_000, tries: 2 }
 
   test.each(silentOrFailing)('(%s) hides no SRV records', async (_, onAaaa) => {
     const server = await serverOf(onAaaa, {
@@ -197,7 +205,11 @@ describe('AAAA without an answer', () => {
         additionals: [a('x.example', '10.0.1.5')],
       },
     })
-    expect((await resolveNow(server)).endpoints).toMatchObject([{ address: '10.0.1.5', port: 8080 }])
+    const clock = manualClock()
+    const found = ask(resolverOf(server, SECONDS, clock))
+    await until(() => server.asked.length === 2 && clock.pendingTimers === 2)
+    await clock.advance(50)
+    expect((await found).endpoints).toMatchObject([{ address: '10.0.1.5', port: 8080 }])
   })
 
   test.each(silentOrFailing)('(%s) hides no A records of a name that had AAAA before', async (_, onAaaa) => {
@@ -213,19 +225,53 @@ describe('AAAA without an answer', () => {
         },
       },
     )
-    const resolver = dnsResolver({ servers: [server.server] })
-    const ask = (): Promise<Snapshot> =>
-      resolver.resolve(parseServiceName(NAME, []), new AbortController().signal)
-    expect(addresses(await ask())).toEqual(['2600:1f18::5'])
+    const clock = manualClock()
+    const resolver = resolverOf(server, SECONDS, clock)
+    expect(addresses(await ask(resolver))).toEqual(['2600:1f18::5'])
     had = false
-    expect(addresses(await ask())).toEqual(['10.0.1.5'])
+    const found = ask(resolver)
+    await until(() => server.asked.length === 3 && clock.pendingTimers === 2)
+    await clock.advance(50)
+    expect(addresses(await found)).toEqual(['10.0.1.5'])
   })
 
-  test.each(silentOrFailing)('(%s) is an error where there is nothing else', async (_, onAaaa) => {
-    const server = await serverOf(onAaaa, {})
-    const failed = resolveNow(server, { timeoutMs: 100 })
-    await expect(failed).rejects.toThrow(`${NAME}: AAAA query failed: ${server.server}`)
+  test('(SERVFAIL) is an error where there is nothing else', async () => {
+    const [, servfail] = silentOrFailing[0]
+    const server = await serverOf(servfail, {})
+    const clock = manualClock()
+    const failed = failureOf(ask(resolverOf(server, SECONDS, clock)))
+    await until(() => server.asked.length === 2 && openSockets().length === 0 && clock.pendingTimers === 2)
+    await clock.advance(50)
+    // SRV has followed, and then AAAA anew, after a pause that is twice as long each time.
+    for (const [asked, pauseMs] of [100, 200, 400, 800].entries()) {
+      await until(() => server.asked.length === 4 + asked && openSockets().length === 0)
+      await until(() => clock.pendingTimers === 1)
+      await clock.advance(pauseMs)
+    }
+    expect((await failed).message).toContain(`${NAME}: AAAA query failed: ${server.server} answered SERVFAIL`)
     expect(server.asked).toContain(`${NAME} SRV`)
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  test('(silence) is an error where there is nothing else', async () => {
+    const [, silence] = silentOrFailing[1]
+    const server = await serverOf(silence, {})
+    const clock = manualClock()
+    const failed = failureOf(ask(resolverOf(server, SECONDS, clock)))
+    // The socket of AAAA stays open.
+    const waits = (asked: number, timers: number): Promise<void> =>
+      until(
+        () => server.asked.length === asked && openSockets().length === 1 && clock.pendingTimers === timers,
+      )
+    await waits(2, 2)
+    await clock.advance(50)
+    await waits(3, 1)
+    await clock.advance(950)
+    await waits(4, 1)
+    await clock.advance(1_000)
+    expect((await failed).message).toContain(`${NAME}: AAAA query failed: ${server.server} gave no answer`)
+    expect(server.asked).toEqual(['A', 'AAAA', 'SRV', 'AAAA'].map((type) => `${NAME} ${type}`))
+    expect(clock.pendingTimers).toBe(0)
   })
 })
 
@@ -239,11 +285,12 @@ describe('what is late', () => {
       else late.push(() => reply(response(query, { answers })))
     })
     const clock = manualClock()
-    const resolver = dnsResolver({ family: 'dual', servers: [server.server], clock })
+    const resolver = resolverOf(server, { family: 'dual' }, clock)
     const service = parseServiceName(NAME, [])
     const { signal } = new AbortController()
     const first = resolver.resolve(service, signal)
-    await until(() => late.length === 1 && clock.pendingTimers === 2)
+    // A has its answer, and AAAA has not.
+    await until(() => late.length === 1 && openSockets().length === 1 && clock.pendingTimers === 2)
     await clock.advance(49)
     expect(clock.pendingTimers).toBe(2)
     await clock.advance(1)
@@ -269,8 +316,7 @@ describe('what is late', () => {
       else answer = () => reply(response(query, { answers: [aaaa(NAME, '2600:1f18::5')] }))
     })
     const clock = manualClock()
-    const resolver = dnsResolver({ family: 'dual', servers: [server.server], clock })
-    const found = resolver.resolve(parseServiceName(NAME, []), new AbortController().signal)
+    const found = ask(resolverOf(server, { family: 'dual' }, clock))
     await until(() => answer !== undefined)
     await clock.advance(900)
     answer?.()
@@ -284,24 +330,29 @@ describe('what is late', () => {
       if (type === 'SRV') reply(response(query, { answers: [srv(NAME, one, 80), srv(NAME, two, 80)] }))
       else if (name === one) reply(response(query, { answers: [a(one, '10.0.1.5')] }))
     })
-    const resolver = dnsResolver({ record: 'srv', servers: [server.server] })
-    const snapshot = await resolver.resolve(parseServiceName(NAME, []), new AbortController().signal)
+    const clock = manualClock()
+    const resolver = resolverOf(server, { record: 'srv' }, clock)
+    const found = ask(resolver)
+    // Only the silent one has no answer.
+    await until(() => server.asked.length === 3 && openSockets().length === 1 && clock.pendingTimers === 2)
+    await clock.advance(50)
+    const snapshot = await found
     expect(addresses(snapshot)).toEqual(['10.0.1.5'])
     expect(snapshot.complete).toBe(false)
     await resolver.close?.()
-    await until(() => openSockets().length === 1)
+    await until(() => openSockets().length === 0)
   })
 
   test('an abort ends both families at once, and leaves no socket', async () => {
     const server = await udpServer(() => undefined)
-    const resolver = dnsResolver({ family: 'dual', servers: [server.server] })
+    const resolver = resolverOf(server, { family: 'dual' })
     const abort = new AbortController()
     const found = resolver.resolve(parseServiceName(NAME, []), abort.signal)
     await until(() => server.asked.length === 2)
     const reason = new Error('the caller went away')
     abort.abort(reason)
     await expect(found).rejects.toBe(reason)
-    await until(() => openSockets().length === 1)
+    await until(() => openSockets().length === 0)
   })
 })
 
@@ -483,11 +534,11 @@ describe('SRV', () => {
 test('an abort passes its reason through', async () => {
   const server = await udpServer(() => {})
   const abort = new AbortController()
-  const resolver = dnsResolver({ servers: [server.server] })
-  const answer = resolver.resolve(parseServiceName(NAME, []), abort.signal)
+  const answer = failureOf(resolverOf(server).resolve(parseServiceName(NAME, []), abort.signal))
   const reason = new Error('the caller went away')
-  setTimeout(() => abort.abort(reason), 10)
-  await expect(answer).rejects.toBe(reason)
+  await until(() => server.asked.length === 1)
+  abort.abort(reason)
+  expect(await answer).toBe(reason)
 })
 
 test.each([

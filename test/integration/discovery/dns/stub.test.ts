@@ -1,35 +1,38 @@
-import { createSocket, type Socket } from 'node:dgram'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { parseDnsServer, StubResolver } from '../../../../src/discovery/dns/stub.ts'
-import { manualClock } from '../../../../src/testing/fakes/manual-clock.ts'
-import { NAME, openSockets, optionsFor, query, timeOut } from '../../../support/dns/queries.ts'
+import { manualClock, type ManualClock } from '../../../../src/testing/fakes/manual-clock.ts'
+import { NAME, optionsFor, query, timeOut } from '../../../support/dns/queries.ts'
 import { failureOf } from '../../../support/failure-of.ts'
 import {
   a,
+  boundTo,
   REFUSED,
   response,
   SERVFAIL,
   tcpServer,
   udpServer,
+  vacantPlace,
   type Reply,
   type UdpServer,
 } from '../../../support/dns/servers.ts'
+import { openSockets } from '../../../support/open-sockets.ts'
 import { until } from '../../../support/until.ts'
 
 const ADDRESS = a(NAME, '10.0.1.5')
 
-/** A port on which nobody listens, and a socket for whoever will. */
-async function closedPort(): Promise<{ readonly socket: Socket; readonly port: number }> {
-  const lent = createSocket('udp4')
-  await new Promise<void>((resolve) => lent.bind(0, '127.0.0.1', resolve))
-  const { port } = lent.address()
-  await new Promise<void>((resolve) => lent.close(resolve))
-  const socket = createSocket('udp4')
-  onTestFinished(() => void socket.close())
-  return { socket, port }
-}
-
 describe('servers in their order', () => {
+  /** The pause after a server has said SERVFAIL so many times: 50 ms, and twice as long each time. */
+  async function pausePasses(clock: ManualClock, server: UdpServer, times: number): Promise<void> {
+    const pauseMs = 50 * 2 ** (times - 1)
+    // The query has had its answer and closed its socket, and the pause has begun.
+    await until(
+      () => server.asked.length === times && openSockets().length === 0 && clock.pendingTimers === 1,
+    )
+    await clock.advance(pauseMs - 1)
+    expect(clock.pendingTimers).toBe(1)
+    await clock.advance(1)
+  }
+
   test('a silent one is left after its time for the next', async () => {
     const silent = await udpServer(() => {})
     const good = await udpServer((asked, reply) => reply(response(asked, { answers: [ADDRESS] })))
@@ -54,7 +57,7 @@ describe('servers in their order', () => {
     expect(message).toContain(`${first?.server} gave no answer in 1000 ms; ${second?.server} gave no answer`)
     expect(clock.now()).toBe(4000)
     expect(clock.pendingTimers).toBe(0)
-    expect(openSockets()).toEqual(['UDPWrap', 'UDPWrap'])
+    await expect.poll(openSockets).toEqual([])
   })
 
   test('a late answer to an earlier try is not taken for that to the next', async () => {
@@ -96,26 +99,22 @@ describe('servers in their order', () => {
     )
     const clock = manualClock()
     const answer = query(NAME, 'A', optionsFor([server], { clock }))
-    for (let failed = 1; failed <= times; failed++) {
-      // The query has had its answer and closed its socket, and the pause has begun.
-      await until(
-        () => server.asked.length === failed && openSockets().length === 1 && clock.pendingTimers === 1,
-      )
-      await clock.advance(50 * 2 ** (failed - 1))
-    }
+    for (let failed = 1; failed <= times; failed++) await pausePasses(clock, server, failed)
     expect((await answer).answers).toHaveLength(1)
     expect(clock.now()).toBe(50 * (2 ** times - 1))
     expect(clock.pendingTimers).toBe(0)
   })
 
-  test('permanent SERVFAIL fails after the same time as silence', async () => {
+  test('permanent SERVFAIL fails when the next pause would end after the time of silence', async () => {
     const broken = await udpServer((asked, reply) => reply(response(asked, { rcode: SERVFAIL })))
-    const startedAt = performance.now()
-    const { message } = await failureOf(query(NAME, 'A', optionsFor([broken], { timeoutMs: 400 })))
-    expect(message).toContain(`A query failed: ${broken.server} answered SERVFAIL`)
-    // 50, 100, 200 and 400 ms apart.
+    const clock = manualClock()
+    const failed = failureOf(query(NAME, 'A', optionsFor([broken], { clock, timeoutMs: 400 })))
+    for (let answered = 1; answered <= 4; answered++) await pausePasses(clock, broken, answered)
+    expect((await failed).message).toContain(`A query failed: ${broken.server} answered SERVFAIL`)
     expect(broken.asked).toHaveLength(5)
-    expect(performance.now() - startedAt).toBeGreaterThan(700)
+    // Two tries of 400 ms would be over at 800 ms, and the next pause is one of 800 ms.
+    expect(clock.now()).toBe(750)
+    expect(clock.pendingTimers).toBe(0)
   })
 
   test('a closed port is noticed at once', async () => {
@@ -187,14 +186,17 @@ describe('a server with a back-off', () => {
 
   test('is one that cannot be reached', async () => {
     const good = await answering()
-    // Nobody listens there at first.
-    const { socket, port } = await closedPort()
-    const servers = [{ address: '127.0.0.1', port }, ...optionsFor([good]).servers]
-    const stub = new StubResolver({ ...optionsFor([]), servers, clock: manualClock() })
+    const place = vacantPlace()
+    const stub = new StubResolver({
+      ...optionsFor([]),
+      servers: [place, ...optionsFor([good]).servers],
+      clock: manualClock(),
+    })
     await stub.query(NAME, 'A', never)
     let asked = 0
+    const socket = await boundTo(place)
+    onTestFinished(() => void socket.close())
     socket.on('message', () => asked++)
-    await new Promise<void>((resolve) => socket.bind(port, '127.0.0.1', resolve))
     for (let i = 0; i < 2; i++) await stub.query(NAME, 'A', never)
     expect(good.asked).toHaveLength(3)
     expect(asked).toBe(0)

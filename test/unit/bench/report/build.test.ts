@@ -1,7 +1,10 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import type { BenchReport, Difference } from '../../../../src/bench/report/report.ts'
 import { failsMore } from '../../../../src/bench/report/lost-calls.ts'
 import { madeUpReport, madeUpSettings } from '../../../support/bench/bench-run.ts'
+
+// Bootstraps compute for seconds, and longer on a busy machine.
+vi.setConfig({ testTimeout: 120_000 })
 
 /** A shorter run: 10,000 calls to five arms. */
 const SHORT = { perSecond: 500, durationMs: 20_000, warmUpMs: 2_000 }

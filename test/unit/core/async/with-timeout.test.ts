@@ -42,3 +42,21 @@ test.each(Object.entries(works))('leaves no timer when work %s', async (_how, wo
   await inTime({ clock, limitMs: 100, late }, work).catch(() => undefined)
   expect(clock.pendingTimers).toBe(0)
 })
+
+test('an answer that has arrived while this process was busy counts, although the timer fires first', async () => {
+  const clock = manualClock()
+  const afterIo: (() => void)[] = []
+  const busy = { ...clock, afterIo: (callback: () => void) => void afterIo.push(callback) }
+  const answer = Promise.withResolvers<string>()
+  let signal: AbortSignal | undefined
+  const result = inTime({ clock: busy, limitMs: 100, late }, (own) => {
+    signal = own
+    return answer.promise
+  })
+  await clock.advance(100)
+  answer.resolve('the answer')
+  expect(await result).toBe('the answer')
+  for (const callback of afterIo) callback()
+  expect(afterIo).toHaveLength(1)
+  expect(signal?.aborted).toBe(false)
+})

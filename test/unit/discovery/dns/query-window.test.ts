@@ -221,4 +221,21 @@ describe('where places are short', () => {
     await clock.advance(5_000)
     await told
   })
+
+  test('one is not refused whose place came free while this process was busy, although its timer fires first', async () => {
+    const clock = manualClock()
+    const afterIo: (() => void)[] = []
+    const busy = { ...clock, afterIo: (callback: () => void) => void afterIo.push(callback) }
+    const limits = { places: 1, overdueMs: 100, maxOverdue: 0, maxWaiting: 1_000, maxWaitMs: 5_000 }
+    const window = new QueryWindow(busy, limits)
+    const first = work()
+    const running = window.run(never, 'known', first.run)
+    const waiting = window.run(never, 'known', () => Promise.resolve('asked'))
+    await clock.advance(5_000)
+    expect(afterIo).toHaveLength(1)
+    first.end()
+    await running
+    for (const callback of afterIo) callback()
+    expect(await waiting).toBe('asked')
+  })
 })
