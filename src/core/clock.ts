@@ -76,13 +76,14 @@ export function unawaited(clock: Clock): Clock {
 /**
  * Calls back when others have had their time, once what sockets have brought by then has been read. Timers fire before sockets
  * are read: in a process that was busy, the answer may be there already.
+ * @param awaited as for `setTimer` [false]
  */
-export function setLimit(clock: Clock, limitMs: number, onOver: () => void): Timer {
+export function setLimit(clock: Clock, limitMs: number, onOver: () => void, awaited = false): Timer {
   let isCancelled = false
   const over = (): void => {
     if (!isCancelled) onOver()
   }
-  const timer = clock.setTimer(() => clock.afterIo(over), limitMs)
+  const timer = clock.setTimer(() => clock.afterIo(over), limitMs, awaited)
   return {
     cancel: () => {
       isCancelled = true

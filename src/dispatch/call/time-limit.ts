@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../../core/clock.ts'
+import { setLimit, type Clock, type Timer } from '../../core/clock.ts'
 import { notify } from '../notify.ts'
 
 /** An entry of a `TimeLimit`, which alone writes these fields. All are `undefined` at first. */
@@ -66,10 +66,9 @@ export class TimeLimit {
 
   #setTimer(delayMs: number): void {
     // It need not keep the process alive: the open connections do.
-    this.#timer = this.#clock.setTimer(() => this.#clock.afterIo(() => this.#exceed()), delayMs)
+    this.#timer = setLimit(this.#clock, delayMs, () => this.#exceed())
   }
 
-  /** Runs after pending I/O callbacks: a busy process must not take its own delay for a slow task. */
   #exceed(): void {
     const now = this.#clock.now()
     this.#timer = undefined

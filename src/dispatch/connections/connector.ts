@@ -2,7 +2,7 @@ import { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { buildConnector, errors, type Pool } from 'undici'
 import { formatAddressPort } from '../../core/ip.ts'
-import { nextTick, type Clock, type Timer } from '../../core/clock.ts'
+import { nextTick, setLimit, type Clock, type Timer } from '../../core/clock.ts'
 import { markOwn } from '../../core/own-connections.ts'
 import type { Endpoint } from '../../discovery/endpoint.ts'
 import { asOwnError } from '../error-kinds.ts'
@@ -105,13 +105,11 @@ export function connectorTo(
       if (connecting.isTcpPending) exceed('TCP connection', tcpConnectMs)
     }
     const timers: Timer[] = []
-    const setTimer = (ms: number, late: () => void): void => {
-      timers.push(clock.setTimer(() => clock.afterIo(late), ms, true))
-    }
     const setTimers = (): void => {
       if (settled) return
-      if (connectMs < Number.POSITIVE_INFINITY) setTimer(connectMs, () => exceed('connection', connectMs))
-      if (tcpConnectMs < connectMs) setTimer(tcpConnectMs, exceedTcp)
+      if (connectMs < Number.POSITIVE_INFINITY)
+        timers.push(setLimit(clock, connectMs, () => exceed('connection', connectMs), true))
+      if (tcpConnectMs < connectMs) timers.push(setLimit(clock, tcpConnectMs, exceedTcp, true))
     }
     const connecting: Connecting = {
       address,

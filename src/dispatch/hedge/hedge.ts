@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici'
 import type { PickHint } from '../../cluster/cluster.ts'
 import type { Upstream } from '../../cluster/upstream.ts'
-import type { Timer } from '../../core/clock.ts'
+import { setLimit, type Timer } from '../../core/clock.ts'
 import { emit } from '../../core/events.ts'
 import type { Attempt } from '../call/attempt.ts'
 import { isRepeatable } from '../request/idempotence.ts'
@@ -69,8 +69,7 @@ export class Hedge {
       this.#onSlow(afterMs)
       if (this.#timer === timer && this.rival === undefined) this.#wait(2 * delayMs, afterMs + 2 * delayMs)
     }
-    // After pending I/O callbacks: a process that was busy must not take itself for a slow task.
-    const timer = clock.setTimer(() => clock.afterIo(onSlow), delayMs, true)
+    const timer = setLimit(clock, delayMs, onSlow, true)
     this.#timer = timer
   }
 

@@ -1,5 +1,5 @@
 import { constants } from 'node:os'
-import type { Clock, Timer } from '../../core/clock.ts'
+import { setLimit, type Clock, type Timer } from '../../core/clock.ts'
 
 /** A terminal signals the whole process group, and npm passes the signal on once more: one Ctrl-C is two signals. */
 const ECHO_MS = 50
@@ -40,7 +40,7 @@ export class SignalWatch {
   #hear(signal: NodeJS.Signals): void {
     if (this.#echo !== undefined) return
     // A busy process hears an echo late: it ends once all has been heard that came by then.
-    this.#echo = this.#clock.setTimer(() => this.#clock.afterIo(() => (this.#echo = undefined)), ECHO_MS)
+    this.#echo = setLimit(this.#clock, ECHO_MS, () => (this.#echo = undefined))
     this.#count++
     if (this.#count === 1) return this.#handlers.first(signal)
     if (this.#count === 2) {
