@@ -12,7 +12,7 @@ import { isToTls, secureSocket } from './secure-socket.ts'
  * @param failure why; undefined: the request may get a connection there
  * @returns whether it has left the queue
  */
-export type LeaveTask = (waiting: ClientRequest, failure: Error | undefined) => boolean
+type LeaveTask = (waiting: ClientRequest, failure: Error | undefined) => boolean
 
 /**
  * A connection in progress to the upstream of a lease. The socket is handed over once it is connected: until then another

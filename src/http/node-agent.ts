@@ -26,7 +26,7 @@ export type NodeRequest = ClientRequest & {
   _header: string | null
   /** What waits for a connection. */
   readonly outputData: readonly { data: unknown }[]
-  /** As an agent reports that there is no connection. */
+  /** As an agent reports a connection that could not be made. */
   onSocket(socket: undefined, error: Error | undefined): void
 }
 
