@@ -3,8 +3,9 @@ import type { Socket } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
 import { schemePort } from '../core/url-port.ts'
 import { connect, type NetClient } from '../net/index.ts'
-import type { AgentRequestOptions, SocketCallback } from './node-agent.ts'
-import { RoutedRequest, routedOf, type CalledOrigin, type RequestDoor } from './routed-request.ts'
+import type { CalledOrigin } from './leased-request.ts'
+import type { AgentRequestOptions, RequestDoor, SocketCallback } from './node-agent.ts'
+import { RoutedRequest, routedOf } from './routed-request.ts'
 
 /** Requests that are kept apart by host and port; beyond it they are looked up again. */
 const MAX_HOSTS = 1_000

@@ -13,6 +13,11 @@ export interface AgentRequestOptions extends RequestOptions {
   _agentKey?: string
 }
 
+/** The name of the pool that a connection is for. */
+export function poolOf({ _agentKey = '' }: AgentRequestOptions): string {
+  return _agentKey
+}
+
 /** A request, with what the types of Node 22 lack. Read in Node 22.23, 24.21 and 26.10, `lib/_http_client.js`. */
 export type NodeRequest = ClientRequest & {
   readonly res?: IncomingMessage | null
@@ -21,7 +26,7 @@ export type NodeRequest = ClientRequest & {
   _header: string | null
   /** What waits for a connection. */
   readonly outputData: readonly { data: unknown }[]
-  /** As an agent reports that there is no connection. */
+  /** As an agent reports a connection that could not be made. */
   onSocket(socket: undefined, error: Error | undefined): void
 }
 
@@ -61,6 +66,14 @@ export interface AgentState {
   _getSession?(key: string): Buffer | undefined
   _cacheSession?(key: string, session: Buffer): void
   _evictSession?(key: string): void
+}
+
+/** What a request needs of its agent. */
+export interface RequestDoor {
+  readonly client: AgentClient
+  readonly agent: AgentState
+  /** Node's own. */
+  readonly native: AgentMethods
 }
 
 /** Methods of Node's, for one agent. */

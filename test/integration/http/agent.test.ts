@@ -269,6 +269,23 @@ describe('the load balancer', () => {
     },
   )
 
+  test('has its own name for itself: a task that is called after it gets the service’s', async () => {
+    const [task] = (await servers(1)) as [TestServer]
+    const balancer = await refusingAddress('127.0.1.250')
+    // Half of the tasks are ejected for as long as the clock stands, so that it is picked first for some requests.
+    const { client, agent } = world([await refusingAddress(), task.label], {
+      clock: manualClock(),
+      fallback: `http://${balancer}`,
+    })
+    const isRefused = (): boolean => upstream(client, balancer)?.state === 'ejected'
+    for (let sent = 0; sent < 200 && !isRefused(); sent++) {
+      const { text } = await answered(http.request(ORIGIN, { agent, method: 'POST' }), 'stored')
+      expect(text).toBe(task.label)
+    }
+    expect(isRefused()).toBe(true)
+    expect(new Set(task.seen.map(({ headers }) => headers.host))).toEqual(new Set(['orders.shop.local']))
+  })
+
   test('is called by the name of the service with host: preserve', async () => {
     const balancer = keep(await new TestServer().listen('127.0.1.250'))
     const url = `http://127.0.1.250:${balancer.port}`
