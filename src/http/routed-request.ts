@@ -151,6 +151,7 @@ export class RoutedRequest extends LeasedRequest implements Addressed {
 
   /** Another attempt follows the connection that failed, on another task; or the request fails. */
   #goOn(error: Error, fail: (error: Error) => void): void {
+    this.#connecting = undefined
     this.reportUnreached(error)
     let next: Lease | undefined
     try {

@@ -236,8 +236,16 @@ test('a task that is killed is ejected, and the event says why', async () => {
     () => upstreams(client, ({ state }) => state)[victim.label],
     (state) => state === 'ejected',
   )
-  expect(ejected[0]).toMatchObject({ host: HOST, upstream: victim.label, cause: 'refuses' })
-  expect(ejected[0]?.reason).toContain('ECONNREFUSED')
+  // A connection that the dying task had taken ends without a reason. Later ones are refused.
+  await eventually(
+    () => ejected.some(({ reason }) => reason.includes('ECONNREFUSED')),
+    (isRefused) => isRefused,
+  )
+  expect(
+    ejected.every(
+      ({ host, upstream, cause }) => host === HOST && upstream === victim.label && cause === 'refuses',
+    ),
+  ).toBe(true)
   await load.stop()
   expect(load.losses.unexpected).toEqual([])
   expect(load.losses.failed).toBeLessThanOrEqual(atRisk)

@@ -218,6 +218,19 @@ describe('a connection that cannot be made', () => {
     await soon(() => underWay(client), 0)
   })
 
+  test('is reported once, also where the caller then ends the request, as got does', async () => {
+    const { client, agent } = world([await refusingAddress()])
+    const request = http.get(ORIGIN, { agent })
+    const errors: Error[] = []
+    request.on('error', (error) => {
+      errors.push(error)
+      request.destroy()
+    })
+    await closeOf(request)
+    await soon(() => underWay(client), 0)
+    expect(errors).toEqual([expect.objectContaining({ code: 'ECONNREFUSED' })])
+  })
+
   test('is not retried with retry: false', async () => {
     const [task] = await servers(1)
     const { agent } = world([await refusingAddress(), task?.label as string], { retry: false })
