@@ -2,26 +2,27 @@
  * The first calls of a process in `auto`, with A records and no port: only the Cloud Map API knows the port, and the AWS SDK may
  * take seconds to load. Processes of their own, with the real SDK, against the local AWS and tasks of this one.
  */
-import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { get, type IncomingMessage } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { createClient, type ClientOptions } from 'onehop'
 import { OnehopHttpAgent } from 'onehop/http'
 import { connect, lookupOf } from 'onehop/net'
 import { startLocalAws, type LocalAws } from 'onehop/testing'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { resources } from '../../support/resources.ts'
+import { allowForProcesses, runNode } from '../../support/processes/programs.ts'
 import type { ColdStart, ColdStarted } from '../../support/processes/cold-start.ts'
 import type { TestServer } from '../../support/servers.ts'
 
 const HOST = 'orders.shop.local'
+/** As long as calls wait for ports beyond the second that all wait: docs/decisions/025. */
+const WAIT_MS = 3_000
 const URL_WITHOUT_PORT = `http://${HOST}/`
 const PROGRAM = fileURLToPath(new URL('../../support/processes/cold-start.ts', import.meta.url))
-const run = promisify(execFile)
 const { keep, servers } = resources()
+allowForProcesses()
 let aws: LocalAws
 let task: TestServer
 let options: ClientOptions
@@ -52,11 +53,9 @@ async function start({ options: more, ...coldStart }: Partial<ColdStart> = {}): 
     ...coldStart,
     options: { ...options, ...more },
   }
-  const { stdout } = await run(
-    process.execPath,
-    ['--conditions=onehop:source', '--disable-warning=ExperimentalWarning', PROGRAM, JSON.stringify(whole)],
-    { timeout: 30_000 },
-  )
+  const { stdout } = await runNode([
+    ...['--disable-warning=ExperimentalWarning', PROGRAM, JSON.stringify(whole)],
+  ])
   return JSON.parse(stdout) as ColdStarted
 }
 
@@ -84,10 +83,10 @@ describe('the first calls without a port get the port of the API', () => {
   })
 
   test('with a port in the URL, they do not wait so long', async () => {
-    aws.cloudMap.faults.delayMs = 2_500
+    aws.cloudMap.faults.delayMs = 20_000
     const [[call] = []] = (await start({ urls: [[`http://${HOST}:${task.port}/`]] })).calls
     expect(call?.got).toBe(task.label)
-    expect(call?.ms).toBeLessThan(2_200)
+    expect(call?.ms).toBeLessThan(WAIT_MS)
   })
 })
 
@@ -98,10 +97,9 @@ describe('an API that does not answer', () => {
     const { calls, warnings } = await start({ urls })
     const [first, second, other] = calls.flat()
     expect(first?.got).toContain('127.0.1.1:80')
-    expect(first?.ms).toBeGreaterThan(3_500)
-    expect(first?.ms).toBeLessThan(6_000)
-    expect(second?.ms).toBeLessThan(500)
-    expect(other?.ms).toBeLessThan(2_000)
+    expect(first?.ms).toBeGreaterThan(WAIT_MS)
+    expect(second?.ms).toBeLessThan(WAIT_MS)
+    expect(other?.ms).toBeLessThan(WAIT_MS)
     expect(warnings[0]).toMatch(/^DNS is asked instead/)
     expect(warnings[0]).toContain('port 80')
   })
@@ -110,7 +108,7 @@ describe('an API that does not answer', () => {
     aws.cloudMap.faults.answer = 'deny'
     const { calls, warnings } = await start()
     expect(calls[0]?.[0]?.got).toContain('127.0.1.1:80')
-    expect(calls[0]?.[0]?.ms).toBeLessThan(2_000)
+    expect(calls[0]?.[0]?.ms).toBeLessThan(WAIT_MS)
     expect(warnings[0]).toContain('port 80')
   })
 })
@@ -145,22 +143,13 @@ describe('the AWS SDK', () => {
       const before = globalThis.isSdkRequested === true
       await fetch('${URL_WITHOUT_PORT}').catch(() => undefined)
       console.log(before, globalThis.isSdkRequested === true)`
-    const { stdout } = await run(
-      process.execPath,
+    const { stdout } = await runNode(
       [
-        ...['--conditions=onehop:source', '--disable-warning=ExperimentalWarning'],
+        '--disable-warning=ExperimentalWarning',
         ...['--import', `data:text/javascript,${encodeURIComponent(hooks)}`, '--import', 'onehop/auto'],
         ...['--input-type=module', '-e', app],
       ],
-      {
-        env: {
-          ...process.env,
-          ...aws.env,
-          ONEHOP_NAMESPACES: 'shop.local',
-          ONEHOP_DNS_SERVERS: aws.dns.server,
-        },
-        timeout: 30_000,
-      },
+      { ...process.env, ...aws.env, ONEHOP_NAMESPACES: 'shop.local', ONEHOP_DNS_SERVERS: aws.dns.server },
     )
     expect(stdout).toBe('false true\n')
   })
@@ -172,7 +161,6 @@ describe('the AWS SDK', () => {
       idleMs: 100,
     })
     expect(calls[0]?.[0]?.got).toBe(task.label)
-    expect(calls[0]?.[0]?.ms).toBeLessThan(900)
     expect(unhandled).toBe(0)
     expect(warnings[0]).toContain('Cannot find package')
     expect(warnings[0]).not.toContain('port 80')
@@ -197,17 +185,18 @@ describe('in this process', () => {
   test('the doors wait for ports as calls do; a lookup of addresses, whose caller has a port, does not', async () => {
     aws.cloudMap.faults.delayMs = 2_500
     const client = keep(createClient(options))
-    const begunAt = performance.now()
     const agent = new OnehopHttpAgent(client)
     const answered = once(get(URL_WITHOUT_PORT, { agent }), 'response') as Promise<[IncomingMessage]>
     const socket = connect(client, { host: HOST })
     const connected = once(socket, 'connect')
     const secure = client.acquire(`https://${HOST}`)
+    let isPortKnown = false
+    void Promise.resolve(secure).then(() => (isPortKnown = true))
     const address = await new Promise((resolve, reject) =>
       lookupOf(client)(HOST, {}, (error, found) => (error === null ? resolve(found) : reject(error))),
     )
     expect(address).toBe('127.0.1.1')
-    expect(performance.now() - begunAt).toBeLessThan(2_000)
+    expect(isPortKnown).toBe(false)
     const [response] = await answered
     expect(await text(response)).toBe(task.label)
     await connected
@@ -227,11 +216,12 @@ describe('in this process', () => {
     await expect(client.request(URL_WITHOUT_PORT, { signal: AbortSignal.timeout(300) })).rejects.toThrow(
       'timeout',
     )
-    expect(performance.now() - begunAt).toBeLessThan(2_500)
+    expect(performance.now() - begunAt).toBeLessThan(1_000 + WAIT_MS)
   })
 
   test('an acquire waits for ports, and can be aborted meanwhile', async () => {
-    aws.cloudMap.faults.delayMs = 2_000
+    // Between the abort and the end of the wait.
+    aws.cloudMap.faults.delayMs = 2_600
     const client = keep(createClient(options))
     const abort = new AbortController()
     const aborted = expect(client.acquire(`http://${HOST}`, { signal: abort.signal })).rejects.toThrow('gone')
