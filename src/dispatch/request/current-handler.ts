@@ -14,14 +14,15 @@ export function asCurrent(handler: Dispatcher.DispatchHandler): Dispatcher.Dispa
 /**
  * `request(url, { dispatcher })` of undici 6 and 7, and their `RetryAgent`, leave that option in place, and undici 8 refuses
  * it.
- * @returns the same options without one, and where one of undici 8 has been given by mistake, which undici then says
+ * @returns options without it; the same ones if it is missing, or a mistake that undici 8 reports: no dispatcher, or one of undici 8
  */
 export function withoutDispatcher(
   options: Dispatcher.DispatchOptions,
   isLegacyCall: boolean,
 ): Dispatcher.DispatchOptions {
-  const { dispatcher } = options as { readonly dispatcher?: unknown }
-  if (dispatcher === undefined || (!isLegacyCall && dispatcher instanceof Dispatcher)) return options
+  const { dispatcher } = options as { readonly dispatcher?: Partial<Dispatcher> | null }
+  if (typeof dispatcher?.dispatch !== 'function') return options
+  if (!isLegacyCall && dispatcher instanceof Dispatcher) return options
   return { ...options, dispatcher: undefined } as Dispatcher.DispatchOptions
 }
 
