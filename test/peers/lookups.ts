@@ -13,14 +13,15 @@ export interface Told {
 
 const NOW = 5000
 
-/** 1 s for the 50 ms in which the addresses of one family wait for those of the other: the server is another process. */
-const SLOWER = 20
+/** In place of the 50 ms in which the addresses of one family wait for those of the other: the server is another process. */
+const SHORTEST_WAIT_MS = 1_000
 
-/** Time stands still for what is reckoned with it, but what waits for an answer waits in real time, only longer. */
+/** Time stands still for what is reckoned with it, but what waits for an answer waits in real time, and not too shortly. */
 const stillClock: Clock = {
   ...systemClock,
   now: () => NOW,
-  setTimer: (callback, delayMs, awaited) => systemClock.setTimer(callback, SLOWER * delayMs, awaited),
+  setTimer: (callback, delayMs, awaited) =>
+    systemClock.setTimer(callback, Math.max(SHORTEST_WAIT_MS, delayMs), awaited),
 }
 
 /** Two shared cores: longer than any answer takes, and still an end. */
