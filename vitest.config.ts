@@ -17,6 +17,13 @@ const OF_PROCESSES = {
   expect: { poll: { timeout: 40_000 } },
 }
 
+/** What faults add to latencies, latencies beside those of others, and what takes both cores: nothing runs beside them. */
+const ALONE = [
+  'test/chaos/slowness.test.ts',
+  'test/chaos/heap.test.ts',
+  'test/peers/bench/load-generator.test.ts',
+]
+
 const config: ViteUserConfig = defineConfig({
   // Tests import the package by its name and get its sources, as examples and benchmarks do.
   resolve: { conditions: ['onehop:source'] },
@@ -140,6 +147,7 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: 'peers',
           include: ['test/peers/**/*.test.ts'],
+          exclude: ALONE,
           // One of several waits of at most 40 s each (`until`).
           testTimeout: 180_000,
           hookTimeout: 60_000,
@@ -185,7 +193,7 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: 'chaos',
           include: ['test/chaos/**/*.test.ts'],
-          exclude: ['test/chaos/slowness.test.ts', 'test/chaos/heap.test.ts'],
+          exclude: ALONE,
           // A run takes up to 25 s, and is played again where the machine let it stand still (`holds`).
           testTimeout: 300_000,
           maxWorkers: 3,
@@ -194,10 +202,9 @@ const config: ViteUserConfig = defineConfig({
       },
       {
         extends: true,
-        // What faults add to latencies, and what takes both cores: alone, after the others.
         test: {
-          name: 'chaos-latency',
-          include: ['test/chaos/slowness.test.ts', 'test/chaos/heap.test.ts'],
+          name: 'alone',
+          include: ALONE,
           testTimeout: 300_000,
           maxWorkers: 1,
           sequence: { groupOrder: 2 },
