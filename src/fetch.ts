@@ -65,7 +65,7 @@ function sourceOf(body: unknown): unknown {
   // Its owner may fill it anew as soon as the call has begun.
   if (body instanceof ArrayBuffer) return Buffer.from(body.slice())
   if (ArrayBuffer.isView(body)) {
-    // Shared memory is no body to `fetch`, which sends it as text.
+    // `fetch` does not take shared memory as a body: it sends its text.
     if (types.isSharedArrayBuffer(body.buffer)) return undefined
     return Buffer.from(new Uint8Array(body.buffer, body.byteOffset, body.byteLength))
   }

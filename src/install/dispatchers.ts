@@ -10,7 +10,7 @@ const LEGACY = Symbol.for('undici.globalDispatcher.1')
 /** What the built-in `fetch` of Node 26 goes by, and npm's undici from version 8 on. */
 const CURRENT = Symbol.for('undici.globalDispatcher.2')
 
-/** Marks what stands in front. What is composed with it shows the mark, too. */
+/** Marks the dispatcher that is global. One that is composed with it shows the mark, too. */
 const IN_FRONT: unique symbol = Symbol('onehop in front')
 
 type Interceptor = Dispatcher.DispatcherComposeInterceptor

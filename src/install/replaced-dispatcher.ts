@@ -1,5 +1,5 @@
 /**
- * `setGlobalDispatcher` of the application replaces what stands in front of undici, and reports that nowhere: undici's property
+ * `setGlobalDispatcher` of the application replaces the global dispatcher, and reports that nowhere: undici's property
  * of `globalThis` cannot be observed. But undici publishes each new connection. One to a discovered host that is not onehop's shows
  * that calls go past it. A mock that answers by itself connects to nothing. Calls do not pass here, and nothing is listened to
  * after the warning.
