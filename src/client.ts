@@ -22,6 +22,7 @@ import { inspectClient } from './inspect.ts'
 import type { Inspection } from './inspection.ts'
 import type { ClientOptions, ClientSettings } from './config/options.ts'
 import { RouteTable } from './dispatch/router.ts'
+import { settingsFor } from './dispatch/settings.ts'
 import { settingsOf } from './config/settings.ts'
 import { resolverOf } from './resolver.ts'
 
@@ -106,7 +107,7 @@ export function createClient(options: ClientOptions = {}): Client {
     const { protocol, hostname } = new URL(url)
     const service = routes.serviceOf(hostname)
     if (service === undefined) return false
-    const { pool } = settings.services.get(service.host) ?? settings.defaults
+    const { pool } = settingsFor(service, settings)
     return mayBeHttp2(pool) && (protocol === 'https:' || wantsH2c(pool))
   }
   const discoveredHosts = (): string =>
@@ -147,7 +148,7 @@ export function createClient(options: ClientOptions = {}): Client {
       if (dispatcher.closed) throw new ClosedError('the client')
       const service = discovered(host)
       const view = cache.view(service)
-      const { port } = settings.services.get(service.host) ?? settings.defaults
+      const { port } = settingsFor(service, settings)
       const needsPort = port === undefined
       if (!view.touch(clock.now(), needsPort)) await awaited(clock, view.whenUsable(needsPort))
       if (view.snapshot === undefined)

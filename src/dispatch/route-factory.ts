@@ -13,7 +13,7 @@ import { InFlight } from './in-flight.ts'
 import { OpenLeases } from './lease/open-leases.ts'
 import { RetryBudget } from './retry/budget.ts'
 import type { Route } from './route.ts'
-import type { FallbackSettings, RouterSettings, ServiceSettings } from './settings.ts'
+import { settingsFor, type FallbackSettings, type RouterSettings, type ServiceSettings } from './settings.ts'
 
 /** Where this process runs. */
 export interface CallerLocation extends LocationSource {
@@ -47,8 +47,8 @@ export class RouteFactory {
   }
 
   make(url: URL, service: ServiceName): KnownRoute {
-    const { clock, random, services, defaults } = this.#settings
-    const settings = services.get(service.host) ?? defaults
+    const { clock, random } = this.#settings
+    const settings = settingsFor(service, this.#settings)
     const { retry, classify, connectMs, tcpConnectMs, deadlineMs, deadlineHeader, maxPending } = settings
     const { pool, fallback } = settings
     // Each option of the fallback replaces that of the service.

@@ -1,3 +1,4 @@
+import type { ServiceName } from '../discovery/service-name.ts'
 import type { Pool } from 'undici'
 import type { Balancer } from '../balancer/balancer.ts'
 import type { OutlierOptions } from '../cluster/health/outlier.ts'
@@ -63,4 +64,12 @@ export interface RouterSettings {
   readonly spellings: ReadonlyMap<string, string>
   readonly clock: Clock
   readonly random: Random
+}
+
+/** The settings that hold for a service. */
+export function settingsFor(
+  { host }: Pick<ServiceName, 'host'>,
+  { services, defaults }: Pick<RouterSettings, 'services' | 'defaults'>,
+): ServiceSettings {
+  return services.get(host) ?? defaults
 }

@@ -9,6 +9,7 @@
 import { subscribe } from 'node:diagnostics_channel'
 import type { Socket } from 'node:net'
 import { afterMs } from '../core/async/connect-limit.ts'
+import { formatAddressPort } from '../core/ip.ts'
 
 /** Of one address and port, while something waits for it or connects to it. */
 interface Place {
@@ -39,7 +40,7 @@ export function whenTcpSilent(
   silent: () => void,
 ): () => void {
   seeSockets()
-  const key = keyOf(address, port)
+  const key = formatAddressPort(address, port)
   const place = placeAt(key)
   const wait: Wait = { limitMs, silent, cancel: undefined }
   place.waits.add(wait)
@@ -61,7 +62,7 @@ function follow(socket: Socket): void {
   let leave = (_isConnected: boolean): void => undefined
   socket.on('connectionAttempt', (address: string, port: number) => {
     leave(false)
-    leave = enter(socket, keyOf(address, port))
+    leave = enter(socket, formatAddressPort(address, port))
   })
   socket.once('connect', () => leave(true))
   socket.once('close', () => leave(false))
@@ -104,8 +105,4 @@ function placeAt(key: string): Place {
 function forget(key: string, place: Place): void {
   const isEmpty = place.connecting.size === 0 && place.waits.size === 0
   if (isEmpty && places.get(key) === place) places.delete(key)
-}
-
-function keyOf(address: string, port: number): string {
-  return `${address} ${port}`
 }

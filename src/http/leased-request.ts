@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { connectFailure } from '../core/async/connect-limit.ts'
+import { formatAddressPort } from '../core/ip.ts'
 import { openUntil, type Open } from '../core/async/open-until.ts'
 import { responseOutcomeOf, type Endpoint, type KeyedRequest, type Lease, type Outcome } from '../index.ts'
 import { isHangUp } from './connecting.ts'
@@ -83,10 +84,10 @@ export class LeasedRequest implements KeyedRequest, Followed, Open {
   protected leaseElsewhere(): Lease | undefined {
     const { endpoint, port } = this.#lease as Lease
     const left = (this.#left ??= new Set())
-    left.add(placeOf(endpoint, port))
+    left.add(formatAddressPort(endpoint.address, port))
     let lease: Lease | Promise<Lease>
     try {
-      lease = this.#acquire((other, itsPort) => !left.has(placeOf(other, itsPort)))
+      lease = this.#acquire((other, itsPort) => !left.has(formatAddressPort(other.address, itsPort)))
     } catch {
       return undefined
     }
@@ -185,8 +186,4 @@ export class LeasedRequest implements KeyedRequest, Followed, Open {
       accepts,
     })
   }
-}
-
-function placeOf({ address }: Endpoint, port: number): string {
-  return `${address} ${port}`
 }

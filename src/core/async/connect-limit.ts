@@ -1,4 +1,4 @@
-import { nextTick, systemClock, type Timer } from '../clock.ts'
+import { nextTick, setLimit, systemClock, type Timer } from '../clock.ts'
 import type { Outcome } from '../outcome.ts'
 
 /**
@@ -12,11 +12,8 @@ import type { Outcome } from '../outcome.ts'
 export function afterMs(limitMs: number, call: () => void): () => void {
   let isCancelled = false
   let timer: Timer | undefined
-  const over = (): void => {
-    if (!isCancelled) call()
-  }
   nextTick(() => {
-    if (!isCancelled) timer = systemClock.setTimer(() => systemClock.afterIo(over), limitMs)
+    if (!isCancelled) timer = setLimit(systemClock, limitMs, call)
   })
   return () => {
     isCancelled = true

@@ -1,11 +1,10 @@
 /** How long a lookup waits for the API because calls need the ports, which DNS does not have (docs/decisions/025). */
+import { inSteps } from '../../core/async/in-steps.ts'
 import { settlesWithin } from '../../core/async/settles-within.ts'
 import type { Clock } from '../../core/clock.ts'
 
 /** Beyond the head start that the API has in any case: as long as one try of it may take. */
 export const PORTS_MS = 3_000
-/** Waited for in steps: a process that stands still, as it may while it starts, loses one of them and not all. */
-const STEP_MS = 500
 
 /**
  * Whether the API's first answer, or failure, comes in time. The time begins when the AWS SDK is loaded: that takes seconds on
@@ -18,7 +17,6 @@ export async function bringsPorts(
   clock: Clock,
 ): Promise<boolean> {
   await Promise.race([flight, load?.catch(() => undefined)])
-  for (let waitedMs = 0; waitedMs < PORTS_MS; waitedMs += STEP_MS)
-    if (await settlesWithin(clock, STEP_MS, flight)) return true
-  return false
+  // A process that stands still, as it may while it starts, loses one step and not all of the time.
+  return settlesWithin(inSteps(clock), PORTS_MS, flight)
 }

@@ -1,6 +1,7 @@
 import { Server } from 'node:net'
 import { settlesWithin } from '../../core/async/settles-within.ts'
 import { keepAlive, type Clock } from '../../core/clock.ts'
+import { asError } from '../../core/errors.ts'
 import { emit } from '../../core/events.ts'
 import type { Registration } from '../registration/registration.ts'
 import { CustomDrainable, runStep, type Drainable } from './drainable.ts'
@@ -183,7 +184,7 @@ export class Sequence {
 
   /** What a custom server or a step throws ends up in the report: the shutdown goes on. */
   readonly #failed = (error: unknown): void => {
-    this.#errors.push(error instanceof Error ? error : new Error(String(error)))
+    this.#errors.push(asError(error))
   }
 
   #enter(phase: ShutdownPhase): void {
